@@ -1,0 +1,1 @@
+"""Training clips, benchmark layouts, label formats and the drawn scene."""

@@ -1,0 +1,1 @@
+"""Reading and rendering video; the only room that knows PyAV."""

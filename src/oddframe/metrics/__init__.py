@@ -1,0 +1,1 @@
+"""Evaluation in numpy, scipy and scikit-learn."""

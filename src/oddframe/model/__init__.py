@@ -1,0 +1,1 @@
+"""The paper's network in torch: one file per box of its figure."""

@@ -1,0 +1,1 @@
+"""One Scorer seam; each backend is one file."""

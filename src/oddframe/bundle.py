@@ -1,0 +1,157 @@
+"""The model bundle: a folder with everything that scoring needs, and hashes that say it is whole.
+
+    model.safetensors   weights
+    config.json         network and frame rate
+    calibration.json    threshold and where it comes from
+    README.md           model card
+    manifest.json       format version, SHA-256 of every other file
+
+A bundle is replaced in one step: new files are written beside the old ones as ``NAME.new``, then the manifest is
+replaced, which is the moment of change, then the new files take their places. A reader that finds a file which is not
+the manifest's looks for ``NAME.new`` before it refuses.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from oddframe.config import from_mapping
+from oddframe.core.calibration import Calibration
+from oddframe.errors import BundleError, InputError, SourceNotFoundError
+from oddframe.files import output_error, write_bytes, write_json
+from oddframe.model.network import Network, NetworkConfig
+
+__all__ = ["FORMAT", "Bundle", "find_bundle", "read_bundle", "write_bundle"]
+
+FORMAT = 1
+"""Version of the folder's layout; a reader refuses others."""
+
+WEIGHTS, CONFIG, CALIBRATION, CARD = "model.safetensors", "config.json", "calibration.json", "README.md"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A trained model and what is needed to use it.
+
+    Attributes:
+        network: The network with its weights.
+        rate_fps: Frames per second that it was trained at.
+        calibration: Threshold and where it comes from.
+        card: What it is, on what and how it was trained, as Markdown for people.
+    """
+
+    network: Network
+    rate_fps: float
+    calibration: Calibration
+    card: str
+
+
+def find_bundle(model: str | Path) -> Path:
+    """The bundle folder that MODEL names: a run folder or a bundle.
+
+    Raises:
+        SourceNotFoundError: If there is none.
+    """
+    path = Path(model)
+    for folder in (path, path / "bundle"):
+        if (folder / MANIFEST).is_file():
+            return folder
+    found = "neither it nor its bundle folder has a manifest.json" if path.exists() else "nothing is there"
+    raise SourceNotFoundError(f"{path} must be a run folder or a model bundle, but {found}; oddframe train makes one")
+
+
+def write_bundle(folder: Path, bundle: Bundle) -> None:
+    """Write a bundle, or replace one in one step.
+
+    Raises:
+        OutputError: If it cannot be written; what was there stays.
+    """
+    config = {"network": asdict(bundle.network.config), "rate_fps": bundle.rate_fps}
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.network.state_dict().items()}
+    contents = {
+        WEIGHTS: save(weights),
+        CONFIG: _json(config),
+        CALIBRATION: _json(asdict(bundle.calibration)),
+        CARD: bundle.card.encode(),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    for name, content in contents.items():
+        write_bytes(folder / f"{name}.new", content)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    write_json(folder / MANIFEST, {"format": FORMAT, "sha256": hashes})
+    for name in contents:
+        (folder / f"{name}.new").replace(folder / name)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle after checking every file of it; the network is in evaluation mode on the CPU.
+
+    Raises:
+        BundleError: If a file is missing, truncated, altered or of another format; it is named.
+    """
+    hashes = _manifest(folder)
+    contents = {name: _checked(folder, name, digest) for name, digest in hashes.items()}
+    try:
+        config = json.loads(contents[CONFIG])
+        network = Network(from_mapping(config["network"], NetworkConfig(), "network"))
+        calibration = Calibration(**json.loads(contents[CALIBRATION]))
+    except (ValueError, KeyError, TypeError, InputError) as error:
+        raise BundleError(f"{folder} is not a bundle that this version understands: {error}") from error
+    try:
+        network.load_state_dict(load(contents[WEIGHTS]))
+    except (SafetensorError, RuntimeError) as error:
+        raise BundleError(f"{folder / WEIGHTS} does not hold the weights of {CONFIG}: {error}") from error
+    return Bundle(
+        network=network.eval(),
+        rate_fps=float(config["rate_fps"]),
+        calibration=calibration,
+        card=contents[CARD].decode(),
+    )
+
+
+def _manifest(folder: Path) -> Mapping[str, str]:
+    path = folder / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+        version, hashes = manifest["format"], dict(manifest["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path} must be a bundle's manifest, but cannot be read: {error}") from error
+    if version != FORMAT:
+        raise BundleError(f"{path} must be of format {FORMAT}, found {version}; use the Oddframe version that wrote it")
+    missing = {WEIGHTS, CONFIG, CALIBRATION, CARD} - set(hashes)
+    if missing:
+        raise BundleError(f"{path} must name every file of the bundle, {', '.join(sorted(missing))} is missing")
+    if odd := [name for name in hashes if Path(name).name != name]:
+        raise BundleError(f"{path} must name files of its own folder only, found {odd[0]}")
+    return hashes
+
+
+def _checked(folder: Path, name: str, digest: str) -> bytes:
+    """A file's content, or that of ``NAME.new`` where a replacement was cut short."""
+    found = []
+    for path in (folder / name, folder / f"{name}.new"):
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() == digest:
+            return content
+        found.append(path)
+    if not found:
+        raise BundleError(f"{folder / name} is missing; copy the whole bundle again")
+    raise BundleError(
+        f"{found[0]} is truncated or altered: its SHA-256 is not the manifest's; copy the bundle again or retrain"
+    )
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,52 @@
+"""Sliding clips x0..x4 over frames, never across a gap in time (method section 1)."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from oddframe.core.records import FRAMES_PER_CLIP, Clip, Frame
+from oddframe.errors import SettingsError
+
+__all__ = ["clip_span", "clips", "follows"]
+
+
+def clip_span(interval: int) -> int:
+    """How many consecutive frames a clip reaches over, both ends included: 4 * interval + 1."""
+    return (FRAMES_PER_CLIP - 1) * interval + 1
+
+
+def clips(frames: Iterable[Frame], interval: int, gap_s: float) -> Iterator[Clip]:
+    """Yield every clip of five frames that lie `interval` frames apart.
+
+    N unbroken frames give N - 4 * interval clips, and clip i ends on frame i + 4 * interval. Frames are
+    passed on as they are; at most 4 * interval + 1 of them are held.
+
+    Args:
+        frames: Frames of one source in order of time.
+        interval: Frames from one frame of a clip to the next, at least 1.
+        gap_s: The longest time between two consecutive frames, in seconds, that does not break a clip. Time
+            that does not increase and a changed source size break it too.
+
+    Raises:
+        SettingsError: If `interval` is less than 1.
+    """
+    if interval < 1:
+        raise SettingsError(f"interval must be at least 1 frame, got {interval}")
+    return _slide(frames, interval, gap_s)
+
+
+def _slide(frames: Iterable[Frame], interval: int, gap_s: float) -> Iterator[Clip]:
+    span = clip_span(interval)
+    held: deque[Frame] = deque(maxlen=span)
+    for frame in frames:
+        if held and not follows(held[-1], frame, gap_s):
+            held.clear()
+        held.append(frame)
+        if len(held) == span:
+            yield Clip(tuple(islice(held, 0, None, interval)))
+
+
+def follows(before: Frame, frame: Frame, gap_s: float) -> bool:
+    """Whether two consecutive frames belong to one unbroken stretch."""
+    # Written so that a time which is not a number breaks the stretch.
+    return 0 < frame.time_s - before.time_s <= gap_s and frame.source_size == before.source_size

@@ -1,0 +1,76 @@
+"""Thinning frames to a rate by their times: causal, it only drops and never repeats."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+from oddframe.core.records import Frame
+from oddframe.errors import SettingsError
+
+__all__ = ["RATE_TOLERANCE", "rate_notice", "sample", "sampled_gap_s", "thins"]
+
+RATE_TOLERANCE = 0.05
+"""Rates that differ by no more than this share count as the same rate."""
+
+
+def thins(source_fps: float, rate_fps: float) -> bool:
+    """Whether a source of `source_fps` has frames to drop to arrive at `rate_fps`."""
+    return source_fps > rate_fps * (1 + RATE_TOLERANCE)
+
+
+def rate_notice(source_fps: float, rate_fps: float) -> str | None:
+    """What to tell of a source that is slower than the wanted rate; None where there is nothing to tell."""
+    if source_fps >= rate_fps * (1 - RATE_TOLERANCE):
+        return None
+    return (
+        f"has {source_fps:.3g} frames per second where {rate_fps:.3g} are wanted: "
+        "every frame is used and movement will look faster than it is"
+    )
+
+
+def sampled_gap_s(source_fps: float, rate_fps: float, gap_s: float) -> float:
+    """The gap that breaks clips after `sample`: kept frames lie up to one period of each rate apart."""
+    if not thins(source_fps, rate_fps):
+        return gap_s
+    return max(gap_s, 1.1 * (1 / rate_fps + 1 / source_fps))
+
+
+def sample(
+    frames: Iterable[Frame], rate_fps: float, source_fps: float | None = None, gap_s: float = math.inf
+) -> Iterator[Frame]:
+    """Keep the frames that lie nearest to a grid of `rate_fps` points per second.
+
+    Args:
+        frames: Frames of one source in order of time.
+        rate_fps: Frames per second wanted, above 0.
+        source_fps: The source's own rate; where it is at most 5 % above `rate_fps`, or below it, every frame
+            is kept. Without it every source is thinned by time.
+        gap_s: After a longer time between two consecutive frames, and when time goes backwards, the grid
+            starts afresh on the frame that follows.
+
+    Raises:
+        SettingsError: If `rate_fps` is not above 0.
+    """
+    if not rate_fps > 0:
+        raise SettingsError(f"rate_fps must be above 0, got {rate_fps}")
+    if source_fps is not None and not thins(source_fps, rate_fps):
+        return iter(frames)
+    return _thin(frames, rate_fps, gap_s)
+
+
+def _thin(frames: Iterable[Frame], rate_fps: float, gap_s: float) -> Iterator[Frame]:
+    start_s = before_s = math.nan
+    kept = -1
+    for frame in frames:
+        step_s = frame.time_s - before_s
+        before_s = frame.time_s
+        if not 0 <= step_s <= gap_s:
+            start_s, kept = frame.time_s, 0
+            yield frame
+            continue
+        # Nearest, guessing that the next frame is as far as the last one was: with plain rounding every whole
+        # ratio of rates that is even (20 to 10 per second) would put each second frame exactly on the fence.
+        slack = min(step_s * rate_fps, 1) / 2
+        point = math.floor((frame.time_s - start_s) * rate_fps + slack)
+        if point > kept:
+            kept = point
+            yield frame

@@ -1,0 +1,203 @@
+"""Frames of the training footage, decoded and resized once, in a memory-mapped file."""
+
+import hashlib
+import json
+import mmap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from oddframe.core.clips import follows
+from oddframe.core.records import Frame, Pixels
+from oddframe.core.sampling import rate_notice, sample, sampled_gap_s, thins
+from oddframe.errors import SourceError
+from oddframe.files import replace_file, write_json
+from oddframe.media.sources import FrameFormat, Source
+from oddframe.progress import Progress, silent
+
+__all__ = ["FrameCache", "Stretch", "build_cache"]
+
+BLOCK_FRAMES = 64
+"""Frames kept in a row, at least, where not all of them fit; long enough for sped-up clips."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Unbroken frames of one source.
+
+    Attributes:
+        source: Name of the source.
+        offset: Position of its first frame in the cache.
+        count: How many frames it has.
+    """
+
+    source: str
+    offset: int
+    count: int
+
+
+class FrameCache:
+    """Frames on disk, read through the page cache.
+
+    Attributes:
+        stretches: Unbroken runs of frames, in the order of the footage.
+        share: Share of the footage's frames that is kept; 1.0 where all of it fits.
+        notices: What was wrong with the sources, one named sentence each.
+        rate_fps: Rate at which the frames were taken.
+    """
+
+    def __init__(self, folder: Path, index: dict[str, Any]) -> None:
+        self.stretches = tuple(Stretch(**stretch) for stretch in index["stretches"])
+        self.share = float(index["share"])
+        self.notices = tuple(index["notices"])
+        self.rate_fps = float(index["rate_fps"])
+        self._shape = (index["frames"], index["height"], index["width"], index["colours"])
+        with (folder / "frames.u8").open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._frames: Pixels = np.frombuffer(self._map, dtype=np.uint8).reshape(self._shape)
+
+    def __len__(self) -> int:
+        return int(self._shape[0])
+
+    def take(self, positions: npt.NDArray[np.int64]) -> Pixels:
+        """Copies of frames, uint8 positions.shape x H x W x C."""
+        taken: Pixels = self._frames[positions]
+        return taken
+
+    def release(self) -> None:
+        """Let the system take the pages back, so that resident memory does not grow with the footage."""
+        self._map.madvise(mmap.MADV_DONTNEED)
+
+
+def build_cache(
+    folder: Path,
+    sources: Sequence[Source],
+    wanted: FrameFormat,
+    rate_fps: float,
+    limit_bytes: int,
+    on_progress: Progress = silent,
+) -> FrameCache:
+    """Open the cache in ``folder``, building it where the inputs or the format changed.
+
+    Args:
+        folder: Where ``frames.u8`` and ``index.json`` are or will be.
+        sources: The footage.
+        wanted: Size and colour of the frames.
+        rate_fps: Rate to which faster sources are thinned by time.
+        limit_bytes: Most bytes of frames to keep; of more footage, blocks of consecutive frames are kept, evenly
+            over time.
+        on_progress: Told the frames read so far, as phase "read".
+
+    Raises:
+        SourceError: If no source gives a frame.
+        OutputError: If the cache cannot be written.
+    """
+    key = _key(sources, wanted, rate_fps, limit_bytes)
+    index_path = folder / "index.json"
+    if index_path.exists():
+        index = json.loads(index_path.read_text())
+        if index["key"] == key and (folder / "frames.u8").stat().st_size == _size_bytes(index):
+            return FrameCache(folder, index)
+        # The index is the cache's word that frames.u8 is whole: it goes first and comes last.
+        index_path.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    index = _fill(folder / "frames.u8", sources, wanted, rate_fps, limit_bytes, on_progress)
+    index["key"] = key
+    write_json(index_path, index)
+    return FrameCache(folder, index)
+
+
+def _key(sources: Sequence[Source], wanted: FrameFormat, rate_fps: float, limit_bytes: int) -> str:
+    inputs = [(source.name, source.fingerprint(), source.rate_fps) for source in sources]
+    text = json.dumps([inputs, asdict(wanted), rate_fps, limit_bytes])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _size_bytes(index: dict[str, Any]) -> int:
+    return int(index["frames"] * index["height"] * index["width"] * index["colours"])
+
+
+def _fill(
+    path: Path,
+    sources: Sequence[Source],
+    wanted: FrameFormat,
+    rate_fps: float,
+    limit_bytes: int,
+    on_progress: Progress,
+) -> dict[str, Any]:
+    """Write the frames and describe them; the caller adds the key."""
+    colours = 1 if wanted.colour == "grey" else 3
+    limit = limit_bytes // (wanted.height * wanted.width * colours)
+    counts = [source.count_frames() for source in sources]
+    share = min(1.0, limit / max(1.0, sum(map(_after_thinning, sources, counts, [rate_fps] * len(counts)))))
+    writer = _Writer(share, limit)
+    done = 0
+    with replace_file(path) as temporary, temporary.open("wb") as file:
+        for source, count in zip(sources, counts, strict=True):
+            progress = _Told(on_progress, done, sum(counts))
+            try:
+                writer.write(file, source, progress.over(source.frames(wanted)), rate_fps)
+            except SourceError as error:
+                writer.notices.append(f"{source.name}: left out: {error}")
+            done += count
+    if not writer.written:
+        raise SourceError(f"no frame could be read: {'; '.join(writer.notices[:5])}")
+    return {
+        "frames": writer.written,
+        "height": wanted.height,
+        "width": wanted.width,
+        "colours": colours,
+        "rate_fps": rate_fps,
+        "share": share,
+        "notices": writer.notices,
+        "stretches": [asdict(stretch) for stretch in writer.stretches],
+    }
+
+
+def _after_thinning(source: Source, count: int, rate_fps: float) -> float:
+    return count * rate_fps / source.rate_fps if thins(source.rate_fps, rate_fps) else count
+
+
+class _Writer:
+    """Appends the frames of one source after another and notes the unbroken stretches."""
+
+    def __init__(self, share: float, limit: int) -> None:
+        self.period = BLOCK_FRAMES / share
+        self.limit = limit
+        self.written = 0
+        self.stretches: list[Stretch] = []
+        self.notices: list[str] = []
+
+    def write(self, file: BinaryIO, source: Source, frames: Iterable[Frame], rate_fps: float) -> None:
+        gap_s = sampled_gap_s(source.rate_fps, rate_fps, source.gap_s)
+        told = len(source.notices)
+        before: tuple[int, Frame] | None = None
+        for position, frame in enumerate(sample(frames, rate_fps, source.rate_fps, source.gap_s)):
+            if position % self.period >= BLOCK_FRAMES or self.written >= self.limit:
+                continue
+            if before is None or before[0] != position - 1 or not follows(before[1], frame, gap_s):
+                self.stretches.append(Stretch(source.name, self.written, 0))
+            file.write(np.ascontiguousarray(frame.pixels).data)
+            self.written += 1
+            self.stretches[-1] = replace(self.stretches[-1], count=self.stretches[-1].count + 1)
+            before = position, frame
+        if slower := rate_notice(source.rate_fps, rate_fps):
+            self.notices.append(f"{source.name}: {slower}")
+        self.notices += [f"{source.name}: {notice}" for notice in source.notices[told:]]
+
+
+class _Told:
+    """Reports every 50th frame that passes."""
+
+    def __init__(self, on_progress: Progress, done: int, total: int) -> None:
+        self.on_progress, self.done, self.total = on_progress, done, total
+
+    def over(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for number, frame in enumerate(frames):
+            if number % 50 == 0:
+                self.on_progress("read", min(self.done + number, self.total), self.total, {})
+            yield frame

@@ -1,0 +1,236 @@
+"""A drawn scene for demos and tests: a fixed camera over a place with walkers, light changes and sensor noise.
+
+Anomalies come with exact pixel masks, boxes and labels. The same seed and settings give the same pixels on every run.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from oddframe.core.records import Pixels
+from oddframe.data.scene_actors import Spot
+from oddframe.data.scene_crowd import Actor, Crowd
+from oddframe.data.scene_ground import paint_ground
+from oddframe.data.scene_layouts import LAYOUTS, Camera
+from oddframe.data.scene_light import Light, Noise
+from oddframe.data.scene_paint import Canvas, Floats, Patch, rasterise
+from oddframe.data.scene_story import KINDS, PREWARM_S, Story
+from oddframe.data.scene_things import PROP_SIZES_M, prop
+from oddframe.data.scene_truth import Box, DrawnFrame, write_truth
+from oddframe.errors import SettingsError
+
+__all__ = [
+    "KINDS",
+    "TEST_RECORDINGS",
+    "TEST_SEEDS_FROM",
+    "TRAIN_RECORDINGS",
+    "Box",
+    "DrawnFrame",
+    "DrawnRecording",
+    "SceneSettings",
+    "draw",
+    "write_truth",
+]
+
+VISIBLE_SHARE = 0.0004
+"""An anomaly counts in a frame from this share of the picture on: 25 pixels at 320 x 192."""
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """What is drawn, and how.
+
+    Attributes:
+        layout: Which place: "plaza" or "station".
+        width: Picture width in pixels, 48 to 1920.
+        height: Picture height in pixels, 32 to 1200.
+        rate_fps: Frames a second, 1 to 60.
+        noise: Standard deviation of the sensor noise, in grey levels of 255.
+        density: How crowded it gets, 1 = from about 1 to 20 walkers; 0 = nobody.
+        light: How much the light changes, 1 = drift and clouds, 0 = constant light.
+    """
+
+    layout: str = "plaza"
+    width: int = 320
+    height: int = 192
+    rate_fps: float = 10.0
+    noise: float = 2.5
+    density: float = 1.0
+    light: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise SettingsError(f"layout must be one of {', '.join(LAYOUTS)}, got {self.layout!r}")
+        for name, low, high in (
+            ("width", 48, 1920), ("height", 32, 1200), ("rate_fps", 1.0, 60.0),
+            ("noise", 0.0, 64.0), ("density", 0.0, 4.0), ("light", 0.0, 2.0),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            whole = isinstance(low, int)
+            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+                raise SettingsError(f"{name} must be a {'whole ' * whole}number, got {value!r}")
+            if not low <= value <= high:
+                raise SettingsError(f"{name} must be between {low} and {high}, got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnRecording:
+    """A recording of the standard set.
+
+    Attributes:
+        name: File name without an ending.
+        seed: Its seed.
+        frames: How many frames it has.
+        anomalies: The kinds that appear; none in training recordings.
+    """
+
+    name: str
+    seed: int
+    frames: int
+    anomalies: tuple[str, ...] = ()
+
+    def draw(self, settings: SceneSettings | None = None) -> Iterator[DrawnFrame]:
+        """Its frames."""
+        return draw(self.seed, self.frames, settings, self.anomalies)
+
+
+TEST_SEEDS_FROM = 1000
+"""Seeds below belong to training footage, seeds from here on to test footage; nothing else keeps them apart."""
+
+TRAIN_RECORDINGS = tuple(DrawnRecording(f"normal_{k:02d}", k, 450) for k in range(1, 5))
+"""Normal footage to train on: three minutes at 10 frames a second."""
+
+TEST_RECORDINGS = tuple(
+    DrawnRecording(f"test_{k:02d}", TEST_SEEDS_FROM + k, 300, kinds)
+    for k, kinds in enumerate(
+        (
+            ("cyclist", "abandoned"),
+            ("wrong_way", "runner"),
+            ("on_grass", "cart"),
+            ("abandoned", "cart"),
+            ("runner", "on_grass"),
+            ("cyclist", "wrong_way"),
+        ),
+        start=1,
+    )
+)
+"""The test footage: every kind appears in two recordings."""
+
+
+def draw(
+    seed: int, frames: int, settings: SceneSettings | None = None, anomalies: Sequence[str] = ()
+) -> Iterator[DrawnFrame]:
+    """Draw a recording, a frame at a time; memory does not grow with its length.
+
+    Args:
+        seed: Decides everything that happens. The crowd, the light and the noise of a seed are the same with and
+            without anomalies.
+        frames: How many frames.
+        settings: The place and the picture; the defaults when None.
+        anomalies: Kinds that appear, with normal stretches between them; none for normal footage. They are
+            repeated in a long recording; in one much shorter than 30 seconds they overlap.
+
+    Raises:
+        SettingsError: On a negative seed, fewer than one frame, or an unknown kind.
+    """
+    if seed < 0:
+        raise SettingsError(f"seed must be 0 or more, got {seed}")
+    if frames < 1:
+        raise SettingsError(f"frames must be 1 or more, got {frames}")
+    for kind in anomalies:
+        if kind not in KINDS:
+            raise SettingsError(f"anomalies must be among {', '.join(KINDS)}, got {kind!r}")
+    return _Scene(seed, frames, settings or SceneSettings(), tuple(anomalies)).play()
+
+
+class _Scene:
+    """One recording while it is drawn."""
+
+    def __init__(self, seed: int, frames: int, settings: SceneSettings, anomalies: tuple[str, ...]) -> None:
+        crowd, light, noise, story = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
+        height, width = settings.height, settings.width
+        self.settings = settings
+        self.frames = frames
+        self.step_s = 1.0 / settings.rate_fps
+        self.camera = Camera(LAYOUTS[settings.layout], height, width)
+        self.canvas = Canvas(height, width)
+        self.crowd = Crowd(self.camera, crowd, settings.density)
+        self.light = Light(height, width, light, settings.light)
+        self.story = Story(self.camera, story, anomalies, frames * self.step_s)
+        self.noise = Noise(noise, settings.noise, height * width * 3)
+        self.actors: list[Actor] = []
+        self.props = self._place_props()
+        self.background = self._empty_place()
+
+    def _place_props(self) -> list[tuple[float, Patch]]:
+        """What always stands there: distance from the camera and picture of each."""
+        placed = []
+        for item in self.camera.layout.props:
+            x_m, z_m = self.camera.ground((item.x, item.y))
+            x, y, scale, flat = self.camera.project(x_m, z_m)
+            patch = rasterise(prop(item.kind, Spot(x, y, scale, flat, (1.0, 0.0))), *self.canvas.owner.shape)
+            if patch is not None:
+                placed.append((z_m, patch))
+        return placed
+
+    def _empty_place(self) -> Floats:
+        """The ground with the shadows of what always stands there."""
+        self.canvas.pixels[:] = paint_ground(self.camera.layout, *self.canvas.owner.shape)
+        for item in self.camera.layout.props:
+            self._shadow(*self.camera.ground((item.x, item.y)), *PROP_SIZES_M[item.kind], 0.4)
+        return self.canvas.pixels.copy()
+
+    def _shadow(self, x_m: float, z_m: float, tall_m: float, wide_m: float, strength: float) -> None:
+        lean_x, lean_z = self.camera.layout.shadow
+        x, y, scale, _ = self.camera.project(x_m, z_m)
+        end_x, end_y, _, _ = self.camera.project(x_m + lean_x * tall_m, z_m + lean_z * tall_m)
+        self.canvas.shade((x, y), (end_x, end_y), wide_m * scale + 0.5, strength)
+
+    def play(self) -> Iterator[DrawnFrame]:
+        """Let the scene live, and draw what is seen."""
+        for number in range(-round(PREWARM_S / self.step_s), self.frames):
+            time_s = number * self.step_s
+            self.actors = [actor for actor in self.actors if actor.step(self.step_s)]
+            self.actors += self.crowd.arrivals(time_s, self.step_s)
+            self.actors += self.story.arrivals(time_s)
+            if number >= 0:
+                yield self._picture(time_s)
+
+    def _picture(self, time_s: float) -> DrawnFrame:
+        canvas, camera = self.canvas, self.camera
+        gain, field, shadows = self.light.at(time_s)
+        canvas.clear(self.background)
+        seen = []
+        for actor in self.actors:
+            x_m, z_m = actor.place
+            spot = Spot(*camera.project(x_m, z_m), actor.ahead)
+            self._shadow(x_m, z_m, actor.height_m, actor.width_m, 0.42 * shadows)
+            patch = rasterise(actor.body(spot, actor.gait, actor.pace), *canvas.owner.shape)
+            if patch is not None:
+                seen.append((z_m, patch, actor.track))
+        seen += [(z_m, patch, 0) for z_m, patch in self.props]
+        for _, patch, track in sorted(seen, key=lambda item: -item[0]):
+            canvas.blend(patch, track)
+        light = gain if field is None else field[:, :, None] * gain
+        picture = canvas.pixels * light
+        self.noise.add(picture)
+        np.clip(picture, 0.0, 255.0, out=picture)
+        return self._with_truth(picture.astype(np.uint8))
+
+    def _with_truth(self, pixels: Pixels) -> DrawnFrame:
+        """Boxes and mask of the anomalies of which enough is visible."""
+        owner = self.canvas.owner
+        mask = np.zeros(owner.shape, bool)
+        boxes = []
+        for actor in self.actors:
+            if not actor.track:
+                continue
+            own = owner == actor.track
+            if np.count_nonzero(own) < max(VISIBLE_SHARE * own.size, 1.0):
+                continue
+            mask |= own
+            rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
+            corners = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+            boxes.append(Box(actor.track, actor.kind, *corners))
+        return DrawnFrame(pixels, mask, tuple(boxes), int(bool(boxes)))

@@ -1,0 +1,175 @@
+"""Which clips are trained on and which are held out, and the batches made of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from oddframe.core.clips import clip_span
+from oddframe.core.records import FRAMES_PER_CLIP, Pixels
+from oddframe.data.cache import FrameCache, Stretch
+from oddframe.data.counter_examples import CounterExamples, choose_kind, paste
+from oddframe.errors import SettingsError, SourceError
+
+__all__ = ["Batch", "DataConfig", "TrainingClips", "split"]
+
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is trained on.
+
+    Attributes:
+        hold_out: Share of the normal footage kept for validation and calibration, 0 to 0.5: whole recordings where
+            there are enough of them, else the end of each stretch; never shuffled frames. With 0, calibration uses
+            the training clips and is marked in-sample.
+        counter_examples: Clips made abnormal on purpose.
+    """
+
+    hold_out: float = 0.15
+    counter_examples: CounterExamples = field(default_factory=CounterExamples)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.hold_out <= 0.5:
+            raise SettingsError(f"data.hold_out must be from 0 to 0.5, got {self.hold_out}")
+
+
+class Batch(NamedTuple):
+    """Clips and what the network should say of them.
+
+    Attributes:
+        clips: uint8 B x 5 x H x W x C, what the network sees.
+        first: uint8 B x H x W x C, x0 of the clip as it should be.
+        last: uint8 B x H x W x C, x4 of the clip as it should be.
+        rebuilt: uint8 B x H x W x C, the frame that the spatial stream should give.
+        normal: bool B, whether the clip is as filmed.
+    """
+
+    clips: Pixels
+    first: Pixels
+    last: Pixels
+    rebuilt: Pixels
+    normal: npt.NDArray[np.bool_]
+
+
+def split(stretches: tuple[Stretch, ...], hold_out: float, span: int) -> tuple[list[Stretch], list[Stretch]]:
+    """Divide footage into a part to train on and a part held out.
+
+    With at least 1 / hold_out recordings, whole recordings, evenly spaced, are held out; with fewer the end of every
+    stretch, with no frame in clips of both parts.
+
+    Args:
+        stretches: Unbroken runs of frames.
+        hold_out: Share to hold out.
+        span: Frames that a clip reaches over.
+    """
+    if not hold_out:
+        return list(stretches), []
+    names = list(dict.fromkeys(stretch.source for stretch in stretches))
+    if len(names) * hold_out >= 1:
+        count = round(len(names) * hold_out)
+        chosen = {names[int((number + 0.5) * len(names) / count)] for number in range(count)}
+        return [s for s in stretches if s.source not in chosen], [s for s in stretches if s.source in chosen]
+    parts = [_cut(stretch, round(stretch.count * (1 - hold_out))) for stretch in stretches]
+    # A stretch whose end cannot hold a clip would be lost at both ends: it is trained on whole.
+    whole = [end.count < span for _, end in parts]
+    trained = [s if w else begin for s, w, (begin, _) in zip(stretches, whole, parts, strict=True)]
+    return trained, [end for w, (_, end) in zip(whole, parts, strict=True) if not w]
+
+
+def _cut(stretch: Stretch, at: int) -> tuple[Stretch, Stretch]:
+    begin = Stretch(stretch.source, stretch.offset, at)
+    return begin, Stretch(stretch.source, stretch.offset + at, stretch.count - at)
+
+
+class TrainingClips:
+    """Clips over some stretches of a cache.
+
+    A batch depends on the seed and the step alone, so that a resumed training goes on exactly.
+
+    Args:
+        cache: The frames.
+        stretches: Where clips may lie.
+        interval: Frames from one frame of a clip to the next.
+        rebuilt_index: Position in the clip of the frame that the spatial stream rebuilds.
+
+    Raises:
+        SourceError: If no stretch is long enough for a clip.
+    """
+
+    def __init__(self, cache: FrameCache, stretches: list[Stretch], interval: int, rebuilt_index: int) -> None:
+        self.cache = cache
+        self.interval = interval
+        self.rebuilt_index = rebuilt_index
+        span = clip_span(interval)
+        pieces = [
+            (np.arange(s.offset, s.offset + s.count - span + 1), s.offset + s.count)
+            for s in stretches
+            if s.count >= span
+        ]
+        if not pieces:
+            longest = max((s.count for s in stretches), default=0)
+            raise SourceError(
+                f"a clip needs {span} unbroken frames and the longest stretch of footage has {longest}; "
+                "give more or longer normal video"
+            )
+        self.starts: Positions = np.concatenate([starts for starts, _ in pieces])
+        self.ends: Positions = np.concatenate([np.full(len(starts), end) for starts, end in pieces])
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def clips(self, numbers: Positions) -> Pixels:
+        """Clips by number, uint8 len(numbers) x 5 x H x W x C."""
+        offsets = np.arange(FRAMES_PER_CLIP) * self.interval
+        return self.cache.take(self.starts[numbers][:, None] + offsets)
+
+    def evenly(self, most: int) -> Positions:
+        """Numbers of at most ``most`` clips, evenly over the footage."""
+        return np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(np.int64))
+
+    def in_order(self, numbers: Positions, size: int) -> Iterator[Pixels]:
+        """The clips ``numbers`` in batches of at most ``size``."""
+        for begin in range(0, len(numbers), size):
+            yield self.clips(numbers[begin : begin + size])
+            self.cache.release()
+
+    def batch(self, step: int, size: int, seed: int, counter_examples: CounterExamples) -> Batch:
+        """The batch of a training step: epochs are shuffled anew, the last few clips of each are left over."""
+        size = min(size, len(self))
+        per_epoch = len(self) // size
+        order = np.random.default_rng([seed, 1, step // per_epoch]).permutation(len(self))
+        begin = step % per_epoch * size
+        numbers = order[begin : begin + size]
+        clips = self.clips(numbers)
+        first, last, rebuilt = clips[:, 0].copy(), clips[:, 4].copy(), clips[:, self.rebuilt_index].copy()
+        random = np.random.default_rng([seed, 2, step])
+        normal = random.random(size) >= counter_examples.share
+        for row in np.flatnonzero(~normal):
+            kind = choose_kind(counter_examples.kinds, random)
+            if kind == "paste":
+                other = self.clips(random.integers(0, len(self), 1))[0]
+                clips[row] = paste(clips[row], other, random)
+                continue
+            played = clips[row][::-1] if kind == "reverse" else self._sped_up(int(numbers[row]), random)
+            if played is None:
+                normal[row] = True
+                continue
+            clips[row] = played
+            # A model of normality does not follow: for it, nothing moved.
+            first[row] = last[row] = clips[row, 0]
+            rebuilt[row] = clips[row, self.rebuilt_index]
+        if step % 32 == 0:
+            self.cache.release()
+        return Batch(clips, first, last, rebuilt, normal)
+
+    def _sped_up(self, number: int, random: np.random.Generator) -> Pixels | None:
+        """The clip from the same start, two to four times as fast; None where the footage ends too soon."""
+        start, room = self.starts[number], self.ends[number] - 1 - self.starts[number]
+        factor = min(int(random.integers(2, 5)), int(room // ((FRAMES_PER_CLIP - 1) * self.interval)))
+        if factor < 2:
+            return None
+        return self.cache.take(start + np.arange(FRAMES_PER_CLIP) * self.interval * factor)

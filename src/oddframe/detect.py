@@ -1,0 +1,202 @@
+"""Score recordings into files: the verb `oddframe score`."""
+
+import time
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from oddframe.core.events import events
+from oddframe.core.records import Event, Score
+from oddframe.core.sampling import rate_notice
+from oddframe.errors import SourceError
+from oddframe.files import output_error
+from oddframe.media.curve import save_curve
+from oddframe.media.finding import find_sources
+from oddframe.media.sources import Source
+from oddframe.progress import Progress, silent
+from oddframe.scoring import DEFAULT_BATCH, Model, load
+from oddframe.sinks.event_lines import write_event_lines
+from oddframe.sinks.map_archive import map_archive
+from oddframe.sinks.overlay_video import overlay_video
+from oddframe.sinks.tables import ScoreSink, csv_table, parquet_table
+
+__all__ = ["Extras", "RecordingReport", "ScoreReport", "score"]
+
+OVERLAY_WIDTH = 640
+"""Width of overlay pictures in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """What is written beside the score table, the events and the curve.
+
+    Attributes:
+        parquet: The scores as Parquet too.
+        maps: Anomaly maps, compressed.
+        overlay: A video with heat map and curve.
+    """
+
+    parquet: bool = False
+    maps: bool = False
+    overlay: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingReport:
+    """What came of one recording.
+
+    Attributes:
+        name: What its files are called.
+        path: The recording.
+        frames: Frames decoded.
+        scored: Frames with a score.
+        events: Stretches above the threshold.
+        peak: Highest score; None where nothing was scored.
+        files: Files written.
+        notices: What was wrong with it, a sentence each.
+    """
+
+    name: str
+    path: Path
+    frames: int
+    scored: int
+    events: tuple[Event, ...]
+    peak: float | None
+    files: tuple[Path, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreReport:
+    """What a call of `score` did.
+
+    Attributes:
+        recordings: What came of each recording.
+        skipped: What was not used, and why, a sentence each.
+        seconds: Wall-clock time.
+    """
+
+    recordings: tuple[RecordingReport, ...]
+    skipped: tuple[str, ...]
+    seconds: float
+
+
+def score(
+    source: str | Path | Sequence[str | Path],
+    model: str | Path | Model,
+    out: str | Path,
+    *,
+    fps: float | None = None,
+    device: str = "auto",
+    batch_size: int = DEFAULT_BATCH,
+    extras: Extras | None = None,
+    on_progress: Progress = silent,
+) -> ScoreReport:
+    """Score recordings and write ``<name>.scores.csv``, ``.events.jsonl``, ``.curve.png`` and what is asked for.
+
+    Args:
+        source: A recording, a folder or glob of them, folders of numbered images, or several of these.
+        model: A run folder, a model bundle or a loaded model.
+        out: Folder for the files.
+        fps: Frames per second of folders of images; the bundle's rate when None.
+        device: "auto", "cpu" or a GPU such as "cuda:0".
+        batch_size: Clips that run through the network at a time.
+        extras: What else to write.
+        on_progress: Told the frames done of each recording, with its name as the phase.
+
+    Raises:
+        SourceError: If no recording can be scored.
+        BundleError: If the model is unusable.
+        OutputError: If a file cannot be written; files that are there are whole.
+    """
+    began = time.monotonic()
+    loaded = model if isinstance(model, Model) else load(model, device=device, batch_size=batch_size)
+    found = find_sources(source, fps or loaded.bundle.rate_fps)
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    skipped = [f"{one.path}: {one.reason}" for one in found.skipped]
+    recordings = []
+    for one in found.sources:
+        try:
+            recordings.append(_score_one(one, loaded, folder, extras or Extras(), on_progress))
+        except SourceError as error:
+            skipped.append(str(error))
+    if not recordings:
+        raise SourceError("; ".join(skipped))
+    return ScoreReport(recordings=tuple(recordings), skipped=tuple(skipped), seconds=time.monotonic() - began)
+
+
+class _Series:
+    """Times and scores of a recording, for its curve: sixteen bytes a frame."""
+
+    def __init__(self) -> None:
+        self.times_s, self.scores = array("d"), array("d")
+
+    def write(self, score: Score) -> None:
+        self.times_s.append(score.time_s)
+        self.scores.append(float("nan") if score.score is None else score.score)
+
+
+def _score_one(source: Source, model: Model, folder: Path, extras: Extras, on_progress: Progress) -> RecordingReport:
+    """Score one recording; its files appear together at the end."""
+    series = _Series()
+    paths = {kind: folder / f"{source.name}.{kind}" for kind in ("scores.csv", "events.jsonl", "curve.png")}
+    with ExitStack() as closing:
+        sinks: list[ScoreSink] = [series, closing.enter_context(csv_table(paths["scores.csv"]))]
+        if extras.parquet:
+            paths["scores.parquet"] = folder / f"{source.name}.scores.parquet"
+            sinks.append(closing.enter_context(parquet_table(paths["scores.parquet"])))
+        if extras.maps:
+            paths["maps.npz"] = folder / f"{source.name}.maps.npz"
+            sinks.append(closing.enter_context(map_archive(paths["maps.npz"])))
+        if extras.overlay:
+            paths["overlay.mp4"] = folder / f"{source.name}.overlay.mp4"
+            level = model.bundle.calibration.map_level
+            sinks.append(closing.enter_context(overlay_video(paths["overlay.mp4"], source.rate_fps, level)))
+        scores = model.scores(
+            source,
+            maps=extras.maps or extras.overlay,
+            picture_width=OVERLAY_WIDTH if extras.overlay else None,
+        )
+        counted = _counted(scores, source, on_progress)
+        found = list(events(_written(counted, sinks), source.name))
+    write_event_lines(paths["events.jsonl"], found)
+    values = np.asarray(series.scores)
+    scored = int(np.isfinite(values).sum())
+    spans = [(event.start_s, event.end_s) for event in found]
+    save_curve(paths["curve.png"], np.asarray(series.times_s), values, events=spans, title=source.name)
+    slower = rate_notice(source.rate_fps, model.bundle.rate_fps)
+    unscored = None if scored else "no frame could be scored: too few unbroken frames for a clip"
+    return RecordingReport(
+        name=source.name,
+        path=source.path,
+        frames=len(values),
+        scored=scored,
+        events=tuple(found),
+        peak=float(np.nanmax(values)) if scored else None,
+        files=tuple(paths.values()),
+        notices=(*source.notices, *(text for text in (slower, unscored) if text)),
+    )
+
+
+def _written(scores: Iterable[Score], sinks: Sequence[ScoreSink]) -> Iterator[Score]:
+    """Pass scores on through every sink, without what is heavy."""
+    for one in scores:
+        for sink in sinks:
+            sink.write(one)
+        yield replace(one, map=None, picture=None)
+
+
+def _counted(scores: Iterable[Score], source: Source, on_progress: Progress) -> Iterator[Score]:
+    total = source.count_frames()
+    for number, one in enumerate(scores, start=1):
+        if number % 10 == 0 or number == total:
+            on_progress(source.name, min(number, total), total, {})
+        yield one

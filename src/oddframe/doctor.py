@@ -1,0 +1,97 @@
+"""What is installed here and whether a bundle is whole: the verb `oddframe doctor`."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from oddframe import __version__
+from oddframe.bundle import find_bundle, read_bundle
+from oddframe.errors import OddframeError
+from oddframe.media.codecs import codecs
+
+__all__ = ["examine"]
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "av",
+    "scikit-learn",
+    "scipy",
+    "safetensors",
+    "matplotlib",
+    "pillow",
+    "typer",
+    "rich",
+    "pyarrow",
+)
+
+
+def examine(model: str | Path | None = None) -> dict[str, Any]:
+    """Look at this machine and, where one is named, at a model.
+
+    Returns:
+        Plain values: ``ok`` (whether every check passed), ``versions``, ``ffmpeg``, ``codecs``, ``devices``, and with
+        a model ``bundle`` (its folder, whether it is whole, what is wrong with it, its facts).
+    """
+    report: dict[str, Any] = {
+        "ok": True,
+        "versions": {"oddframe": __version__, "python": platform.python_version(), **_versions()},
+        **codecs(),
+        "devices": _devices(),
+    }
+    if model is not None:
+        report["bundle"] = _bundle(model)
+        report["ok"] = report["bundle"]["ok"]
+    missing = [name for name, there in report["codecs"].items() if not there]
+    if missing:
+        report["ok"] = False
+    return report
+
+
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _devices() -> list[dict[str, Any]]:
+    import torch
+
+    devices: list[dict[str, Any]] = [
+        {
+            "name": "cpu",
+            "threads": torch.get_num_threads(),
+            "cores": os.cpu_count(),
+            "capability": torch.backends.cpu.get_cpu_capability(),
+        }
+    ]
+    for number in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(number)
+        devices.append(
+            {"name": f"cuda:{number}", "model": properties.name, "memory_gb": round(properties.total_memory / 1e9, 1)}
+        )
+    return devices
+
+
+def _bundle(model: str | Path) -> dict[str, Any]:
+    try:
+        folder = find_bundle(model)
+        bundle = read_bundle(folder)
+    except OddframeError as error:
+        return {"ok": False, "model": str(model), "problem": str(error)}
+    network = bundle.network.config
+    return {
+        "ok": True,
+        "folder": str(folder),
+        "frames": f"{network.width} x {network.height} {network.colour}",
+        "parameters": sum(parameter.numel() for parameter in bundle.network.parameters()),
+        "rate_fps": bundle.rate_fps,
+        "threshold": bundle.calibration.threshold,
+        "in_sample": bundle.calibration.in_sample,
+    }

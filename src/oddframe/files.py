@@ -1,0 +1,96 @@
+"""Writing files so that a crash, a full disk or a kill leaves the old file or the new one, never a half."""
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from oddframe.errors import OddframeError, OutputError
+
+__all__ = ["output_error", "replace_file", "sync", "write_bytes", "write_json", "write_text"]
+
+_WHAT_TO_DO = {
+    errno.ENOSPC: "the disk is full; make room and try again",
+    errno.EDQUOT: "the disk quota is used up; make room and try again",
+    errno.EACCES: "writing there is not permitted; choose another place or change its permissions",
+    errno.EPERM: "writing there is not permitted; choose another place or change its permissions",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.ENOENT: "its folder does not exist; create it first",
+    errno.ENOTDIR: "a file stands where its folder should be; choose another place",
+    errno.EISDIR: "a folder stands in its place; choose another name",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """The error to raise when `path` could not be written, with what to do about it."""
+    what = _WHAT_TO_DO.get(error.errno or 0, error.strerror or str(error))
+    return OutputError(f"{path} could not be written: {what}")
+
+
+@contextmanager
+def replace_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; on success it replaces `path` in one step.
+
+    The temporary file keeps the suffix, so that writers which look at it choose the same format. When the
+    block fails the temporary file is removed and what was at `path` stays as it was.
+
+    Raises:
+        OutputError: If the system refused to write; other errors pass through as they are.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+        os.close(descriptor)
+        temporary = Path(name)
+        yield temporary
+        _settle(temporary)
+        temporary.replace(path)
+        sync(path.parent)
+    except OddframeError:  # some of ours are OSErrors too, and have said what is wrong
+        raise
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` in one step."""
+    with replace_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8 in one step."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` to `path` as indented JSON in one step; NaN and infinity are refused, JSON lacks them."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _settle(temporary: Path) -> None:
+    """Give the file the permissions of an ordinary new file and push it to the disk."""
+    # mkstemp makes files that only their owner may read. The umask can only be read by setting it.
+    umask = os.umask(0)
+    os.umask(umask)
+    temporary.chmod(0o666 & ~umask)
+    sync(temporary)
+
+
+def sync(path: Path) -> None:
+    """Push a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,49 @@
+"""Spatial autoencoder: rebuilds one frame of the clip (method section 2)."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from oddframe.model.blocks import DownBlock, Head, UpBlock, conv3x3, normalise_code
+
+__all__ = ["AppearanceAutoencoder"]
+
+
+class AppearanceAutoencoder(nn.Module):
+    """Autoencoder of single frames, without skip connections.
+
+    Args:
+        colours: Channels of a frame, 1 or 3.
+        channels: Width of the stem; blocks have 2, 4 and 8 times as many.
+        stem_stride: 1 as published, or 2 to work at half resolution.
+        code_norm: Normalisation of the code, see `normalise_code`.
+    """
+
+    def __init__(self, colours: int, channels: int, stem_stride: int, code_norm: str) -> None:
+        super().__init__()
+        widths = [channels, channels * 2, channels * 4, channels * 8]
+        self.stem = nn.Sequential(conv3x3(colours, channels, stride=stem_stride, bias=True), nn.ReLU())
+        self.encoder = nn.ModuleList(
+            nn.Sequential(nn.BatchNorm2d(narrow), DownBlock(narrow, wide)) for narrow, wide in pairwise(widths)
+        )
+        self.to_code = conv3x3(widths[3], widths[3])
+        self.decoder = nn.Sequential(
+            UpBlock(widths[3], widths[3]),
+            UpBlock(widths[3], widths[2]),
+            UpBlock(widths[2], widths[1]),
+            Head(widths[1], colours, stem_stride),
+        )
+        self.code_norm = code_norm
+
+    def encode(self, frame: Tensor) -> Tensor:
+        """Code z_a >= 0, B x 8c x H/8s x W/8s, of a frame B x C x H x W in [0, 1]."""
+        x = self.stem(frame)
+        for block in self.encoder:
+            x = block(x)
+        return normalise_code(torch.relu(self.to_code(x)), self.code_norm)
+
+    def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
+        """Rebuild ``frame`` (B x C x H x W in [0, 1]); returns (x̂, z_a)."""
+        code = self.encode(frame)
+        return self.decoder(code), code

@@ -1,0 +1,118 @@
+"""From what the streams say to an anomaly map and a frame score (method section 6)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from oddframe.errors import SettingsError
+from oddframe.model.network import Network, Outputs
+
+__all__ = ["FusedScorer", "FusedScores", "frame_score", "fuse", "prediction_error", "squared_error"]
+
+SMALLEST = 1e-12
+"""Raw scores are above 0 by definition; a perfect prediction gets this."""
+
+
+class FusedScores(NamedTuple):
+    """Scores of a batch of clips.
+
+    Attributes:
+        raw: r > 0, B.
+        appearance: The same statistic of the reconstruction error, B; 0 without the spatial stream.
+        motion: The same statistic of the motion error, B; 0 without the motion stream.
+        cluster: The same statistic of the cluster distance, B; 0 without clusters.
+        map: Anomaly map, B x H x W.
+    """
+
+    raw: Tensor
+    appearance: Tensor
+    motion: Tensor
+    cluster: Tensor
+    map: Tensor
+
+
+def squared_error(estimate: Tensor, truth: Tensor) -> Tensor:
+    """Mean over channels of the squared difference: B x C x H x W twice -> B x H x W."""
+    return (estimate - truth).square().mean(dim=1)
+
+
+def prediction_error(outputs: Outputs, rebuilt_frame: str) -> Tensor:
+    """e_p, B x H x W, the error of the predicted last frame (x̂0 + Δ̂) against x4.
+
+    With one stream it is that stream's own error. When the spatial stream rebuilds the last frame there is no such
+    sum; e_p is then the mean of the two streams' errors.
+    """
+    first, last = outputs.frames[:, 0], outputs.frames[:, 4]
+    if outputs.difference is None:
+        if outputs.rebuilt is None:
+            raise SettingsError("a prediction error needs at least one stream, found none")
+        return squared_error(outputs.rebuilt, first if rebuilt_frame == "first" else last)
+    if outputs.rebuilt is None:
+        return squared_error(first + outputs.difference, last)
+    if rebuilt_frame == "first":
+        return squared_error(outputs.rebuilt + outputs.difference, last)
+    return (squared_error(outputs.rebuilt, last) + squared_error(first + outputs.difference, last)) / 2
+
+
+def fuse(error: Tensor, distance: Tensor | None, fusion: str) -> Tensor:
+    """Anomaly map, B x H x W, from e_p and w_p at the same size: "product", "error" or "frame"."""
+    if distance is None or fusion == "error":
+        return error
+    if fusion == "frame":
+        return error * distance.mean(dim=(1, 2), keepdim=True)
+    return error * distance
+
+
+def frame_score(map_: Tensor, windows: tuple[int, ...], share: float) -> Tensor:
+    """Frame scores, B, of maps B x H x W.
+
+    For each window side the map is averaged over windows of that side, half overlapping, and the highest ``share``
+    of them (at least one) is averaged; the score is the mean over the sides. Side 1 and share 1 is the published
+    mean.
+    """
+    scores = []
+    for side in windows:
+        means = nn.functional.avg_pool2d(map_.unsqueeze(1), side, stride=max(1, side // 2)).flatten(1)
+        highest = max(1, round(means.shape[1] * share))
+        chosen = means if highest == means.shape[1] else means.topk(highest, dim=1).values
+        scores.append(chosen.mean(dim=1))
+    return torch.stack(scores).mean(dim=0)
+
+
+class FusedScorer(nn.Module):
+    """The network with everything behind it that turns clips into scores; what an export holds.
+
+    Args:
+        network: The trained network.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, clips: Tensor) -> FusedScores:
+        """Score clips, uint8 B x 5 x H x W x C in 0..255."""
+        config = self.network.config
+        outputs: Outputs = self.network(clips)
+        frames = outputs.frames
+        error = prediction_error(outputs, config.rebuilt_frame)
+        nothing = torch.zeros_like(error)
+        coarse = self.network.cluster_map(outputs.codes)
+        distance = None if coarse is None else _upsample(coarse, config.code_stride)
+        appearance = motion = nothing
+        if outputs.rebuilt is not None:
+            appearance = squared_error(outputs.rebuilt, frames[:, self.network.rebuilt_index])
+        if outputs.difference is not None:
+            motion = squared_error(frames[:, 0] + outputs.difference, frames[:, 4])
+        anomaly_map = fuse(error, distance, config.fusion)
+        raw, *parts = (
+            frame_score(part, config.score_windows, config.score_share)
+            for part in (anomaly_map, appearance, motion, nothing if distance is None else distance)
+        )
+        return FusedScores(raw.clamp_min(SMALLEST), parts[0], parts[1], parts[2], anomaly_map)
+
+
+def _upsample(coarse: Tensor, factor: int) -> Tensor:
+    """Repeat each place of B x h x w over a square of ``factor`` pixels."""
+    return coarse.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)

@@ -1,0 +1,172 @@
+"""The whole network: two streams and their clusters (method sections 2 to 5), and its configuration."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from oddframe.errors import SettingsError
+from oddframe.model.appearance import AppearanceAutoencoder
+from oddframe.model.clusters import Clusters, join_codes
+from oddframe.model.motion import MotionAutoencoder
+
+__all__ = ["Network", "NetworkConfig", "Outputs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """What the network is; the defaults are the paper's.
+
+    Attributes:
+        height: Height of the frames in pixels, a multiple of 16 times the stem's stride.
+        width: Width of the frames in pixels, likewise.
+        colour: "rgb" or "grey".
+        interval: Frames from one frame of a clip to the next; a clip spans 4 x interval + 1 frames.
+        channels: Width of the stem; the three blocks have 2, 4 and 8 times as many channels.
+        stem_stride: 1, or 2 for a quarter of the work.
+        appearance: Whether the spatial stream is there.
+        motion: Whether the motion stream is there.
+        skips: Whether the motion stream has its two skip connections.
+        attention: Variance attention in the motion stream: "sum" (research code), "variance" (published text) or
+            "none".
+        code_norm: "l1" (research code) or "l2" (times sqrt(C); the decoders learn faster).
+        clusters: Number of centres K; 0 leaves the clusters out.
+        kmeans_space: Where the first centres are fitted: "normalised", in which distances are taken, or "raw", as
+            the research code does (a mistake, kept for comparison).
+        rebuilt_frame: Frame of the clip that the spatial stream rebuilds: "first" or "last".
+        fusion: Anomaly map: "product" of prediction error and cluster distance per pixel, "error" alone, or
+            "frame" (the error times the frame's mean cluster distance, as in the conference paper).
+        score_windows: Sides in pixels of the windows over which the map is averaged before the statistic is taken;
+            1 is the map itself. The frame score is the mean over these scales.
+        score_share: Share of the windows, the highest ones, whose mean is the score; 1.0 is the published mean.
+    """
+
+    height: int = 256
+    width: int = 256
+    colour: Literal["rgb", "grey"] = "rgb"
+    interval: int = 1
+    channels: int = 32
+    stem_stride: Literal[1, 2] = 1
+    appearance: bool = True
+    motion: bool = True
+    skips: bool = True
+    attention: Literal["sum", "variance", "none"] = "sum"
+    code_norm: Literal["l1", "l2"] = "l1"
+    clusters: int = 32
+    kmeans_space: Literal["normalised", "raw"] = "normalised"
+    rebuilt_frame: Literal["first", "last"] = "first"
+    fusion: Literal["product", "error", "frame"] = "product"
+    score_windows: tuple[int, ...] = (1,)
+    score_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        step = 16 * self.stem_stride
+        for name in ("height", "width"):
+            if getattr(self, name) < step or getattr(self, name) % step:
+                raise SettingsError(f"network.{name} must be a positive multiple of {step}, got {getattr(self, name)}")
+        for name in ("interval", "channels"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"network.{name} must be at least 1, got {getattr(self, name)}")
+        if not (self.appearance or self.motion):
+            raise SettingsError("at least one of network.appearance and network.motion must be true")
+        if self.clusters < 0:
+            raise SettingsError(f"network.clusters must be 0 (none) or more, got {self.clusters}")
+        if not self.clusters and self.fusion != "error":
+            raise SettingsError(
+                f'without clusters network.fusion must be "error", got "{self.fusion}"; set one or the other'
+            )
+        if not self.score_windows or any(
+            side < 1 or side > min(self.height, self.width) for side in self.score_windows
+        ):
+            raise SettingsError(
+                "network.score_windows must be sides from 1 to the frame's shorter side, "
+                f"got {list(self.score_windows)}"
+            )
+        if not 0.0 < self.score_share <= 1.0:
+            raise SettingsError(f"network.score_share must be above 0 and at most 1, got {self.score_share}")
+
+    @property
+    def colours(self) -> int:
+        """Channels of a frame."""
+        return 1 if self.colour == "grey" else 3
+
+    @property
+    def code_stride(self) -> int:
+        """Pixels from one place of a code to the next."""
+        return 8 * self.stem_stride
+
+
+class Outputs(NamedTuple):
+    """What the streams say of a batch of clips; what a configuration leaves out is None.
+
+    Attributes:
+        frames: The clips as the network sees them, B x 5 x C x H x W in [0, 1].
+        rebuilt: x̂, B x C x H x W.
+        difference: Δ̂, B x C x H x W.
+        codes: Codes of the streams in use, each B x 8c x h x w.
+    """
+
+    frames: Tensor
+    rebuilt: Tensor | None
+    difference: Tensor | None
+    codes: list[Tensor]
+
+
+class Network(nn.Module):
+    """Appearance and motion streams, and the clusters over their joint code.
+
+    Args:
+        config: What to build.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        shape = (config.colours, config.channels, config.stem_stride, config.code_norm)
+        self.appearance = AppearanceAutoencoder(*shape) if config.appearance else None
+        self.motion = MotionAutoencoder(*shape, config.attention, config.skips) if config.motion else None
+        width = 8 * config.channels * (config.appearance + config.motion)
+        self.clusters = Clusters(config.clusters, width) if config.clusters else None
+
+    def frames(self, clips: Tensor) -> Tensor:
+        """Scale clips to [0, 1]: uint8 B x T x H x W x C -> float B x T x C x H x W. The only place that does."""
+        dtype = next(self.parameters()).dtype
+        return clips.permute(0, 1, 4, 2, 3).to(dtype) / 255.0
+
+    @property
+    def rebuilt_index(self) -> int:
+        """Position in the clip of the frame that the spatial stream rebuilds."""
+        return 0 if self.config.rebuilt_frame == "first" else 4
+
+    def forward(self, clips: Tensor) -> Outputs:
+        """Run both streams on clips, uint8 B x 5 x H x W x C in 0..255."""
+        frames = self.frames(clips)
+        rebuilt = difference = None
+        codes = []
+        if self.appearance is not None:
+            rebuilt, code = self.appearance(frames[:, self.rebuilt_index])
+            codes.append(code)
+        if self.motion is not None:
+            difference, code = self.motion(frames[:, :4].flatten(1, 2))
+            codes.append(code)
+        return Outputs(frames, rebuilt, difference, codes)
+
+    def cluster_map(self, codes: list[Tensor]) -> Tensor | None:
+        """w_p, B x h x w at the codes' resolution; None without clusters."""
+        if self.clusters is None:
+            return None
+        w: Tensor = self.clusters(join_codes(codes))
+        return w.reshape(w.shape[0], *codes[0].shape[-2:])
+
+    def last_convolutions(self) -> list[nn.Parameter]:
+        """Weights of the last convolution of each encoder, which the cluster loss trains (method section 6)."""
+        streams = [stream for stream in (self.appearance, self.motion) if stream is not None]
+        return [weight for stream in streams for weight in stream.to_code.parameters()]
+
+    @torch.no_grad()
+    def place_centres(self, centres: Tensor) -> None:
+        """Set the centres, K x D, for instance those of k-means."""
+        if self.clusters is None:
+            raise SettingsError("network.clusters must be above 0 to place centres, got 0")
+        self.clusters.centres.copy_(centres)

@@ -1,0 +1,197 @@
+"""One step of training after another (method section 6): pre-train, place the centres, train jointly."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from oddframe.errors import SettingsError
+from oddframe.model.clusters import fit_centres, join_codes
+from oddframe.model.losses import appearance_loss, motion_loss
+from oddframe.model.network import Network
+
+__all__ = ["Trainer", "TrainingConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the network is trained; the defaults are the research code's.
+
+    Attributes:
+        pretrain_steps: Steps on the losses of the two streams alone, before there are centres.
+        joint_steps: Steps with the cluster loss.
+        batch_size: Clips in a step.
+        learning_rate: Adam's, for the streams.
+        schedule: "constant", or "cosine": a rise over the first 2 % of the steps, then half a cosine down to 1 %.
+        gradient_weight: λ_g of the motion loss.
+        cluster_weight: Weight of the cluster loss.
+        cluster_learning_rate: Adam's, for the centres and the last convolution of each encoder.
+        centre_codes: Most joint codes that the first centres are fitted to.
+        precision: "auto" (bfloat16 on a GPU, float32 elsewhere), "float32" or "bfloat16" (mixed precision).
+        seed: Seed of everything random.
+    """
+
+    pretrain_steps: int = 5_000
+    joint_steps: int = 100_000
+    batch_size: int = 4
+    learning_rate: float = 1e-5
+    schedule: Literal["constant", "cosine"] = "constant"
+    gradient_weight: float = 0.01
+    cluster_weight: float = 0.1
+    cluster_learning_rate: float = 1e-6
+    centre_codes: int = 200_000
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("pretrain_steps", "joint_steps", "gradient_weight", "cluster_weight", "seed"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"training.{name} must be 0 or more, got {getattr(self, name)}")
+        for name in ("batch_size", "learning_rate", "cluster_learning_rate", "centre_codes"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"training.{name} must be above 0, got {getattr(self, name)}")
+        if not self.steps:
+            raise SettingsError("training.pretrain_steps and training.joint_steps must not both be 0")
+
+    @property
+    def steps(self) -> int:
+        """All steps of both phases."""
+        return self.pretrain_steps + self.joint_steps
+
+    def rate_at(self, step: int) -> float:
+        """Factor of the learning rates at a step, in (0, 1]."""
+        if self.schedule == "constant":
+            return 1.0
+        rise = min(1.0, (step + 1) / max(1.0, 0.02 * self.steps))
+        return float(rise * (0.01 + 0.99 * (0.5 + 0.5 * np.cos(np.pi * step / self.steps))))
+
+
+class Wanted(NamedTuple):
+    """A batch on the device: uint8 tensors as in `oddframe.data.training_clips.Batch`."""
+
+    clips: Tensor
+    first: Tensor
+    last: Tensor
+    rebuilt: Tensor
+    normal: Tensor
+
+
+class Trainer:
+    """A network and its optimisers, one step at a time.
+
+    Args:
+        network: What to train; moved to ``device``.
+        config: How.
+        device: Where.
+    """
+
+    def __init__(self, network: Network, config: TrainingConfig, device: torch.device) -> None:
+        self.network = network.to(device)
+        self.config = config
+        self.device = device
+        self.step = 0
+        self.centred = network.clusters is None
+        clusters = network.clusters
+        centres = [] if clusters is None else list(clusters.parameters())
+        held_back = {id(parameter) for parameter in centres}
+        streams = [p for p in network.parameters() if id(p) not in held_back]
+        self.streams = torch.optim.Adam(streams, lr=config.learning_rate)
+        self.pulled = centres + network.last_convolutions() if centres else []
+        self.cluster = torch.optim.Adam(self.pulled, lr=config.cluster_learning_rate) if centres else None
+        wants_mixed = config.precision == "auto" and device.type == "cuda"
+        self.mixed = wants_mixed or config.precision == "bfloat16"
+
+    def optimisers(self) -> list[tuple[str, torch.optim.Adam]]:
+        """The optimisers by name: "streams" and, where there are clusters, "cluster"."""
+        return [("streams", self.streams)] + ([("cluster", self.cluster)] if self.cluster is not None else [])
+
+    @property
+    def phase(self) -> str:
+        """What the next step belongs to: "pretrain" or "joint"."""
+        return "pretrain" if self.step < self.config.pretrain_steps else "joint"
+
+    @property
+    def needs_centres(self) -> bool:
+        """Whether the centres are to be placed before the next step."""
+        return not self.centred and self.step == self.config.pretrain_steps
+
+    def train_step(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> dict[str, Tensor]:
+        """Take one step on a batch, given as the fields of `Batch`; returns the losses as they were before it.
+
+        The cluster loss is taken on the clips that are as filmed, and its gradient reaches the centres and the last
+        convolution of each encoder only. Both optimisers step on gradients of the same forward pass; the research
+        code runs a second one in between.
+        """
+        self.network.train()
+        wanted = self._to_device(*batch)
+        factor = self.config.rate_at(self.step)
+        rates = {"streams": self.config.learning_rate, "cluster": self.config.cluster_learning_rate}
+        for name, optimiser in self.optimisers():
+            optimiser.param_groups[0]["lr"] = rates[name] * factor
+        losses, codes = self._losses(wanted)
+        pulls: tuple[Tensor, ...] = ()
+        if self.phase == "joint" and self.cluster is not None and bool(wanted.normal.any()):
+            losses["cluster"] = self._cluster_loss(codes, wanted.normal)
+            weighted = self.config.cluster_weight * losses["cluster"]
+            pulls = torch.autograd.grad(weighted, self.pulled, retain_graph=True)
+        self.streams.zero_grad(set_to_none=True)
+        sum(loss for name, loss in losses.items() if name != "cluster").backward()  # type: ignore[union-attr]
+        self.streams.step()
+        if pulls and self.cluster is not None:
+            for parameter, gradient in zip(self.pulled, pulls, strict=True):
+                parameter.grad = gradient
+            self.cluster.step()
+        self.step += 1
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    @torch.no_grad()
+    def losses(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> dict[str, float]:
+        """The losses on a batch without training on it."""
+        self.network.eval()
+        wanted = self._to_device(*batch)
+        losses, codes = self._losses(wanted)
+        if self.network.clusters is not None and self.phase == "joint":
+            losses["cluster"] = self._cluster_loss(codes, wanted.normal)
+        return {name: loss.item() for name, loss in losses.items()}
+
+    @torch.no_grad()
+    def codes(self, clips: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Joint codes of every place of clips, N x D, in the space that the configuration names for k-means."""
+        self.network.eval()
+        outputs = self.network(torch.from_numpy(clips).to(self.device))
+        normalise = self.network.config.kmeans_space == "normalised"
+        joint = join_codes(outputs.codes, normalise=normalise).flatten(0, 1)
+        return joint.float().cpu().numpy()
+
+    def place_centres(self, codes: npt.NDArray[np.float32]) -> list[int]:
+        """Fit the first centres to codes, N x D; returns how many codes each of them holds."""
+        centres, sizes = fit_centres(codes, self.network.config.clusters, self.config.seed)
+        self.network.place_centres(torch.from_numpy(centres).to(self.device))
+        self.centred = True
+        return [int(size) for size in sizes]
+
+    def _to_device(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> Wanted:
+        return Wanted(*(torch.from_numpy(part).to(self.device, non_blocking=True) for part in batch))
+
+    def _losses(self, wanted: Wanted) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """Losses of the streams, in float32 whatever the precision of the network's inside."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
+            outputs = self.network(wanted.clips)
+        first, last, rebuilt = self.network.frames(
+            torch.stack([wanted.first, wanted.last, wanted.rebuilt], dim=1)
+        ).unbind(1)
+        losses = {}
+        if outputs.rebuilt is not None:
+            losses["appearance"] = appearance_loss(outputs.rebuilt.float(), rebuilt)
+        if outputs.difference is not None:
+            losses["motion"] = motion_loss(outputs.difference.float(), first, last, self.config.gradient_weight)
+        return losses, [code.float() for code in outputs.codes]
+
+    def _cluster_loss(self, codes: list[Tensor], normal: Tensor) -> Tensor:
+        if self.network.clusters is None:
+            raise SettingsError("a cluster loss needs network.clusters above 0, got 0")
+        loss: Tensor = self.network.clusters.loss(join_codes([code[normal] for code in codes]))
+        return loss

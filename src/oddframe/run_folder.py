@@ -1,0 +1,111 @@
+"""A run on disk: what one training leaves behind.
+
+settings.json   everything that decided the result
+log.jsonl       losses and milestones, a JSON object a line
+checkpoint/     where the training stands
+cache/          decoded frames
+curves.png      losses
+bundle/         the trained model
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from oddframe.config import Settings, from_mapping
+from oddframe.errors import RunError
+from oddframe.files import output_error, write_json
+
+__all__ = ["RunFolder"]
+
+
+class RunFolder:
+    """The files of a run.
+
+    Args:
+        path: Its folder; made where it is not there.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.checkpoint = self.path / "checkpoint"
+        self.cache = self.path / "cache"
+        self.bundle = self.path / "bundle"
+        self.curves = self.path / "curves.png"
+        self.log = self.path / "log.jsonl"
+        self._settings = self.path / "settings.json"
+
+    def start(self, settings: Settings, facts: Mapping[str, Any], *, overwrite: bool) -> None:
+        """Begin a training.
+
+        Args:
+            settings: What it uses.
+            facts: What else decides it, as JSON values.
+            overwrite: Whether a training that is there gives way.
+
+        Raises:
+            RunError: If there is a training in the folder and ``overwrite`` is not set.
+            OutputError: If the folder cannot be written.
+        """
+        if self._settings.exists() and not overwrite:
+            raise RunError(
+                f"{self.path} must be a new run folder, but holds a training; "
+                "go on with --resume, start again with --overwrite, or choose another folder"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # The settings go first: without them nothing else in the folder is taken for a run.
+            self._settings.unlink(missing_ok=True)
+            for leftover in (self.checkpoint, self.log):
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        self.write_settings(settings, facts)
+
+    def write_settings(self, settings: Settings, facts: Mapping[str, Any]) -> None:
+        """Say what decides the training, in one step."""
+        write_json(self._settings, {**facts, "settings": settings.as_dict()})
+
+    def abandon(self) -> None:
+        """Take back `start` where the footage turned out to be unusable."""
+        self._settings.unlink(missing_ok=True)
+
+    def read_settings(self) -> tuple[Settings, dict[str, Any]]:
+        """Settings and other facts of the training in the folder.
+
+        Raises:
+            RunError: If there is none or it cannot be read.
+        """
+        try:
+            facts = json.loads(self._settings.read_text())
+            return from_mapping(facts.pop("settings"), Settings()), facts
+        except FileNotFoundError as error:
+            raise RunError(f"{self.path} must hold a training to resume, but has no {self._settings.name}") from error
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{self._settings} must be the settings of a run, but cannot be read: {error}") from error
+
+    def append(self, **entry: object) -> None:
+        """Add a line to the log."""
+        try:
+            with self.log.open("a") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise output_error(self.log, error) from error
+
+    def log_bytes(self) -> int:
+        """Length of the log."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def cut_log(self, length: int) -> None:
+        """Drop what was logged after a checkpoint, when the log was ``length`` bytes long."""
+        if self.log_bytes() > length:
+            with self.log.open("rb+") as file:
+                file.truncate(length)
+
+    def entries(self) -> list[dict[str, Any]]:
+        """What was logged; a line that a kill cut short is left out."""
+        if not self.log.exists():
+            return []
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.endswith("}")]

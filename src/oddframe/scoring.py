@@ -1,0 +1,137 @@
+"""The chain from frames to scores; recordings and streams run through the same one."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from oddframe.bundle import Bundle, find_bundle, read_bundle
+from oddframe.core.calibration import Calibration
+from oddframe.core.clips import clips
+from oddframe.core.records import Clip, Frame, Score
+from oddframe.core.sampling import sample, sampled_gap_s
+from oddframe.media.finding import open_source
+from oddframe.media.sources import FrameFormat, Source
+from oddframe.runtime.scorer import ClipScores, Scorer
+from oddframe.runtime.torch_scorer import TorchScorer, pick_device
+
+__all__ = ["Model", "load"]
+
+DEFAULT_BATCH = 8
+
+
+class Model:
+    """A trained model, ready to score.
+
+    Attributes:
+        bundle: What it was read from.
+        scorer: What runs it.
+    """
+
+    def __init__(self, bundle: Bundle, scorer: Scorer) -> None:
+        self.bundle = bundle
+        self.scorer = scorer
+
+    def scores(
+        self,
+        source: Source | str | Path,
+        *,
+        fps: float | None = None,
+        every_frame: bool = False,
+        maps: bool = False,
+        picture_width: int | None = None,
+    ) -> Iterator[Score]:
+        """Score a source, frame by frame, holding no more than a batch of it.
+
+        Every decoded frame gets a `Score`; it is empty where no clip ends on the frame. A score needs nothing that
+        comes after its frame.
+
+        Args:
+            source: A recording, a folder of numbered images, or an opened source.
+            fps: Frames per second of a folder of images; the bundle's rate when None.
+            every_frame: Use every frame whatever the rates, as benchmarks do; else a faster source is thinned by
+                time to the rate that the model was trained at.
+            maps: Whether scores carry their anomaly map.
+            picture_width: Width of the picture that scores carry, for people to look at; None carries none.
+
+        Raises:
+            SourceError: If the source cannot be read.
+        """
+        opened = open_source(source, fps or self.bundle.rate_fps) if isinstance(source, str | Path) else source
+        network = self.bundle.network.config
+        wanted = FrameFormat(network.width, network.height, network.colour, picture_width)
+        rate_fps = opened.rate_fps if every_frame else self.bundle.rate_fps
+        gap_s = sampled_gap_s(opened.rate_fps, rate_fps, opened.gap_s)
+        waiting: deque[Frame] = deque()
+        used = sample(_noted(opened.frames(wanted), waiting), rate_fps, opened.rate_fps, opened.gap_s)
+        ended = clips(used, network.interval, gap_s)
+        calibration = self.bundle.calibration
+        for batch in _batches(ended, self.scorer.batch_size):
+            scored = self.scorer.score(_stacked(batch, self.scorer.batch_size))
+            for row, clip in enumerate(batch):
+                yield from _empty(waiting, before=clip.last)
+                yield _score(waiting.popleft(), scored, row, calibration, maps)
+        yield from _empty(waiting)
+
+
+def load(model: str | Path, *, device: str = "auto", batch_size: int = DEFAULT_BATCH) -> Model:
+    """Load a trained model.
+
+    Args:
+        model: A run folder or a model bundle.
+        device: "auto", "cpu" or a GPU such as "cuda:0".
+        batch_size: Clips that run through the network at a time.
+
+    Raises:
+        SourceNotFoundError: If there is no model.
+        BundleError: If it is truncated, altered or of another format.
+        SettingsError: If the device is not there or the batch size is below 1.
+    """
+    bundle = read_bundle(find_bundle(model))
+    return Model(bundle, TorchScorer(bundle.network, pick_device(device), batch_size))
+
+
+def _noted(frames: Iterable[Frame], waiting: deque[Frame]) -> Iterator[Frame]:
+    """Pass frames on and keep them until their score is out."""
+    for frame in frames:
+        waiting.append(frame)
+        yield frame
+
+
+def _batches(items: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
+    batch: list[Clip] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _stacked(batch: list[Clip], size: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Pixels of a batch, padded with its last clip to the scorer's fixed size."""
+    padded = batch + [batch[-1]] * (size - len(batch))
+    return np.stack([np.stack([frame.pixels for frame in clip.frames]) for clip in padded])
+
+
+def _empty(waiting: deque[Frame], before: Frame | None = None) -> Iterator[Score]:
+    while waiting and waiting[0] is not before:
+        frame = waiting.popleft()
+        yield Score(frame.index, frame.time_s, picture=frame.picture)
+
+
+def _score(frame: Frame, scored: ClipScores, row: int, calibration: Calibration, maps: bool) -> Score:
+    raw = float(scored.raw[row])
+    return Score(
+        frame=frame.index,
+        time_s=frame.time_s,
+        score=calibration.score(raw),
+        raw=raw,
+        appearance=float(scored.appearance[row]),
+        motion=float(scored.motion[row]),
+        cluster=float(scored.cluster[row]),
+        map=scored.maps[row] if maps else None,
+        picture=frame.picture,
+    )

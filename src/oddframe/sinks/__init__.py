@@ -1,0 +1,1 @@
+"""Where scores and events end up: one file a kind of output, each a context manager with ``write``."""

@@ -1,0 +1,146 @@
+"""Fixtures that draw small video files and image folders through real FFmpeg."""
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+from av.video.stream import VideoStream
+from PIL import Image
+
+Picture = npt.NDArray[np.uint8]
+
+
+def drawn_picture(number: int, width: int = 64, height: int = 48) -> Picture:
+    """A picture that tells its number: flat grey of 20 + 2 * number, with a red corner top left."""
+    picture = np.full((height, width, 3), 20 + 2 * (number % 110), np.uint8)
+    picture[: height // 4, : width // 4] = (250, 10, 10)
+    return picture
+
+
+def write_video(
+    path: Path,
+    frames: int = 20,
+    size: tuple[int, int] = (64, 48),
+    rate_fps: int = 10,
+    codec: str = "libx264",
+    pixel_format: str = "yuv420p",
+    times_s: Iterable[float] | None = None,
+    rotation: int = 0,
+    options: dict[str, str] | None = None,
+    draw: Callable[..., Picture] = drawn_picture,
+) -> Path:
+    """Write one recording of drawn pictures."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=rate_fps)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = *size, pixel_format
+        # Milliseconds are for times of one's own only: an AVI of them claims 1000 frames per second.
+        ticks = rate_fps if times_s is None else 1000
+        stream.codec_context.time_base = Fraction(1, ticks)
+        if codec.startswith("libx26"):
+            stream.options = {"crf": "10", "preset": "ultrafast", "g": "10"}
+        if rotation:
+            stream.set_display_rotation(rotation)
+        times = [number / rate_fps for number in range(frames)] if times_s is None else list(times_s)
+        for number, time_s in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(draw(number, *size), format="rgb24")
+            frame.pts, frame.time_base = round(time_s * ticks), Fraction(1, ticks)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_images(
+    folder: Path, numbers: Iterable[int], size: tuple[int, int] = (64, 48), pattern: str = "{:03d}.jpg"
+) -> Path:
+    """Write a folder of numbered images of drawn pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        write_image(folder / pattern.format(number), drawn_picture(number, *size))
+    return folder
+
+
+def write_image(path: Path, picture: Picture) -> Path:
+    """Write one image with Pillow, in the format of its suffix."""
+    Image.fromarray(picture).save(path)
+    return path
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a recording in the test's folder: `video("a.mp4", frames=20, ...)`."""
+
+    def make(name: str = "a.mp4", **wishes: object) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return write_video(path, **wishes)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a folder of numbered images in the test's folder: `images("01", range(10), ...)`."""
+
+    def make(name: str = "frames", numbers: Iterable[int] = range(10), **wishes: object) -> Path:
+        return write_images(tmp_path / name, numbers, **wishes)  # type: ignore[arg-type]
+
+    return make
+
+
+def write_audio(path: Path) -> Path:
+    """Write a file that holds half a second of silence and no video."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100)
+        for number in range(20):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            silence.rate, silence.pts = 44100, number * 1024
+            container.mux(stream.encode(silence))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a file without video in the test's folder: `audio("a.mp4")`."""
+
+    def make(name: str = "sound.mp4") -> Path:
+        return write_audio(tmp_path / name)
+
+    return make
+
+
+@pytest.fixture
+def truncated_video(video: Callable[..., Path]) -> Callable[..., Path]:
+    """Writes a recording of which only a share of the bytes is left; with the header in front it still opens."""
+
+    def make(name: str = "cut.mp4", share: float = 0.6, header_first: bool = True, **wishes: object) -> Path:
+        options = {"movflags": "faststart"} if header_first and name.endswith(".mp4") else None
+        path = video(name, **{"frames": 100, **wishes}, options=options)
+        data = path.read_bytes()
+        path.write_bytes(data[: int(len(data) * share)])
+        return path
+
+    return make
+
+
+@pytest.fixture
+def resized_video(video: Callable[..., Path]) -> Callable[..., Path]:
+    """Writes a recording whose size changes from 64 x 48 to 96 x 80 after `frames` frames, at 10 per second."""
+
+    def make(name: str = "resized.ts", frames: int = 10) -> Path:
+        # Timestamps go on in the second half, as they do when a camera changes its mode.
+        first = video("first.ts", frames=frames)
+        times_s = [(frames + number) / 10 for number in range(frames)]
+        second = video("second.ts", frames=frames, size=(96, 80), times_s=times_s)
+        path = first.with_name(name)
+        path.write_bytes(first.read_bytes() + second.read_bytes())
+        first.unlink()
+        second.unlink()
+        return path
+
+    return make

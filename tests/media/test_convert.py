@@ -1,0 +1,47 @@
+import av
+import numpy as np
+import pytest
+
+from oddframe.media.convert import Converter, picture_size
+from oddframe.media.sources import FrameFormat
+
+
+def decoded(picture):
+    return av.VideoFrame.from_ndarray(picture, format="rgb24")
+
+
+@pytest.mark.parametrize("colour", ["rgb", "grey"])
+def test_resizing_keeps_brightness_and_averages_neighbours(colour):
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[::2] = 200
+    frame = Converter(FrameFormat(16, 16, colour)).frame(decoded(picture), 3, 0.5)
+    assert (frame.index, frame.time_s, frame.source_size) == (3, 0.5, (64, 64))
+    assert frame.pixels[2:-2].mean() == pytest.approx(100, abs=2)
+
+
+def test_frames_of_one_pass_do_not_share_memory():
+    converter = Converter(FrameFormat(8, 8, "rgb", picture_width=8))
+    first = converter.frame(decoded(np.full((8, 8, 3), 10, np.uint8)), 0, 0.0)
+    converter.frame(decoded(np.full((8, 8, 3), 200, np.uint8)), 1, 0.1)
+    assert (first.pixels == 10).all()
+    assert (first.picture == 10).all()
+    assert not np.shares_memory(first.pixels, first.picture)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "corner"), [(0, (0, 0)), (90, (-1, 0)), (180, (-1, -1)), (-90, (0, -1)), (-180, (-1, -1))]
+)
+def test_turning_is_counterclockwise(degrees, corner):
+    picture = np.zeros((20, 40, 3), np.uint8)
+    picture[:8, :8] = 255
+    frame = Converter(FrameFormat(30, 30, "grey")).frame(decoded(picture), 0, 0.0, degrees)
+    assert frame.pixels[corner] == 255
+    assert (frame.pixels[[0, 0, -1, -1], [0, -1, 0, -1]] > 0).sum() == 1
+    assert frame.source_size == ((40, 20) if degrees % 180 == 0 else (20, 40))
+
+
+@pytest.mark.parametrize(
+    ("source", "width", "size"), [((1920, 1080), 640, (640, 360)), ((63, 47), 33, (32, 24)), ((500, 1), 10, (10, 2))]
+)
+def test_picture_sizes_are_even_and_keep_the_aspect_ratio(source, width, size):
+    assert picture_size(source, width) == size

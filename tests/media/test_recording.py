@@ -1,0 +1,282 @@
+import os
+import weakref
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from oddframe.core.clips import clips
+from oddframe.core.sampling import sample
+from oddframe.errors import SourceError, SourceNotFoundError
+from oddframe.media import recording as recording_file
+from oddframe.media.recording import Recording
+from oddframe.media.sources import FrameFormat
+
+RGB = FrameFormat(32, 24, "rgb")
+GREY = FrameFormat(32, 24, "grey")
+
+
+def read(path, wanted=RGB):
+    source = Recording(path)
+    return source, list(source.frames(wanted))
+
+
+def flat(frame):
+    """The brightness that tells a drawn picture's number."""
+    return frame.pixels[-4, -4].mean()
+
+
+def is_open(path):
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return path in [link.readlink() for link in links]
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes"),
+    [
+        ("a.mp4", {}),
+        ("a.mkv", {}),
+        ("a.ts", {}),
+        ("a.avi", {"codec": "mpeg4"}),
+        ("ten_bit.mkv", {"codec": "ffv1", "pixel_format": "yuv420p10le"}),
+        ("odd.mkv", {"codec": "ffv1", "pixel_format": "yuv444p", "size": (63, 47)}),
+        ("full_range.avi", {"codec": "mjpeg", "pixel_format": "yuvj420p"}),
+    ],
+)
+@pytest.mark.parametrize("wanted", [RGB, GREY])
+def test_every_kind_gives_the_drawn_pictures_in_order(video, name, wishes, wanted):
+    source, frames = read(video(name, **wishes), wanted)
+    assert [frame.index for frame in frames] == list(range(20)) == list(range(source.count_frames()))
+    assert [frame.time_s for frame in frames] == pytest.approx([0.1 * i for i in range(20)])
+    assert [flat(frame) for frame in frames] == pytest.approx([20 + 2 * i for i in range(20)], abs=4)
+    assert {frame.pixels.shape for frame in frames} == {(24, 32, 3 if wanted is RGB else 1)}
+    assert {frame.source_size for frame in frames} == {wishes.get("size", (64, 48))}
+    assert source.rate_fps == pytest.approx(10)
+    assert source.gap_s == 0.5
+    assert source.notices == []
+    if wanted is RGB:
+        assert frames[0].pixels[2, 2].tolist() == pytest.approx([250, 10, 10], abs=6)
+
+
+def test_a_grey_recording_gives_grey_and_rgb(video):
+    path = video("grey.mkv", codec="ffv1", pixel_format="gray")
+    assert flat(read(path, GREY)[1][5]) == 30
+    assert read(path, RGB)[1][5].pixels[-4, -4].tolist() == [30, 30, 30]
+
+
+@pytest.mark.parametrize(
+    ("rotation", "corner"), [(90, (-3, 2)), (-90, (2, -3)), (180, (-3, -3))], ids=["90", "-90", "180"]
+)
+def test_the_display_matrix_turns_frames_upright(video, rotation, corner):
+    path = video(rotation=rotation, frames=3)
+    _, frames = read(path, FrameFormat(32, 24, "rgb", picture_width=32))
+    size = (48, 64) if rotation != 180 else (64, 48)
+    assert frames[0].source_size == size
+    assert frames[0].pixels.shape == (24, 32, 3)
+    assert frames[0].picture.shape == (32 * size[1] // size[0] // 2 * 2, 32, 3) or size == (48, 64)
+    for pixels in (frames[0].pixels, frames[0].picture):
+        assert pixels[corner].tolist() == pytest.approx([250, 10, 10], abs=8)
+        assert pixels[2, 2].tolist() == pytest.approx([20, 20, 20], abs=8)
+
+
+def test_times_of_a_variable_frame_rate_come_from_the_timestamps(video):
+    times_s = [0, 0.1, 0.25, 0.3, 0.9, 1.0, 2.0, 2.1]
+    source, frames = read(video(times_s=times_s))
+    assert [frame.time_s for frame in frames] == pytest.approx(times_s)
+    assert source.gap_s == pytest.approx(3.5 / source.rate_fps)
+
+
+def test_an_implausible_rate_in_the_header_is_measured_instead(video):
+    source, frames = read(video("a.avi", codec="mpeg4", times_s=[0.1 * i for i in range(20)]))
+    assert source.rate_fps == pytest.approx(10)
+    assert len(frames) == 20
+    assert source.notices == []
+
+
+def test_a_stream_that_starts_late_starts_at_0(video):
+    _, frames = read(video("a.ts", times_s=[5 + 0.1 * i for i in range(5)]))
+    assert [frame.time_s for frame in frames] == pytest.approx([0.1 * i for i in range(5)])
+
+
+def test_frames_without_timestamps_are_timed_by_the_rate_with_a_notice(video):
+    source, frames = read(video("a.h264"))
+    assert [frame.time_s for frame in frames] == pytest.approx([i / source.rate_fps for i in range(20)])
+    assert "20 frame(s) had no timestamp" in source.notices[0]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_very_short_recordings_are_read(video, count):
+    source, frames = read(video(frames=count))
+    assert len(frames) == source.count_frames() == count
+
+
+def test_passes_are_fresh_and_the_same(video):
+    source = Recording(video())
+    first, second = list(source.frames(RGB)), list(source.frames(RGB))
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(first, second, strict=True))
+
+
+def test_a_consumer_that_stops_early_leaves_nothing_open(video):
+    path = video(frames=50)
+    frames = Recording(path).frames(RGB)
+    next(frames)
+    assert is_open(path)
+    frames.close()
+    assert not is_open(path)
+
+
+def test_a_long_recording_is_never_held_as_a_whole(video):
+    alive, most = [], 0
+    for clip in clips(sample(Recording(video(frames=400)).frames(RGB), 10), 1, 0.5):
+        alive = [reference for reference in alive if reference() is not None]
+        alive.append(weakref.ref(clip.last.pixels))
+        most = max(most, len(alive))
+    assert most <= 8
+
+
+def test_pictures_keep_the_aspect_ratio_with_even_sides(video):
+    _, frames = read(video(frames=2, size=(62, 46)), FrameFormat(32, 32, "grey", picture_width=41))
+    assert frames[0].pixels.shape == (32, 32, 1)
+    assert frames[0].picture.shape == (30, 40, 3)
+
+
+def test_a_recording_cut_off_behind_its_header_gives_what_is_there_and_says_so(truncated_video):
+    source, frames = read(truncated_video("cut.mp4"))
+    assert 40 <= len(frames) < 100
+    assert [round(flat(frame)) for frame in frames] == pytest.approx([20 + 2 * i for i in range(len(frames))], abs=4)
+    assert any("ended early: the header promises 100 frames" in notice for notice in source.notices)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("cut.mkv", "libx264"), ("cut.avi", "mpeg4"), ("cut.flv", "libx264")])
+def test_other_containers_that_are_cut_off_say_so_too(truncated_video, name, codec):
+    source, frames = read(truncated_video(name, share=0.5, codec=codec))
+    assert 5 <= len(frames) < 100
+    assert any("ended early: the header promises 10.0 s" in notice for notice in source.notices)
+
+
+def test_damage_in_the_middle_is_skipped_and_said_once(video):
+    path = video("a.mkv", frames=100)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = np.random.default_rng(0).bytes(400)
+    path.write_bytes(data)
+    source, frames = read(path)
+    assert 50 < len(frames) <= 100
+    assert flat(frames[-1]) == pytest.approx(20 + 2 * 99, abs=4)
+    assert all(after.time_s > before.time_s for before, after in pairwise(frames))
+    list(source.frames(RGB))
+    assert sum("damaged data was met" in notice for notice in source.notices) == 1
+
+
+def test_reading_goes_on_behind_a_place_that_cannot_be_demuxed(video, monkeypatch):
+    packets, calls = recording_file._packets, []
+
+    def stumbling(container, stream):
+        calls.append(1)
+        for number, packet in enumerate(packets(container, stream)):
+            if len(calls) == 1 and number == 10:
+                raise av.InvalidDataError(1, "stumbled")
+            yield packet
+
+    source = Recording(video(frames=40))
+    monkeypatch.setattr(recording_file, "_packets", stumbling)
+    assert len(list(source.frames(RGB))) >= 28
+
+
+def test_reading_that_keeps_failing_stops_with_a_notice_and_keeps_what_was_read(video, monkeypatch):
+    packets, calls = recording_file._packets, []
+
+    def failing(container, stream):
+        calls.append(1)
+        if len(calls) == 1:
+            for number, packet in enumerate(packets(container, stream)):
+                if number == 10:
+                    break
+                yield packet
+        raise av.InvalidDataError(1, "worn disk")
+
+    source = Recording(video(frames=40))
+    monkeypatch.setattr(recording_file, "_packets", failing)
+    assert len(list(source.frames(RGB))) == 10
+    assert any("ended early: reading failed (worn disk)" in notice for notice in source.notices)
+    calls.clear()
+    assert source.count_frames() == 10
+
+
+def test_a_change_of_size_midway_is_noticed_and_breaks_clips(resized_video):
+    source, frames = read(resized_video())
+    assert [frame.source_size for frame in frames] == [(64, 48)] * 10 + [(96, 80)] * 10
+    assert {frame.pixels.shape for frame in frames} == {(24, 32, 3)}
+    assert any("changes from 64 x 48 to 96 x 80" in notice for notice in source.notices)
+    ends = [clip.last.index for clip in clips(frames, 1, source.gap_s)]
+    assert ends == [*range(4, 10), *range(14, 20)]
+
+
+def test_the_fingerprint_changes_with_the_file(video):
+    path = video()
+    before = Recording(path).fingerprint()
+    assert Recording(path).fingerprint() == before
+    os.utime(path, ns=(1, 1))
+    assert Recording(path).fingerprint() != before
+
+
+def test_what_is_no_recording_is_refused_by_name_and_reason(tmp_path, audio, truncated_video, images):
+    text, empty = tmp_path / "text.mp4", tmp_path / "empty.mp4"
+    text.write_text("not a video\n" * 50)
+    (tmp_path / "story.txt").write_text("not a video\n" * 50)
+    empty.touch()
+    reasons = {
+        text: "it is not a video",
+        tmp_path / "story.txt": "it is text",
+        empty: "it is empty",
+        audio("sound.mp4"): "it only holds audio",
+        truncated_video("head.mp4", header_first=False): "its header is cut off",
+        images("pictures") / "000.jpg": "a single image",
+        tmp_path: "it is a folder",
+    }
+    for path, reason in reasons.items():
+        with pytest.raises(SourceError, match=reason) as caught:
+            Recording(path)
+        assert path.name in str(caught.value)
+
+
+def test_a_recording_that_is_not_there_is_not_found(tmp_path):
+    with pytest.raises(SourceNotFoundError, match=r"none\.mp4 must be a recording, but nothing is there"):
+        Recording(tmp_path / "none.mp4")
+
+
+def test_a_recording_that_may_not_be_read_says_so(video, monkeypatch):
+    path = video()
+
+    def refuse(*args, **wishes):
+        raise av.PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(recording_file.av, "open", refuse)
+    with pytest.raises(SourceError, match="permission denied"):
+        Recording(path)
+
+
+def test_a_recording_without_a_single_frame_that_decodes_is_an_error(video):
+    path = video("a.mp4", frames=3, options={"movflags": "faststart"})
+    source = Recording(path)
+    data = bytearray(path.read_bytes())
+    start = data.find(b"mdat") + 4  # the header stays, every picture goes
+    data[start:] = bytes(len(data) - start)
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="must give at least one video frame"):
+        list(source.frames(RGB))
+
+
+def test_a_playlist_does_not_lead_to_the_network(tmp_path):
+    path = tmp_path / "list.m3u8"
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(SourceError):
+        list(Recording(path).frames(RGB))
+
+
+def test_a_name_that_looks_like_a_protocol_is_a_file(video, monkeypatch):
+    path = video("a:b.mp4", frames=2)
+    monkeypatch.chdir(path.parent)
+    assert len(list(Recording(Path("a:b.mp4")).frames(RGB))) == 2

@@ -1,0 +1,396 @@
+"""The command line: one small function a verb; what is heavy is imported inside it."""
+
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from oddframe import __version__
+from oddframe.errors import OddframeError, SettingsError
+
+if TYPE_CHECKING:
+    from oddframe.config import Settings
+
+__all__ = ["app", "main"]
+
+FINDING, UNUSABLE = 1, 2
+
+app = typer.Typer(
+    name="oddframe",
+    help="Finds what is abnormal in video after learning only from normal video.\n\n"
+    "[bold]oddframe demo[/bold] shows all of it in five minutes. With footage of your own:\n\n"
+    "[cyan]oddframe train normal/ -o runs/door[/cyan]\n\n"
+    "[cyan]oddframe score monday.mp4 --model runs/door -o out --overlay[/cyan]",
+    epilog="Exit codes: 0 done, 1 a finding (a failed check), 2 unusable input, 130 interrupted.",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Preset(StrEnum):
+    """Where the settings of a training start."""
+
+    fast = "fast"
+    paper = "paper"
+
+
+_MACHINE, _LEARNING, _OUTPUT = "Machine", "What is learned", "Output"
+Model = Annotated[str, typer.Option("--model", "-m", help="A run folder or a model bundle.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, or a GPU such as cuda:0.", rich_help_panel=_MACHINE)]
+BatchSize = Annotated[int, typer.Option(help="Clips that run through the network at a time.", rich_help_panel=_MACHINE)]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object to standard output and nothing else.", rich_help_panel=_OUTPUT),
+]
+Fps = Annotated[
+    float | None,
+    typer.Option(help="Frames per second of folders of images; recordings have times of their own."),
+]
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    # A polite stop is the same as Ctrl-C: what is half written is taken back, a training saves where it stands.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        app()
+    except OddframeError as error:
+        if "--json" in sys.argv:
+            _print_json({"error": str(error)})
+        from oddframe.terminal import messages
+
+        messages.print(f"[bold red]error:[/bold red] {_escaped(str(error))}", soft_wrap=True)
+        sys.exit(UNUSABLE)
+    sys.exit(0)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"oddframe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def train(
+    normal: Annotated[
+        list[str],
+        typer.Argument(help="Normal video: recordings, folders or globs of them, folders of numbered images."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to make.")],
+    preset: Annotated[
+        Preset,
+        typer.Option(help="fast: for machines without a GPU. paper: as published.", rich_help_panel=_LEARNING),
+    ] = Preset.fast,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="TOML or JSON with tables network, data and training, over the preset.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(help="Passes over the footage, instead of the preset's steps.", rich_help_panel=_LEARNING),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Clips in a step.", rich_help_panel=_LEARNING)] = None,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the footage kept for validation and calibration [0.15]; 0 calibrates in-sample.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.", rich_help_panel=_LEARNING)] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Frames per second to train at; faster footage is thinned.", rich_help_panel=_LEARNING),
+    ] = None,
+    fps: Fps = None,
+    cache_gb: Annotated[
+        float, typer.Option(help="Most gigabytes of decoded frames on disk.", rich_help_panel=_MACHINE)
+    ] = 4.0,
+    device: Device = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the run folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start again over the training there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn what is normal; writes a run folder with the model bundle in it."""
+    from oddframe.terminal import bars, show_facts
+
+    changes = {"batch_size": batch_size, "seed": seed}
+    settings = _settings(preset, config, changes, hold_out)
+    if resume and (config, epochs, batch_size, hold_out, seed, rate) == (None,) * 6:
+        settings = None
+    from oddframe.training import train as run_training
+
+    with bars(quiet=as_json) as on_progress:
+        report = run_training(
+            _one_or_many(normal),
+            out,
+            settings=settings,
+            epochs=epochs,
+            fps=fps,
+            rate_fps=rate,
+            cache_gb=cache_gb,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+    if as_json:
+        _print_json(_plain(report))
+        return
+    _warn(report.skipped)
+    origin = "[yellow]in-sample[/yellow]" if report.in_sample else f"{report.held_out} held-out clips"
+    show_facts(
+        {
+            "clips": f"{report.clips}" + (f" ({report.share:.0%} of the footage)" if report.share < 1 else ""),
+            "steps": report.steps,
+            "losses": "  ".join(f"{name} {value:.2e}" for name, value in report.losses.items()),
+            "threshold": f"{report.threshold:.4g} ({origin})",
+            "took": _duration(report.seconds),
+            "model": f"[bold]{report.bundle}[/bold]",
+            "try it": f"oddframe score VIDEO --model {report.run} -o out --overlay",
+        }
+    )
+
+
+@app.command()
+def score(
+    source: Annotated[
+        list[str], typer.Argument(help="Recordings, folders or globs of them, folders of numbered images.")
+    ],
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also a video with heat map and curve.", rich_help_panel=_OUTPUT)
+    ] = False,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also the anomaly maps, compressed.", rich_help_panel=_OUTPUT)
+    ] = False,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Also the scores as Parquet.", rich_help_panel=_OUTPUT)
+    ] = False,
+    fps: Fps = None,
+    device: Device = "auto",
+    batch_size: BatchSize = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Score recordings; writes scores, events and a curve for each."""
+    from oddframe.detect import Extras
+    from oddframe.detect import score as run_score
+    from oddframe.terminal import bars, show_rows
+
+    with bars(quiet=as_json) as on_progress:
+        report = run_score(
+            _one_or_many(source),
+            model,
+            out,
+            fps=fps,
+            device=device,
+            batch_size=batch_size,
+            extras=Extras(parquet=parquet, maps=maps, overlay=overlay),
+            on_progress=on_progress,
+        )
+    if as_json:
+        _print_json(_plain(report))
+        return
+    _warn((*report.skipped, *(f"{one.name}: {text}" for one in report.recordings for text in one.notices)))
+    rows = [
+        (
+            one.name,
+            str(one.frames),
+            "-" if one.peak is None else f"{one.peak:.2f}",
+            str(len(one.events)),
+            _spans(one.events),
+        )
+        for one in report.recordings
+    ]
+    show_rows(("recording", "frames", "peak", "events", "from - to"), rows)
+    frames = sum(one.frames for one in report.recordings)
+    from oddframe.terminal import console
+
+    console.print(f"\n{frames} frames in {_duration(report.seconds)}; results in [bold]{out}[/bold]")
+
+
+@app.command(name="eval")
+def evaluate(
+    dataset: Annotated[Path, typer.Argument(help="A benchmark folder with labels.")],
+    model: Model,
+    device: Device = "auto",
+    batch_size: BatchSize = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Score a labelled benchmark and print how well the model does."""
+    from oddframe.evaluation import evaluate as run_evaluation
+    from oddframe.terminal import bars, show_facts, show_rows
+
+    with bars(quiet=as_json) as on_progress:
+        report = run_evaluation(dataset, model, device=device, batch_size=batch_size, on_progress=on_progress)
+    if as_json:
+        _print_json(report.as_dict())
+        return
+    _warn(report.notices)
+    figures = report.as_dict()
+    show_facts(
+        {
+            "dataset": report.dataset,
+            "videos": figures["videos"],
+            "frames": f"{figures['frames_scored']} scored of {figures['frames_total']}",
+            "padded": ", ".join(figures["padded_videos"]) or "none",
+            "took": _duration(report.seconds),
+        }
+    )
+    names = list(figures["auc"]["micro"])
+    rows = [
+        (
+            name.replace("_", " "),
+            *(
+                _percent(figures[kind][pool][name])
+                for kind in ("auc", "equal_error_rate")
+                for pool in ("micro", "macro")
+            ),
+        )
+        for name in names
+    ]
+    show_rows(("scores written as", "AUC micro", "AUC macro", "EER micro", "EER macro"), rows)
+
+
+@app.command()
+def doctor(
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Also check this run or bundle, hashes and all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is installed here, and whether a bundle is whole."""
+    from oddframe.doctor import examine
+    from oddframe.terminal import show_facts
+
+    report = examine(model)
+    if as_json:
+        _print_json(report)
+    else:
+        show_facts({**report["versions"], "ffmpeg": report["ffmpeg"]})
+        show_facts({name: _yes(there) for name, there in report["codecs"].items()})
+        for device in report["devices"]:
+            show_facts(device)
+        if "bundle" in report:
+            show_facts({name: _yes(value) if name == "ok" else value for name, value in report["bundle"].items()})
+    if not report["ok"]:
+        raise typer.Exit(FINDING)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for footage, model and pictures.")] = Path("demo"),
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Draw a plaza, learn its normal life, find what is odd in it; under five minutes on two cores."""
+    from oddframe.demo import run_demo
+    from oddframe.terminal import bars, show_facts, show_rows
+
+    with bars(quiet=as_json) as on_progress:
+        report = run_demo(out, device=device, on_progress=on_progress)
+    if as_json:
+        _print_json(report.as_dict())
+        return
+    show_rows(
+        ("recording", "true", "found", "false", "what there was to see"),
+        [(one.name, str(one.true), str(one.found), str(one.false), ", ".join(one.kinds)) for one in report.recordings],
+    )
+    show_facts(
+        {
+            "found": f"{report.events_found} of {report.events_total} true events, {report.false_events} false ones",
+            "AUC": f"{report.auc_raw:.3f} (plain frame difference: {report.baseline_auc_raw:.3f})",
+            "took": _duration(report.seconds),
+            "look at": f"[bold]{report.page}[/bold]",
+        }
+    )
+
+
+def _settings(
+    preset: Preset, config: Path | None, changes: dict[str, int | None], hold_out: float | None
+) -> "Settings | None":
+    """The preset with a file's settings over it and the flags over both."""
+    from oddframe.config import PRESETS, read_settings
+
+    settings = PRESETS[preset.value]
+    if config is not None:
+        settings = read_settings(config, settings)
+    given = {name: value for name, value in changes.items() if value is not None}
+    data = settings.data if hold_out is None else replace(settings.data, hold_out=hold_out)
+    return replace(settings, data=data, training=replace(settings.training, **given))  # type: ignore[arg-type]
+
+
+def _one_or_many(what: list[str]) -> str | Sequence[str]:
+    return what[0] if len(what) == 1 else what
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """A report as JSON values: dataclasses by field, paths as text."""
+    from dataclasses import fields, is_dataclass
+
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _warn(sentences: Sequence[str]) -> None:
+    from oddframe.terminal import messages
+
+    for sentence in sentences:
+        messages.print(f"[yellow]note:[/yellow] {_escaped(sentence)}", soft_wrap=True)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _spans(events: Sequence[Any]) -> str:
+    shown = ", ".join(f"{event.start_s:.1f} - {event.end_s:.1f} s" for event in events[:4])
+    return shown + (f" and {len(events) - 4} more" if len(events) > 4 else "")
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
+def _yes(value: bool) -> str:
+    return "[green]yes[/green]" if value else "[red]no[/red]"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

@@ -21,22 +21,17 @@ import sklearn
 from sklearn.metrics import roc_auc_score
 
 from oddframe.data.scene import KINDS, TEST_RECORDINGS, DrawnRecording, SceneSettings
-
-BASELINES = ("mean", "top 1 %")
+from oddframe.metrics.baselines import BASELINES, FrameDifference
 
 
 def baselines(recording: DrawnRecording, settings: SceneSettings) -> tuple[npt.NDArray[np.float64], list[set[str]]]:
     """Both baselines (N x 2) of each frame that ends a clip, and the kinds visible in it."""
-    grey, energies, kinds = [], [], []
+    difference = FrameDifference()
+    energies, kinds = [], []
     for frame in recording.draw(settings):
-        grey.append(frame.pixels @ np.array([0.299, 0.587, 0.114], np.float32) / np.float32(255.0))
-        if len(grey) < 5:
-            continue
-        change = np.abs(grey[-1] - grey.pop(0)).ravel()
-        top = change.size // 100
-        energies.append((change.mean(), np.partition(change, -top)[-top:].mean()))
+        energies.append(difference.add(frame.pixels))
         kinds.append({box.kind for box in frame.boxes})
-    return np.asarray(energies, np.float64), kinds
+    return np.asarray(energies, np.float64)[4:], kinds[4:]
 
 
 def measure(settings: SceneSettings) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from oddframe import __version__
-from oddframe.errors import OddframeError, SettingsError
+from oddframe.errors import OddframeError
 
 if TYPE_CHECKING:
     from oddframe.config import Settings

@@ -74,7 +74,7 @@ def read_settings(path: Path, start: Settings) -> Settings:
         SettingsError: If the file cannot be read, or a key is unknown, of the wrong kind or out of range.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} must be a readable TOML or JSON file: {error}") from error

@@ -137,7 +137,10 @@ def train(
         run.write_settings(chosen, facts)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(chosen.training.seed)
-        trainer = Trainer(Network(chosen.network), chosen.training, used_device)
+        network = Network(chosen.network)
+    if chosen.network.empty_scene:
+        network.place_empty_scene(torch.from_numpy(clips.forger.empty).permute(2, 0, 1))
+    trainer = Trainer(network, chosen.training, used_device)
     checkpoint = restore_checkpoint(run.checkpoint, trainer) if resume else None
     run.cut_log(0 if checkpoint is None else int(checkpoint["log_bytes"]))
     losses = _Training(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).go()
@@ -309,7 +312,7 @@ def _as_filmed(clips: TrainingClips, numbers: Positions) -> Batch:
         first=frames[:, 0].copy(),
         last=frames[:, 4].copy(),
         rebuilt=frames[:, clips.rebuilt_index].copy(),
-        normal=np.ones(len(numbers), dtype=np.bool_),
+        abnormal=np.zeros((len(numbers), *frames.shape[2:4]), dtype=np.bool_),
     )
 
 
@@ -342,7 +345,7 @@ spatio-temporal dissociation" (Pattern Recognition, 2022).
 
 | | |
 |---|---|
-| footage | {sources} recordings, {footage_s / 60:.1f} minutes used ({cache.share:.0%}), {cache.rate_fps:g} frames per second |
+| footage | {sources} recordings, {footage_s / 60:.1f} minutes used ({cache.share:.0%}), {cache.rate_fps:g} frames/s |
 | training | {clips} clips, {trainer.step} steps of {settings.training.batch_size}, seed {settings.training.seed} |
 | frames | {network.width} x {network.height}, {network.colour}, interval {network.interval} |
 | network | {parameters / 1e6:.2f} M parameters, {network.clusters} clusters |

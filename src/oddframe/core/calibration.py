@@ -51,10 +51,12 @@ def calibrate(raw: npt.NDArray[np.float64], map_peaks: npt.NDArray[np.float64], 
         InputError: If there are no clips or a score is not a positive number.
     """
     if not len(raw) or not np.all(np.isfinite(raw)) or not np.all(raw > 0):
-        raise InputError(f"calibration needs at least one raw score, all finite and above 0, got {len(raw)} scores")
+        wrong = raw[~(np.isfinite(raw) & (raw > 0))]
+        found = f"{len(wrong)} of {len(raw)} that are not, such as {wrong[0]}" if len(wrong) else "none"
+        raise InputError(f"calibration needs at least one raw score, all finite and above 0, got {found}")
     return Calibration(
         threshold=float(np.quantile(raw, QUANTILE)),
         clips=len(raw),
         in_sample=in_sample,
-        map_level=float(max(np.quantile(map_peaks, QUANTILE), np.finfo(np.float32).tiny)),
+        map_level=max(float(np.quantile(map_peaks, QUANTILE)), float(np.finfo(np.float32).tiny)),
     )

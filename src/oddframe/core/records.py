@@ -22,7 +22,8 @@ class Frame:
     """One decoded frame, already at the size that the network wants.
 
     Attributes:
-        index: Position in its source as decoded, from 0; for folders of numbered images the file's own number.
+        index: Position in its source as decoded, from 0; for folders of numbered images the file's own number
+            minus that of the first.
         time_s: Presentation time in seconds, from the source's timestamps.
         pixels: uint8, H x W x C, C = 1 or 3.
         source_size: (width, height) in pixels before resizing; a change of it breaks clips.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,13 @@ import numpy.typing as npt
 from oddframe.core.clips import clip_span
 from oddframe.core.records import FRAMES_PER_CLIP, Pixels
 from oddframe.data.cache import FrameCache, Stretch
-from oddframe.data.counter_examples import CounterExamples, choose_kind, paste
+from oddframe.data.counter_examples import CounterExamples, Forger, Kind
 from oddframe.errors import SettingsError, SourceError
 
 __all__ = ["Batch", "DataConfig", "TrainingClips", "split"]
+
+FORGER_FRAMES = 128
+"""Frames from which the empty scene is taken: their median must be free of passers-by."""
 
 Positions = npt.NDArray[np.int64]
 
@@ -45,14 +49,14 @@ class Batch(NamedTuple):
         first: uint8 B x H x W x C, x0 of the clip as it should be.
         last: uint8 B x H x W x C, x4 of the clip as it should be.
         rebuilt: uint8 B x H x W x C, the frame that the spatial stream should give.
-        normal: bool B, whether the clip is as filmed.
+        abnormal: bool B x H x W, where the clip was made abnormal on purpose; false where it is as filmed.
     """
 
     clips: Pixels
     first: Pixels
     last: Pixels
     rebuilt: Pixels
-    normal: npt.NDArray[np.bool_]
+    abnormal: npt.NDArray[np.bool_]
 
 
 def split(stretches: tuple[Stretch, ...], hold_out: float, span: int) -> tuple[list[Stretch], list[Stretch]]:
@@ -122,6 +126,11 @@ class TrainingClips:
     def __len__(self) -> int:
         return len(self.starts)
 
+    @cached_property
+    def forger(self) -> Forger:
+        """Maker of counter-examples, from frames evenly over these clips."""
+        return Forger(self.cache.take(self.starts[self.evenly(FORGER_FRAMES)]))
+
     def clips(self, numbers: Positions) -> Pixels:
         """Clips by number, uint8 len(numbers) x 5 x H x W x C."""
         offsets = np.arange(FRAMES_PER_CLIP) * self.interval
@@ -147,24 +156,29 @@ class TrainingClips:
         clips = self.clips(numbers)
         first, last, rebuilt = clips[:, 0].copy(), clips[:, 4].copy(), clips[:, self.rebuilt_index].copy()
         random = np.random.default_rng([seed, 2, step])
-        normal = random.random(size) >= counter_examples.share
-        for row in np.flatnonzero(~normal):
-            kind = choose_kind(counter_examples.kinds, random)
-            if kind == "paste":
-                other = self.clips(random.integers(0, len(self), 1))[0]
-                clips[row] = paste(clips[row], other, random)
-                continue
-            played = clips[row][::-1] if kind == "reverse" else self._sped_up(int(numbers[row]), random)
-            if played is None:
-                normal[row] = True
-                continue
-            clips[row] = played
-            # A model of normality does not follow: for it, nothing moved.
-            first[row] = last[row] = clips[row, 0]
-            rebuilt[row] = clips[row, self.rebuilt_index]
+        abnormal = np.zeros(clips.shape[:1] + clips.shape[2:4], dtype=np.bool_)
+        for row in np.flatnonzero(random.random(size) < counter_examples.share):
+            kind = counter_examples.kinds[int(random.integers(len(counter_examples.kinds)))]
+            forged = self._forged(clips[row], kind, random)
+            if forged is not None:
+                clips[row], abnormal[row] = forged
         if step % 32 == 0:
             self.cache.release()
-        return Batch(clips, first, last, rebuilt, normal)
+        return Batch(clips, first, last, rebuilt, abnormal)
+
+    def _forged(
+        self, clip: Pixels, kind: Kind, random: np.random.Generator
+    ) -> tuple[Pixels, npt.NDArray[np.bool_]] | None:
+        """A counter-example made of a clip and a random other one; None where that one has nothing to give."""
+        number = int(random.integers(len(self)))
+        if kind == "foreign":
+            return self.forger.foreign(clip, self.clips(np.array([number]))[0], random)
+        other = self._sped_up(number, random) if kind == "speed" else self.clips(np.array([number]))[0]
+        if other is None:
+            return None
+        if kind == "reverse":
+            other = other[::-1]
+        return self.forger.somebody(clip, other, random, misplaced=kind == "misplaced")
 
     def _sped_up(self, number: int, random: np.random.Generator) -> Pixels | None:
         """The clip from the same start, two to four times as fast; None where the footage ends too soon."""

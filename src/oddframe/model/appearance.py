@@ -18,9 +18,18 @@ class AppearanceAutoencoder(nn.Module):
         channels: Width of the stem; blocks have 2, 4 and 8 times as many.
         stem_stride: 1 as published, or 2 to work at half resolution.
         code_norm: Normalisation of the code, see `normalise_code`.
+        empty_shape: H x W of a learned picture of the empty scene that the decoder's output is added to (our addition,
+            for fixed cameras: the decoder need not paint every static edge); None has none.
     """
 
-    def __init__(self, colours: int, channels: int, stem_stride: int, code_norm: str) -> None:
+    def __init__(
+        self,
+        colours: int,
+        channels: int,
+        stem_stride: int,
+        code_norm: str,
+        empty_shape: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
         widths = [channels, channels * 2, channels * 4, channels * 8]
         self.stem = nn.Sequential(conv3x3(colours, channels, stride=stem_stride, bias=True), nn.ReLU())
@@ -35,6 +44,7 @@ class AppearanceAutoencoder(nn.Module):
             Head(widths[1], colours, stem_stride),
         )
         self.code_norm = code_norm
+        self.empty = None if empty_shape is None else nn.Parameter(torch.zeros(colours, *empty_shape))
 
     def encode(self, frame: Tensor) -> Tensor:
         """Code z_a >= 0, B x 8c x H/8s x W/8s, of a frame B x C x H x W in [0, 1]."""
@@ -46,4 +56,5 @@ class AppearanceAutoencoder(nn.Module):
     def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         """Rebuild ``frame`` (B x C x H x W in [0, 1]); returns (x̂, z_a)."""
         code = self.encode(frame)
-        return self.decoder(code), code
+        rebuilt: Tensor = self.decoder(code)
+        return (rebuilt if self.empty is None else rebuilt + self.empty), code

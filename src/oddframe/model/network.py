@@ -1,7 +1,7 @@
 """The whole network: two streams and their clusters (method sections 2 to 5), and its configuration."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,8 @@ class NetworkConfig:
         stem_stride: 1, or 2 for a quarter of the work.
         appearance: Whether the spatial stream is there.
         motion: Whether the motion stream is there.
+        empty_scene: Whether the spatial stream has a learned picture of the empty scene to add to (our addition, for
+            fixed cameras).
         skips: Whether the motion stream has its two skip connections.
         attention: Variance attention in the motion stream: "sum" (research code), "variance" (published text) or
             "none".
@@ -50,6 +52,7 @@ class NetworkConfig:
     stem_stride: Literal[1, 2] = 1
     appearance: bool = True
     motion: bool = True
+    empty_scene: bool = False
     skips: bool = True
     attention: Literal["sum", "variance", "none"] = "sum"
     code_norm: Literal["l1", "l2"] = "l1"
@@ -61,6 +64,7 @@ class NetworkConfig:
     score_share: float = 1.0
 
     def __post_init__(self) -> None:
+        check_choices(self, "network")
         step = 16 * self.stem_stride
         for name in ("height", "width"):
             if getattr(self, name) < step or getattr(self, name) % step:
@@ -68,6 +72,9 @@ class NetworkConfig:
         for name in ("interval", "channels"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"network.{name} must be at least 1, got {getattr(self, name)}")
+        if self.motion and not self.skips and self.channels % 2:
+            # The last pixel shuffle then has 2 x channels to deal out in fours.
+            raise SettingsError(f"network.channels must be even without network.skips, got {self.channels}")
         if not (self.appearance or self.motion):
             raise SettingsError("at least one of network.appearance and network.motion must be true")
         if self.clusters < 0:
@@ -97,6 +104,22 @@ class NetworkConfig:
         return 8 * self.stem_stride
 
 
+def check_choices(config: object, table: str) -> None:
+    """Refuse what is none of a setting's choices, which the type checker alone would not stop at run time.
+
+    Args:
+        config: A dataclass with settings of kind Literal.
+        table: Name of its table in the settings, for the sentence.
+
+    Raises:
+        SettingsError: If a value is not among them.
+    """
+    for name, kind in get_type_hints(type(config)).items():
+        if get_origin(kind) is Literal and getattr(config, name) not in get_args(kind):
+            choices = ", ".join(map(repr, get_args(kind)))
+            raise SettingsError(f"{table}.{name} must be one of {choices}, got {getattr(config, name)!r}")
+
+
 class Outputs(NamedTuple):
     """What the streams say of a batch of clips; what a configuration leaves out is None.
 
@@ -124,7 +147,8 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         shape = (config.colours, config.channels, config.stem_stride, config.code_norm)
-        self.appearance = AppearanceAutoencoder(*shape) if config.appearance else None
+        empty_shape = (config.height, config.width) if config.empty_scene else None
+        self.appearance = AppearanceAutoencoder(*shape, empty_shape) if config.appearance else None
         self.motion = MotionAutoencoder(*shape, config.attention, config.skips) if config.motion else None
         width = 8 * config.channels * (config.appearance + config.motion)
         self.clusters = Clusters(config.clusters, width) if config.clusters else None
@@ -163,6 +187,12 @@ class Network(nn.Module):
         """Weights of the last convolution of each encoder, which the cluster loss trains (method section 6)."""
         streams = [stream for stream in (self.appearance, self.motion) if stream is not None]
         return [weight for stream in streams for weight in stream.to_code.parameters()]
+
+    @torch.no_grad()
+    def place_empty_scene(self, frame: Tensor) -> None:
+        """Start the picture of the empty scene from a frame, C x H x W in 0..255, where there is one."""
+        if self.appearance is not None and self.appearance.empty is not None:
+            self.appearance.empty.copy_(frame / 255.0)
 
     @torch.no_grad()
     def place_centres(self, centres: Tensor) -> None:

@@ -6,14 +6,17 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from oddframe.errors import SettingsError
 from oddframe.model.clusters import fit_centres, join_codes
 from oddframe.model.losses import appearance_loss, motion_loss
-from oddframe.model.network import Network
+from oddframe.model.network import Network, check_choices
 
 __all__ = ["Trainer", "TrainingConfig"]
+
+LEAST_COVER = 0.08
+"""Share of a place that must have been made abnormal for its code to count as that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,10 @@ class TrainingConfig:
         gradient_weight: λ_g of the motion loss.
         cluster_weight: Weight of the cluster loss.
         cluster_learning_rate: Adam's, for the centres and the last convolution of each encoder.
+        repulsion: Weight of a joint objective that also keeps the codes of places made abnormal on purpose away from
+            the centres; 0 is the published training. Above 0 it takes the place of ``cluster_weight``, and its
+            gradient reaches the whole encoders.
+        margin: Distance from the nearest centre at which such a code is far enough.
         centre_codes: Most joint codes that the first centres are fitted to.
         precision: "auto" (bfloat16 on a GPU, float32 elsewhere), "float32" or "bfloat16" (mixed precision).
         seed: Seed of everything random.
@@ -42,15 +49,18 @@ class TrainingConfig:
     gradient_weight: float = 0.01
     cluster_weight: float = 0.1
     cluster_learning_rate: float = 1e-6
+    repulsion: float = 0.0
+    margin: float = 0.8
     centre_codes: int = 200_000
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("pretrain_steps", "joint_steps", "gradient_weight", "cluster_weight", "seed"):
-            if getattr(self, name) < 0:
+        check_choices(self, "training")
+        for name in ("pretrain_steps", "joint_steps", "gradient_weight", "cluster_weight", "repulsion", "seed"):
+            if not getattr(self, name) >= 0:
                 raise SettingsError(f"training.{name} must be 0 or more, got {getattr(self, name)}")
-        for name in ("batch_size", "learning_rate", "cluster_learning_rate", "centre_codes"):
+        for name in ("batch_size", "learning_rate", "cluster_learning_rate", "margin", "centre_codes"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"training.{name} must be above 0, got {getattr(self, name)}")
         if not self.steps:
@@ -70,13 +80,13 @@ class TrainingConfig:
 
 
 class Wanted(NamedTuple):
-    """A batch on the device: uint8 tensors as in `oddframe.data.training_clips.Batch`."""
+    """A batch on the device, as in `oddframe.data.training_clips.Batch`."""
 
     clips: Tensor
     first: Tensor
     last: Tensor
     rebuilt: Tensor
-    normal: Tensor
+    abnormal: Tensor
 
 
 class Trainer:
@@ -99,7 +109,7 @@ class Trainer:
         held_back = {id(parameter) for parameter in centres}
         streams = [p for p in network.parameters() if id(p) not in held_back]
         self.streams = torch.optim.Adam(streams, lr=config.learning_rate)
-        self.pulled = centres + network.last_convolutions() if centres else []
+        self.pulled = centres if config.repulsion else centres + network.last_convolutions()
         self.cluster = torch.optim.Adam(self.pulled, lr=config.cluster_learning_rate) if centres else None
         wants_mixed = config.precision == "auto" and device.type == "cuda"
         self.mixed = wants_mixed or config.precision == "bfloat16"
@@ -121,27 +131,29 @@ class Trainer:
     def train_step(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> dict[str, Tensor]:
         """Take one step on a batch, given as the fields of `Batch`; returns the losses as they were before it.
 
-        The cluster loss is taken on the clips that are as filmed, and its gradient reaches the centres and the last
-        convolution of each encoder only. Both optimisers step on gradients of the same forward pass; the research
-        code runs a second one in between.
+        The gradient of the cluster loss reaches the centres and the last convolution of each encoder only, unless
+        codes are repelled. Both optimisers step on gradients of the same forward pass; the research code runs a
+        second one in between.
         """
         self.network.train()
-        wanted = self._to_device(*batch)
-        factor = self.config.rate_at(self.step)
-        rates = {"streams": self.config.learning_rate, "cluster": self.config.cluster_learning_rate}
+        config = self.config
+        factor = config.rate_at(self.step)
+        rates = {"streams": config.learning_rate, "cluster": config.cluster_learning_rate}
         for name, optimiser in self.optimisers():
             optimiser.param_groups[0]["lr"] = rates[name] * factor
-        losses, codes = self._losses(wanted)
+            optimiser.zero_grad(set_to_none=True)
+        losses = self._losses(self._to_device(*batch))
+        clustered = [losses[name] for name in ("cluster", "repulsion") if name in losses]
+        total = torch.stack([losses[name] for name in ("appearance", "motion") if name in losses]).sum()
         pulls: tuple[Tensor, ...] = ()
-        if self.phase == "joint" and self.cluster is not None and bool(wanted.normal.any()):
-            losses["cluster"] = self._cluster_loss(codes, wanted.normal)
-            weighted = self.config.cluster_weight * losses["cluster"]
-            pulls = torch.autograd.grad(weighted, self.pulled, retain_graph=True)
-        self.streams.zero_grad(set_to_none=True)
-        sum(loss for name, loss in losses.items() if name != "cluster").backward()  # type: ignore[union-attr]
+        if clustered and config.repulsion:
+            total = total + config.repulsion * torch.stack(clustered).sum()
+        elif clustered:
+            pulls = torch.autograd.grad(config.cluster_weight * clustered[0], self.pulled, retain_graph=True)
+        total.backward()
         self.streams.step()
-        if pulls and self.cluster is not None:
-            for parameter, gradient in zip(self.pulled, pulls, strict=True):
+        if clustered and self.cluster is not None:
+            for parameter, gradient in zip(self.pulled, pulls, strict=False):
                 parameter.grad = gradient
             self.cluster.step()
         self.step += 1
@@ -149,13 +161,9 @@ class Trainer:
 
     @torch.no_grad()
     def losses(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> dict[str, float]:
-        """The losses on a batch without training on it."""
+        """The losses on a batch without training on it; the cluster loss once there are centres."""
         self.network.eval()
-        wanted = self._to_device(*batch)
-        losses, codes = self._losses(wanted)
-        if self.network.clusters is not None and self.phase == "joint":
-            losses["cluster"] = self._cluster_loss(codes, wanted.normal)
-        return {name: loss.item() for name, loss in losses.items()}
+        return {name: loss.item() for name, loss in self._losses(self._to_device(*batch)).items()}
 
     @torch.no_grad()
     def codes(self, clips: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -176,8 +184,8 @@ class Trainer:
     def _to_device(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> Wanted:
         return Wanted(*(torch.from_numpy(part).to(self.device, non_blocking=True) for part in batch))
 
-    def _losses(self, wanted: Wanted) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Losses of the streams, in float32 whatever the precision of the network's inside."""
+    def _losses(self, wanted: Wanted) -> dict[str, Tensor]:
+        """Losses by name, in float32 whatever the precision of the network's inside."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
             outputs = self.network(wanted.clips)
         first, last, rebuilt = self.network.frames(
@@ -188,10 +196,20 @@ class Trainer:
             losses["appearance"] = appearance_loss(outputs.rebuilt.float(), rebuilt)
         if outputs.difference is not None:
             losses["motion"] = motion_loss(outputs.difference.float(), first, last, self.config.gradient_weight)
-        return losses, [code.float() for code in outputs.codes]
+        if self.phase == "joint" and self.centred:
+            losses |= self._cluster_losses([code.float() for code in outputs.codes], wanted.abnormal)
+        return losses
 
-    def _cluster_loss(self, codes: list[Tensor], normal: Tensor) -> Tensor:
+    def _cluster_losses(self, codes: list[Tensor], abnormal: Tensor) -> dict[str, Tensor]:
+        """L_c over the places as filmed and, where wanted, the repulsion of places made abnormal."""
         if self.network.clusters is None:
-            raise SettingsError("a cluster loss needs network.clusters above 0, got 0")
-        loss: Tensor = self.network.clusters.loss(join_codes([code[normal] for code in codes]))
-        return loss
+            return {}
+        distance = self.network.clusters.weighted(join_codes(codes)).sum(dim=2).flatten()
+        stride = self.network.config.code_stride
+        covered = nn.functional.avg_pool2d(abnormal.unsqueeze(1).float(), stride).flatten()
+        losses = {}
+        if (as_filmed := covered == 0).any():
+            losses["cluster"] = distance[as_filmed].mean()
+        if self.config.repulsion and (made := covered > LEAST_COVER).any():
+            losses["repulsion"] = (self.config.margin - distance[made]).clamp_min(0.0).square().mean()
+        return losses

@@ -1,0 +1,40 @@
+# Each target makes .venv where it is missing or older than what it is made from, and does its job in it.
+# `make PYTHON=/path/to/python` chooses the Python that .venv is made with.
+
+.PHONY: demo test test-all check
+
+INSTALLED := .venv/.installed
+PIP := .venv/bin/python -m pip --disable-pip-version-check -qq
+
+# Draw a scene, learn its normal life, find what is odd in it.
+demo: $(INSTALLED)
+	@.venv/bin/oddframe demo -o demo
+
+# Style, types and tests: what CI runs.
+test: $(INSTALLED)
+	@scripts/check
+
+# The same with the tests that take minutes.
+test-all: $(INSTALLED)
+	@scripts/check -m ""
+
+# Style and types only.
+check: $(INSTALLED)
+	@scripts/check --no-tests
+
+# pip is pinned too: the one that Python brings along may not know dependency groups yet.
+$(INSTALLED): pyproject.toml constraints.txt
+	@for python in $(PYTHON) python3.11 python3; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
+	  python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Oddframe needs Python 3.11 or later: neither python3.11 nor python3 is one." \
+	    "Install it (Debian, Ubuntu: apt install python3.11-venv) or say where it is: make PYTHON=/path/to/python" >&2; \
+	  exit 1; \
+	fi; \
+	echo "Installing into .venv ..." >&2; \
+	[ -x .venv/bin/pip ] || $$python -m venv --clear .venv
+	@$(PIP) install -c constraints.txt pip
+	@$(PIP) install -c constraints.txt --build-constraint constraints.txt --group dev -e '.[parquet]'
+	@touch $@

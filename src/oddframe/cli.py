@@ -1,4 +1,7 @@
-"""The command line: one small function a verb; what is heavy is imported inside it."""
+"""The command line: one small function a verb; what is heavy is imported inside it.
+
+Over 300 lines because every flag's help stands beside the verb that takes it.
+"""
 
 import json
 import signal

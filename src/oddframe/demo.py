@@ -13,7 +13,7 @@ import numpy.typing as npt
 from oddframe.config import PRESETS, Settings
 from oddframe.core.records import Event
 from oddframe.data.scene import TEST_RECORDINGS, TRAIN_RECORDINGS, DrawnRecording, SceneSettings, write_truth
-from oddframe.demo_page import write_page
+from oddframe.demo_page import DemoRecording, write_page
 from oddframe.detect import Extras, RecordingReport, score
 from oddframe.files import output_error
 from oddframe.media.writer import VideoWriter
@@ -23,33 +23,10 @@ from oddframe.metrics.frame import auc_score
 from oddframe.progress import Progress, silent
 from oddframe.training import train
 
-__all__ = ["DemoRecording", "DemoReport", "demo_settings", "run_demo"]
+__all__ = ["DemoReport", "demo_settings", "run_demo"]
 
 STEPS = 1_000
 """Training steps of the demo: the fast preset's training, cut to what two cores do in less than three minutes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoRecording:
-    """What was found in one recording of the demo.
-
-    Attributes:
-        name: The recording.
-        kinds: What is unusual in it.
-        truth: (start, end) in seconds of what is unusual.
-        events: What the model found.
-        true: How many true events there are: stretches of frames in which anything unusual is visible.
-        found: How many of them an event of ours overlaps.
-        false: Events of ours that overlap none.
-    """
-
-    name: str
-    kinds: tuple[str, ...]
-    truth: tuple[tuple[float, float], ...]
-    events: tuple[Event, ...]
-    true: int
-    found: int
-    false: int
 
 
 @dataclass(frozen=True, kw_only=True)

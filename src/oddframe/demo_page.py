@@ -2,22 +2,45 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from oddframe.core.records import Event
 from oddframe.files import replace_file, write_text
 from oddframe.media.curve import save_curve
 from oddframe.media.finding import open_source
 from oddframe.media.sources import FrameFormat
 
-if TYPE_CHECKING:
-    from oddframe.demo import DemoRecording
+__all__ = ["DemoRecording", "write_page"]
 
-__all__ = ["write_page"]
+
+@dataclass(frozen=True, kw_only=True)
+class DemoRecording:
+    """What was found in one recording of the demo.
+
+    Attributes:
+        name: The recording.
+        kinds: What is unusual in it.
+        truth: (start, end) in seconds of what is unusual.
+        events: What the model found.
+        true: How many true events there are: stretches of frames in which anything unusual is visible.
+        found: How many of them an event of ours overlaps.
+        false: Events of ours that overlap none.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    truth: tuple[tuple[float, float], ...]
+    events: tuple[Event, ...]
+    true: int
+    found: int
+    false: int
+
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -64,7 +87,7 @@ _ARTICLE = """<article>
 """
 
 
-def write_page(path: Path, recordings: Sequence["DemoRecording"], figures: Mapping[str, Any], results: Path) -> None:
+def write_page(path: Path, recordings: Sequence[DemoRecording], figures: Mapping[str, Any], results: Path) -> None:
     """Write the page and the pictures on it.
 
     Args:

@@ -1,16 +1,16 @@
 """The chain from frames to scores; recordings and streams run through the same one."""
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from oddframe.bundle import Bundle, find_bundle, read_bundle
 from oddframe.core.calibration import Calibration
-from oddframe.core.clips import clips
+from oddframe.core.clips import ClipSlider
 from oddframe.core.records import Clip, Frame, Score
-from oddframe.core.sampling import sample, sampled_gap_s
+from oddframe.core.sampling import Sampler, sampled_gap_s
 from oddframe.media.finding import open_source
 from oddframe.media.sources import FrameFormat, Source
 from oddframe.runtime.scorer import ClipScores, Scorer
@@ -19,6 +19,8 @@ from oddframe.runtime.torch_scorer import TorchScorer, pick_device
 __all__ = ["Model", "load"]
 
 DEFAULT_BATCH = 8
+MOST_WAITING = 64
+"""Most frames held before what is known of them is passed on, however few of them end a clip."""
 
 
 class Model:
@@ -42,7 +44,7 @@ class Model:
         maps: bool = False,
         picture_width: int | None = None,
     ) -> Iterator[Score]:
-        """Score a source, frame by frame, holding no more than a batch of it.
+        """Score a source, frame by frame, holding no more than a few frames of it.
 
         Every decoded frame gets a `Score`; it is empty where no clip ends on the frame. A score needs nothing that
         comes after its frame.
@@ -63,16 +65,37 @@ class Model:
         wanted = FrameFormat(network.width, network.height, network.colour, picture_width)
         rate_fps = opened.rate_fps if every_frame else self.bundle.rate_fps
         gap_s = sampled_gap_s(opened.rate_fps, rate_fps, opened.gap_s)
-        waiting: deque[Frame] = deque()
-        used = sample(_noted(opened.frames(wanted), waiting), rate_fps, opened.rate_fps, opened.gap_s)
-        ended = clips(used, network.interval, gap_s)
-        calibration = self.bundle.calibration
-        for batch in _batches(ended, self.scorer.batch_size):
-            scored = self.scorer.score(_stacked(batch, self.scorer.batch_size))
-            for row, clip in enumerate(batch):
-                yield from _empty(waiting, before=clip.last)
-                yield _score(waiting.popleft(), scored, row, calibration, maps)
-        yield from _empty(waiting)
+        sampler = Sampler(rate_fps, opened.rate_fps, opened.gap_s)
+        slider = ClipSlider(network.interval, gap_s)
+        waiting: list[_Waiting] = []
+        ready = 0
+        for frame in opened.frames(wanted):
+            clip = slider.push(frame) if sampler.keeps(frame) else None
+            waiting.append(_Waiting(frame, clip))
+            ready += clip is not None
+            if ready == self.scorer.batch_size or len(waiting) == MOST_WAITING:
+                yield from self._scored(waiting, maps=maps)
+                waiting, ready = [], 0
+        yield from self._scored(waiting, maps=maps)
+
+    def _scored(self, waiting: list["_Waiting"], *, maps: bool) -> Iterator[Score]:
+        """Scores of frames in order; their clips, at most a batch, run through the network together."""
+        batch = [clip for _, clip in waiting if clip is not None]
+        scored = self.scorer.score(_stacked(batch, self.scorer.batch_size)) if batch else None
+        row = 0
+        for frame, clip in waiting:
+            if clip is None or scored is None:
+                yield Score(frame.index, frame.time_s, picture=frame.picture)
+                continue
+            yield _score(frame, scored, row, self.bundle.calibration, maps)
+            row += 1
+
+
+class _Waiting(NamedTuple):
+    """A decoded frame, and the clip that ends on it."""
+
+    frame: Frame
+    clip: Clip | None
 
 
 def load(model: str | Path, *, device: str = "auto", batch_size: int = DEFAULT_BATCH) -> Model:
@@ -92,34 +115,10 @@ def load(model: str | Path, *, device: str = "auto", batch_size: int = DEFAULT_B
     return Model(bundle, TorchScorer(bundle.network, pick_device(device), batch_size))
 
 
-def _noted(frames: Iterable[Frame], waiting: deque[Frame]) -> Iterator[Frame]:
-    """Pass frames on and keep them until their score is out."""
-    for frame in frames:
-        waiting.append(frame)
-        yield frame
-
-
-def _batches(items: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
-    batch: list[Clip] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def _stacked(batch: list[Clip], size: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Pixels of a batch, padded with its last clip to the scorer's fixed size."""
     padded = batch + [batch[-1]] * (size - len(batch))
     return np.stack([np.stack([frame.pixels for frame in clip.frames]) for clip in padded])
-
-
-def _empty(waiting: deque[Frame], before: Frame | None = None) -> Iterator[Score]:
-    while waiting and waiting[0] is not before:
-        frame = waiting.popleft()
-        yield Score(frame.index, frame.time_s, picture=frame.picture)
 
 
 def _score(frame: Frame, scored: ClipScores, row: int, calibration: Calibration, maps: bool) -> Score:

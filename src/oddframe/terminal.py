@@ -15,7 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from oddframe.progress import Progress as ProgressCallback
 
@@ -49,7 +49,7 @@ class _Bars:
         if phase not in self._tasks:
             self._tasks[phase] = self._progress.add_task(_NAMES.get(phase, phase), figures="", rate="")
             self._began[phase] = time.monotonic()
-        figures = "  ".join(f"{name} {value:.2e}" for name, value in values.items())
+        figures = "  ".join(f"{name} {value:.1e}" for name, value in values.items())
         elapsed = time.monotonic() - self._began[phase]
         rate = f"{done / elapsed:.3g}/s" if done and elapsed > 1 else ""
         self._progress.update(self._tasks[phase], completed=done, total=total, figures=figures, rate=rate)
@@ -60,11 +60,14 @@ def bars(*, quiet: bool) -> Iterator[ProgressCallback]:
     """Progress bars with time left, rate and losses, as a callback for the library; none when ``quiet``."""
     columns = (
         SpinnerColumn(finished_text="[green]✓[/green]"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=20)),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-        TextColumn("[dim]{task.fields[rate]}  {task.fields[figures]}[/dim]"),
+        TextColumn(
+            "[dim]{task.fields[rate]}  {task.fields[figures]}[/dim]",
+            table_column=Column(no_wrap=True, overflow="ellipsis"),
+        ),
     )
     with Progress(*columns, console=messages, disable=quiet) as progress:
         yield _Bars(progress)

@@ -12,33 +12,30 @@ import torch
 
 from oddframe import __version__
 from oddframe.bundle import Bundle, write_bundle
-from oddframe.checkpoint import restore_checkpoint, save_checkpoint
+from oddframe.checkpoint import restore_checkpoint
 from oddframe.config import PRESETS, Settings
-from oddframe.core.calibration import QUANTILE, Calibration, calibrate
+from oddframe.core.calibration import Calibration, calibrate
 from oddframe.core.clips import clip_span
 from oddframe.data.cache import FrameCache, build_cache
-from oddframe.data.training_clips import Batch, Positions, TrainingClips, split
+from oddframe.data.training_clips import TrainingClips, split
 from oddframe.errors import InputError, RunError, SettingsError, SourceError
 from oddframe.media.finding import Found, find_sources
 from oddframe.media.loss_curves import save_loss_curves
 from oddframe.media.sources import FrameFormat
 from oddframe.model.network import Network
 from oddframe.model.trainer import Trainer, TrainingConfig
+from oddframe.model_card import model_card
 from oddframe.progress import Progress, silent
 from oddframe.run_folder import RunFolder
 from oddframe.runtime.torch_scorer import TorchScorer, pick_device
+from oddframe.training_loop import SCORING_BATCH, TrainingLoop
 
 __all__ = ["TrainReport", "train"]
 
 LEAST_CLIPS = 32
 """Fewer clips than this are no footage to learn from."""
-LOG_EVERY = 10
-"""Steps from one line of losses in the log to the next."""
-VALIDATIONS = 20
-"""How often in a training the held-out losses are taken."""
-MOST_VALIDATED, MOST_CALIBRATED = 64, 20_000
-"""Most held-out clips, evenly over the footage, that validation and calibration look at."""
-SCORING_BATCH = 8
+MOST_CALIBRATED = 20_000
+"""Most held-out clips, evenly over the footage, that calibration looks at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +140,7 @@ def train(
     trainer = Trainer(network, chosen.training, used_device)
     checkpoint = restore_checkpoint(run.checkpoint, trainer) if resume else None
     run.cut_log(0 if checkpoint is None else int(checkpoint["log_bytes"]))
-    losses = _Training(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).go()
+    losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).go()
     calibration = _calibration(trainer, held_out or clips, in_sample=held_out is None, on_progress=on_progress)
     skipped = tuple(f"{one.path}: {one.reason}" for one in found.skipped) + cache.notices
     write_bundle(
@@ -152,7 +149,7 @@ def train(
             network=trainer.network,
             rate_fps=cache.rate_fps,
             calibration=calibration,
-            card=_card(chosen, cache, calibration, len(clips), trainer),
+            card=model_card(chosen, cache, calibration, len(clips), trainer),
         ),
     )
     save_loss_curves(run.curves, run.entries())
@@ -218,104 +215,6 @@ def _divided(cache: FrameCache, settings: Settings) -> tuple[TrainingClips, Trai
     return clips, TrainingClips(cache, held, interval, rebuilt) if held else None
 
 
-class _Training:
-    """The loop over steps, with its log and checkpoints."""
-
-    def __init__(
-        self,
-        run: RunFolder,
-        trainer: Trainer,
-        clips: TrainingClips,
-        held_out: TrainingClips | None,
-        settings: Settings,
-        checkpoint_s: float,
-        on_progress: Progress,
-    ) -> None:
-        self.run, self.trainer, self.clips, self.held_out = run, trainer, clips, held_out
-        self.settings, self.checkpoint_s, self.on_progress = settings, checkpoint_s, on_progress
-        self.losses: dict[str, float] = {}
-
-    def go(self) -> dict[str, float]:
-        """Train to the end; returns the last losses."""
-        total = self.settings.training.steps
-        saved = time.monotonic()
-        between_steps = True
-        try:
-            while self.trainer.needs_centres or self.trainer.step < total:
-                if self.trainer.needs_centres:
-                    self._save()
-                    self._place_centres()
-                    self._save()
-                    continue
-                between_steps = False
-                self._step(total)
-                between_steps = True
-                if time.monotonic() - saved >= self.checkpoint_s:
-                    self._save()
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            if between_steps:
-                self._save()
-            raise
-        self._save()
-        return self.losses
-
-    def _step(self, total: int) -> None:
-        training = self.settings.training
-        phase = self.trainer.phase
-        batch = self.clips.batch(
-            self.trainer.step, training.batch_size, training.seed, self.settings.data.counter_examples
-        )
-        losses = self.trainer.train_step(*batch)
-        step = self.trainer.step
-        if step % LOG_EVERY == 0 or step == total:
-            self.losses = {name: loss.item() for name, loss in losses.items()}
-            self.run.append(step=step, phase=phase, **self.losses)
-        if self.held_out is not None and (step % max(1, total // VALIDATIONS) == 0 or step == total):
-            self.run.append(step=step, phase=phase, held_out=self._validate(self.held_out))
-        self.on_progress(phase, step, total, self.losses)
-
-    def _validate(self, held_out: TrainingClips) -> dict[str, float]:
-        """Mean losses on held-out clips as filmed."""
-        sums: dict[str, float] = {}
-        numbers = held_out.evenly(MOST_VALIDATED)
-        for begin in range(0, len(numbers), SCORING_BATCH):
-            batch = _as_filmed(held_out, numbers[begin : begin + SCORING_BATCH])
-            for name, loss in self.trainer.losses(*batch).items():
-                sums[name] = sums.get(name, 0.0) + loss * len(batch.clips)
-        return {name: value / len(numbers) for name, value in sums.items()}
-
-    def _place_centres(self) -> None:
-        """Start the clusters from the codes of a seeded sample of places."""
-        network, training = self.settings.network, self.settings.training
-        places = network.height * network.width // network.code_stride**2
-        numbers = self.clips.evenly(-(-training.centre_codes // places))
-        random = np.random.default_rng([training.seed, 3])
-        codes = []
-        for begin, clips in enumerate(self.clips.in_order(numbers, SCORING_BATCH)):
-            self.on_progress("centres", min(begin * SCORING_BATCH, len(numbers)), len(numbers), {})
-            codes.append(self.trainer.codes(clips))
-        joined = np.concatenate(codes)
-        if len(joined) > training.centre_codes:
-            joined = joined[np.sort(random.choice(len(joined), training.centre_codes, replace=False))]
-        sizes = self.trainer.place_centres(joined)
-        self.run.append(step=self.trainer.step, phase="centres", sizes=sizes)
-
-    def _save(self) -> None:
-        save_checkpoint(self.run.checkpoint, self.trainer, {"log_bytes": self.run.log_bytes()})
-
-
-def _as_filmed(clips: TrainingClips, numbers: Positions) -> Batch:
-    frames = clips.clips(numbers)
-    return Batch(
-        frames,
-        first=frames[:, 0].copy(),
-        last=frames[:, 4].copy(),
-        rebuilt=frames[:, clips.rebuilt_index].copy(),
-        abnormal=np.zeros((len(numbers), *frames.shape[2:4]), dtype=np.bool_),
-    )
-
-
 def _calibration(trainer: Trainer, clips: TrainingClips, *, in_sample: bool, on_progress: Progress) -> Calibration:
     """Scores of normal clips, and the threshold that follows."""
     scorer = TorchScorer(trainer.network, trainer.device, SCORING_BATCH)
@@ -330,28 +229,3 @@ def _calibration(trainer: Trainer, clips: TrainingClips, *, in_sample: bool, on_
     return calibrate(
         np.concatenate(raw).astype(np.float64), np.concatenate(peaks).astype(np.float64), in_sample=in_sample
     )
-
-
-def _card(settings: Settings, cache: FrameCache, calibration: Calibration, clips: int, trainer: Trainer) -> str:
-    network = settings.network
-    sources = len({stretch.source for stretch in cache.stretches})
-    footage_s = len(cache) / cache.rate_fps
-    origin = "clips that it was trained on (in-sample: too low)" if calibration.in_sample else "held-out normal clips"
-    parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
-    return f"""# Oddframe model
-
-Scores how unusual video is; learned from normal video alone, with the method of "Video anomaly detection with
-spatio-temporal dissociation" (Pattern Recognition, 2022).
-
-| | |
-|---|---|
-| footage | {sources} recordings, {footage_s / 60:.1f} minutes used ({cache.share:.0%}), {cache.rate_fps:g} frames/s |
-| training | {clips} clips, {trainer.step} steps of {settings.training.batch_size}, seed {settings.training.seed} |
-| frames | {network.width} x {network.height}, {network.colour}, interval {network.interval} |
-| network | {parameters / 1e6:.2f} M parameters, {network.clusters} clusters |
-| threshold | raw {calibration.threshold:.4g}, the {QUANTILE:.1%} quantile of {calibration.clips} of {origin} |
-| made with | oddframe {__version__} |
-
-What is normal is what that footage shows: another camera, season or light needs its own model. A high score means
-"not seen in training", not "dangerous". Do not decide about people by it alone.
-"""

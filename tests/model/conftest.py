@@ -155,9 +155,7 @@ def appearance_weights(stream):
     norms = [pair[0] for pair in stream.encoder]
     return SimpleNamespace(
         stem=affine(stream.stem[0]),
-        norms=[
-            SimpleNamespace(mean=array(n.running_mean), var=array(n.running_var), **vars(affine(n))) for n in norms
-        ],
+        norms=[SimpleNamespace(mean=array(n.running_mean), var=array(n.running_var), **vars(affine(n))) for n in norms],
         encoder=[block_weights(pair[1]) for pair in stream.encoder],
         to_code=array(stream.to_code.weight),
         decoder=[block_weights(block) for block in list(stream.decoder)[:3]],

@@ -30,20 +30,28 @@ def clips(frames: Iterable[Frame], interval: int, gap_s: float) -> Iterator[Clip
     Raises:
         SettingsError: If `interval` is less than 1.
     """
-    if interval < 1:
-        raise SettingsError(f"interval must be at least 1 frame, got {interval}")
-    return _slide(frames, interval, gap_s)
+    slider = ClipSlider(interval, gap_s)
+    return (clip for clip in map(slider.push, frames) if clip is not None)
 
 
-def _slide(frames: Iterable[Frame], interval: int, gap_s: float) -> Iterator[Clip]:
-    span = clip_span(interval)
-    held: deque[Frame] = deque(maxlen=span)
-    for frame in frames:
-        if held and not follows(held[-1], frame, gap_s):
-            held.clear()
-        held.append(frame)
-        if len(held) == span:
-            yield Clip(tuple(islice(held, 0, None, interval)))
+class ClipSlider:
+    """Takes frames one by one and says which clip ends on each; see `clips`."""
+
+    def __init__(self, interval: int, gap_s: float) -> None:
+        if interval < 1:
+            raise SettingsError(f"interval must be at least 1 frame, got {interval}")
+        self._interval = interval
+        self._gap_s = gap_s
+        self._held: deque[Frame] = deque(maxlen=clip_span(interval))
+
+    def push(self, frame: Frame) -> Clip | None:
+        """Take the next frame; returns the clip that ends on it, None where there are too few frames before it."""
+        if self._held and not follows(self._held[-1], frame, self._gap_s):
+            self._held.clear()
+        self._held.append(frame)
+        if len(self._held) < clip_span(self._interval):
+            return None
+        return Clip(tuple(islice(self._held, 0, None, self._interval)))
 
 
 def follows(before: Frame, frame: Frame, gap_s: float) -> bool:

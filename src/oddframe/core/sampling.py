@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from oddframe.core.records import Frame
 from oddframe.errors import SettingsError
 
-__all__ = ["RATE_TOLERANCE", "rate_notice", "sample", "sampled_gap_s", "thins"]
+__all__ = ["RATE_TOLERANCE", "Sampler", "rate_notice", "sample", "sampled_gap_s", "thins"]
 
 RATE_TOLERANCE = 0.05
 """Rates that differ by no more than this share count as the same rate."""
@@ -50,27 +50,35 @@ def sample(
     Raises:
         SettingsError: If `rate_fps` is not above 0.
     """
-    if not rate_fps > 0:
-        raise SettingsError(f"rate_fps must be above 0, got {rate_fps}")
-    if source_fps is not None and not thins(source_fps, rate_fps):
-        return iter(frames)
-    return _thin(frames, rate_fps, gap_s)
+    sampler = Sampler(rate_fps, source_fps, gap_s)
+    return (frame for frame in frames if sampler.keeps(frame))
 
 
-def _thin(frames: Iterable[Frame], rate_fps: float, gap_s: float) -> Iterator[Frame]:
-    start_s = before_s = math.nan
-    kept = -1
-    for frame in frames:
-        step_s = frame.time_s - before_s
-        before_s = frame.time_s
-        if not 0 <= step_s <= gap_s:
-            start_s, kept = frame.time_s, 0
-            yield frame
-            continue
+class Sampler:
+    """Takes frames one by one and says which to keep; see `sample`."""
+
+    def __init__(self, rate_fps: float, source_fps: float | None = None, gap_s: float = math.inf) -> None:
+        if not rate_fps > 0:
+            raise SettingsError(f"rate_fps must be above 0, got {rate_fps}")
+        self._keeps_all = source_fps is not None and not thins(source_fps, rate_fps)
+        self._rate_fps, self._gap_s = rate_fps, gap_s
+        self._start_s = self._before_s = math.nan
+        self._kept = 0
+
+    def keeps(self, frame: Frame) -> bool:
+        """Whether to keep the next frame."""
+        if self._keeps_all:
+            return True
+        step_s = frame.time_s - self._before_s
+        self._before_s = frame.time_s
+        if not 0 <= step_s <= self._gap_s:
+            self._start_s, self._kept = frame.time_s, 0
+            return True
         # Nearest, guessing that the next frame is as far as the last one was: with plain rounding every whole
         # ratio of rates that is even (20 to 10 per second) would put each second frame exactly on the fence.
-        slack = min(step_s * rate_fps, 1) / 2
-        point = math.floor((frame.time_s - start_s) * rate_fps + slack)
-        if point > kept:
-            kept = point
-            yield frame
+        slack = min(step_s * self._rate_fps, 1) / 2
+        point = math.floor((frame.time_s - self._start_s) * self._rate_fps + slack)
+        if point <= self._kept:
+            return False
+        self._kept = point
+        return True

@@ -18,6 +18,9 @@ __all__ = ["Trainer", "TrainingConfig"]
 LEAST_COVER = 0.08
 """Share of a place that must have been made abnormal for its code to count as that."""
 
+BALANCE = 5.0
+"""Weight of a place made abnormal against one as filmed, of which there are far more."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -150,7 +153,7 @@ class Trainer:
             total = total + config.repulsion * torch.stack(clustered).sum()
         elif clustered:
             pulls = torch.autograd.grad(config.cluster_weight * clustered[0], self.pulled, retain_graph=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         self.streams.step()
         if clustered and self.cluster is not None:
             for parameter, gradient in zip(self.pulled, pulls, strict=False):
@@ -207,9 +210,10 @@ class Trainer:
         distance = self.network.clusters.weighted(join_codes(codes)).sum(dim=2).flatten()
         stride = self.network.config.code_stride
         covered = nn.functional.avg_pool2d(abnormal.unsqueeze(1).float(), stride).flatten()
-        losses = {}
-        if (as_filmed := covered == 0).any():
-            losses["cluster"] = distance[as_filmed].mean()
-        if self.config.repulsion and (made := covered > LEAST_COVER).any():
-            losses["repulsion"] = (self.config.margin - distance[made]).clamp_min(0.0).square().mean()
-        return losses
+        as_filmed, made = covered == 0, covered > LEAST_COVER
+        if not self.config.repulsion:
+            return {"cluster": distance[as_filmed].mean()} if as_filmed.any() else {}
+        # Sums over all places, so that a place counts the same whichever kind it is but for the fixed balance.
+        attracted = distance[as_filmed].square().sum() / len(distance)
+        repelled = (self.config.margin - distance[made]).clamp_min(0.0).square().sum() / len(distance)
+        return {"cluster": attracted, "repulsion": BALANCE * repelled}

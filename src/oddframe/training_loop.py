@@ -1,0 +1,121 @@
+"""The loop over training steps, with its log and checkpoints (method section 6)."""
+
+import time
+
+import numpy as np
+
+from oddframe.checkpoint import save_checkpoint
+from oddframe.config import Settings
+from oddframe.data.training_clips import Batch, Positions, TrainingClips
+from oddframe.model.trainer import Trainer
+from oddframe.progress import Progress
+from oddframe.run_folder import RunFolder
+
+__all__ = ["SCORING_BATCH", "TrainingLoop"]
+
+LOG_EVERY = 10
+"""Steps from one line of losses in the log to the next."""
+VALIDATIONS = 20
+"""How often in a training the held-out losses are taken."""
+MOST_VALIDATED = 64
+"""Most held-out clips, evenly over the footage, that validation looks at."""
+SCORING_BATCH = 8
+"""Clips that run through the network at a time where nothing is learned."""
+
+
+class TrainingLoop:
+    """The loop over steps, with its log and checkpoints."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        trainer: Trainer,
+        clips: TrainingClips,
+        held_out: TrainingClips | None,
+        settings: Settings,
+        checkpoint_s: float,
+        on_progress: Progress,
+    ) -> None:
+        self.run, self.trainer, self.clips, self.held_out = run, trainer, clips, held_out
+        self.settings, self.checkpoint_s, self.on_progress = settings, checkpoint_s, on_progress
+        self.losses: dict[str, float] = {}
+
+    def go(self) -> dict[str, float]:
+        """Train to the end; returns the last losses."""
+        total = self.settings.training.steps
+        saved = time.monotonic()
+        between_steps = True
+        try:
+            while self.trainer.needs_centres or self.trainer.step < total:
+                if self.trainer.needs_centres:
+                    self._save()
+                    self._place_centres()
+                    self._save()
+                    continue
+                between_steps = False
+                self._step(total)
+                between_steps = True
+                if time.monotonic() - saved >= self.checkpoint_s:
+                    self._save()
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            if between_steps:
+                self._save()
+            raise
+        self._save()
+        return self.losses
+
+    def _step(self, total: int) -> None:
+        training = self.settings.training
+        phase = self.trainer.phase
+        batch = self.clips.batch(
+            self.trainer.step, training.batch_size, training.seed, self.settings.data.counter_examples
+        )
+        losses = self.trainer.train_step(*batch)
+        step = self.trainer.step
+        if step % LOG_EVERY == 0 or step == total:
+            self.losses = {name: loss.item() for name, loss in losses.items()}
+            self.run.append(step=step, phase=phase, **self.losses)
+        if self.held_out is not None and (step % max(1, total // VALIDATIONS) == 0 or step == total):
+            self.run.append(step=step, phase=phase, held_out=self._validate(self.held_out))
+        self.on_progress(phase, step, total, self.losses)
+
+    def _validate(self, held_out: TrainingClips) -> dict[str, float]:
+        """Mean losses on held-out clips as filmed."""
+        sums: dict[str, float] = {}
+        numbers = held_out.evenly(MOST_VALIDATED)
+        for begin in range(0, len(numbers), SCORING_BATCH):
+            batch = _as_filmed(held_out, numbers[begin : begin + SCORING_BATCH])
+            for name, loss in self.trainer.losses(*batch).items():
+                sums[name] = sums.get(name, 0.0) + loss * len(batch.clips)
+        return {name: value / len(numbers) for name, value in sums.items()}
+
+    def _place_centres(self) -> None:
+        """Start the clusters from the codes of a seeded sample of places."""
+        network, training = self.settings.network, self.settings.training
+        places = network.height * network.width // network.code_stride**2
+        numbers = self.clips.evenly(-(-training.centre_codes // places))
+        random = np.random.default_rng([training.seed, 3])
+        codes = []
+        for begin, clips in enumerate(self.clips.in_order(numbers, SCORING_BATCH)):
+            self.on_progress("centres", min(begin * SCORING_BATCH, len(numbers)), len(numbers), {})
+            codes.append(self.trainer.codes(clips))
+        joined = np.concatenate(codes)
+        if len(joined) > training.centre_codes:
+            joined = joined[np.sort(random.choice(len(joined), training.centre_codes, replace=False))]
+        sizes = self.trainer.place_centres(joined)
+        self.run.append(step=self.trainer.step, phase="centres", sizes=sizes)
+
+    def _save(self) -> None:
+        save_checkpoint(self.run.checkpoint, self.trainer, {"log_bytes": self.run.log_bytes()})
+
+
+def _as_filmed(clips: TrainingClips, numbers: Positions) -> Batch:
+    frames = clips.clips(numbers)
+    return Batch(
+        frames,
+        first=frames[:, 0].copy(),
+        last=frames[:, 4].copy(),
+        rebuilt=frames[:, clips.rebuilt_index].copy(),
+        abnormal=np.zeros((len(numbers), *frames.shape[2:4]), dtype=np.bool_),
+    )

@@ -1,0 +1,176 @@
+import numpy as np
+import pytest
+
+from oddframe.data.cache import Stretch
+from oddframe.data.counter_examples import CounterExamples, Forger
+from oddframe.data.training_clips import TrainingClips
+from oddframe.errors import SettingsError
+
+HEIGHT, WIDTH, FRAMES = 48, 64, 80
+KINDS = ("foreign", "misplaced", "speed", "reverse")
+
+
+def footage(colours=1):
+    """A ramp of grey on which a bright square crosses the upper half, again and again; nothing is ever below."""
+    scene = np.linspace(60, 120, WIDTH)[None, :, None] * np.ones((HEIGHT, 1, colours))
+    frames = np.repeat(scene[None], FRAMES, axis=0)
+    for number in range(FRAMES):
+        left = 2 * number % (WIDTH - 8)
+        frames[number, 8:18, left : left + 8] = 220
+    return frames.astype(np.uint8)
+
+
+class Frames:
+    """Stands in for the cache on disk."""
+
+    def __init__(self, frames):
+        self.frames = frames
+
+    def take(self, positions):
+        return self.frames[positions]
+
+    def release(self):
+        pass
+
+
+def training_clips(rebuilt_index=0, colours=1):
+    return TrainingClips(Frames(footage(colours)), [Stretch("a", 0, FRAMES)], interval=1, rebuilt_index=rebuilt_index)
+
+
+def examples(kind, count=40, colours=1):
+    """Counter-examples of a kind: pairs of a clip and what was made of it, with the mask."""
+    clips = training_clips(colours=colours)
+    found = []
+    for step in range(count):
+        filmed = clips.batch(step, 1, 0, CounterExamples(share=0.0))
+        made = clips.batch(step, 1, 0, CounterExamples(share=0.999, kinds=(kind,)))
+        if made.abnormal.any():
+            found.append((filmed.clips[0], made.clips[0], made.abnormal[0]))
+    return found
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_something_is_there_that_was_not_filmed(kind, colours):
+    found = examples(kind, colours=colours)
+    assert len(found) > 10
+    for filmed, made, abnormal in found:
+        assert made.dtype == np.uint8
+        assert made.shape == filmed.shape
+        changed = (made != filmed).any(axis=(0, 3))
+        assert changed[abnormal].all()
+        assert abnormal.dtype == np.bool_
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_mask_covers_all_that_was_clearly_changed_and_nothing_else(kind):
+    for filmed, made, abnormal in examples(kind):
+        far = np.abs(made.astype(int) - filmed).max(axis=(0, 3))
+        assert abnormal[far > 11].all()
+        assert not abnormal[far < 9].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_changes_stay_in_one_piece_of_the_picture(kind):
+    for filmed, made, _ in examples(kind):
+        rows = np.flatnonzero((made != filmed).any(axis=(0, 2, 3)))
+        columns = np.flatnonzero((made != filmed).any(axis=(0, 1, 3)))
+        assert rows[-1] - rows[0] < HEIGHT * 0.75
+        assert columns[-1] - columns[0] < WIDTH * 0.75
+
+
+@pytest.mark.parametrize("rebuilt_index", [0, 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_targets_stay_those_of_the_clip_as_filmed(kind, rebuilt_index):
+    clips = training_clips(rebuilt_index)
+    for step in range(10):
+        filmed = clips.batch(step, 4, 0, CounterExamples(share=0.0))
+        made = clips.batch(step, 4, 0, CounterExamples(share=0.9, kinds=(kind,)))
+        assert np.array_equal(made.first, filmed.clips[:, 0])
+        assert np.array_equal(made.last, filmed.clips[:, 4])
+        assert np.array_equal(made.rebuilt, filmed.clips[:, rebuilt_index])
+
+
+def test_the_published_training_has_none():
+    assert CounterExamples().share == 0.0
+    batch = training_clips().batch(0, 8, 0, CounterExamples())
+    assert not batch.abnormal.any()
+    assert np.array_equal(batch.clips[:, 0], batch.first)
+
+
+def test_the_share_is_kept_on_average():
+    clips = training_clips()
+    wanted = CounterExamples(share=0.3, kinds=("foreign",))
+    made = np.concatenate([clips.batch(step, 10, 0, wanted).abnormal.any(axis=(1, 2)) for step in range(60)])
+    assert made.mean() == pytest.approx(0.3, abs=0.06)
+
+
+def test_what_is_not_marked_is_as_filmed():
+    clips = training_clips()
+    wanted = CounterExamples(share=0.5, kinds=("foreign",))
+    for step in range(5):
+        filmed, made = clips.batch(step, 8, 0, CounterExamples()), clips.batch(step, 8, 0, wanted)
+        untouched = ~made.abnormal.any(axis=(1, 2))
+        assert 0 < untouched.sum() < 8
+        far = np.abs(made.clips.astype(int) - filmed.clips)[untouched]
+        assert far.max(initial=0) <= 10
+
+
+def test_a_batch_depends_on_seed_and_step_alone():
+    wanted = CounterExamples(share=0.5, kinds=KINDS)
+    one, other = training_clips(), training_clips()
+    other.batch(3, 6, 0, wanted)  # what came before does not matter
+    for first, second in zip(one.batch(7, 6, 0, wanted), other.batch(7, 6, 0, wanted), strict=True):
+        assert np.array_equal(first, second)
+    assert not np.array_equal(one.batch(7, 6, 0, wanted).clips, one.batch(7, 6, 1, wanted).clips)
+
+
+def test_misplaced_things_lie_where_nothing_ever_is():
+    middles = [np.argwhere(abnormal).mean(axis=0)[0] for _, _, abnormal in examples("misplaced")]
+    # What is cut out need not lie in the middle of its window, so a few touch the busy rows.
+    assert np.mean([8 <= middle < 18 for middle in middles]) < 0.2
+    assert np.mean([middle >= 18 for middle in middles]) > 0.5
+
+
+def test_reversed_and_sped_up_things_lie_where_such_things_are():
+    for kind in ("speed", "reverse"):
+        for _, _, abnormal in examples(kind):
+            assert not abnormal[24:].any()
+
+
+def test_where_nothing_moves_there_is_nobody_to_borrow():
+    scene = footage()[:1].repeat(10, axis=0)
+    forger = Forger(scene)
+    random = np.random.default_rng(0)
+    assert forger.somebody(scene[:5], scene[5:], random, misplaced=True) is None
+    made, abnormal = forger.foreign(scene[:5], scene[5:], random)
+    assert abnormal.any()
+    assert not np.array_equal(made, scene[:5])
+
+
+def test_the_empty_scene_is_free_of_passers_by():
+    frames = footage()
+    ramp = np.linspace(60, 120, WIDTH).astype(np.uint8)
+    assert np.array_equal(Forger(frames).empty[:, :, 0], np.broadcast_to(ramp, (HEIGHT, WIDTH)))
+
+
+def test_clips_that_are_changed_stay_as_they_were_given():
+    frames = footage()
+    clip, other = frames[:5].copy(), frames[20:25].copy()
+    forger = Forger(frames)
+    forger.foreign(clip, other, np.random.default_rng(0))
+    forger.somebody(clip, other, np.random.default_rng(0), misplaced=False)
+    assert np.array_equal(clip, frames[:5])
+    assert np.array_equal(other, frames[20:25])
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_shares_out_of_range_are_refused(share):
+    with pytest.raises(SettingsError, match="share must be from 0 to below 1"):
+        CounterExamples(share=share)
+
+
+@pytest.mark.parametrize("kinds", [(), ("foreign", "invisible")])
+def test_unknown_kinds_are_refused(kinds):
+    with pytest.raises(SettingsError, match="kinds must be some of"):
+        CounterExamples(share=0.1, kinds=kinds)

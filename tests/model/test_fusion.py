@@ -1,0 +1,179 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddframe.errors import SettingsError
+from oddframe.model.fusion import FusedScorer, frame_score, fuse, prediction_error, squared_error
+from oddframe.model.network import Network, NetworkConfig, Outputs
+
+SMALL = NetworkConfig(height=32, width=48, channels=2, clusters=3)
+
+
+def build(**changes):
+    torch.manual_seed(0)
+    return FusedScorer(Network(replace(SMALL, **changes))).double().eval()
+
+
+def outputs_of(draw, rebuilt=True, difference=True):
+    frames = draw(2, 5, 3, 4, 6, seed=1)
+    return Outputs(
+        frames, draw(2, 3, 4, 6, seed=2) if rebuilt else None, draw(2, 3, 4, 6, seed=3) if difference else None, []
+    )
+
+
+def literal_error(estimate, truth):
+    """Mean over channels of the squared difference, B x H x W."""
+    out = np.zeros((estimate.shape[0], *estimate.shape[2:]))
+    for b, y, x in np.ndindex(out.shape):
+        colours = range(estimate.shape[1])
+        out[b, y, x] = sum((estimate[b, c, y, x] - truth[b, c, y, x]) ** 2 for c in colours) / len(colours)
+    return out
+
+
+def test_prediction_error_is_that_of_the_predicted_last_frame(draw):
+    outputs = outputs_of(draw)
+    predicted = (outputs.rebuilt + outputs.difference).numpy()
+    expected = literal_error(predicted, outputs.frames[:, 4].numpy())
+    np.testing.assert_allclose(prediction_error(outputs, "first").numpy(), expected)
+
+
+def test_when_the_last_frame_is_rebuilt_the_streams_errors_are_averaged(draw):
+    outputs = outputs_of(draw)
+    first, last = outputs.frames[:, 0].numpy(), outputs.frames[:, 4].numpy()
+    expected = literal_error(outputs.rebuilt.numpy(), last) / 2
+    expected += literal_error(first + outputs.difference.numpy(), last) / 2
+    np.testing.assert_allclose(prediction_error(outputs, "last").numpy(), expected)
+
+
+@pytest.mark.parametrize(("frame", "index"), [("first", 0), ("last", 4)])
+def test_the_spatial_stream_alone_is_held_against_the_frame_that_it_rebuilds(frame, index, draw):
+    outputs = outputs_of(draw, difference=False)
+    expected = literal_error(outputs.rebuilt.numpy(), outputs.frames[:, index].numpy())
+    np.testing.assert_allclose(prediction_error(outputs, frame).numpy(), expected)
+
+
+@pytest.mark.parametrize("frame", ["first", "last"])
+def test_the_motion_stream_alone_is_held_against_the_true_difference(frame, draw):
+    outputs = outputs_of(draw, rebuilt=False)
+    true_difference = (outputs.frames[:, 4] - outputs.frames[:, 0]).numpy()
+    expected = literal_error(outputs.difference.numpy(), true_difference)
+    np.testing.assert_allclose(prediction_error(outputs, frame).numpy(), expected)
+
+
+def test_no_stream_no_error(draw):
+    with pytest.raises(SettingsError, match="at least one stream"):
+        prediction_error(outputs_of(draw, rebuilt=False, difference=False), "first")
+
+
+def test_fusions_equal_loops(draw):
+    error, distance = draw(2, 3, 4, seed=1).abs(), draw(2, 3, 4, seed=2).abs()
+    product, by_frame = fuse(error, distance, "product"), fuse(error, distance, "frame")
+    for b, y, x in np.ndindex(2, 3, 4):
+        assert product[b, y, x] == error[b, y, x] * distance[b, y, x]
+        mean = sum(float(value) for value in distance[b].flatten()) / 12
+        assert by_frame[b, y, x].item() == pytest.approx(float(error[b, y, x]) * mean)
+    assert torch.equal(fuse(error, distance, "error"), error)
+    assert torch.equal(fuse(error, None, "product"), error)
+
+
+def literal_frame_score(map_, windows, share):
+    height, width = map_.shape
+    scores = []
+    for side in windows:
+        step = max(1, side // 2)
+        means = [
+            sum(map_[y + i, x + j] for i in range(side) for j in range(side)) / side**2
+            for y in range(0, height - side + 1, step)
+            for x in range(0, width - side + 1, step)
+        ]
+        highest = sorted(means, reverse=True)[: max(1, round(len(means) * share))]
+        scores.append(sum(highest) / len(highest))
+    return sum(scores) / len(scores)
+
+
+@given(
+    windows=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    share=st.floats(0.01, 1.0),
+    seed=st.integers(0, 100),
+)
+def test_frame_score_equals_loops(windows, share, seed):
+    maps = np.random.default_rng(seed).random((2, 6, 8))
+    found = frame_score(torch.from_numpy(maps), tuple(windows), share)
+    expected = [literal_frame_score(map_, windows, share) for map_ in maps]
+    np.testing.assert_allclose(found.numpy(), expected)
+
+
+def test_published_frame_score_is_the_mean(draw):
+    maps = draw(3, 8, 8).abs()
+    np.testing.assert_allclose(frame_score(maps, (1,), 1.0).numpy(), maps.mean(dim=(1, 2)).numpy())
+
+
+@pytest.mark.parametrize(("windows", "share"), [((1,), 1.0), ((4, 16), 0.1)])
+def test_scorer_equals_the_method_step_by_step(windows, share, literal, draw_clips):
+    scorer = build(score_windows=windows, score_share=share)
+    clips = torch.from_numpy(draw_clips(2, 32, 48))
+    found = scorer(clips)
+    outputs = scorer.network(clips)
+    frames = outputs.frames.numpy()
+    rebuilt, difference = outputs.rebuilt.detach().numpy(), outputs.difference.detach().numpy()
+    appearance = literal_error(rebuilt, frames[:, 0])
+    motion = literal_error(difference, frames[:, 4] - frames[:, 0])
+    error = literal_error(rebuilt + difference, frames[:, 4])
+    centres = literal.array(scorer.network.clusters.centres)
+    for row in range(2):
+        w = np.zeros((32, 48))
+        for y, x in np.ndindex(32, 48):
+            codes = [code[row].detach().numpy() for code in outputs.codes]
+            if y % 8 == 0 and x % 8 == 0:
+                weighted = literal.soft_distances(literal.joint(codes, (y // 8, x // 8)), centres)
+                w[y : y + 8, x : x + 8] = sum(weighted) / len(weighted)
+        np.testing.assert_allclose(literal.array(found.map[row]), error[row] * w, rtol=1e-6)
+        for part, map_ in (
+            (found.raw, error[row] * w),
+            (found.appearance, appearance[row]),
+            (found.motion, motion[row]),
+            (found.cluster, w),
+        ):
+            assert part[row].item() == pytest.approx(literal_frame_score(map_, windows, share))
+
+
+def test_parts_of_what_is_left_out_are_zero(draw_clips):
+    clips = torch.from_numpy(draw_clips(2, 32, 48))
+    assert not build(appearance=False)(clips).appearance.any()
+    assert not build(motion=False)(clips).motion.any()
+    assert not build(clusters=0, fusion="error")(clips).cluster.any()
+
+
+def test_a_perfect_prediction_still_scores_above_zero(draw_clips):
+    scorer = build(appearance=False)
+    with torch.no_grad():
+        for weight in scorer.network.motion.head.parameters():
+            weight.zero_()
+    still = np.repeat(draw_clips(2, 32, 48)[:, :1], 5, axis=1)  # Δ is 0, and so is Δ̂
+    found = scorer(torch.from_numpy(still))
+    assert not found.motion.any()
+    assert (found.raw > 0).all()
+
+
+def test_squared_error_is_a_mean_over_colours(draw):
+    one, other = draw(2, 3, 4, 5, seed=1), draw(2, 3, 4, 5, seed=2)
+    np.testing.assert_allclose(squared_error(one, other).numpy(), literal_error(one.numpy(), other.numpy()))
+
+
+@pytest.mark.parametrize("changes", [{}, {"channels": 8, "stem_stride": 2, "height": 64, "width": 64}])
+def test_score_of_a_clip_is_the_same_to_the_bit_whatever_comes_with_it(changes, draw_clips):
+    scorer = build(**changes).float()
+    config = scorer.network.config
+    clips = torch.from_numpy(draw_clips(5, config.height, config.width))
+    with torch.inference_mode():
+        alone = scorer(clips[:1].expand(4, *clips.shape[1:]).contiguous())  # padded with itself, as `Model` does
+        for slot in range(4):
+            batch = clips[1:].clone()
+            batch[slot] = clips[0]
+            among_others = scorer(batch)
+            for name in alone._fields:
+                assert torch.equal(getattr(among_others, name)[slot], getattr(alone, name)[0]), name

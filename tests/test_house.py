@@ -23,7 +23,7 @@ FLOORS = (
     ("demo_page",),
     ("demo",),
     ("terminal",),
-    ("cli",),
+    ("cli", "__main__"),
 )
 """Rooms from the ground up: a file imports from its own room or from a floor below."""
 

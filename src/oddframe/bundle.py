@@ -85,12 +85,32 @@ def write_bundle(folder: Path, bundle: Bundle) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
-    for name, content in contents.items():
-        write_bytes(folder / f"{name}.new", content)
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    write_json(folder / MANIFEST, {"format": FORMAT, "sha256": hashes})
-    for name in contents:
-        (folder / f"{name}.new").replace(folder / name)
+    _settle(folder)
+    try:
+        for name, content in contents.items():
+            write_bytes(folder / f"{name}.new", content)
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        write_json(folder / MANIFEST, {"format": FORMAT, "sha256": hashes})
+    finally:
+        _settle(folder)
+
+
+def _settle(folder: Path) -> None:
+    """Finish a replacement up to the manifest's word: its new files take their places, others go."""
+    try:
+        hashes = _manifest(folder)
+    except BundleError:
+        hashes = {}
+    try:
+        for path in folder.glob("*.new"):
+            if path.name.startswith(".") or _sha256(path) != hashes.get(path.stem):
+                path.unlink()
+            else:
+                path.replace(folder / path.stem)
+        for path in folder.glob(".manifest.*.json"):
+            path.unlink()
+    except OSError as error:
+        raise output_error(folder, error) from error
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -105,6 +125,7 @@ def read_bundle(folder: Path) -> Bundle:
         config = json.loads(contents[CONFIG])
         network = Network(from_mapping(config["network"], NetworkConfig(), "network"))
         calibration = Calibration(**json.loads(contents[CALIBRATION]))
+        rate_fps = float(config["rate_fps"])
     except (ValueError, KeyError, TypeError, InputError) as error:
         raise BundleError(f"{folder} is not a bundle that this version understands: {error}") from error
     try:
@@ -113,7 +134,7 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{folder / WEIGHTS} does not hold the weights of {CONFIG}: {error}") from error
     return Bundle(
         network=network.eval(),
-        rate_fps=float(config["rate_fps"]),
+        rate_fps=rate_fps,
         calibration=calibration,
         card=contents[CARD].decode(),
     )
@@ -123,7 +144,8 @@ def _manifest(folder: Path) -> Mapping[str, str]:
     path = folder / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
-        version, hashes = manifest["format"], dict(manifest["sha256"])
+        version = manifest["format"]
+        hashes = dict(manifest["sha256"]) if version == FORMAT else {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path} must be a bundle's manifest, but cannot be read: {error}") from error
     if version != FORMAT:
@@ -142,7 +164,10 @@ def _checked(folder: Path, name: str, digest: str) -> bytes:
     for path in (folder / name, folder / f"{name}.new"):
         if not path.is_file():
             continue
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise BundleError(f"{path} cannot be read: {error.strerror}") from error
         if hashlib.sha256(content).hexdigest() == digest:
             return content
         found.append(path)
@@ -151,6 +176,10 @@ def _checked(folder: Path, name: str, digest: str) -> bytes:
     raise BundleError(
         f"{found[0]} is truncated or altered: its SHA-256 is not the manifest's; copy the bundle again or retrain"
     )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _json(value: object) -> bytes:

@@ -1,9 +1,10 @@
 """The command line: one small function a verb; what is heavy is imported inside it.
 
-Over 300 lines because every flag's help stands beside the verb that takes it.
+It has this many lines because every flag's help stands beside the verb that takes it.
 """
 
 import json
+import math
 import signal
 import sys
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-FINDING, UNUSABLE = 1, 2
+FINDING, UNUSABLE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="oddframe",
@@ -62,18 +63,34 @@ Fps = Annotated[
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
-    # A polite stop is the same as Ctrl-C: what is half written is taken back, a training saves where it stands.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # A polite stop is the same as Ctrl-C: what is half written is taken back, a training can be resumed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except OddframeError as error:
-        if "--json" in sys.argv:
-            _print_json({"error": str(error)})
-        from oddframe.terminal import messages
-
-        messages.print(f"[bold red]error:[/bold red] {_escaped(str(error))}", soft_wrap=True)
-        sys.exit(UNUSABLE)
+        _fail(str(error))
+    except OSError as error:
+        # What the system refuses where nobody expected it is still one line, with the file's name in it.
+        _fail(str(error))
+    except SystemExit as left:
+        if left.code == INTERRUPTED:
+            _fail("interrupted", INTERRUPTED)
+        if left.code == UNUSABLE and "--json" in sys.argv:
+            # Typer has told people on standard error; programs read standard output.
+            _print_json({"error": str(left.__context__)})
+        raise
     sys.exit(0)
+
+
+def _fail(sentence: str, code: int = UNUSABLE) -> NoReturn:
+    """Say what is wrong in one line, as JSON too where that is wanted, and leave."""
+    from oddframe.terminal import messages
+
+    line = " ".join(sentence.split())
+    if "--json" in sys.argv:
+        _print_json({"error": line})
+    messages.print(f"[bold red]error:[/bold red] {_escaped(line)}", soft_wrap=True)
+    sys.exit(code)
 
 
 def _show_version(wanted: bool) -> None:
@@ -99,9 +116,13 @@ def train(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to make.")],
     preset: Annotated[
-        Preset,
-        typer.Option(help="fast: for machines without a GPU. paper: as published.", rich_help_panel=_LEARNING),
-    ] = Preset.fast,
+        Preset | None,
+        typer.Option(
+            help="fast: for machines without a GPU. paper: as published.",
+            show_default="fast",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -141,8 +162,8 @@ def train(
     from oddframe.terminal import bars, show_facts
 
     changes = {"batch_size": batch_size, "seed": seed}
-    settings = _settings(preset, config, changes, hold_out)
-    if resume and (config, epochs, batch_size, hold_out, seed, rate) == (None,) * 6:
+    settings = _settings(preset or Preset.fast, config, changes, hold_out)
+    if resume and (preset, config, batch_size, hold_out, seed) == (None,) * 5:
         settings = None
     from oddframe.training import train as run_training
 
@@ -161,7 +182,7 @@ def train(
             on_progress=on_progress,
         )
     if as_json:
-        _print_json(_plain(report))
+        _print_json(report)
         return
     _warn(report.skipped)
     origin = "[yellow]in-sample[/yellow]" if report.in_sample else f"{report.held_out} held-out clips"
@@ -216,14 +237,14 @@ def score(
             on_progress=on_progress,
         )
     if as_json:
-        _print_json(_plain(report))
+        _print_json(report)
         return
     _warn((*report.skipped, *(f"{one.name}: {text}" for one in report.recordings for text in one.notices)))
     rows = [
         (
             one.name,
             str(one.frames),
-            "-" if one.peak is None else f"{one.peak:.2f}",
+            f"{one.peak:.2f}",
             str(len(one.events)),
             _spans(one.events),
         )
@@ -352,13 +373,15 @@ def _one_or_many(what: list[str]) -> str | Sequence[str]:
 
 
 def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _plain(value: Any) -> Any:
-    """A report as JSON values: dataclasses by field, paths as text."""
+    """A report as JSON values: dataclasses by field, paths as text, null for what is no number."""
     from dataclasses import fields, is_dataclass
 
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if is_dataclass(value):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, dict):

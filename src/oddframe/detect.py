@@ -1,18 +1,20 @@
 """Score recordings into files: the verb `oddframe score`."""
 
+import tempfile
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from oddframe.core.clips import clip_span
 from oddframe.core.events import events
 from oddframe.core.records import Event, Score
 from oddframe.core.sampling import rate_notice
-from oddframe.errors import SourceError
+from oddframe.errors import OutputError, SourceError, SourceNotFoundError
 from oddframe.files import output_error
 from oddframe.media.curve import save_curve
 from oddframe.media.finding import find_sources
@@ -55,7 +57,7 @@ class RecordingReport:
         frames: Frames decoded.
         scored: Frames with a score.
         events: Stretches above the threshold.
-        peak: Highest score; None where nothing was scored.
+        peak: Highest score.
         files: Files written.
         notices: What was wrong with it, a sentence each.
     """
@@ -65,7 +67,7 @@ class RecordingReport:
     frames: int
     scored: int
     events: tuple[Event, ...]
-    peak: float | None
+    peak: float
     files: tuple[Path, ...]
     notices: tuple[str, ...]
 
@@ -109,13 +111,13 @@ def score(
         on_progress: Told the frames done of each recording, with its name as the phase.
 
     Raises:
-        SourceError: If no recording can be scored.
+        SourceError: If no recording can be scored; where some can, the others are named in the report.
         BundleError: If the model is unusable.
         OutputError: If a file cannot be written; files that are there are whole.
     """
     began = time.monotonic()
     loaded = model if isinstance(model, Model) else load(model, device=device, batch_size=batch_size)
-    found = find_sources(source, fps or loaded.bundle.rate_fps)
+    found = find_sources(source, loaded.bundle.rate_fps if fps is None else fps)
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +128,7 @@ def score(
     for one in found.sources:
         try:
             recordings.append(_score_one(one, loaded, folder, extras or Extras(), on_progress))
-        except SourceError as error:
+        except (SourceError, SourceNotFoundError) as error:
             skipped.append(str(error))
     if not recordings:
         raise SourceError("; ".join(skipped))
@@ -147,43 +149,75 @@ class _Series:
 def _score_one(source: Source, model: Model, folder: Path, extras: Extras, on_progress: Progress) -> RecordingReport:
     """Score one recording; its files appear together at the end."""
     series = _Series()
-    paths = {kind: folder / f"{source.name}.{kind}" for kind in ("scores.csv", "events.jsonl", "curve.png")}
-    with ExitStack() as closing:
-        sinks: list[ScoreSink] = [series, closing.enter_context(csv_table(paths["scores.csv"]))]
-        if extras.parquet:
-            paths["scores.parquet"] = folder / f"{source.name}.scores.parquet"
-            sinks.append(closing.enter_context(parquet_table(paths["scores.parquet"])))
-        if extras.maps:
-            paths["maps.npz"] = folder / f"{source.name}.maps.npz"
-            sinks.append(closing.enter_context(map_archive(paths["maps.npz"])))
-        if extras.overlay:
-            paths["overlay.mp4"] = folder / f"{source.name}.overlay.mp4"
-            level = model.bundle.calibration.map_level
-            sinks.append(closing.enter_context(overlay_video(paths["overlay.mp4"], source.rate_fps, level)))
-        scores = model.scores(
-            source,
-            maps=extras.maps or extras.overlay,
-            picture_width=OVERLAY_WIDTH if extras.overlay else None,
-        )
-        counted = _counted(scores, source, on_progress)
-        found = list(events(_written(counted, sinks), source.name))
-    write_event_lines(paths["events.jsonl"], found)
-    values = np.asarray(series.scores)
-    scored = int(np.isfinite(values).sum())
-    spans = [(event.start_s, event.end_s) for event in found]
-    save_curve(paths["curve.png"], np.asarray(series.times_s), values, events=spans, title=source.name)
+    with _together(folder, source.name) as place:
+        with ExitStack() as closing:
+            sinks = [series, *(closing.enter_context(sink) for sink in _sinks(place, source, model, extras))]
+            scores = model.scores(
+                source,
+                maps=extras.maps or extras.overlay,
+                picture_width=OVERLAY_WIDTH if extras.overlay else None,
+            )
+            counted = _counted(scores, source, on_progress)
+            found = list(events(_written(counted, sinks), source.name))
+            values = np.asarray(series.scores)
+            scored = int(np.isfinite(values).sum())
+            if not scored:
+                span = clip_span(model.bundle.network.config.interval)
+                raise SourceError(
+                    f"{source.path} must have {span} unbroken frames for a clip to be scored, "
+                    f"but none of its {len(values)} frames ends one"
+                )
+        write_event_lines(place / f"{source.name}.events.jsonl", found)
+        spans = [(event.start_s, event.end_s) for event in found]
+        times_s = np.asarray(series.times_s)
+        save_curve(place / f"{source.name}.curve.png", times_s, values, events=spans, title=source.name)
+        files = tuple(folder / path.name for path in sorted(place.iterdir()))
     slower = rate_notice(source.rate_fps, model.bundle.rate_fps)
-    unscored = None if scored else "no frame could be scored: too few unbroken frames for a clip"
     return RecordingReport(
         name=source.name,
         path=source.path,
         frames=len(values),
         scored=scored,
         events=tuple(found),
-        peak=float(np.nanmax(values)) if scored else None,
-        files=tuple(paths.values()),
-        notices=(*source.notices, *(text for text in (slower, unscored) if text)),
+        peak=float(np.nanmax(values)),
+        files=files,
+        notices=(*source.notices, *([slower] if slower else [])),
     )
+
+
+def _sinks(place: Path, source: Source, model: Model, extras: Extras) -> Iterator[AbstractContextManager[ScoreSink]]:
+    """Those that take every score as it comes."""
+    yield csv_table(place / f"{source.name}.scores.csv")
+    if extras.parquet:
+        yield parquet_table(place / f"{source.name}.scores.parquet")
+    if extras.maps:
+        yield map_archive(place / f"{source.name}.maps.npz")
+    if extras.overlay:
+        level = model.bundle.calibration.map_level
+        yield overlay_video(place / f"{source.name}.overlay.mp4", source.rate_fps, level)
+
+
+@contextmanager
+def _together(folder: Path, name: str) -> Iterator[Path]:
+    """A place for new files, which move into ``folder`` when the block ends well and else vanish.
+
+    So a disk that fills up leaves all old files of a recording or all new ones.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix=f".{name[:40]}.", dir=folder)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    with made as place:
+        try:
+            yield Path(place)
+        except OutputError as error:
+            # Nobody knows the place that it was on its way through.
+            raise OutputError(str(error).replace(place, str(folder))) from error
+        try:
+            for path in sorted(Path(place).iterdir()):
+                path.replace(folder / path.name)
+        except OSError as error:
+            raise output_error(folder / name, error) from error
 
 
 def _written(scores: Iterable[Score], sinks: Sequence[ScoreSink]) -> Iterator[Score]:

@@ -1,6 +1,6 @@
 """A run on disk: what one training leaves behind.
 
-settings.json   everything that decided the result
+settings.json   everything that decided the result; settings.next.json of a training whose footage is still being read
 log.jsonl       losses and milestones, a JSON object a line
 checkpoint/     where the training stands
 cache/          decoded frames
@@ -9,13 +9,15 @@ bundle/         the trained model
 """
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from oddframe.config import Settings, from_mapping
-from oddframe.errors import RunError
+from oddframe.errors import OutputError, RunError
 from oddframe.files import output_error, write_json
 
 __all__ = ["RunFolder"]
@@ -36,9 +38,10 @@ class RunFolder:
         self.curves = self.path / "curves.png"
         self.log = self.path / "log.jsonl"
         self._settings = self.path / "settings.json"
+        self._next = self.path / "settings.next.json"
 
     def start(self, settings: Settings, facts: Mapping[str, Any], *, overwrite: bool) -> None:
-        """Begin a training.
+        """Announce a training; what is there stays until `settle`.
 
         Args:
             settings: What it uses.
@@ -56,21 +59,36 @@ class RunFolder:
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # The settings go first: without them nothing else in the folder is taken for a run.
-            self._settings.unlink(missing_ok=True)
-            for leftover in (self.checkpoint, self.log):
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
         except OSError as error:
             raise output_error(self.path, error) from error
-        self.write_settings(settings, facts)
+        write_json(self._next, {**facts, "settings": settings.as_dict()})
 
-    def write_settings(self, settings: Settings, facts: Mapping[str, Any]) -> None:
-        """Say what decides the training, in one step."""
-        write_json(self._settings, {**facts, "settings": settings.as_dict()})
+    def settle(self, settings: Settings, facts: Mapping[str, Any]) -> None:
+        """Put an announced training, whose footage has turned out to be usable, in the place of what is there.
+
+        Raises:
+            OutputError: If the folder cannot be written.
+        """
+        if not self._next.exists():
+            return
+        try:
+            # The announcement goes last: while it is there, nothing else is taken for this training.
+            if self.checkpoint.exists():
+                shutil.rmtree(self.checkpoint)
+            self.log.unlink(missing_ok=True)
+            write_json(self._settings, {**facts, "settings": settings.as_dict()})
+            self._next.unlink()
+        except OutputError:
+            raise
+        except OSError as error:
+            raise output_error(self.path, error) from error
 
     def abandon(self) -> None:
-        """Take back `start` where the footage turned out to be unusable."""
-        self._settings.unlink(missing_ok=True)
+        """Take back `start` where the training cannot be."""
+        with suppress(OSError):  # the error that is on its way says more
+            self._next.unlink(missing_ok=True)
+            shutil.rmtree(self.cache, ignore_errors=True)
+            self.path.rmdir()
 
     def read_settings(self) -> tuple[Settings, dict[str, Any]]:
         """Settings and other facts of the training in the folder.
@@ -79,11 +97,11 @@ class RunFolder:
             RunError: If there is none or it cannot be read.
         """
         try:
-            facts = json.loads(self._settings.read_text())
+            facts = json.loads((self._next if self._next.exists() else self._settings).read_text())
             return from_mapping(facts.pop("settings"), Settings()), facts
         except FileNotFoundError as error:
             raise RunError(f"{self.path} must hold a training to resume, but has no {self._settings.name}") from error
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{self._settings} must be the settings of a run, but cannot be read: {error}") from error
 
     def append(self, **entry: object) -> None:
@@ -101,11 +119,13 @@ class RunFolder:
     def cut_log(self, length: int) -> None:
         """Drop what was logged after a checkpoint, when the log was ``length`` bytes long."""
         if self.log_bytes() > length:
-            with self.log.open("rb+") as file:
-                file.truncate(length)
+            try:
+                os.truncate(self.log, length)
+            except OSError as error:
+                raise output_error(self.log, error) from error
 
     def entries(self) -> list[dict[str, Any]]:
         """What was logged; a line that a kill cut short is left out."""
         if not self.log.exists():
             return []
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.endswith("}")]
+        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]

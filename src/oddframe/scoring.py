@@ -60,7 +60,10 @@ class Model:
         Raises:
             SourceError: If the source cannot be read.
         """
-        opened = open_source(source, fps or self.bundle.rate_fps) if isinstance(source, str | Path) else source
+        if isinstance(source, str | Path):
+            opened = open_source(source, self.bundle.rate_fps if fps is None else fps)
+        else:
+            opened = source
         network = self.bundle.network.config
         wanted = FrameFormat(network.width, network.height, network.colour, picture_width)
         rate_fps = opened.rate_fps if every_frame else self.bundle.rate_fps

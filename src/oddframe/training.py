@@ -1,5 +1,6 @@
 """Train on normal footage: the verb `oddframe train` (method section 6)."""
 
+import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,9 @@ from oddframe.checkpoint import restore_checkpoint
 from oddframe.config import PRESETS, Settings
 from oddframe.core.calibration import Calibration, calibrate
 from oddframe.core.clips import clip_span
-from oddframe.data.cache import FrameCache, build_cache
-from oddframe.data.training_clips import TrainingClips, split
-from oddframe.errors import InputError, RunError, SettingsError, SourceError
+from oddframe.data.cache import FrameCache, build_cache, footage_key
+from oddframe.data.training_clips import TrainingClips, split, too_short
+from oddframe.errors import OddframeError, RunError, SettingsError, SourceError
 from oddframe.media.finding import Found, find_sources
 from oddframe.media.loss_curves import save_loss_curves
 from oddframe.media.sources import FrameFormat
@@ -36,6 +37,7 @@ LEAST_CLIPS = 32
 """Fewer clips than this are no footage to learn from."""
 MOST_CALIBRATED = 20_000
 """Most held-out clips, evenly over the footage, that calibration looks at."""
+_NOT_HELD_OUT = "no unbroken stretch is long enough to hold a part of it out: the threshold is in-sample"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,21 +92,21 @@ def train(
     Args:
         normal: A recording, a folder or glob of them, folders of numbered images, or several of these.
         out: The run folder.
-        preset: "fast" or "paper"; where ``settings`` is not given.
+        preset: "fast" or "paper"; where neither ``settings`` nor ``resume`` is given.
         settings: Everything that decides the result.
         epochs: Train this often over the footage, in place of the settings' numbers of steps, whose proportion stays.
         fps: Frames per second of folders of images, 10 when None.
         rate_fps: Rate to train at; the median of the recordings' own when None.
         cache_gb: Most gigabytes of decoded frames on disk; of more footage clips are taken evenly over time.
         device: "auto", "cpu" or a GPU such as "cuda:0".
-        resume: Go on with the training in ``out``, exactly.
+        resume: Go on with the training in ``out``, exactly; what else is given must be as it was.
         overwrite: Start again where ``out`` holds a training.
         checkpoint_s: Seconds from one checkpoint to the next.
         on_progress: Told phases "read", "pretrain", "centres", "joint" and "calibrate".
 
     Raises:
         InputError: If the footage or a setting is unusable.
-        RunError: If the run folder holds another training or nothing to resume.
+        RunError: If the run folder holds another training or nothing to resume, or that was on other footage.
         OutputError: If something cannot be written; the last checkpoint stays.
     """
     began = time.monotonic()
@@ -113,25 +115,31 @@ def train(
     used_device = pick_device(device)
     if resume:
         chosen, facts = run.read_settings()
-        if settings is not None and settings != chosen:
-            raise RunError(f"{run.path} was started with other settings; resume without any, or choose another folder")
+        _check_same(run, chosen, facts, settings, epochs, rate_fps)
     else:
         chosen = settings or preset_named(preset)
         facts = _facts(found, rate_fps, cache_gb, epochs)
-        run.start(chosen, facts, overwrite=overwrite)
     wanted = FrameFormat(chosen.network.width, chosen.network.height, chosen.network.colour)
+    footage = footage_key(found.sources, wanted, facts["rate_fps"], facts["cache_bytes"])
+    if not resume:
+        facts["footage"] = footage
+        run.start(chosen, facts, overwrite=overwrite)
+    elif footage != facts["footage"]:
+        raise RunError(
+            f"{run.path} must be resumed with the footage that it was started on, but that has changed since or is "
+            "other footage; bring it back, or start again with --overwrite"
+        )
     try:
         cache = build_cache(run.cache, found.sources, wanted, facts["rate_fps"], facts["cache_bytes"], on_progress)
         clips, held_out = _divided(cache, chosen)
-    except InputError:
+        if facts["epochs"] is not None:
+            # Epochs become steps once the clips are counted.
+            chosen = replace(chosen, training=for_epochs(chosen.training, facts["epochs"], len(clips)))
+        run.settle(chosen, facts)
+    except OddframeError:
         if not resume:
             run.abandon()
         raise
-    if facts["epochs"] is not None:
-        # Epochs become steps once the clips are counted.
-        chosen = replace(chosen, training=for_epochs(chosen.training, facts["epochs"], len(clips)))
-        facts["epochs"] = None
-        run.write_settings(chosen, facts)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(chosen.training.seed)
         network = Network(chosen.network)
@@ -142,7 +150,6 @@ def train(
     run.cut_log(0 if checkpoint is None else int(checkpoint["log_bytes"]))
     losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).go()
     calibration = _calibration(trainer, held_out or clips, in_sample=held_out is None, on_progress=on_progress)
-    skipped = tuple(f"{one.path}: {one.reason}" for one in found.skipped) + cache.notices
     write_bundle(
         run.bundle,
         Bundle(
@@ -164,7 +171,12 @@ def train(
         threshold=calibration.threshold,
         in_sample=calibration.in_sample,
         losses=losses,
-        skipped=skipped,
+        skipped=(
+            *(f"{one.path}: {one.reason}" for one in found.skipped),
+            *cache.notices,
+            *too_short(cache.stretches, clip_span(chosen.network.interval)),
+            *([_NOT_HELD_OUT] if held_out is None and chosen.data.hold_out else []),
+        ),
     )
 
 
@@ -186,12 +198,38 @@ def for_epochs(training: TrainingConfig, epochs: float, clips: int) -> TrainingC
     return replace(training, pretrain_steps=pretrain, joint_steps=steps - pretrain)
 
 
+def _check_same(
+    run: RunFolder,
+    chosen: Settings,
+    facts: Mapping[str, Any],
+    settings: Settings | None,
+    epochs: float | None,
+    rate_fps: float | None,
+) -> None:
+    """Refuse to go on with a training in another way than it was started."""
+    if settings is not None and epochs is not None:
+        # The steps in the settings are those that came of the epochs.
+        pretrain, joint = chosen.training.pretrain_steps, chosen.training.joint_steps
+        training = replace(settings.training, pretrain_steps=pretrain, joint_steps=joint)
+        settings = replace(settings, training=training)
+    pairs = {
+        "settings": (settings, chosen),
+        "epochs": (epochs, facts["epochs"]),
+        "rate_fps": (rate_fps, facts["rate_fps"]),
+    }
+    other = [name for name, (given, there) in pairs.items() if given is not None and given != there]
+    if other:
+        raise RunError(
+            f"{run.path} was started with other {' and '.join(other)}; resume without, or choose another folder"
+        )
+
+
 def _facts(found: Found, rate_fps: float | None, cache_gb: float, epochs: float | None) -> dict[str, Any]:
     """What decides a training beside its settings."""
     rate = statistics.median_low(source.rate_fps for source in found.sources) if rate_fps is None else rate_fps
     for name, value in (("rate_fps", rate), ("cache_gb", cache_gb), ("epochs", 1 if epochs is None else epochs)):
-        if not value > 0:
-            raise SettingsError(f"{name} must be above 0, got {value}")
+        if not 0 < value < math.inf:
+            raise SettingsError(f"{name} must be above 0 and finite, got {value}")
     return {
         "oddframe": __version__,
         "normal": [str(source.path) for source in found.sources],

@@ -1,6 +1,7 @@
 """The loop over training steps, with its log and checkpoints (method section 6)."""
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class TrainingLoop:
     ) -> None:
         self.run, self.trainer, self.clips, self.held_out = run, trainer, clips, held_out
         self.settings, self.checkpoint_s, self.on_progress = settings, checkpoint_s, on_progress
-        self.losses: dict[str, float] = {}
+        self.losses = _last_losses(run.entries())
 
     def go(self) -> dict[str, float]:
         """Train to the end; returns the last losses."""
@@ -47,14 +48,14 @@ class TrainingLoop:
         between_steps = True
         try:
             while self.trainer.needs_centres or self.trainer.step < total:
-                if self.trainer.needs_centres:
+                placing = self.trainer.needs_centres
+                if placing:
                     self._save()
-                    self._place_centres()
-                    self._save()
-                    continue
                 between_steps = False
-                self._step(total)
+                self._place_centres() if placing else self._step(total)
                 between_steps = True
+                if placing:
+                    self._save()
                 if time.monotonic() - saved >= self.checkpoint_s:
                     self._save()
                     saved = time.monotonic()
@@ -108,6 +109,12 @@ class TrainingLoop:
 
     def _save(self) -> None:
         save_checkpoint(self.run.checkpoint, self.trainer, {"log_bytes": self.run.log_bytes()})
+
+
+def _last_losses(entries: list[dict[str, Any]]) -> dict[str, float]:
+    """Those of the last step in the log; where a training was over when it was resumed, no step is taken."""
+    steps = [entry for entry in entries if "held_out" not in entry and entry["phase"] != "centres"]
+    return {name: value for name, value in steps[-1].items() if name not in ("step", "phase")} if steps else {}
 
 
 def _as_filmed(clips: TrainingClips, numbers: Positions) -> Batch:

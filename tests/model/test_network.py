@@ -125,6 +125,19 @@ def test_picture_of_the_empty_scene_starts_where_it_is_placed():
     np.testing.assert_allclose(network.appearance.empty.detach().numpy(), 0.2)
 
 
+@pytest.mark.parametrize("skips", [True, False])
+def test_decoders_may_be_narrower_than_encoders(skips, draw_clips):
+    network, published = build(channels=4, decoder_channels=2, skips=skips), build(channels=4, skips=skips)
+    outputs = network(torch.from_numpy(draw_clips()))
+    assert outputs.rebuilt.shape == outputs.difference.shape == (2, 3, 32, 32)
+    assert [code.shape for code in outputs.codes] == [(2, 32, 4, 4)] * 2
+    for narrow, wide in (
+        (network.appearance.decoder[2], published.appearance.decoder[2]),
+        (network.motion.up1, published.motion.up1),
+    ):
+        assert narrow.second.out_channels == wide.second.out_channels / 2
+
+
 def test_the_same_seed_builds_the_same_network():
     for one, other in zip(build().parameters(), build().parameters(), strict=True):
         assert torch.equal(one, other)
@@ -139,6 +152,8 @@ def test_the_same_seed_builds_the_same_network():
         ({"interval": 0}, "interval"),
         ({"channels": 0}, "channels"),
         ({"channels": 3, "skips": False}, "even"),
+        ({"channels": 2, "decoder_channels": 1}, "even"),
+        ({"decoder_channels": 0}, "decoder_channels"),
         ({"appearance": False, "motion": False}, "at least one"),
         ({"clusters": -1}, "clusters"),
         ({"clusters": 0}, "fusion"),
@@ -162,4 +177,5 @@ def test_defaults_are_the_methods():
     assert (config.height, config.width, config.colour, config.interval) == (256, 256, "rgb", 1)
     assert (config.channels, config.clusters, config.attention, config.code_norm) == (32, 32, "sum", "l1")
     assert (config.rebuilt_frame, config.fusion, config.kmeans_space) == ("first", "product", "normalised")
-    assert (config.score_windows, config.score_share, config.empty_scene) == ((1,), 1.0, False)
+    assert (config.score_windows, config.score_share) == ((1,), 1.0)
+    assert (config.empty_scene, config.decoder_channels) == (False, None)

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from oddframe.core.clips import follows
 from oddframe.core.records import Frame, Pixels
 from oddframe.core.sampling import rate_notice, sample, sampled_gap_s, thins
-from oddframe.errors import SourceError
-from oddframe.files import replace_file, write_json
+from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
+from oddframe.files import output_error, replace_file, write_json
 from oddframe.media.sources import FrameFormat, Source
 from oddframe.progress import Progress, silent
 
-__all__ = ["FrameCache", "Stretch", "build_cache"]
+__all__ = ["FrameCache", "Stretch", "build_cache", "footage_key"]
 
 BLOCK_FRAMES = 64
 """Frames kept in a row, at least, where not all of them fit; long enough for sped-up clips."""
@@ -94,24 +94,44 @@ def build_cache(
 
     Raises:
         SourceError: If no source gives a frame.
+        SettingsError: If the limit is too low for clips.
         OutputError: If the cache cannot be written.
     """
-    key = _key(sources, wanted, rate_fps, limit_bytes)
-    index_path = folder / "index.json"
-    if index_path.exists():
-        index = json.loads(index_path.read_text())
-        if index["key"] == key and (folder / "frames.u8").stat().st_size == _size_bytes(index):
-            return FrameCache(folder, index)
-        # The index is the cache's word that frames.u8 is whole: it goes first and comes last.
-        index_path.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
-    index = _fill(folder / "frames.u8", sources, wanted, rate_fps, limit_bytes, on_progress)
-    index["key"] = key
-    write_json(index_path, index)
+    key = footage_key(sources, wanted, rate_fps, limit_bytes)
+    index = _whole(folder, key)
+    if index is None:
+        _clear(folder)
+        index = _fill(folder / "frames.u8", sources, wanted, rate_fps, limit_bytes, on_progress)
+        index["key"] = key
+        write_json(folder / "index.json", index)
     return FrameCache(folder, index)
 
 
-def _key(sources: Sequence[Source], wanted: FrameFormat, rate_fps: float, limit_bytes: int) -> str:
+def _whole(folder: Path, key: str) -> dict[str, Any] | None:
+    """The index of the cache in ``folder`` if it is that of ``key`` and all there."""
+    try:
+        index: dict[str, Any] = json.loads((folder / "index.json").read_text())
+        there = index["key"] == key and (folder / "frames.u8").stat().st_size == _size_bytes(index)
+    except (OSError, ValueError, KeyError, TypeError):
+        # Whatever is wrong with a cache, it can be built again.
+        return None
+    return index if there else None
+
+
+def _clear(folder: Path) -> None:
+    """Make an empty folder; the old frames go first, since both together may not fit."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The index is the cache's word that frames.u8 is whole: it goes first and comes last.
+        for pattern in ("index.json", "frames.u8", ".index.*.json", ".frames.*.u8"):
+            for path in folder.glob(pattern):
+                path.unlink()
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def footage_key(sources: Sequence[Source], wanted: FrameFormat, rate_fps: float, limit_bytes: int) -> str:
+    """A text that changes with anything that decides what a cache holds."""
     inputs = [(source.name, source.fingerprint(), source.rate_fps) for source in sources]
     text = json.dumps([inputs, asdict(wanted), rate_fps, limit_bytes])
     return hashlib.sha256(text.encode()).hexdigest()
@@ -131,8 +151,14 @@ def _fill(
 ) -> dict[str, Any]:
     """Write the frames and describe them; the caller adds the key."""
     colours = 1 if wanted.colour == "grey" else 3
-    limit = limit_bytes // (wanted.height * wanted.width * colours)
-    counts = [source.count_frames() for source in sources]
+    frame_bytes = wanted.height * wanted.width * colours
+    limit = limit_bytes // frame_bytes
+    if limit < BLOCK_FRAMES:
+        raise SettingsError(
+            f"the cache must hold at least {BLOCK_FRAMES} frames of {frame_bytes:,} bytes, "
+            f"{BLOCK_FRAMES * frame_bytes / 1e9:.3g} GB in all, got {limit_bytes / 1e9:.3g} GB; raise --cache-gb"
+        )
+    counts = [_count(source) for source in sources]
     share = min(1.0, limit / max(1.0, sum(map(_after_thinning, sources, counts, [rate_fps] * len(counts)))))
     writer = _Writer(share, limit)
     done = 0
@@ -141,21 +167,29 @@ def _fill(
             progress = _Told(on_progress, done, sum(counts))
             try:
                 writer.write(file, source, progress.over(source.frames(wanted)), rate_fps)
-            except SourceError as error:
+            except (SourceError, SourceNotFoundError) as error:
                 writer.notices.append(f"{source.name}: left out: {error}")
             done += count
-    if not writer.written:
-        raise SourceError(f"no frame could be read: {'; '.join(writer.notices[:5])}")
+        if not writer.written:
+            raise SourceError(f"no frame could be read: {'; '.join(writer.notices[:5])}")
     return {
         "frames": writer.written,
         "height": wanted.height,
         "width": wanted.width,
         "colours": colours,
         "rate_fps": rate_fps,
-        "share": share,
+        "share": writer.written / writer.seen,
         "notices": writer.notices,
         "stretches": [asdict(stretch) for stretch in writer.stretches],
     }
+
+
+def _count(source: Source) -> int:
+    """Frames to expect; none where the source went bad since it was found, which reading it will tell."""
+    try:
+        return source.count_frames()
+    except (SourceError, SourceNotFoundError):
+        return 0
 
 
 def _after_thinning(source: Source, count: int, rate_fps: float) -> float:
@@ -168,15 +202,17 @@ class _Writer:
     def __init__(self, share: float, limit: int) -> None:
         self.period = BLOCK_FRAMES / share
         self.limit = limit
+        self.seen = 0
         self.written = 0
         self.stretches: list[Stretch] = []
         self.notices: list[str] = []
 
     def write(self, file: BinaryIO, source: Source, frames: Iterable[Frame], rate_fps: float) -> None:
         gap_s = sampled_gap_s(source.rate_fps, rate_fps, source.gap_s)
-        told = len(source.notices)
         before: tuple[int, Frame] | None = None
-        for position, frame in enumerate(sample(frames, rate_fps, source.rate_fps, source.gap_s)):
+        for frame in sample(frames, rate_fps, source.rate_fps, source.gap_s):
+            # Counted through all sources: many short ones are thinned out as evenly as one long one.
+            position, self.seen = self.seen, self.seen + 1
             if position % self.period >= BLOCK_FRAMES or self.written >= self.limit:
                 continue
             if before is None or before[0] != position - 1 or not follows(before[1], frame, gap_s):
@@ -187,7 +223,7 @@ class _Writer:
             before = position, frame
         if slower := rate_notice(source.rate_fps, rate_fps):
             self.notices.append(f"{source.name}: {slower}")
-        self.notices += [f"{source.name}: {notice}" for notice in source.notices[told:]]
+        self.notices += [f"{source.name}: {notice}" for notice in source.notices]
 
 
 class _Told:

@@ -14,7 +14,7 @@ from oddframe.data.cache import FrameCache, Stretch
 from oddframe.data.counter_examples import CounterExamples, Forger, Kind
 from oddframe.errors import SettingsError, SourceError
 
-__all__ = ["Batch", "DataConfig", "TrainingClips", "split"]
+__all__ = ["Batch", "DataConfig", "TrainingClips", "split", "too_short"]
 
 FORGER_FRAMES = 128
 """Frames from which the empty scene is taken: their median must be free of passers-by."""
@@ -72,7 +72,8 @@ def split(stretches: tuple[Stretch, ...], hold_out: float, span: int) -> tuple[l
     """
     if not hold_out:
         return list(stretches), []
-    names = list(dict.fromkeys(stretch.source for stretch in stretches))
+    # A recording without a clip can be held out for nothing.
+    names = list(dict.fromkeys(stretch.source for stretch in stretches if stretch.count >= span))
     if len(names) * hold_out >= 1:
         count = round(len(names) * hold_out)
         chosen = {names[int((number + 0.5) * len(names) / count)] for number in range(count)}
@@ -82,6 +83,18 @@ def split(stretches: tuple[Stretch, ...], hold_out: float, span: int) -> tuple[l
     whole = [end.count < span for _, end in parts]
     trained = [s if w else begin for s, w, (begin, _) in zip(stretches, whole, parts, strict=True)]
     return trained, [end for w, (_, end) in zip(whole, parts, strict=True) if not w]
+
+
+def too_short(stretches: tuple[Stretch, ...], span: int) -> list[str]:
+    """A sentence for each recording whose unbroken stretches are all shorter than a clip."""
+    longest: dict[str, int] = {}
+    for stretch in stretches:
+        longest[stretch.source] = max(stretch.count, longest.get(stretch.source, 0))
+    return [
+        f"{source}: not used: a clip needs {span} unbroken frames, the longest stretch has {count}"
+        for source, count in longest.items()
+        if count < span
+    ]
 
 
 def _cut(stretch: Stretch, at: int) -> tuple[Stretch, Stretch]:

@@ -18,6 +18,7 @@ class AppearanceAutoencoder(nn.Module):
         channels: Width of the stem; blocks have 2, 4 and 8 times as many.
         stem_stride: 1 as published, or 2 to work at half resolution.
         code_norm: Normalisation of the code, see `normalise_code`.
+        decoder_channels: What the decoder's widths follow instead of ``channels``; None is the published network.
         empty_shape: H x W of a learned picture of the empty scene that the decoder's output is added to (our addition,
             for fixed cameras: the decoder need not paint every static edge); None has none.
     """
@@ -28,6 +29,7 @@ class AppearanceAutoencoder(nn.Module):
         channels: int,
         stem_stride: int,
         code_norm: str,
+        decoder_channels: int | None = None,
         empty_shape: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
@@ -37,11 +39,12 @@ class AppearanceAutoencoder(nn.Module):
             nn.Sequential(nn.BatchNorm2d(narrow), DownBlock(narrow, wide)) for narrow, wide in pairwise(widths)
         )
         self.to_code = conv3x3(widths[3], widths[3])
+        narrow = channels if decoder_channels is None else decoder_channels
         self.decoder = nn.Sequential(
-            UpBlock(widths[3], widths[3]),
-            UpBlock(widths[3], widths[2]),
-            UpBlock(widths[2], widths[1]),
-            Head(widths[1], colours, stem_stride),
+            UpBlock(widths[3], narrow * 8),
+            UpBlock(narrow * 8, narrow * 4),
+            UpBlock(narrow * 4, narrow * 2),
+            Head(narrow * 2, colours, stem_stride),
         )
         self.code_norm = code_norm
         self.empty = None if empty_shape is None else nn.Parameter(torch.zeros(colours, *empty_shape))

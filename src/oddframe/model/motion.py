@@ -19,10 +19,18 @@ class MotionAutoencoder(nn.Module):
         code_norm: Normalisation of the code, see `normalise_code`.
         attention: "sum", "variance" or "none", see `VarianceAttention`.
         skips: Whether the outputs of blocks 2 and 1 reach the decoder.
+        decoder_channels: What the decoder's widths follow instead of ``channels``; None is the published network.
     """
 
     def __init__(
-        self, colours: int, channels: int, stem_stride: int, code_norm: str, attention: str, skips: bool
+        self,
+        colours: int,
+        channels: int,
+        stem_stride: int,
+        code_norm: str,
+        attention: str,
+        skips: bool,
+        decoder_channels: int | None = None,
     ) -> None:
         super().__init__()
         c1, c2, c4, c8 = channels, channels * 2, channels * 4, channels * 8
@@ -34,10 +42,11 @@ class MotionAutoencoder(nn.Module):
             for width, pool in zip((c2, c4, c8), pools, strict=True)
         )
         self.to_code = conv3x3(c8, c8)
-        self.up3 = UpBlock(c8, c4)
-        self.up2 = UpBlock(c4 + (c4 if skips else 0), c2)
-        self.up1 = UpBlock(c2 + (c2 if skips else 0), c2)
-        self.head = Head(c2, colours, stem_stride)
+        narrow = channels if decoder_channels is None else decoder_channels
+        self.up3 = UpBlock(c8, narrow * 4)
+        self.up2 = UpBlock(narrow * 4 + (c4 if skips else 0), narrow * 2)
+        self.up1 = UpBlock(narrow * 2 + (c2 if skips else 0), narrow * 2)
+        self.head = Head(narrow * 2, colours, stem_stride)
         self.code_norm = code_norm
         self.skips = skips
 

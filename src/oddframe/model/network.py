@@ -24,6 +24,8 @@ class NetworkConfig:
         colour: "rgb" or "grey".
         interval: Frames from one frame of a clip to the next; a clip spans 4 x interval + 1 frames.
         channels: Width of the stem; the three blocks have 2, 4 and 8 times as many channels.
+        decoder_channels: What the decoders' widths follow instead of ``channels``, where 70 % of the work lies; None is
+            the published network.
         stem_stride: 1, or 2 for a quarter of the work.
         appearance: Whether the spatial stream is there.
         motion: Whether the motion stream is there.
@@ -49,6 +51,7 @@ class NetworkConfig:
     colour: Literal["rgb", "grey"] = "rgb"
     interval: int = 1
     channels: int = 32
+    decoder_channels: int | None = None
     stem_stride: Literal[1, 2] = 1
     appearance: bool = True
     motion: bool = True
@@ -72,9 +75,16 @@ class NetworkConfig:
         for name in ("interval", "channels"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"network.{name} must be at least 1, got {getattr(self, name)}")
-        if self.motion and not self.skips and self.channels % 2:
-            # The last pixel shuffle then has 2 x channels to deal out in fours.
-            raise SettingsError(f"network.channels must be even without network.skips, got {self.channels}")
+        if self.decoder_channels is not None and self.decoder_channels < 1:
+            raise SettingsError(f"network.decoder_channels must be at least 1, got {self.decoder_channels}")
+        decoder_channels = self.channels if self.decoder_channels is None else self.decoder_channels
+        if self.motion and (decoder_channels + self.channels * self.skips) % 2:
+            # The last pixel shuffle deals out twice as many channels in fours.
+            rule = "network.decoder_channels (network.channels where it is not set)"
+            found = f"{decoder_channels}"
+            if self.skips:
+                rule, found = f"{rule} plus network.channels", f"{decoder_channels} + {self.channels}"
+            raise SettingsError(f"{rule} must be even for the motion stream, got {found}")
         if not (self.appearance or self.motion):
             raise SettingsError("at least one of network.appearance and network.motion must be true")
         if self.clusters < 0:
@@ -147,9 +157,10 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         shape = (config.colours, config.channels, config.stem_stride, config.code_norm)
+        narrow = config.decoder_channels
         empty_shape = (config.height, config.width) if config.empty_scene else None
-        self.appearance = AppearanceAutoencoder(*shape, empty_shape) if config.appearance else None
-        self.motion = MotionAutoencoder(*shape, config.attention, config.skips) if config.motion else None
+        self.appearance = AppearanceAutoencoder(*shape, narrow, empty_shape) if config.appearance else None
+        self.motion = MotionAutoencoder(*shape, config.attention, config.skips, narrow) if config.motion else None
         width = 8 * config.channels * (config.appearance + config.motion)
         self.clusters = Clusters(config.clusters, width) if config.clusters else None
 

@@ -18,7 +18,7 @@ __all__ = ["Trainer", "TrainingConfig"]
 LEAST_COVER = 0.08
 """Share of a place that must have been made abnormal for its code to count as that."""
 
-BALANCE = 5.0
+BALANCE = 40.0
 """Weight of a place made abnormal against one as filmed, of which there are far more."""
 
 

@@ -1,0 +1,5 @@
+"""``python -m oddframe`` is the command line."""
+
+from oddframe.cli import main
+
+main()

@@ -144,3 +144,26 @@ def resized_video(video: Callable[..., Path]) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of three short normal recordings; read only."""
+    folder = tmp_path_factory.mktemp("footage")
+    for name in ("a", "b", "c"):
+        write_video(folder / f"{name}.mp4", frames=40)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a tiny training on `footage`; read only."""
+    import torch
+    from tiny import tiny_settings
+
+    from oddframe.training import train
+
+    torch.set_num_threads(1)
+    run = tmp_path_factory.mktemp("trained") / "run"
+    train(footage, run, settings=tiny_settings())
+    return run

@@ -60,7 +60,7 @@ img, video {{ width: 100%; border-radius: .4rem; }}
 p.note {{ color: var(--soft); }}
 </style>
 <h1>What Oddframe found</h1>
-<p>It watched three minutes of ordinary life on a drawn plaza, and nothing else. Then it saw six recordings in which
+<p>It watched a few minutes of ordinary life on a drawn plaza, and nothing else. Then it saw six recordings in which
 something is unusual, and was never told what. Heat shows where, the curve when; above the dashed line it says so.</p>
 <ul class="figures">
 <li><b>{events_found} of {events_total}</b> unusual events found</li>

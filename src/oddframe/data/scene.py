@@ -47,7 +47,7 @@ class SceneSettings:
         height: Picture height in pixels, 32 to 1200.
         rate_fps: Frames a second, 1 to 60.
         noise: Standard deviation of the sensor noise, in grey levels of 255.
-        density: How crowded it gets, 1 = from about 1 to 20 walkers; 0 = nobody.
+        density: How crowded it gets, 1 = from about 1 to 10 walkers; 0 = nobody.
         light: How much the light changes, 1 = drift and clouds, 0 = constant light.
     """
 
@@ -98,8 +98,8 @@ class DrawnRecording:
 TEST_SEEDS_FROM = 1000
 """Seeds below belong to training footage, seeds from here on to test footage; nothing else keeps them apart."""
 
-TRAIN_RECORDINGS = tuple(DrawnRecording(f"normal_{k:02d}", k, 450) for k in range(1, 5))
-"""Normal footage to train on: three minutes at 10 frames a second."""
+TRAIN_RECORDINGS = tuple(DrawnRecording(f"normal_{k:02d}", k, 450) for k in range(1, 7))
+"""Normal footage to train on: four and a half minutes at 10 frames a second."""
 
 TEST_RECORDINGS = tuple(
     DrawnRecording(f"test_{k:02d}", TEST_SEEDS_FROM + k, 300, kinds)

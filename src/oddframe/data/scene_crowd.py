@@ -5,14 +5,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from oddframe.data.scene_actors import Body, random_look, walker
+from oddframe.data.scene_actors import Body, Look, random_look, walker
 from oddframe.data.scene_layouts import Camera
 from oddframe.data.scene_paint import Point
+from oddframe.data.scene_things import BRIGHT, porter
 
 __all__ = ["WALK_M_S", "Actor", "Crowd", "beside", "between", "camera_side", "path"]
 
 WALK_M_S = 1.15
 """Mean walking speed, metres a second."""
+
+CARRYING = 0.12
+"""Share of the walkers who carry a suitcase."""
 
 STAY_S = 20.0
 """About how long a walker is on the scene, seconds."""
@@ -124,9 +128,9 @@ class Crowd:
         ]
 
     def wanted(self, time_s: float) -> float:
-        """How many walkers the place would hold if it stayed like that: about 0.5 to 17."""
+        """How many walkers the place would hold if it stayed like that: about 0.5 to 9."""
         swell = sum(high * math.sin(math.tau * time_s / period + phase) for period, phase, high in self.swells)
-        return self.density * (0.5 + 17.0 / (1.0 + math.exp(-1.8 * swell)))
+        return self.density * (0.5 + 8.5 / (1.0 + math.exp(-1.8 * swell)))
 
     def arrivals(self, time_s: float, seconds: float) -> list[Actor]:
         """Who comes in during the next seconds."""
@@ -148,7 +152,7 @@ class Crowd:
             look = random_look(rng)
             actors.append(
                 Actor(
-                    body=walker(look),
+                    body=self._body(look),
                     # Companions keep to the far side of the first, which the lanes leave room for.
                     start=beside(start, ahead, float(rng.normal(0.0, 0.25)), -number * 0.62 * camera_side(ahead)),
                     ahead=ahead,
@@ -162,6 +166,12 @@ class Crowd:
                 )
             )
         return actors
+
+    def _body(self, look: Look) -> Body:
+        """A walker, now and then one with a suitcase: carrying one is normal, leaving it is not."""
+        if self.rng.random() >= CARRYING:
+            return walker(look)
+        return porter(look, BRIGHT[int(self.rng.integers(len(BRIGHT)))], lambda: True)
 
 
 def camera_side(ahead: Point) -> float:

@@ -13,7 +13,7 @@ from oddframe.data.scene_actors import Look, random_look, runner, walker
 from oddframe.data.scene_crowd import WALK_M_S, Actor, beside, between, camera_side, path
 from oddframe.data.scene_layouts import Camera
 from oddframe.data.scene_paint import Colour, Point
-from oddframe.data.scene_things import cart, cyclist, porter, suitcase
+from oddframe.data.scene_things import BRIGHT, cart, cyclist, porter, suitcase
 
 __all__ = ["KINDS", "PREWARM_S", "Story"]
 
@@ -28,9 +28,6 @@ BLOCK_S = 30.0
 
 BUSY = 0.44
 """Share of a block in which something abnormal is to be seen."""
-
-BRIGHT: tuple[Colour, ...] = ((236, 80, 40), (250, 208, 40), (40, 110, 220), (214, 40, 110), (30, 170, 120))
-"""Colours that the normal crowd does not wear."""
 
 Episode: TypeAlias = tuple[float, list[tuple[float, Actor]]]
 """Seconds that an anomaly is to be seen, and its actors, each with the seconds between its start and theirs."""

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from oddframe.data.scene_actors import Body, Look, Spot, tone, walker
 from oddframe.data.scene_paint import Colour, Stack
 
-__all__ = ["PROP_SIZES_M", "cart", "cyclist", "porter", "prop", "suitcase"]
+__all__ = ["BRIGHT", "PROP_SIZES_M", "cart", "cyclist", "porter", "prop", "suitcase"]
+
+BRIGHT: tuple[Colour, ...] = ((236, 80, 40), (250, 208, 40), (40, 110, 220), (214, 40, 110), (30, 170, 120))
+"""Colours that the normal crowd does not wear."""
 
 PROP_SIZES_M = {"lamp": (3.4, 0.16), "planter": (1.0, 0.95), "bench": (0.6, 0.8), "bollard": (0.7, 0.16)}
 """Height and half width of the shadow of each kind of prop, in metres."""

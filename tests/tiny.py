@@ -1,0 +1,44 @@
+"""The smallest training that goes through all phases: under a second where everything is imported."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from oddframe.config import Settings, from_mapping
+
+VALUES: dict[str, dict[str, Any]] = {
+    "network": {"height": 32, "width": 32, "colour": "grey", "channels": 2, "clusters": 4, "score_windows": [8]},
+    "data": {"counter_examples": {"share": 0.3}},
+    "training": {
+        "pretrain_steps": 12,
+        "joint_steps": 12,
+        "batch_size": 4,
+        "learning_rate": 1e-3,
+        "schedule": "cosine",
+        "centre_codes": 200,
+    },
+}
+"""As in a settings file."""
+
+PARTS = ("appearance", "motion", "cluster")
+
+
+def tiny_settings(**changes: Any) -> Settings:
+    """Settings of the tiny training; changes are fields of its training, or ``hold_out``."""
+    settings = from_mapping(VALUES, Settings())
+    if "hold_out" in changes:
+        settings = replace(settings, data=replace(settings.data, hold_out=changes.pop("hold_out")))
+    return replace(settings, training=replace(settings.training, **changes))
+
+
+def left_over(folder: Path) -> list[str]:
+    """Files and folders under a folder that look temporary."""
+    names = [path.name for path in folder.rglob("*")]
+    return [name for name in names if name.startswith(".") or name.endswith((".new", ".part", ".next.json"))]
+
+
+def bytes_of(folder: Path, names: Sequence[str] = ("**/*",)) -> dict[str, bytes]:
+    """Contents of the files in a folder, by their path in it."""
+    found = {path for name in names for path in folder.glob(name) if path.is_file()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(found)}

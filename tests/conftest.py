@@ -1,6 +1,8 @@
 """Fixtures that draw small video files and image folders through real FFmpeg."""
 
-from collections.abc import Callable, Iterable
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +12,9 @@ import numpy.typing as npt
 import pytest
 from av.video.stream import VideoStream
 from PIL import Image
+
+# What several test files share; pytest itself puts no folder of ours on the path.
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 Picture = npt.NDArray[np.uint8]
 
@@ -149,21 +154,42 @@ def resized_video(video: Callable[..., Path]) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three short normal recordings; read only."""
+    from tiny import walk
+
     folder = tmp_path_factory.mktemp("footage")
     for name in ("a", "b", "c"):
-        write_video(folder / f"{name}.mp4", frames=40)
+        write_video(folder / f"{name}.mp4", frames=40, draw=walk)
     return folder
 
 
 @pytest.fixture(scope="session")
-def tiny_run(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def oddframe_command() -> Iterator[Callable[..., object]]:
+    """The command line: `oddframe_command("train", footage, "-o", run).code`; see `forked.Commands`."""
+    from forked import Commands
+
+    with Commands() as commands:
+        yield commands
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A settings file of the tiny training."""
+    from tiny import VALUES
+
+    path = tmp_path_factory.mktemp("config") / "tiny.json"
+    path.write_text(json.dumps(VALUES))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_run(
+    footage: Path,
+    tiny_config: Path,
+    oddframe_command: Callable[..., object],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """The run folder of a tiny training on `footage`; read only."""
-    import torch
-    from tiny import tiny_settings
-
-    from oddframe.training import train
-
-    torch.set_num_threads(1)
     run = tmp_path_factory.mktemp("trained") / "run"
-    train(footage, run, settings=tiny_settings())
+    left = oddframe_command("train", footage, "-o", run, "-c", tiny_config, curves=True)
+    assert left.code == 0, left
     return run

@@ -144,7 +144,7 @@ def train(
         torch.manual_seed(chosen.training.seed)
         network = Network(chosen.network)
     if chosen.network.empty_scene:
-        network.place_empty_scene(torch.from_numpy(clips.forger.empty).permute(2, 0, 1))
+        network.place_empty_scene(torch.from_numpy(clips.forger.empty))
     trainer = Trainer(network, chosen.training, used_device)
     checkpoint = restore_checkpoint(run.checkpoint, trainer) if resume else None
     run.cut_log(0 if checkpoint is None else int(checkpoint["log_bytes"]))

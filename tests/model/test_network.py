@@ -121,7 +121,7 @@ def test_centres_can_be_placed():
 def test_picture_of_the_empty_scene_starts_where_it_is_placed():
     network = build(empty_scene=True)
     assert not network.appearance.empty.any()
-    network.place_empty_scene(torch.full((3, 32, 32), 51.0))
+    network.place_empty_scene(torch.full((32, 32, 3), 51.0))
     np.testing.assert_allclose(network.appearance.empty.detach().numpy(), 0.2)
 
 

@@ -182,7 +182,7 @@ def test_repulsion_pushes_the_codes_of_abnormal_places_up_to_the_margin(batch):
     missing = [max(0.0, 2.0 - value) ** 2 for value in distance[:2].flatten().tolist()]
     assert losses["repulsion"].item() == pytest.approx(BALANCE * sum(missing) / places, rel=1e-5)
     attracted = [value**2 for value in distance[2:].flatten().tolist()]
-    assert losses["cluster"].item() == pytest.approx(sum(attracted) / places, rel=1e-5)
+    assert losses["attraction"].item() == pytest.approx(sum(attracted) / places, rel=1e-5)
 
 
 def test_with_repulsion_the_cluster_losses_reach_the_encoders(batch):

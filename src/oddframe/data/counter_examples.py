@@ -27,8 +27,6 @@ CHANGED = 10.0
 """Grey levels by which a pixel must have been changed to count as abnormal."""
 QUIET = 0.01
 """Share of the time that something may be at a place which counts as one where nothing ever is."""
-LEAST_PIXELS = 12
-"""Fewer changed pixels than this are no counter-example."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +38,23 @@ class CounterExamples:
         kinds: "foreign" (an object of another look, standing or drifting), "misplaced" (somebody where nobody ever
             is), "speed" (somebody two to four times as fast) and "reverse" (somebody going backwards; only for
             footage in which directions are part of what is normal).
+        most: Most of them in one clip, at least 1.
+        company: Share of all clips, 0 to 1, in which passers-by of another clip walk along at their own place and pace.
+            They stay normal: the control that keeps the seams of a cut-out from being the sign.
     """
 
     share: float = 0.0
     kinds: tuple[Kind, ...] = ("foreign", "misplaced", "speed")
+    most: int = 1
+    company: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.share < 1.0:
             raise SettingsError(f"data.counter_examples.share must be from 0 to below 1, got {self.share}")
+        if not 0.0 <= self.company <= 1.0:
+            raise SettingsError(f"data.counter_examples.company must be from 0 to 1, got {self.company}")
+        if self.most < 1:
+            raise SettingsError(f"data.counter_examples.most must be at least 1, got {self.most}")
         unknown = set(self.kinds) - set(get_args(Kind))
         if unknown or not self.kinds:
             raise SettingsError(

@@ -167,14 +167,19 @@ class TrainingClips:
         begin = step % per_epoch * size
         numbers = order[begin : begin + size]
         clips = self.clips(numbers)
-        first, last, rebuilt = clips[:, 0].copy(), clips[:, 4].copy(), clips[:, self.rebuilt_index].copy()
         random = np.random.default_rng([seed, 2, step])
+        for row in np.flatnonzero(random.random(size) < counter_examples.company):
+            joined = self.forger.somebody(clips[row], self._any_clip(random), random, misplaced=False)
+            clips[row] = clips[row] if joined is None else joined[0]
+        first, last, rebuilt = clips[:, 0].copy(), clips[:, 4].copy(), clips[:, self.rebuilt_index].copy()
         abnormal = np.zeros(clips.shape[:1] + clips.shape[2:4], dtype=np.bool_)
         for row in np.flatnonzero(random.random(size) < counter_examples.share):
-            kind = counter_examples.kinds[int(random.integers(len(counter_examples.kinds)))]
-            forged = self._forged(clips[row], kind, random)
-            if forged is not None:
-                clips[row], abnormal[row] = forged
+            for _ in range(int(random.integers(counter_examples.most)) + 1):
+                kind = counter_examples.kinds[int(random.integers(len(counter_examples.kinds)))]
+                forged = self._forged(clips[row], kind, random)
+                if forged is not None:
+                    clips[row] = forged[0]
+                    abnormal[row] |= forged[1]
         if step % 32 == 0:
             self.cache.release()
         return Batch(clips, first, last, rebuilt, abnormal)
@@ -183,18 +188,22 @@ class TrainingClips:
         self, clip: Pixels, kind: Kind, random: np.random.Generator
     ) -> tuple[Pixels, npt.NDArray[np.bool_]] | None:
         """A counter-example made of a clip and a random other one; None where that one has nothing to give."""
-        number = int(random.integers(len(self)))
         if kind == "foreign":
-            return self.forger.foreign(clip, self.clips(np.array([number]))[0], random)
-        other = self._sped_up(number, random) if kind == "speed" else self.clips(np.array([number]))[0]
+            return self.forger.foreign(clip, self._any_clip(random), random)
+        other = self._sped_up(random) if kind == "speed" else self._any_clip(random)
         if other is None:
             return None
         if kind == "reverse":
             other = other[::-1]
         return self.forger.somebody(clip, other, random, misplaced=kind == "misplaced")
 
-    def _sped_up(self, number: int, random: np.random.Generator) -> Pixels | None:
-        """The clip from the same start, two to four times as fast; None where the footage ends too soon."""
+    def _any_clip(self, random: np.random.Generator) -> Pixels:
+        clip: Pixels = self.clips(random.integers(0, len(self), 1))[0]
+        return clip
+
+    def _sped_up(self, random: np.random.Generator) -> Pixels | None:
+        """Any clip, two to four times as fast; None where the footage ends too soon."""
+        number = int(random.integers(len(self)))
         start, room = self.starts[number], self.ends[number] - 1 - self.starts[number]
         factor = min(int(random.integers(2, 5)), int(room // ((FRAMES_PER_CLIP - 1) * self.interval)))
         if factor < 2:

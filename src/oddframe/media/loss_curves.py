@@ -12,7 +12,13 @@ from oddframe.files import replace_file
 
 __all__ = ["save_loss_curves"]
 
-_COLOURS = {"appearance": "#1b6ca8", "motion": "#c8553d", "cluster": "#5b8c5a"}
+_COLOURS = {
+    "appearance": "#1b6ca8",
+    "motion": "#c8553d",
+    "cluster": "#5b8c5a",
+    "attraction": "#5b8c5a",
+    "repulsion": "#8a5fbf",
+}
 
 
 def save_loss_curves(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:

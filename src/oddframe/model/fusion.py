@@ -12,6 +12,8 @@ __all__ = ["FusedScorer", "FusedScores", "frame_score", "fuse", "prediction_erro
 
 SMALLEST = 1e-12
 """Raw scores are above 0 by definition; a perfect prediction gets this."""
+EIGHT_BITS = (1 / 255) ** 2 / 12
+"""Mean squared error of rounding to 8 bits."""
 
 
 class FusedScores(NamedTuple):
@@ -105,12 +107,17 @@ class FusedScorer(nn.Module):
             appearance = squared_error(outputs.rebuilt, frames[:, self.network.rebuilt_index])
         if outputs.difference is not None:
             motion = squared_error(frames[:, 0] + outputs.difference, frames[:, 4])
-        anomaly_map = fuse(error, distance, config.fusion)
+        anomaly_map = fuse(_flattened(error, config.error_power), distance, config.fusion)
         raw, *parts = (
             frame_score(part, config.score_windows, config.score_share)
             for part in (anomaly_map, appearance, motion, nothing if distance is None else distance)
         )
         return FusedScores(raw.clamp_min(SMALLEST), parts[0], parts[1], parts[2], anomaly_map)
+
+
+def _flattened(error: Tensor, power: float) -> Tensor:
+    """Prediction error to a power of at most 1; errors below what eight bits can show count as that."""
+    return error if power == 1.0 else (error + EIGHT_BITS) ** power
 
 
 def _upsample(coarse: Tensor, factor: int) -> Tensor:

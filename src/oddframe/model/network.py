@@ -41,6 +41,8 @@ class NetworkConfig:
         rebuilt_frame: Frame of the clip that the spatial stream rebuilds: "first" or "last".
         fusion: Anomaly map: "product" of prediction error and cluster distance per pixel, "error" alone, or
             "frame" (the error times the frame's mean cluster distance, as in the conference paper).
+        error_power: Exponent of the prediction error in the map, e^power; below 1, dark clothes on pale ground do not
+            drown the cluster distance. 1 is the published map.
         score_windows: Sides in pixels of the windows over which the map is averaged before the statistic is taken;
             1 is the map itself. The frame score is the mean over these scales.
         score_share: Share of the windows, the highest ones, whose mean is the score; 1.0 is the published mean.
@@ -63,6 +65,7 @@ class NetworkConfig:
     kmeans_space: Literal["normalised", "raw"] = "normalised"
     rebuilt_frame: Literal["first", "last"] = "first"
     fusion: Literal["product", "error", "frame"] = "product"
+    error_power: float = 1.0
     score_windows: tuple[int, ...] = (1,)
     score_share: float = 1.0
 
@@ -100,6 +103,8 @@ class NetworkConfig:
                 "network.score_windows must be sides from 1 to the frame's shorter side, "
                 f"got {list(self.score_windows)}"
             )
+        if not 0.0 < self.error_power <= 1.0:
+            raise SettingsError(f"network.error_power must be above 0 and at most 1, got {self.error_power}")
         if not 0.0 < self.score_share <= 1.0:
             raise SettingsError(f"network.score_share must be above 0 and at most 1, got {self.score_share}")
 
@@ -201,9 +206,9 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def place_empty_scene(self, frame: Tensor) -> None:
-        """Start the picture of the empty scene from a frame, C x H x W in 0..255, where there is one."""
+        """Start the picture of the empty scene, where there is one, from a frame H x W x C in 0..255."""
         if self.appearance is not None and self.appearance.empty is not None:
-            self.appearance.empty.copy_(frame / 255.0)
+            self.appearance.empty.copy_(self.frames(frame[None, None])[0, 0])
 
     @torch.no_grad()
     def place_centres(self, centres: Tensor) -> None:

@@ -146,7 +146,7 @@ class Trainer:
             optimiser.param_groups[0]["lr"] = rates[name] * factor
             optimiser.zero_grad(set_to_none=True)
         losses = self._losses(self._to_device(*batch))
-        clustered = [losses[name] for name in ("cluster", "repulsion") if name in losses]
+        clustered = [losses[name] for name in ("cluster", "attraction", "repulsion") if name in losses]
         total = torch.stack([losses[name] for name in ("appearance", "motion") if name in losses]).sum()
         pulls: tuple[Tensor, ...] = ()
         if clustered and config.repulsion:
@@ -216,4 +216,4 @@ class Trainer:
         # Sums over all places, so that a place counts the same whichever kind it is but for the fixed balance.
         attracted = distance[as_filmed].square().sum() / len(distance)
         repelled = (self.config.margin - distance[made]).clamp_min(0.0).square().sum() / len(distance)
-        return {"cluster": attracted, "repulsion": BALANCE * repelled}
+        return {"attraction": attracted, "repulsion": BALANCE * repelled}

@@ -102,3 +102,8 @@ def kill_at(number: int, folder: Path) -> None:
     """Have this very process killed at the operation with this number under a folder."""
     sys.addaudithook(_hook)
     _watches.append(_Watch(folder, number, lambda: os.kill(os.getpid(), signal.SIGKILL), _CHANGES))
+
+
+def announce(event: str, path: str | Path) -> None:
+    """Say that code which is not Python's is about to change a file."""
+    sys.audit("open", str(path), event, os.O_WRONLY)

@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from oddframe.config import Settings, from_mapping
 
 VALUES: dict[str, dict[str, Any]] = {
@@ -42,3 +45,12 @@ def bytes_of(folder: Path, names: Sequence[str] = ("**/*",)) -> dict[str, bytes]
     """Contents of the files in a folder, by their path in it."""
     found = {path for name in names for path in folder.glob(name) if path.is_file()}
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(found)}
+
+
+def walk(number: int, width: int = 64, height: int = 48) -> npt.NDArray[np.uint8]:
+    """A picture in which a box goes back and forth before a slope of grey, with noise that its number decides."""
+    x = (width - 12) * (1 - abs(number % 40 - 20) / 20)
+    picture = np.tile(np.linspace(60, 180, width), (height, 1))
+    picture[height // 2 : height // 2 + 16, int(x) : int(x) + 12] = 20
+    picture += np.random.default_rng(number).normal(0, 3, picture.shape)
+    return np.repeat(np.clip(picture, 0, 255).astype(np.uint8)[..., None], 3, axis=2)

@@ -1,0 +1,224 @@
+"""Runs the command line in processes that can die: run as a program it reads orders, a JSON object a line, and forks.
+
+What is heavy is imported once for all of them, before the fork. Each process has its own arguments, its own output,
+and where wanted something that goes wrong in it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Left:
+    """How a command left.
+
+    Attributes:
+        code: Its exit code; below 0 the signal that killed it.
+        out: What it wrote to standard output.
+        err: What it wrote to standard error.
+    """
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which must be one line with one JSON object."""
+        assert self.out.endswith("\n")
+        assert self.out.count("\n") == 1
+        found = json.loads(self.out)
+        assert isinstance(found, dict)
+        return found
+
+    @property
+    def error(self) -> str:
+        """The one line of standard error that says what is wrong."""
+        assert "Traceback" not in self.err
+        lines = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1, self.err
+        return lines[0].removeprefix("error: ")
+
+
+class Commands:
+    """Starts the program and gives it orders."""
+
+    def __enter__(self) -> Self:
+        self._place = tempfile.TemporaryDirectory()
+        self._program = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "NO_COLOR": "1"},
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._program.communicate()
+        self._place.cleanup()
+
+    def __call__(self, *arguments: str | Path | float, **trouble: Any) -> Left:
+        """Run ``oddframe`` with arguments.
+
+        Args:
+            arguments: The verb and what follows it.
+            trouble: What goes wrong: ``phase`` and ``done`` (killed when a phase is so far), ``operation`` and
+                ``folder`` (killed at this file operation under it), ``full`` and ``folder`` (from this operation on
+                the disk is full), ``step`` and ``signal`` (a signal comes in this training step), ``unreadable`` (a
+                file that the system refuses to open), ``without`` (a package that is not installed). ``curves`` is
+                no trouble but time: only with it a training draws its losses.
+        """
+        assert self._program.stdin is not None
+        assert self._program.stdout is not None
+        out, err = (Path(self._place.name) / name for name in ("out", "err"))
+        order = {"arguments": [str(one) for one in arguments], "out": str(out), "err": str(err), "trouble": trouble}
+        self._program.stdin.write(json.dumps(order, default=str) + "\n")
+        self._program.stdin.flush()
+        code = int(self._program.stdout.readline())
+        return Left(code, out.read_text(), err.read_text())
+
+
+def _main() -> None:
+    import oddframe.demo
+    import oddframe.doctor
+    import oddframe.evaluation
+    import oddframe.terminal
+
+    _warm_up()
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            _obey(json.loads(line))
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _warm_up() -> None:
+    """Train and score once: most of a tiny training is what libraries do for the first time."""
+    from tiny import tiny_settings, walk
+
+    from oddframe.detect import score
+    from oddframe.media.writer import VideoWriter
+    from oddframe.training import train
+
+    with tempfile.TemporaryDirectory() as folder:
+        normal = Path(folder) / "a.mp4"
+        with VideoWriter(normal, 10.0, (64, 48)) as video:
+            for number in range(60):
+                video.write(walk(number))
+        train(normal, Path(folder) / "run", settings=tiny_settings())
+        score(normal, Path(folder) / "run", Path(folder) / "out")
+
+
+def _obey(order: dict[str, Any]) -> None:
+    """Be the command, to the end of the process."""
+    for number, name in ((1, "out"), (2, "err")):
+        descriptor = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(descriptor, number)
+    from oddframe.cli import main
+
+    code = 0
+    try:
+        _make_trouble(**order["trouble"])
+        sys.argv = ["oddframe", *order["arguments"]]
+        main()
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _make_trouble(
+    *,
+    phase: str | None = None,
+    done: int = 0,
+    operation: int | None = None,
+    full: int | None = None,
+    folder: str = "",
+    step: int | None = None,
+    signal: int = signal.SIGKILL,
+    unreadable: str | None = None,
+    without: str | None = None,
+    curves: bool = False,
+) -> None:
+    import dying
+
+    import oddframe.training
+
+    if phase is not None:
+        _die_in(phase, done)
+    if operation is not None:
+        dying.kill_at(operation, Path(folder))
+    if full is not None:
+        dying.full_at(full, Path(folder)).__enter__()
+    if step is not None:
+        _signal_in(step, signal)
+    if unreadable is not None:
+        _refuse(unreadable)
+    if without is not None:
+        sys.modules[without] = None  # type: ignore[assignment]
+    if not curves:
+        oddframe.training.save_loss_curves = lambda path, entries: None
+
+
+def _die_in(phase: str, done: int) -> None:
+    from oddframe import terminal
+
+    def tell(self: object, now: str, so_far: int, total: int, values: Mapping[str, float]) -> None:
+        if now == phase and so_far >= done:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    terminal._Bars.__call__ = tell  # type: ignore[method-assign]
+
+
+def _signal_in(step: int, number: int) -> None:
+    from oddframe.model.trainer import Trainer
+
+    taken = Trainer.train_step
+
+    def train_step(self: Trainer, *batch: Any) -> Any:
+        if self.step == step:
+            os.kill(os.getpid(), number)
+        return taken(self, *batch)
+
+    Trainer.train_step = train_step  # type: ignore[method-assign]
+
+
+def _refuse(path: str) -> None:
+    import errno
+
+    import av
+
+    refusal = PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    opened = av.open
+
+    def open_(file: Any, *arguments: Any, **options: Any) -> Any:
+        if str(file) == path:
+            raise refusal
+        return opened(file, *arguments, **options)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and str(arguments[0]) == path:
+            raise refusal
+
+    av.open = open_
+    sys.addaudithook(hook)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,6 +1,7 @@
 """Fixtures that draw small video files and image folders through real FFmpeg."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -15,6 +16,9 @@ from PIL import Image
 
 # What several test files share; pytest itself puts no folder of ours on the path.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+# Read when torch is first imported: what is tiny is far quicker on one thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 Picture = npt.NDArray[np.uint8]
 
@@ -173,11 +177,11 @@ def oddframe_command() -> Iterator[Callable[..., object]]:
 
 @pytest.fixture(scope="session")
 def tiny_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A settings file of the tiny training."""
-    from tiny import VALUES
+    """A settings file of the tiny training, complete: the presets may change."""
+    from tiny import tiny_settings
 
     path = tmp_path_factory.mktemp("config") / "tiny.json"
-    path.write_text(json.dumps(VALUES))
+    path.write_text(json.dumps(tiny_settings().as_dict()))
     return path
 
 

@@ -58,11 +58,11 @@ def test_another_seed_gives_other_weights(train, tiny_run, tmp_path):
     [
         ("read", 0, None),
         ("read", 50, None),
-        ("pretrain", 7, None),
-        ("centres", 0, 12),
-        ("joint", 13, 12),
-        ("joint", 24, 12),
-        ("calibrate", 1, 24),
+        ("pretrain", 4, None),
+        ("centres", 0, 6),
+        ("joint", 8, 6),
+        ("joint", 12, 6),
+        ("calibrate", 1, 12),
     ],
 )
 def test_killed_in_any_phase(phase, done, saved, train, tiny_run, tmp_path):
@@ -75,18 +75,18 @@ def test_killed_in_any_phase(phase, done, saved, train, tiny_run, tmp_path):
     assert left_over(run) == []
 
 
-@pytest.mark.parametrize("operation", [8, 9, 10, 11, 12, 13, 14])
+@pytest.mark.parametrize("operation", [9, 10, 12, 14])
 def test_killed_while_a_checkpoint_is_written(operation, train, tiny_run, tmp_path):
-    """The second checkpoint: its folder, its files, its name; then the first one's end, file by file."""
+    """The second one: among its files, before it has its name, before the first one goes, in the middle of that."""
     run = tmp_path / "run"
     assert train(run, operation=operation, folder=run / "checkpoint").code == -signal.SIGKILL
-    assert step_of_the_checkpoint(run) == 12
+    assert step_of_the_checkpoint(run) == 6
     assert train(run, resume=True).code == 0
     assert results(run) == results(tiny_run)
     assert left_over(run) == []
 
 
-@pytest.mark.parametrize("operation", [24, 27])
+@pytest.mark.parametrize("operation", [27])
 def test_killed_while_the_bundle_is_written(operation, train, tiny_run, tmp_path):
     run = tmp_path / "run"
     assert train(run, operation=operation, folder=run / "bundle").code == -signal.SIGKILL
@@ -96,7 +96,7 @@ def test_killed_while_the_bundle_is_written(operation, train, tiny_run, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", range(115))
+@pytest.mark.parametrize("operation", range(104))
 def test_killed_at_every_file_operation(operation, train, tiny_run, tmp_path):
     run = tmp_path / "run"
     assert train(run, operation=operation, folder=run, curves=True).code in (-signal.SIGKILL, 0)
@@ -109,8 +109,8 @@ def test_killed_at_every_file_operation(operation, train, tiny_run, tmp_path):
 
 def test_killed_twice(train, tiny_run, tmp_path):
     run = tmp_path / "run"
-    assert train(run, phase="joint", done=14).code == -signal.SIGKILL
-    assert train(run, resume=True, phase="joint", done=20).code == -signal.SIGKILL
+    assert train(run, phase="joint", done=8).code == -signal.SIGKILL
+    assert train(run, resume=True, phase="joint", done=11).code == -signal.SIGKILL
     assert train(run, resume=True).code == 0
     assert results(run) == results(tiny_run)
 
@@ -119,13 +119,12 @@ def test_a_finished_training_resumes_to_itself(train, tiny_run, tmp_path):
     run = tmp_path / "run"
     assert train(run).code == 0
     first = train(run, "--json", resume=True)
-    assert first.json["steps"] == 24
+    assert first.json["steps"] == 12
     assert set(first.json["losses"]) == {"appearance", "motion", "cluster"}
     assert results(run) == results(tiny_run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("step", [7, 18])
+@pytest.mark.parametrize(("number", "step"), [(signal.SIGINT, 3), (signal.SIGTERM, 9)])
 def test_interrupted_politely(number, step, train, tiny_run, tmp_path):
     run = tmp_path / "run"
     left = train(run, step=step, signal=number)
@@ -137,7 +136,7 @@ def test_interrupted_politely(number, step, train, tiny_run, tmp_path):
 
 def test_a_used_folder_is_left_alone(train, tiny_run, footage, tmp_path):
     run = tmp_path / "run"
-    assert train(run, phase="joint", done=14).code == -signal.SIGKILL
+    assert train(run, phase="joint", done=8).code == -signal.SIGKILL
     before = bytes_of(run)
     left = train(run)
     assert left.code == 2
@@ -148,24 +147,26 @@ def test_a_used_folder_is_left_alone(train, tiny_run, footage, tmp_path):
 
 def test_overwriting_starts_from_the_beginning(train, tiny_run, tmp_path):
     run = tmp_path / "run"
-    assert train(run, "--seed", 1, phase="joint", done=14).code == -signal.SIGKILL
+    assert train(run, "--seed", 1, phase="joint", done=8).code == -signal.SIGKILL
     assert train(run, "--overwrite").code == 0
     assert results(run) == results(tiny_run)
 
 
-@pytest.mark.parametrize("operation", [5, 7, 12, 14])
+@pytest.mark.parametrize("operation", [7, 12])
 def test_a_killed_overwriting_is_what_is_resumed(operation, train, tiny_run, tmp_path):
-    """Before the old training goes, in the middle of that, before the new settings, and in its first steps."""
+    """While the old training goes, and while the new settings are written."""
     run = tmp_path / "run"
-    assert train(run, "--seed", 1, phase="joint", done=14).code == -signal.SIGKILL
+    assert train(run, "--seed", 1, phase="joint", done=8).code == -signal.SIGKILL
     assert train(run, "--overwrite", operation=operation, folder=run).code == -signal.SIGKILL
     assert train(run, resume=True).code == 0
     assert results(run) == results(tiny_run)
 
 
-def test_overwriting_with_unusable_footage_loses_nothing(train, oddframe_command, tiny_config, tiny_run, video, tmp_path):
+def test_overwriting_with_unusable_footage_loses_nothing(
+    train, oddframe_command, tiny_config, tiny_run, video, tmp_path
+):
     run = tmp_path / "run"
-    assert train(run, phase="joint", done=14).code == -signal.SIGKILL
+    assert train(run, phase="joint", done=8).code == -signal.SIGKILL
     before = results(run)
     short = video("short/a.mp4", frames=3).parent
     assert oddframe_command("train", short, "-o", run, "-c", tiny_config, "--overwrite").code == 2
@@ -202,7 +203,7 @@ def test_other_settings_are_refused(flags, named, oddframe_command, footage, tin
 
 def test_the_same_command_with_resume_behind_it_goes_on(oddframe_command, footage, tiny_config, tmp_path):
     command = ["train", footage, "-o", tmp_path / "run", "-c", tiny_config, "--epochs", 1, "--seed", 3, "--rate", 10]
-    assert oddframe_command(*command, phase="joint", done=14).code == -signal.SIGKILL
+    assert oddframe_command(*command, phase="joint", done=8).code == -signal.SIGKILL
     left = oddframe_command(*command, "--resume", "--json")
     assert left.code == 0, left.err
     assert left.json["steps"] == left.json["clips"] // 4
@@ -210,7 +211,7 @@ def test_the_same_command_with_resume_behind_it_goes_on(oddframe_command, footag
 
 def test_other_footage_is_refused(train, oddframe_command, footage, tmp_path, video):
     run = tmp_path / "run"
-    assert train(run, phase="joint", done=14).code == -signal.SIGKILL
+    assert train(run, phase="joint", done=8).code == -signal.SIGKILL
     before = bytes_of(run)
     left = oddframe_command("train", footage, video("new.mp4", frames=60), "-o", run, "--resume")
     assert left.code == 2
@@ -220,7 +221,7 @@ def test_other_footage_is_refused(train, oddframe_command, footage, tmp_path, vi
 
 def test_a_damaged_checkpoint_is_named(train, tmp_path):
     run = tmp_path / "run"
-    assert train(run, phase="joint", done=14).code == -signal.SIGKILL
+    assert train(run, phase="joint", done=8).code == -signal.SIGKILL
     (weights,) = run.glob("checkpoint/*/network.safetensors")
     weights.write_bytes(weights.read_bytes()[:-7])
     left = train(run, resume=True)

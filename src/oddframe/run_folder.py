@@ -61,7 +61,12 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self.path, error) from error
-        write_json(self._next, {**facts, "settings": settings.as_dict()})
+        try:
+            write_json(self._next, {**facts, "settings": settings.as_dict()})
+        except OutputError:
+            with suppress(OSError):  # it goes only where it is new and empty
+                self.path.rmdir()
+            raise
 
     def settle(self, settings: Settings, facts: Mapping[str, Any]) -> None:
         """Put an announced training, whose footage has turned out to be usable, in the place of what is there.

@@ -98,9 +98,9 @@ class TrainingLoop:
         numbers = self.clips.evenly(-(-training.centre_codes // places))
         random = np.random.default_rng([training.seed, 3])
         codes = []
-        for begin, clips in enumerate(self.clips.in_order(numbers, SCORING_BATCH)):
-            self.on_progress("centres", min(begin * SCORING_BATCH, len(numbers)), len(numbers), {})
+        for clips in self.clips.in_order(numbers, SCORING_BATCH):
             codes.append(self.trainer.codes(clips))
+            self.on_progress("centres", min(len(codes) * SCORING_BATCH, len(numbers)), len(numbers), {})
         joined = np.concatenate(codes)
         if len(joined) > training.centre_codes:
             joined = joined[np.sort(random.choice(len(joined), training.centre_codes, replace=False))]

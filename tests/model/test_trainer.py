@@ -12,7 +12,7 @@ from oddframe.errors import SettingsError
 from oddframe.model.fusion import FusedScorer
 from oddframe.model.losses import appearance_loss, motion_loss
 from oddframe.model.network import Network, NetworkConfig
-from oddframe.model.trainer import BALANCE, Trainer, TrainingConfig
+from oddframe.model.trainer import Trainer, TrainingConfig
 
 NETWORK = NetworkConfig(height=32, width=32, channels=2, clusters=3)
 TRAINING = TrainingConfig(pretrain_steps=2, joint_steps=3, learning_rate=1e-3, cluster_learning_rate=1e-4)
@@ -178,11 +178,10 @@ def test_repulsion_pushes_the_codes_of_abnormal_places_up_to_the_margin(batch):
         codes = trainer.network.train()(torch.from_numpy(one[0])).codes
         distance = 3 * trainer.network.cluster_map(codes)
     losses = trainer.train_step(*one)
-    places = distance.numel()
     missing = [max(0.0, 2.0 - value) ** 2 for value in distance[:2].flatten().tolist()]
-    assert losses["repulsion"].item() == pytest.approx(BALANCE * sum(missing) / places, rel=1e-5)
-    attracted = [value**2 for value in distance[2:].flatten().tolist()]
-    assert losses["attraction"].item() == pytest.approx(sum(attracted) / places, rel=1e-5)
+    assert losses["repulsion"].item() == pytest.approx(sum(missing) / len(missing), rel=1e-5)
+    near = distance[2:].flatten().tolist()
+    assert losses["cluster"].item() == pytest.approx(sum(near) / len(near), rel=1e-5)
 
 
 def test_with_repulsion_the_cluster_losses_reach_the_encoders(batch):

@@ -57,7 +57,7 @@ _hooked = False
 
 @contextmanager
 def _watched(watch: _Watch) -> Iterator[_Watch]:
-    global _hooked  # noqa: PLW0603
+    global _hooked
     if not _hooked:
         # A hook stays for ever.
         sys.addaudithook(_hook)
@@ -89,19 +89,26 @@ def dying_at(number: int | None, folder: Path) -> Iterator[_Watch]:
 
 @contextmanager
 def full_at(number: int | None, folder: Path) -> Iterator[_Watch]:
-    """From the operation with this number on (from 0) nothing new can be written under a folder; what is there can go."""
+    """From the operation with this number on (from 0) nothing new can be written under a folder, only removed."""
 
-    def strike() -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with _watched(_Watch(folder, number, strike, _GROWTH)) as watch:
+    with _watched(_Watch(folder, number, _refuse, _GROWTH)) as watch:
         yield watch
 
 
-def kill_at(number: int, folder: Path) -> None:
+def _refuse() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def kill_for_good(number: int, folder: Path) -> None:
     """Have this very process killed at the operation with this number under a folder."""
     sys.addaudithook(_hook)
     _watches.append(_Watch(folder, number, lambda: os.kill(os.getpid(), signal.SIGKILL), _CHANGES))
+
+
+def fill_for_good(number: int, folder: Path) -> None:
+    """As `full_at`, to the end of the process."""
+    sys.addaudithook(_hook)
+    _watches.append(_Watch(folder, number, _refuse, _GROWTH))
 
 
 def announce(event: str, path: str | Path) -> None:

@@ -91,8 +91,7 @@ class Commands:
 def _main() -> None:
     import oddframe.demo
     import oddframe.doctor
-    import oddframe.evaluation
-    import oddframe.terminal
+    import oddframe.evaluation  # noqa: F401
 
     _warm_up()
     for line in sys.stdin:
@@ -135,7 +134,7 @@ def _obey(order: dict[str, Any]) -> None:
         main()
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - this is the end of the process
         traceback.print_exc()
         code = 1
     sys.stdout.flush()
@@ -163,9 +162,9 @@ def _make_trouble(
     if phase is not None:
         _die_in(phase, done)
     if operation is not None:
-        dying.kill_at(operation, Path(folder))
+        dying.kill_for_good(operation, Path(folder))
     if full is not None:
-        dying.full_at(full, Path(folder)).__enter__()
+        dying.fill_for_good(full, Path(folder))
     if step is not None:
         _signal_in(step, signal)
     if unreadable is not None:

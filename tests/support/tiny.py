@@ -10,26 +10,33 @@ import numpy.typing as npt
 
 from oddframe.config import Settings, from_mapping
 
-VALUES: dict[str, dict[str, Any]] = {
-    "network": {"height": 32, "width": 32, "colour": "grey", "channels": 2, "clusters": 4, "score_windows": [8]},
+_VALUES: dict[str, dict[str, Any]] = {
+    "network": {
+        "height": 32,
+        "width": 32,
+        "colour": "grey",
+        "channels": 2,
+        "code_norm": "l2",
+        "clusters": 4,
+        "score_windows": [8],
+    },
     "data": {"counter_examples": {"share": 0.3}},
     "training": {
-        "pretrain_steps": 12,
-        "joint_steps": 12,
+        "pretrain_steps": 6,
+        "joint_steps": 6,
         "batch_size": 4,
         "learning_rate": 1e-3,
         "schedule": "cosine",
         "centre_codes": 200,
     },
 }
-"""As in a settings file."""
 
 PARTS = ("appearance", "motion", "cluster")
 
 
 def tiny_settings(**changes: Any) -> Settings:
     """Settings of the tiny training; changes are fields of its training, or ``hold_out``."""
-    settings = from_mapping(VALUES, Settings())
+    settings = from_mapping(_VALUES, Settings())
     if "hold_out" in changes:
         settings = replace(settings, data=replace(settings.data, hold_out=changes.pop("hold_out")))
     return replace(settings, training=replace(settings.training, **changes))

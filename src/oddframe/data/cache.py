@@ -170,6 +170,7 @@ def _fill(
             except (SourceError, SourceNotFoundError) as error:
                 writer.notices.append(f"{source.name}: left out: {error}")
             done += count
+        on_progress("read", sum(counts), sum(counts), {})
         if not writer.written:
             raise SourceError(f"no frame could be read: {'; '.join(writer.notices[:5])}")
     return {

@@ -47,7 +47,7 @@ class SceneSettings:
         height: Picture height in pixels, 32 to 1200.
         rate_fps: Frames a second, 1 to 60.
         noise: Standard deviation of the sensor noise, in grey levels of 255.
-        density: How crowded it gets, 1 = from about 1 to 10 walkers; 0 = nobody.
+        density: How crowded it gets, 1 = from none to about 8 walkers; 0 = nobody.
         light: How much the light changes, 1 = drift and clouds, 0 = constant light.
     """
 

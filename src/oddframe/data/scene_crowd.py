@@ -128,9 +128,9 @@ class Crowd:
         ]
 
     def wanted(self, time_s: float) -> float:
-        """How many walkers the place would hold if it stayed like that: about 0.5 to 9."""
+        """How many walkers the place would hold if it stayed like that: about 0.4 to 6."""
         swell = sum(high * math.sin(math.tau * time_s / period + phase) for period, phase, high in self.swells)
-        return self.density * (0.5 + 8.5 / (1.0 + math.exp(-1.8 * swell)))
+        return self.density * (0.4 + 6.0 / (1.0 + math.exp(-1.8 * swell)))
 
     def arrivals(self, time_s: float, seconds: float) -> list[Actor]:
         """Who comes in during the next seconds."""

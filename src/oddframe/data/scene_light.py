@@ -29,8 +29,8 @@ class Light:
         return (
             comes,
             comes + float(rng.uniform(5.0, 14.0)),
-            float(rng.uniform(1.6, 3.2)),
-            float(rng.uniform(0.10, 0.24)),
+            float(rng.uniform(5.0, 10.0)),
+            float(rng.uniform(0.08, 0.18)),
         )
 
     def at(self, time_s: float) -> tuple[Floats, Floats | None, float]:

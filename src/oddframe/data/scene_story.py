@@ -109,14 +109,14 @@ class Story:
         margin = {"cyclist": 0.6, "cart": 0.9, "runner": 0.0}[kind]
         start, ahead, length = path(self.camera, between(layout.entry, lane), between(layout.exit, lane_out), margin)
         look = random_look(rng)
-        speed = WALK_M_S * float(rng.uniform(1.9, 2.4))
+        pace = {"cyclist": (2.8, 3.6), "cart": (1.7, 2.2), "runner": (2.4, 3.0)}[kind]
+        speed = WALK_M_S * float(rng.uniform(*pace))
         bright = BRIGHT[int(rng.integers(len(BRIGHT)))]
         if kind == "cyclist":
             body, stride, size = cyclist(_dressed(look, bright), (196.0, 44.0, 40.0)), 3.2, (1.8, 0.35)
         elif kind == "cart":
             paint = ((236.0, 196.0, 60.0), (240.0, 240.0, 236.0), (226.0, 110.0, 40.0))[int(rng.integers(3))]
             body, stride, size = cart(look, paint, (236.0, 236.0, 230.0)), 1.7, (1.9, 0.9)
-            speed = WALK_M_S * float(rng.uniform(1.5, 2.0))
         else:
             body, stride, size = runner(_dressed(look, bright)), 2.2, (1.7, 0.26)
         actor = Actor(

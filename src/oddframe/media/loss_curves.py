@@ -16,7 +16,6 @@ _COLOURS = {
     "appearance": "#1b6ca8",
     "motion": "#c8553d",
     "cluster": "#5b8c5a",
-    "attraction": "#5b8c5a",
     "repulsion": "#8a5fbf",
 }
 

@@ -26,7 +26,9 @@ class _MapArchive:
         content = io.BytesIO()
         # Half precision starts at 6e-8, which small maps fall below: their logarithm does not.
         np.lib.format.write_array(content, np.log(np.maximum(score.map, 1e-30)).astype(np.float16))
-        self._archive.writestr(f"{score.frame}.npy", content.getvalue())
+        # Without the time of day that zipfile would note, the same maps give the same file.
+        entry = zipfile.ZipInfo(f"{score.frame}.npy")
+        self._archive.writestr(entry, content.getvalue(), zipfile.ZIP_DEFLATED)
 
 
 @contextmanager

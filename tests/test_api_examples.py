@@ -1,0 +1,64 @@
+"""The Python that our pages show runs as it stands there, on footage of our own."""
+
+import doctest
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny import tiny_settings, walk
+
+import oddframe
+from oddframe import config
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def shown(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def footage_as_shown(video, tmp_path, monkeypatch):
+    """Where an example runs: the folder and the recording that it names, and a tiny network for its preset."""
+    video("normal/sunday.mp4", frames=60, draw=walk)
+    video("monday.mp4", frames=20, draw=walk)
+    monkeypatch.chdir(tmp_path)
+    quick = tiny_settings(pretrain_steps=2, joint_steps=2)
+    monkeypatch.setattr("oddframe.training.PRESETS", dict.fromkeys(config.PRESETS, quick))
+
+
+@pytest.mark.parametrize("code", [code for page in PAGES for code in shown(page)])
+def test_what_a_page_shows(code, footage_as_shown, capsys):
+    exec(compile(code, "page", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 20
+
+
+def test_the_readme_shows_some():
+    assert shown(ROOT / "README.md")
+
+
+def test_what_the_package_shows(footage_as_shown, capsys):
+    code = "".join(example.source for example in doctest.DocTestParser().get_examples(oddframe.__doc__))
+    assert "oddframe.train" in code
+    # Where nothing is unusual nothing is printed: everything is.
+    exec(compile(code.replace("> 0.5", "> 0.0"), "package", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 16
+    assert re.fullmatch(r"0\.4 s: 0\.\d\d", lines[0])
+
+
+def test_the_flat_interface(footage_as_shown, tmp_path):
+    """What README describes in words: files from `score`, errors that are ours and the builtin's."""
+    report = oddframe.train("normal/", "run", settings=replace(tiny_settings(pretrain_steps=1, joint_steps=1)))
+    assert isinstance(report, oddframe.TrainReport)
+    found = oddframe.score("monday.mp4", "run", "out", extras=oddframe.Extras(maps=True))
+    assert isinstance(found, oddframe.ScoreReport)
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    with pytest.raises(oddframe.OddframeError):
+        oddframe.load("none")
+    with pytest.raises(FileNotFoundError):
+        oddframe.load("none")
+    with pytest.raises(ValueError, match="benchmark layout"):
+        oddframe.evaluate("normal", "run")

@@ -1,0 +1,201 @@
+import functools
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import safetensors
+import torch
+from dying import dying_at, full_at
+from tiny import bytes_of, tiny_settings
+
+from oddframe.bundle import FORMAT, Bundle, find_bundle, read_bundle, write_bundle
+from oddframe.core.calibration import Calibration
+from oddframe.errors import BundleError, OutputError, SourceNotFoundError
+from oddframe.model.fusion import FusedScorer
+from oddframe.model.network import Network
+
+FILES = {"README.md", "calibration.json", "config.json", "manifest.json", "model.safetensors"}
+
+
+@functools.cache
+def new_bundle(seed=0):
+    torch.manual_seed(seed)
+    calibration = Calibration(threshold=0.25 + seed, clips=100, in_sample=False, map_level=0.5)
+    return Bundle(
+        network=Network(tiny_settings().network),
+        rate_fps=10.0 + seed,
+        calibration=calibration,
+        card=f"Modell № {seed}\n",
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_bundle(tmp_path / "bundle", new_bundle())
+    return tmp_path / "bundle"
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_what_is_read_is_what_was_written(folder):
+    written, read = new_bundle(), read_bundle(folder)
+    assert replace(read, network=written.network) == written
+    assert read.network.config == written.network.config
+    assert not read.network.training
+    clips = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 5, 32, 32, 1), dtype=np.uint8))
+    for ours, theirs in zip(FusedScorer(read.network)(clips), FusedScorer(written.network.eval())(clips), strict=True):
+        assert torch.equal(ours, theirs)
+    assert names(folder) == FILES
+
+
+def test_the_same_bundle_gives_the_same_bytes(folder, tmp_path):
+    write_bundle(tmp_path / "again", new_bundle())
+    assert bytes_of(tmp_path / "again") == bytes_of(folder)
+
+
+def test_weights_are_safetensors_and_the_rest_is_text(folder):
+    with safetensors.safe_open(folder / "model.safetensors", "pt") as file:
+        assert set(file.keys()) == set(new_bundle().network.state_dict())
+    for name in FILES - {"model.safetensors"}:
+        text = (folder / name).read_text(encoding="utf-8")
+        assert name == "README.md" or json.loads(text)
+
+
+@pytest.mark.parametrize("name", sorted(FILES - {"manifest.json"}))
+@pytest.mark.parametrize("damage", ["missing", "cut", "altered", "longer", "empty"])
+def test_a_damaged_file_is_refused_by_name(name, damage, folder):
+    path = folder / name
+    data = bytearray(path.read_bytes())
+    path.unlink()
+    if damage != "missing":
+        data[len(data) // 2] ^= damage == "altered"
+        cut = {"cut": data[:-1], "longer": data + b"\n", "empty": b""}.get(damage, data)
+        path.write_bytes(cut)
+    with pytest.raises(BundleError, match=re.escape(str(path))):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "named"),
+    [
+        (b"", "cannot be read"),
+        (b"[]", "cannot be read"),
+        (b'{"format": 1}', "cannot be read"),
+        (b'{"format": 2, "parts": {}}', f"must be of format {FORMAT}, found 2"),
+        (b'{"format": "1", "sha256": {}}', "must be of format"),
+        (b'{"format": 1, "sha256": {}}', "README.md, calibration.json, config.json, model.safetensors is missing"),
+        (b'{"format": 1, "sha256": 3}', "cannot be read"),
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(manifest, named, folder):
+    (folder / "manifest.json").write_bytes(manifest)
+    with pytest.raises(BundleError, match=rf"manifest\.json .*{named}"):
+        read_bundle(folder)
+
+
+def test_a_manifest_cannot_reach_out_of_its_folder(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"]["../secret"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"its own folder only, found \.\./secret"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", {"network": {"colour": "infrared"}, "rate_fps": 10.0}),
+        ("config.json", {"network": {}}),
+        ("config.json", []),
+        ("calibration.json", {"threshold": -1.0, "clips": 1, "in_sample": False, "map_level": 1.0}),
+        ("calibration.json", {"threshold": 1.0}),
+    ],
+)
+def test_whole_files_that_make_no_sense_are_refused(name, content, folder):
+    forge(folder, name, json.dumps(content).encode())
+    with pytest.raises(BundleError, match="not a bundle that this version understands"):
+        read_bundle(folder)
+
+
+def test_weights_of_another_network_are_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config["network"]["channels"] = 3
+    forge(folder, "config.json", json.dumps(config).encode())
+    with pytest.raises(BundleError, match=r"model\.safetensors does not hold the weights"):
+        read_bundle(folder)
+
+
+def forge(folder, name, content):
+    """Put a file into a bundle with the hash that belongs to it."""
+    import hashlib
+
+    (folder / name).write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def told(bundle):
+    return bundle.rate_fps, bundle.calibration.threshold, bundle.card
+
+
+def test_a_kill_at_any_moment_leaves_the_old_bundle_or_the_new(folder, tmp_path):
+    old, new, third = told(new_bundle()), told(new_bundle(1)), told(new_bundle(2))
+    with dying_at(None, tmp_path / "dry") as watch:
+        write_bundle(shutil.copytree(folder, tmp_path / "dry"), new_bundle(1))
+    assert watch.count >= 25
+    seen = []
+    for number in range(watch.count):
+        copy = shutil.copytree(folder, tmp_path / f"{number:02d}")
+        with dying_at(number, copy):
+            write_bundle(copy, new_bundle(1))
+        seen.append(told(read_bundle(copy)))
+        with dying_at(number, copy):
+            write_bundle(copy, new_bundle(2))
+        assert told(read_bundle(copy)) in (seen[-1], third)
+        write_bundle(copy, new_bundle(2))
+        assert told(read_bundle(copy)) == third
+        assert names(copy) == FILES
+    assert seen == sorted(seen)
+    assert {old, new} == set(seen)
+
+
+def test_a_kill_in_the_middle_of_the_first_bundle_leaves_none(tmp_path):
+    with dying_at(None, tmp_path / "dry") as watch:
+        write_bundle(tmp_path / "dry", new_bundle())
+    for number in range(watch.count):
+        folder = tmp_path / f"{number:02d}"
+        with dying_at(number, folder):
+            write_bundle(folder, new_bundle())
+        try:
+            assert told(read_bundle(find_bundle(folder))) == told(new_bundle())
+        except SourceNotFoundError:
+            assert not (folder / "manifest.json").exists()
+        write_bundle(folder, new_bundle())
+        assert names(folder) == FILES
+
+
+def test_a_full_disk_leaves_the_old_bundle_and_nothing_else(folder):
+    before = bytes_of(folder)
+    for number in range(10):
+        with full_at(number, folder), pytest.raises(OutputError, match="the disk is full"):
+            write_bundle(folder, new_bundle(1))
+        assert bytes_of(folder) == before
+        assert names(folder) == FILES
+
+
+def test_a_bundle_is_found_by_itself_and_by_its_run(folder):
+    assert find_bundle(folder) == folder
+    assert find_bundle(str(folder.parent)) == folder
+
+
+def test_where_there_is_no_bundle_the_sentence_says_what_was_found(tmp_path):
+    with pytest.raises(SourceNotFoundError, match="nothing is there"):
+        find_bundle(tmp_path / "none")
+    with pytest.raises(SourceNotFoundError, match=r"neither it nor its bundle folder has a manifest\.json"):
+        find_bundle(tmp_path)

@@ -1,0 +1,246 @@
+import csv
+import json
+import zipfile
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from dying import dying_at, full_at
+from PIL import Image
+from tiny import bytes_of, walk
+
+import oddframe
+from oddframe import Extras
+from oddframe.core.events import THRESHOLD
+from oddframe.detect import score
+from oddframe.errors import MissingExtraError, OutputError, SourceError
+from oddframe.media.finding import find_sources, open_source
+from oddframe.media.sources import FrameFormat
+from oddframe.runtime.scorer import ClipScores
+from oddframe.scoring import Model, load
+
+EVERYTHING = Extras(parquet=True, maps=True, overlay=True)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_run):
+    return load(tiny_run, device="cpu")
+
+
+class Loud:
+    """A scorer that calls the clips of some of its batches of one unusual."""
+
+    batch_size = 1
+
+    def __init__(self, threshold, loud):
+        self.threshold, self.loud, self.seen = threshold, loud, 0
+
+    def score(self, clips):
+        raw = np.full(1, self.threshold * (3.0 if self.seen in self.loud else 0.5), np.float32)
+        self.seen += 1
+        return ClipScores(raw, raw, raw, raw, np.ones((1, 32, 32), np.float32))
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_has_a_row_for_each_frame(model, video, tmp_path):
+    path = video(frames=20, draw=walk)
+    report = score(path, model, tmp_path / "out")
+    assert (tmp_path / "out" / "a.scores.csv").read_text().splitlines()[0] == (
+        "frame,time_s,score,raw,appearance,motion,cluster"
+    )
+    table = rows(tmp_path / "out" / "a.scores.csv")
+    expected = list(model.scores(path))
+    assert len(table) == len(expected) == 20
+    for row, one in zip(table, expected, strict=True):
+        for name, text in row.items():
+            # Numbers read back as they were, to the last bit.
+            assert (None if text == "" else float(text)) == getattr(one, name)
+    assert [row["frame"] for row in table if row["raw"] == ""] == ["0", "1", "2", "3"]
+    (recording,) = report.recordings
+    assert (recording.name, recording.path, recording.frames, recording.scored) == ("a", path, 20, 16)
+    assert recording.peak == max(one.score for one in expected[4:])
+    assert report.skipped == recording.notices == ()
+
+
+def test_scores_rise_with_raw_and_the_threshold_is_a_half(model, video, tmp_path):
+    score(video(frames=40, draw=walk), model, tmp_path)
+    pairs = sorted((float(row["raw"]), float(row["score"])) for row in rows(tmp_path / "a.scores.csv") if row["raw"])
+    threshold = model.bundle.calibration.threshold
+    for (before, low), (after, high) in pairwise(pairs):
+        assert (low < high) == (before < after)
+    for raw, value in pairs:
+        assert value == pytest.approx(raw / (raw + threshold), rel=1e-12)
+        assert (value > 0.5) == (raw > threshold)
+    assert model.bundle.calibration.score(threshold) == THRESHOLD
+
+
+def test_stretches_above_the_threshold_become_events(model, video, tmp_path):
+    loud = Model(model.bundle, Loud(model.bundle.calibration.threshold, {6, 7, 8, 12}))
+    report = score(video("door.mp4", frames=20), loud, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "door.events.jsonl").read_text().splitlines()]
+    spans = [(line["start_s"], line["end_s"], line["peak_s"]) for line in lines]
+    assert spans == [pytest.approx((1.0, 1.2, 1.0)), pytest.approx((1.6, 1.6, 1.6))]
+    assert {line["source"] for line in lines} == {"door"}
+    assert [line["score"] for line in lines] == pytest.approx([0.75, 0.75])
+    assert set(lines[0]) == {"id", "source", "start_s", "end_s", "peak_s", "score"}
+    assert [event.start_s for event in report.recordings[0].events] == [line["start_s"] for line in lines]
+
+
+def test_without_events_the_file_is_there_and_empty(model, video, tmp_path):
+    score(video(frames=9), Model(model.bundle, Loud(model.bundle.calibration.threshold, ())), tmp_path)
+    assert (tmp_path / "a.events.jsonl").read_text() == ""
+
+
+def test_plain_results_are_a_table_events_and_a_curve(model, video, tmp_path):
+    report = score(video(frames=9), model, tmp_path / "deep" / "out")
+    names = {"a.scores.csv", "a.events.jsonl", "a.curve.png"}
+    assert {path.name for path in (tmp_path / "deep" / "out").iterdir()} == names
+    assert {path.name for path in report.recordings[0].files} == names
+    assert all(path.is_file() for path in report.recordings[0].files)
+    with Image.open(tmp_path / "deep" / "out" / "a.curve.png") as picture:
+        assert picture.format == "PNG"
+
+
+def test_everything_that_can_be_asked_for(model, video, tmp_path):
+    path = video(frames=20, draw=walk)
+    report = score(path, model, tmp_path / "out", extras=EVERYTHING)
+    assert len(report.recordings[0].files) == 6
+    scores = list(model.scores(path, maps=True))
+    with np.load(tmp_path / "out" / "a.maps.npz") as maps:
+        assert sorted(maps.files, key=int) == [str(number) for number in range(4, 20)]
+        for one in scores[4:]:
+            logarithms = maps[str(one.frame)]
+            assert (logarithms.dtype, logarithms.shape) == (np.float16, (32, 32))
+            np.testing.assert_allclose(logarithms, np.log(one.map), rtol=2e-3)
+    overlay = open_source(tmp_path / "out" / "a.overlay.mp4")
+    frames = list(overlay.frames(FrameFormat(16, 16, "rgb")))
+    assert len(frames) == 20
+    assert [frame.time_s for frame in frames] == pytest.approx([one.time_s for one in scores], abs=1e-3)
+    assert frames[0].source_size[0] >= 640
+
+
+def test_parquet_holds_the_same_table(model, video, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    score(video(frames=9), model, tmp_path, extras=Extras(parquet=True))
+    table = parquet.read_table(tmp_path / "a.scores.parquet").to_pylist()
+    for row, text in zip(table, rows(tmp_path / "a.scores.csv"), strict=True):
+        assert row == {name: None if value == "" else float(value) for name, value in text.items()}
+
+
+def test_without_pyarrow_it_is_said_what_to_install(model, video, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "oddframe\[parquet\]"'):
+        score(video(frames=9), model, tmp_path / "out", extras=Extras(parquet=True))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_broken_recording_among_good_ones_is_named(model, video, tmp_path):
+    video("in/a.mp4", frames=9)
+    video("in/c.mp4", frames=4)
+    (tmp_path / "in" / "b.mp4").write_text("no video")
+    report = score(tmp_path / "in", model, tmp_path / "out")
+    assert [one.name for one in report.recordings] == ["a"]
+    assert len(report.skipped) == 2
+    assert "b.mp4" in report.skipped[0]
+    assert "c.mp4 must have 5 unbroken frames" in report.skipped[1]
+    assert {path.name.split(".")[0] for path in (tmp_path / "out").iterdir()} == {"a"}
+
+
+def test_where_nothing_can_be_scored_it_is_an_error(model, video, tmp_path):
+    with pytest.raises(SourceError, match=r"a\.mp4 must have 5 unbroken frames .* none of its 3 frames"):
+        score(video(frames=3), model, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_recording_that_vanishes_on_the_way_is_named(model, video, tmp_path, monkeypatch):
+    video("in/a.mp4", frames=9)
+    gone = video("in/b.mp4", frames=9)
+
+    def find_and_lose(what, fps):
+        found = find_sources(what, fps)
+        gone.unlink()
+        return found
+
+    monkeypatch.setattr("oddframe.detect.find_sources", find_and_lose)
+    report = score(tmp_path / "in", model, tmp_path / "out")
+    assert [one.name for one in report.recordings] == ["a"]
+    assert "b.mp4" in report.skipped[0]
+
+
+def test_recordings_of_the_same_name_get_files_of_their_own(model, video, tmp_path):
+    for place in ("in/monday/cam.mp4", "in/tuesday/cam.mp4", "in/tuesday/cam.avi"):
+        codec = {"codec": "mpeg4"} if place.endswith("avi") else {}
+        video(place, frames=9, **codec)
+    report = score(tmp_path / "in", model, tmp_path / "out")
+    assert len({one.name for one in report.recordings}) == 3
+    assert len(list((tmp_path / "out").iterdir())) == 9
+
+
+def test_several_sources_at_once(model, video, images, tmp_path):
+    report = score([video("a.mp4", frames=9), images("b", range(9))], model, tmp_path / "out")
+    assert [one.name for one in report.recordings] == ["a", "b"]
+
+
+def test_a_slower_recording_is_scored_with_a_notice(model, video, tmp_path):
+    report = score(video(frames=12, rate_fps=4), model, tmp_path)
+    assert "has 4 frames per second where 10 are wanted" in report.recordings[0].notices[0]
+
+
+def test_the_same_recording_gives_the_same_files(model, video, tmp_path):
+    path = video(frames=12, draw=walk)
+    for out in ("one", "two"):
+        score(path, model, tmp_path / out, extras=EVERYTHING)
+    assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
+
+
+def test_old_results_stay_whole_until_all_new_ones_are_there(model, video, tmp_path):
+    out = tmp_path / "out"
+    score(video(frames=12, draw=walk), model, out, extras=EVERYTHING)
+    before = bytes_of(out)
+    changed = video(frames=13, draw=walk)
+    for number in range(0, 12, 2):
+        with full_at(number, out), pytest.raises(OutputError, match=r"out/a\..* could not be written|out could not"):
+            score(changed, model, out, extras=EVERYTHING)
+        assert bytes_of(out) == before
+        assert len(list(out.iterdir())) == len(before) == 6
+
+
+def test_a_kill_leaves_only_whole_files(model, video, tmp_path):
+    path, out = video(frames=9), tmp_path / "out"
+    with dying_at(None, out) as watch:
+        score(path, model, out)
+    whole = bytes_of(out)
+    for number in range(1, watch.count, 3):
+        out = tmp_path / f"{number:02d}"
+        with dying_at(number, out):
+            score(path, model, out)
+        there = {name: content for name, content in bytes_of(out).items() if not name.startswith(".")}
+        assert there.items() <= whole.items()
+
+
+def test_progress_counts_the_frames_of_each_recording(model, video, tmp_path):
+    told = []
+    video("in/a.mp4", frames=25)
+    video("in/b.mp4", frames=9)
+    score(tmp_path / "in", model, tmp_path / "out", on_progress=lambda *what: told.append(what))
+    assert told == [("a", 10, 25, {}), ("a", 20, 25, {}), ("a", 25, 25, {}), ("b", 9, 9, {})]
+
+
+def test_models_are_given_by_path_too(tiny_run, video, tmp_path):
+    path = video(frames=9)
+    for number, model in enumerate((tiny_run, str(tiny_run / "bundle"), load(tiny_run))):
+        report = oddframe.score(path, model, tmp_path / str(number), device="cpu")
+        assert report.recordings[0].scored == 5
+    assert bytes_of(tmp_path / "0") == bytes_of(tmp_path / "1") == bytes_of(tmp_path / "2")
+
+
+def test_maps_are_compressed(model, video, tmp_path):
+    score(video(frames=9), model, tmp_path, extras=Extras(maps=True))
+    with zipfile.ZipFile(tmp_path / "a.maps.npz") as archive:
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}

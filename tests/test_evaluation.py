@@ -1,0 +1,151 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+
+from oddframe.data.layouts import OFFICIAL_COUNTS
+from oddframe.errors import LayoutError
+from oddframe.evaluation import evaluate
+from oddframe.runtime.scorer import ClipScores
+from oddframe.scoring import Model, load
+
+LABELS = {"01": [0] * 10 + [1] * 6 + [0] * 4, "02": [1] * 12, "03": [0] * 9 + [1] * 9}
+FIRST_SCORED = 4
+
+
+class Brightness:
+    """A scorer whose raw score is the brightness of a clip's last frame: the fixtures draw it rising with time."""
+
+    batch_size = 4
+
+    def score(self, clips):
+        raw = clips[:, 4].astype(np.float32).mean(axis=(1, 2, 3)) + 1
+        return ClipScores(raw, raw, raw, raw, np.ones((4, 2, 2), np.float32))
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_run):
+    return load(tiny_run, device="cpu").bundle
+
+
+@pytest.fixture
+def model(bundle):
+    return Model(bundle, Brightness())
+
+
+@pytest.fixture
+def benchmark(images, tmp_path):
+    """A miniature in the layout of Ped2, with labels of both kinds."""
+    for name in ("01", "02"):
+        images(f"mini/training/frames/{name}", range(20))
+    for name, labels in LABELS.items():
+        images(f"mini/testing/frames/{name}", range(len(labels)))
+    folder = tmp_path / "mini" / "testing" / "frame_labels"
+    folder.mkdir()
+    for name, labels in LABELS.items():
+        np.save(folder / f"{name}.npy", np.array(labels, np.uint8))
+    cells = np.empty((1, 3), dtype=object)
+    cells[0, :] = [np.array([[11], [16]]), np.array([[1], [12]]), np.array([[10], [18]])]
+    scipy.io.savemat(tmp_path / "mini" / "mini.mat", {"gt": cells})
+    return tmp_path / "mini"
+
+
+def test_a_clip_has_the_label_of_its_last_frame(benchmark, model):
+    """Brightness rises with the frame's number, so every area can be counted by hand."""
+    report = evaluate(benchmark, model)
+    assert (report.metrics.frames_total, report.metrics.videos) == (50, 3)
+    assert report.metrics.frames_scored == 50 - 3 * FIRST_SCORED
+    for raw in report.scores.values():
+        assert np.isnan(raw[:FIRST_SCORED]).all()
+        assert (np.diff(raw[FIRST_SCORED:]) > 0).all()
+    # In 01 frames 10 to 15 of 4 to 19 are abnormal: 6 before them are darker, 4 behind them brighter.
+    # In 03 frames 9 to 17 are, all brighter than those before; 02 is all abnormal.
+    macro = report.metrics.auc.macro.raw
+    assert macro == pytest.approx(np.mean([6 / 10, 1.0, 1.0]))
+    labels = np.concatenate([values[FIRST_SCORED:] for values in LABELS.values()])
+    frames = np.concatenate([np.arange(FIRST_SCORED, len(values)) for values in LABELS.values()])
+    pairs = [(a > b) + (a == b) / 2 for a in frames[labels == 1] for b in frames[labels == 0]]
+    assert report.metrics.auc.micro.raw == pytest.approx(np.mean(pairs), abs=0.01)
+
+
+@pytest.mark.parametrize("interval", [2, 3])
+def test_a_longer_interval_leaves_more_frames_unscored(interval, benchmark, bundle):
+    from dataclasses import replace
+
+    config = replace(bundle.network.config, interval=interval)
+    report = evaluate(benchmark, Model(replace(bundle, network=type(bundle.network)(config)), Brightness()))
+    for raw in report.scores.values():
+        assert np.flatnonzero(~np.isnan(raw))[:1].tolist() in ([4 * interval], [])
+    assert report.metrics.frames_scored == sum(max(0, len(labels) - 4 * interval) for labels in LABELS.values())
+
+
+def test_the_json_is_as_promised(benchmark, model):
+    figures = json.loads(json.dumps(evaluate(benchmark, model).as_dict()))
+    assert {"frames_total", "frames_scored", "videos", "auc"} <= set(figures)
+    assert set(figures["auc"]) == {"micro", "macro"}
+    for pool in figures["auc"].values():
+        assert {"raw", "raw_smoothed", "per_video", "per_video_smoothed"} <= set(pool)
+        assert all(0 <= pool[name] <= 1 for name in ("raw", "raw_smoothed", "per_video", "per_video_smoothed"))
+    assert figures["padded_videos"] == ["02"]
+    assert figures["notices"] == []
+
+
+def test_every_frame_is_used_whatever_the_rate_of_the_model(benchmark, bundle):
+    from dataclasses import replace
+
+    for rate_fps in (3.0, 25.0):
+        report = evaluate(benchmark, Model(replace(bundle, rate_fps=rate_fps), Brightness()))
+        assert report.metrics.frames_scored == 38
+
+
+def test_frames_that_no_clip_ends_on_are_left_out_and_counted(benchmark, model):
+    (benchmark / "testing" / "frames" / "03" / "010.jpg").write_bytes(b"")
+    report = evaluate(benchmark, model)
+    assert report.metrics.frames_scored == 38 - 5
+    assert np.flatnonzero(np.isnan(report.scores["03"])).tolist() == [0, 1, 2, 3, 10, 11, 12, 13, 14]
+    assert "03: 010.jpg was skipped: the file is empty" in report.notices
+
+
+def test_numbers_with_holes_do_not_fit_their_labels(benchmark, model):
+    frames = benchmark / "testing" / "frames" / "03"
+    (frames / "017.jpg").rename(frames / "018.jpg")
+    with pytest.raises(LayoutError, match=r"03 must have as many frames as labels \(18\), but holds frame 19"):
+        evaluate(benchmark, model)
+
+
+def test_missing_labels_are_an_error(benchmark, model):
+    (benchmark / "mini.mat").unlink()
+    (benchmark / "testing" / "frame_labels" / "02.npy").unlink()
+    with pytest.raises(LayoutError, match="02"):
+        evaluate(benchmark, model)
+
+
+def test_progress_counts_videos(benchmark, model):
+    told = []
+    evaluate(benchmark, model, on_progress=lambda *what: told.append(what))
+    assert told == [("eval", done, 3, {}) for done in range(4)]
+
+
+def test_the_command_prints_a_table_or_one_object(benchmark, tiny_run, oddframe_command):
+    left = oddframe_command("eval", benchmark, "--model", tiny_run)
+    assert left.code == 0
+    for word in ("AUC micro", "raw smoothed", "per video", "38 scored of 50", "02"):
+        assert word in left.out
+    figures = oddframe_command("eval", benchmark, "--model", tiny_run, "--json").json
+    assert (figures["frames_total"], figures["frames_scored"], figures["videos"]) == (50, 38, 3)
+    assert f"{100 * figures['auc']['micro']['raw']:.2f}" in left.out
+
+
+@pytest.mark.slow
+def test_the_real_ped2_counts_as_it_should(bundle):
+    root = os.environ.get("ODDFRAME_PED2")
+    if root is None:
+        pytest.skip("ODDFRAME_PED2 does not name a copy of Ped2")
+    report = evaluate(Path(root), Model(bundle, Brightness()))
+    assert report.notices == ()
+    assert report.metrics.frames_total == OFFICIAL_COUNTS["ped2"].testing_frames
+    assert report.metrics.frames_scored == 2_010 - 12 * FIRST_SCORED
+    assert report.dataset == "ped2"

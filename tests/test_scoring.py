@@ -1,0 +1,207 @@
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import walk
+
+import oddframe
+from oddframe.core.records import Frame
+from oddframe.errors import BundleError, SettingsError, SourceNotFoundError
+from oddframe.runtime.scorer import ClipScores
+from oddframe.scoring import MOST_WAITING, Model, load
+
+
+@pytest.fixture(scope="module")
+def model(tiny_run):
+    return load(tiny_run, device="cpu")
+
+
+class Known:
+    """A scorer whose raw score is the brightness of the clip's last frame."""
+
+    def __init__(self, batch_size=4):
+        self.batch_size = batch_size
+        self.batches = []
+
+    def score(self, clips):
+        assert clips.shape[:2] == (self.batch_size, 5)
+        self.batches.append(clips)
+        last = clips[:, 4].mean(axis=(1, 2, 3)).astype(np.float32) + 1
+        return ClipScores(last, last * 2, last * 3, last * 4, np.repeat(last, 6).reshape(-1, 2, 3))
+
+
+class Source:
+    """Frames of our own, each filled with its index."""
+
+    name, path, notices = "drawn", Path("drawn"), []
+
+    def __init__(self, count, rate_fps=10.0, times_s=None):
+        self.rate_fps, self.gap_s = rate_fps, 3.5 / rate_fps
+        self.times_s = [n / rate_fps for n in range(count)] if times_s is None else times_s
+        self.asked = 0
+
+    def frames(self, wanted):
+        for index, time_s in enumerate(self.times_s):
+            self.asked = index
+            pixels = np.full((wanted.height, wanted.width, 1), index % 256, np.uint8)
+            yield Frame(index, time_s, pixels, (64, 48), None if wanted.picture_width is None else np.zeros((2, 4, 3)))
+
+
+def known(model, batch_size=4):
+    return Model(model.bundle, Known(batch_size))
+
+
+def raws(scores):
+    return [(one.frame, one.raw) for one in scores]
+
+
+def test_every_frame_gets_a_score_and_the_first_four_an_empty_one(model, video):
+    scores = list(model.scores(video(frames=17, draw=walk)))
+    assert [one.frame for one in scores] == list(range(17))
+    assert [one.time_s for one in scores] == pytest.approx(np.arange(17) / 10)
+    parts = ("score", "raw", "appearance", "motion", "cluster")
+    for one in scores[:4]:
+        assert {getattr(one, part) for part in parts} == {None}
+    for one in scores[4:]:
+        assert 0 < one.score < 1
+        assert min(getattr(one, part) for part in parts) > 0
+        threshold = model.bundle.calibration.threshold
+        assert one.score == one.raw / (one.raw + threshold)
+    assert {one.map for one in scores} == {one.picture for one in scores} == {None}
+
+
+def test_a_score_is_that_of_the_clip_that_ends_on_its_frame(model):
+    ours = known(model)
+    assert raws(ours.scores(Source(11))) == [(n, None if n < 4 else n + 1.0) for n in range(11)]
+    first = ours.scorer.batches[0][0, :, 0, 0, 0]
+    assert first.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_parts_are_not_mixed_up(model):
+    one = list(known(model).scores(Source(5), maps=True))[-1]
+    assert (one.raw, one.appearance, one.motion, one.cluster) == (5, 10, 15, 20)
+    assert one.map.tolist() == [[5, 5, 5], [5, 5, 5]]
+
+
+@pytest.mark.parametrize("length", [1, 4, 5, 12, 13, 20])
+def test_scores_of_a_beginning_are_the_beginning_of_the_scores(length, model, video):
+    """To the bit: nothing that comes after a frame has a part in its score, nor how many clips share its batch."""
+    whole = list(model.scores(_alike(video, 21)))
+    part = list(model.scores(_alike(video, length)))
+    assert part == whole[:length]
+
+
+def _alike(video, frames):
+    """A recording whose frames are coded each by itself, so that a shorter one begins with the same pixels."""
+    return video(f"{frames}.avi", frames=frames, draw=walk, codec="mjpeg", pixel_format="yuvj420p")
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_scores_do_not_depend_on_the_size_of_batches(batch_size, model, tiny_run, video):
+    path = video(frames=21, draw=walk)
+    ours = [one.raw for one in load(tiny_run, device="cpu", batch_size=batch_size).scores(path)]
+    theirs = [one.raw for one in model.scores(path)]
+    assert ours[4:] == pytest.approx(theirs[4:], rel=1e-5)
+
+
+def test_scores_come_as_the_frames_do(model):
+    source = Source(10_000)
+    scores = known(model).scores(source)
+    for number, one in enumerate(scores):
+        assert one.frame == number
+        assert source.asked - one.frame <= 4 + 4
+        if number == 300:
+            break
+
+
+def test_a_gap_starts_anew(model):
+    times_s = [*np.arange(6) / 10, *(3 + np.arange(7) / 10)]
+    empty = [one.frame for one in known(model).scores(Source(0, times_s=times_s)) if one.raw is None]
+    assert empty == [0, 1, 2, 3, 6, 7, 8, 9]
+
+
+def test_a_faster_source_is_thinned_to_the_rate_of_the_model(model):
+    ours = known(model)
+    scores = list(ours.scores(Source(100, rate_fps=25.0)))
+    assert len(scores) == 100
+    scored = [one.frame for one in scores if one.raw is not None]
+    assert len(scored) == 40 - 4
+    assert scored[:4] == [10, 12, 15, 17]
+    assert ours.scorer.batches[0][0, :, 0, 0, 0].tolist() == [0, 2, 5, 7, 10]
+
+
+def test_every_frame_is_used_where_that_is_asked_for(model):
+    scores = list(known(model).scores(Source(100, rate_fps=25.0), every_frame=True))
+    assert sum(one.raw is not None for one in scores) == 96
+
+
+def test_a_slower_source_is_used_whole(model):
+    assert sum(one.raw is not None for one in known(model).scores(Source(20, rate_fps=4.0))) == 16
+
+
+def test_frames_are_not_hoarded_where_few_of_them_end_a_clip(model):
+    source = Source(5_000, rate_fps=1_000.0)
+    for one in known(model, batch_size=64).scores(source):
+        assert source.asked - one.frame < MOST_WAITING
+
+
+def test_folders_of_images_have_the_rate_of_the_model_unless_said(model, images):
+    folder = images("frames", range(8))
+    assert [one.time_s for one in known(model).scores(folder)][-1] == pytest.approx(0.7)
+    assert [one.time_s for one in known(model).scores(folder, fps=5.0)][-1] == pytest.approx(1.4)
+    with pytest.raises(SettingsError, match="fps"):
+        list(known(model).scores(folder, fps=0.0))
+
+
+def test_maps_and_pictures_come_where_they_are_asked_for(model, video):
+    scores = list(model.scores(video(frames=6, draw=walk), maps=True, picture_width=32))
+    assert [one.map is None for one in scores] == [True] * 4 + [False] * 2
+    assert (scores[5].map.shape, scores[5].map.dtype) == ((32, 32), np.float32)
+    assert {one.picture.shape for one in scores} == {(24, 32, 3)}
+
+
+def test_an_interval_of_two_reaches_over_nine_frames(model):
+    config = replace(model.bundle.network.config, interval=2)
+    bundle = replace(model.bundle, network=type(model.bundle.network)(config))
+    ours = Model(bundle, Known())
+    assert [one.frame for one in ours.scores(Source(11)) if one.raw is not None] == [8, 9, 10]
+    assert ours.scorer.batches[0][0, :, 0, 0, 0].tolist() == [0, 2, 4, 6, 8]
+
+
+def test_a_model_is_loaded_from_a_run_or_a_bundle(tiny_run, model):
+    for place in (tiny_run, tiny_run / "bundle", str(tiny_run)):
+        assert oddframe.load(place, device="cpu").bundle.calibration == model.bundle.calibration
+
+
+def test_what_cannot_be_loaded_is_refused(tiny_run, tmp_path):
+    with pytest.raises(SourceNotFoundError):
+        load(tmp_path)
+    with pytest.raises(SettingsError, match="batch_size must be at least 1, got 0"):
+        load(tiny_run, batch_size=0)
+    with pytest.raises(SettingsError, match="device must be auto, cpu or a GPU"):
+        load(tiny_run, device="warp")
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(BundleError):
+        load(tmp_path)
+
+
+_SCORE = """
+import sys
+from oddframe.scoring import load
+for score in load(sys.argv[1], device="cpu").scores(sys.argv[2], maps=True, picture_width=64):
+    pass
+print(int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_a_recording_ten_times_as_long_takes_no_more_memory(tiny_run, video):
+    def peak_mb(frames):
+        path = video(f"{frames}.mp4", frames=frames, draw=walk)
+        command = [sys.executable, "-c", _SCORE, str(tiny_run), str(path)]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert peak_mb(5_000) - peak_mb(500) < 50

@@ -188,6 +188,15 @@ def test_parquet_without_its_extra_says_what_to_install(oddframe_command, footag
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_scoring_leaves_nothing_half(number, oddframe_command, footage, tiny_run, tmp_path):
+    command = ("score", footage, "-m", tiny_run, "-o", tmp_path / "out", "--overlay", "--maps", "--json")
+    left = oddframe_command(*command, phase="b", done=20, signal=number)
+    assert left.code == 130
+    assert left.json == {"error": "interrupted"}
+    assert {path.name.split(".")[0] for path in (tmp_path / "out").iterdir()} == {"a"}
+
+
 @pytest.mark.parametrize(("number", "ignored"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
 def test_a_real_process_is_stopped_politely(number, ignored, footage, tiny_config, tmp_path):
     """Also where it was started in the background of a shell, which has SIGINT ignored."""

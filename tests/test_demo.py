@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tiny import tiny_settings
 
-from oddframe import demo
+from oddframe import cli, demo
 from oddframe.config import PRESETS
 from oddframe.data.scene import TEST_RECORDINGS, TRAIN_RECORDINGS, SceneSettings
 from oddframe.media.finding import open_source
@@ -85,6 +85,22 @@ def test_progress_is_told_from_drawing_to_scoring(shown):
     phases = list(dict.fromkeys(phase for phase, *_ in told))
     assert phases == ["draw", "read", "pretrain", "centres", "joint", "calibrate", "test_01", "test_02"]
     assert ("draw", 240, 240, {}) in told
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_the_command_says_what_was_found(flags, shown, monkeypatch, capsys):
+    report, _ = shown
+    monkeypatch.setattr(demo, "run_demo", lambda out, **_: report)
+    monkeypatch.setattr("sys.argv", ["oddframe", "demo", *flags])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    out = capsys.readouterr().out
+    assert left.value.code == 0
+    if flags:
+        assert json.loads(out) == report.as_dict()
+    else:
+        assert f"{report.events_found} of {report.events_total} true events" in out
 
 
 def test_the_demo_trains_the_fast_preset_for_fewer_steps():

@@ -134,6 +134,16 @@ def test_interrupted_politely(number, step, train, tiny_run, tmp_path):
     assert results(run) == results(tiny_run)
 
 
+@pytest.mark.parametrize("phase", ["read", "centres", "calibrate"])
+def test_interrupted_between_the_steps(phase, train, tiny_run, tmp_path):
+    run = tmp_path / "run"
+    left = train(run, phase=phase, done=1, signal=signal.SIGINT)
+    assert (left.code, left.error) == (130, "interrupted")
+    assert left_over(run) == (["settings.next.json"] if phase == "read" else [])
+    assert train(run, resume=True).code == 0
+    assert results(run) == results(tiny_run)
+
+
 def test_a_used_folder_is_left_alone(train, tiny_run, footage, tmp_path):
     run = tmp_path / "run"
     assert train(run, phase="joint", done=8).code == -signal.SIGKILL

@@ -72,9 +72,10 @@ class Commands:
 
         Args:
             arguments: The verb and what follows it.
-            trouble: What goes wrong: ``phase`` and ``done`` (killed when a phase is so far), ``operation`` and
+            trouble: What goes wrong: ``phase`` and ``done`` (a signal comes when a phase is so far), ``step`` (it
+                comes in this training step), ``signal`` (which one, SIGKILL when left out), ``operation`` and
                 ``folder`` (killed at this file operation under it), ``full`` and ``folder`` (from this operation on
-                the disk is full), ``step`` and ``signal`` (a signal comes in this training step), ``unreadable`` (a
+                the disk is full), ``unreadable`` (a
                 file that the system refuses to open), ``without`` (a package that is not installed). ``curves`` is
                 no trouble but time: only with it a training draws its losses.
         """
@@ -160,7 +161,7 @@ def _make_trouble(
     import oddframe.training
 
     if phase is not None:
-        _die_in(phase, done)
+        _signal_at(phase, done, signal)
     if operation is not None:
         dying.kill_for_good(operation, Path(folder))
     if full is not None:
@@ -175,12 +176,12 @@ def _make_trouble(
         oddframe.training.save_loss_curves = lambda path, entries: None
 
 
-def _die_in(phase: str, done: int) -> None:
+def _signal_at(phase: str, done: int, number: int) -> None:
     from oddframe import terminal
 
     def tell(self: object, now: str, so_far: int, total: int, values: Mapping[str, float]) -> None:
         if now == phase and so_far >= done:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
 
     terminal._Bars.__call__ = tell  # type: ignore[method-assign]
 

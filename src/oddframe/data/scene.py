@@ -98,8 +98,8 @@ class DrawnRecording:
 TEST_SEEDS_FROM = 1000
 """Seeds below belong to training footage, seeds from here on to test footage; nothing else keeps them apart."""
 
-TRAIN_RECORDINGS = tuple(DrawnRecording(f"normal_{k:02d}", k, 450) for k in range(1, 7))
-"""Normal footage to train on: four and a half minutes at 10 frames a second."""
+TRAIN_RECORDINGS = tuple(DrawnRecording(f"normal_{k:02d}", k, 450) for k in range(1, 9))
+"""Normal footage to train on: six minutes at 10 frames a second."""
 
 TEST_RECORDINGS = tuple(
     DrawnRecording(f"test_{k:02d}", TEST_SEEDS_FROM + k, 300, kinds)

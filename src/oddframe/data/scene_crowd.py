@@ -15,7 +15,7 @@ __all__ = ["WALK_M_S", "Actor", "Crowd", "beside", "between", "camera_side", "pa
 WALK_M_S = 1.15
 """Mean walking speed, metres a second."""
 
-CARRYING = 0.12
+CARRYING = 0.08
 """Share of the walkers who carry a suitcase."""
 
 STAY_S = 20.0

@@ -137,7 +137,7 @@ def porter(look: Look, colour: Colour, carries: Callable[[], bool]) -> Body:
         if not carries():
             return walks(spot, phase, swing)
         stack = Stack()
-        _case(stack, spot, colour, forward=0.05, right=-0.30 * spot.near_side, up=0.22, size=0.72)
+        _case(stack, spot, colour, forward=0.05, right=-0.30 * spot.near_side, up=0.22, size=0.58)
         return stack.under(walks(spot, phase, swing))
 
     return body

@@ -51,7 +51,7 @@ PRESETS: Mapping[str, Settings] = {
             stem_stride=2,
             empty_scene=True,
             code_norm="l2",
-            error_power=0.25,
+            cluster_power=4.0,
             score_share=0.01,
         ),
         data=DataConfig(counter_examples=CounterExamples(share=0.6, most=2, company=0.3)),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from oddframe import __version__
@@ -262,8 +263,16 @@ def _calibration(trainer: Trainer, clips: TrainingClips, *, in_sample: bool, on_
         padded = np.concatenate([batch, np.repeat(batch[-1:], SCORING_BATCH - len(batch), axis=0)])
         scored = scorer.score(padded)
         raw.append(scored.raw[: len(batch)])
-        peaks.append(scored.maps[: len(batch)].max(axis=(1, 2)))
+        peaks.append(_top_share(scored.maps[: len(batch)]))
         on_progress("calibrate", sum(map(len, raw)), len(numbers), {})
     return calibrate(
         np.concatenate(raw).astype(np.float64), np.concatenate(peaks).astype(np.float64), in_sample=in_sample
     )
+
+
+def _top_share(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Mean of the highest hundredth of each map, B of B x H x W: how hot its hottest place is."""
+    flat = maps.reshape(len(maps), -1)
+    top = max(1, flat.shape[1] // 100)
+    highest: npt.NDArray[np.float32] = np.partition(flat, -top, axis=1)[:, -top:]
+    return highest.mean(axis=1)

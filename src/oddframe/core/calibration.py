@@ -44,7 +44,7 @@ def calibrate(raw: npt.NDArray[np.float64], map_peaks: npt.NDArray[np.float64], 
 
     Args:
         raw: Raw scores r > 0 of N clips.
-        map_peaks: Highest value of each clip's anomaly map, N.
+        map_peaks: Height of the hottest place of each clip's anomaly map, N.
         in_sample: Whether the model was trained on these clips.
 
     Raises:

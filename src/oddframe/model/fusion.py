@@ -12,8 +12,6 @@ __all__ = ["FusedScorer", "FusedScores", "frame_score", "fuse", "prediction_erro
 
 SMALLEST = 1e-12
 """Raw scores are above 0 by definition; a perfect prediction gets this."""
-EIGHT_BITS = (1 / 255) ** 2 / 12
-"""Mean squared error of rounding to 8 bits."""
 
 
 class FusedScores(NamedTuple):
@@ -102,12 +100,13 @@ class FusedScorer(nn.Module):
         nothing = torch.zeros_like(error)
         coarse = self.network.cluster_map(outputs.codes)
         distance = None if coarse is None else _upsample(coarse, config.code_stride)
+        weight = None if distance is None else _sharpened(distance, config.clusters, config.cluster_power)
         appearance = motion = nothing
         if outputs.rebuilt is not None:
             appearance = squared_error(outputs.rebuilt, frames[:, self.network.rebuilt_index])
         if outputs.difference is not None:
             motion = squared_error(frames[:, 0] + outputs.difference, frames[:, 4])
-        anomaly_map = fuse(_flattened(error, config.error_power), distance, config.fusion)
+        anomaly_map = fuse(error, weight, config.fusion)
         raw, *parts = (
             frame_score(part, config.score_windows, config.score_share)
             for part in (anomaly_map, appearance, motion, nothing if distance is None else distance)
@@ -115,9 +114,9 @@ class FusedScorer(nn.Module):
         return FusedScores(raw.clamp_min(SMALLEST), parts[0], parts[1], parts[2], anomaly_map)
 
 
-def _flattened(error: Tensor, power: float) -> Tensor:
-    """Prediction error to a power of at most 1; errors below what eight bits can show count as that."""
-    return error if power == 1.0 else (error + EIGHT_BITS) ** power
+def _sharpened(distance: Tensor, clusters: int, power: float) -> Tensor:
+    """The cluster distance w as a weight in the map, (K w)^power / K; K w lies between 0 and 2."""
+    return distance if power == 1.0 else (distance * clusters) ** power / clusters
 
 
 def _upsample(coarse: Tensor, factor: int) -> Tensor:

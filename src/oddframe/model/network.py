@@ -41,8 +41,8 @@ class NetworkConfig:
         rebuilt_frame: Frame of the clip that the spatial stream rebuilds: "first" or "last".
         fusion: Anomaly map: "product" of prediction error and cluster distance per pixel, "error" alone, or
             "frame" (the error times the frame's mean cluster distance, as in the conference paper).
-        error_power: Exponent of the prediction error in the map, e^power; below 1, dark clothes on pale ground do not
-            drown the cluster distance. 1 is the published map.
+        cluster_power: Exponent of the cluster distance in the map, at least 1: e (K w)^power / K. Above 1, dark clothes
+            on pale ground do not drown the cluster distance; 1 is the published product.
         score_windows: Sides in pixels of the windows over which the map is averaged before the statistic is taken;
             1 is the map itself. The frame score is the mean over these scales.
         score_share: Share of the windows, the highest ones, whose mean is the score; 1.0 is the published mean.
@@ -65,7 +65,7 @@ class NetworkConfig:
     kmeans_space: Literal["normalised", "raw"] = "normalised"
     rebuilt_frame: Literal["first", "last"] = "first"
     fusion: Literal["product", "error", "frame"] = "product"
-    error_power: float = 1.0
+    cluster_power: float = 1.0
     score_windows: tuple[int, ...] = (1,)
     score_share: float = 1.0
 
@@ -103,8 +103,8 @@ class NetworkConfig:
                 "network.score_windows must be sides from 1 to the frame's shorter side, "
                 f"got {list(self.score_windows)}"
             )
-        if not 0.0 < self.error_power <= 1.0:
-            raise SettingsError(f"network.error_power must be above 0 and at most 1, got {self.error_power}")
+        if not 1.0 <= self.cluster_power <= 16.0:
+            raise SettingsError(f"network.cluster_power must be from 1 to 16, got {self.cluster_power}")
         if not 0.0 < self.score_share <= 1.0:
             raise SettingsError(f"network.score_share must be above 0 and at most 1, got {self.score_share}")
 

@@ -274,5 +274,5 @@ def _top_share(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Mean of the highest hundredth of each map, B of B x H x W: how hot its hottest place is."""
     flat = maps.reshape(len(maps), -1)
     top = max(1, flat.shape[1] // 100)
-    highest: npt.NDArray[np.float32] = np.partition(flat, -top, axis=1)[:, -top:]
-    return highest.mean(axis=1)
+    means: npt.NDArray[np.float32] = np.partition(flat, -top, axis=1)[:, -top:].mean(axis=1)
+    return means

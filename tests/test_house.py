@@ -23,7 +23,8 @@ FLOORS = (
     ("demo_page",),
     ("demo",),
     ("terminal",),
-    ("cli", "__main__"),
+    ("cli",),
+    ("__main__",),
 )
 """Rooms from the ground up: a file imports from its own room or from a floor below."""
 

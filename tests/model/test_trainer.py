@@ -15,7 +15,9 @@ from oddframe.model.network import Network, NetworkConfig
 from oddframe.model.trainer import Trainer, TrainingConfig
 
 NETWORK = NetworkConfig(height=32, width=32, channels=2, clusters=3)
-TRAINING = TrainingConfig(pretrain_steps=2, joint_steps=3, learning_rate=1e-3, cluster_learning_rate=1e-4)
+TRAINING = TrainingConfig(
+    pretrain_steps=2, joint_steps=3, learning_rate=1e-3, cluster_learning_rate=1e-4, precision="float32"
+)
 CPU = torch.device("cpu")
 
 

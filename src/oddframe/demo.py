@@ -15,6 +15,7 @@ from oddframe.core.records import Event
 from oddframe.data.scene import TEST_RECORDINGS, TRAIN_RECORDINGS, DrawnRecording, SceneSettings, write_truth
 from oddframe.demo_page import DemoRecording, write_page
 from oddframe.detect import Extras, RecordingReport, score
+from oddframe.errors import InputError
 from oddframe.files import output_error
 from oddframe.media.writer import VideoWriter
 from oddframe.metrics.baselines import FrameDifference
@@ -102,10 +103,13 @@ def run_demo(
         on_progress: Told phases "draw", those of `train`, and each recording's name.
 
     Raises:
+        InputError: If the folder holds something else than an earlier demo.
         OutputError: If something cannot be written.
     """
     began = time.monotonic()
     folder = Path(out)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "truth").is_dir():
+        raise InputError(f"{folder} must be a new folder or one of an earlier demo, but holds something else")
     drawn = scene or SceneSettings()
     frames = sum(one.frames for one in (*TRAIN_RECORDINGS, *TEST_RECORDINGS))
     counter = _Counter(on_progress, frames)
@@ -114,7 +118,7 @@ def run_demo(
     truths = [_draw(one, drawn, folder / "test", folder / "truth", counter) for one in TEST_RECORDINGS]
     run = folder / "run"
     train(
-        folder / "normal",
+        [folder / "normal" / f"{one.name}.mp4" for one in TRAIN_RECORDINGS],
         run,
         settings=settings or demo_settings(),
         overwrite=True,
@@ -122,7 +126,14 @@ def run_demo(
         on_progress=on_progress,
     )
     results = folder / "results"
-    scored = score(folder / "test", run, results, extras=Extras(overlay=True), device=device, on_progress=on_progress)
+    scored = score(
+        [folder / "test" / f"{one.name}.mp4" for one in TEST_RECORDINGS],
+        run,
+        results,
+        extras=Extras(overlay=True),
+        device=device,
+        on_progress=on_progress,
+    )
     recordings = [
         _compared(drawn_one, truth.labels, report, drawn.rate_fps)
         for drawn_one, truth, report in zip(TEST_RECORDINGS, truths, scored.recordings, strict=True)

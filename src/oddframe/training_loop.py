@@ -1,5 +1,6 @@
 """The loop over training steps, with its log and checkpoints (method section 6)."""
 
+import math
 import time
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from oddframe.checkpoint import save_checkpoint
 from oddframe.config import Settings
 from oddframe.data.training_clips import Batch, Positions, TrainingClips
+from oddframe.errors import RunError
 from oddframe.model.trainer import Trainer
 from oddframe.progress import Progress
 from oddframe.run_folder import RunFolder
@@ -76,6 +78,11 @@ class TrainingLoop:
         step = self.trainer.step
         if step % LOG_EVERY == 0 or step == total:
             self.losses = {name: loss.item() for name, loss in losses.items()}
+            if not all(map(math.isfinite, self.losses.values())):
+                raise RunError(
+                    f"losses must stay finite, but at step {step} they are {self.losses}; "
+                    "train again with a lower training.learning_rate"
+                )
             self.run.append(step=step, phase=phase, **self.losses)
         if self.held_out is not None and (step % max(1, total // VALIDATIONS) == 0 or step == total):
             self.run.append(step=step, phase=phase, held_out=self._validate(self.held_out))

@@ -62,8 +62,8 @@ class TrainingConfig:
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"training.{name} must be 0 or more, got {getattr(self, name)}")
         for name in ("batch_size", "learning_rate", "cluster_learning_rate", "margin", "centre_codes"):
-            if not getattr(self, name) > 0:
-                raise SettingsError(f"training.{name} must be above 0, got {getattr(self, name)}")
+            if not 0 < getattr(self, name) < float("inf"):
+                raise SettingsError(f"training.{name} must be above 0 and finite, got {getattr(self, name)}")
         if not self.steps:
             raise SettingsError("training.pretrain_steps and training.joint_steps must not both be 0")
 

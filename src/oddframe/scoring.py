@@ -88,7 +88,7 @@ class Model:
         row = 0
         for frame, clip in waiting:
             if clip is None or scored is None:
-                yield Score(frame.index, frame.time_s, picture=frame.picture)
+                yield Score(frame.index, _time_s(frame), picture=frame.picture)
                 continue
             yield _score(frame, scored, row, self.bundle.calibration, maps)
             row += 1
@@ -128,7 +128,7 @@ def _score(frame: Frame, scored: ClipScores, row: int, calibration: Calibration,
     raw = float(scored.raw[row])
     return Score(
         frame=frame.index,
-        time_s=frame.time_s,
+        time_s=_time_s(frame),
         score=calibration.score(raw),
         raw=raw,
         appearance=float(scored.appearance[row]),
@@ -137,3 +137,8 @@ def _score(frame: Frame, scored: ClipScores, row: int, calibration: Calibration,
         map=scored.maps[row] if maps else None,
         picture=frame.picture,
     )
+
+
+def _time_s(frame: Frame) -> float:
+    """A frame's time to the microsecond, so that 1.2000000000000002 reads 1.2."""
+    return round(frame.time_s, 6)

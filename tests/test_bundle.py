@@ -3,6 +3,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -193,6 +194,18 @@ def test_a_full_disk_leaves_the_old_bundle_and_nothing_else(folder):
 def test_a_bundle_is_found_by_itself_and_by_its_run(folder):
     assert find_bundle(folder) == folder
     assert find_bundle(str(folder.parent)) == folder
+
+
+def test_a_shipped_model_is_found_by_its_name_unless_a_path_is_there(folder, tmp_path, monkeypatch):
+    shipped = tmp_path / "package"
+    shutil.copytree(folder, shipped / "plaza")
+    monkeypatch.setattr("oddframe.bundle.SHIPPED", shipped)
+    monkeypatch.chdir(tmp_path)
+    assert find_bundle("plaza") == shipped / "plaza"
+    with pytest.raises(SourceNotFoundError):
+        find_bundle("elsewhere/plaza")
+    shutil.copytree(folder, tmp_path / "plaza")
+    assert find_bundle("plaza") == Path("plaza")
 
 
 def test_where_there_is_no_bundle_the_sentence_says_what_was_found(tmp_path):

@@ -29,6 +29,9 @@ from oddframe.model.network import Network, NetworkConfig
 
 __all__ = ["FORMAT", "Bundle", "find_bundle", "read_bundle", "write_bundle"]
 
+SHIPPED = Path(__file__).parent / "models"
+"""Where bundles that come with the package are, a folder each."""
+
 FORMAT = 1
 """Version of the folder's layout; a reader refuses others."""
 
@@ -54,17 +57,23 @@ class Bundle:
 
 
 def find_bundle(model: str | Path) -> Path:
-    """The bundle folder that MODEL names: a run folder or a bundle.
+    """The bundle folder that MODEL names: a run folder, a bundle or a model that comes with the package.
+
+    An existing path wins over a shipped model of the same name.
 
     Raises:
         SourceNotFoundError: If there is none.
     """
     path = Path(model)
-    for folder in (path, path / "bundle"):
+    shipped = [] if path.exists() or path.name != str(model) else [SHIPPED / path.name]
+    for folder in (path, path / "bundle", *shipped):
         if (folder / MANIFEST).is_file():
             return folder
     found = "neither it nor its bundle folder has a manifest.json" if path.exists() else "nothing is there"
-    raise SourceNotFoundError(f"{path} must be a run folder or a model bundle, but {found}; oddframe train makes one")
+    raise SourceNotFoundError(
+        f"{path} must be a run folder, a model bundle or the name of a shipped model, but {found}; "
+        "oddframe train makes one"
+    )
 
 
 def write_bundle(folder: Path, bundle: Bundle) -> None:

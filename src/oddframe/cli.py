@@ -48,7 +48,9 @@ class Preset(StrEnum):
 
 
 _MACHINE, _LEARNING, _OUTPUT = "Machine", "What is learned", "Output"
-Model = Annotated[str, typer.Option("--model", "-m", help="A run folder or a model bundle.")]
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="A run folder, a model bundle or the name of a shipped model.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, or a GPU such as cuda:0.", rich_help_panel=_MACHINE)]
 BatchSize = Annotated[int, typer.Option(help="Clips that run through the network at a time.", rich_help_panel=_MACHINE)]
 AsJson = Annotated[

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 
@@ -25,6 +26,8 @@ def test_a_whole_bundle_is_described(tiny_run):
         assert report["bundle"]["rate_fps"] == 10.0
         assert report["bundle"]["in_sample"] is False
         assert report["bundle"]["parameters"] > 1_000
+        weights = (tiny_run / "bundle" / "model.safetensors").read_bytes()
+        assert report["bundle"]["sha256"]["model.safetensors"] == hashlib.sha256(weights).hexdigest()
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "calibration.json", "README.md"])
@@ -43,7 +46,7 @@ def test_a_damaged_bundle_is_a_finding_with_the_name_of_the_file(name, tiny_run,
 def test_a_model_that_is_not_there_is_a_finding(tmp_path, oddframe_command):
     left = oddframe_command("doctor", "--model", tmp_path, "--json")
     assert left.code == 1
-    assert "must be a run folder or a model bundle" in left.json["bundle"]["problem"]
+    assert "must be a run folder, a model bundle or the name of a shipped model" in left.json["bundle"]["problem"]
 
 
 def test_a_missing_codec_is_a_finding(monkeypatch):

@@ -27,7 +27,7 @@ from oddframe.errors import BundleError, InputError, SourceNotFoundError
 from oddframe.files import output_error, write_bytes, write_json
 from oddframe.model.network import Network, NetworkConfig
 
-__all__ = ["FORMAT", "Bundle", "find_bundle", "read_bundle", "write_bundle"]
+__all__ = ["FORMAT", "Bundle", "find_bundle", "read_bundle", "read_hashes", "write_bundle"]
 
 SHIPPED = Path(__file__).parent / "models"
 """Where bundles that come with the package are, a folder each."""
@@ -107,7 +107,7 @@ def write_bundle(folder: Path, bundle: Bundle) -> None:
 def _settle(folder: Path) -> None:
     """Finish a replacement up to the manifest's word: its new files take their places, others go."""
     try:
-        hashes = _manifest(folder)
+        hashes = read_hashes(folder)
     except BundleError:
         hashes = {}
     try:
@@ -128,7 +128,7 @@ def read_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: If a file is missing, truncated, altered or of another format; it is named.
     """
-    hashes = _manifest(folder)
+    hashes = read_hashes(folder)
     contents = {name: _checked(folder, name, digest) for name, digest in hashes.items()}
     try:
         config = json.loads(contents[CONFIG])
@@ -149,7 +149,12 @@ def read_bundle(folder: Path) -> Bundle:
     )
 
 
-def _manifest(folder: Path) -> Mapping[str, str]:
+def read_hashes(folder: Path) -> Mapping[str, str]:
+    """SHA-256 of each file of a bundle, by name, as its manifest says.
+
+    Raises:
+        BundleError: If the manifest cannot be read, is of another format or leaves a file out.
+    """
     path = folder / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())

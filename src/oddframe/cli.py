@@ -322,7 +322,9 @@ def doctor(
         for device in report["devices"]:
             show_facts(device)
         if "bundle" in report:
+            hashes = report["bundle"].pop("sha256", {})
             show_facts({name: _yes(value) if name == "ok" else value for name, value in report["bundle"].items()})
+            show_facts({name: f"sha256 {digest}" for name, digest in hashes.items()})
     if not report["ok"]:
         raise typer.Exit(FINDING)
 

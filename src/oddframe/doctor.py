@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from oddframe import __version__
-from oddframe.bundle import find_bundle, read_bundle
+from oddframe.bundle import find_bundle, read_bundle, read_hashes
 from oddframe.errors import OddframeError
 from oddframe.media.codecs import codecs
 
@@ -94,4 +94,5 @@ def _bundle(model: str | Path) -> dict[str, Any]:
         "rate_fps": bundle.rate_fps,
         "threshold": bundle.calibration.threshold,
         "in_sample": bundle.calibration.in_sample,
+        "sha256": dict(read_hashes(folder)),
     }

@@ -131,3 +131,15 @@ def with_wrong_picture(folder):
 def test_writing_outside_of_the_block_is_refused(tmp_path):
     with pytest.raises(OutputError, match="use the writer in a with block"):
         VideoWriter(tmp_path / "a.mp4", 10, (64, 48)).write(picture(0))
+
+
+def test_the_same_pictures_make_the_same_file(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (60, 96, 160, 3), dtype=np.uint8)
+    contents = set()
+    for number in range(4):
+        path = tmp_path / f"{number}.mp4"
+        with VideoWriter(path, 10.0, (160, 96)) as video:
+            for picture in pictures:
+                video.write(picture)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1

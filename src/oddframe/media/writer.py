@@ -124,8 +124,8 @@ class VideoWriter:
         stream.width, stream.height = self._even
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
-        # With several threads x264 now and then writes other bytes for the same pictures, and what is trained on a drawn
-        # scene would differ from run to run.
+        # With several threads x264 now and then writes other bytes for the same pictures, and what is trained on a
+        # drawn scene would differ from run to run.
         stream.codec_context.thread_count = 1
         self._stream = stream
 

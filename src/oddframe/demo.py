@@ -26,7 +26,7 @@ from oddframe.training import train
 
 __all__ = ["DemoReport", "demo_settings", "run_demo"]
 
-STEPS = 1_500
+STEPS = 1_800
 """Training steps of the demo: the fast preset's training, cut to what two cores do in about three minutes."""
 
 

@@ -102,8 +102,8 @@ def test_files_are_safetensors_and_json(trainer, tmp_path):
     save_checkpoint(tmp_path, trainer, {})
     (folder,) = tmp_path.iterdir()
     assert sorted(path.name for path in folder.iterdir()) == [
-        "network.safetensors",
-        "optimisers.safetensors",
+        "network.00.safetensors",
+        "optimisers.00.safetensors",
         "state.json",
     ]
     json.loads((folder / "state.json").read_text())
@@ -152,7 +152,7 @@ def test_the_error_of_a_full_disk_is_read_out_of_that_of_safetensors():
     assert checkpoint.as_os_error(safetensors.SafetensorError("something else")).errno is None
 
 
-@pytest.mark.parametrize("name", ["network.safetensors", "optimisers.safetensors", "state.json"])
+@pytest.mark.parametrize("name", ["network.00.safetensors", "optimisers.00.safetensors", "state.json"])
 @pytest.mark.parametrize("damage", ["gone", "cut", "empty"])
 def test_a_damaged_checkpoint_is_named(name, damage, trainer, tmp_path):
     save_checkpoint(tmp_path, trainer, {})
@@ -171,3 +171,27 @@ def test_a_checkpoint_of_another_network_is_refused(trainer, tmp_path):
     wider = Trainer(Network(type(settings.network)(height=32, width=32, channels=3)), settings.training, CPU)
     with pytest.raises(RunError, match="000001 must be a checkpoint of this run's settings"):
         restore_checkpoint(tmp_path, wider)
+
+
+def test_large_states_are_cut_into_shards(trainer, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SHARD_BYTES", 20_000)
+    save_checkpoint(tmp_path, trainer, {})
+    (folder,) = tmp_path.iterdir()
+    for name in ("network", "optimisers"):
+        shards = sorted(folder.glob(f"{name}.*.safetensors"))
+        assert len(shards) > 2
+        for shard in shards:
+            with safetensors.safe_open(shard, "pt") as opened:
+                sizes = [opened.get_tensor(key).nbytes for key in opened.keys()]  # noqa: SIM118
+            assert sum(sizes) <= 20_000 or len(sizes) == 1
+    other = new_trainer(seed=1, pretrain_steps=1)
+    restore_checkpoint(tmp_path, other)
+    assert step(other) == step(trainer)
+
+
+def test_a_missing_shard_is_refused(trainer, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SHARD_BYTES", 20_000)
+    save_checkpoint(tmp_path, trainer, {})
+    next(tmp_path.glob("*/optimisers.01.safetensors")).unlink()
+    with pytest.raises(RunError, match="optimisers.01"):
+        restore_checkpoint(tmp_path, new_trainer(seed=1, pretrain_steps=1))

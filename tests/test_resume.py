@@ -33,8 +33,8 @@ def step_of_the_checkpoint(run):
         return None
     newest = max(numbered, key=lambda path: int(path.name))
     assert {path.name for path in newest.iterdir()} == {
-        "network.safetensors",
-        "optimisers.safetensors",
+        "network.00.safetensors",
+        "optimisers.00.safetensors",
         "state.json",
     }
     return json.loads((newest / "state.json").read_text())["step"]
@@ -232,7 +232,7 @@ def test_other_footage_is_refused(train, oddframe_command, footage, tmp_path, vi
 def test_a_damaged_checkpoint_is_named(train, tmp_path):
     run = tmp_path / "run"
     assert train(run, phase="joint", done=8).code == -signal.SIGKILL
-    (weights,) = run.glob("checkpoint/*/network.safetensors")
+    (weights,) = run.glob("checkpoint/*/network.00.safetensors")
     weights.write_bytes(weights.read_bytes()[:-7])
     left = train(run, resume=True)
     assert left.code == 2

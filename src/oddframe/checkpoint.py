@@ -18,7 +18,10 @@ from oddframe.model.trainer import Trainer
 
 __all__ = ["restore_checkpoint", "save_checkpoint"]
 
-_NETWORK, _OPTIMISERS, _STATE = "network.safetensors", "optimisers.safetensors", "state.json"
+_NETWORK, _OPTIMISERS, _STATE = "network", "optimisers", "state.json"
+
+SHARD_BYTES = 16_000_000
+"""Largest file of a checkpoint, unless one tensor alone is larger; small files pass where large ones are refused."""
 
 
 def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) -> None:
@@ -42,9 +45,14 @@ def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) ->
         for left_over in folder.glob(".writing-*"):
             shutil.rmtree(left_over, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
-        save_file(_contiguous(trainer.network.state_dict()), temporary / _NETWORK)
-        save_file(_contiguous(dict(_optimiser_tensors(trainer))), temporary / _OPTIMISERS)
-        state = {"step": trainer.step, "centred": trainer.centred, "facts": dict(facts)}
+        shards = {
+            name: _save(tensors, temporary, name)
+            for name, tensors in (
+                (_NETWORK, trainer.network.state_dict()),
+                (_OPTIMISERS, dict(_optimiser_tensors(trainer))),
+            )
+        }
+        state = {"step": trainer.step, "centred": trainer.centred, "shards": shards, "facts": dict(facts)}
         (temporary / _STATE).write_text(json.dumps(state, indent=2))
         for path in (*temporary.iterdir(), temporary):
             sync(path)
@@ -71,8 +79,9 @@ def restore_checkpoint(folder: Path, trainer: Trainer) -> dict[str, Any] | None:
     newest = numbered[-1]
     try:
         state = json.loads((newest / _STATE).read_text())
-        trainer.network.load_state_dict(load_file(newest / _NETWORK, device=str(trainer.device)))
-        _load_optimisers(trainer, load_file(newest / _OPTIMISERS))
+        shards = state["shards"]
+        trainer.network.load_state_dict(_load(newest, _NETWORK, shards[_NETWORK], device=str(trainer.device)))
+        _load_optimisers(trainer, _load(newest, _OPTIMISERS, shards[_OPTIMISERS], device="cpu"))
         trainer.step, trainer.centred = int(state["step"]), bool(state["centred"])
         facts: dict[str, Any] = state["facts"]
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -99,8 +108,32 @@ def _numbered(folder: Path) -> list[Path]:
     return sorted((path for path in folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
 
 
-def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+def _save(tensors: Mapping[str, Tensor], folder: Path, name: str) -> int:
+    """Write tensors in order into shards of at most `SHARD_BYTES`; returns how many there are."""
+    shards: list[dict[str, Tensor]] = [{}]
+    room = SHARD_BYTES
+    for key, tensor in tensors.items():
+        size = tensor.numel() * tensor.element_size()
+        if size > room and shards[-1]:
+            shards.append({})
+            room = SHARD_BYTES
+        shards[-1][key] = tensor.contiguous()
+        room -= size
+    for number, shard in enumerate(shards):
+        save_file(shard, _shard(folder, name, number))
+    return len(shards)
+
+
+def _load(folder: Path, name: str, shards: int, *, device: str) -> dict[str, Tensor]:
+    """Read back what `_save` wrote."""
+    tensors: dict[str, Tensor] = {}
+    for number in range(shards):
+        tensors |= load_file(_shard(folder, name, number), device=device)
+    return tensors
+
+
+def _shard(folder: Path, name: str, number: int) -> Path:
+    return folder / f"{name}.{number:02d}.safetensors"
 
 
 def _optimiser_tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:

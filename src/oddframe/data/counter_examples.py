@@ -41,16 +41,20 @@ class CounterExamples:
         most: Most of them in one clip, at least 1.
         company: Share of all clips, 0 to 1, in which passers-by of another clip walk along at their own place and pace.
             They stay normal: the control that keeps the seams of a cut-out from being the sign.
+        fast_forward: Share of all clips, 0 to below 1, played two to five times as fast as a whole: whatever moves fast in
+            them is abnormal, and should have stayed where it was. No cut-out, and many places at once.
     """
 
     share: float = 0.0
     kinds: tuple[Kind, ...] = ("foreign", "misplaced", "speed")
     most: int = 1
     company: float = 0.0
+    fast_forward: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.share < 1.0:
-            raise SettingsError(f"data.counter_examples.share must be from 0 to below 1, got {self.share}")
+        for name in ("share", "fast_forward"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise SettingsError(f"data.counter_examples.{name} must be from 0 to below 1, got {getattr(self, name)}")
         if not 0.0 <= self.company <= 1.0:
             raise SettingsError(f"data.counter_examples.company must be from 0 to 1, got {self.company}")
         if self.most < 1:
@@ -131,6 +135,14 @@ class Forger:
                 content, alpha = content[:, :, ::-1], alpha[:, :, ::-1]
         start = np.clip(start, 0, np.array([height, width]) - content.shape[1:3])
         return _paste(clip, content, alpha, start, np.zeros(2))
+
+    def moving(self, clip: Pixels) -> Mask:
+        """Where somebody or something passes in a clip T x H x W x C: bool H x W."""
+        frames = clip.astype(np.float32)
+        steps = np.abs(np.diff(frames, axis=0)).max(axis=(0, 3)) > FOREGROUND
+        there = np.abs(frames - self.empty).max(axis=(0, 3)) > FOREGROUND
+        moves: Mask = steps & there
+        return moves
 
     def _foreground(self, frame: Pixels) -> Mask:
         far: Mask = np.abs(frame - self.empty).max(axis=2) > FOREGROUND

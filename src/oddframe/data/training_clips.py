@@ -168,11 +168,18 @@ class TrainingClips:
         numbers = order[begin : begin + size]
         clips = self.clips(numbers)
         random = np.random.default_rng([seed, 2, step])
-        for row in np.flatnonzero(random.random(size) < counter_examples.company):
+        abnormal = np.zeros(clips.shape[:1] + clips.shape[2:4], dtype=np.bool_)
+        fast = random.random(size) < counter_examples.fast_forward
+        for row in np.flatnonzero(fast):
+            forwarded = self._sped_up(random, 5)
+            if forwarded is not None:
+                clips[row] = forwarded
+                abnormal[row] = self.forger.moving(forwarded)
+        for row in np.flatnonzero(~fast & (random.random(size) < counter_examples.company)):
             joined = self.forger.somebody(clips[row], self._any_clip(random), random, misplaced=False)
             clips[row] = clips[row] if joined is None else joined[0]
         first, last, rebuilt = clips[:, 0].copy(), clips[:, 4].copy(), clips[:, self.rebuilt_index].copy()
-        abnormal = np.zeros(clips.shape[:1] + clips.shape[2:4], dtype=np.bool_)
+        last[abnormal] = first[abnormal]
         for row in np.flatnonzero(random.random(size) < counter_examples.share):
             for _ in range(int(random.integers(counter_examples.most)) + 1):
                 kind = counter_examples.kinds[int(random.integers(len(counter_examples.kinds)))]
@@ -190,7 +197,7 @@ class TrainingClips:
         """A counter-example made of a clip and a random other one; None where that one has nothing to give."""
         if kind == "foreign":
             return self.forger.foreign(clip, self._any_clip(random), random)
-        other = self._sped_up(random) if kind == "speed" else self._any_clip(random)
+        other = self._sped_up(random, 4) if kind == "speed" else self._any_clip(random)
         if other is None:
             return None
         if kind == "reverse":
@@ -201,11 +208,11 @@ class TrainingClips:
         clip: Pixels = self.clips(random.integers(0, len(self), 1))[0]
         return clip
 
-    def _sped_up(self, random: np.random.Generator) -> Pixels | None:
-        """Any clip, two to four times as fast; None where the footage ends too soon."""
+    def _sped_up(self, random: np.random.Generator, most: int) -> Pixels | None:
+        """Any clip, two to ``most`` times as fast; None where the footage ends too soon."""
         number = int(random.integers(len(self)))
         start, room = self.starts[number], self.ends[number] - 1 - self.starts[number]
-        factor = min(int(random.integers(2, 5)), int(room // ((FRAMES_PER_CLIP - 1) * self.interval)))
+        factor = min(int(random.integers(2, most + 1)), int(room // ((FRAMES_PER_CLIP - 1) * self.interval)))
         if factor < 2:
             return None
         return self.cache.take(start + np.arange(FRAMES_PER_CLIP) * self.interval * factor)

@@ -34,6 +34,13 @@ class Settings:
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
+    def __post_init__(self) -> None:
+        whole = (self.network.height, self.network.width)
+        if any(side > most for side, most in zip(self.data.crop, whole, strict=False)):
+            raise SettingsError(
+                f"data.crop must fit into the frame of {whole[0]} x {whole[1]}, got {list(self.data.crop)}"
+            )
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as in a settings file."""
         return asdict(self)

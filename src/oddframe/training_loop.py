@@ -71,10 +71,11 @@ class TrainingLoop:
     def _step(self, total: int) -> None:
         training = self.settings.training
         phase = self.trainer.phase
+        data = self.settings.data
         batch = self.clips.batch(
-            self.trainer.step, training.batch_size, training.seed, self.settings.data.counter_examples
+            self.trainer.step, training.batch_size, training.seed, data.counter_examples, data.crop
         )
-        losses = self.trainer.train_step(*batch)
+        losses = self.trainer.train_step(*batch.arrays, corner=batch.corner)
         step = self.trainer.step
         if step % LOG_EVERY == 0 or step == total:
             self.losses = {name: loss.item() for name, loss in losses.items()}
@@ -94,7 +95,7 @@ class TrainingLoop:
         numbers = held_out.evenly(MOST_VALIDATED)
         for begin in range(0, len(numbers), SCORING_BATCH):
             batch = _as_filmed(held_out, numbers[begin : begin + SCORING_BATCH])
-            for name, loss in self.trainer.losses(*batch).items():
+            for name, loss in self.trainer.losses(*batch.arrays).items():
                 sums[name] = sums.get(name, 0.0) + loss * len(batch.clips)
         return {name: value / len(numbers) for name, value in sums.items()}
 

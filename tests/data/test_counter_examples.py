@@ -1,9 +1,11 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from oddframe.data.cache import Stretch
 from oddframe.data.counter_examples import CounterExamples, Forger
-from oddframe.data.training_clips import TrainingClips
+from oddframe.data.training_clips import DataConfig, TrainingClips
 from oddframe.errors import SettingsError
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 80
@@ -174,3 +176,42 @@ def test_shares_out_of_range_are_refused(share):
 def test_unknown_kinds_are_refused(kinds):
     with pytest.raises(SettingsError, match="kinds must be some of"):
         CounterExamples(share=0.1, kinds=kinds)
+
+
+def test_a_crop_shows_one_part_of_every_frame_where_somebody_passes():
+    clips = training_clips()
+    wanted = CounterExamples(share=0.5, company=0.5, fast_forward=0.2)
+    corners = set()
+    for step in range(30):
+        whole, part = (clips.batch(step, 4, 0, CounterExamples(), crop) for crop in ((), (32, 32)))
+        top, left = part.corner
+        window = (slice(None), slice(None), slice(top, top + 32), slice(left, left + 32))
+        np.testing.assert_array_equal(part.clips, whole.clips[window])
+        forged = clips.batch(step, 4, 0, wanted, (32, 32))
+        assert forged.clips.shape[2:4] == forged.abnormal.shape[1:] == (32, 32)
+        corners.add(part.corner)
+    assert corners == {(0, 0), (0, 32)}  # nothing ever passes below
+
+
+def test_what_moves_in_a_fast_forwarded_clip_is_abnormal_and_should_have_stayed():
+    clips = training_clips()
+    seen = 0
+    for step in range(40):
+        batch = clips.batch(step, 4, 0, CounterExamples(fast_forward=0.9))
+        for clip, first, last, abnormal in zip(batch.clips, batch.first, batch.last, batch.abnormal, strict=True):
+            if not abnormal.any():
+                continue
+            seen += 1
+            np.testing.assert_array_equal(last[abnormal], first[abnormal])
+            np.testing.assert_array_equal(last[~abnormal], clip[4][~abnormal])
+            bright = np.argwhere(clip[:, 12, :, 0] == 220)
+            lefts = [bright[bright[:, 0] == frame, 1].min() for frame in range(5)]
+            assert any(abs(b - a) >= 4 for a, b in itertools.pairwise(lefts))  # as filmed it moves by 2
+            assert not abnormal[24:].any()
+    assert seen > 60
+
+
+@pytest.mark.parametrize("crop", [(32,), (33, 32), (0, 32), (32, 32, 32)])
+def test_a_crop_has_two_sides_in_steps(crop):
+    with pytest.raises(SettingsError, match="data.crop must be a height and a width, multiples of 32"):
+        DataConfig(crop=crop)

@@ -87,3 +87,13 @@ def test_picture_of_the_empty_scene_is_added_to_what_is_decoded(draw):
     rebuilt, same_code = stream(frame)
     torch.testing.assert_close(rebuilt - decoded, scene.expand(2, -1, -1, -1))
     assert torch.equal(code, same_code)
+
+
+def test_a_part_of_the_frame_gets_its_part_of_the_empty_scene(draw):
+    stream = AppearanceAutoencoder(1, 2, 1, "l1", empty_shape=(16, 32)).double().eval()
+    part = draw(1, 1, 8, 16)
+    with torch.no_grad():
+        bare, _ = stream(part)
+        stream.empty.copy_(draw(1, 16, 32))
+        rebuilt, _ = stream(part, (8, 16))
+    torch.testing.assert_close(rebuilt, bare + stream.empty[:, 8:, 16:])

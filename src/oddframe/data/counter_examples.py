@@ -6,6 +6,7 @@ marked, so that their codes can be kept away from the centres. Related: "learnin
 temporal pseudo-anomalies (Astrid et al., 2021).
 """
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -41,8 +42,8 @@ class CounterExamples:
         most: Most of them in one clip, at least 1.
         company: Share of all clips, 0 to 1, in which passers-by of another clip walk along at their own place and pace.
             They stay normal: the control that keeps the seams of a cut-out from being the sign.
-        fast_forward: Share of all clips, 0 to below 1, played two to five times as fast as a whole: whatever moves fast in
-            them is abnormal, and should have stayed where it was. No cut-out, and many places at once.
+        fast_forward: Share of all clips, 0 to below 1, played two to five times as fast as a whole: whatever moves fast
+            in them is abnormal, and should have stayed where it was. No cut-out, and many places at once.
     """
 
     share: float = 0.0
@@ -54,7 +55,9 @@ class CounterExamples:
     def __post_init__(self) -> None:
         for name in ("share", "fast_forward"):
             if not 0.0 <= getattr(self, name) < 1.0:
-                raise SettingsError(f"data.counter_examples.{name} must be from 0 to below 1, got {getattr(self, name)}")
+                raise SettingsError(
+                    f"data.counter_examples.{name} must be from 0 to below 1, got {getattr(self, name)}"
+                )
         if not 0.0 <= self.company <= 1.0:
             raise SettingsError(f"data.counter_examples.company must be from 0 to 1, got {self.company}")
         if self.most < 1:
@@ -72,13 +75,28 @@ class Forger:
     Args:
         frames: Frames of the normal footage, evenly over it, uint8 N x H x W x C; they tell the empty scene (their
             median) and where things ever are.
+
+    Attributes:
+        empty: The empty scene, H x W x C in 0..255.
+        quiet: Where hardly anything ever is, H x W.
     """
 
     def __init__(self, frames: Pixels) -> None:
         self.empty: Floats = np.median(frames, axis=0).astype(np.float32)
         busy = np.mean([self._foreground(frame) for frame in frames], axis=0)
-        quiet = busy < QUIET
-        self._quiet = np.argwhere(quiet) if quiet.any() else np.argwhere(np.ones_like(quiet))
+        self.quiet: Mask = busy < QUIET
+
+    def window(self, rows: slice, columns: slice) -> "Forger":
+        """The forger of a part of the view."""
+        part = copy(self)
+        part.empty, part.quiet = self.empty[rows, columns], self.quiet[rows, columns]
+        return part
+
+    def busy_place(self, random: np.random.Generator) -> tuple[int, int]:
+        """Row and column of a random place where somebody passes now and then."""
+        places = np.argwhere(~self.quiet)
+        y, x = places[random.integers(len(places))] if len(places) else np.array(self.quiet.shape) // 2
+        return int(y), int(x)
 
     def foreign(self, clip: Pixels, other: Pixels, random: np.random.Generator) -> tuple[Pixels, Mask]:
         """``clip`` with an object made of a piece of ``other``, changed in look, standing or drifting.
@@ -129,7 +147,8 @@ class Forger:
         alpha = np.stack([self._matte(other[number])[window[1:]] for number in range(frames)]) * soft
         start = np.array([top, left], dtype=np.float64)
         if misplaced:
-            middle = self._quiet[random.integers(len(self._quiet))]
+            quiet = np.argwhere(self.quiet if self.quiet.any() else np.ones_like(self.quiet))
+            middle = quiet[random.integers(len(quiet))]
             start = middle - np.array(content.shape[1:3]) / 2
             if random.random() < 0.5:
                 content, alpha = content[:, :, ::-1], alpha[:, :, ::-1]

@@ -19,6 +19,9 @@ __all__ = ["Batch", "DataConfig", "TrainingClips", "split", "too_short"]
 FORGER_FRAMES = 128
 """Frames from which the empty scene is taken: their median must be free of passers-by."""
 
+CROP_STEP = 32
+"""Corners and sides of crops are multiples of this, so that places of the codes lie in them as in the whole frame."""
+
 Positions = npt.NDArray[np.int64]
 
 
@@ -30,15 +33,23 @@ class DataConfig:
         hold_out: Share of the normal footage kept for validation and calibration, 0 to 0.5: whole recordings where
             there are enough of them, else the end of each stretch; never shuffled frames. With 0, calibration uses
             the training clips and is marked in-sample.
+        crop: Height and width in pixels of the part of the frame that a training step looks at, around a place where
+            somebody passes now and then, multiples of 32; none is the whole frame, as published. The streams are
+            convolutional: they learn from a part what they then see in the whole, in less time.
         counter_examples: Clips made abnormal on purpose.
     """
 
     hold_out: float = 0.15
+    crop: tuple[int, ...] = ()
     counter_examples: CounterExamples = field(default_factory=CounterExamples)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.hold_out <= 0.5:
             raise SettingsError(f"data.hold_out must be from 0 to 0.5, got {self.hold_out}")
+        if self.crop and (len(self.crop) != 2 or any(side < 32 or side % CROP_STEP for side in self.crop)):
+            raise SettingsError(
+                f"data.crop must be a height and a width, multiples of {CROP_STEP}, or empty, got {list(self.crop)}"
+            )
 
 
 class Batch(NamedTuple):
@@ -50,6 +61,7 @@ class Batch(NamedTuple):
         last: uint8 B x H x W x C, x4 of the clip as it should be.
         rebuilt: uint8 B x H x W x C, the frame that the spatial stream should give.
         abnormal: bool B x H x W, where the clip was made abnormal on purpose; false where it is as filmed.
+        corner: Row and column in the whole frame of the crop that all of these show.
     """
 
     clips: Pixels
@@ -57,6 +69,12 @@ class Batch(NamedTuple):
     last: Pixels
     rebuilt: Pixels
     abnormal: npt.NDArray[np.bool_]
+    corner: tuple[int, int] = (0, 0)
+
+    @property
+    def arrays(self) -> tuple[Pixels, Pixels, Pixels, Pixels, npt.NDArray[np.bool_]]:
+        """All but the corner."""
+        return self.clips, self.first, self.last, self.rebuilt, self.abnormal
 
 
 def split(stretches: tuple[Stretch, ...], hold_out: float, span: int) -> tuple[list[Stretch], list[Stretch]]:
@@ -159,60 +177,97 @@ class TrainingClips:
             yield self.clips(numbers[begin : begin + size])
             self.cache.release()
 
-    def batch(self, step: int, size: int, seed: int, counter_examples: CounterExamples) -> Batch:
+    def batch(
+        self, step: int, size: int, seed: int, counter_examples: CounterExamples, crop: tuple[int, ...] = ()
+    ) -> Batch:
         """The batch of a training step: epochs are shuffled anew, the last few clips of each are left over."""
         size = min(size, len(self))
         per_epoch = len(self) // size
         order = np.random.default_rng([seed, 1, step // per_epoch]).permutation(len(self))
         begin = step % per_epoch * size
         numbers = order[begin : begin + size]
-        clips = self.clips(numbers)
         random = np.random.default_rng([seed, 2, step])
+        view = _View(self, _corner(self.forger, crop, random), crop)
+        clips = view.clips(numbers)
         abnormal = np.zeros(clips.shape[:1] + clips.shape[2:4], dtype=np.bool_)
         fast = random.random(size) < counter_examples.fast_forward
         for row in np.flatnonzero(fast):
-            forwarded = self._sped_up(random, 5)
+            forwarded = view.sped_up(random, 5)
             if forwarded is not None:
                 clips[row] = forwarded
-                abnormal[row] = self.forger.moving(forwarded)
+                abnormal[row] = view.forger.moving(forwarded)
         for row in np.flatnonzero(~fast & (random.random(size) < counter_examples.company)):
-            joined = self.forger.somebody(clips[row], self._any_clip(random), random, misplaced=False)
+            joined = view.forger.somebody(clips[row], view.any_clip(random), random, misplaced=False)
             clips[row] = clips[row] if joined is None else joined[0]
         first, last, rebuilt = clips[:, 0].copy(), clips[:, 4].copy(), clips[:, self.rebuilt_index].copy()
         last[abnormal] = first[abnormal]
         for row in np.flatnonzero(random.random(size) < counter_examples.share):
             for _ in range(int(random.integers(counter_examples.most)) + 1):
                 kind = counter_examples.kinds[int(random.integers(len(counter_examples.kinds)))]
-                forged = self._forged(clips[row], kind, random)
+                forged = view.forged(clips[row], kind, random)
                 if forged is not None:
                     clips[row] = forged[0]
                     abnormal[row] |= forged[1]
         if step % 32 == 0:
             self.cache.release()
-        return Batch(clips, first, last, rebuilt, abnormal)
+        return Batch(clips, first, last, rebuilt, abnormal, view.corner)
 
-    def _forged(
+
+class _View:
+    """The part of the frames that a training step looks at."""
+
+    def __init__(self, whole: TrainingClips, corner: tuple[int, int], crop: tuple[int, ...]) -> None:
+        self.whole = whole
+        self.corner = corner
+        if crop:
+            self.rows, self.columns = (slice(at, at + side) for at, side in zip(corner, crop, strict=True))
+            self.forger = whole.forger.window(self.rows, self.columns)
+        else:
+            self.rows = self.columns = slice(None)
+            self.forger = whole.forger
+
+    def clips(self, numbers: Positions) -> Pixels:
+        return self._part(self.whole.clips(numbers))
+
+    def any_clip(self, random: np.random.Generator) -> Pixels:
+        clip: Pixels = self.clips(random.integers(0, len(self.whole), 1))[0]
+        return clip
+
+    def sped_up(self, random: np.random.Generator, most: int) -> Pixels | None:
+        """Any clip, two to ``most`` times as fast; None where the footage ends too soon."""
+        whole = self.whole
+        number = int(random.integers(len(whole)))
+        start, room = whole.starts[number], whole.ends[number] - 1 - whole.starts[number]
+        factor = min(int(random.integers(2, most + 1)), int(room // ((FRAMES_PER_CLIP - 1) * whole.interval)))
+        if factor < 2:
+            return None
+        return self._part(whole.cache.take(start + np.arange(FRAMES_PER_CLIP) * whole.interval * factor))
+
+    def forged(
         self, clip: Pixels, kind: Kind, random: np.random.Generator
     ) -> tuple[Pixels, npt.NDArray[np.bool_]] | None:
         """A counter-example made of a clip and a random other one; None where that one has nothing to give."""
         if kind == "foreign":
-            return self.forger.foreign(clip, self._any_clip(random), random)
-        other = self._sped_up(random, 4) if kind == "speed" else self._any_clip(random)
+            return self.forger.foreign(clip, self.any_clip(random), random)
+        other = self.sped_up(random, 4) if kind == "speed" else self.any_clip(random)
         if other is None:
             return None
         if kind == "reverse":
             other = other[::-1]
         return self.forger.somebody(clip, other, random, misplaced=kind == "misplaced")
 
-    def _any_clip(self, random: np.random.Generator) -> Pixels:
-        clip: Pixels = self.clips(random.integers(0, len(self), 1))[0]
-        return clip
+    def _part(self, pixels: Pixels) -> Pixels:
+        return pixels[..., self.rows, self.columns, :]
 
-    def _sped_up(self, random: np.random.Generator, most: int) -> Pixels | None:
-        """Any clip, two to ``most`` times as fast; None where the footage ends too soon."""
-        number = int(random.integers(len(self)))
-        start, room = self.starts[number], self.ends[number] - 1 - self.starts[number]
-        factor = min(int(random.integers(2, most + 1)), int(room // ((FRAMES_PER_CLIP - 1) * self.interval)))
-        if factor < 2:
-            return None
-        return self.cache.take(start + np.arange(FRAMES_PER_CLIP) * self.interval * factor)
+
+def _corner(forger: Forger, crop: tuple[int, ...], random: np.random.Generator) -> tuple[int, int]:
+    """Top and left of a crop around a place where somebody passes now and then; (0, 0) for the whole frame."""
+    if not crop:
+        return 0, 0
+    place = forger.busy_place(random)
+    shifts = random.uniform(0.2, 0.8, 2)
+    tops = [
+        int(np.clip(at - side * shift, 0, full - side)) // CROP_STEP * CROP_STEP
+        for at, side, shift, full in zip(place, crop, shifts, forger.quiet.shape, strict=True)
+    ]
+    return tops[0], tops[1]

@@ -56,8 +56,16 @@ class AppearanceAutoencoder(nn.Module):
             x = block(x)
         return normalise_code(torch.relu(self.to_code(x)), self.code_norm)
 
-    def forward(self, frame: Tensor) -> tuple[Tensor, Tensor]:
-        """Rebuild ``frame`` (B x C x H x W in [0, 1]); returns (x̂, z_a)."""
+    def forward(self, frame: Tensor, corner: tuple[int, int] = (0, 0)) -> tuple[Tensor, Tensor]:
+        """Rebuild ``frame`` (B x C x H x W in [0, 1]), which may be a part of the whole one; returns (x̂, z_a).
+
+        Args:
+            frame: What to rebuild.
+            corner: Top and left of the part in the whole frame.
+        """
         code = self.encode(frame)
         rebuilt: Tensor = self.decoder(code)
-        return (rebuilt if self.empty is None else rebuilt + self.empty), code
+        if self.empty is None:
+            return rebuilt, code
+        (top, left), (height, width) = corner, frame.shape[-2:]
+        return rebuilt + self.empty[:, top : top + height, left : left + width], code

@@ -179,13 +179,16 @@ class Network(nn.Module):
         """Position in the clip of the frame that the spatial stream rebuilds."""
         return 0 if self.config.rebuilt_frame == "first" else 4
 
-    def forward(self, clips: Tensor) -> Outputs:
-        """Run both streams on clips, uint8 B x 5 x H x W x C in 0..255."""
+    def forward(self, clips: Tensor, corner: tuple[int, int] = (0, 0)) -> Outputs:
+        """Run both streams on clips, uint8 B x 5 x H x W x C in 0..255.
+
+        Where the clips are a part of the frame, ``corner`` is its top and left in the whole one.
+        """
         frames = self.frames(clips)
         rebuilt = difference = None
         codes = []
         if self.appearance is not None:
-            rebuilt, code = self.appearance(frames[:, self.rebuilt_index])
+            rebuilt, code = self.appearance(frames[:, self.rebuilt_index], corner)
             codes.append(code)
         if self.motion is not None:
             difference, code = self.motion(frames[:, :4].flatten(1, 2))

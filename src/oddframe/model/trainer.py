@@ -128,8 +128,12 @@ class Trainer:
         """Whether the centres are to be placed before the next step."""
         return not self.centred and self.step == self.config.pretrain_steps
 
-    def train_step(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> dict[str, Tensor]:
-        """Take one step on a batch, given as the fields of `Batch`; returns the losses as they were before it.
+    def train_step(
+        self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_], corner: tuple[int, int] = (0, 0)
+    ) -> dict[str, Tensor]:
+        """Take one step on a batch, given as the arrays of `Batch`; returns the losses as they were before it.
+
+        Where the batch shows a part of the frame, ``corner`` is its top and left in the whole one.
 
         The gradient of the cluster loss reaches the centres and the last convolution of each encoder only, unless
         codes are repelled. Both optimisers step on gradients of the same forward pass; the research code runs a
@@ -142,7 +146,7 @@ class Trainer:
         for name, optimiser in self.optimisers():
             optimiser.param_groups[0]["lr"] = rates[name] * factor
             optimiser.zero_grad(set_to_none=True)
-        losses = self._losses(self._to_device(*batch))
+        losses = self._losses(self._to_device(*batch), corner)
         clustered = [losses[name] for name in ("cluster", "repulsion") if name in losses]
         total = torch.stack([losses[name] for name in ("appearance", "motion") if name in losses]).sum()
         pulls: tuple[Tensor, ...] = ()
@@ -184,10 +188,10 @@ class Trainer:
     def _to_device(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> Wanted:
         return Wanted(*(torch.from_numpy(part).to(self.device, non_blocking=True) for part in batch))
 
-    def _losses(self, wanted: Wanted) -> dict[str, Tensor]:
+    def _losses(self, wanted: Wanted, corner: tuple[int, int] = (0, 0)) -> dict[str, Tensor]:
         """Losses by name, in float32 whatever the precision of the network's inside."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
-            outputs = self.network(wanted.clips)
+            outputs = self.network(wanted.clips, corner)
         first, last, rebuilt = self.network.frames(
             torch.stack([wanted.first, wanted.last, wanted.rebuilt], dim=1)
         ).unbind(1)

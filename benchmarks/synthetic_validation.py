@@ -3,10 +3,11 @@
     ODDFRAME_PED2=... python benchmarks/synthetic_validation.py -o runs/ped2-validation
 
 Four of the sixteen training recordings are kept from training and become the test recordings of a benchmark in the
-frame-folder layout that `oddframe train` and `oddframe eval` read: each as it was filmed, and several times with something
-added that the training's counter-examples do not contain: a drawn cyclist, a drawn cart, and a real pedestrian cut out of
-another recording who glides at twice to four times a walker's pace without moving a leg, as on a skateboard. As a control some
-recordings get a cut-out pedestrian who walks as filmed; they count as normal. Pixel masks say where.
+frame-folder layout that `oddframe train` and `oddframe eval` read: each as it was filmed, and several times with
+something added that the training's counter-examples do not contain: a drawn cyclist, a drawn cart, and a real
+pedestrian cut out of another recording who glides at twice to four times a walker's pace without moving a leg, as on a
+skateboard. As a control some recordings get a cut-out pedestrian who walks as filmed; they count as normal. Pixel masks
+say where.
 """
 
 import argparse
@@ -65,13 +66,22 @@ def people(frames: Floats, empty: Floats) -> list[Cutout]:
             alone = labels[place] == number
             height, width = alone.shape
             if PEOPLE_PX[0] <= alone.sum() <= PEOPLE_PX[1] and 1.3 < height / width < 4.0 and height > 14:
-                wide = (slice(max(0, place[0].start - 2), place[0].stop + 2), slice(max(0, place[1].start - 2), place[1].stop + 2))
-                soft = np.clip(ndimage.gaussian_filter((labels[wide] == number).astype(np.float32), 0.7) * 1.6 - 0.2, 0.0, 1.0)
+                wide = (
+                    slice(max(0, place[0].start - 2), place[0].stop + 2),
+                    slice(max(0, place[1].start - 2), place[1].stop + 2),
+                )
+                soft = np.clip(
+                    ndimage.gaussian_filter((labels[wide] == number).astype(np.float32), 0.7) * 1.6 - 0.2, 0.0, 1.0
+                )
                 found.append((wide[0].start, wide[1].start, soft.astype(np.float32), frame[wide]))
         following = []
         for one in running:
             top, left, alpha, _ = one.patches[-1]
-            near = [f for f in found if abs(f[0] - top) < 4 and abs(f[1] - left) < 5 and abs(f[2].shape[1] - alpha.shape[1]) < 5]
+            near = [
+                f
+                for f in found
+                if abs(f[0] - top) < 4 and abs(f[1] - left) < 5 and abs(f[2].shape[1] - alpha.shape[1]) < 5
+            ]
             if len(near) == 1:
                 one.patches.append(near[0])
                 found = [f for f in found if f is not near[0]]
@@ -130,6 +140,7 @@ def drawn(kind: str, random: np.random.Generator) -> Iterator[tuple[int, int, Fl
 
 
 def main() -> None:
+    """Write the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)

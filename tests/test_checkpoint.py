@@ -193,5 +193,5 @@ def test_a_missing_shard_is_refused(trainer, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "SHARD_BYTES", 20_000)
     save_checkpoint(tmp_path, trainer, {})
     next(tmp_path.glob("*/optimisers.01.safetensors")).unlink()
-    with pytest.raises(RunError, match="optimisers.01"):
+    with pytest.raises(RunError, match=r"optimisers\.01"):
         restore_checkpoint(tmp_path, new_trainer(seed=1, pretrain_steps=1))

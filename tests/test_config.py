@@ -148,8 +148,3 @@ def test_every_setting_is_described():
 def test_the_first_preset_is_the_published_method():
     assert PRESETS["paper"] == Settings()
     assert set(PRESETS) >= {"paper", "fast"}
-
-
-def test_a_crop_must_fit_into_the_frame():
-    with pytest.raises(SettingsError, match="data.crop must fit into the frame of 128 x 192"):
-        from_mapping({"data": {"crop": [160, 160]}}, PRESETS["fast"])

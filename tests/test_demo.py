@@ -83,7 +83,8 @@ def test_everything_on_the_page_is_there(shown):
 def test_progress_is_told_from_drawing_to_scoring(shown):
     _, told = shown
     phases = list(dict.fromkeys(phase for phase, *_ in told))
-    assert phases == ["draw", "read", "pretrain", "centres", "joint", "calibrate", "test_01", "test_02"]
+    training = ["read", "health", "pretrain", "centres", "joint", "calibrate", "guard"]
+    assert phases == ["draw", *training, "test_01", "test_02"]
     assert ("draw", 240, 240, {}) in told
 
 
@@ -103,10 +104,10 @@ def test_the_command_says_what_was_found(flags, shown, monkeypatch, capsys):
         assert f"{report.events_found} of {report.events_total} true events" in out
 
 
-def test_the_demo_trains_the_fast_preset_for_fewer_steps():
+def test_the_demo_trains_the_fast_preset_at_half_the_size_for_fewer_steps():
     settings, fast = demo.demo_settings(), PRESETS["fast"]
-    assert settings.network == fast.network
-    assert settings.data == fast.data
+    halves = {"height": 128, "width": 192, "score_windows": (8,)}
+    assert settings.network == replace(fast.network, **halves)
+    assert settings.data == replace(fast.data, crop=())
     assert settings.training.steps == demo.STEPS
-    share = fast.training.pretrain_steps / fast.training.steps
-    assert settings.training.pretrain_steps == pytest.approx(share * demo.STEPS, abs=1)
+    assert settings.training.pretrain_steps == demo.STEPS // 10

@@ -34,13 +34,6 @@ class Settings:
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
-    def __post_init__(self) -> None:
-        whole = (self.network.height, self.network.width)
-        if any(side > most for side, most in zip(self.data.crop, whole, strict=False)):
-            raise SettingsError(
-                f"data.crop must fit into the frame of {whole[0]} x {whole[1]}, got {list(self.data.crop)}"
-            )
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as in a settings file."""
         return asdict(self)
@@ -50,8 +43,8 @@ PRESETS: Mapping[str, Settings] = {
     "paper": Settings(),
     "fast": Settings(
         network=NetworkConfig(
-            height=128,
-            width=192,
+            height=256,
+            width=384,
             colour="grey",
             channels=16,
             decoder_channels=8,
@@ -59,13 +52,13 @@ PRESETS: Mapping[str, Settings] = {
             empty_scene=True,
             code_norm="l2",
             cluster_power=2.0,
-            score_windows=(8,),
+            score_windows=(16,),
             score_share=0.02,
         ),
-        data=DataConfig(counter_examples=CounterExamples(share=0.6, most=2, company=0.3)),
+        data=DataConfig(crop=(128, 192), counter_examples=CounterExamples(share=0.6, most=2, company=0.3)),
         training=TrainingConfig(
             pretrain_steps=250,
-            joint_steps=3_750,
+            joint_steps=11_750,
             batch_size=8,
             learning_rate=1e-3,
             schedule="cosine",

@@ -178,19 +178,19 @@ def test_unknown_kinds_are_refused(kinds):
         CounterExamples(share=0.1, kinds=kinds)
 
 
-def test_a_crop_shows_one_part_of_every_frame_where_somebody_passes():
+def test_a_crop_shows_one_part_of_every_frame():
     clips = training_clips()
     wanted = CounterExamples(share=0.5, company=0.5, fast_forward=0.2)
-    corners = set()
-    for step in range(30):
+    corners = []
+    for step in range(60):
         whole, part = (clips.batch(step, 4, 0, CounterExamples(), crop) for crop in ((), (32, 32)))
-        top, left = part.corner
+        top, left, _ = part.part
         window = (slice(None), slice(None), slice(top, top + 32), slice(left, left + 32))
         np.testing.assert_array_equal(part.clips, whole.clips[window])
         forged = clips.batch(step, 4, 0, wanted, (32, 32))
         assert forged.clips.shape[2:4] == forged.abnormal.shape[1:] == (32, 32)
-        corners.add(part.corner)
-    assert corners == {(0, 0), (0, 32)}  # nothing ever passes below
+        corners.append(part.part[:2])
+    assert set(corners) == {(0, 0), (0, 32)}
 
 
 def test_what_moves_in_a_fast_forwarded_clip_is_abnormal_and_should_have_stayed():
@@ -213,5 +213,33 @@ def test_what_moves_in_a_fast_forwarded_clip_is_abnormal_and_should_have_stayed(
 
 @pytest.mark.parametrize("crop", [(32,), (33, 32), (0, 32), (32, 32, 32)])
 def test_a_crop_has_two_sides_in_steps(crop):
-    with pytest.raises(SettingsError, match="data.crop must be a height and a width, multiples of 32"):
+    with pytest.raises(SettingsError, match=r"data\.crop must be a height and a width, multiples of 32"):
         DataConfig(crop=crop)
+
+
+def test_a_frame_smaller_than_the_crop_is_seen_whole():
+    batch = training_clips().batch(0, 2, 0, CounterExamples(), (96, 32))
+    assert batch.clips.shape == (2, 5, HEIGHT, 32, 1)
+    assert batch.part.top == 0
+
+
+def test_most_crops_lie_where_somebody_passes():
+    frames = np.concatenate([footage(), footage()[:, ::-1] * 0 + 90], axis=1)  # as much again below, where nobody is
+    clips = TrainingClips(Frames(frames.astype(np.uint8)), [Stretch("a", 0, FRAMES)], interval=1, rebuilt_index=0)
+    tops = [clips.batch(step, 1, 0, CounterExamples(), (32, 32)).part.top for step in range(200)]
+    assert 120 < tops.count(0) < 200
+    assert max(tops) >= 32
+
+
+def test_mirrored_batches_are_the_same_pictures_from_right_to_left():
+    clips = training_clips()
+    wanted = CounterExamples(share=0.5)
+    turned = 0
+    for step in range(40):
+        batch = clips.batch(step, 3, 0, wanted, mirror=True)
+        turned += batch.part.mirrored
+        ramp = batch.clips[0, 0, 40, :, 0].astype(int)  # the scene is brighter towards the right
+        assert (ramp[-1] < ramp[0]) == batch.part.mirrored
+        for array in batch.arrays[1:4]:
+            assert (int(array[0, 40, -1, 0]) < int(array[0, 40, 0, 0])) == batch.part.mirrored
+    assert 8 < turned < 32

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from oddframe.core.part import Part
 from oddframe.model.appearance import AppearanceAutoencoder
 
 
@@ -95,5 +96,7 @@ def test_a_part_of_the_frame_gets_its_part_of_the_empty_scene(draw):
     with torch.no_grad():
         bare, _ = stream(part)
         stream.empty.copy_(draw(1, 16, 32))
-        rebuilt, _ = stream(part, (8, 16))
+        rebuilt, _ = stream(part, Part(8, 16))
     torch.testing.assert_close(rebuilt, bare + stream.empty[:, 8:, 16:])
+    turned, _ = stream(part, Part(8, 16, mirrored=True))
+    torch.testing.assert_close(turned, bare + stream.empty[:, 8:, 16:].flip(2))

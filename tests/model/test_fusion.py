@@ -177,3 +177,14 @@ def test_score_of_a_clip_is_the_same_to_the_bit_whatever_comes_with_it(changes, 
             among_others = scorer(batch)
             for name in alone._fields:
                 assert torch.equal(getattr(among_others, name)[slot], getattr(alone, name)[0]), name
+
+
+@pytest.mark.parametrize(("frame", "index"), [("first", 0), ("last", 4)])
+def test_with_a_weight_the_streams_errors_are_added(frame, index, draw):
+    outputs = outputs_of(draw)
+    first, last = outputs.frames[:, 0].numpy(), outputs.frames[:, 4].numpy()
+    expected = literal_error(first + outputs.difference.numpy(), last)
+    expected += 0.3 * literal_error(outputs.rebuilt.numpy(), outputs.frames[:, index].numpy())
+    np.testing.assert_allclose(prediction_error(outputs, frame, 0.3).numpy(), expected)
+    alone = outputs_of(draw, rebuilt=False)
+    np.testing.assert_array_equal(prediction_error(alone, frame, 0.3), prediction_error(alone, frame))

@@ -160,6 +160,7 @@ def test_the_same_seed_builds_the_same_network():
         ({"score_windows": ()}, "score_windows"),
         ({"score_windows": (1, 64)}, "score_windows"),
         ({"score_share": 0.0}, "score_share"),
+        ({"appearance_weight": -0.1}, "appearance_weight"),
         ({"score_share": float("nan")}, "score_share"),
         ({"colour": "gray"}, "'rgb', 'grey', got 'gray'"),
         ({"fusion": "sum"}, "fusion"),

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from oddframe.core.clips import clip_span
+from oddframe.core.part import WHOLE, Part
 from oddframe.core.records import FRAMES_PER_CLIP, Pixels
 from oddframe.data.cache import FrameCache, Stretch
 from oddframe.data.counter_examples import CounterExamples, Forger, Kind
@@ -22,6 +23,9 @@ FORGER_FRAMES = 128
 CROP_STEP = 32
 """Corners and sides of crops are multiples of this, so that places of the codes lie in them as in the whole frame."""
 
+ANYWHERE = 0.15
+"""Share of the crops that lie anywhere."""
+
 Positions = npt.NDArray[np.int64]
 
 
@@ -33,14 +37,17 @@ class DataConfig:
         hold_out: Share of the normal footage kept for validation and calibration, 0 to 0.5: whole recordings where
             there are enough of them, else the end of each stretch; never shuffled frames. With 0, calibration uses
             the training clips and is marked in-sample.
-        crop: Height and width in pixels of the part of the frame that a training step looks at, around a place where
-            somebody passes now and then, multiples of 32; none is the whole frame, as published. The streams are
-            convolutional: they learn from a part what they then see in the whole, in less time.
+        crop: Height and width in pixels of the part of the frame that a training step looks at, mostly around a place
+            where somebody passes now and then, multiples of 32; a smaller frame is seen whole. Empty is the whole
+            frame, as published. The streams are convolutional: they learn from a part what they then see in the whole.
+        mirror: Whether half of the steps look at the mirrored frame. Not for footage in which directions are part of
+            what is normal.
         counter_examples: Clips made abnormal on purpose.
     """
 
     hold_out: float = 0.15
     crop: tuple[int, ...] = ()
+    mirror: bool = False
     counter_examples: CounterExamples = field(default_factory=CounterExamples)
 
     def __post_init__(self) -> None:
@@ -61,7 +68,7 @@ class Batch(NamedTuple):
         last: uint8 B x H x W x C, x4 of the clip as it should be.
         rebuilt: uint8 B x H x W x C, the frame that the spatial stream should give.
         abnormal: bool B x H x W, where the clip was made abnormal on purpose; false where it is as filmed.
-        corner: Row and column in the whole frame of the crop that all of these show.
+        part: Which part of the frame all of these show.
     """
 
     clips: Pixels
@@ -69,11 +76,11 @@ class Batch(NamedTuple):
     last: Pixels
     rebuilt: Pixels
     abnormal: npt.NDArray[np.bool_]
-    corner: tuple[int, int] = (0, 0)
+    part: Part = WHOLE
 
     @property
     def arrays(self) -> tuple[Pixels, Pixels, Pixels, Pixels, npt.NDArray[np.bool_]]:
-        """All but the corner."""
+        """All but the part."""
         return self.clips, self.first, self.last, self.rebuilt, self.abnormal
 
 
@@ -178,7 +185,14 @@ class TrainingClips:
             self.cache.release()
 
     def batch(
-        self, step: int, size: int, seed: int, counter_examples: CounterExamples, crop: tuple[int, ...] = ()
+        self,
+        step: int,
+        size: int,
+        seed: int,
+        counter_examples: CounterExamples,
+        crop: tuple[int, ...] = (),
+        *,
+        mirror: bool = False,
     ) -> Batch:
         """The batch of a training step: epochs are shuffled anew, the last few clips of each are left over."""
         size = min(size, len(self))
@@ -187,7 +201,8 @@ class TrainingClips:
         begin = step % per_epoch * size
         numbers = order[begin : begin + size]
         random = np.random.default_rng([seed, 2, step])
-        view = _View(self, _corner(self.forger, crop, random), crop)
+        part = _part(self, crop, random)._replace(mirrored=mirror and bool(random.random() < 0.5))
+        view = _View(self, part, crop)
         clips = view.clips(numbers)
         abnormal = np.zeros(clips.shape[:1] + clips.shape[2:4], dtype=np.bool_)
         fast = random.random(size) < counter_examples.fast_forward
@@ -210,17 +225,19 @@ class TrainingClips:
                     abnormal[row] |= forged[1]
         if step % 32 == 0:
             self.cache.release()
-        return Batch(clips, first, last, rebuilt, abnormal, view.corner)
+        if part.mirrored:
+            clips = _mirrored(clips)
+            first, last, rebuilt, abnormal = (_mirrored(array) for array in (first, last, rebuilt, abnormal))
+        return Batch(clips, first, last, rebuilt, abnormal, part)
 
 
 class _View:
     """The part of the frames that a training step looks at."""
 
-    def __init__(self, whole: TrainingClips, corner: tuple[int, int], crop: tuple[int, ...]) -> None:
+    def __init__(self, whole: TrainingClips, part: Part, crop: tuple[int, ...]) -> None:
         self.whole = whole
-        self.corner = corner
         if crop:
-            self.rows, self.columns = (slice(at, at + side) for at, side in zip(corner, crop, strict=True))
+            self.rows, self.columns = (slice(at, at + side) for at, side in zip(part[:2], crop, strict=True))
             self.forger = whole.forger.window(self.rows, self.columns)
         else:
             self.rows = self.columns = slice(None)
@@ -260,14 +277,22 @@ class _View:
         return pixels[..., self.rows, self.columns, :]
 
 
-def _corner(forger: Forger, crop: tuple[int, ...], random: np.random.Generator) -> tuple[int, int]:
-    """Top and left of a crop around a place where somebody passes now and then; (0, 0) for the whole frame."""
+def _part(whole: TrainingClips, crop: tuple[int, ...], random: np.random.Generator) -> Part:
+    """Where a crop lies: mostly around a place where somebody passes."""
     if not crop:
-        return 0, 0
-    place = forger.busy_place(random)
+        return WHOLE
+    forger = whole.forger
+    # Quiet places must be seen too, or their codes are anything.
+    place = random.integers((0, 0), forger.quiet.shape) if random.random() < ANYWHERE else forger.busy_place(random)
     shifts = random.uniform(0.2, 0.8, 2)
-    tops = [
-        int(np.clip(at - side * shift, 0, full - side)) // CROP_STEP * CROP_STEP
+    corner = [
+        int(np.clip(at - side * shift, 0, max(0, full - side))) // CROP_STEP * CROP_STEP
         for at, side, shift, full in zip(place, crop, shifts, forger.quiet.shape, strict=True)
     ]
-    return tops[0], tops[1]
+    return Part(corner[0], corner[1])
+
+
+def _mirrored(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """An array B x (5 x) H x W (x C) with its columns from right to left."""
+    axis = 2 if array.ndim < 5 else 3
+    return np.ascontiguousarray(np.flip(array, axis))

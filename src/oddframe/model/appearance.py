@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from oddframe.core.part import WHOLE, Part
 from oddframe.model.blocks import DownBlock, Head, UpBlock, conv3x3, normalise_code
 
 __all__ = ["AppearanceAutoencoder"]
@@ -56,16 +57,17 @@ class AppearanceAutoencoder(nn.Module):
             x = block(x)
         return normalise_code(torch.relu(self.to_code(x)), self.code_norm)
 
-    def forward(self, frame: Tensor, corner: tuple[int, int] = (0, 0)) -> tuple[Tensor, Tensor]:
+    def forward(self, frame: Tensor, part: Part = WHOLE) -> tuple[Tensor, Tensor]:
         """Rebuild ``frame`` (B x C x H x W in [0, 1]), which may be a part of the whole one; returns (x̂, z_a).
 
         Args:
             frame: What to rebuild.
-            corner: Top and left of the part in the whole frame.
+            part: Which part it is.
         """
         code = self.encode(frame)
         rebuilt: Tensor = self.decoder(code)
         if self.empty is None:
             return rebuilt, code
-        (top, left), (height, width) = corner, frame.shape[-2:]
-        return rebuilt + self.empty[:, top : top + height, left : left + width], code
+        height, width = frame.shape[-2:]
+        empty = self.empty[:, part.top : part.top + height, part.left : part.left + width]
+        return rebuilt + (empty.flip(2) if part.mirrored else empty), code

@@ -5,13 +5,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from oddframe.core.frame_score import SMALLEST
 from oddframe.errors import SettingsError
 from oddframe.model.network import Network, Outputs
 
 __all__ = ["FusedScorer", "FusedScores", "frame_score", "fuse", "prediction_error", "squared_error"]
-
-SMALLEST = 1e-12
-"""Raw scores are above 0 by definition; a perfect prediction gets this."""
 
 
 class FusedScores(NamedTuple):
@@ -37,8 +35,11 @@ def squared_error(estimate: Tensor, truth: Tensor) -> Tensor:
     return (estimate - truth).square().mean(dim=1)
 
 
-def prediction_error(outputs: Outputs, rebuilt_frame: str) -> Tensor:
+def prediction_error(outputs: Outputs, rebuilt_frame: str, appearance_weight: float | None = None) -> Tensor:
     """e_p, B x H x W, the error of the predicted last frame (x̂0 + Δ̂) against x4.
+
+    With ``appearance_weight`` and both streams it is instead the motion stream's own error, of x0 + Δ̂ against x4, plus
+    that many times the spatial stream's: a blurry x̂0 at every static edge then does not drown the motion.
 
     With one stream it is that stream's own error. When the spatial stream rebuilds the last frame there is no such
     sum; e_p is then the mean of the two streams' errors.
@@ -50,6 +51,9 @@ def prediction_error(outputs: Outputs, rebuilt_frame: str) -> Tensor:
         return squared_error(outputs.rebuilt, first if rebuilt_frame == "first" else last)
     if outputs.rebuilt is None:
         return squared_error(first + outputs.difference, last)
+    if appearance_weight is not None:
+        rebuilt = squared_error(outputs.rebuilt, first if rebuilt_frame == "first" else last)
+        return squared_error(first + outputs.difference, last) + appearance_weight * rebuilt
     if rebuilt_frame == "first":
         return squared_error(outputs.rebuilt + outputs.difference, last)
     return (squared_error(outputs.rebuilt, last) + squared_error(first + outputs.difference, last)) / 2
@@ -96,7 +100,7 @@ class FusedScorer(nn.Module):
         config = self.network.config
         outputs: Outputs = self.network(clips)
         frames = outputs.frames
-        error = prediction_error(outputs, config.rebuilt_frame)
+        error = prediction_error(outputs, config.rebuilt_frame, config.appearance_weight)
         nothing = torch.zeros_like(error)
         coarse = self.network.cluster_map(outputs.codes)
         distance = None if coarse is None else _upsample(coarse, config.code_stride)

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor, nn
 
+from oddframe.core.part import WHOLE, Part
 from oddframe.errors import SettingsError
 from oddframe.model.appearance import AppearanceAutoencoder
 from oddframe.model.clusters import Clusters, join_codes
@@ -41,6 +42,8 @@ class NetworkConfig:
         rebuilt_frame: Frame of the clip that the spatial stream rebuilds: "first" or "last".
         fusion: Anomaly map: "product" of prediction error and cluster distance per pixel, "error" alone, or
             "frame" (the error times the frame's mean cluster distance, as in the conference paper).
+        appearance_weight: None for the published prediction error, that of x̂0 + Δ̂ against x4. A number, 0 or more,
+            takes the motion stream's own error plus that many times the spatial stream's in its place.
         cluster_power: Exponent of the cluster distance in the map, at least 1: e (K w)^power / K. Above 1, dark clothes
             on pale ground do not drown the cluster distance; 1 is the published product.
         score_windows: Sides in pixels of the windows over which the map is averaged before the statistic is taken;
@@ -65,6 +68,7 @@ class NetworkConfig:
     kmeans_space: Literal["normalised", "raw"] = "normalised"
     rebuilt_frame: Literal["first", "last"] = "first"
     fusion: Literal["product", "error", "frame"] = "product"
+    appearance_weight: float | None = None
     cluster_power: float = 1.0
     score_windows: tuple[int, ...] = (1,)
     score_share: float = 1.0
@@ -103,6 +107,8 @@ class NetworkConfig:
                 "network.score_windows must be sides from 1 to the frame's shorter side, "
                 f"got {list(self.score_windows)}"
             )
+        if self.appearance_weight is not None and not 0.0 <= self.appearance_weight < float("inf"):
+            raise SettingsError(f"network.appearance_weight must be 0 or more and finite, got {self.appearance_weight}")
         if not 1.0 <= self.cluster_power <= 16.0:
             raise SettingsError(f"network.cluster_power must be from 1 to 16, got {self.cluster_power}")
         if not 0.0 < self.score_share <= 1.0:
@@ -179,16 +185,16 @@ class Network(nn.Module):
         """Position in the clip of the frame that the spatial stream rebuilds."""
         return 0 if self.config.rebuilt_frame == "first" else 4
 
-    def forward(self, clips: Tensor, corner: tuple[int, int] = (0, 0)) -> Outputs:
+    def forward(self, clips: Tensor, part: Part = WHOLE) -> Outputs:
         """Run both streams on clips, uint8 B x 5 x H x W x C in 0..255.
 
-        Where the clips are a part of the frame, ``corner`` is its top and left in the whole one.
+        Where the clips show a part of the frame, ``part`` says which.
         """
         frames = self.frames(clips)
         rebuilt = difference = None
         codes = []
         if self.appearance is not None:
-            rebuilt, code = self.appearance(frames[:, self.rebuilt_index], corner)
+            rebuilt, code = self.appearance(frames[:, self.rebuilt_index], part)
             codes.append(code)
         if self.motion is not None:
             difference, code = self.motion(frames[:, :4].flatten(1, 2))

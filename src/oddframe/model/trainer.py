@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from oddframe.core.part import WHOLE, Part
 from oddframe.errors import SettingsError
 from oddframe.model.clusters import fit_centres, join_codes
 from oddframe.model.losses import appearance_loss, motion_loss
@@ -129,11 +130,11 @@ class Trainer:
         return not self.centred and self.step == self.config.pretrain_steps
 
     def train_step(
-        self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_], corner: tuple[int, int] = (0, 0)
+        self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_], part: Part = WHOLE
     ) -> dict[str, Tensor]:
         """Take one step on a batch, given as the arrays of `Batch`; returns the losses as they were before it.
 
-        Where the batch shows a part of the frame, ``corner`` is its top and left in the whole one.
+        Where the batch shows a part of the frame, ``part`` says which.
 
         The gradient of the cluster loss reaches the centres and the last convolution of each encoder only, unless
         codes are repelled. Both optimisers step on gradients of the same forward pass; the research code runs a
@@ -146,7 +147,7 @@ class Trainer:
         for name, optimiser in self.optimisers():
             optimiser.param_groups[0]["lr"] = rates[name] * factor
             optimiser.zero_grad(set_to_none=True)
-        losses = self._losses(self._to_device(*batch), corner)
+        losses = self._losses(self._to_device(*batch), part)
         clustered = [losses[name] for name in ("cluster", "repulsion") if name in losses]
         total = torch.stack([losses[name] for name in ("appearance", "motion") if name in losses]).sum()
         pulls: tuple[Tensor, ...] = ()
@@ -188,10 +189,10 @@ class Trainer:
     def _to_device(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> Wanted:
         return Wanted(*(torch.from_numpy(part).to(self.device, non_blocking=True) for part in batch))
 
-    def _losses(self, wanted: Wanted, corner: tuple[int, int] = (0, 0)) -> dict[str, Tensor]:
+    def _losses(self, wanted: Wanted, part: Part = WHOLE) -> dict[str, Tensor]:
         """Losses by name, in float32 whatever the precision of the network's inside."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
-            outputs = self.network(wanted.clips, corner)
+            outputs = self.network(wanted.clips, part)
         first, last, rebuilt = self.network.frames(
             torch.stack([wanted.first, wanted.last, wanted.rebuilt], dim=1)
         ).unbind(1)

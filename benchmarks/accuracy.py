@@ -1,0 +1,291 @@
+"""UCSD Ped2: several seeds of a preset, and the table of ablations.
+
+    ODDFRAME_PED2=... python benchmarks/accuracy.py seeds -o runs/accuracy --preset fast --seeds 0 1 2 [-- flags]
+    ODDFRAME_PED2=... python benchmarks/accuracy.py ablations -o runs/ablations --steps 1000 --seeds 0 1
+
+`seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory of the training;
+a run folder that is there is resumed. `ablations` trains each variant of the `fast` preset for the same few steps and
+takes many scores off each of the trained networks. Both print tables in Markdown with mean and spread over the seeds,
+and keep every figure in JSON. The test labels give the figures, nothing is chosen here.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+VARIANTS: Mapping[str, dict[str, Any]] = {
+    "fast": {},
+    "without attention": {"network": {"attention": "none"}},
+    "attention as in the text (variance)": {"network": {"attention": "variance"}},
+    "motion stream only": {"network": {"appearance": False, "empty_scene": False}},
+    "appearance stream only": {"network": {"motion": False}},
+    "without skips": {"network": {"skips": False}},
+    "codes normalised by L1": {"network": {"code_norm": "l1"}},
+    "k-means in the other space": {"network": {"kmeans_space": "raw"}},
+    "rebuilds the last frame": {"network": {"rebuilt_frame": "last"}},
+    "without the empty scene": {"network": {"empty_scene": False}},
+    "every second frame": {"network": {"interval": 2}},
+    "half the size": {"network": {"height": 128, "width": 192}},
+    "whole frames in place of crops": {"data": {"crop": []}},
+    "without counter-examples": {"data": {"counter_examples": {"share": 0.0, "company": 0.0}}},
+    "only sped-up passers-by": {"data": {"counter_examples": {"kinds": ["speed"]}}},
+    "only foreign objects": {"data": {"counter_examples": {"kinds": ["foreign"]}}},
+    "fast-forwarded clips instead": {"data": {"counter_examples": {"share": 0.0, "fast_forward": 0.3}}},
+    "codes not repelled": {"training": {"repulsion": 0.0}},
+}
+"""What is trained: the preset with one thing changed."""
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("seeds", "ablations"))
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder of run folders and results")
+    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=1_000, help="steps of each ablation")
+    parser.add_argument("--only", nargs="*", help="these ablations only")
+    parser.add_argument("more", nargs="*", help="flags passed on to oddframe train")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    print(f"{platform.machine()}, {os.cpu_count()} cores; {versions()}; seeds {args.seeds}")
+    if args.what == "seeds":
+        seeds(args.out, args.preset, args.seeds, args.more)
+    else:
+        ablations(args.out, args.seeds, args.steps, args.only)
+
+
+def versions() -> str:
+    """Of what decides the figures."""
+    return ", ".join(f"{name} {version(name)}" for name in ("oddframe", "torch", "numpy", "av"))
+
+
+def seeds(out: Path, preset: str, numbers: list[int], more: list[str]) -> None:
+    """Train and evaluate a preset with several seeds."""
+    ped2 = Path(os.environ["ODDFRAME_PED2"])
+    results = []
+    for seed in numbers:
+        run = out / f"{preset}-{seed}"
+        flags = ["--resume"] if (run / "settings.json").exists() else ["--preset", preset, "--seed", str(seed), *more]
+        trained = oddframe("train", str(ped2 / "training" / "frames"), "-o", str(run), *flags)
+        peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        evaluated = oddframe("eval", str(ped2), "--model", str(run))
+        results.append({"seed": seed, "train_peak_mb": round(peak_mb), "trained": trained, "evaluated": evaluated})
+        (out / f"{preset}.json").write_text(json.dumps(results, indent=2))
+        print(
+            f"seed {seed}: {trained['steps']} steps in {trained['seconds']:.0f} s, peak {peak_mb:.0f} MB; "
+            f"{evaluated['frames_scored']} of {evaluated['frames_total']} frames scored in {evaluated['seconds']:.0f} s"
+        )
+    for pool in ("micro", "macro"):
+        ways = results[0]["evaluated"]["auc"][pool]
+        print(f"\n| AUC {pool} | {' | '.join(ways)} |\n|---|{'---|' * len(ways)}")
+        print(
+            f"| {preset} | "
+            + " | ".join(spread([r["evaluated"]["auc"][pool][way] for r in results]) for way in ways)
+            + " |"
+        )
+    for level in ("pixel", "region"):
+        print(level, [r["evaluated"].get(level) for r in results])
+
+
+def oddframe(*arguments: str) -> dict[str, Any]:
+    """The JSON of an oddframe command."""
+    done = subprocess.run([sys.executable, "-m", "oddframe", *arguments, "--json"], stdout=subprocess.PIPE, check=True)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def spread(values: list[float | None]) -> str:
+    """Mean and standard deviation over seeds."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "-"
+    mean = f"{np.mean(known):.3f}"
+    return mean if len(known) == 1 else f"{mean} ± {np.std(known, ddof=1):.3f}"
+
+
+def ablations(out: Path, numbers: list[int], steps: int, only: list[str] | None) -> None:
+    """Train every variant with every seed; print what each way of scoring makes of it."""
+    path = out / "ablations.json"
+    results: dict[str, dict[str, dict[str, list[float]]]] = json.loads(path.read_text()) if path.exists() else {}
+    for seed in numbers:
+        for name, change in VARIANTS.items():
+            if f"{name}/{seed}" in results or (only and name not in only):
+                continue
+            began = time.monotonic()
+            results[f"{name}/{seed}"] = one_ablation(change, steps, seed)
+            path.write_text(json.dumps(results, indent=2))
+            print(f"{name}, seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    print_ablations(results, numbers)
+
+
+def one_ablation(change: Mapping[str, Any], steps: int, seed: int) -> dict[str, dict[str, list[float]]]:
+    """AUC (raw, per video) of each part and statistic of a network trained for a few steps."""
+    import torch
+
+    from oddframe.config import PRESETS, from_mapping
+    from oddframe.data.cache import Stretch
+    from oddframe.data.layouts import open_benchmark
+    from oddframe.data.training_clips import TrainingClips
+    from oddframe.training_loop import new_trainer
+
+    short = from_mapping(
+        {"training": {"pretrain_steps": 250, "joint_steps": max(1, steps - 250), "seed": seed, "centre_codes": 20_000}},
+        from_mapping(change, PRESETS["fast"]),
+    )
+    benchmark = open_benchmark(os.environ["ODDFRAME_PED2"])
+    videos = [pictures(path, short) for path in benchmark.training]
+    bounds = np.cumsum([0, *map(len, videos)])
+    stretches = [Stretch(str(number), int(a), int(b - a)) for number, (a, b) in enumerate(itertools.pairwise(bounds))]
+    clips = TrainingClips(
+        InMemory(np.concatenate(videos)), stretches, short.network.interval, 4 * (short.network.rebuilt_frame == "last")
+    )  # type: ignore[arg-type]
+    trainer = new_trainer(short, clips, torch.device("cpu"))
+    while trainer.step < short.training.steps:
+        if trainer.needs_centres:
+            numbers = clips.evenly(short.training.centre_codes // 100)
+            codes = np.concatenate([trainer.codes(batch) for batch in clips.in_order(numbers, 8)])
+            random = np.random.default_rng(seed)
+            trainer.place_centres(codes[random.choice(len(codes), short.training.centre_codes, replace=False)])
+        batch = clips.batch(
+            trainer.step,
+            short.training.batch_size,
+            seed,
+            short.data.counter_examples,
+            short.data.crop,
+            mirror=short.data.mirror,
+        )
+        trainer.train_step(*batch.arrays, part=batch.part)
+    trainer.network.eval()
+    scored = [dict(scores(trainer.network, pictures(video.path, short), trainer.mixed)) for video in benchmark.testing]
+    reach = 4 * short.network.interval
+    labels = [video.labels[reach:] for video in benchmark.testing]
+    # The research code gives the clip that ends at frame t the label of t + 1, and drops the last clip.
+    shifted = [one[1:] for one in labels]
+    found = {}
+    for key in scored[0]:
+        values = [one[key] for one in scored]
+        found[key] = {"aligned": aucs(values, labels)}
+        if key == "map, frame mean":
+            found[key]["labels as in the research code"] = aucs([one[:-1] for one in values], shifted)
+    return found
+
+
+class InMemory:
+    """Frames held in memory, with what training clips ask of a cache."""
+
+    def __init__(self, frames: npt.NDArray[np.uint8]) -> None:
+        self._frames = frames
+
+    def take(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Frames by position."""
+        return self._frames[positions]
+
+    def release(self) -> None:
+        """Nothing is mapped."""
+
+
+def pictures(path: Path, settings: Any) -> npt.NDArray[np.uint8]:
+    """Frames of a folder at the network's size."""
+    from oddframe.media.finding import open_source
+    from oddframe.media.sources import FrameFormat
+
+    network = settings.network
+    wanted = FrameFormat(network.width, network.height, network.colour)
+    return np.stack([frame.pixels for frame in open_source(path, 10.0).frames(wanted)])
+
+
+def scores(network: Any, frames: npt.NDArray[np.uint8], mixed: bool) -> Iterator[tuple[str, Floats]]:
+    """Each part of the map with each statistic, by name, one value for every clip of a video."""
+    import torch
+
+    from oddframe.model.fusion import frame_score, prediction_error, squared_error
+
+    config = network.config
+    clips = np.arange(len(frames) - 4 * config.interval)[:, None] + np.arange(5) * config.interval
+    found: dict[str, list[Floats]] = {}
+    for begin in range(0, len(clips), 8):
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            outputs = network(torch.from_numpy(frames[clips[begin : begin + 8]]))
+        maps = {"prediction error": prediction_error(outputs, config.rebuilt_frame).float()}
+        if outputs.rebuilt is not None:
+            maps["appearance error"] = squared_error(outputs.rebuilt.float(), outputs.frames[:, network.rebuilt_index])
+        if outputs.difference is not None:
+            maps["motion error"] = squared_error(
+                outputs.frames[:, 0] + outputs.difference.float(), outputs.frames[:, 4]
+            )
+        coarse = network.cluster_map([code.float() for code in outputs.codes])
+        if coarse is not None:
+            side = config.code_stride
+            distance = (coarse * config.clusters).repeat_interleave(side, 1).repeat_interleave(side, 2)
+            maps["cluster distance"] = distance
+            maps["map per frame"] = maps["prediction error"] * distance.mean(dim=(1, 2), keepdim=True)
+            maps["map published (error x distance)"] = maps["prediction error"] * distance
+            if "motion error" in maps:
+                maps["motion error x distance"] = maps["motion error"] * distance
+        for name, one in maps.items():
+            for statistic, windows, share in (
+                ("frame mean", (1,), 1.0),
+                ("top 2 % of windows of 8", (8,), 0.02),
+                ("top 2 % of windows of 16", (16,), 0.02),
+                ("top 0.5 % of windows of 32", (32,), 0.005),
+                ("windows of 8, 16 and 32", (8, 16, 32), 0.02),
+            ):
+                found.setdefault(f"{name}, {statistic}", []).append(frame_score(one, windows, share).double().numpy())
+    for name, values in found.items():
+        yield name, np.concatenate(values)
+
+
+def aucs(values: list[Floats], labels: list[npt.NDArray[np.uint8]]) -> list[float]:
+    """Micro AUC raw and per video, and both smoothed."""
+    from oddframe.metrics.frame import frame_metrics
+
+    names = [str(number) for number in range(len(values))]
+    figures = frame_metrics(
+        dict(zip(names, values, strict=True)), dict(zip(names, [np.asarray(one) for one in labels], strict=True))
+    ).as_dict()["auc"]["micro"]
+    return [figures[way] for way in ("raw", "per_video", "raw_smoothed", "per_video_smoothed")]
+
+
+def print_ablations(results: Mapping[str, Any], numbers: list[int]) -> None:
+    """Two tables: what is trained, and how the trained preset is scored."""
+    best = "motion error x distance, top 2 % of windows of 16"
+    columns = ("prediction error", "appearance error", "motion error", "cluster distance", "motion error x distance")
+    print("\nAUC raw / per video; top 2 % of windows of 16\n")
+    print("| trained | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+    for name in VARIANTS:
+        runs = [results[f"{name}/{seed}"] for seed in numbers if f"{name}/{seed}" in results]
+        if runs:
+            cells = (cell(runs, best.replace("motion error x distance", column)) for column in columns)
+            print(f"| {name} | " + " | ".join(cells) + " |")
+    runs = [results[f"fast/{seed}"] for seed in numbers if f"fast/{seed}" in results]
+    print("\n| `fast`, scored by | raw / per video | smoothed |\n|---|---|---|")
+    for key, ways in (runs[0] if runs else {}).items():
+        for way in ways:
+            name = key if way == "aligned" else f"{key}, {way}"
+            print(f"| {name} | {cell(runs, key, way)} | {cell(runs, key, way, 2)} |")
+
+
+def cell(runs: list[Any], key: str, way: str = "aligned", first: int = 0) -> str:
+    """Raw and per-video AUC over the seeds."""
+    found = [run[key][way] for run in runs if key in run]
+    return " / ".join(spread([one[first + at] for one in found]) for at in (0, 1)) if found else "-"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,16 @@
 import os
+import pickle
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
 
+from oddframe.data import benchmark as benchmark_module
 from oddframe.data import layouts
+from oddframe.data.benchmark import OFFICIAL_COUNTS
 from oddframe.errors import LayoutError, SourceNotFoundError
 
 LABELS = {"1": [0, 1, 1], "2": [1, 1], "10": [0, 0, 0, 0]}
@@ -119,7 +123,7 @@ def test_difference_from_the_official_counts_is_a_notice(root):
 
 
 def test_more_than_official_is_not_called_partial(root, monkeypatch):
-    monkeypatch.setattr(layouts, "OFFICIAL_COUNTS", {"ped2": layouts.Counts(3, 6, 3, 9, 5)})
+    monkeypatch.setitem(OFFICIAL_COUNTS, "ped2", layouts.Counts(3, 6, 3, 9, 5))
     save_mat(root / "ped2.mat")
     notices = layouts.open_benchmark(root).notices
     assert notices == (
@@ -129,7 +133,7 @@ def test_more_than_official_is_not_called_partial(root, monkeypatch):
 
 
 def test_benchmark_is_recognised_by_its_counts_alone(root, monkeypatch):
-    monkeypatch.setattr(layouts, "OFFICIAL_COUNTS", {"ped2": layouts.Counts(2, 7, 3, 9, 4)})
+    monkeypatch.setitem(OFFICIAL_COUNTS, "ped2", layouts.Counts(2, 7, 3, 9, 4))
     save_folder(root)
     benchmark = layouts.open_benchmark(root)
     assert (benchmark.name, benchmark.notices) == ("ped2", ())
@@ -164,15 +168,67 @@ def test_masks_are_found_and_counted(root):
     save_folder(root)
     draw_frames(root / "testing" / "pixel_masks" / "1", 3, ".png")
     benchmark = layouts.open_benchmark(root)
-    assert benchmark.testing[0].masks == root / "testing" / "pixel_masks" / "1"
+    masks = root / "testing" / "pixel_masks" / "1"
+    assert benchmark.testing[0].masks.path == masks
     assert benchmark.testing[1].masks is None
-    (root / "testing" / "pixel_masks" / "1" / "002.png").unlink()
-    with pytest.raises(LayoutError, match="found 2 masks for 3 frames"):
+    (masks / "002.png").unlink()
+    benchmark = layouts.open_benchmark(root)
+    assert benchmark.testing[0].masks is None
+    assert benchmark.notices == (f"partial copy: {masks} has 2 masks for 3 frames and is not used",)
+    for number in range(4):
+        (masks / f"{number:03d}.png").touch()
+    with pytest.raises(LayoutError, match="found 4 masks for 3 frames"):
         layouts.open_benchmark(root)
 
 
+def test_tracks_are_found(root):
+    save_folder(root)
+    (root / "tracks").mkdir()
+    (root / "tracks" / "2.txt").touch()
+    assert [video.tracks for video in layouts.open_benchmark(root).testing] == [None, root / "tracks" / "2.txt", None]
+
+
+def test_a_pickle_is_named_and_never_opened(root):
+    (root / "testing" / "gt_label.json").write_bytes(pickle.dumps({"1": [0, 1]}))
+    with pytest.raises(
+        LayoutError, match=r"found none for 1, 2, 10 .*gt_label\.json is a pickle, which is never opened"
+    ):
+        layouts.open_benchmark(root)
+    save_folder(root)
+    (notice,) = layouts.open_benchmark(root).notices
+    assert "gt_label.json is a pickle" in notice
+
+
+def test_a_partial_copy_is_paired_by_number(root):
+    save_mat(root / "ped2.mat", [*INTERVALS, [[1], [3]]])
+    (root / "testing" / "frames" / "10").rename(root / "testing" / "frames" / "3")
+    draw_frames(root / "testing" / "frames" / "4", 4)
+    shutil.rmtree(root / "testing" / "frames" / "1")
+    benchmark = layouts.open_benchmark(root)
+    assert labels_of(benchmark) == {"2": [1, 1], "3": [0] * 4, "4": [1, 1, 1, 0]}
+
+
+def test_the_two_label_counts_of_avenue_are_told_apart(root, monkeypatch):
+    monkeypatch.setitem(OFFICIAL_COUNTS, "avenue", layouts.Counts(2, 7, 3, 9, 3))
+    monkeypatch.setitem(benchmark_module._OTHER_LABELS, ("avenue", 4), "those of the widely used label file")
+    save_mat(root / "avenue.mat")
+    assert layouts.open_benchmark(root).notices == (
+        "labels differ from the official ones: 4 abnormal frames (those of the widely used label file), "
+        "avenue officially has 3",
+    )
+    assert ("avenue", 3_867) in benchmark_module._OTHER_LABELS
+
+
+def test_a_benchmark_one_folder_below_is_found_and_two_are_not_chosen_from(root):
+    save_folder(root)
+    assert layouts.open_benchmark(root.parent).root == root
+    shutil.copytree(root, root.parent / "Other")
+    with pytest.raises(LayoutError, match=r"several benchmarks, name one: .*Mini, .*Other"):
+        layouts.open_benchmark(root.parent)
+
+
 def test_unknown_layout_says_what_was_looked_for_and_found(tmp_path):
-    with pytest.raises(LayoutError, match=r"looked for frame folders.*found nothing"):
+    with pytest.raises(LayoutError, match=r"looked for .*; frame folders.*found nothing"):
         layouts.open_benchmark(tmp_path)
     for number in range(10):
         (tmp_path / f"clip{number}.avi").touch()

@@ -4,52 +4,35 @@ Every reader checks the labels against the number of frames of each video and re
 No file is ever unpickled.
 """
 
-import re
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tokenize import TokenError
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
+from oddframe.data.listing import entries, last_number
+from oddframe.data.mat_file import Cells, Structs, Value, read_variable
+from oddframe.data.npy_file import is_pickle, map_npy
+from oddframe.data.range_file import Intervals, read_ranges
 from oddframe.errors import LayoutError
 
 __all__ = [
-    "Intervals",
     "LabelSource",
     "Labels",
     "join_labels",
     "labels_from_array",
     "labels_from_folder",
     "labels_from_mat",
+    "labels_from_ranges",
     "labels_of_intervals",
     "read_intervals",
     "read_label_array",
+    "refused_files",
 ]
 
 Labels: TypeAlias = npt.NDArray[np.uint8]
-Intervals: TypeAlias = npt.NDArray[np.int64]
-"""2 x S: first and last abnormal frame of each stretch, counted from 1, both inclusive."""
-
-# What scipy's and numpy's readers have been seen to raise on truncated and altered files.
-_MAT_ERRORS = (
-    ArithmeticError,
-    LookupError,
-    MatReadError,
-    MemoryError,
-    NameError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
-_NPY_ERRORS = (ArithmeticError, MemoryError, SyntaxError, TokenError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +52,7 @@ def labels_from_mat(path: Path, frame_counts: Mapping[str, int]) -> LabelSource:
     """Labels from a `.mat` file with `gt`, a 2 x S array of [start, end] per video.
 
     Videos are paired in their order. Where the file knows more videos than there are (a partial copy), they
-    are paired by number, which takes names that are plain numbers from 1.
+    are paired by the number that their name ends with.
 
     Args:
         path: The file.
@@ -78,15 +61,16 @@ def labels_from_mat(path: Path, frame_counts: Mapping[str, int]) -> LabelSource:
     Raises:
         LayoutError: The file cannot be read, cannot be paired, or ends after a video does.
     """
-    intervals = read_intervals(path)
-    places = _places(path, list(frame_counts), len(intervals))
-    labels = {}
-    for (name, frames), place in zip(frame_counts.items(), places, strict=True):
-        try:
-            labels[name] = labels_of_intervals(intervals[place], frames)
-        except LayoutError as error:
-            raise LayoutError(f"{path}: video {name}: {error}") from None
-    return LabelSource(path, labels)
+    return _paired(path, read_intervals(path), frame_counts)
+
+
+def labels_from_ranges(path: Path, frame_counts: Mapping[str, int]) -> LabelSource:
+    """Labels from the `.m` file that UCSD's copies carry; videos are paired as `labels_from_mat` does.
+
+    Raises:
+        LayoutError: As `labels_from_mat`.
+    """
+    return _paired(path, read_ranges(path), frame_counts)
 
 
 def labels_from_folder(folder: Path, frame_counts: Mapping[str, int]) -> LabelSource:
@@ -127,8 +111,25 @@ def labels_from_array(path: Path, frame_counts: Mapping[str, int]) -> LabelSourc
     return LabelSource(path, dict(zip(frame_counts, np.split(values, ends), strict=True)))
 
 
-def join_labels(sources: Sequence[LabelSource], frame_counts: Mapping[str, int]) -> dict[str, Labels]:
+def refused_files(places: Sequence[Path]) -> list[str]:
+    """A sentence for each file in some folders that may hold labels but is a pickle, `gt_label.json` among them."""
+    return [
+        f"{path} is a pickle, which is never opened, since opening one runs code; save its labels with numpy.save"
+        for place in places
+        for path in entries(place)
+        if path.suffix.lower() in (".json", ".pickle", ".pkl") and is_pickle(path)
+    ]
+
+
+def join_labels(
+    sources: Sequence[LabelSource], frame_counts: Mapping[str, int], refused: Sequence[str] = ()
+) -> dict[str, Labels]:
     """One array per video out of all sources present, which must agree wherever they overlap.
+
+    Args:
+        sources: What was found.
+        frame_counts: Frames of each video that needs labels.
+        refused: Sentences on files that may hold labels and are not opened; told where labels are missing.
 
     Raises:
         LayoutError: Two sources disagree (names the video and the frames), or a video has no labels.
@@ -147,7 +148,8 @@ def join_labels(sources: Sequence[LabelSource], frame_counts: Mapping[str, int])
     missing = [name for name in frame_counts if name not in joined]
     if missing:
         looked_at = ", ".join(str(source.path) for source in sources) or "no label file"
-        raise LayoutError(f"every video needs frame labels, found none for {', '.join(missing)} in {looked_at}")
+        why = "".join(f"; {sentence}" for sentence in refused)
+        raise LayoutError(f"every video needs frame labels, found none for {', '.join(missing)} in {looked_at}{why}")
     return {name: joined[name] for name in frame_counts}
 
 
@@ -175,18 +177,14 @@ def read_intervals(path: Path) -> list[Intervals]:
     Raises:
         LayoutError: Not a readable MATLAB file (up to version 7.2), no `gt`, or `gt` is not intervals.
     """
-    try:
-        content = loadmat(path)
-    except _MAT_ERRORS as error:
-        raise LayoutError(
-            f"{path}: a MATLAB file (up to version 7.2) is needed, it cannot be read ({error}); fetch or save it again"
-        ) from error
-    if "gt" not in content:
-        names = ", ".join(sorted(name for name in content if not name.startswith("__"))) or "nothing"
-        raise LayoutError(f"{path}: must hold gt, the abnormal intervals of each video, found {names}")
-    gt = content["gt"]
-    cells = list(gt.ravel()) if gt.dtype == object else list(gt) if gt.ndim == 3 else [gt]
-    return [_intervals_of_cell(path, place, cell) for place, cell in enumerate(cells, start=1)]
+    gt = read_variable(path, "gt")
+    if isinstance(gt, Structs) and len(gt.fields) == 1:
+        (videos,) = gt.fields.values()
+    elif isinstance(gt, Cells):
+        videos = gt.values
+    else:
+        videos = tuple(gt) if isinstance(gt, np.ndarray) and gt.ndim == 3 else (gt,)
+    return [_intervals_of_video(path, place, video) for place, video in enumerate(videos, start=1)]
 
 
 def read_label_array(path: Path) -> Labels:
@@ -195,7 +193,7 @@ def read_label_array(path: Path) -> Labels:
     Raises:
         LayoutError: Not a plain `.npy`, another shape, or something else than 0 and 1.
     """
-    values = _read_npy(path)
+    values = map_npy(path)
     if values.ndim == 0 or values.size != max(values.shape):
         raise LayoutError(f"{path}: labels must be one row, N or 1 x N, found shape {values.shape}")
     if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
@@ -206,38 +204,16 @@ def read_label_array(path: Path) -> Labels:
     return labels
 
 
-def _read_npy(path: Path) -> npt.NDArray[Any]:
-    try:
-        with path.open("rb") as file:
-            start = file.read(6)
-            if start != b"\x93NUMPY":
-                kind = "a pickle" if start[:1] == b"\x80" else "empty" if not start else "something else"
-                raise LayoutError(
-                    f"{path}: must be a numpy array file (.npy), it is {kind}; pickles are never opened, "
-                    "since opening one runs code: save the labels again with numpy.save"
-                )
-            file.seek(0)
-            array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    except OSError as error:
-        raise LayoutError(f"{path}: labels cannot be read ({error.strerror})") from error
-    except _NPY_ERRORS as error:
-        if "Object arrays" in str(error):
-            raise LayoutError(
-                f"{path}: must hold plain numbers, it holds pickled objects, which are never opened, since "
-                "opening them runs code: save one array per video with numpy.save"
-            ) from error
-        raise LayoutError(f"{path}: damaged numpy array file ({error}); fetch or save it again") from error
-    return array
-
-
-def _intervals_of_cell(path: Path, place: int, cell: npt.NDArray[Any]) -> Intervals:
-    values = np.asarray(cell)
-    while values.dtype == object and values.size == 1:
-        values = np.asarray(values.item())
-    if values.size == 0:
+def _intervals_of_video(path: Path, place: int, value: Value) -> Intervals:
+    while isinstance(value, Cells) and len(value.values) == 1:
+        value = value.values[0]
+    if not isinstance(value, np.ndarray):
+        raise LayoutError(f"{path}: gt of video {place} must be a 2 x S array of numbers, found something else")
+    if value.size == 0:
         return np.zeros((2, 0), dtype=np.int64)
-    values = values.reshape(2, 1) if values.shape in ((2,), (1, 2)) else values
-    whole = values.dtype.kind in "iuf" and bool((values == np.floor(values)).all())
+    # A single stretch is also met as a row.
+    values = value.reshape(2, 1) if value.shape == (1, 2) else value
+    whole = np.isfinite(values).all() and (values == np.floor(values)).all() and np.abs(values).max() < 2**31
     if values.ndim != 2 or values.shape[0] != 2 or not whole:
         raise LayoutError(
             f"{path}: gt of video {place} must be a 2 x S array of whole numbers, first and last abnormal "
@@ -246,14 +222,25 @@ def _intervals_of_cell(path: Path, place: int, cell: npt.NDArray[Any]) -> Interv
     return values.astype(np.int64)
 
 
+def _paired(path: Path, intervals: Sequence[Intervals], frame_counts: Mapping[str, int]) -> LabelSource:
+    places = _places(path, list(frame_counts), len(intervals))
+    labels = {}
+    for (name, frames), place in zip(frame_counts.items(), places, strict=True):
+        try:
+            labels[name] = labels_of_intervals(intervals[place], frames)
+        except LayoutError as error:
+            raise LayoutError(f"{path}: video {name}: {error}") from None
+    return LabelSource(path, labels)
+
+
 def _places(path: Path, names: Sequence[str], available: int) -> list[int]:
     if len(names) == available:
         return list(range(available))
-    numbers = [int(name) if re.fullmatch(r"[0-9]+", name) else 0 for name in names]
-    if not all(1 <= number <= available for number in numbers):
+    numbers = [last_number(name) or 0 for name in names]
+    if not all(1 <= number <= available for number in numbers) or len(set(numbers)) < len(numbers):
         raise LayoutError(
             f"{path}: labels {available} videos, found {len(names)} ({', '.join(names[:5])}, ...); videos of "
-            f"a partial copy must keep their number, 1 to {available}, as their name"
+            f"a partial copy must keep their number, 1 to {available}, in their name"
         )
     return [number - 1 for number in numbers]
 

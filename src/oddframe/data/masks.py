@@ -1,0 +1,197 @@
+"""Pixel masks of a test video, a frame at a time: folders of images, `.npy` arrays, `volLabel` of `.mat` files."""
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping, Sized
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from oddframe.data.labels import Labels
+from oddframe.data.mat_file import iterate_matrices
+from oddframe.data.npy_file import map_npy
+from oddframe.errors import LayoutError
+
+__all__ = [
+    "Mask",
+    "MaskArray",
+    "MaskImages",
+    "MaskVolume",
+    "Masks",
+    "NumberedMasks",
+    "labels_of_masks",
+    "mask_size",
+    "read_mask",
+]
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+"""H x W, true where something abnormal is."""
+
+_FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
+# What Pillow has been seen to raise on truncated and altered files.
+_IMAGE_ERRORS = (
+    *(ArithmeticError, EOFError, LookupError, MemoryError, OSError, SyntaxError, TypeError, ValueError),
+    *(struct.error, zlib.error),
+)
+
+
+class Masks(Protocol):
+    """Pixel masks of one video, as often as asked for.
+
+    Attributes:
+        path: The file or folder; named in errors.
+    """
+
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+
+    def frames(self) -> Iterator[Mask]:
+        """A fresh pass: one mask for each frame of the video, in order, bool H x W.
+
+        Raises:
+            LayoutError: A mask cannot be read, or has another size than the first.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class MaskImages:
+    """A folder with one image a frame; whatever is not black is abnormal (in a JPEG, whatever is nearer to white).
+
+    Attributes:
+        path: The folder.
+        files: Its images, in the order of the frames.
+    """
+
+    path: Path
+    files: tuple[Path, ...] = field(repr=False)
+
+    def frames(self) -> Iterator[Mask]:
+        """See `Masks.frames`; one image is read at a time."""
+        yield from _of_one_size(self.path, (read_mask(path) for path in self.files))
+
+
+@dataclass(frozen=True)
+class NumberedMasks:
+    """Images of the abnormal frames only, named after the frame's number, counted from 0; the rest is normal.
+
+    Attributes:
+        path: The folder, which need not be there where no frame is abnormal.
+        files: Image of each frame that has one.
+        video: Something as long as the video has frames; counting them may take a pass over it.
+        size: (width, height) in pixels.
+    """
+
+    path: Path
+    files: Mapping[int, Path] = field(repr=False)
+    video: Sized = field(repr=False)
+    size: tuple[int, int]
+
+    def frames(self) -> Iterator[Mask]:
+        """See `Masks.frames`; one image is read at a time."""
+        empty = np.zeros(self.size[::-1], np.bool_)
+        each = (
+            read_mask(self.files[number]) if number in self.files else empty.copy() for number in range(len(self.video))
+        )
+        yield from _of_one_size(self.path, each)
+
+
+@dataclass(frozen=True)
+class MaskArray:
+    """A `.npy` file of T x H x W numbers, of which those other than 0 are abnormal.
+
+    Attributes:
+        path: The file.
+    """
+
+    path: Path
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    def frames(self) -> Iterator[Mask]:
+        """See `Masks.frames`; the file is mapped, a frame is read at a time."""
+        for values in self._values():
+            yield np.asarray(values) != 0
+
+    def _values(self) -> npt.NDArray[Any]:
+        values = map_npy(self.path)
+        if values.ndim != 3 or values.dtype.kind not in "biuf":
+            raise LayoutError(
+                f"{self.path}: masks must be numbers of shape T x H x W, found shape {values.shape} of {values.dtype}"
+            )
+        return values
+
+
+@dataclass(frozen=True)
+class MaskVolume:
+    """A `.mat` file with `volLabel`, a cell array with one H x W matrix a frame, as Avenue has them.
+
+    Attributes:
+        path: The file.
+    """
+
+    path: Path
+
+    def frames(self) -> Iterator[Mask]:
+        """See `Masks.frames`; the file is unpacked as it is read, a frame at a time."""
+        yield from _of_one_size(self.path, (matrix != 0 for matrix in iterate_matrices(self.path, "volLabel")))
+
+
+def labels_of_masks(masks: Masks) -> Labels:
+    """One label a frame: 1 where the mask is not empty; read-only.
+
+    Raises:
+        LayoutError: As `Masks.frames`.
+    """
+    labels = np.fromiter((mask.any() for mask in masks.frames()), dtype=np.uint8)
+    labels.setflags(write=False)
+    return labels
+
+
+def read_mask(path: Path) -> Mask:
+    """One mask image.
+
+    Raises:
+        LayoutError: It cannot be read.
+    """
+    try:
+        with warnings.catch_warnings():
+            # A picture of a hundred megapixels, and the odd tag in a TIFF, are worth a warning of Pillow's.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                coloured = image.mode not in ("1", "L", "I", "F") and not image.mode.startswith("I;16")
+                values = np.asarray(image.convert("RGB") if coloured else image)
+                lossy = image.format == "JPEG"
+    except _IMAGE_ERRORS as error:
+        raise LayoutError(f"{path}: a mask image that can be read is needed ({error})") from error
+    except Image.DecompressionBombError as error:
+        raise LayoutError(f"{path}: a mask must have the size of a video's frame ({error})") from error
+    mask: Mask = values >= 128 if lossy else values != 0
+    return np.any(mask, axis=2) if mask.ndim == 3 else mask
+
+
+def mask_size(path: Path) -> tuple[int, int]:
+    """Width and height of a mask image in pixels.
+
+    Raises:
+        LayoutError: As `read_mask`.
+    """
+    height, width = read_mask(path).shape
+    return width, height
+
+
+def _of_one_size(path: Path, masks: Iterator[Mask]) -> Iterator[Mask]:
+    first: tuple[int, ...] | None = None
+    for number, mask in enumerate(masks):
+        if mask.ndim != 2 or mask.size == 0:
+            raise LayoutError(f"{path}: a mask must be H x W pixels, found shape {mask.shape} at frame {number}")
+        if first is not None and mask.shape != first:
+            raise LayoutError(f"{path}: masks must have one size, found {mask.shape} after {first} at frame {number}")
+        first = mask.shape
+        yield mask

@@ -1,10 +1,12 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
+from PIL import Image
 
 from oddframe.data.layouts import OFFICIAL_COUNTS
 from oddframe.errors import LayoutError
@@ -73,8 +75,6 @@ def test_a_clip_has_the_label_of_its_last_frame(benchmark, model):
 
 @pytest.mark.parametrize("interval", [2, 3])
 def test_a_longer_interval_leaves_more_frames_unscored(interval, benchmark, bundle):
-    from dataclasses import replace
-
     config = replace(bundle.network.config, interval=interval)
     report = evaluate(benchmark, Model(replace(bundle, network=type(bundle.network)(config)), Brightness()))
     for raw in report.scores.values():
@@ -94,8 +94,6 @@ def test_the_json_is_as_promised(benchmark, model):
 
 
 def test_every_frame_is_used_whatever_the_rate_of_the_model(benchmark, bundle):
-    from dataclasses import replace
-
     for rate_fps in (3.0, 25.0):
         report = evaluate(benchmark, Model(replace(bundle, rate_fps=rate_fps), Brightness()))
         assert report.metrics.frames_scored == 38
@@ -132,11 +130,145 @@ def test_progress_counts_videos(benchmark, model):
 def test_the_command_prints_a_table_or_one_object(benchmark, tiny_run, oddframe_command):
     left = oddframe_command("eval", benchmark, "--model", tiny_run)
     assert left.code == 0
-    for word in ("AUC micro", "raw smoothed", "per video", "38 scored of 50", "02"):
+    for word in ("AUC", "raw smoothed", "per video reciprocal", "38 scored of 50", "02", "false"):
         assert word in left.out
     figures = oddframe_command("eval", benchmark, "--model", tiny_run, "--json").json
     assert (figures["frames_total"], figures["frames_scored"], figures["videos"]) == (50, 38, 3)
     assert f"{100 * figures['auc']['micro']['raw']:.2f}" in left.out
+
+
+def draw_masks(benchmark, masks_of):
+    """Masks for every frame of the given videos: `masks_of[name][frame]` are the corners of a box, or None."""
+    for name, boxes in masks_of.items():
+        folder = benchmark / "testing" / "pixel_masks" / name
+        folder.mkdir(parents=True)
+        for frame, box in enumerate(boxes):
+            mask = np.zeros((48, 64), np.uint8)
+            if box is not None:
+                mask[box[1] : box[3], box[0] : box[2]] = 255
+            Image.fromarray(mask).save(folder / f"{frame:03d}.png")
+
+
+BOX = (0, 0, 32, 24)
+"""The upper left quarter of a frame."""
+
+
+class Corner(Brightness):
+    """Its maps are high in the upper left quarter, from the frame of that brightness on."""
+
+    def score(self, clips):
+        scores = super().score(clips)
+        maps = np.full((4, 2, 2), 0.25, np.float32)
+        maps[:, 0, 0] = scores.raw
+        return replace(scores, maps=maps)
+
+
+def test_where_in_the_picture(benchmark, bundle):
+    masks = {name: [BOX if label else None for label in labels] for name, labels in LABELS.items()}
+    draw_masks(benchmark, masks)
+    report = evaluate(benchmark, Model(bundle, Corner()))
+    assert report.notices == ()
+    assert report.pixel.frames == report.region.frames == report.metrics.frames_scored == 38
+    # The quarter is brighter than the rest in every frame, the box of each frame is one region, found at once.
+    abnormal = sum(sum(labels[FIRST_SCORED:]) for labels in LABELS.values())
+    assert (report.region.regions, report.region.tracks) == (abnormal, 3)
+    assert report.pixel.auc > 0.9
+    assert report.region.regions_found[0] == 0.0
+    assert max(report.region.regions_found) == 1.0
+    figures = json.loads(json.dumps(report.as_dict()))
+    assert figures["pixel"]["criterion_share"] == 0.4
+    assert figures["region"]["tbdc"] == report.region.tbdc
+    draw = np.random.default_rng(0)
+    worse = evaluate(benchmark, Model(bundle, Elsewhere(draw)))
+    assert worse.pixel.auc < report.pixel.auc
+    assert worse.region.rbdc < report.region.rbdc
+
+
+class Elsewhere(Brightness):
+    """Its maps are noise."""
+
+    def __init__(self, draw):
+        self.draw = draw
+
+    def score(self, clips):
+        return replace(super().score(clips), maps=self.draw.random((4, 8, 8)).astype(np.float32))
+
+
+def test_track_files_come_before_the_parts_of_masks(benchmark, model):
+    masks = {name: [BOX if label else None for label in labels] for name, labels in LABELS.items()}
+    draw_masks(benchmark, masks)
+    folder = benchmark / "testing" / "tracks"
+    folder.mkdir()
+    lines = [f"{track},{frame},0,0,9,9" for frame in range(10, 16) for track in (1, 2)]
+    (folder / "01.txt").write_text("\n".join(lines))
+    report = evaluate(benchmark, model)
+    assert report.region.tracks == 2 + 1 + 1
+    assert report.pixel.frames == 38
+
+
+def test_tracks_without_masks_are_at_the_size_of_the_frame(benchmark, bundle):
+    folder = benchmark / "testing" / "tracks"
+    folder.mkdir()
+    for name, labels in LABELS.items():
+        lines = [f"1,{frame},50,30,64,48" for frame, label in enumerate(labels) if label]
+        (folder / f"{name}.txt").write_text("\n".join(lines))
+    report = evaluate(benchmark, Model(bundle, LowerRight()))
+    assert report.pixel is None
+    assert (report.region.frames, report.region.tracks, report.notices) == (38, 3, ())
+    assert max(report.region.regions_found) == 1.0
+
+
+class LowerRight(Brightness):
+    """Its maps are high in the lower right eighth of each side."""
+
+    def score(self, clips):
+        maps = np.full((4, 8, 8), 0.25, np.float32)
+        maps[:, 6:, 6:] = 1.0
+        return replace(super().score(clips), maps=maps)
+
+
+def test_a_video_without_masks_is_left_out_unless_it_is_normal(benchmark, model):
+    np.save(benchmark / "testing" / "frame_labels" / "03.npy", np.zeros(18, np.uint8))
+    (benchmark / "mini.mat").unlink()
+    draw_masks(benchmark, {"01": [BOX if label else None for label in LABELS["01"]]})
+    report = evaluate(benchmark, model)
+    assert report.pixel.frames == 16 + 14
+    assert [notice for notice in report.notices if "neither masks nor tracks" in notice] == [
+        "neither masks nor tracks, so left out of pixel, region and track figures: 02"
+    ]
+
+
+def test_masks_that_contradict_the_labels_are_told(benchmark, model):
+    masks = {name: [None for _ in labels] for name, labels in LABELS.items()}
+    draw_masks(benchmark, masks)
+    report = evaluate(benchmark, model)
+    assert f"disagree on {sum(map(sum, LABELS.values()))} frames" in report.notices[-1]
+    assert (report.pixel.auc, report.region.rbdc) == (None, None)
+
+
+def test_without_masks_there_are_no_figures_of_places(benchmark, model):
+    report = evaluate(benchmark, model)
+    assert (report.pixel, report.region) == (None, None)
+    assert report.as_dict()["pixel"] is None
+
+
+def test_times_follow_the_rate_that_is_given(benchmark, model):
+    for fps in (5.0, 20.0):
+        events = evaluate(benchmark, model, fps=fps).events
+        assert events.hours_scored == pytest.approx(38 / fps / 3600)
+        assert events.events == 3
+
+
+def test_footage_of_ones_own_is_thinned_and_what_is_dropped_does_not_count(video, bundle, tmp_path):
+    video("mine/a.mp4", frames=60, rate_fps=20)
+    (tmp_path / "mine" / "labels.csv").write_text("video,start_s,end_s\na,2.0,2.9\n")
+    report = evaluate(tmp_path / "mine", Model(replace(bundle, rate_fps=10.0), Brightness()))
+    assert report.metrics.frames_total == 30
+    assert report.metrics.frames_scored == 30 - FIRST_SCORED
+    assert np.isnan(report.scores["a"]).tolist() == [True] * 4 + [False] * 26
+    assert report.events.hours_scored == pytest.approx(26 / 10 / 3600)
+    # Brightness rises to the end: the event is followed by one brighter normal frame, no false alarm of its own.
+    assert report.events.points[-1].false_alarms == 0
 
 
 @pytest.mark.slow

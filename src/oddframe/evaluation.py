@@ -1,96 +1,173 @@
-"""Score a benchmark and compare with its labels: the verb `oddframe eval`."""
+"""Score a benchmark and compare with its labels: the verb `oddframe eval DATASET`."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from oddframe.data.layouts import open_benchmark
+from oddframe.core.sampling import Sampler, thins
+from oddframe.data.layouts import TestVideo, open_benchmark
+from oddframe.data.listing import named
+from oddframe.data.masks import Mask
+from oddframe.data.track_file import read_tracks
 from oddframe.errors import LayoutError
 from oddframe.media.finding import open_source
-from oddframe.metrics.frame import FrameMetrics, frame_metrics
+from oddframe.media.sources import FrameFormat, Source
+from oddframe.metrics.events import event_metrics
+from oddframe.metrics.frame import frame_metrics
+from oddframe.metrics.localisation import Localisation
+from oddframe.metrics.region import TrueRegion
+from oddframe.metrics.report import EvalReport
 from oddframe.progress import Progress, silent
 from oddframe.scoring import DEFAULT_BATCH, Model, load
 
-__all__ = ["EvalReport", "evaluate"]
+__all__ = ["evaluate"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class EvalReport:
-    """How well a model does on a benchmark.
-
-    Attributes:
-        dataset: The benchmark's name.
-        metrics: Frame-level figures.
-        scores: Per video, raw scores, float64, NaN where no clip ends on the frame.
-        notices: What is not as the benchmark should be, a sentence each.
-        seconds: Wall-clock time.
-    """
-
-    dataset: str
-    metrics: FrameMetrics
-    scores: dict[str, npt.NDArray[np.float64]]
-    notices: tuple[str, ...]
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Figures as plain values; see `FrameMetrics.as_dict`."""
-        return {
-            **self.metrics.as_dict(),
-            "dataset": self.dataset,
-            "notices": list(self.notices),
-            "seconds": round(self.seconds, 3),
-        }
+_TINY = FrameFormat(2, 2, "grey")
 
 
 def evaluate(
     dataset: str | Path,
     model: str | Path | Model,
     *,
+    fps: float | None = None,
     device: str = "auto",
     batch_size: int = DEFAULT_BATCH,
     on_progress: Progress = silent,
 ) -> EvalReport:
     """Score every frame of a benchmark's test videos and compare with its labels (method section 9).
 
+    One pass over the videos; of maps and masks no more than a batch is held. Footage of one's own is thinned to the
+    model's rate as in use, and frames that thinning drops do not count at all.
+
     Args:
         dataset: The benchmark's folder.
         model: A run folder, a model bundle or a loaded model.
+        fps: Frames per second of folders of images; the bundle's rate when None. Recordings have times of their own.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
         on_progress: Told the videos done, as phase "eval".
 
     Raises:
-        LayoutError: If the folder is no known benchmark, or its labels do not fit.
+        LayoutError: If the folder is no known benchmark, or its labels, masks or tracks do not fit.
         SourceError: If a test video cannot be read.
         BundleError: If the model is unusable.
     """
     began = time.monotonic()
     benchmark = open_benchmark(dataset)
     loaded = model if isinstance(model, Model) else load(model, device=device, batch_size=batch_size)
-    scores, labels, notices = {}, {}, list(benchmark.notices)
+    places = _Places(benchmark.testing)
+    scores, labels, rates_fps = {}, {}, {}
+    notices = list(benchmark.notices)
     for number, video in enumerate(benchmark.testing):
         on_progress("eval", number, len(benchmark.testing), {})
-        source = open_source(video.path, loaded.bundle.rate_fps)
-        raw = np.full(len(video.labels), np.nan)
-        for one in loaded.scores(source, every_frame=True):
-            if one.frame >= len(raw):
-                raise LayoutError(
-                    f"{video.path} must have as many frames as labels ({len(raw)}), but holds frame {one.frame + 1}; "
-                    "frames in between are missing"
-                )
-            if one.raw is not None:
-                raw[one.frame] = one.raw
-        scores[video.name], labels[video.name] = raw, video.labels
+        source = open_source(video.path, loaded.bundle.rate_fps if fps is None else fps)
+        rate_fps = source.rate_fps if benchmark.every_frame else loaded.bundle.rate_fps
+        raw, kept = _scored(video, source, loaded, rate_fps, places.of(video))
+        scores[video.name], labels[video.name] = raw[kept], video.labels[kept]
+        rates_fps[video.name] = rate_fps if thins(source.rate_fps, rate_fps) else source.rate_fps
         notices += [f"{video.name}: {notice}" for notice in source.notices]
     on_progress("eval", len(benchmark.testing), len(benchmark.testing), {})
     return EvalReport(
         dataset=benchmark.name,
         metrics=frame_metrics(scores, labels),
+        events=event_metrics(scores, labels, rates_fps),
+        pixel=places.figures.pixel(),
+        region=places.figures.region(),
         scores=scores,
-        notices=tuple(notices),
+        notices=(*notices, *places.notices()),
         seconds=time.monotonic() - began,
     )
+
+
+def _scored(
+    video: TestVideo, source: Source, model: Model, rate_fps: float, places: "_PlacesOfVideo | None"
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Raw scores per decoded frame of one video, and which frames are kept at a rate; counts maps on the way."""
+    raw = np.full(len(video.labels), np.nan)
+    kept = np.ones(len(raw), dtype=bool)
+    sampler = Sampler(rate_fps, source.rate_fps, source.gap_s)
+    every_frame = rate_fps == source.rate_fps
+    # Whatever the camera's health: a frame that is left out because it looks odd would make every figure better.
+    for one in model.scores(source, every_frame=every_frame, health=False, maps=places is not None):
+        if one.frame >= len(raw):
+            raise LayoutError(
+                f"{video.path} must have as many frames as labels ({len(raw)}), but holds frame {one.frame + 1}; "
+                "frames in between are missing"
+            )
+        if one.raw is not None:
+            raw[one.frame] = one.raw
+        kept[one.frame] = sampler.keeps_at(one.time_s) or one.raw is not None
+        if places is not None:
+            places.add(one.frame, one.map)
+    return raw, kept
+
+
+class _Places:
+    """Where in the picture something is abnormal, of all videos; what is known of each differs."""
+
+    def __init__(self, videos: Sequence[TestVideo]) -> None:
+        self._masked = any(video.masks is not None for video in videos)
+        self._known = self._masked or any(video.tracks is not None for video in videos)
+        self._unknown: list[str] = []
+        self.figures = Localisation(sum(video.labels.size for video in videos) if self._known else 0)
+
+    def of(self, video: TestVideo) -> "_PlacesOfVideo | None":
+        """Begin a video; None where nothing is known of its abnormal frames, or of any video's."""
+        if not self._known:
+            return None
+        if video.masks is not None and video.tracks is None:
+            return _PlacesOfVideo(self.figures, video, video.masks.frames(), None, None)
+        if video.masks is None and video.tracks is None and video.labels.any():
+            self._unknown.append(video.name)
+            return None
+        size = _frame_size(video)
+        tracks = read_tracks(video.tracks, video.name, size) if video.tracks is not None else {}
+        # A normal video needs no masks: nothing in it is abnormal.
+        empty = repeat(np.zeros(size, dtype=bool)) if self._masked and not video.labels.any() else None
+        masks = video.masks.frames() if video.masks is not None else empty
+        return _PlacesOfVideo(self.figures, video, masks, tracks, size)
+
+    def notices(self) -> Iterator[str]:
+        """Sentences on truth that is missing, or contradicts itself."""
+        if self._unknown:
+            yield f"neither masks nor tracks, so left out of pixel, region and track figures: {named(self._unknown)}"
+        if self.figures.disagreeing:
+            yield (
+                f"masks or tracks and frame labels disagree on {self.figures.disagreeing} frames; frame figures follow "
+                "the labels, the others the masks and tracks"
+            )
+
+
+class _PlacesOfVideo:
+    """Reads the masks of one video as its scores come."""
+
+    def __init__(
+        self,
+        figures: Localisation,
+        video: TestVideo,
+        masks: Iterator[Mask] | None,
+        tracks: Mapping[int, Sequence[TrueRegion]] | None,
+        size: tuple[int, int] | None,
+    ) -> None:
+        self._figures = figures.video(video.name, video.labels, tracks)
+        self._video, self._masks, self._size = video, masks, size
+        self._next = 0
+
+    def add(self, frame: int, anomaly_map: npt.NDArray[np.float32] | None) -> None:
+        """Count a frame; frames before it that never came are passed over."""
+        for number in range(self._next, frame + 1):
+            mask = None if self._masks is None else next(self._masks, None)
+            if self._masks is not None and mask is None:
+                raise LayoutError(f"video {self._video.name} must have a mask for every frame, found {number}")
+            self._figures.add(anomaly_map if number == frame else None, mask, self._size)
+        self._next = frame + 1
+
+
+def _frame_size(video: TestVideo) -> tuple[int, int]:
+    """(height, width) of the first frame."""
+    width, height = next(open_source(video.path).frames(_TINY)).source_size
+    return height, width

@@ -69,7 +69,46 @@ def test_counts_and_json():
     half, *unreachable = result.points
     assert (half.threshold, half.detected, half.false_alarms, half.delay_mean_s) == (7.0, 1, 0, 1.0)
     assert {point.threshold for point in unreachable} == {None}
-    assert json.loads(json.dumps(result.as_dict()))["points"][0]["detection_rate"] == 0.5
+    tree = json.loads(json.dumps(result.as_dict()))
+    assert tree["points"][0]["detection_rate"] == 0.5
+    assert tree["points"][0]["delays_frames"] == [2, None]
+    assert tree["true_events"] == [
+        {"video": "a", "first_frame": 4, "last_frame": 6, "peak": 7.0},
+        {"video": "b", "first_frame": 0, "last_frame": 1, "peak": None},
+    ]
+
+
+def test_each_video_has_its_own_rate():
+    scores = {"slow": [0, 1, 2, 0], "fast": [0, 0, 0, 2]}
+    labels = {"slow": [0, 1, 1, 0], "fast": [0, 1, 1, 1]}
+    result = event_metrics(scores, labels, {"slow": 1.0, "fast": 4.0}, (1.0,))
+    assert result.hours_scored == pytest.approx((4 / 1 + 4 / 4) / 3600)
+    assert result.points[0].delays_frames == (1, 2)
+    assert result.points[0].delay_mean_s == pytest.approx((1 / 1 + 2 / 4) / 2)
+
+
+def test_without_a_rate_there_are_no_times():
+    result = event_metrics({"a": [1.0, 2.0, 0.0]}, {"a": [0, 1, 0]}, None, (1.0,))
+    (point,) = result.points
+    assert (point.detected, point.false_alarms, point.delays_frames) == (1, 0, (0,))
+    assert (result.hours_scored, point.false_alarms_per_hour, point.delay_mean_s) == (None, None, None)
+
+
+def test_nothing_scored_detects_nothing():
+    result = event_metrics({"a": [math.nan]}, {"a": [1]}, 1.0, (0.5,))
+    assert (result.events, result.unscored_events, result.hours_scored) == (1, 1, 0.0)
+    assert result.points[0].threshold is None
+
+
+@pytest.mark.parametrize("score", [1.0, math.nan])
+def test_a_single_normal_frame(score):
+    result = event_metrics({"a": [score]}, {"a": [0]}, 1.0)
+    assert (result.events, {point.detected for point in result.points}) == (0, {None})
+
+
+def test_ties_between_events_and_normal_frames_are_alarms():
+    result = event_metrics({"a": [3.0, 0.0, 3.0, 0.0, 3.0]}, {"a": [0, 0, 1, 0, 0]}, 1.0, (1.0,))
+    assert result.points[0].false_alarms == 2
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -91,6 +130,7 @@ def test_all_of_five_shares_ask_for_the_right_number_of_events():
     [
         ({"rate_fps": 0.0}, "rate_fps must be above 0"),
         ({"rate_fps": math.nan}, "rate_fps must be above 0"),
+        ({"rate_fps": {"b": 1.0}}, "rate_fps must be above 0 for every video, got None for a"),
         ({"rate_fps": 1.0, "detection_rates": (0.0,)}, "detection rates must be above 0"),
     ],
 )

@@ -70,7 +70,7 @@ def test_binned_auc_stays_within_its_margin_on_continuous_values():
     for one, mask in zip(values, truth, strict=True):
         metrics.add(one, mask)
     exact = roc_auc_score(truth.ravel(), values.ravel())
-    assert metrics.frames == 20
+    assert metrics.result().frames == 20
     assert 0.0 < metrics.auc_margin() < 1e-3
     assert abs(metrics.auc() - exact) <= metrics.auc_margin()
 
@@ -122,3 +122,15 @@ def test_unusable_frames_are_refused(values, mask, words):
 def test_share_is_checked(share):
     with pytest.raises(InputError, match="share of abnormal pixels"):
         PixelMetrics(share)
+
+
+def test_the_result_holds_every_figure():
+    metrics = measured([[(1.0, True)] * 3 + [(0.0, False)] * 3, [(0.25, False)] * 6])
+    assert metrics.result().as_dict() == {
+        "frames": 2,
+        "auc": 1.0,
+        "auc_margin": 0.0,
+        "criterion_share": 0.4,
+        "criterion_auc": 1.0,
+        "criterion_equal_error_rate": 0.0,
+    }

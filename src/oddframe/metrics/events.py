@@ -3,11 +3,14 @@
 A true event is an unbroken run of abnormal frames in one video. At a threshold, an alarm is an unbroken run of
 scored frames that reach it. An event is detected if one of its frames reaches the threshold; an alarm that
 touches no event is false. Frames without a score (NaN) raise no alarm and end one.
+
+Where all frames are normal there is nothing to detect, and where too few events have a scored frame a share of them
+cannot be: the operating point then is None in all but the share. Where all are abnormal no alarm is false.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +20,34 @@ from oddframe.errors import InputError
 from oddframe.metrics.curves import Floats, stretches
 from oddframe.metrics.frame import Labels, check_paired
 
-__all__ = ["DETECTION_RATES", "EventMetrics", "OperatingPoint", "event_metrics"]
+__all__ = ["DETECTION_RATES", "EventMetrics", "OperatingPoint", "TrueEvent", "event_metrics"]
 
 DETECTION_RATES = (0.5, 0.8, 0.9, 1.0)
 """Shares of the true events at which false alarms are counted."""
 
 
 @dataclass(frozen=True, slots=True)
+class TrueEvent:
+    """An unbroken run of abnormal frames.
+
+    Attributes:
+        video: Where it is.
+        first_frame: Its first frame, counted from 0.
+        last_frame: Its last one.
+        peak: Highest score in it; None if none of its frames has a score.
+    """
+
+    video: str
+    first_frame: int
+    last_frame: int
+    peak: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class OperatingPoint:
     """What the highest threshold that still detects a share of the events costs; None where none does.
+
+    Times are None where the frame rate is not known.
 
     Attributes:
         detection_rate: The share that was asked for.
@@ -36,6 +58,7 @@ class OperatingPoint:
         delay_mean_s: Mean over the detected events of the time from an event's first frame to its first alarmed
             frame, in seconds.
         delay_median_s: Its median.
+        delays_frames: The same per true event, in frames; None for an event that is not detected.
     """
 
     detection_rate: float
@@ -45,6 +68,7 @@ class OperatingPoint:
     false_alarms_per_hour: float | None = None
     delay_mean_s: float | None = None
     delay_median_s: float | None = None
+    delays_frames: tuple[int | None, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +78,39 @@ class EventMetrics:
     Attributes:
         events: True events.
         unscored_events: Those of them without a scored frame: counted, and never detected.
-        hours_scored: Scored frames as time.
+        hours_scored: Scored frames as time; None where the frame rate is not known.
+        true_events: The events, in the order of `OperatingPoint.delays_frames`.
         points: One operating point per detection rate asked for.
     """
 
     events: int
     unscored_events: int
-    hours_scored: float
+    hours_scored: float | None
+    true_events: tuple[TrueEvent, ...]
     points: tuple[OperatingPoint, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """The same tree as plain dicts, lists and numbers, ready for `json.dumps`."""
-        return {**asdict(self), "points": [asdict(point) for point in self.points]}
+        points = [asdict(point) for point in self.points]
+        for point in points:
+            point["delays_frames"] = None if point["delays_frames"] is None else list(point["delays_frames"])
+        return {**asdict(self), "true_events": [asdict(event) for event in self.true_events], "points": points}
 
 
 @dataclass(frozen=True, slots=True)
-class _TrueEvent:
-    scores: Floats
-    peak: float  # NaN if none of its frames has a score
+class _Watched:
+    """Scores and labels of all videos, and how long they are."""
+
+    scores: dict[str, Floats]
+    labels: dict[str, Labels]
+    rates_fps: dict[str, float] | None
+    hours: float | None
 
 
 def event_metrics(
     scores: Mapping[str, npt.ArrayLike],
     labels: Mapping[str, npt.ArrayLike],
-    rate_fps: float,
+    rate_fps: float | Mapping[str, float] | None,
     detection_rates: Sequence[float] = DETECTION_RATES,
 ) -> EventMetrics:
     """Count false alarms and delays at the thresholds that detect given shares of the events.
@@ -86,57 +119,84 @@ def event_metrics(
         scores: Per video, one score per frame on one scale for all videos, NaN where unscored. Min-max within a
             video uses the future and says nothing about a person on watch.
         labels: Per video, one label per frame: 0 normal, 1 abnormal.
-        rate_fps: Frames per second.
+        rate_fps: Frames per second, of all videos or of each; None where nobody knows.
         detection_rates: Shares of the events, each in (0, 1].
 
     Raises:
-        InputError: Scores and labels do not fit together, or a rate is out of range.
+        InputError: Scores and labels do not fit together, or a rate is missing or out of range.
     """
-    if not (math.isfinite(rate_fps) and rate_fps > 0.0):
-        raise InputError(f"rate_fps must be above 0, got {rate_fps}")
     if not all(0.0 < rate <= 1.0 for rate in detection_rates):
         raise InputError(f"detection rates must be above 0 and at most 1, got {list(detection_rates)}")
     checked_scores, checked_labels = check_paired(scores, labels)
-    pairs = [(checked_scores[name], checked_labels[name]) for name in checked_labels]
-    events = [event for values, truth in pairs for event in _true_events(values, truth)]
-    hours = sum(int((~np.isnan(values)).sum()) for values, _ in pairs) / rate_fps / 3600.0
+    rates_fps = _rates(rate_fps, list(checked_labels))
+    hours = None
+    if rates_fps is not None:
+        counted = {name: int((~np.isnan(values)).sum()) for name, values in checked_scores.items()}
+        hours = sum(frames / rates_fps[name] for name, frames in counted.items()) / 3600.0
+    events = tuple(event for name in checked_labels for event in _true_events(name, checked_scores, checked_labels))
+    watched = _Watched(checked_scores, checked_labels, rates_fps, hours)
     return EventMetrics(
         events=len(events),
-        unscored_events=sum(math.isnan(event.peak) for event in events),
+        unscored_events=sum(event.peak is None for event in events),
         hours_scored=hours,
-        points=tuple(_operating_point(rate, pairs, events, hours, rate_fps) for rate in detection_rates),
+        true_events=events,
+        points=tuple(_operating_point(rate, events, watched) for rate in detection_rates),
     )
 
 
-def _operating_point(
-    rate: float, pairs: list[tuple[Floats, Labels]], events: list[_TrueEvent], hours: float, rate_fps: float
-) -> OperatingPoint:
-    peaks = sorted((event.peak for event in events if not math.isnan(event.peak)), reverse=True)
+def _rates(rate_fps: float | Mapping[str, float] | None, names: Sequence[str]) -> dict[str, float] | None:
+    if rate_fps is None:
+        return None
+    rates_fps = dict(rate_fps) if isinstance(rate_fps, Mapping) else dict.fromkeys(names, rate_fps)
+    for name in names:
+        if not (math.isfinite(rates_fps.get(name, math.nan)) and rates_fps[name] > 0.0):
+            raise InputError(f"rate_fps must be above 0 for every video, got {rates_fps.get(name)} for {name}")
+    return rates_fps
+
+
+def _operating_point(rate: float, events: Sequence[TrueEvent], watched: _Watched) -> OperatingPoint:
+    peaks = sorted((event.peak for event in events if event.peak is not None), reverse=True)
     # Less a rounding error, so that 80 % of 5 events are 4 and never 5.
     needed = math.ceil(rate * len(events) - 1e-9)
     if not events or needed > len(peaks):
         return OperatingPoint(rate)
     threshold = peaks[needed - 1]
-    delays = [int(np.argmax(event.scores >= threshold)) / rate_fps for event in events if event.peak >= threshold]
-    false_alarms = sum(_false_alarms(values, truth, threshold) for values, truth in pairs)
-    return OperatingPoint(
+    delays = tuple(_delay(event, watched.scores[event.video], threshold) for event in events)
+    false_alarms = sum(_false_alarms(watched.scores[name], watched.labels[name], threshold) for name in watched.labels)
+    point = OperatingPoint(
         detection_rate=rate,
         threshold=threshold,
-        detected=len(delays),
+        detected=sum(delay is not None for delay in delays),
         false_alarms=false_alarms,
-        false_alarms_per_hour=false_alarms / hours,
-        delay_mean_s=float(np.mean(delays)),
-        delay_median_s=float(np.median(delays)),
+        delays_frames=delays,
+    )
+    if watched.rates_fps is None or watched.hours is None:
+        return point
+    delays_s = [
+        delay / watched.rates_fps[event.video] for event, delay in zip(events, delays, strict=True) if delay is not None
+    ]
+    return replace(
+        point,
+        false_alarms_per_hour=false_alarms / watched.hours,
+        delay_mean_s=float(np.mean(delays_s)),
+        delay_median_s=float(np.median(delays_s)),
     )
 
 
-def _true_events(scores: Floats, truth: Labels) -> list[_TrueEvent]:
+def _true_events(name: str, scores: Mapping[str, Floats], labels: Mapping[str, Labels]) -> list[TrueEvent]:
     found = []
-    for start, stop in stretches(truth == 1):
-        values = scores[start:stop]
+    for start, stop in stretches(labels[name] == 1):
+        values = scores[name][start:stop]
         scored = values[~np.isnan(values)]
-        found.append(_TrueEvent(values, float(scored.max()) if scored.size else math.nan))
+        found.append(TrueEvent(name, start, stop - 1, float(scored.max()) if scored.size else None))
     return found
+
+
+def _delay(event: TrueEvent, scores: Floats, threshold: float) -> int | None:
+    """Frames from an event's first to its first alarmed one."""
+    if event.peak is None or event.peak < threshold:
+        return None
+    return int(np.argmax(scores[event.first_frame : event.last_frame + 1] >= threshold))
 
 
 def _false_alarms(scores: Floats, truth: Labels, threshold: float) -> int:

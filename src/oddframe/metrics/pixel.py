@@ -5,21 +5,47 @@ memory, any number of frames, and a stated bound on what the bins can hide.
 """
 
 import math
-from typing import TypeAlias
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from oddframe.errors import InputError
 from oddframe.metrics.frame import auc_score, equal_error_rate
+from oddframe.metrics.levels import level_numbers
 
-__all__ = ["PixelMetrics"]
+__all__ = ["PixelMetrics", "PixelResult"]
 
 AnomalyMap: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _KEPT_BITS = 21
-_SIGN = np.uint32(1 << 31)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelResult:
+    """What `PixelMetrics` finds; a figure is None where all pixels (or frames) are of one class.
+
+    Attributes:
+        frames: Frames counted; those without a score are not.
+        auc: Area under the ROC curve over all pixels of all frames.
+        auc_margin: How far `auc` can be from the exact value.
+        criterion_share: Part of a frame's abnormal pixels that must be found, as in the two figures below.
+        criterion_auc: Area under the frame ROC curve under that criterion.
+        criterion_equal_error_rate: Equal error rate of the same curve; lower is better.
+    """
+
+    frames: int
+    auc: float | None
+    auc_margin: float | None
+    criterion_share: float
+    criterion_auc: float | None
+    criterion_equal_error_rate: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, ready for `json.dumps`."""
+        return asdict(self)
 
 
 class PixelMetrics:
@@ -60,16 +86,22 @@ class PixelMetrics:
             )
         if not np.isfinite(values).all():
             raise InputError("an anomaly map must be finite, got NaN or infinite values")
-        bins = _bins(values)
+        bins = level_numbers(values, _KEPT_BITS)
         np.add.at(self._abnormal, bins[truth], 1)
         np.add.at(self._normal, bins[~truth], 1)
         self._frame_labels.append(int(truth.any()))
         self._frame_scores.append(_found_until(values, truth, self._share))
 
-    @property
-    def frames(self) -> int:
-        """Frames counted so far."""
-        return len(self._frame_labels)
+    def result(self) -> PixelResult:
+        """The figures over all frames counted so far."""
+        return PixelResult(
+            frames=len(self._frame_labels),
+            auc=self.auc(),
+            auc_margin=self.auc_margin(),
+            criterion_share=self._share,
+            criterion_auc=self.criterion_auc(),
+            criterion_equal_error_rate=self.criterion_equal_error_rate(),
+        )
 
     def auc(self) -> float | None:
         """Area under the ROC curve over all pixels of all frames; None if all are of one class."""
@@ -102,15 +134,6 @@ class PixelMetrics:
         used = np.flatnonzero(self._normal + self._abnormal)
         # float64: products of the counts pass 2^63 on a full benchmark.
         return self._normal[used].astype(np.float64), self._abnormal[used].astype(np.float64)
-
-
-def _bins(values: AnomalyMap) -> npt.NDArray[np.uint32]:
-    """Order-preserving bin numbers: a float's bits grow with it once the sign is turned around."""
-    # Adding 0 turns -0.0, which equals 0.0 but has other bits, into 0.0.
-    bits = np.ascontiguousarray(values + np.float32(0.0)).view(np.uint32)
-    ordered = np.where(bits & _SIGN, ~bits, bits | _SIGN)
-    numbers: npt.NDArray[np.uint32] = ordered >> np.uint32(32 - _KEPT_BITS)
-    return numbers
 
 
 def _found_until(values: AnomalyMap, truth: Mask, share: float) -> float:

@@ -7,12 +7,15 @@ tracks) over (false positives per frame) from 0 to 1, with one global threshold.
 
 The paper does not say how the curve is closed. Here it starts at (0, 0), is straight between thresholds, and
 stays level from its last point to 1 false positive per frame: a detector that never gets there is given nothing
-that it did not find.
+that it did not find. The sweep goes down from the highest threshold and ends with the first one that has more than
+1 false positive per frame.
+
+`RegionMetrics` takes lists of scored detections, `map_regions.MapRegionMetrics` takes anomaly maps.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +30,10 @@ __all__ = [
     "Region",
     "RegionMetrics",
     "RegionResult",
+    "Tally",
     "TrueRegion",
+    "label_parts",
     "overlap",
-    "regions_of_mask",
-    "true_regions_of_masks",
 ]
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -42,10 +45,6 @@ MIN_TRACK_SHARE = 0.1
 """Share of a track's regions that must be found for the track to count."""
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
-# Pixels belong together within a frame by their 8 neighbours, across frames only where they overlap.
-_OVER_TIME = np.zeros((3, 3, 3), dtype=bool)
-_OVER_TIME[1] = True
-_OVER_TIME[:, 1, 1] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +92,16 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class RegionResult:
-    """What `RegionMetrics` finds; a criterion is None where there is nothing to find or no frame.
+    """RBDC and TBDC; a criterion is None where there is nothing to find (all frames normal, or no frame at all).
 
     Attributes:
         rbdc: Region-based detection criterion, 0 to 1.
         tbdc: Track-based detection criterion, 0 to 1.
-        frames: Frames counted.
+        frames: Frames counted; true regions of frames without a score are not.
         regions: True regions in them.
         tracks: True tracks in them.
-        false_positives_per_frame: One per threshold, thresholds falling.
+        false_positives_per_frame: One per threshold, thresholds falling; thresholds that tell nothing new are
+            left out.
         regions_found: Share of the true regions, likewise.
         tracks_found: Share of the true tracks, likewise.
     """
@@ -115,57 +115,54 @@ class RegionResult:
     regions_found: tuple[float, ...]
     tracks_found: tuple[float, ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, ready for `json.dumps`."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
-class RegionMetrics:
-    """Collects detections and true regions frame by frame, at thresholds fixed beforehand.
 
-    Args:
-        thresholds: A region is detected at or above a threshold. For a fixed list of detections the distinct
-            scores give the exact curve; for maps some dozens of quantiles do.
+class Tally:
+    """What was found and what was not, at each threshold, thresholds falling from the first.
+
+    Attributes:
+        frames: Frames counted so far.
+        false_positives: int64, one per threshold.
     """
 
-    def __init__(self, thresholds: Iterable[float]) -> None:
-        self._thresholds = sorted({float(threshold) for threshold in thresholds}, reverse=True)
-        if not self._thresholds or not np.isfinite(self._thresholds).all():
-            raise InputError("thresholds must be finite numbers, at least one")
-        self._frames = 0
-        self._false_positives = np.zeros(len(self._thresholds), dtype=np.int64)
-        self._track_sizes: dict[str, int] = {}
-        self._track_found: dict[str, npt.NDArray[np.int64]] = {}
+    def __init__(self, thresholds: int) -> None:
+        self.frames = 0
+        self.false_positives = np.zeros(thresholds, dtype=np.int64)
+        self._sizes: dict[str, int] = {}
+        self._found: dict[str, npt.NDArray[np.int64]] = {}
 
-    def add_map(self, anomaly_map: npt.ArrayLike, truth: Sequence[TrueRegion]) -> None:
-        """Count one frame; at each threshold the connected parts of the map that reach it are the detections.
+    def regions_of(self, track: str) -> npt.NDArray[np.int64]:
+        """Count one more region of a track; gives the found ones per threshold, to be added to."""
+        self._sizes[track] = self._sizes.get(track, 0) + 1
+        return self._found.setdefault(track, np.zeros_like(self.false_positives))
 
-        Args:
-            anomaly_map: H x W, higher = more anomalous.
-            truth: The true regions of the frame; empty if it is normal.
-        """
-        values = np.asarray(anomaly_map)
-        self._add([regions_of_mask(values >= threshold) for threshold in self._thresholds], truth)
-
-    def add_detections(self, detections: Sequence[Detection], truth: Sequence[TrueRegion]) -> None:
-        """Count one frame with a fixed list of scored detections."""
-        self._add(
-            [[one.region for one in detections if one.score >= threshold] for threshold in self._thresholds],
-            truth,
-        )
+    def join(self, kept: str, gone: str) -> None:
+        """Two tracks turn out to be one."""
+        if gone in self._sizes:
+            self._sizes[kept] = self._sizes.get(kept, 0) + self._sizes.pop(gone)
+            self._found[kept] = self._found.get(kept, 0) + self._found.pop(gone)
 
     def result(self) -> RegionResult:
         """The criteria over all frames counted so far."""
-        regions = sum(self._track_sizes.values())
-        tracks = len(self._track_sizes)
-        steps = len(self._thresholds)
-        found = np.array(list(self._track_found.values()), dtype=np.int64).reshape(tracks, steps)
-        sizes = np.array(list(self._track_sizes.values()), dtype=np.int64).reshape(tracks, 1)
+        beyond = np.flatnonzero(self.false_positives > self.frames)
+        steps = int(beyond[0]) + 1 if beyond.size else self.false_positives.size
+        regions, tracks = sum(self._sizes.values()), len(self._sizes)
+        counts = np.array(list(self._found.values()), dtype=np.int64)
+        found = counts.reshape(tracks, self.false_positives.size)[:, :steps]
+        sizes = np.array(list(self._sizes.values()), dtype=np.int64).reshape(tracks, 1)
         # In whole numbers of regions and less a rounding error, so that 1 region of 10 is 10 %.
         enough = found >= np.maximum(1, np.ceil(MIN_TRACK_SHARE * sizes - 1e-9))
-        rate = self._false_positives / max(self._frames, 1)
-        region_rate = found.sum(axis=0) / max(regions, 1)
-        track_rate = enough.sum(axis=0) / max(tracks, 1)
+        rate = self.false_positives[:steps] / max(self.frames, 1)
+        points = np.stack((rate, found.sum(axis=0) / max(regions, 1), enough.sum(axis=0) / max(tracks, 1)), axis=1)
+        new = np.concatenate(([True], (np.diff(points, axis=0) != 0).any(axis=1)))
+        rate, region_rate, track_rate = points[new].T
         return RegionResult(
             rbdc=_area(rate, region_rate) if regions else None,
             tbdc=_area(rate, track_rate) if tracks else None,
-            frames=self._frames,
+            frames=self.frames,
             regions=regions,
             tracks=tracks,
             false_positives_per_frame=tuple(rate.tolist()),
@@ -173,17 +170,40 @@ class RegionMetrics:
             tracks_found=tuple(track_rate.tolist()),
         )
 
-    def _add(self, detected: Sequence[Sequence[Region]], truth: Sequence[TrueRegion]) -> None:
-        self._frames += 1
-        for true in truth:
-            self._track_sizes[true.track] = self._track_sizes.get(true.track, 0) + 1
-            self._track_found.setdefault(true.track, np.zeros(len(self._thresholds), dtype=np.int64))
-        for step, regions in enumerate(detected):
-            hits = [[overlap(true.region, region) >= MIN_IOU for region in regions] for true in truth]
-            for true, row in zip(truth, hits, strict=True):
-                self._track_found[true.track][step] += any(row)
-            useful = np.any(hits, axis=0) if hits else np.zeros(len(regions), dtype=bool)
-            self._false_positives[step] += len(regions) - int(useful.sum())
+
+class RegionMetrics:
+    """Collects scored detections and true regions frame by frame, at thresholds fixed beforehand.
+
+    Args:
+        thresholds: A region is detected at or above a threshold; the distinct scores give the exact curve.
+    """
+
+    def __init__(self, thresholds: Iterable[float]) -> None:
+        self._thresholds = sorted({float(threshold) for threshold in thresholds}, reverse=True)
+        if not self._thresholds or not np.isfinite(self._thresholds).all():
+            raise InputError("thresholds must be finite numbers, at least one")
+        self._tally = Tally(len(self._thresholds))
+
+    def add(self, detections: Sequence[Detection], truth: Sequence[TrueRegion]) -> None:
+        """Count one frame.
+
+        Args:
+            detections: What was detected in it, at any threshold.
+            truth: The true regions of the frame; empty if it is normal.
+        """
+        self._tally.frames += 1
+        hits = np.array(
+            [[overlap(true.region, one.region) >= MIN_IOU for one in detections] for true in truth], dtype=bool
+        ).reshape(len(truth), len(detections))
+        scores = np.array([one.score for one in detections])
+        reached = scores >= np.array(self._thresholds)[:, None]
+        for true, hit in zip(truth, hits, strict=True):
+            self._tally.regions_of(true.track)[:] += (reached & hit).any(axis=1)
+        self._tally.false_positives += (reached & ~hits.any(axis=0)).sum(axis=1)
+
+    def result(self) -> RegionResult:
+        """The criteria over all frames counted so far."""
+        return self._tally.result()
 
 
 def overlap(first: Region, second: Region) -> float:
@@ -197,45 +217,10 @@ def overlap(first: Region, second: Region) -> float:
     return shared / (int(first.pixels.sum()) + int(second.pixels.sum()) - shared)
 
 
-def regions_of_mask(mask: npt.ArrayLike) -> list[Region]:
-    """The connected parts (8 neighbours) of an H x W mask.
-
-    Raises:
-        InputError: The mask is not H x W.
-    """
-    flags = np.asarray(mask).astype(bool)
-    if flags.ndim != 2:
-        raise InputError(f"a mask or anomaly map of one frame must be H x W, got shape {flags.shape}")
-    numbers, _ = ndimage.label(flags, structure=_EIGHT_NEIGHBOURS)
-    return [
-        Region(rows.start, columns.start, numbers[rows, columns] == number)
-        for number, (rows, columns) in enumerate(ndimage.find_objects(numbers), start=1)
-    ]
-
-
-def true_regions_of_masks(video: str, masks: npt.ArrayLike) -> list[list[TrueRegion]]:
-    """True regions per frame from the pixel masks of one video (T x H x W), where no track files exist.
-
-    Regions that overlap from one frame to the next are one track; so tracks that meet become one, and an object
-    that jumps farther than its own size, or is covered for a frame, becomes two.
-
-    Raises:
-        InputError: The masks are not T x H x W.
-    """
-    flags = np.asarray(masks).astype(bool)
-    if flags.ndim != 3:
-        raise InputError(f"the masks of a video must be T x H x W, got shape {flags.shape}")
-    tracks, _ = ndimage.label(flags, structure=_OVER_TIME)
-    frames = []
-    for flags_of_frame, tracks_of_frame in zip(flags, tracks, strict=True):
-        regions = regions_of_mask(flags_of_frame)
-        frames.append([TrueRegion(f"{video}/{_track(region, tracks_of_frame)}", region) for region in regions])
-    return frames
-
-
-def _track(region: Region, tracks: npt.NDArray[np.int32]) -> int:
-    row, column = np.argwhere(region.pixels)[0]
-    return int(tracks[region.top + row, region.left + column])
+def label_parts(flags: Mask) -> tuple[npt.NDArray[np.int32], int]:
+    """Number the connected parts (8 neighbours) of an H x W mask from 1; also says how many there are."""
+    numbers, count = ndimage.label(flags, structure=_EIGHT_NEIGHBOURS)
+    return numbers, count
 
 
 def _cut(region: Region, top: int, left: int, bottom: int, right: int) -> Mask:

@@ -1,0 +1,113 @@
+"""What the outside is told while a camera is watched: alerts (events with wall-clock times) and the state of a camera.
+
+Wall-clock times are whole microseconds since 1970-01-01 UTC, ``*_us``. Where they come from is the caller's business:
+``alert`` is given a function from the source's seconds to them.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from oddframe.core.records import Event
+from oddframe.errors import InputError
+
+__all__ = ["Alert", "CameraStatus", "WallClock", "alert", "plain_name"]
+
+WallClock: TypeAlias = Callable[[float], int]
+"""From a time of the source in seconds to microseconds since 1970-01-01 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One phase of an event, with the wall-clock times that it has for people.
+
+    Attributes:
+        event: What happened, in the source's own time.
+        start_us: When it started, in microseconds since 1970-01-01 UTC.
+        peak_us: When it was highest so far.
+        seen_us: The last moment that so far belongs to it; its end where the phase is "end".
+        snapshot: Where its picture is or will be, relative to the store's folder; None without one.
+        clip: Where its clip is or will be, as above.
+    """
+
+    event: Event
+    start_us: int
+    peak_us: int
+    seen_us: int
+    snapshot: str | None = None
+    clip: str | None = None
+
+    @property
+    def end_us(self) -> int | None:
+        """When it ended; None while it goes on."""
+        return self.seen_us if self.event.phase == "end" else None
+
+    @property
+    def key(self) -> str:
+        """Names this message for ever: the same alert has the same key, however often it is sent.
+
+        Event, start and phase; updates add what they say, since an event may have many.
+        """
+        key = f"{self.event.id}-{self.start_us}-{self.event.phase}"
+        if self.event.phase != "update":
+            return key
+        said = f"{self.peak_us} {self.seen_us} {self.event.score!r} {self.event.reason} {self.event.box}"
+        return f"{key}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+
+
+def alert(event: Event, wall: WallClock) -> Alert:
+    """Give an event its wall-clock times.
+
+    Args:
+        event: Any phase of it.
+        wall: The clock of its source.
+    """
+    return Alert(event, wall(event.start_s), wall(event.peak_s), wall(event.end_s))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraStatus:
+    """How a camera is doing; counts go up from 0 at the start of the watching.
+
+    Attributes:
+        camera: Its name.
+        at_us: When this was so, in microseconds since 1970-01-01 UTC.
+        online: Whether frames come in.
+        state: The same in a word or two: "live", "connecting", "stalled".
+        rate_fps: Frames per second of late.
+        frames: Frames decoded.
+        skipped: Frames left out on purpose, since the source is faster than the model.
+        dropped: Frames lost because scoring did not keep up.
+        reconnects: How often the source had to be opened again.
+        clips: Clips scored.
+        inference_s: Seconds of the model spent on them.
+        score: The latest score, in (0, 1); None where there is none.
+    """
+
+    camera: str
+    at_us: int
+    online: bool
+    state: str
+    rate_fps: float = 0.0
+    frames: int = 0
+    skipped: int = 0
+    dropped: int = 0
+    reconnects: int = 0
+    clips: int = 0
+    inference_s: float = 0.0
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.camera:
+            raise InputError("a camera must have a name, got an empty one")
+
+
+def plain_name(name: str) -> str:
+    """A camera's name as one part of a path or of an MQTT topic: letters, digits, ``-`` and ``_``.
+
+    Names that had to be changed get a part of their hash, so that no two of them meet.
+    """
+    kept = (letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in name)
+    plain = "".join(kept)[:60]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

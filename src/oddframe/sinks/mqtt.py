@@ -1,0 +1,209 @@
+"""Alerts and the state of cameras over MQTT, for Home Assistant and everybody else."""
+
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from oddframe.core.alerts import CameraStatus
+from oddframe.errors import DeliveryError, MissingExtraError, SettingsError
+from oddframe.sinks.alert_sink import Message, Retry
+from oddframe.sinks.mqtt_topics import Topics
+
+__all__ = ["Mqtt", "MqttConfig"]
+
+_TYPES = {"start": "new", "update": "update", "end": "end"}
+
+_GOODBYE_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class MqttConfig:
+    """Which broker, and under which names.
+
+    Attributes:
+        host: The broker.
+        port: Its port.
+        prefix: Begins every topic; two watchers at one broker need two.
+        username: For the broker; none when empty.
+        password: As above; never shown.
+        tls: Whether to encrypt, and check the broker's certificate against the system's authorities.
+        discovery_prefix: Where Home Assistant looks for new devices; empty tells it nothing.
+        timeout_s: Longest wait for the broker's receipt.
+        keepalive_s: After one and a half of it without a sign the broker takes us for dead and says "offline".
+    """
+
+    host: str
+    port: int = 1883
+    prefix: str = "oddframe"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = False
+    discovery_prefix: str = "homeassistant"
+    timeout_s: float = 10.0
+    keepalive_s: int = 30
+
+    def __post_init__(self) -> None:
+        if not self.host:
+            raise SettingsError("MQTT must have the host of a broker, got an empty one")
+        if not 0 < self.port < 65536:
+            raise SettingsError(f"MQTT's port must be from 1 to 65535, got {self.port}")
+        for name in ("prefix", "discovery_prefix"):
+            value = getattr(self, name)
+            if set(value) & set("+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
+                raise SettingsError(f"MQTT's {name} must be a topic without + and #, got {value!r}")
+        if not self.prefix:
+            raise SettingsError("MQTT's prefix must not be empty")
+        if self.password and not self.username:
+            raise SettingsError("MQTT's password must have a username with it")
+        if not self.timeout_s > 0 or not 5 <= self.keepalive_s <= 65535:
+            raise SettingsError(
+                f"MQTT's timeout_s must be above 0 and keepalive_s from 5 to 65535, "
+                f"got {self.timeout_s} and {self.keepalive_s}"
+            )
+
+
+@dataclass
+class _Camera:
+    """What goes on at a camera, as its retained state says."""
+
+    anomalies: set[str] = field(default_factory=set)
+    problems: set[str] = field(default_factory=set)
+    online: bool = False
+    score: float | None = None
+    last: Message | None = None
+
+    def state(self) -> dict[str, Any]:
+        last = self.last or {}
+        return {
+            "anomaly": "ON" if self.anomalies else "OFF",
+            "problem": "ON" if self.problems else "OFF",
+            "online": "ON" if self.online else "OFF",
+            "score": None if self.score is None else round(self.score, 3),
+            "event": {name: last.get(name) for name in ("id", "kind", "start", "end", "score", "reason")},
+        }
+
+
+class Mqtt:
+    """Publishes each alert once and waits for the broker's receipt; its client connects again by itself, forever."""
+
+    # While there is no connection a try costs nothing, and the sooner one sees it come back the better.
+    retry = Retry(first_s=0.2, most_s=1.0)
+    durable = True
+
+    def __init__(self, config: MqttConfig) -> None:
+        """Begin to connect; that goes on in the client's own thread.
+
+        Raises:
+            MissingExtraError: If paho-mqtt is not installed.
+        """
+        try:
+            from paho.mqtt.client import Client
+            from paho.mqtt.enums import CallbackAPIVersion
+        except ImportError as error:
+            raise MissingExtraError("MQTT", "watch") from error
+        self._config, self._topics = config, Topics(config.prefix, config.discovery_prefix)
+        self._cameras: dict[str, _Camera] = {}
+        self._lock = threading.RLock()
+        self._confirmed = threading.Condition()
+        self._receipts: set[int] = set()
+        self._pending: tuple[str, int] | None = None
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        if config.username:
+            self._client.username_pw_set(config.username, config.password or None)
+        if config.tls:
+            self._client.tls_set()
+        self._client.will_set(self._topics.available, "offline", qos=1, retain=True)
+        self._client.reconnect_delay_set(min_delay=1, max_delay=10)
+        self._client.on_connect = self._on_connect
+        self._client.on_publish = self._on_publish
+        self._client.connect_async(config.host, config.port, config.keepalive_s)
+        self._client.loop_start()
+
+    def deliver(self, message: Message) -> None:
+        """Publish an alert and the state that it makes.
+
+        Raises:
+            DeliveryError: If the broker has not confirmed it yet; the client goes on trying by itself.
+        """
+        if self._pending is None or self._pending[0] != message["key"]:
+            if not self._client.is_connected():
+                raise DeliveryError(f"there is no connection to the MQTT broker at {self._config.host}")
+            with self._confirmed:
+                # Numbers come around again: an old receipt must not do for a new message.
+                self._receipts.clear()
+            body = {"type": _TYPES[message["phase"]], **message}
+            sent = self._client.publish(self._topics.events, json.dumps(body, ensure_ascii=False), qos=1)
+            # Not published anew at the next try: the client does that itself after a lost connection.
+            self._pending = (message["key"], sent.mid)
+        number = self._pending[1]
+        with self._confirmed:
+            if not self._confirmed.wait_for(lambda: number in self._receipts, self._config.timeout_s):
+                raise DeliveryError(f"the MQTT broker at {self._config.host} has not confirmed an alert")
+        self._pending = None
+        self._note(message)
+
+    def report(self, status: CameraStatus) -> None:
+        """Publish a camera's state where it is another than before."""
+        with self._lock:
+            known = status.camera in self._cameras
+            camera = self._cameras.setdefault(status.camera, _Camera())
+            before = camera.state()
+            camera.online, camera.score = status.online, status.score
+            changed = camera.state() != before
+        if not known:
+            self._introduce(status.camera)
+        if changed or not known:
+            self._publish_state(status.camera)
+
+    def close(self) -> None:
+        """Say goodbye: the last will is for those who cannot."""
+        if self._client.is_connected():
+            sent = self._client.publish(self._topics.available, "offline", qos=1, retain=True)
+            with self._confirmed:
+                self._confirmed.wait_for(lambda: sent.mid in self._receipts, _GOODBYE_S)
+        self._client.disconnect()
+        self._client.loop_stop()
+        # The client closes its sockets when it is freed, which our own methods in it would put off.
+        self._client.on_connect = self._client.on_publish = None
+
+    def _note(self, message: Message) -> None:
+        """Take an alert into the state of its camera."""
+        with self._lock:
+            known = message["source"] in self._cameras
+            camera = self._cameras.setdefault(message["source"], _Camera(online=True))
+            going_on = camera.anomalies if message["kind"] == "anomaly" else camera.problems
+            (going_on.discard if message["phase"] == "end" else going_on.add)(message["id"])
+            camera.last = message
+        if not known:
+            self._introduce(message["source"])
+        self._publish_state(message["source"])
+
+    def _introduce(self, camera: str) -> None:
+        """Tell Home Assistant of a camera."""
+        if self._config.discovery_prefix and self._client.is_connected():
+            for topic, config in self._topics.discovery(camera).items():
+                self._client.publish(topic, json.dumps(config, ensure_ascii=False), qos=1, retain=True)
+
+    def _publish_state(self, camera: str) -> None:
+        """Without a connection nothing: all of it is published when there is one."""
+        if self._client.is_connected():
+            with self._lock:
+                state = json.dumps(self._cameras[camera].state(), ensure_ascii=False)
+            self._client.publish(self._topics.state(camera), state, qos=1, retain=True)
+
+    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        """Say that we are here, and all that is retained: the broker may have forgotten it."""
+        if reason.is_failure:
+            return
+        self._client.publish(self._topics.available, "online", qos=1, retain=True)
+        with self._lock:
+            cameras = list(self._cameras)
+        for camera in cameras:
+            self._introduce(camera)
+            self._publish_state(camera)
+
+    def _on_publish(self, _client: Any, _data: Any, number: int, _reason: Any, _properties: Any) -> None:
+        with self._confirmed:
+            self._receipts.add(number)
+            self._confirmed.notify_all()

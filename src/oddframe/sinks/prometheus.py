@@ -1,0 +1,148 @@
+"""Metrics for Prometheus, served over HTTP."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oddframe.core.alerts import CameraStatus
+from oddframe.errors import MissingExtraError, OutputError, SettingsError
+from oddframe.sinks.alert_sink import Message, Retry
+from oddframe.sinks.route import SinkCounts
+
+__all__ = ["Prometheus", "PrometheusConfig"]
+
+_OF_CAMERAS: tuple[tuple[str, str, str, Callable[[CameraStatus], float | None]], ...] = (
+    ("gauge", "up", "Whether frames come in.", lambda status: float(status.online)),
+    ("gauge", "fps", "Frames per second of late.", lambda status: status.rate_fps),
+    ("gauge", "score", "The latest score; above 0.5 is anomalous.", lambda status: status.score),
+    ("counter", "frames", "Frames decoded.", lambda status: status.frames),
+    ("counter", "skipped_frames", "Frames left out, the source being faster than the model.", lambda s: s.skipped),
+    ("counter", "dropped_frames", "Frames lost because scoring did not keep up.", lambda status: status.dropped),
+    ("counter", "reconnects", "How often the source was opened again.", lambda status: status.reconnects),
+)
+
+_OF_SINKS: tuple[tuple[str, str, str, Callable[[SinkCounts], float]], ...] = (
+    ("gauge", "sink_waiting", "Messages not delivered yet.", lambda counts: counts.waiting),
+    ("counter", "sink_delivered", "Messages delivered.", lambda counts: counts.delivered),
+    ("counter", "sink_failures", "Attempts that failed and are made again.", lambda counts: counts.failures),
+    ("counter", "sink_dropped", "Messages that went for newer ones.", lambda counts: counts.dropped),
+    ("counter", "sink_refused", "Messages put aside.", lambda counts: counts.refused),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrometheusConfig:
+    """Where to listen.
+
+    Attributes:
+        host: Address; that of this machine alone unless said otherwise. There is no password.
+        port: Port; 0 takes a free one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 9464
+
+    def __post_init__(self) -> None:
+        if not self.host:
+            raise SettingsError('the metrics\' host must not be empty; "0.0.0.0" listens to everybody')
+        if not 0 <= self.port < 65536:
+            raise SettingsError(f"the metrics' port must be from 0 to 65535, got {self.port}")
+
+
+class Prometheus:
+    """Serves the latest of what it is told under ``/metrics``, by camera, in a registry of its own.
+
+    Attributes:
+        port: Where it listens.
+        sinks: Gives the counts of the other sinks, ``Delivery.counts``; to be set once there is a delivery.
+    """
+
+    retry = Retry()
+    # Counts begin at 0 with the process, as Prometheus expects: nothing of it outlives a kill.
+    durable = False
+
+    def __init__(self, config: PrometheusConfig | None = None) -> None:
+        """Begin to listen.
+
+        Raises:
+            MissingExtraError: If prometheus-client is not installed.
+            OutputError: If the port is taken.
+        """
+        try:
+            import prometheus_client
+        except ImportError as error:
+            raise MissingExtraError("metrics", "watch") from error
+        config = config or PrometheusConfig()
+        self._lock = threading.Lock()
+        self._statuses: dict[str, CameraStatus] = {}
+        self._events: Counter[tuple[str, str]] = Counter()
+        self.sinks: Callable[[], Mapping[str, SinkCounts]] = dict
+        registry = prometheus_client.CollectorRegistry()
+        registry.register(self)
+        try:
+            self._server, self._thread = prometheus_client.start_http_server(config.port, config.host, registry)
+        except OSError as error:
+            raise OutputError(
+                f"metrics could not be served at {config.host} port {config.port}: {error.strerror or error}; "
+                "choose another port"
+            ) from error
+        self.port: int = self._server.server_port
+
+    def deliver(self, message: Message) -> None:
+        """Count an event when it starts."""
+        if message["phase"] == "start":
+            with self._lock:
+                self._events[message["source"], message["kind"]] += 1
+
+    def report(self, status: CameraStatus) -> None:
+        """Take the latest of a camera."""
+        with self._lock:
+            self._statuses[status.camera] = status
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def describe(self) -> list[Any]:
+        """Nothing ahead: what there is depends on the cameras."""
+        return []
+
+    def collect(self) -> Iterator[Any]:
+        """What prometheus-client asks for at each visit: all families with a sample a camera."""
+        from prometheus_client.core import CounterMetricFamily, SummaryMetricFamily
+
+        with self._lock:
+            statuses, events = list(self._statuses.values()), dict(self._events)
+        for kind, name, text, value in _OF_CAMERAS:
+            family = _family(kind, name, text, ["camera"])
+            for status in statuses:
+                if (number := value(status)) is not None:
+                    family.add_metric([status.camera], number)
+            yield family
+        spent = SummaryMetricFamily("oddframe_inference_seconds", "Time of the model for each clip.", labels=["camera"])
+        for status in statuses:
+            spent.add_metric([status.camera], count_value=status.clips, sum_value=status.inference_s)
+        yield spent
+        counted = CounterMetricFamily("oddframe_events", "Events that started.", labels=["camera", "kind"])
+        for labels, count in events.items():
+            counted.add_metric(list(labels), count)
+        yield counted
+        yield from self._of_sinks()
+
+    def _of_sinks(self) -> Iterator[Any]:
+        counts = self.sinks()
+        for kind, name, text, value in _OF_SINKS:
+            family = _family(kind, name, text, ["sink"])
+            for sink, count in counts.items():
+                family.add_metric([sink], value(count))
+            yield family
+
+
+def _family(kind: str, name: str, text: str, labels: list[str]) -> Any:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    make = GaugeMetricFamily if kind == "gauge" else CounterMetricFamily
+    return make(f"oddframe_{name}", text, labels=labels)

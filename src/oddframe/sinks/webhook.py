@@ -1,0 +1,152 @@
+"""Alerts as HTTP POST requests."""
+
+import base64
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import unquote, urlsplit
+
+from oddframe import __version__
+from oddframe.core.alerts import CameraStatus
+from oddframe.errors import DeliveryError, RefusedError, SettingsError
+from oddframe.sinks.alert_sink import Message, Retry
+from oddframe.sinks.webhook_body import Body
+
+__all__ = ["Webhook", "WebhookConfig"]
+
+_PHASES = ("start", "update", "end")
+
+_AGAIN = {408, 429}
+"""Answers of 400 to 499 that may be another one later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookConfig:
+    """Where and what to send. Address and headers may hold secrets: neither is ever shown.
+
+    Attributes:
+        url: ``http://`` or ``https://``; a name and a password in it become basic authentication.
+        headers: To send beside our own.
+        template: The body, see ``Body``; the whole message as JSON when None.
+        content_type: What the body is.
+        phases: Of "start", "update" and "end", those to send.
+        timeout_s: Longest time from the connection to the answer.
+        retry: When to try again.
+    """
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    template: str | None = None
+    content_type: str = "application/json"
+    phases: tuple[str, ...] = _PHASES
+    timeout_s: float = 10.0
+    retry: Retry = field(default_factory=Retry)
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            port = parts.port
+        except ValueError as error:
+            raise SettingsError("a webhook's url must be a valid address; check its host and port") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not self.url.isascii():
+            raise SettingsError(
+                "a webhook's url must be http:// or https:// with a host, in plain ASCII; write other letters as %XX"
+            )
+        if any(letter <= " " or letter == "\x7f" for letter in self.url):
+            raise SettingsError("a webhook's url must have no blanks in it; write them as %20")
+        for name, value in self.headers.items():
+            if not name or not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
+                raise SettingsError(f"a webhook's header must have a name of letters, digits and -, got {name!r}")
+            if not value.isascii() or not value.isprintable():
+                raise SettingsError(f"the webhook's header {name} must be one line of ASCII, but its value is not")
+        if unknown := [phase for phase in self.phases if phase not in _PHASES]:
+            raise SettingsError(f"a webhook's phases must be of {', '.join(_PHASES)}, got {unknown[0]!r}")
+        if not 0 < self.timeout_s < float("inf"):
+            raise SettingsError(f"a webhook's timeout_s must be above 0, got {self.timeout_s}")
+        Body(self.template, self.content_type)
+
+
+class Webhook:
+    """Sends a request for each alert; any answer of 200 to 299 is a receipt.
+
+    408, 429, 300 to 399, 500 and above, and no answer mean to try again; other answers of 400 to 499 put the alert
+    aside. Redirects are not followed, since headers may hold secrets; proxies are not used.
+    """
+
+    durable = True
+
+    def __init__(self, config: WebhookConfig) -> None:
+        self.retry = config.retry
+        self._config = config
+        self._parts = urlsplit(config.url)
+        self._body = Body(config.template, config.content_type)
+
+    def deliver(self, message: Message) -> None:
+        """Send an alert.
+
+        Raises:
+            DeliveryError: If there was no answer, or one that may be another later.
+            RefusedError: If the receiver refuses it for good.
+        """
+        if message["phase"] not in self._config.phases:
+            return
+        host = self._parts.hostname
+        status, wait_s = self._post(self._body.of(message), self._headers(message))
+        if 200 <= status < 300:
+            return
+        if 400 <= status < 500 and status not in _AGAIN:
+            raise RefusedError(f"the webhook at {host} must take the alert, but it answered {status}")
+        raise DeliveryError(f"the webhook at {host} answered {status}; the alert is sent again", wait_s)
+
+    def report(self, status: CameraStatus) -> None:
+        """Not for webhooks: health events tell them."""
+
+    def close(self) -> None:
+        """Nothing is open between two requests."""
+
+    def _headers(self, message: Message) -> dict[str, str]:
+        ours = {
+            "Content-Type": self._config.content_type,
+            "User-Agent": f"oddframe/{__version__}",
+            "Idempotency-Key": str(message["key"]),
+            "Connection": "close",
+        }
+        if self._parts.username is not None:
+            pair = f"{unquote(self._parts.username)}:{unquote(self._parts.password or '')}"
+            ours["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        given = {name.lower() for name in self._config.headers}
+        return {name: value for name, value in ours.items() if name.lower() not in given} | dict(self._config.headers)
+
+    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, float | None]:
+        """Send a request; gives the answer's status and how long it asks to wait."""
+        host, timeout_s = self._parts.hostname or "", self._config.timeout_s
+        secure = self._parts.scheme == "https"
+        connection = (HTTPSConnection if secure else HTTPConnection)(host, self._parts.port, timeout=timeout_s)
+        # The socket's own limit begins anew with each byte: an answer that trickles in would never end.
+        cut = threading.Timer(timeout_s, _cut, (connection,))
+        cut.daemon = True
+        cut.start()
+        path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
+        try:
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            asked = answer.headers.get("Retry-After", "")
+            answer.close()
+        except (OSError, HTTPException) as error:
+            why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            raise DeliveryError(f"the webhook at {host} gave no answer ({why}); the alert is sent again") from error
+        else:
+            return answer.status, float(asked) if asked.isascii() and asked.isdigit() else None
+        finally:
+            cut.cancel()
+            connection.close()
+
+
+def _cut(connection: HTTPConnection) -> None:
+    """Break a connection off, whatever its thread is waiting for."""
+    with suppress(OSError):
+        if isinstance(connection.sock, socket.socket):
+            connection.sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,174 @@
+"""The tables of the store, their version, and how an older file becomes a newer one."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text, create_engine, event, inspect
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from oddframe.errors import StoreError
+
+__all__ = ["MIGRATIONS", "SCORE_SCALE", "cameras", "events", "minutes", "open_engine", "seconds", "states"]
+
+APPLICATION_ID = 0x4F646446
+"""Marks the file as ours (SQLite's ``application_id``)."""
+
+BUSY_MS = 10_000
+"""How long a connection waits for another one's lock."""
+
+SCORE_SCALE = 10_000
+"""Scores are kept as whole ten-thousandths: two bytes each instead of eight."""
+
+metadata = MetaData()
+
+cameras = Table(
+    "cameras",
+    metadata,
+    Column("camera", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("row", Integer, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("camera", ForeignKey(cameras.c.camera), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("start_us", Integer, nullable=False),
+    Column("peak_us", Integer, nullable=False),
+    Column("seen_us", Integer, nullable=False),
+    Column("end_us", Integer),  # NULL while the event goes on
+    Column("start_s", Float, nullable=False),
+    Column("peak_s", Float, nullable=False),
+    Column("end_s", Float, nullable=False),  # so far, as in an Event
+    Column("score", Float, nullable=False),
+    Column("box", Text),  # JSON
+    Column("reason", Text, nullable=False),
+    Column("parts", Text, nullable=False),  # JSON
+    Column("snapshot", Text),  # relative to the store's folder
+    Column("clip", Text),
+    Column("cut", Integer, nullable=False, server_default="0"),  # 1: ended by a restart, not by its footage
+    Index("events_by_camera", "camera", "start_us"),
+    Index("events_by_time", "start_us"),
+    Index("events_by_id", "id"),
+)
+Index("events_open", events.c.camera, sqlite_where=events.c.end_us.is_(None))
+Index("events_pictured", events.c.start_us, sqlite_where=events.c.snapshot.is_not(None) | events.c.clip.is_not(None))
+
+seconds = Table(
+    "seconds",
+    metadata,
+    Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
+    Column("second", Integer, primary_key=True),
+    Column("peak", Integer, nullable=False),  # times SCORE_SCALE, as mean
+    Column("mean", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+minutes = Table(
+    "minutes",
+    metadata,
+    Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
+    Column("minute", Integer, primary_key=True),
+    Column("peak", Integer, nullable=False),
+    Column("mean", Integer, nullable=False),
+    Column("seconds", Integer, nullable=False),  # how many of them have a score
+    sqlite_with_rowid=False,
+)
+
+states = Table(
+    "states",
+    metadata,
+    Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
+    Column("at_us", Integer, primary_key=True),
+    Column("online", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+Migration = Callable[[Connection], None]
+
+MIGRATIONS: tuple[Migration, ...] = ()
+"""Step n makes version n + 2 of version n + 1. A change of a table above needs one: add it at the end."""
+
+
+def open_engine(path: Path, *, writing: bool, migrations: Sequence[Migration] = MIGRATIONS) -> Engine:
+    """Open a store's database; a writing one makes it where there is none, and brings an old one up to date.
+
+    Args:
+        path: The file.
+        writing: Whether to write; such transactions take their lock at once, the others never write.
+        migrations: The steps from version 1 on.
+
+    Raises:
+        StoreError: If the file is no store, damaged, newer than this program, or older while not writing.
+    """
+    engine = create_engine(URL.create("sqlite", database=str(path)))
+    _prepare(engine, writing)
+    try:
+        with engine.begin() as connection:
+            _bring_up_to_date(connection, path, writing, migrations)
+    except BaseException as error:
+        engine.dispose()
+        if isinstance(error, DBAPIError):
+            raise StoreError(
+                f"{path} must be a database that can be opened, but: {error.orig}; restore it from a copy, "
+                "or move it away to begin a new one"
+            ) from error
+        raise
+    return engine
+
+
+def _prepare(engine: Engine, writing: bool) -> None:
+    """Set each new connection up, and begin transactions ourselves: the driver would leave out those of DDL."""
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None
+        run = connection.execute
+        run(f"PRAGMA busy_timeout = {BUSY_MS}")
+        run("PRAGMA foreign_keys = ON")
+        if writing:
+            # Space goes back to the disk when old rows do; must be said before the first table.
+            run("PRAGMA auto_vacuum = INCREMENTAL")
+            run("PRAGMA journal_mode = WAL")
+            # A power cut, too, takes nothing that was committed.
+            run("PRAGMA synchronous = FULL")
+            run("PRAGMA journal_size_limit = 8388608")
+        else:
+            run("PRAGMA query_only = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _bring_up_to_date(connection: Connection, path: Path, writing: bool, migrations: Sequence[Migration]) -> None:
+    newest = len(migrations) + 1
+    owner = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    fresh = not owner and not version and not inspect(connection).get_table_names()
+    if owner != APPLICATION_ID and not (fresh and writing):
+        raise StoreError(f"{path} must be an Oddframe store, but it is another database; choose another folder")
+    if version > newest:
+        raise StoreError(
+            f"{path} must be of version {newest} or older, but it is of version {version}, made by a newer Oddframe; "
+            "update Oddframe, or choose another folder"
+        )
+    if version == newest:
+        return
+    if not writing:
+        raise StoreError(
+            f"{path} must be of version {newest}, but it is of version {version}; `oddframe watch` brings it up to date"
+        )
+    if fresh:
+        metadata.create_all(connection)
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    else:
+        for step in migrations[version - 1 :]:
+            step(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version = {newest}")

@@ -1,0 +1,217 @@
+import threading
+import time
+
+import pytest
+from alerting import made_alert, until
+
+from oddframe.core.alerts import CameraStatus
+from oddframe.errors import DeliveryError, InputError, RefusedError
+from oddframe.sinks.alert_sink import Retry, message_of, utc
+from oddframe.sinks.delivery import Delivery
+from oddframe.sinks.route import BUG_ATTEMPTS
+
+
+class Plain:
+    """A sink that notes what it is given."""
+
+    retry = Retry(first_s=0.001, most_s=0.01)
+    durable = True
+
+    def __init__(self):
+        self.taken, self.statuses, self.closed = [], [], 0
+
+    def deliver(self, message):
+        self.taken.append((int(message["id"], 16), message["phase"]))
+
+    def report(self, status):
+        self.statuses.append(status)
+
+    def close(self):
+        self.closed += 1
+
+
+class Failing(Plain):
+    """A sink that raises an error the first `times` times that it is given something."""
+
+    def __init__(self, error, times):
+        super().__init__()
+        self.error, self.times, self.calls = error, times, 0
+
+    def deliver(self, message):
+        self.calls += 1
+        if self.calls <= self.times:
+            raise self.error
+        super().deliver(message)
+
+
+class Hanging(Plain):
+    """A sink that never comes back, until the test is over."""
+
+    def __init__(self):
+        super().__init__()
+        self.go = threading.Event()
+
+    def deliver(self, message):
+        self.go.wait(300)
+
+    report = deliver
+
+
+def offer(delivery, numbers):
+    delivery.offer_all(made_alert(number, phase) for number in numbers for phase in ("start", "end"))
+
+
+def expected(numbers):
+    return [(number, phase) for number in numbers for phase in ("start", "end")]
+
+
+def test_every_sink_gets_every_alert_in_order(tmp_path):
+    sinks = {"a": Plain(), "b": Plain()}
+    with Delivery(sinks, tmp_path) as delivery:
+        offer(delivery, range(5))
+        assert delivery.flush(120)
+        assert delivery.counts()["a"].delivered == 10
+    assert sinks["a"].taken == sinks["b"].taken == expected(range(5))
+    assert sinks["a"].closed == sinks["b"].closed == 1
+
+
+def test_a_sink_that_hangs_forever_delays_nobody(tmp_path):
+    hanging, plain = Hanging(), Plain()
+    delivery = Delivery({"hanging": hanging, "plain": plain}, tmp_path)
+    offer(delivery, range(20))
+    delivery.report(CameraStatus(camera="yard", at_us=0, online=True, state="live"))
+    until(lambda: len(plain.taken) == 40)
+    until(lambda: delivery.counts()["hanging"].busy_s > 0)
+    began = time.monotonic()
+    offer(delivery, range(20, 400))
+    assert time.monotonic() - began < 60, "handing over waits for nothing"
+    assert not delivery.close(0.5)
+    hanging.go.set()
+    # Nothing that the hanging sink was never given is lost.
+    sink = Plain()
+    with Delivery({"hanging": sink}, tmp_path) as delivery:
+        assert delivery.flush(120)
+    assert set(expected(range(20))) - {(0, "start")} <= set(sink.taken)
+
+
+@pytest.mark.parametrize("error", [DeliveryError("not now"), ConnectionResetError(), OSError(5, "x")])
+def test_what_fails_is_tried_again_until_it_works_and_keeps_the_order(tmp_path, error):
+    sink = Failing(error, 3 * BUG_ATTEMPTS)
+    with Delivery({"a": sink}, tmp_path) as delivery:
+        offer(delivery, range(3))
+        assert delivery.flush(120)
+        counts = delivery.counts()["a"]
+    assert sink.taken == expected(range(3))
+    assert (counts.failures, counts.delivered, counts.refused, counts.error) == (3 * BUG_ATTEMPTS, 6, 0, "")
+
+
+def test_what_is_refused_is_put_aside_and_the_rest_goes_on(tmp_path):
+    sink = Failing(RefusedError("it must be nicer"), 1)
+    with Delivery({"a": sink}, tmp_path) as delivery:
+        offer(delivery, range(2))
+        assert delivery.flush(120)
+        assert delivery.counts()["a"].refused == 1
+    assert sink.taken == expected(range(2))[1:]
+    assert "it must be nicer" in (tmp_path / "a" / "refused.jsonl").read_text()
+
+
+def test_a_bug_in_a_sink_blocks_nothing_forever_and_tells_no_secret(tmp_path):
+    sink = Failing(KeyError("https://user:secret@host"), BUG_ATTEMPTS)
+    with Delivery({"a": sink}, tmp_path) as delivery:
+        offer(delivery, range(2))
+        until(lambda: delivery.counts()["a"].failures)
+        assert delivery.counts()["a"].error in ("the sink failed with KeyError", "")
+        assert delivery.flush(120)
+    assert sink.taken == expected(range(2))[1:]
+    said = (tmp_path / "a" / "refused.jsonl").read_text()
+    assert "KeyError" in said
+    assert "secret" not in said
+
+
+def test_a_sink_whose_report_or_close_fails_goes_on(tmp_path):
+    class Bad(Plain):
+        def report(self, status):
+            raise RuntimeError
+
+        close = report
+
+    sink = Bad()
+    with Delivery({"a": sink}, tmp_path) as delivery:
+        delivery.report(CameraStatus(camera="yard", at_us=0, online=True, state="live"))
+        offer(delivery, range(1))
+        assert delivery.flush(120)
+    assert sink.taken == expected(range(1))
+
+
+def test_of_several_statuses_a_slow_sink_learns_the_last_of_each_camera(tmp_path):
+    sink = Plain()
+    go = threading.Event()
+    sink.deliver = lambda message: go.wait(120)
+    with Delivery({"a": sink}, tmp_path) as delivery:
+        delivery.offer(made_alert())
+        until(lambda: delivery.counts()["a"].busy_s)
+        for number in range(10):
+            for camera in ("yard", "gate"):
+                delivery.report(CameraStatus(camera=camera, at_us=number, online=True, state="live"))
+        go.set()
+        assert delivery.flush(120)
+    assert {status.camera: status.at_us for status in sink.statuses} == {"yard": 9, "gate": 9}
+    assert len(sink.statuses) == 2
+
+
+def test_too_many_that_wait_are_dropped_from_the_old_end_and_counted(tmp_path):
+    hanging = Hanging()
+    delivery = Delivery({"a": hanging}, tmp_path, most_waiting=5)
+    offer(delivery, range(10))
+    until(lambda: delivery.counts()["a"].dropped == 15)
+    assert delivery.counts()["a"].waiting == 5
+    delivery.close(0.1)
+    hanging.go.set()
+
+
+def test_a_sink_that_is_not_durable_keeps_nothing_on_disk(tmp_path):
+    sink = Plain()
+    sink.durable = False
+    with Delivery({"a": sink}, tmp_path) as delivery:
+        offer(delivery, range(2))
+        assert delivery.flush(120)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_sinks_must_not_share_a_queue(tmp_path):
+    with pytest.raises(InputError, match="different names"):
+        Delivery({"a": Plain()}, tmp_path, most_waiting=0)
+
+
+def test_pauses_grow_are_shortened_at_random_and_heed_the_receiver():
+    retry = Retry(first_s=1, most_s=60)
+    assert [retry.pause_s(failures, 0.0) for failures in (1, 2, 3, 6, 7, 5000)] == [1, 2, 4, 32, 60, 60]
+    assert retry.pause_s(3, 1.0) == 2
+    assert retry.pause_s(1, 0.0, asked_s=30) == 30
+    assert retry.pause_s(1, 0.0, asked_s=1e9) == 60
+    assert retry.pause_s(4, 0.0, asked_s=0) == 8
+
+
+def test_a_message_has_the_event_and_its_wall_clock_times():
+    message = message_of(made_alert(0, "end"))
+    assert message == {
+        "key": made_alert(0, "end").key,
+        "id": "0000000000000000",
+        "kind": "anomaly",
+        "phase": "end",
+        "source": "yard",
+        "start_s": 0.0,
+        "end_s": 4.0,
+        "peak_s": 2.0,
+        "score": 0.75,
+        "box": [0.25, 0.5, 0.75, 1.0],
+        "reason": "moves wrong",
+        "parts": {"appearance": 0.5, "motion": 4.0, "cluster": 1.0},
+        "start": "2026-09-21T14:13:20.000000+00:00",
+        "peak": "2026-09-21T14:13:22.000000+00:00",
+        "end": "2026-09-21T14:13:24.000000+00:00",
+        "snapshot": None,
+        "clip": None,
+    }
+    assert message_of(made_alert())["end"] is None
+    assert utc(1_790_000_000_123_457).endswith("20.123457+00:00")

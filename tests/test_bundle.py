@@ -10,26 +10,39 @@ import pytest
 import safetensors
 import torch
 from dying import dying_at, full_at
-from tiny import bytes_of, tiny_settings
+from tiny import bytes_of, tiny_calibration, tiny_settings
 
-from oddframe.bundle import FORMAT, Bundle, find_bundle, read_bundle, write_bundle
-from oddframe.core.calibration import Calibration
+from oddframe.bundle import FORMAT, Bundle, find_bundle, read_bundle, write_bundle, write_calibration
+from oddframe.core.normal_scores import ARRAYS, NormalScores
 from oddframe.errors import BundleError, OutputError, SourceNotFoundError
 from oddframe.model.fusion import FusedScorer
 from oddframe.model.network import Network
 
-FILES = {"README.md", "calibration.json", "config.json", "manifest.json", "model.safetensors"}
+FILES = {"README.md", "calibration.json", "config.json", "manifest.json", "model.safetensors", "normal.safetensors"}
+TEXTS = {"README.md", "calibration.json", "config.json", "manifest.json"}
+
+
+def normal_scores(seed=0):
+    raw = 1 + np.random.default_rng(seed).random(20, np.float32)
+    return NormalScores(
+        recording=np.repeat(np.arange(2, dtype=np.int32), 10),
+        time_s=np.tile(np.arange(10) / 10, 2),
+        **dict.fromkeys(("raw", "appearance", "motion", "cluster", "map_peak"), raw),
+        rate_fps=10.0,
+        in_sample=bool(seed),
+    )
 
 
 @functools.cache
 def new_bundle(seed=0):
     torch.manual_seed(seed)
-    calibration = Calibration(threshold=0.25 + seed, clips=100, in_sample=False, map_level=0.5)
+    calibration = tiny_calibration(threshold=0.25 + seed)
     return Bundle(
         network=Network(tiny_settings().network),
         rate_fps=10.0 + seed,
         calibration=calibration,
         card=f"Modell № {seed}\n",
+        normal=normal_scores(seed),
     )
 
 
@@ -62,7 +75,7 @@ def test_the_same_bundle_gives_the_same_bytes(folder, tmp_path):
 def test_weights_are_safetensors_and_the_rest_is_text(folder):
     with safetensors.safe_open(folder / "model.safetensors", "pt") as file:
         assert set(file.keys()) == set(new_bundle().network.state_dict())
-    for name in FILES - {"model.safetensors"}:
+    for name in TEXTS:
         text = (folder / name).read_text(encoding="utf-8")
         assert name == "README.md" or json.loads(text)
 
@@ -86,11 +99,11 @@ def test_a_damaged_file_is_refused_by_name(name, damage, folder):
     [
         (b"", "cannot be read"),
         (b"[]", "cannot be read"),
-        (b'{"format": 1}', "cannot be read"),
-        (b'{"format": 2, "parts": {}}', f"must be of format {FORMAT}, found 2"),
+        (b'{"format": 2}', "cannot be read"),
+        (b'{"format": 3, "parts": {}}', f"must be of format {FORMAT}, found 3"),
         (b'{"format": "1", "sha256": {}}', "must be of format"),
-        (b'{"format": 1, "sha256": {}}', "README.md, calibration.json, config.json, model.safetensors is missing"),
-        (b'{"format": 1, "sha256": 3}', "cannot be read"),
+        (b'{"format": 2, "sha256": {}}', "README.md, calibration.json, config.json, model.safetensors is missing"),
+        (b'{"format": 2, "sha256": 3}', "cannot be read"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(manifest, named, folder):
@@ -115,12 +128,72 @@ def test_a_manifest_cannot_reach_out_of_its_folder(folder):
         ("config.json", []),
         ("calibration.json", {"threshold": -1.0, "clips": 1, "in_sample": False, "map_level": 1.0}),
         ("calibration.json", {"threshold": 1.0}),
+        ("calibration.json", {**tiny_calibration().as_dict(), "release": 3.0}),
+        ("calibration.json", {**tiny_calibration().as_dict(), "tails": 3}),
+        ("calibration.json", {**tiny_calibration().as_dict(), "colour": "blue"}),
+        ("normal.safetensors", {}),
     ],
 )
 def test_whole_files_that_make_no_sense_are_refused(name, content, folder):
     forge(folder, name, json.dumps(content).encode())
     with pytest.raises(BundleError, match="not a bundle that this version understands"):
         read_bundle(folder)
+
+
+def test_normal_scores_are_kept_to_the_bit(folder):
+    read, written = read_bundle(folder).normal, normal_scores()
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+        assert getattr(read, name).dtype == getattr(written, name).dtype
+    assert (read.rate_fps, read.in_sample) == (10.0, False)
+
+
+def test_a_bundle_may_leave_them_out(tmp_path):
+    write_bundle(tmp_path, replace(new_bundle(), normal=None))
+    assert names(tmp_path) == FILES - {"normal.safetensors"}
+    assert read_bundle(tmp_path).normal is None
+
+
+def test_a_bundle_from_before_budgets_is_read_only_to_be_calibrated(folder):
+    forge(folder, "calibration.json", b'{"threshold": 1.0, "clips": 1, "in_sample": false, "map_level": 1.0}')
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["sha256"]["normal.safetensors"]
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    with pytest.raises(BundleError, match=r"found 1, .* oddframe calibrate .*bundle NORMAL"):
+        read_bundle(folder)
+    old = read_bundle(folder, to_calibrate=True)
+    assert (old.rate_fps, old.normal, old.calibration.clips) == (10.0, None, 0)
+    write_calibration(folder, tiny_calibration(), normal_scores(), old.card)
+    assert read_bundle(folder).calibration == tiny_calibration()
+
+
+def test_a_new_calibration_leaves_the_rest_as_it_is(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    forge(folder, "model.onnx", b"exported")
+    write_calibration(folder, tiny_calibration(threshold=9.0), normal_scores(1), "Another card\n")
+    read = read_bundle(folder)
+    assert told(read) == (10.0, 9.0, "Another card\n")
+    assert read.normal.in_sample
+    assert (folder / "model.onnx").read_bytes() == b"exported"
+    kept = json.loads((folder / "manifest.json").read_text())["sha256"]
+    assert {name for name in kept if kept[name] == manifest["sha256"].get(name)} == {"config.json", "model.safetensors"}
+    assert names(folder) == FILES | {"model.onnx"}
+
+
+def test_a_kill_while_calibrating_leaves_the_old_calibration_or_the_new(folder, tmp_path):
+    with dying_at(None, tmp_path / "dry") as watch:
+        write_calibration(
+            shutil.copytree(folder, tmp_path / "dry"), tiny_calibration(threshold=9.0), normal_scores(1), ""
+        )
+    seen = []
+    for number in range(watch.count):
+        copy = shutil.copytree(folder, tmp_path / f"{number:02d}")
+        with dying_at(number, copy):
+            write_calibration(copy, tiny_calibration(threshold=9.0), normal_scores(1), "new")
+        read = read_bundle(copy)
+        seen.append((read.calibration.threshold, read.normal.in_sample, read.card))
+    assert seen == sorted(seen)
+    assert set(seen) == {(0.25, False, new_bundle().card), (9.0, True, "new")}
 
 
 def test_weights_of_another_network_are_refused(folder):

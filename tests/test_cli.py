@@ -14,7 +14,7 @@ from tiny import tiny_settings, walk
 from oddframe import __version__
 from oddframe.run_folder import RunFolder
 
-VERBS = ["train", "score", "eval", "doctor", "demo"]
+VERBS = ["train", "score", "calibrate", "eval", "doctor", "demo"]
 COMMAND = Path(sys.executable).parent / "oddframe"
 
 
@@ -28,6 +28,7 @@ def test_help_shows_every_flag_and_leaves_with_0(verb, oddframe_command):
     conventions = {
         "train": ["--out", "-o", "--config", "-c", "--device", "--batch-size", "--epochs", "--seed", "--hold-out"],
         "score": ["--out", "-o", "--model", "--device", "--batch-size", "--overlay", "--maps", "--parquet"],
+        "calibrate": ["--false-alarms", "--cool-down", "--device", "--batch-size"],
         "eval": ["--model", "--device", "--batch-size"],
         "doctor": ["--model"],
         "demo": ["--out", "-o"],
@@ -130,7 +131,8 @@ def test_json_of_train_and_score(oddframe_command, footage, tiny_config, tmp_pat
     first = left.json["recordings"][0]
     assert (first["frames"], first["scored"]) == (40, 36)
     assert sorted(first["files"]) == sorted(str(path) for path in out.glob("a.*"))
-    assert all(set(event) == {"id", "source", "start_s", "end_s", "peak_s", "score"} for event in first["events"])
+    names = {"id", "kind", "phase", "source", "start_s", "end_s", "peak_s", "score", "box", "reason", "parts"}
+    assert all(set(event) == names for event in first["events"])
 
 
 def test_what_is_no_number_is_null_in_json(capsys):
@@ -200,7 +202,7 @@ def test_interrupted_scoring_leaves_nothing_half(number, oddframe_command, foota
 @pytest.mark.parametrize(("number", "ignored"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
 def test_a_real_process_is_stopped_politely(number, ignored, footage, tiny_config, tmp_path):
     """Also where it was started in the background of a shell, which has SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else None
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
     try:
         process = subprocess.Popen(
             [COMMAND, "train", footage, "-o", tmp_path / "run", "-c", tiny_config, "--epochs", "100000", "--json"],
@@ -210,13 +212,12 @@ def test_a_real_process_is_stopped_politely(number, ignored, footage, tiny_confi
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before)
     log = tmp_path / "run" / "log.jsonl"
     while process.poll() is None and not log.exists():
         time.sleep(0.02)
     process.send_signal(number)
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert json.loads(out) == {"error": "interrupted"}
     assert "Traceback" not in err

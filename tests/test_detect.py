@@ -1,6 +1,7 @@
 import csv
 import json
 import zipfile
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +13,9 @@ from tiny import bytes_of, walk
 import oddframe
 from oddframe import Extras
 from oddframe.core.events import THRESHOLD
+from oddframe.core.zones import Polygon, Zones
 from oddframe.detect import score
-from oddframe.errors import MissingExtraError, OutputError, SourceError
+from oddframe.errors import MissingExtraError, OutputError, SettingsError, SourceError
 from oddframe.media.finding import find_sources, open_source
 from oddframe.media.sources import FrameFormat
 from oddframe.runtime.scorer import ClipScores
@@ -24,7 +26,9 @@ EVERYTHING = Extras(parquet=True, maps=True, overlay=True)
 
 @pytest.fixture(scope="module")
 def model(tiny_run):
-    return load(tiny_run, device="cpu")
+    """Flat pictures are no fault to it: it knows no camera."""
+    loaded = load(tiny_run, device="cpu")
+    return Model(replace(loaded.bundle, health=None), loaded.scorer)
 
 
 class Loud:
@@ -78,21 +82,80 @@ def test_scores_rise_with_raw_and_the_threshold_is_a_half(model, video, tmp_path
     assert model.bundle.calibration.score(threshold) == THRESHOLD
 
 
+def loud(model, clips):
+    """The model as if these clips were unusual."""
+    return Model(model.bundle, Loud(model.bundle.calibration.threshold, clips))
+
+
 def test_stretches_above_the_threshold_become_events(model, video, tmp_path):
-    loud = Model(model.bundle, Loud(model.bundle.calibration.threshold, {6, 7, 8, 12}))
-    report = score(video("door.mp4", frames=20), loud, tmp_path)
+    report = score(video("door.mp4", frames=60), loud(model, {6, 7, 8, 9, 12, *range(40, 56)}), tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "door.events.jsonl").read_text().splitlines()]
-    spans = [(line["start_s"], line["end_s"], line["peak_s"]) for line in lines]
-    assert spans == [pytest.approx((1.0, 1.2, 1.0)), pytest.approx((1.6, 1.6, 1.6))]
+    told = [(line["phase"], line["start_s"], line["end_s"], line["peak_s"]) for line in lines]
+    # Within the merge gap of 2 seconds the single clip goes on with the first event; a second later there is word of
+    # the one that lasts.
+    assert told == [
+        ("start", 1.0, 1.3, 1.0),
+        ("end", 1.0, 1.6, 1.0),
+        ("start", 4.4, 4.7, 4.4),
+        ("update", 4.4, 5.7, 4.4),
+        ("end", 4.4, 5.9, 4.4),
+    ]
+    assert list(lines[0]) == [
+        *("id", "kind", "phase", "source", "start_s", "end_s", "peak_s", "score", "box", "reason", "parts")
+    ]
     assert {line["source"] for line in lines} == {"door"}
-    assert [line["score"] for line in lines] == pytest.approx([0.75, 0.75])
-    assert set(lines[0]) == {"id", "source", "start_s", "end_s", "peak_s", "score"}
-    assert [event.start_s for event in report.recordings[0].events] == [line["start_s"] for line in lines]
+    assert [line["score"] for line in lines] == pytest.approx([0.75] * 5)
+    assert [event.as_dict() for event in report.recordings[0].events] == [lines[1], lines[4]]
+    assert report.recordings[0].events[0].mask.shape == (32, 32)
 
 
 def test_without_events_the_file_is_there_and_empty(model, video, tmp_path):
-    score(video(frames=9), Model(model.bundle, Loud(model.bundle.calibration.threshold, ())), tmp_path)
+    score(video(frames=9), loud(model, ()), tmp_path)
     assert (tmp_path / "a.events.jsonl").read_text() == ""
+
+
+class Changes:
+    """A scorer whose map is the change from a clip's first frame to its last."""
+
+    batch_size = 4
+
+    def score(self, clips):
+        maps = np.abs(clips[:, 4, ..., 0].astype(np.float32) - clips[:, 0, ..., 0])
+        raw = maps.mean(axis=(1, 2)) + np.float32(1e-6)
+        return ClipScores(raw, raw * 0, raw, raw * 0, maps)
+
+
+def test_events_say_where_and_why(model, video, tmp_path):
+    def flicker(number, width, height):
+        picture = np.full((height, width, 3), 90, np.uint8)
+        if number >= 20:
+            picture[6:24, 8:32] = np.random.default_rng(number).integers(0, 2) * 255
+        return picture
+
+    low = replace(model.bundle.calibration, threshold=5.0, release=1e-3, map_level=60.0)
+    changes = Model(replace(model.bundle, calibration=low), Changes())
+    (event,) = score(video("door.mp4", frames=40, draw=flicker), changes, tmp_path).recordings[0].events
+    assert 2.0 <= event.start_s <= 2.5
+    assert event.box == pytest.approx((8 / 64, 6 / 48, 32 / 64, 24 / 48), abs=2 / 32)
+    assert event.mask[10, 10]
+    assert not event.mask[24, 24]
+    assert event.reason == "moves wrong"
+    assert event.parts["motion"] > 3 > event.parts["appearance"] == 0.0
+
+
+def test_what_is_ignored_raises_no_alarm(model, video, tmp_path):
+    """The same clips with and without the zone in which they move."""
+    path = video(frames=30, draw=walk)
+    low = replace(model.bundle.calibration, threshold=1e-9, release=1e-9)
+    loud_everywhere = Model(replace(model.bundle, calibration=low), model.scorer)
+    everything = Polygon(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+    corner = Polygon(((0.0, 0.0), (0.3, 0.0), (0.3, 0.3), (0.0, 0.3)))
+    (event,) = score(path, loud_everywhere, tmp_path / "all").recordings[0].events
+    zones = Zones(watch=(corner,), cool_down_s=60.0)
+    (inside,) = score(path, loud_everywhere, tmp_path / "corner", zones=zones).recordings[0].events
+    assert max(inside.box) <= 0.32 < max(event.box)
+    with pytest.raises(SettingsError, match="nothing is left"):
+        score(path, loud_everywhere, tmp_path / "none", zones=Zones(ignore=(everything,)))
 
 
 def test_plain_results_are_a_table_events_and_a_curve(model, video, tmp_path):
@@ -233,7 +296,7 @@ def test_progress_counts_the_frames_of_each_recording(model, video, tmp_path):
 
 
 def test_models_are_given_by_path_too(tiny_run, video, tmp_path):
-    path = video(frames=9)
+    path = video(frames=9, draw=walk)
     for number, model in enumerate((tiny_run, str(tiny_run / "bundle"), load(tiny_run))):
         report = oddframe.score(path, model, tmp_path / str(number), device="cpu")
         assert report.recordings[0].scored == 5
@@ -241,6 +304,6 @@ def test_models_are_given_by_path_too(tiny_run, video, tmp_path):
 
 
 def test_maps_are_compressed(model, video, tmp_path):
-    score(video(frames=9), model, tmp_path, extras=Extras(maps=True))
+    score(video(frames=9, draw=walk), model, tmp_path, extras=Extras(maps=True))
     with zipfile.ZipFile(tmp_path / "a.maps.npz") as archive:
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}

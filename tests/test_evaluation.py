@@ -158,8 +158,8 @@ class Corner(Brightness):
 
     def score(self, clips):
         scores = super().score(clips)
-        maps = np.full((4, 2, 2), 0.25, np.float32)
-        maps[:, 0, 0] = scores.raw
+        maps = np.full((4, 32, 32), 0.25, np.float32)
+        maps[:, :16, :16] = scores.raw[:, None, None]
         return replace(scores, maps=maps)
 
 
@@ -191,7 +191,7 @@ class Elsewhere(Brightness):
         self.draw = draw
 
     def score(self, clips):
-        return replace(super().score(clips), maps=self.draw.random((4, 8, 8)).astype(np.float32))
+        return replace(super().score(clips), maps=self.draw.random((4, 32, 32)).astype(np.float32))
 
 
 def test_track_files_come_before_the_parts_of_masks(benchmark, model):

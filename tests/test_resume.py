@@ -43,7 +43,7 @@ def step_of_the_checkpoint(run):
 def test_the_same_training_twice_gives_the_same_bits(train, tiny_run, tmp_path):
     assert train(tmp_path / "run").code == 0
     assert results(tmp_path / "run") == results(tiny_run)
-    assert len(results(tiny_run)) == 9
+    assert len(results(tiny_run)) == 11
 
 
 def test_another_seed_gives_other_weights(train, tiny_run, tmp_path):

@@ -5,12 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import walk
+import torch
+from tiny import tiny_settings, walk
 
 import oddframe
+from oddframe.core.events import events
+from oddframe.core.frame_score import frame_score
 from oddframe.core.records import Frame
+from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import BundleError, SettingsError, SourceNotFoundError
+from oddframe.model.network import Network
 from oddframe.runtime.scorer import ClipScores
+from oddframe.runtime.torch_scorer import TorchScorer
 from oddframe.scoring import MOST_WAITING, Model, load
 
 
@@ -51,7 +57,8 @@ class Source:
 
 
 def known(model, batch_size=4):
-    return Model(model.bundle, Known(batch_size))
+    """Flat frames are no fault to this one: it knows no camera."""
+    return Model(replace(model.bundle, health=None), Known(batch_size))
 
 
 def raws(scores):
@@ -105,6 +112,45 @@ def test_scores_do_not_depend_on_the_size_of_batches(batch_size, model, tiny_run
     ours = [one.raw for one in load(tiny_run, device="cpu", batch_size=batch_size).scores(path)]
     theirs = [one.raw for one in model.scores(path)]
     assert ours[4:] == pytest.approx(theirs[4:], rel=1e-5)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_a_clip_scores_the_same_alone_and_in_every_slot_of_a_batch(channels):
+    """To the bit: parts, map and all, whatever its neighbours are."""
+    torch.manual_seed(0)
+    network = Network(replace(tiny_settings().network, channels=channels))
+    scorer = TorchScorer(network, torch.device("cpu"), 8)
+    clips = np.random.default_rng(0).integers(0, 256, (8, 5, 32, 32, 1), dtype=np.uint8)
+    alone = scorer.score(np.repeat(clips[:1], 8, axis=0))
+    for slot in range(8):
+        among = scorer.score(np.roll(clips, slot, axis=0))
+        for name in ("raw", "appearance", "motion", "cluster", "maps"):
+            np.testing.assert_array_equal(getattr(among, name)[slot], getattr(alone, name)[0])
+
+
+def test_streams_share_a_batch_and_keep_their_own(model):
+    """What several sources give together is what each gives by itself."""
+    ours = known(model)
+    streams = [ours.stream(10.0, 0.35), ours.stream(10.0, 0.35)]
+    frames = [list(Source(7).frames(ours.wanted())), list(Source(9).frames(ours.wanted()))[2:]]
+    waiting = [
+        stream.push(frame) for pair in zip(*frames, strict=True) for stream, frame in zip(streams, pair, strict=True)
+    ]
+    scores = [one for begin in range(0, 14, 4) for one in ours.scored(waiting[begin : begin + 4], maps=False)]
+    assert raws(scores[::2]) == raws(ours.scores(Source(7)))
+    assert [one.raw for one in scores[1::2]] == [None] * 4 + [7.0, 8.0, 9.0]
+
+
+def test_zones_take_the_statistic_of_what_is_watched(model, video):
+    path = video(frames=9, draw=walk)
+    left = Zones(watch=(Polygon(((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))),))
+    whole, half = list(model.scores(path, maps=True)), list(model.scores(path, maps=True, zones=left))
+    network = model.bundle.network.config
+    for one, other in zip(whole[4:], half[4:], strict=True):
+        np.testing.assert_array_equal(other.map[:, :16], one.map[:, :16])
+        assert not other.map[:, 16:].any()
+        assert other.raw == frame_score(other.map, network.score_windows, network.score_share) <= one.raw * 1.00001
+        assert (other.appearance, other.motion) == (one.appearance, one.motion)
 
 
 def test_scores_come_as_the_frames_do(model):
@@ -165,7 +211,7 @@ def test_maps_and_pictures_come_where_they_are_asked_for(model, video):
 
 def test_an_interval_of_two_reaches_over_nine_frames(model):
     config = replace(model.bundle.network.config, interval=2)
-    bundle = replace(model.bundle, network=type(model.bundle.network)(config))
+    bundle = replace(model.bundle, network=type(model.bundle.network)(config), health=None)
     ours = Model(bundle, Known())
     assert [one.frame for one in ours.scores(Source(11)) if one.raw is not None] == [8, 9, 10]
     assert ours.scorer.batches[0][0, :, 0, 0, 0].tolist() == [0, 2, 4, 6, 8]
@@ -205,3 +251,23 @@ def test_a_recording_ten_times_as_long_takes_no_more_memory(tiny_run, video):
         return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
     assert peak_mb(5_000) - peak_mb(500) < 50
+
+
+def test_frames_that_show_nothing_get_no_score_and_a_state(model, video):
+    def draw(number, width, height):
+        return walk(number, width, height) if not 30 <= number < 90 else np.zeros((height, width, 3), np.uint8)
+
+    path = video(frames=150, draw=draw)
+    scores = list(model.scores(path))
+    assert all(one.score is not None for one in scores[4:30])
+    assert all(one.score is None for one in scores[30:94])
+    assert all(one.score is not None for one in scores[-20:])
+    changes = [change for one in scores for change in one.changes]
+    assert [change.state for change in changes] == ["covered", "ok"]
+    assert {one.health for one in scores[62:90]} == {"covered"}
+    (start, end) = [one for one in events(scores, "a", model.bundle.calibration) if one.kind == "health"]
+    assert (start.phase, end.phase, start.id) == ("start", "end", end.id)
+    assert (start.start_s, start.reason) == (pytest.approx(3.0, abs=0.2), changes[0].reason)
+    assert end.end_s == pytest.approx(changes[1].time_s)
+    unwatched = list(model.scores(path, health=False))
+    assert all(one.score is not None for one in unwatched[4:])

@@ -69,7 +69,7 @@ def test_the_log_tells_losses_phases_and_centres(tiny_run):
 def test_training_learns(video, tmp_path):
     for name in ("a", "b"):
         video(f"normal/{name}.mp4", frames=60, draw=walk)
-    train(tmp_path / "normal", tmp_path / "run", settings=tiny_settings(pretrain_steps=60, joint_steps=20))
+    train(tmp_path / "normal", tmp_path / "run", settings=tiny_settings(pretrain_steps=200, joint_steps=20))
     held_out = [entry["held_out"] for entry in log(tmp_path / "run") if "held_out" in entry]
     for name in ("appearance", "motion"):
         assert held_out[-1][name] < 0.7 * held_out[0][name]
@@ -87,6 +87,10 @@ def test_the_report_says_what_was_done(trained):
     assert bundle.calibration.threshold == report.threshold > 0
     assert bundle.calibration.clips == report.held_out
     assert not bundle.calibration.in_sample
+    assert (report.false_alarms, bundle.calibration.budget) == ("1/day", "1/day")
+    assert "too short for 1/day" in report.notices[0]
+    assert len(bundle.normal) == report.held_out
+    assert "for 1/day false alarms" in bundle.card
     for figure in ("2 recordings", "85 clips", "4 steps of 4", "seed 0", "32 x 32, grey"):
         assert figure in bundle.card
 
@@ -210,7 +214,7 @@ def test_progress_names_the_phases_in_order(trained):
     told = []
     trained(50, on_progress=lambda phase, done, total, values: told.append((phase, done, total)))
     phases = list(dict.fromkeys(phase for phase, _, _ in told))
-    assert phases == ["read", "pretrain", "centres", "joint", "calibrate"]
+    assert phases == ["read", "health", "pretrain", "centres", "joint", "calibrate", "guard"]
     assert [(done, total) for phase, done, total in told if phase in ("pretrain", "joint")] == [
         (number, 4) for number in (1, 2, 3, 4)
     ]
@@ -228,3 +232,18 @@ def test_resuming_in_python_takes_the_settings_of_the_run(trained):
     assert trained(50, settings=None, resume=True).steps == 4
     with pytest.raises(RunError, match=re.escape("other settings and rate_fps")):
         trained(50, settings=tiny_settings(seed=1, **SHORT), rate_fps=5.0, resume=True)
+
+
+def test_the_budget_decides_the_threshold_alone(trained, tmp_path):
+    plenty = trained(50, name="a", false_alarms="6/hour")
+    few = trained(50, name="b", false_alarms="1/month")
+    assert plenty.threshold < few.threshold
+    assert plenty.false_alarms == "6/hour"
+    for name in ("model.safetensors", "config.json", "normal.safetensors"):
+        assert (plenty.bundle / name).read_bytes() == (few.bundle / name).read_bytes()
+
+
+def test_a_budget_that_is_none_is_refused_before_anything_is_written(video, tmp_path):
+    with pytest.raises(SettingsError, match="false-alarm budget must read like 1/day"):
+        train(video(frames=50), tmp_path / "run", false_alarms="seldom")
+    assert not (tmp_path / "run").exists()

@@ -14,18 +14,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from oddframe.calibrating import CalibrationReport, calibrate
     from oddframe.config import PRESETS, Settings
     from oddframe.core.records import Clip, Event, Frame, Score
+    from oddframe.core.zones import Zones
     from oddframe.detect import Extras, ScoreReport, score
     from oddframe.errors import OddframeError
-    from oddframe.evaluation import EvalReport, evaluate
+    from oddframe.evaluation import evaluate
+    from oddframe.metrics.report import EvalReport
+    from oddframe.score_evaluation import evaluate_scores
     from oddframe.scoring import Model, load
     from oddframe.training import TrainReport, train
+    from oddframe.zone_settings import read_zones
 
 __version__ = "0.1.0"
 
 __all__ = [
     "PRESETS",
+    "CalibrationReport",
     "Clip",
     "EvalReport",
     "Event",
@@ -37,16 +43,21 @@ __all__ = [
     "ScoreReport",
     "Settings",
     "TrainReport",
+    "Zones",
+    "calibrate",
     "evaluate",
+    "evaluate_scores",
     "load",
+    "read_zones",
     "score",
     "train",
 ]
 
 _HOMES = {
     "PRESETS": "config",
+    "CalibrationReport": "calibrating",
     "Clip": "core.records",
-    "EvalReport": "evaluation",
+    "EvalReport": "metrics.report",
     "Event": "core.records",
     "Extras": "detect",
     "Frame": "core.records",
@@ -56,8 +67,12 @@ _HOMES = {
     "ScoreReport": "detect",
     "Settings": "config",
     "TrainReport": "training",
+    "Zones": "core.zones",
+    "calibrate": "calibrating",
     "evaluate": "evaluation",
+    "evaluate_scores": "score_evaluation",
     "load": "scoring",
+    "read_zones": "zone_settings",
     "score": "detect",
     "train": "training",
 }

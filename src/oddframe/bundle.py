@@ -3,7 +3,9 @@
     model.safetensors   weights
     config.json         network and frame rate
     calibration.json    threshold and where it comes from
+    normal.safetensors  scores of the normal footage behind it, so that it can be redone in seconds; may be left out
     README.md           model card
+    health.safetensors  what is usual for the camera; left out where that is not known
     manifest.json       format version, SHA-256 of every other file
 
 A bundle is replaced in one step: new files are written beside the old ones as ``NAME.new``, then the manifest is
@@ -14,28 +16,36 @@ the manifest's looks for ``NAME.new`` before it refuses.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
 from safetensors.torch import load, save
 
 from oddframe.config import from_mapping
-from oddframe.core.calibration import Calibration
+from oddframe.core.calibration import Calibration, uncalibrated
+from oddframe.core.health_reference import HealthReference
+from oddframe.core.normal_scores import ARRAYS, NormalScores
 from oddframe.errors import BundleError, InputError, SourceNotFoundError
 from oddframe.files import output_error, write_bytes, write_json
 from oddframe.model.network import Network, NetworkConfig
 
-__all__ = ["FORMAT", "Bundle", "find_bundle", "read_bundle", "read_hashes", "write_bundle"]
+__all__ = ["FORMAT", "Bundle", "find_bundle", "read_bundle", "read_hashes", "write_bundle", "write_calibration"]
 
 SHIPPED = Path(__file__).parent / "models"
 """Where bundles that come with the package are, a folder each."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout; a reader refuses others."""
+WITHOUT_BUDGET = 1
+"""The version before, whose threshold keeps no false-alarm budget: it is read only to be calibrated anew."""
 
 WEIGHTS, CONFIG, CALIBRATION, CARD = "model.safetensors", "config.json", "calibration.json", "README.md"
+HEALTH, NORMAL = "health.safetensors", "normal.safetensors"
 MANIFEST = "manifest.json"
 
 
@@ -48,12 +58,16 @@ class Bundle:
         rate_fps: Frames per second that it was trained at.
         calibration: Threshold and where it comes from.
         card: What it is, on what and how it was trained, as Markdown for people.
+        health: What is usual for the camera; None where that is not known.
+        normal: Scores of the normal footage behind the calibration; None where they are not kept.
     """
 
     network: Network
     rate_fps: float
     calibration: Calibration
     card: str
+    health: HealthReference | None = None
+    normal: NormalScores | None = field(default=None, compare=False)
 
 
 def find_bundle(model: str | Path) -> Path:
@@ -84,12 +98,37 @@ def write_bundle(folder: Path, bundle: Bundle) -> None:
     """
     config = {"network": asdict(bundle.network.config), "rate_fps": bundle.rate_fps}
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.network.state_dict().items()}
-    contents = {
-        WEIGHTS: save(weights),
-        CONFIG: _json(config),
-        CALIBRATION: _json(asdict(bundle.calibration)),
-        CARD: bundle.card.encode(),
-    }
+    contents = {WEIGHTS: save(weights), CONFIG: _json(config)}
+    if bundle.health is not None:
+        contents[HEALTH] = save_arrays(bundle.health.as_arrays())
+    _replace(folder, {**contents, **_calibrated(bundle.calibration, bundle.normal, bundle.card)}, {})
+
+
+def write_calibration(folder: Path, calibration: Calibration, normal: NormalScores, card: str) -> None:
+    """Replace the calibration of a bundle and what says so, in one step; the rest stays as it is.
+
+    Raises:
+        BundleError: If there is no bundle.
+        OutputError: If it cannot be written; what was there stays.
+    """
+    contents = _calibrated(calibration, normal, card)
+    _settle(folder)
+    kept = {name: digest for name, digest in read_hashes(folder).items() if name not in contents}
+    _replace(folder, contents, kept)
+
+
+def _calibrated(calibration: Calibration, normal: NormalScores | None, card: str) -> dict[str, bytes]:
+    """The files that a calibration decides."""
+    contents = {CALIBRATION: _json(calibration.as_dict()), CARD: card.encode()}
+    if normal is None:
+        return contents
+    arrays = {name: np.ascontiguousarray(getattr(normal, name)) for name in ARRAYS}
+    arrays |= {"rate_fps": np.array([normal.rate_fps]), "in_sample": np.array([normal.in_sample])}
+    return {**contents, NORMAL: save_arrays(arrays)}
+
+
+def _replace(folder: Path, contents: Mapping[str, bytes], kept: Mapping[str, str]) -> None:
+    """Make ``contents`` and the files ``kept``, whose hashes those are, the bundle, in one step."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,7 +138,7 @@ def write_bundle(folder: Path, bundle: Bundle) -> None:
         for name, content in contents.items():
             write_bytes(folder / f"{name}.new", content)
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-        write_json(folder / MANIFEST, {"format": FORMAT, "sha256": hashes})
+        write_json(folder / MANIFEST, {"format": FORMAT, "sha256": {**kept, **hashes}})
     finally:
         _settle(folder)
 
@@ -122,20 +161,33 @@ def _settle(folder: Path) -> None:
         raise output_error(folder, error) from error
 
 
-def read_bundle(folder: Path) -> Bundle:
+def read_bundle(folder: Path, *, to_calibrate: bool = False) -> Bundle:
     """Read a bundle after checking every file of it; the network is in evaluation mode on the CPU.
+
+    Args:
+        folder: The bundle.
+        to_calibrate: Whether it is about to be calibrated: then one of the format before budgets will do, and comes
+            with a stand-in for a calibration.
 
     Raises:
         BundleError: If a file is missing, truncated, altered or of another format; it is named.
     """
-    hashes = read_hashes(folder)
+    version, hashes = _manifest(folder)
+    if version != FORMAT and not to_calibrate:
+        raise BundleError(
+            f"{folder} must be of format {FORMAT}, found {version}, whose threshold keeps no false-alarm budget; "
+            f"bring it up to date with: oddframe calibrate {folder} NORMAL"
+        )
     contents = {name: _checked(folder, name, digest) for name, digest in hashes.items()}
     try:
         config = json.loads(contents[CONFIG])
         network = Network(from_mapping(config["network"], NetworkConfig(), "network"))
-        calibration = Calibration(**json.loads(contents[CALIBRATION]))
+        known = version == FORMAT
+        calibration = Calibration.from_dict(json.loads(contents[CALIBRATION])) if known else uncalibrated()
+        normal = _normal(contents[NORMAL]) if NORMAL in contents else None
         rate_fps = float(config["rate_fps"])
-    except (ValueError, KeyError, TypeError, InputError) as error:
+        health = HealthReference.from_arrays(load_arrays(contents[HEALTH])) if HEALTH in contents else None
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         raise BundleError(f"{folder} is not a bundle that this version understands: {error}") from error
     try:
         network.load_state_dict(load(contents[WEIGHTS]))
@@ -146,7 +198,15 @@ def read_bundle(folder: Path) -> Bundle:
         rate_fps=rate_fps,
         calibration=calibration,
         card=contents[CARD].decode(),
+        health=health,
+        normal=normal,
     )
+
+
+def _normal(content: bytes) -> NormalScores:
+    arrays = load_arrays(content)
+    rate_fps, in_sample = float(arrays.pop("rate_fps")[0]), bool(arrays.pop("in_sample")[0])
+    return NormalScores(**arrays, rate_fps=rate_fps, in_sample=in_sample)
 
 
 def read_hashes(folder: Path) -> Mapping[str, str]:
@@ -155,21 +215,27 @@ def read_hashes(folder: Path) -> Mapping[str, str]:
     Raises:
         BundleError: If the manifest cannot be read, is of another format or leaves a file out.
     """
+    return _manifest(folder)[1]
+
+
+def _manifest(folder: Path) -> tuple[int, Mapping[str, str]]:
+    """Format and hashes."""
     path = folder / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
         version = manifest["format"]
-        hashes = dict(manifest["sha256"]) if version == FORMAT else {}
+        readable = version in (FORMAT, WITHOUT_BUDGET)
+        hashes = dict(manifest["sha256"]) if readable else {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path} must be a bundle's manifest, but cannot be read: {error}") from error
-    if version != FORMAT:
+    if not readable:
         raise BundleError(f"{path} must be of format {FORMAT}, found {version}; use the Oddframe version that wrote it")
     missing = {WEIGHTS, CONFIG, CALIBRATION, CARD} - set(hashes)
     if missing:
         raise BundleError(f"{path} must name every file of the bundle, {', '.join(sorted(missing))} is missing")
     if odd := [name for name in hashes if Path(name).name != name]:
         raise BundleError(f"{path} must name files of its own folder only, found {odd[0]}")
-    return hashes
+    return version, hashes
 
 
 def _checked(folder: Path, name: str, digest: str) -> bytes:

@@ -47,7 +47,7 @@ class Preset(StrEnum):
     paper = "paper"
 
 
-_MACHINE, _LEARNING, _OUTPUT = "Machine", "What is learned", "Output"
+_MACHINE, _LEARNING, _OUTPUT, _SCORES = "Machine", "What is learned", "Output", "Anybody's scores"
 Model = Annotated[
     str, typer.Option("--model", "-m", help="A run folder, a model bundle or the name of a shipped model.")
 ]
@@ -56,6 +56,12 @@ BatchSize = Annotated[int, typer.Option(help="Clips that run through the network
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON object to standard output and nothing else.", rich_help_panel=_OUTPUT),
+]
+Budget = Annotated[
+    str,
+    typer.Option(
+        "--false-alarms", metavar="N/UNIT", help="False alarms agreed to for a camera: 6/hour, 1/day, 2/week, 1/month."
+    ),
 ]
 Fps = Annotated[
     float | None,
@@ -77,7 +83,8 @@ def main() -> NoReturn:
     except SystemExit as left:
         if left.code == INTERRUPTED:
             _fail("interrupted", INTERRUPTED)
-        if left.code == UNUSABLE and "--json" in sys.argv:
+        told = isinstance(left.__context__, typer.Exit)
+        if left.code == UNUSABLE and "--json" in sys.argv and not told:
             # Typer has told people on standard error; programs read standard output.
             _print_json({"error": str(left.__context__)})
         raise
@@ -155,6 +162,15 @@ def train(
     cache_gb: Annotated[
         float, typer.Option(help="Most gigabytes of decoded frames on disk.", rich_help_panel=_MACHINE)
     ] = 4.0,
+    false_alarms: Budget = "1/day",
+    drop_odd: Annotated[
+        bool,
+        typer.Option(
+            "--drop-odd",
+            help="Leave out clips unlike the rest of the footage; a first pass finds them, a quarter of the time more.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = False,
     device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the run folder.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start again over the training there.")] = False,
@@ -178,6 +194,8 @@ def train(
             fps=fps,
             rate_fps=rate,
             cache_gb=cache_gb,
+            false_alarms=false_alarms,
+            drop_odd=drop_odd,
             device=device,
             resume=resume,
             overwrite=overwrite,
@@ -186,14 +204,14 @@ def train(
     if as_json:
         _print_json(report)
         return
-    _warn(report.skipped)
+    _warn((*report.skipped, *report.notices))
     origin = "[yellow]in-sample[/yellow]" if report.in_sample else f"{report.held_out} held-out clips"
     show_facts(
         {
             "clips": f"{report.clips}" + (f" ({report.share:.0%} of the footage)" if report.share < 1 else ""),
             "steps": report.steps,
             "losses": "  ".join(f"{name} {value:.2e}" for name, value in report.losses.items()),
-            "threshold": f"{report.threshold:.4g} ({origin})",
+            "threshold": f"{report.threshold:.4g} for {report.false_alarms} ({origin})",
             "took": _duration(report.seconds),
             "model": f"[bold]{report.bundle}[/bold]",
             "try it": f"oddframe score VIDEO --model {report.run} -o out --overlay",
@@ -217,6 +235,12 @@ def score(
     parquet: Annotated[
         bool, typer.Option("--parquet", help="Also the scores as Parquet.", rich_help_panel=_OUTPUT)
     ] = False,
+    zones: Annotated[
+        Path | None, typer.Option("--zones", help="TOML or JSON with polygons to watch or to ignore, and a cool-down.")
+    ] = None,
+    no_health: Annotated[
+        bool, typer.Option("--no-health", help="Also score what the camera's health says shows nothing.")
+    ] = False,
     fps: Fps = None,
     device: Device = "auto",
     batch_size: BatchSize = 8,
@@ -226,7 +250,9 @@ def score(
     from oddframe.detect import Extras
     from oddframe.detect import score as run_score
     from oddframe.terminal import bars, show_rows
+    from oddframe.zone_settings import read_zones
 
+    chosen_zones = None if zones is None else read_zones(zones)
     with bars(quiet=as_json) as on_progress:
         report = run_score(
             _one_or_many(source),
@@ -236,6 +262,8 @@ def score(
             device=device,
             batch_size=batch_size,
             extras=Extras(parquet=parquet, maps=maps, overlay=overlay),
+            zones=chosen_zones,
+            health=not no_health,
             on_progress=on_progress,
         )
     if as_json:
@@ -259,47 +287,186 @@ def score(
     console.print(f"\n{frames} frames in {_duration(report.seconds)}; results in [bold]{out}[/bold]")
 
 
-@app.command(name="eval")
-def evaluate(
-    dataset: Annotated[Path, typer.Argument(help="A benchmark folder with labels.")],
-    model: Model,
+@app.command()
+def calibrate(
+    model: Annotated[str, typer.Argument(help="A run folder or a model bundle.")],
+    normal: Annotated[
+        list[str] | None,
+        typer.Argument(help="Normal video that the model was not trained on; else scores kept in the bundle serve."),
+    ] = None,
+    false_alarms: Annotated[
+        str | None,
+        typer.Option(
+            "--false-alarms",
+            metavar="N/UNIT",
+            help="False alarms agreed to for a camera: 6/hour, 1/day, 2/week, 1/month.",
+            show_default="as before",
+        ),
+    ] = None,
+    least: Annotated[
+        float | None, typer.Option(help="Seconds that an event must last to start.", show_default="as before")
+    ] = None,
+    merge_gap: Annotated[
+        float | None, typer.Option(help="Seconds of calm that an event goes on over.", show_default="as before")
+    ] = None,
+    cool_down: Annotated[
+        float | None, typer.Option(help="Seconds after an event without another.", show_default="as before")
+    ] = None,
+    fps: Fps = None,
     device: Device = "auto",
     batch_size: BatchSize = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Score a labelled benchmark and print how well the model does."""
-    from oddframe.evaluation import evaluate as run_evaluation
-    from oddframe.terminal import bars, show_facts, show_rows
+    """Set a model's threshold for a budget of false alarms, from normal video or scores kept in the bundle."""
+    from oddframe.calibrating import calibrate as run_calibration
+    from oddframe.terminal import bars, show_facts
 
+    rules = {"least_s": least, "merge_gap_s": merge_gap, "cool_down_s": cool_down}
     with bars(quiet=as_json) as on_progress:
-        report = run_evaluation(dataset, model, device=device, batch_size=batch_size, on_progress=on_progress)
+        report = run_calibration(
+            model,
+            _one_or_many(normal) if normal else None,
+            false_alarms=false_alarms,
+            rules={name: value for name, value in rules.items() if value is not None},
+            fps=fps,
+            device=device,
+            batch_size=batch_size,
+            on_progress=on_progress,
+        )
+    if as_json:
+        _print_json(report)
+        return
+    _warn((*report.skipped, *report.notices))
+    found = report.calibration
+    before = "" if report.threshold_before is None else f", {report.threshold_before:.4g} before"
+    show_facts(
+        {
+            "threshold": f"{found.threshold:.4g} ({found.threshold_low:.4g} to {found.threshold_high:.4g}{before})",
+            "for": f"{found.budget} false alarms",
+            "from": f"{found.clips} clips, {_duration(3600 * found.hours)}{', kept scores' * report.cached}",
+            "took": _duration(report.seconds),
+            "model": f"[bold]{report.bundle}[/bold]",
+        }
+    )
+
+
+@app.command(name="eval")
+def evaluate(
+    dataset: Annotated[Path | None, typer.Argument(help="A labelled benchmark or test set; needs --model.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="A run folder, a model bundle or the name of a shipped model.")
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            help="Anybody's scores: a folder with a .npy or .csv per video, or one array of all; needs --labels.",
+            rich_help_panel=_SCORES,
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="A folder, benchmark, .npy, .csv or .mat with labels for --scores.", rich_help_panel=_SCORES),
+    ] = None,
+    skip_first: Annotated[
+        int, typer.Option(min=0, help="Frames at the start of each video without a score.", rich_help_panel=_SCORES)
+    ] = 0,
+    skip_last: Annotated[
+        int, typer.Option(min=0, help="Frames at the end of each video without a score.", rich_help_panel=_SCORES)
+    ] = 0,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames per second of folders of images, and of --scores without times.")
+    ] = None,
+    device: Device = "auto",
+    batch_size: BatchSize = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Say how well a model does on a labelled test set, or how good anybody's scores are."""
+    from oddframe.terminal import bars, show_evaluation
+
+    if scores is not None and labels is not None and dataset is None and model is None:
+        from oddframe.score_evaluation import evaluate_scores
+
+        report = evaluate_scores(scores, labels, skip_first=skip_first, skip_last=skip_last, fps=fps)
+    elif dataset is not None and model is not None and scores is None and labels is None:
+        if skip_first or skip_last:
+            raise typer.BadParameter("--skip-first and --skip-last belong to --scores")
+        from oddframe.evaluation import evaluate as run_evaluation
+
+        with bars(quiet=as_json) as on_progress:
+            report = run_evaluation(
+                dataset, model, fps=fps, device=device, batch_size=batch_size, on_progress=on_progress
+            )
+    else:
+        raise typer.BadParameter("Give DATASET and --model, or --scores and --labels.")
     if as_json:
         _print_json(report.as_dict())
         return
     _warn(report.notices)
-    figures = report.as_dict()
-    show_facts(
-        {
-            "dataset": report.dataset,
-            "videos": figures["videos"],
-            "frames": f"{figures['frames_scored']} scored of {figures['frames_total']}",
-            "padded": ", ".join(figures["padded_videos"]) or "none",
-            "took": _duration(report.seconds),
+    show_evaluation(report)
+
+
+data = typer.Typer(name="data", help="Look at data sets.", no_args_is_help=True)
+app.add_typer(data)
+
+
+@data.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="A benchmark, a labelled set of your own, or normal footage.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what a data set was recognised as, what it holds and what is wrong with it.
+
+    Exit code 2 where it is not recognised or contradicts itself; a partial copy is usable.
+    """
+    from oddframe.data_check import check_data
+    from oddframe.terminal import bars, show_facts, show_rows
+
+    with bars(quiet=as_json) as on_progress:
+        report = check_data(path, on_progress=on_progress)
+    if as_json:
+        _print_json(report)
+    else:
+        counts, official = report.counts, report.official
+        facts = {
+            "recognised": f"[bold]{report.recognised}[/bold]",
+            "name": _escaped(report.name),
+            "training": _amount(counts.training_videos, counts.training_frames),
+            "testing": _amount(counts.testing_videos, counts.testing_frames, counts.abnormal_frames),
         }
-    )
-    names = list(figures["auc"]["micro"])
-    rows = [
-        (
-            name.replace("_", " "),
-            *(
-                _percent(figures[kind][pool][name])
-                for kind in ("auc", "equal_error_rate")
-                for pool in ("micro", "macro")
-            ),
-        )
-        for name in names
-    ]
-    show_rows(("scores written as", "AUC micro", "AUC macro", "EER micro", "EER macro"), rows)
+        if official is not None:
+            training = _amount(official.training_videos, official.training_frames)
+            testing = _amount(official.testing_videos, official.testing_frames, official.abnormal_frames)
+            facts["officially"] = f"{training}; {testing}"
+        facts["usable"] = _yes(report.usable) + (" (partial copy)" if report.partial else "")
+        show_facts(facts)
+        if report.testing:
+            show_rows(
+                ("test video", "frames", "abnormal", "share", "masks", "tracks", "labels = masks"),
+                [
+                    (
+                        _escaped(one.name),
+                        "-" if one.frames is None else str(one.frames),
+                        "-" if one.abnormal_frames is None else str(one.abnormal_frames),
+                        "-" if one.abnormal_share is None else f"{one.abnormal_share:.0%}",
+                        _yes(one.masks),
+                        _yes(one.tracks),
+                        "-" if one.disagreements is None else _yes(not one.disagreements),
+                    )
+                    for one in report.testing
+                ],
+            )
+        else:
+            show_rows(
+                ("recording", "frames", "frames/s", "took"),
+                [
+                    (_escaped(one.name), str(one.frames), f"{one.rate_fps:.4g}", _duration(one.duration_s))
+                    for one in report.training
+                ],
+            )
+        _warn(report.notices)
+        _warn(report.contradictions, "[bold red]contradiction:[/bold red]")
+    if not report.usable:
+        raise typer.Exit(UNUSABLE)
 
 
 @app.command()
@@ -387,7 +554,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        # What a record's repr leaves out are its pictures.
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value) if item.repr}
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -395,11 +563,11 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _warn(sentences: Sequence[str]) -> None:
+def _warn(sentences: Sequence[str], mark: str = "[yellow]note:[/yellow]") -> None:
     from oddframe.terminal import messages
 
     for sentence in sentences:
-        messages.print(f"[yellow]note:[/yellow] {_escaped(sentence)}", soft_wrap=True)
+        messages.print(f"{mark} {_escaped(sentence)}", soft_wrap=True)
 
 
 def _escaped(text: str) -> str:
@@ -413,8 +581,9 @@ def _spans(events: Sequence[Any]) -> str:
     return shown + (f" and {len(events) - 4} more" if len(events) > 4 else "")
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"
+def _amount(videos: int, frames: int | None, abnormal: int | None = None) -> str:
+    amount = f"{videos} videos" + ("" if frames is None else f", {frames:,} frames")
+    return amount + ("" if abnormal is None else f", {abnormal:,} abnormal")
 
 
 def _yes(value: bool) -> str:

@@ -5,15 +5,16 @@ import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from oddframe.core.clips import clip_span
-from oddframe.core.events import events
+from oddframe.core.events import EventMachine
 from oddframe.core.records import Event, Score
 from oddframe.core.sampling import rate_notice
+from oddframe.core.zones import Zones
 from oddframe.errors import OutputError, SourceError, SourceNotFoundError
 from oddframe.files import output_error
 from oddframe.media.curve import save_curve
@@ -21,7 +22,7 @@ from oddframe.media.finding import find_sources
 from oddframe.media.sources import Source
 from oddframe.progress import Progress, silent
 from oddframe.scoring import DEFAULT_BATCH, Model, load
-from oddframe.sinks.event_lines import write_event_lines
+from oddframe.sinks.event_lines import event_lines
 from oddframe.sinks.map_archive import map_archive
 from oddframe.sinks.overlay_video import overlay_video
 from oddframe.sinks.tables import ScoreSink, csv_table, parquet_table
@@ -56,7 +57,7 @@ class RecordingReport:
         path: The recording.
         frames: Frames decoded.
         scored: Frames with a score.
-        events: Stretches above the threshold.
+        events: Its events, as they were at their end.
         peak: Highest score.
         files: Files written.
         notices: What was wrong with it, a sentence each.
@@ -96,6 +97,8 @@ def score(
     device: str = "auto",
     batch_size: int = DEFAULT_BATCH,
     extras: Extras | None = None,
+    zones: Zones | None = None,
+    health: bool = True,
     on_progress: Progress = silent,
 ) -> ScoreReport:
     """Score recordings and write ``<name>.scores.csv``, ``.events.jsonl``, ``.curve.png`` and what is asked for.
@@ -108,6 +111,10 @@ def score(
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
         extras: What else to write.
+        zones: Which parts of the picture count, and the cool-down. Armed hours have no say: a recording does not know
+            what time it was.
+        health: Whether the camera's health is watched; without, footage of another camera than the model's is scored
+            too.
         on_progress: Told the frames done of each recording, with its name as the phase.
 
     Raises:
@@ -127,7 +134,7 @@ def score(
     recordings = []
     for one in found.sources:
         try:
-            recordings.append(_score_one(one, loaded, folder, extras or Extras(), on_progress))
+            recordings.append(_score_one(one, loaded, folder, extras or Extras(), zones, health, on_progress))
         except (SourceError, SourceNotFoundError) as error:
             skipped.append(str(error))
     if not recordings:
@@ -140,34 +147,58 @@ class _Series:
 
     def __init__(self) -> None:
         self.times_s, self.scores = array("d"), array("d")
+        self.faults: set[str] = set()
 
     def write(self, score: Score) -> None:
         self.times_s.append(score.time_s)
         self.scores.append(float("nan") if score.score is None else score.score)
+        if score.health != "ok":
+            self.faults.add(score.health)
 
 
-def _score_one(source: Source, model: Model, folder: Path, extras: Extras, on_progress: Progress) -> RecordingReport:
+def _score_one(
+    source: Source,
+    model: Model,
+    folder: Path,
+    extras: Extras,
+    zones: Zones | None,
+    watched: bool,
+    on_progress: Progress,
+) -> RecordingReport:
     """Score one recording; its files appear together at the end."""
     series = _Series()
+    cool_down_s = None if zones is None else zones.cool_down_s
+    machine = EventMachine(source.name, model.bundle.calibration, cool_down_s)
     with _together(folder, source.name) as place:
         with ExitStack() as closing:
             sinks = [series, *(closing.enter_context(sink) for sink in _sinks(place, source, model, extras))]
+            lines = closing.enter_context(event_lines(place / f"{source.name}.events.jsonl"))
+            # Maps are wanted for the regions of events, whether they are kept or not.
             scores = model.scores(
-                source,
-                maps=extras.maps or extras.overlay,
-                picture_width=OVERLAY_WIDTH if extras.overlay else None,
+                source, zones=zones, health=watched, maps=True, picture_width=OVERLAY_WIDTH if extras.overlay else None
             )
-            counted = _counted(scores, source, on_progress)
-            found = list(events(_written(counted, sinks), source.name))
+            found = []
+            for event in _told(_counted(scores, source, on_progress), sinks, machine):
+                lines.write(event)
+                if event.phase == "end":
+                    found.append(event)
+            health = [
+                f"from {one.start_s:.1f} to {one.end_s:.1f} s: {one.reason}" for one in found if one.kind == "health"
+            ]
+            found = [one for one in found if one.kind == "anomaly"]
             values = np.asarray(series.scores)
             scored = int(np.isfinite(values).sum())
+            if not scored and series.faults:
+                raise SourceError(
+                    f"{source.path} must show what the model's camera shows, but all of it is "
+                    f"{' or '.join(sorted(series.faults))}; if it is of another camera, score it with --no-health"
+                )
             if not scored:
                 span = clip_span(model.bundle.network.config.interval)
                 raise SourceError(
                     f"{source.path} must have {span} unbroken frames for a clip to be scored, "
                     f"but none of its {len(values)} frames ends one"
                 )
-        write_event_lines(place / f"{source.name}.events.jsonl", found)
         spans = [(event.start_s, event.end_s) for event in found]
         times_s = np.asarray(series.times_s)
         save_curve(place / f"{source.name}.curve.png", times_s, values, events=spans, title=source.name)
@@ -181,7 +212,7 @@ def _score_one(source: Source, model: Model, folder: Path, extras: Extras, on_pr
         events=tuple(found),
         peak=float(np.nanmax(values)),
         files=files,
-        notices=(*source.notices, *([slower] if slower else [])),
+        notices=(*source.notices, *([slower] if slower else []), *health),
     )
 
 
@@ -220,12 +251,13 @@ def _together(folder: Path, name: str) -> Iterator[Path]:
             raise output_error(folder / name, error) from error
 
 
-def _written(scores: Iterable[Score], sinks: Sequence[ScoreSink]) -> Iterator[Score]:
-    """Pass scores on through every sink, without what is heavy."""
+def _told(scores: Iterable[Score], sinks: Sequence[ScoreSink], machine: EventMachine) -> Iterator[Event]:
+    """Pass scores on to every sink, and yield what becomes of events."""
     for one in scores:
         for sink in sinks:
             sink.write(one)
-        yield replace(one, map=None, picture=None)
+        yield from machine.push(one)
+    yield from machine.finish()
 
 
 def _counted(scores: Iterable[Score], source: Source, on_progress: Progress) -> Iterator[Score]:

@@ -10,6 +10,9 @@ The tree; each error is also the builtin that fits, so callers need not know our
     ├── SourceNotFoundError (FileNotFoundError)   nothing at that path
     ├── BundleError (ValueError)             a model bundle that is truncated, altered or of another format
     ├── RunError (ValueError)                a run folder that cannot be started in or resumed
+    ├── StoreError (ValueError)              a store that is damaged, newer than this program, or in use
+    ├── DeliveryError (OSError)              an alert that its receiver did not take now; it is sent again
+    ├── RefusedError (ValueError)            an alert that its receiver will never take; it is put aside
     ├── OutputError (OSError)                something could not be written; what was there is untouched
     └── MissingExtraError (ImportError)      an optional package is not installed
 
@@ -19,15 +22,18 @@ and what to do.
 
 __all__ = [
     "BundleError",
+    "DeliveryError",
     "InputError",
     "LayoutError",
     "MissingExtraError",
     "OddframeError",
     "OutputError",
+    "RefusedError",
     "RunError",
     "SettingsError",
     "SourceError",
     "SourceNotFoundError",
+    "StoreError",
 ]
 
 
@@ -61,6 +67,26 @@ class BundleError(OddframeError, ValueError):
 
 class RunError(OddframeError, ValueError):
     """A run folder cannot be started in, resumed or read."""
+
+
+class StoreError(OddframeError, ValueError):
+    """A store of events is damaged, newer than this program, or in use by another one."""
+
+
+class DeliveryError(OddframeError, OSError):
+    """An alert could not be delivered now; it is kept and sent again.
+
+    Attributes:
+        wait_s: How long the receiver asked to be left alone, in seconds; None where it did not ask.
+    """
+
+    def __init__(self, message: str, wait_s: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class RefusedError(OddframeError, ValueError):
+    """The receiver will never take this alert, however often it is sent."""
 
 
 class OutputError(OddframeError, OSError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from oddframe.core.sampling import Sampler, thins
 from oddframe.data.layouts import TestVideo, open_benchmark
@@ -90,6 +91,7 @@ def _scored(
     raw = np.full(len(video.labels), np.nan)
     kept = np.ones(len(raw), dtype=bool)
     sampler = Sampler(rate_fps, source.rate_fps, source.gap_s)
+    window = max(model.bundle.network.config.score_windows)
     every_frame = rate_fps == source.rate_fps
     # Whatever the camera's health: a frame that is left out because it looks odd would make every figure better.
     for one in model.scores(source, every_frame=every_frame, health=False, maps=places is not None):
@@ -102,8 +104,14 @@ def _scored(
             raw[one.frame] = one.raw
         kept[one.frame] = sampler.keeps_at(one.time_s) or one.raw is not None
         if places is not None:
-            places.add(one.frame, one.map)
+            places.add(one.frame, None if one.map is None else _over_windows(one.map, window))
     return raw, kept
+
+
+def _over_windows(anomaly_map: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+    """The map as the score looks at it, averaged over windows of ``side`` pixels: single pixels are no regions."""
+    averaged: npt.NDArray[np.float32] = ndimage.uniform_filter(anomaly_map, side, mode="nearest")
+    return averaged
 
 
 class _Places:

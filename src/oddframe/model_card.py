@@ -1,20 +1,30 @@
 """The page about itself that a model carries."""
 
+from collections.abc import Sequence
+
 from oddframe import __version__
 from oddframe.config import Settings
-from oddframe.core.calibration import QUANTILE, Calibration
+from oddframe.core.calibration import Calibration
 from oddframe.data.cache import FrameCache
 from oddframe.model.trainer import Trainer
 
-__all__ = ["model_card"]
+__all__ = ["model_card", "with_threshold"]
+
+_THRESHOLD = "| threshold |"
 
 
-def model_card(settings: Settings, cache: FrameCache, calibration: Calibration, clips: int, trainer: Trainer) -> str:
-    """The card as Markdown: footage, training, network, threshold, and what not to do with it."""
+def model_card(
+    settings: Settings,
+    cache: FrameCache,
+    calibration: Calibration,
+    clips: int,
+    trainer: Trainer,
+    odd: Sequence[str] = (),
+) -> str:
+    """The card as Markdown: footage, training, network, threshold, what was odd, and what not to do with it."""
     network = settings.network
     sources = len({stretch.source for stretch in cache.stretches})
     footage_s = len(cache) / cache.rate_fps
-    origin = "clips that it was trained on (in-sample: too low)" if calibration.in_sample else "held-out normal clips"
     parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
     return f"""# Oddframe model
 
@@ -27,9 +37,30 @@ spatio-temporal dissociation" (Pattern Recognition, 2022).
 | training | {clips} clips, {trainer.step} steps of {settings.training.batch_size}, seed {settings.training.seed} |
 | frames | {network.width} x {network.height}, {network.colour}, interval {network.interval} |
 | network | {parameters / 1e6:.2f} M parameters, {network.clusters} clusters |
-| threshold | raw {calibration.threshold:.4g}, the {QUANTILE:.1%} quantile of {calibration.clips} of {origin} |
+{_threshold(calibration)}
 | made with | oddframe {__version__} |
 
 What is normal is what that footage shows: another camera, season or light needs its own model. A high score means
 "not seen in training", not "dangerous". Do not decide about people by it alone.
-"""
+{_listed(odd)}"""
+
+
+def _listed(odd: Sequence[str]) -> str:
+    if not odd:
+        return ""
+    return "\n## Odd in the footage\n\n" + "".join(f"- {sentence}\n" for sentence in odd)
+
+
+def with_threshold(card: str, calibration: Calibration) -> str:
+    """A card whose line about the threshold is that of another calibration."""
+    lines = card.splitlines(keepends=True)
+    return "".join(f"{_threshold(calibration)}\n" if line.startswith(_THRESHOLD) else line for line in lines)
+
+
+def _threshold(calibration: Calibration) -> str:
+    origin = "clips that it was trained on (in-sample: too low)" if calibration.in_sample else "held-out normal clips"
+    between = f"{calibration.threshold_low:.4g} to {calibration.threshold_high:.4g}"
+    return (
+        f"{_THRESHOLD} raw {calibration.threshold:.4g} ({between}) for {calibration.budget} false alarms, "
+        f"from {calibration.clips} of {origin} |"
+    )

@@ -3,6 +3,7 @@
 settings.json   everything that decided the result; settings.next.json of a training whose footage is still being read
 log.jsonl       losses and milestones, a JSON object a line
 checkpoint/     where the training stands
+first_pass/     the same of the pass that looks for odd footage, where there is one
 cache/          decoded frames
 curves.png      losses
 bundle/         the trained model
@@ -37,6 +38,7 @@ class RunFolder:
         self.bundle = self.path / "bundle"
         self.curves = self.path / "curves.png"
         self.log = self.path / "log.jsonl"
+        self.first_pass = self.path / "first_pass"
         self._settings = self.path / "settings.json"
         self._next = self.path / "settings.next.json"
 
@@ -78,8 +80,9 @@ class RunFolder:
             return
         try:
             # The announcement goes last: while it is there, nothing else is taken for this training.
-            if self.checkpoint.exists():
-                shutil.rmtree(self.checkpoint)
+            for folder in (self.checkpoint, self.first_pass):
+                if folder.exists():
+                    shutil.rmtree(folder)
             self.log.unlink(missing_ok=True)
             write_json(self._settings, {**facts, "settings": settings.as_dict()})
             self._next.unlink()

@@ -1,22 +1,25 @@
 """The chain from frames to scores; recordings and streams run through the same one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from oddframe.bundle import Bundle, find_bundle, read_bundle
-from oddframe.core.calibration import Calibration
 from oddframe.core.clips import ClipSlider
-from oddframe.core.records import Clip, Frame, Score
+from oddframe.core.frame_score import frame_score
+from oddframe.core.health import HealthWatch
+from oddframe.core.records import Clip, Frame, HealthChange, HealthState, Score
 from oddframe.core.sampling import Sampler, sampled_gap_s
+from oddframe.core.zones import Zones
 from oddframe.media.finding import open_source
 from oddframe.media.sources import FrameFormat, Source
 from oddframe.runtime.scorer import ClipScores, Scorer
 from oddframe.runtime.torch_scorer import TorchScorer, pick_device
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "Stream", "Waiting", "load"]
 
 DEFAULT_BATCH = 8
 MOST_WAITING = 64
@@ -41,6 +44,8 @@ class Model:
         *,
         fps: float | None = None,
         every_frame: bool = False,
+        health: bool = True,
+        zones: Zones | None = None,
         maps: bool = False,
         picture_width: int | None = None,
     ) -> Iterator[Score]:
@@ -54,6 +59,9 @@ class Model:
             fps: Frames per second of a folder of images; the bundle's rate when None.
             every_frame: Use every frame whatever the rates, as benchmarks do; else a faster source is thinned by
                 time to the rate that the model was trained at.
+            health: Whether the camera's health is watched, where the bundle knows what is usual for it: frames that
+                show nothing of the scene get no score, and changes of state come with the scores.
+            zones: Which parts of the picture count; see `Model.stream`.
             maps: Whether scores carry their anomaly map.
             picture_width: Width of the picture that scores carry, for people to look at; None carries none.
 
@@ -64,41 +72,136 @@ class Model:
             opened = open_source(source, self.bundle.rate_fps if fps is None else fps)
         else:
             opened = source
-        network = self.bundle.network.config
-        wanted = FrameFormat(network.width, network.height, network.colour, picture_width)
-        rate_fps = opened.rate_fps if every_frame else self.bundle.rate_fps
-        gap_s = sampled_gap_s(opened.rate_fps, rate_fps, opened.gap_s)
-        sampler = Sampler(rate_fps, opened.rate_fps, opened.gap_s)
-        slider = ClipSlider(network.interval, gap_s)
-        waiting: list[_Waiting] = []
+        stream = self.stream(opened.rate_fps, opened.gap_s, every_frame=every_frame, watch_health=health, zones=zones)
+        waiting: list[Waiting] = []
         ready = 0
-        for frame in opened.frames(wanted):
-            clip = slider.push(frame) if sampler.keeps(frame) else None
-            waiting.append(_Waiting(frame, clip))
-            ready += clip is not None
+        for frame in opened.frames(self.wanted(picture_width)):
+            waiting.append(stream.push(frame))
+            ready += waiting[-1].clip is not None
             if ready == self.scorer.batch_size or len(waiting) == MOST_WAITING:
-                yield from self._scored(waiting, maps=maps)
+                yield from self.scored(waiting, maps=maps)
                 waiting, ready = [], 0
-        yield from self._scored(waiting, maps=maps)
+        yield from self.scored(waiting, maps=maps)
 
-    def _scored(self, waiting: list["_Waiting"], *, maps: bool) -> Iterator[Score]:
-        """Scores of frames in order; their clips, at most a batch, run through the network together."""
-        batch = [clip for _, clip in waiting if clip is not None]
+    def wanted(self, picture_width: int | None = None) -> FrameFormat:
+        """The frames that the network wants, with a picture for people of a width where one is asked for."""
+        network = self.bundle.network.config
+        return FrameFormat(network.width, network.height, network.colour, picture_width)
+
+    def stream(
+        self,
+        rate_fps: float,
+        gap_s: float,
+        *,
+        every_frame: bool = False,
+        watch_health: bool = True,
+        zones: Zones | None = None,
+    ) -> "Stream":
+        """What takes the frames of one source; many streams can share the batches of `scored`.
+
+        Args:
+            rate_fps: Frames per second of the source.
+            gap_s: The longest time between two of its frames that does not break a clip.
+            every_frame: As in `scores`.
+            watch_health: As ``health`` in `scores`.
+            zones: Which parts of the picture count. The anomaly map is 0 elsewhere and the frame score is taken of what
+                is left, so that it can only sink; the threshold stays that of the whole picture, and so do the parts.
+
+        Raises:
+            SettingsError: If the zones leave nothing to watch.
+        """
+        network = self.bundle.network.config
+        target_fps = rate_fps if every_frame else self.bundle.rate_fps
+        return Stream(
+            Sampler(target_fps, rate_fps, gap_s),
+            ClipSlider(network.interval, sampled_gap_s(rate_fps, target_fps, gap_s)),
+            HealthWatch(self.bundle.health) if watch_health and self.bundle.health is not None else None,
+            None if zones is None else zones.mask(network.height, network.width),
+        )
+
+    def scored(self, waiting: "Sequence[Waiting]", *, maps: bool) -> Iterator[Score]:
+        """Scores of frames in order, of one stream or of several; at most a batch of them may end a clip."""
+        batch = [one.clip for one in waiting if one.clip is not None]
         scored = self.scorer.score(_stacked(batch, self.scorer.batch_size)) if batch else None
         row = 0
-        for frame, clip in waiting:
-            if clip is None or scored is None:
-                yield Score(frame.index, _time_s(frame), picture=frame.picture)
+        for one in waiting:
+            if one.clip is None or scored is None:
+                yield Score(
+                    one.frame.index,
+                    _time_s(one.frame),
+                    picture=one.frame.picture,
+                    health=one.health,
+                    changes=one.changes,
+                )
                 continue
-            yield _score(frame, scored, row, self.bundle.calibration, maps)
+            yield self._score(one, scored, row, maps=maps)
             row += 1
 
+    def _score(self, one: "Waiting", scored: ClipScores, row: int, *, maps: bool) -> Score:
+        raw, anomaly_map = float(scored.raw[row]), scored.maps[row]
+        if one.watched is not None:
+            network = self.bundle.network.config
+            anomaly_map = np.where(one.watched, anomaly_map, np.float32(0.0))
+            raw = frame_score(anomaly_map, network.score_windows, network.score_share)
+        return Score(
+            frame=one.frame.index,
+            time_s=_time_s(one.frame),
+            score=self.bundle.calibration.score(raw),
+            raw=raw,
+            appearance=float(scored.appearance[row]),
+            motion=float(scored.motion[row]),
+            cluster=float(scored.cluster[row]),
+            map=anomaly_map if maps else None,
+            picture=one.frame.picture,
+            health=one.health,
+            changes=one.changes,
+        )
 
-class _Waiting(NamedTuple):
-    """A decoded frame, and the clip that ends on it."""
+
+class Waiting(NamedTuple):
+    """A decoded frame and what is known of it before the network has seen it.
+
+    Attributes:
+        frame: The frame.
+        clip: The clip that ends on it, if any.
+        health: The camera's state, or the fault that is seen in the frame before it is certain.
+        changes: Changes of that state that came with it.
+        watched: What counts in the picture, bool H x W; None where all of it does.
+    """
 
     frame: Frame
     clip: Clip | None
+    health: HealthState = "ok"
+    changes: tuple[HealthChange, ...] = ()
+    watched: npt.NDArray[np.bool_] | None = None
+
+
+class Stream:
+    """One source's way from frames to clips: thinned by time, watched for the camera's health, never across a gap.
+
+    `Model.stream` makes it.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        slider: ClipSlider,
+        watch: HealthWatch | None,
+        watched: npt.NDArray[np.bool_] | None,
+    ) -> None:
+        self._sampler, self._slider, self._watch, self._watched = sampler, slider, watch, watched
+
+    def push(self, frame: Frame) -> Waiting:
+        """Take the next frame; no clip reaches across one that shows nothing of the scene."""
+        if not self._sampler.keeps(frame):
+            return Waiting(frame, None, "ok" if self._watch is None else self._watch.suspected)
+        if self._watch is None:
+            return Waiting(frame, self._slider.push(frame), watched=self._watched)
+        changes = self._watch.push(frame)
+        if self._watch.usable:
+            return Waiting(frame, self._slider.push(frame), self._watch.suspected, changes, self._watched)
+        self._slider.clear()
+        return Waiting(frame, None, self._watch.suspected, changes)
 
 
 def load(model: str | Path, *, device: str = "auto", batch_size: int = DEFAULT_BATCH) -> Model:
@@ -122,21 +225,6 @@ def _stacked(batch: list[Clip], size: int) -> np.ndarray[tuple[int, ...], np.dty
     """Pixels of a batch, padded with its last clip to the scorer's fixed size."""
     padded = batch + [batch[-1]] * (size - len(batch))
     return np.stack([np.stack([frame.pixels for frame in clip.frames]) for clip in padded])
-
-
-def _score(frame: Frame, scored: ClipScores, row: int, calibration: Calibration, maps: bool) -> Score:
-    raw = float(scored.raw[row])
-    return Score(
-        frame=frame.index,
-        time_s=_time_s(frame),
-        score=calibration.score(raw),
-        raw=raw,
-        appearance=float(scored.appearance[row]),
-        motion=float(scored.motion[row]),
-        cluster=float(scored.cluster[row]),
-        map=scored.maps[row] if maps else None,
-        picture=frame.picture,
-    )
 
 
 def _time_s(frame: Frame) -> float:

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,7 +20,10 @@ from rich.table import Column, Table
 
 from oddframe.progress import Progress as ProgressCallback
 
-__all__ = ["bars", "console", "messages", "show_facts", "show_rows"]
+if TYPE_CHECKING:
+    from oddframe.metrics.report import EvalReport
+
+__all__ = ["bars", "console", "messages", "show_evaluation", "show_facts", "show_rows"]
 
 _NAMES = {
     "draw": "drawing the scene",
@@ -27,8 +31,12 @@ _NAMES = {
     "pretrain": "training the streams",
     "centres": "placing the centres",
     "joint": "training jointly",
+    "health": "checking the camera",
+    "first pass": "looking for odd clips",
     "calibrate": "calibrating",
+    "guard": "scoring the footage",
     "eval": "scoring test videos",
+    "check": "checking test videos",
 }
 
 console = Console()
@@ -91,3 +99,92 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: s
     for row in rows:
         table.add_row(*row)
     console.print(table)
+
+
+def show_evaluation(report: "EvalReport") -> None:
+    """Print what an evaluation found: shares in per cent, a dash for what does not exist."""
+    figures = report.as_dict()
+    facts = {
+        "dataset": escape(report.dataset),
+        "frames": f"{figures['frames_scored']:,} scored of {figures['frames_total']:,} in {figures['videos']} videos",
+        "padded": _named(figures["padded_videos"]),
+        "unscored": _named(figures["unscored_videos"]),
+        "took": f"{report.seconds:.1f} s",
+    }
+    show_facts({name: text for name, text in facts.items() if text})
+    kinds = {"AUC": "auc", "AP": "average_precision", "EER": "equal_error_rate"}
+    columns = [f"{name}\n{pool}" for name in kinds for pool in ("micro", "macro")]
+    console.print()
+    show_rows(
+        ("frames, in %,\nscores written as", *columns),
+        [
+            (
+                variant.replace("_", " "),
+                *(_percent(figures[kind][pool][variant]) for kind in kinds.values() for pool in ("micro", "macro")),
+            )
+            for variant in figures["auc"]["micro"]
+        ],
+    )
+    _show_events(figures["events"])
+    _show_places(figures["pixel"], figures["region"])
+
+
+def _show_events(events: Mapping[str, Any]) -> None:
+    hours = events["hours_scored"]
+    span = "" if hours is None else f"\nin {hours:.2f} h of video"
+    console.print()
+    show_rows(
+        (
+            f"found, of {events['events']} events{span}",
+            "found",
+            "threshold\n(raw)",
+            "false\nalarms",
+            "per\nhour",
+            "delay\nmean",
+            "delay\nmedian",
+        ),
+        [
+            (
+                f"{point['detection_rate']:.0%}",
+                _or_dash("{}", point["detected"]),
+                _or_dash("{:.4g}", point["threshold"]),
+                _or_dash("{}", point["false_alarms"]),
+                _or_dash("{:.1f}", point["false_alarms_per_hour"]),
+                _or_dash("{:.2f} s", point["delay_mean_s"]),
+                _or_dash("{:.2f} s", point["delay_median_s"]),
+            )
+            for point in events["points"]
+        ],
+    )
+
+
+def _show_places(pixel: Mapping[str, Any] | None, region: Mapping[str, Any] | None) -> None:
+    rows = []
+    if pixel is not None:
+        share = f"{pixel['criterion_share']:.0%}"
+        rows += [
+            ("pixel AUC", _percent(pixel["auc"]), f"{pixel['frames']:,} frames with masks"),
+            (f"{share} criterion, AUC", _percent(pixel["criterion_auc"]), f"{share} of a frame's abnormal pixels"),
+            (f"{share} criterion, EER", _percent(pixel["criterion_equal_error_rate"]), ""),
+        ]
+    if region is not None:
+        rows += [
+            ("RBDC", _percent(region["rbdc"]), f"{region['regions']:,} true regions"),
+            ("TBDC", _percent(region["tbdc"]), f"{region['tracks']:,} true tracks"),
+        ]
+    if rows:
+        console.print()
+        show_rows(("where in the picture", "%", "of"), rows)
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return escape(shown)
+
+
+def _percent(value: float | None) -> str:
+    return _or_dash("{:.2f}", None if value is None else 100 * value)
+
+
+def _or_dash(form: str, value: float | None) -> str:
+    return "-" if value is None else form.format(value)

@@ -8,36 +8,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
-
 from oddframe import __version__
 from oddframe.bundle import Bundle, write_bundle
 from oddframe.checkpoint import restore_checkpoint
 from oddframe.config import PRESETS, Settings
-from oddframe.core.calibration import Calibration, calibrate
+from oddframe.core.budget import DEFAULT_BUDGET, Budget
+from oddframe.core.calibration import calibrate
 from oddframe.core.clips import clip_span
-from oddframe.data.cache import FrameCache, build_cache, footage_key
+from oddframe.data.cache import FrameCache, Stretch, build_cache, footage_key
+from oddframe.data.footage_health import examine_health, without
 from oddframe.data.training_clips import TrainingClips, split, too_short
 from oddframe.errors import OddframeError, RunError, SettingsError, SourceError
+from oddframe.held_out import score_clips
 from oddframe.media.finding import Found, find_sources
 from oddframe.media.loss_curves import save_loss_curves
 from oddframe.media.sources import FrameFormat
-from oddframe.model.network import Network
-from oddframe.model.trainer import Trainer, TrainingConfig
+from oddframe.model.trainer import TrainingConfig
 from oddframe.model_card import model_card
+from oddframe.odd_clips import OddClips, find_odd_clips, first_pass
 from oddframe.progress import Progress, silent
 from oddframe.run_folder import RunFolder
 from oddframe.runtime.torch_scorer import TorchScorer, pick_device
-from oddframe.training_loop import SCORING_BATCH, TrainingLoop
+from oddframe.training_loop import SCORING_BATCH, TrainingLoop, new_trainer
 
 __all__ = ["TrainReport", "train"]
 
 LEAST_CLIPS = 32
 """Fewer clips than this are no footage to learn from."""
-MOST_CALIBRATED = 20_000
-"""Most held-out clips, evenly over the footage, that calibration looks at."""
 _NOT_HELD_OUT = "no unbroken stretch is long enough to hold a part of it out: the threshold is in-sample"
 
 
@@ -54,9 +51,13 @@ class TrainReport:
         held_out: Clips held out.
         share: Share of the footage that fitted into the cache.
         threshold: Raw score above which a frame is called unusual.
+        false_alarms: The budget that the threshold is for, such as "1/day".
         in_sample: Whether the threshold comes from clips that were trained on.
         losses: The last losses, by name.
+        odd: Stretches of the footage that are unlike the rest.
+        odd_dropped: Whether they were left out of the training.
         skipped: What was not used or looked wrong, and why, a sentence each.
+        notices: What to know of the threshold, a sentence each.
     """
 
     run: Path
@@ -67,9 +68,13 @@ class TrainReport:
     held_out: int
     share: float
     threshold: float
+    false_alarms: str
     in_sample: bool
     losses: Mapping[str, float]
+    odd: tuple[OddClips, ...]
+    odd_dropped: bool
     skipped: tuple[str, ...]
+    notices: tuple[str, ...]
 
 
 def train(
@@ -82,6 +87,8 @@ def train(
     fps: float | None = None,
     rate_fps: float | None = None,
     cache_gb: float = 4.0,
+    false_alarms: str = DEFAULT_BUDGET,
+    drop_odd: bool = False,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -99,11 +106,15 @@ def train(
         fps: Frames per second of folders of images, 10 when None.
         rate_fps: Rate to train at; the median of the recordings' own when None.
         cache_gb: Most gigabytes of decoded frames on disk; of more footage clips are taken evenly over time.
+        false_alarms: False alarms agreed to, per camera: "1/day", "6/hour", "2/week". It decides the threshold alone.
+        drop_odd: Leave out what a first, short pass finds to be unlike the rest of the footage; it takes a quarter of
+            the training's time more.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         resume: Go on with the training in ``out``, exactly; what else is given must be as it was.
         overwrite: Start again where ``out`` holds a training.
         checkpoint_s: Seconds from one checkpoint to the next.
-        on_progress: Told phases "read", "pretrain", "centres", "joint" and "calibrate".
+        on_progress: Told phases "read", "health", "pretrain", "centres", "joint", "calibrate" and "guard"; with
+            ``drop_odd`` also "first pass".
 
     Raises:
         InputError: If the footage or a setting is unusable.
@@ -111,15 +122,17 @@ def train(
         OutputError: If something cannot be written; the last checkpoint stays.
     """
     began = time.monotonic()
+    budget = Budget.parse(false_alarms)
     run = RunFolder(out)
     found = find_sources(normal, fps)
     used_device = pick_device(device)
     if resume:
         chosen, facts = run.read_settings()
-        _check_same(run, chosen, facts, settings, epochs, rate_fps)
+        facts.setdefault("drop_odd", False)  # runs of earlier versions know nothing of it
+        _check_same(run, chosen, facts, settings, epochs, rate_fps, drop_odd)
     else:
         chosen = settings or preset_named(preset)
-        facts = _facts(found, rate_fps, cache_gb, epochs)
+        facts = _facts(found, rate_fps, cache_gb, epochs) | {"drop_odd": drop_odd}
     wanted = FrameFormat(chosen.network.width, chosen.network.height, chosen.network.colour)
     footage = footage_key(found.sources, wanted, facts["rate_fps"], facts["cache_bytes"])
     if not resume:
@@ -132,7 +145,8 @@ def train(
         )
     try:
         cache = build_cache(run.cache, found.sources, wanted, facts["rate_fps"], facts["cache_bytes"], on_progress)
-        clips, held_out = _divided(cache, chosen)
+        health = examine_health(cache, on_progress)
+        clips, held_out = _divided(cache, health.stretches, chosen)
         if facts["epochs"] is not None:
             # Epochs become steps once the clips are counted.
             chosen = replace(chosen, training=for_epochs(chosen.training, facts["epochs"], len(clips)))
@@ -141,23 +155,37 @@ def train(
         if not resume:
             run.abandon()
         raise
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(chosen.training.seed)
-        network = Network(chosen.network)
-    if chosen.network.empty_scene:
-        network.place_empty_scene(torch.from_numpy(clips.forger.empty))
-    trainer = Trainer(network, chosen.training, used_device)
+    odd: tuple[OddClips, ...] = ()
+    if facts["drop_odd"]:
+        pass_run = RunFolder(run.first_pass)
+        odd = first_pass(pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress)
+        kept = without(health.stretches, [(one.begin, one.end) for one in odd])
+        clips, held_out = _divided(cache, kept, chosen)
+    trainer = new_trainer(chosen, clips, used_device)
     checkpoint = restore_checkpoint(run.checkpoint, trainer) if resume else None
     run.cut_log(0 if checkpoint is None else int(checkpoint["log_bytes"]))
     losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).go()
-    calibration = _calibration(trainer, held_out or clips, in_sample=held_out is None, on_progress=on_progress)
+    scores = score_clips(
+        TorchScorer(trainer.network, trainer.device, SCORING_BATCH),
+        held_out or clips,
+        rate_fps=cache.rate_fps,
+        in_sample=held_out is None,
+        on_progress=on_progress,
+    )
+    calibration = calibrate(scores, budget)
+    if not facts["drop_odd"]:
+        odd = find_odd_clips(trainer, [clips, *([] if held_out is None else [held_out])], on_progress)
     write_bundle(
         run.bundle,
         Bundle(
             network=trainer.network,
             rate_fps=cache.rate_fps,
             calibration=calibration,
-            card=model_card(chosen, cache, calibration, len(clips), trainer),
+            card=model_card(
+                chosen, cache, calibration, len(clips), trainer, _odd_notices(odd, dropped=facts["drop_odd"])
+            ),
+            health=health.reference,
+            normal=scores,
         ),
     )
     save_loss_curves(run.curves, run.entries())
@@ -170,14 +198,19 @@ def train(
         held_out=0 if held_out is None else len(held_out),
         share=cache.share,
         threshold=calibration.threshold,
+        false_alarms=calibration.budget,
         in_sample=calibration.in_sample,
         losses=losses,
+        odd=odd,
+        odd_dropped=facts["drop_odd"],
         skipped=(
             *(f"{one.path}: {one.reason}" for one in found.skipped),
             *cache.notices,
+            *health.notices,
             *too_short(cache.stretches, clip_span(chosen.network.interval)),
             *([_NOT_HELD_OUT] if held_out is None and chosen.data.hold_out else []),
         ),
+        notices=(*calibration.notices, *_odd_notices(odd, dropped=facts["drop_odd"])),
     )
 
 
@@ -206,6 +239,7 @@ def _check_same(
     settings: Settings | None,
     epochs: float | None,
     rate_fps: float | None,
+    drop_odd: bool,
 ) -> None:
     """Refuse to go on with a training in another way than it was started."""
     if settings is not None and epochs is not None:
@@ -217,6 +251,8 @@ def _check_same(
         "settings": (settings, chosen),
         "epochs": (epochs, facts["epochs"]),
         "rate_fps": (rate_fps, facts["rate_fps"]),
+        # Not given, it is as it was.
+        "drop_odd": (drop_odd or None, facts["drop_odd"]),
     }
     other = [name for name, (given, there) in pairs.items() if given is not None and given != there]
     if other:
@@ -240,11 +276,19 @@ def _facts(found: Found, rate_fps: float | None, cache_gb: float, epochs: float 
     }
 
 
-def _divided(cache: FrameCache, settings: Settings) -> tuple[TrainingClips, TrainingClips | None]:
+def _odd_notices(odd: Sequence[OddClips], *, dropped: bool) -> tuple[str, ...]:
+    """A sentence for each odd stretch of the footage."""
+    done = "left out of training" if dropped else "trained on all the same; look at it, --drop-odd leaves it out"
+    return tuple(f"{one}: {done}" for one in odd)
+
+
+def _divided(
+    cache: FrameCache, stretches: tuple[Stretch, ...], settings: Settings
+) -> tuple[TrainingClips, TrainingClips | None]:
     """Clips to train on, and those held out; None where nothing is."""
     interval = settings.network.interval
     rebuilt = 0 if settings.network.rebuilt_frame == "first" else 4
-    trained, held = split(cache.stretches, settings.data.hold_out, clip_span(interval))
+    trained, held = split(stretches, settings.data.hold_out, clip_span(interval))
     clips = TrainingClips(cache, trained, interval, rebuilt)
     if len(clips) < LEAST_CLIPS:
         raise SourceError(
@@ -252,27 +296,3 @@ def _divided(cache: FrameCache, settings: Settings) -> tuple[TrainingClips, Trai
             f"found {len(clips)}; give more normal video (minutes, better hours)"
         )
     return clips, TrainingClips(cache, held, interval, rebuilt) if held else None
-
-
-def _calibration(trainer: Trainer, clips: TrainingClips, *, in_sample: bool, on_progress: Progress) -> Calibration:
-    """Scores of normal clips, and the threshold that follows."""
-    scorer = TorchScorer(trainer.network, trainer.device, SCORING_BATCH)
-    numbers = clips.evenly(MOST_CALIBRATED)
-    raw, peaks = [], []
-    for batch in clips.in_order(numbers, SCORING_BATCH):
-        padded = np.concatenate([batch, np.repeat(batch[-1:], SCORING_BATCH - len(batch), axis=0)])
-        scored = scorer.score(padded)
-        raw.append(scored.raw[: len(batch)])
-        peaks.append(_top_share(scored.maps[: len(batch)]))
-        on_progress("calibrate", sum(map(len, raw)), len(numbers), {})
-    return calibrate(
-        np.concatenate(raw).astype(np.float64), np.concatenate(peaks).astype(np.float64), in_sample=in_sample
-    )
-
-
-def _top_share(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Mean of the highest hundredth of each map, B of B x H x W: how hot its hottest place is."""
-    flat = maps.reshape(len(maps), -1)
-    top = max(1, flat.shape[1] // 100)
-    means: npt.NDArray[np.float32] = np.partition(flat, -top, axis=1)[:, -top:].mean(axis=1)
-    return means

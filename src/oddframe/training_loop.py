@@ -5,16 +5,18 @@ import time
 from typing import Any
 
 import numpy as np
+import torch
 
 from oddframe.checkpoint import save_checkpoint
 from oddframe.config import Settings
 from oddframe.data.training_clips import Batch, Positions, TrainingClips
 from oddframe.errors import RunError
+from oddframe.model.network import Network
 from oddframe.model.trainer import Trainer
 from oddframe.progress import Progress
 from oddframe.run_folder import RunFolder
 
-__all__ = ["SCORING_BATCH", "TrainingLoop"]
+__all__ = ["SCORING_BATCH", "TrainingLoop", "new_trainer"]
 
 LOG_EVERY = 10
 """Steps from one line of losses in the log to the next."""
@@ -24,6 +26,16 @@ MOST_VALIDATED = 64
 """Most held-out clips, evenly over the footage, that validation looks at."""
 SCORING_BATCH = 8
 """Clips that run through the network at a time where nothing is learned."""
+
+
+def new_trainer(settings: Settings, clips: TrainingClips, device: torch.device) -> Trainer:
+    """A trainer before its first step, with weights that the seed decides and no trace on the global random state."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.training.seed)
+        network = Network(settings.network)
+    if settings.network.empty_scene:
+        network.place_empty_scene(torch.from_numpy(clips.forger.empty))
+    return Trainer(network, settings.training, device)
 
 
 class TrainingLoop:
@@ -73,9 +85,9 @@ class TrainingLoop:
         phase = self.trainer.phase
         data = self.settings.data
         batch = self.clips.batch(
-            self.trainer.step, training.batch_size, training.seed, data.counter_examples, data.crop
+            self.trainer.step, training.batch_size, training.seed, data.counter_examples, data.crop, mirror=data.mirror
         )
-        losses = self.trainer.train_step(*batch.arrays, corner=batch.corner)
+        losses = self.trainer.train_step(*batch.arrays, part=batch.part)
         step = self.trainer.step
         if step % LOG_EVERY == 0 or step == total:
             self.losses = {name: loss.item() for name, loss in losses.items()}

@@ -304,3 +304,20 @@ def test_ten_times_the_footage_takes_no_more_memory(tmp_path):
 
     # 24 MB of frames and 240 MB of them.
     assert peak_mb(10_000) - peak_mb(1_000) < 50
+
+
+def test_frames_know_their_source_and_time(tmp_path):
+    times_s = [*(2.5 + np.arange(10) / 10), *(60 + np.arange(10) / 10)]
+    cache = build(tmp_path, [Drawn("a", 5), Drawn("b", 20, times_s=times_s)])
+    assert [cache.stretch_of(position).source for position in (0, 4, 5, 24)] == ["a", "a", "b", "b"]
+    assert [cache.time_s(position) for position in (0, 4, 5, 14, 15, 24)] == pytest.approx([0, 0.4, 2.5, 3.4, 60, 60.9])
+
+
+def test_a_cache_that_knows_no_times_is_built_anew(tmp_path):
+    build(tmp_path, [source := Drawn("a", 5)])
+    index = json.loads((tmp_path / "index.json").read_text())
+    for stretch in index["stretches"]:
+        del stretch["start_s"]
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    build(tmp_path, [source])
+    assert source.passes == 2

@@ -129,6 +129,8 @@ def _obey(order: dict[str, Any]) -> None:
     from oddframe.cli import main
 
     code = 0
+    # Ignored where the tests were started in the background of a shell.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         _make_trouble(**order["trouble"])
         sys.argv = ["oddframe", *order["arguments"]]
@@ -191,10 +193,10 @@ def _signal_in(step: int, number: int) -> None:
 
     taken = Trainer.train_step
 
-    def train_step(self: Trainer, *batch: Any) -> Any:
+    def train_step(self: Trainer, *batch: Any, **more: Any) -> Any:
         if self.step == step:
             os.kill(os.getpid(), number)
-        return taken(self, *batch)
+        return taken(self, *batch, **more)
 
     Trainer.train_step = train_step  # type: ignore[method-assign]
 

@@ -1,7 +1,7 @@
 """The smallest training that goes through all phases: under a second where everything is imported."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe.config import Settings, from_mapping
+from oddframe.core.alarms import EventRules
+from oddframe.core.calibration import Calibration
+from oddframe.core.surprise import NormalTail
 
 _VALUES: dict[str, dict[str, Any]] = {
     "network": {
@@ -40,6 +43,30 @@ def tiny_settings(**changes: Any) -> Settings:
     if "hold_out" in changes:
         settings = replace(settings, data=replace(settings.data, hold_out=changes.pop("hold_out")))
     return replace(settings, training=replace(settings.training, **changes))
+
+
+def tiny_calibration(**changes: Any) -> Calibration:
+    """A calibration without footage; changes are its fields, or those of its rules."""
+    rules = {item.name: changes.pop(item.name) for item in fields(EventRules) if item.name in changes}
+    threshold = changes.get("threshold", 2.0)
+    values: dict[str, Any] = {
+        "threshold": threshold,
+        "release": 0.8 * threshold,
+        "threshold_low": 0.9 * threshold,
+        "threshold_high": 1.2 * threshold,
+        "rate_low": 0.01,
+        "rate_high": 0.2,
+        "budget": "1/day",
+        "method": "tail",
+        "hours": 30.0,
+        "clips": 1_080_000,
+        "in_sample": False,
+        "map_level": 1.0,
+        "rules": EventRules(**rules),
+        # One in a thousand normal frames reaches 2 in its appearance, 4 in its motion, 6 in its cluster distance.
+        "tails": {name: NormalTail((factor, 2 * factor), (0.0, 3.0), 0.1) for factor, name in enumerate(PARTS, 1)},
+    }
+    return Calibration(**{**values, **changes})
 
 
 def left_over(folder: Path) -> list[str]:

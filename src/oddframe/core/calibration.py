@@ -1,16 +1,33 @@
-"""From raw scores to a threshold and a score between 0 and 1, without labels and without the future."""
+"""From scores of normal video to a threshold that keeps a false-alarm budget, without labels and without the future."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from oddframe.core.alarms import EventRules, Span, spans
+from oddframe.core.budget import DEFAULT_BUDGET, Budget
+from oddframe.core.normal_scores import NormalScores
+from oddframe.core.surprise import REASONS, NormalTail
+from oddframe.core.tail_fit import TailFit, fit_tail
 from oddframe.errors import InputError
 
-__all__ = ["QUANTILE", "Calibration", "calibrate"]
+__all__ = ["ENOUGH_EVENTS", "MAP_QUANTILE", "Calibration", "calibrate", "uncalibrated"]
 
-QUANTILE = 0.999
-"""Share of normal frames that lie at or below the threshold."""
+MAP_QUANTILE = 0.999
+"""Share of normal frames whose map lies at or below the calibration's map level."""
+ENOUGH_EVENTS = 30
+"""From so many events in the footage on the threshold is read off them; with fewer a tail is fitted."""
+TAIL_EVENTS = 200
+"""So many of the highest separate events, where there are as many, tell the tail."""
+DEEPEST_BASE = 0.1
+"""The tail begins no lower than where this share of frames lies above it."""
+_GRID_STEPS = 8
+"""Thresholds tried per power of ten of the share of frames above them."""
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,44 +36,232 @@ class Calibration:
 
     Attributes:
         threshold: Raw score t above which a frame is called unusual, above 0.
+        release: Raw score below which it no longer is, at most the threshold.
+        threshold_low: Lower end of the threshold's 95 % interval.
+        threshold_high: Its upper end.
+        rate_low: Between this rate of false alarms per hour and ``rate_high`` the true one lies with 95 %.
+        rate_high: See ``rate_low``.
+        budget: The false alarms agreed to, such as "1/day".
+        method: "empirical" where there were enough events, "tail" where an extreme-value tail was fitted.
+        hours: Length of the normal footage.
         clips: How many normal clips it comes from.
         in_sample: Whether the model was trained on those very clips; the threshold is then too low.
         map_level: Height of the anomaly map that normal clips hardly ever reach; overlays scale their colours by it.
+        rules: When scores become an event; the threshold holds for these.
+        tails: The normal tail of "appearance", "motion" and "cluster".
     """
 
     threshold: float
+    release: float
+    threshold_low: float
+    threshold_high: float
+    rate_low: float
+    rate_high: float
+    budget: str
+    method: Literal["empirical", "tail"]
+    hours: float
     clips: int
     in_sample: bool
     map_level: float
+    rules: EventRules
+    tails: Mapping[str, NormalTail]
 
     def __post_init__(self) -> None:
-        for name in ("threshold", "map_level"):
+        for name in ("threshold", "release", "map_level"):
             if not 0.0 < getattr(self, name) < float("inf"):
                 raise InputError(f"calibration {name} must be above 0 and finite, got {getattr(self, name)}")
+        if self.release > self.threshold:
+            raise InputError(f"calibration release must be at most the threshold {self.threshold}, got {self.release}")
+        if set(self.tails) != set(REASONS):
+            raise InputError(f"calibration tails must be those of {', '.join(REASONS)}, got {', '.join(self.tails)}")
+        Budget.parse(self.budget)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
+        """The calibration whose `as_dict` this is.
+
+        Raises:
+            InputError: If a value is none.
+            TypeError: If one is missing or unknown.
+        """
+        tails = {
+            name: NormalTail(tuple(tail["values"]), tuple(tail["surprises"]), tail["scale"])
+            for name, tail in values["tails"].items()
+        }
+        return cls(**{**values, "rules": EventRules(**values["rules"]), "tails": tails})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as in a bundle."""
+        return asdict(self)
 
     def score(self, raw: float) -> float:
         """The score r / (r + t): strictly increasing, in (0, 1), 0.5 at the threshold."""
         return raw / (raw + self.threshold)
 
+    @property
+    def release_score(self) -> float:
+        """The score below which a frame no longer belongs to an event."""
+        return self.score(self.release)
 
-def calibrate(raw: npt.NDArray[np.float64], map_peaks: npt.NDArray[np.float64], *, in_sample: bool) -> Calibration:
-    """Calibrate on normal clips.
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What to tell whoever relies on the budget, a sentence each."""
+        budget = Budget.parse(self.budget)
+        if self.hours * budget.per_hour >= 1.0:
+            return ()
+        return (
+            f"{_length(self.hours)} of normal footage are too short for {self.budget}: the threshold is extrapolated "
+            f"and the true rate may be as high as {budget.in_units(self.rate_high)}; "
+            f"calibrate on {_length(1 / budget.per_hour)} or more",
+        )
+
+
+def calibrate(normal: NormalScores, budget: Budget | None = None, rules: EventRules | None = None) -> Calibration:
+    """The threshold at which normal footage gives as many events as the budget allows.
+
+    Events are counted by the rules themselves, for each threshold tried. Where the footage holds at least
+    `ENOUGH_EVENTS` of them at the budget, that is the threshold. Else a generalised Pareto tail is fitted to the levels
+    of the highest separate events and followed as far as it takes; the level of an event is the highest threshold at
+    which the rules still make one of it.
 
     Args:
-        raw: Raw scores r > 0 of N clips.
-        map_peaks: Height of the hottest place of each clip's anomaly map, N.
-        in_sample: Whether the model was trained on these clips.
-
-    Raises:
-        InputError: If there are no clips or a score is not a positive number.
+        normal: Scores of normal footage, best of footage that the model was not trained on.
+        budget: False alarms agreed to, per camera; `DEFAULT_BUDGET` when None.
+        rules: When scores become an event; the defaults when None.
     """
-    if not len(raw) or not np.all(np.isfinite(raw)) or not np.all(raw > 0):
-        wrong = raw[~(np.isfinite(raw) & (raw > 0))]
-        found = f"{len(wrong)} of {len(raw)} that are not, such as {wrong[0]}" if len(wrong) else "none"
-        raise InputError(f"calibration needs at least one raw score, all finite and above 0, got {found}")
+    budget, rules = budget or Budget.parse(DEFAULT_BUDGET), rules or EventRules()
+    series = _Series(normal, rules)
+    allowed = budget.per_hour * normal.hours
+    tried = series.tried(max(allowed + 3 * allowed**0.5, TAIL_EVENTS))
+    if allowed >= ENOUGH_EVENTS:
+        level, (low, high) = _counted(series, tried, allowed)
+        apart = 1.96 * allowed**-0.5
+        rates = budget.per_hour * (1 - apart), budget.per_hour * (1 + apart)
+    else:
+        fit = _fitted(series, tried)
+        level, (low, high) = fit.level(budget.per_hour), fit.level_interval(budget.per_hour)
+        rates = fit.rate_interval(level)
     return Calibration(
-        threshold=float(np.quantile(raw, QUANTILE)),
-        clips=len(raw),
-        in_sample=in_sample,
-        map_level=max(float(np.quantile(map_peaks, QUANTILE)), float(np.finfo(np.float32).tiny)),
+        threshold=float(np.exp(level)),
+        release=float(np.exp(series.leave(level))),
+        threshold_low=float(np.exp(min(low, level))),
+        threshold_high=float(np.exp(max(high, level))),
+        rate_low=rates[0],
+        rate_high=rates[1],
+        budget=str(budget),
+        method="empirical" if allowed >= ENOUGH_EVENTS else "tail",
+        hours=normal.hours,
+        clips=len(normal),
+        in_sample=normal.in_sample,
+        map_level=max(float(np.quantile(normal.map_peak, MAP_QUANTILE)), float(np.finfo(np.float32).tiny)),
+        rules=rules,
+        tails={name: NormalTail.of(getattr(normal, name)) for name in REASONS},
     )
+
+
+def uncalibrated() -> Calibration:
+    """A stand-in where raw scores are wanted and no calibration is there; its threshold means nothing."""
+    nothing = NormalTail((1.0,), (0.0,), 1.0)
+    return Calibration(
+        threshold=1.0, release=1.0, threshold_low=1.0, threshold_high=1.0, rate_low=0.0, rate_high=0.0,
+        budget=DEFAULT_BUDGET, method="tail", hours=0.0, clips=0, in_sample=False, map_level=1.0,
+        rules=EventRules(), tails=dict.fromkeys(REASONS, nothing),
+    )  # fmt: skip
+
+
+class _Series:
+    """Normal footage on the scale on which thresholds are sought: the logarithm of raw scores, called level."""
+
+    def __init__(self, normal: NormalScores, rules: EventRules) -> None:
+        self.rules, self.hours = rules, normal.hours
+        self.values: Floats = np.log(normal.raw.astype(np.float64))
+        self.middle = float(np.median(self.values))
+        self.pieces = [(normal.time_s[piece], self.values[piece]) for piece in normal.pieces()]
+
+    def leave(self, level: float) -> float:
+        """The level at which an event ends whose threshold is ``level``."""
+        return level - max(level - self.middle, 0.0) * (1.0 - self.rules.hold)
+
+    def events(self, level: float) -> list[list[Span]]:
+        """The events of each piece at a threshold."""
+        return [spans(*piece, self.rules, level, self.leave(level)) for piece in self.pieces]
+
+    def count(self, level: float) -> int:
+        """How many events there are at a threshold."""
+        return sum(map(len, self.events(level)))
+
+    def tried(self, wanted: float) -> list[tuple[float, int]]:
+        """Thresholds from the highest score down with their events, until there are ``wanted`` or they become fewer.
+
+        Further down everything merges: one endless event is no answer to "one a day".
+        """
+        deepest = max(np.log10(len(self.values)), 1.0)
+        shares = 10.0 ** -np.arange(0.3, deepest, 1 / _GRID_STEPS)[::-1]
+        found: list[tuple[float, int]] = [(float(self.values.max()), 0)]
+        for level in np.quantile(self.values, 1.0 - shares).tolist():
+            found.append((level, self.count(level)))
+            most = max(count for _, count in found)
+            if most >= wanted or found[-1][1] < 0.8 * most - 3:
+                break
+        return found
+
+    def event_levels(self, base: float) -> Floats:
+        """The highest threshold at which each event above ``base`` still is one."""
+        levels = []
+        for (times_s, values), found in zip(self.pieces, self.events(base), strict=True):
+            starts = self._start_levels(times_s, values)
+            for span in found:
+                inside = slice(*np.searchsorted(times_s, [span.start_s, span.end_s + 1e-6]).tolist())
+                levels.append(float(starts[inside].max()))
+        return np.maximum(np.asarray(levels, np.float64), base)
+
+    def _start_levels(self, times_s: Floats, values: Floats) -> Floats:
+        """Below which threshold an event can start on each frame: it must be exceeded there and held long enough."""
+        until = np.searchsorted(times_s, times_s + self.rules.least_s - 1e-6)
+        lowest = values
+        steps = int((until - np.arange(len(values))).max(initial=0))
+        for step in range(1, steps + 1):
+            reached = np.arange(len(values)) + step <= until
+            shifted = np.append(values[step:], np.full(min(step, len(values)), -np.inf))
+            lowest = np.where(reached, np.minimum(lowest, shifted), lowest)
+        hold = self.rules.hold
+        if hold == 0.0:
+            return np.where(lowest >= self.middle, values, -np.inf)
+        held = np.where(lowest > self.middle, self.middle + (lowest - self.middle) / hold, lowest)
+        return np.minimum(values, held)
+
+
+def _counted(series: _Series, tried: list[tuple[float, int]], allowed: float) -> tuple[float, tuple[float, float]]:
+    """The threshold at which the footage gives ``allowed`` events, and those of its 95 % interval."""
+    apart = 1.96 * allowed**0.5
+    # One less: the level of the k-th highest event is on average that of k events in as much other footage.
+    level, low, high = (_level_of(series, tried, allowed - 1 + more) for more in (0.0, apart, -apart))
+    return level, (low, high)
+
+
+def _level_of(series: _Series, tried: list[tuple[float, int]], count: float) -> float:
+    """The threshold, coming from above, below which there are more than ``count`` events."""
+    beyond = next((place for place, (_, found) in enumerate(tried) if found > count), None)
+    if beyond is None:
+        return max(tried, key=lambda pair: pair[1])[0]
+    low, high = tried[beyond][0], tried[beyond - 1][0]
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (middle, high) if series.count(middle) > count else (low, middle)
+    return high
+
+
+def _fitted(series: _Series, tried: list[tuple[float, int]]) -> TailFit:
+    """The tail of the highest separate events."""
+    floor = float(np.quantile(series.values, 1.0 - DEEPEST_BASE))
+    usable = [pair for pair in tried if pair[0] >= floor] or tried[:1]
+    base = next((level for level, count in usable if count >= TAIL_EVENTS), max(usable, key=lambda pair: pair[1])[0])
+    above = series.values[series.values > base]
+    return fit_tail(base, series.event_levels(base), above, series.hours, len(above) / len(series.values))
+
+
+def _length(hours: float) -> str:
+    """A length of footage for people, in the largest unit of which there are two."""
+    units = {"days": 24.0, "hours": 1.0, "minutes": 1 / 60}
+    unit, length = next(((name, size) for name, size in units.items() if hours >= 2 * size), ("seconds", 1 / 3600))
+    return f"{hours / length:.3g} {unit}"

@@ -53,6 +53,10 @@ class ClipSlider:
             return None
         return Clip(tuple(islice(self._held, 0, None, self._interval)))
 
+    def clear(self) -> None:
+        """Forget the frames so far: no clip reaches across this place."""
+        self._held.clear()
+
 
 def follows(before: Frame, frame: Frame, gap_s: float) -> bool:
     """Whether two consecutive frames belong to one unbroken stretch."""

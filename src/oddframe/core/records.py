@@ -1,17 +1,32 @@
 """The records that travel along the chain: frame, clip, score, event."""
 
-from dataclasses import dataclass, field
-from typing import TypeAlias
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from oddframe.errors import InputError
 
-__all__ = ["FRAMES_PER_CLIP", "Clip", "Event", "Frame", "Pixels", "Score"]
+__all__ = [
+    "FRAMES_PER_CLIP",
+    "Clip",
+    "Event",
+    "Frame",
+    "HealthChange",
+    "HealthState",
+    "Pixels",
+    "Score",
+    "event_id",
+]
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Pictures: uint8, 0 to 255, H x W x C with C = 1 (grey) or 3 (RGB)."""
+
+HealthState: TypeAlias = Literal["ok", "no signal", "frozen", "covered", "out of focus", "moved"]
+"""Whether a camera shows what it should; "covered" may be black too."""
 
 FRAMES_PER_CLIP = 5
 """Frames in a clip, x0..x4 (method section 1)."""
@@ -72,6 +87,25 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthChange:
+    """A camera's state gave way to another.
+
+    Attributes:
+        time_s: When that became certain, in seconds of the stream.
+        state: What holds from then on.
+        before: What held until then.
+        since_s: When the new state began, as far as is known, in seconds of the stream.
+        reason: A sentence about the new state, empty for "ok".
+    """
+
+    time_s: float
+    state: HealthState
+    before: HealthState
+    since_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """How unusual one frame is; higher is more anomalous, everywhere.
 
@@ -85,6 +119,8 @@ class Score:
         cluster: The same statistic of the cluster distance w.
         map: The anomaly map, float32 H x W at the network's size, when a caller asked for it.
         picture: The frame for people to look at, uint8 h x w x 3, when a caller asked for it.
+        health: The camera's state, or the fault that is seen before it is certain; unless "ok" there is no score.
+        changes: Changes of that state that came with the frame.
     """
 
     frame: int
@@ -96,24 +132,58 @@ class Score:
     cluster: float | None = None
     map: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     picture: Pixels | None = field(default=None, repr=False)
+    health: HealthState = "ok"
+    changes: tuple[HealthChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A stretch of a source in which something unusual was seen.
+    """A stretch of a source in which something unusual was seen, or something was wrong with the camera.
 
     Attributes:
-        id: Hash of the source's name and the start; the same for the same footage.
+        id: Hash of the source's name and the start (and of the state, for health): the same for the same footage.
+        kind: "anomaly" or "health".
+        phase: "start" as soon as it is known, "update" while it lasts, "end" when it is over.
         source: Name of the source.
-        start_s: Time of its first frame above the threshold, in seconds.
-        end_s: Time of its last frame above the threshold, in seconds.
-        peak_s: Time of its highest score, in seconds.
-        score: That highest score, in (0.5, 1).
+        start_s: Time of its first frame above the threshold, in seconds of the stream.
+        end_s: Time of the last frame that so far belongs to it, in seconds.
+        peak_s: Time of its highest score so far, in seconds.
+        score: That highest score, in (0.5, 1); for health 1.
+        box: (x_min, y_min, x_max, y_max) of the region at the peak, 0 to 1 of width and height; None where none is
+            known.
+        reason: "looks wrong", "moves wrong" or "unlike any known pattern"; for health a sentence about the state.
+        parts: How far "appearance", "motion" and "cluster" lie in their own normal tail at the peak: -log10 of the
+            share of normal frames that reach as far, so 3 is one in a thousand. Empty for health.
+        mask: The region at the peak, bool H x W at the size of the anomaly map. It stays in memory: the box is what
+            is written.
     """
 
     id: str
+    kind: Literal["anomaly", "health"]
+    phase: Literal["start", "update", "end"]
     source: str
     start_s: float
     end_s: float
     peak_s: float
     score: float
+    box: tuple[float, float, float, float] | None
+    reason: str
+    parts: Mapping[str, float]
+    mask: npt.NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is written of it, as plain values in the order above, without the mask."""
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "mask"}
+        return {**values, "box": None if self.box is None else list(self.box), "parts": dict(self.parts)}
+
+
+def event_id(source: str, start_s: float, state: str = "") -> str:
+    """The identity of an event: the same in every process and for every output.
+
+    Args:
+        source: Name of the source.
+        start_s: When it starts, in seconds of the stream.
+        state: What a health event is about; two of them may start together.
+    """
+    text = f"{source}\n{start_s:.6f}" + (f"\n{state}" if state else "")
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

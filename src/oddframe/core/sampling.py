@@ -67,17 +67,21 @@ class Sampler:
 
     def keeps(self, frame: Frame) -> bool:
         """Whether to keep the next frame."""
+        return self.keeps_at(frame.time_s)
+
+    def keeps_at(self, time_s: float) -> bool:
+        """Whether to keep the next frame, whose time is `time_s`."""
         if self._keeps_all:
             return True
-        step_s = frame.time_s - self._before_s
-        self._before_s = frame.time_s
+        step_s = time_s - self._before_s
+        self._before_s = time_s
         if not 0 <= step_s <= self._gap_s:
-            self._start_s, self._kept = frame.time_s, 0
+            self._start_s, self._kept = time_s, 0
             return True
         # Nearest, guessing that the next frame is as far as the last one was: with plain rounding every whole
         # ratio of rates that is even (20 to 10 per second) would put each second frame exactly on the fence.
         slack = min(step_s * self._rate_fps, 1) / 2
-        point = math.floor((frame.time_s - self._start_s) * self._rate_fps + slack)
+        point = math.floor((time_s - self._start_s) * self._rate_fps + slack)
         if point <= self._kept:
             return False
         self._kept = point

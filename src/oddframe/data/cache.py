@@ -3,6 +3,7 @@
 import hashlib
 import json
 import mmap
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,11 +34,13 @@ class Stretch:
         source: Name of the source.
         offset: Position of its first frame in the cache.
         count: How many frames it has.
+        start_s: Time of its first frame in the source, in seconds; known of the stretches of a cache.
     """
 
     source: str
     offset: int
     count: int
+    start_s: float = 0.0
 
 
 class FrameCache:
@@ -67,6 +70,15 @@ class FrameCache:
         """Copies of frames, uint8 positions.shape x H x W x C."""
         taken: Pixels = self._frames[positions]
         return taken
+
+    def stretch_of(self, position: int) -> Stretch:
+        """The stretch that a frame lies in."""
+        return self.stretches[bisect_right(self.stretches, position, key=lambda one: one.offset) - 1]
+
+    def time_s(self, position: int) -> float:
+        """When a frame is seen in its source, in seconds."""
+        stretch = self.stretch_of(position)
+        return stretch.start_s + (position - stretch.offset) / self.rate_fps
 
     def release(self) -> None:
         """Let the system take the pages back, so that resident memory does not grow with the footage."""
@@ -112,6 +124,8 @@ def _whole(folder: Path, key: str) -> dict[str, Any] | None:
     try:
         index: dict[str, Any] = json.loads((folder / "index.json").read_text())
         there = index["key"] == key and (folder / "frames.u8").stat().st_size == _size_bytes(index)
+        # A cache of an earlier version does not know when its stretches begin.
+        there = there and all("start_s" in stretch for stretch in index["stretches"])
     except (OSError, ValueError, KeyError, TypeError):
         # Whatever is wrong with a cache, it can be built again.
         return None
@@ -217,7 +231,7 @@ class _Writer:
             if position % self.period >= BLOCK_FRAMES or self.written >= self.limit:
                 continue
             if before is None or before[0] != position - 1 or not follows(before[1], frame, gap_s):
-                self.stretches.append(Stretch(source.name, self.written, 0))
+                self.stretches.append(Stretch(source.name, self.written, 0, frame.time_s))
             file.write(np.ascontiguousarray(frame.pixels).data)
             self.written += 1
             self.stretches[-1] = replace(self.stretches[-1], count=self.stretches[-1].count + 1)

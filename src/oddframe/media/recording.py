@@ -66,6 +66,11 @@ class Recording:
             packets = _readable_packets(container, stream, self._notice)
             return sum(1 for packet in packets if packet.size and not packet.is_discard)
 
+    def stated_frames(self) -> int:
+        """Frames that the header promises, found without reading on; 0 where it does not say."""
+        with _opened(self.path) as container:
+            return _video_stream(container, self.path).frames
+
     def fingerprint(self) -> str:
         """Hash of the file's full name, size and time of change."""
         state = self.path.stat()

@@ -47,7 +47,8 @@ class MaskTracks:
                 f"video {self._video}: all masks must be of one size, got {flags.shape} after {self._last.shape}"
             )
         here = np.zeros(flags.shape, dtype=np.int32)
-        regions, joined = [], []
+        numbered: list[tuple[int, Region]] = []
+        joined = []
         for region in regions_of_mask(flags):
             window = (
                 slice(region.top, region.top + region.pixels.shape[0]),
@@ -62,8 +63,10 @@ class MaskTracks:
                 self._kept[gone] = known[0]
                 joined.append((self._name(known[0]), self._name(gone)))
             here[window][region.pixels] = known[0]
-            regions.append(TrueRegion(self._name(known[0]), region))
+            numbered.append((known[0], region))
         self._last = here
+        # A later region of the same frame may have joined the track of an earlier one.
+        regions = [TrueRegion(self._name(self._track(number)), region) for number, region in numbered]
         return regions, joined
 
     def _track(self, number: int) -> int:

@@ -1,0 +1,71 @@
+"""Scores of the normal clips that a training kept aside, for its calibration."""
+
+import numpy as np
+import numpy.typing as npt
+
+from oddframe.core.frame_score import map_peaks
+from oddframe.core.normal_scores import NormalScores
+from oddframe.data.training_clips import TrainingClips
+from oddframe.progress import Progress
+from oddframe.runtime.scorer import Scorer
+
+__all__ = ["MOST_CALIBRATED", "score_clips"]
+
+MOST_CALIBRATED = 50_000
+"""Most clips that a calibration looks at: more than an hour at 10 per second."""
+BLOCK_CLIPS = 600
+"""Of more, blocks of so many clips in a row, evenly over the footage: events last longer than a clip."""
+
+
+def score_clips(
+    scorer: Scorer,
+    clips: TrainingClips,
+    *,
+    rate_fps: float,
+    in_sample: bool,
+    on_progress: Progress,
+    most: int = MOST_CALIBRATED,
+) -> NormalScores:
+    """Score normal clips in the order of the footage.
+
+    Args:
+        scorer: What runs the network.
+        clips: The clips.
+        rate_fps: Rate of their frames.
+        in_sample: Whether the model was trained on them.
+        on_progress: Told the clips done, as phase "calibrate".
+        most: Of more clips than this, blocks are taken.
+    """
+    numbers = in_blocks(len(clips), most)
+    names = ("raw", "appearance", "motion", "cluster")
+    parts: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in (*names, "map_peak")}
+    done = 0
+    for batch in clips.in_order(numbers, scorer.batch_size):
+        padded = np.concatenate([batch, np.repeat(batch[-1:], scorer.batch_size - len(batch), axis=0)])
+        scored = scorer.score(padded)
+        for name in names:
+            parts[name].append(getattr(scored, name)[: len(batch)])
+        parts["map_peak"].append(map_peaks(scored.maps[: len(batch)]))
+        done += len(batch)
+        on_progress("calibrate", done, len(numbers), {})
+    # A clip that does not begin one frame after the one before belongs to another piece of footage.
+    begins = np.diff(clips.starts[numbers], prepend=-2) != 1
+    recording = (np.cumsum(begins) - 1).astype(np.int32)
+    first = np.flatnonzero(begins)[recording]
+    return NormalScores(
+        recording=recording,
+        time_s=(np.arange(len(numbers)) - first) / rate_fps,
+        **{name: np.concatenate(values) for name, values in parts.items()},
+        rate_fps=rate_fps,
+        in_sample=in_sample,
+    )
+
+
+def in_blocks(count: int, most: int) -> npt.NDArray[np.int64]:
+    """At most ``most`` of the numbers below ``count``, in blocks, evenly."""
+    if count <= most:
+        return np.arange(count)
+    size = min(BLOCK_CLIPS, most)
+    begins = np.linspace(0, count - size, most // size).round().astype(np.int64)
+    numbers: npt.NDArray[np.int64] = np.unique(begins[:, None] + np.arange(size))
+    return numbers

@@ -1,0 +1,240 @@
+"""One connection to a camera: a thread that opens, reads and decodes, and that can be left behind."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from oddframe.core.live_clock import LiveClock
+from oddframe.core.records import Frame
+from oddframe.core.sampling import Sampler, sampled_gap_s
+from oddframe.errors import SourceError
+from oddframe.media.convert import Converter
+from oddframe.media.live_opening import (
+    RefusedError,
+    failure,
+    is_untimed,
+    open_stream,
+    stated_rate_fps,
+    video_stream,
+)
+from oddframe.media.live_settings import LiveSettings
+from oddframe.media.packet_ring import PacketRing
+from oddframe.media.sources import FrameFormat
+from oddframe.media.stream_address import StreamAddress
+
+__all__ = ["Connection", "Surroundings", "gap_s"]
+
+_MOST_SKIPPED = 300
+"""Packets that are skipped for want of a key frame; some streams mark none."""
+
+_MEASURED_S = 1.5
+"""How long frames are counted to learn a rate that is not stated."""
+
+
+def gap_s(rate_fps: float) -> float:
+    """The longest time between two frames that is not a gap; the same as in recordings."""
+    return max(0.5, 3.5 / rate_fps)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the connections of one camera share.
+
+    Attributes:
+        address: Where to.
+        wanted: The form of the frames.
+        settings: The knobs.
+        keep_fps: Rate to which frames are thinned before they are converted; None keeps all.
+        clock: Times of the stream, across connections.
+        ring: Encoded video for clips; None keeps none.
+        now_s: Seconds on a clock that never jumps.
+        opened: Called with the stream's rate and its gap, in seconds, once they are known.
+        numbers: Indices of decoded frames; they go on across connections.
+        give: Takes a frame.
+    """
+
+    address: StreamAddress
+    wanted: FrameFormat
+    settings: LiveSettings
+    keep_fps: float | None
+    clock: LiveClock
+    ring: PacketRing | None
+    now_s: Callable[[], float]
+    opened: Callable[[float, float], None]
+    numbers: Iterator[int]
+    give: Callable[[Frame], None]
+
+
+class Connection:
+    """A try to connect, and what follows while it holds.
+
+    FFmpeg cannot be interrupted between its own time-outs, and name servers and drivers not even by these. So
+    nobody waits for the thread: `abandon` makes sure that nothing of it gets out any more, and it ends when
+    FFmpeg lets go of it.
+
+    Args:
+        around: What it shares with those before and after it.
+        wake: Called when it has ended.
+        known_fps: The stream's rate as an earlier connection measured it, for where none is stated.
+
+    Attributes:
+        error: Why it ended, as a sentence without secrets; None while it holds.
+        refused: Whether user name or password were refused.
+        crashed: Whether it ended in a way that nobody foresaw.
+        opened_s: When the stream was open; None before.
+        damaged: Times that data could not be decoded.
+        ended: Set when it has ended.
+    """
+
+    def __init__(self, around: Surroundings, wake: Callable[[], None], known_fps: float | None) -> None:
+        self.error: str | None = None
+        self.refused = self.crashed = False
+        self.opened_s: float | None = None
+        self.damaged = 0
+        self.ended = threading.Event()
+        self._around = around
+        self._wake = wake
+        self._known_fps = known_fps
+        self._gate = threading.Lock()
+        self._abandoned = threading.Event()
+        self._paced = self._untimed = self._follows_arrival = self._has_begun = False
+        self._waits_for_key, self._skipped = True, 0
+        self._lossy = around.address.kind == "rtsp" and around.address.transport == "udp"
+        self._measured = 0
+        self._measured_from_s: float | None = None
+        self._sampler: Sampler | None = None
+        self._converter = Converter(around.wanted)
+        self.thread = threading.Thread(target=self._run, name=f"stream {around.address.name}", daemon=True)
+
+    def abandon(self) -> None:
+        """From now on nothing of this connection gets out."""
+        self._abandoned.set()
+        with self._gate:
+            pass
+
+    def _run(self) -> None:
+        try:
+            self._connect_and_read()
+        except SourceError as error:
+            self.error, self.refused = str(error), isinstance(error, RefusedError)
+        except Exception as error:  # noqa: BLE001 - one camera's crash must not be the program's; its state tells
+            self.error, self.crashed = self._crash(error), True
+        finally:
+            self.ended.set()
+            self._wake()
+
+    def _crash(self, error: Exception) -> str:
+        address = self._around.address
+        return address.scrub(f"{address} crashed: {type(error).__name__}: {error}")
+
+    def _connect_and_read(self) -> None:
+        around = self._around
+        with open_stream(around.address, around.settings) as container:
+            stream = video_stream(container, around.address)
+            stream.codec_context.thread_count = around.settings.decoder_threads
+            if self._lossy:
+                # A decoder that makes do without what is lost smears, and smears look abnormal.
+                stream.codec_context.options = {"err_detect": "explode"}
+            with self._gate:
+                if self._abandoned.is_set():
+                    return
+                self._open(container, stream)
+            failed = self._read(container, stream)
+        if failed is not None:
+            raise failed
+
+    def _open(self, container: InputContainer, stream: VideoStream) -> None:
+        around = self._around
+        # Servers hand out segments, and whole files, faster than they play.
+        self._untimed = is_untimed(container)
+        self._paced = around.address.kind == "http" and not self._untimed
+        self._follows_arrival = container.format.name != "hls"
+        if around.ring is not None:
+            around.ring.connect(stream)
+        self.opened_s = around.now_s()
+        rate_fps = stated_rate_fps(container, stream) or self._known_fps
+        if rate_fps is not None:
+            self._begin(rate_fps)
+
+    def _begin(self, rate_fps: float) -> None:
+        """Frames can be passed on: their rate is known."""
+        around = self._around
+        gap, keep_fps = gap_s(rate_fps), around.keep_fps
+        if keep_fps is not None:
+            self._sampler = Sampler(keep_fps, rate_fps, gap)
+            gap = sampled_gap_s(rate_fps, keep_fps, gap)
+        around.clock.connect(rate_fps, gap, timed=not self._untimed, follows_arrival=self._follows_arrival)
+        around.opened(rate_fps, gap)
+        self._has_begun = True
+
+    def _measure(self, stamp_s: float | None) -> None:
+        """Learn the rate of a stream that does not state one, at the cost of its first frames."""
+        if stamp_s is None:
+            return
+        self._measured += 1
+        if self._measured_from_s is None or stamp_s < self._measured_from_s:
+            self._measured, self._measured_from_s = 1, stamp_s
+        if stamp_s - self._measured_from_s >= _MEASURED_S:
+            self._begin((self._measured - 1) / (stamp_s - self._measured_from_s))
+
+    def _read(self, container: InputContainer, stream: VideoStream) -> SourceError | None:
+        """Read until the connection ends; returns why, None where it was abandoned."""
+        packets = container.demux(stream)
+        while not self._abandoned.is_set():
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError) as error:
+                return failure(self._around.address, error)
+            if packet is None or not packet.size:  # an empty packet asks the decoder for what it still holds
+                return SourceError(f"{self._around.address} has ended the stream")
+            self._decode(packet, stream)
+        return None
+
+    def _decode(self, packet: "av.Packet[VideoStream]", stream: VideoStream) -> None:
+        with self._gate:
+            if self._abandoned.is_set():
+                return
+            if self._around.ring is not None:
+                self._around.ring.add(packet)
+        if self._waits_for_key and not packet.is_keyframe and self._skipped < _MOST_SKIPPED:
+            self._skipped += 1
+            return
+        self._waits_for_key, self._skipped = False, 0
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            # What builds on a damaged picture is smeared too, until the next key frame.
+            self.damaged += 1
+            self._waits_for_key = True
+            return
+        for picture in decoded:
+            self._pass_on(picture, stream)
+
+    def _pass_on(self, picture: av.VideoFrame, stream: VideoStream) -> None:
+        around = self._around
+        base = picture.time_base or stream.time_base or Fraction(1, 1000)
+        stamp_s = None if picture.pts is None else float(picture.pts * base)
+        with self._gate:
+            if self._abandoned.is_set():
+                return
+            arrived_s = around.now_s()
+            if not self._has_begun:
+                self._measure(arrived_s if self._untimed else stamp_s)
+                return
+            time_s = around.clock.time_s(stamp_s, arrived_s)
+            if around.ring is not None:
+                around.ring.mark(stamp_s, time_s, (picture.width, picture.height))
+            early_s = time_s - around.clock.passed_s(arrived_s)
+        if self._paced and early_s > 0:
+            self._abandoned.wait(early_s)
+        with self._gate:
+            if self._abandoned.is_set():
+                return
+            index = next(around.numbers)
+            if self._sampler is None or self._sampler.keeps_at(time_s):
+                around.give(self._converter.frame(picture, index, time_s, picture.rotation))

@@ -1,0 +1,105 @@
+import re
+import signal
+
+import numpy as np
+import pytest
+from tiny import bytes_of, tiny_settings, walk
+
+from oddframe.bundle import read_bundle
+from oddframe.errors import RunError
+from oddframe.training import train
+
+ODD = range(100, 116)
+SETTINGS = {"pretrain_steps": 24, "joint_steps": 24}
+
+
+def with_something_odd(number, width=64, height=48):
+    picture = walk(number, width, height)
+    if number in ODD:
+        left = 8 + 17 * (number % 3)
+        picture[4:20, left : left + 14] = 255 * (number % 2)
+    return picture
+
+
+@pytest.fixture
+def footage(video):
+    """Two recordings, and one in which something flickers from second 10.0 to 11.5."""
+    for name, draw in (("a", walk), ("b", with_something_odd), ("c", walk)):
+        path = video(f"normal/{name}.mp4", frames=200, draw=draw)
+    return path.parent
+
+
+@pytest.fixture(autouse=True)
+def _no_curves(monkeypatch):
+    monkeypatch.setattr("oddframe.training.save_loss_curves", lambda path, entries: None)
+
+
+def check(odd):
+    assert odd
+    assert {one.source for one in odd} == {"b"}
+    for one in odd:
+        assert 9.9 <= one.start_s <= one.end_s <= 12.1
+        assert 0.5 < one.score < 1
+
+
+def test_odd_clips_are_named_and_trained_on(footage, tmp_path):
+    report = train(footage, tmp_path / "run", settings=tiny_settings(**SETTINGS))
+    check(report.odd)
+    assert not report.odd_dropped
+    (sentence, *_) = [one for one in report.notices if "unlike the rest" in one]
+    assert re.match(
+        r"b: 1\d\.\d s to 1\d\.\d s is unlike the rest \(score 0\.\d\d\): trained on all the same", sentence
+    )
+    assert sentence in read_bundle(report.bundle).card
+    assert not (report.run / "first_pass").exists()
+
+
+def test_odd_clips_can_be_left_out(footage, tmp_path):
+    whole = train(footage, tmp_path / "whole", settings=tiny_settings(**SETTINGS))
+    report = train(footage, tmp_path / "run", settings=tiny_settings(**SETTINGS), drop_odd=True)
+    check(report.odd)
+    assert report.odd_dropped
+    assert report.steps == whole.steps
+    assert whole.clips - 60 <= report.clips + report.held_out - whole.held_out < whole.clips - len(ODD) // 2
+    assert any("left out of training" in one for one in report.notices)
+    with pytest.raises(RunError, match="other drop_odd"):
+        train(footage, tmp_path / "whole", resume=True, drop_odd=True)
+
+
+def test_normal_footage_has_none(video, tmp_path):
+    for name in "ab":
+        path = video(f"normal/{name}.mp4", frames=200, draw=walk)
+    assert train(path.parent, tmp_path / "run", settings=tiny_settings(**SETTINGS)).odd == ()
+
+
+@pytest.mark.parametrize(
+    ("phase", "done"), [("first pass", 2), pytest.param("guard", 1, marks=pytest.mark.slow), ("joint", 8)]
+)
+def test_a_killed_training_without_odd_clips_goes_on_exactly(
+    phase, done, oddframe_command, footage, tiny_config, tmp_path
+):
+    def results(run):
+        names = ("log.jsonl", "settings.json", "bundle/*", "first_pass/log.jsonl")
+        return bytes_of(run, names)
+
+    command = ["train", footage, "-c", tiny_config, "--drop-odd", "-o"]
+    assert oddframe_command(*command, tmp_path / "whole").code == 0
+    assert oddframe_command(*command, tmp_path / "run", phase=phase, done=done).code == -signal.SIGKILL
+    left = oddframe_command("train", footage, "-o", tmp_path / "run", "--resume", "--json")
+    assert left.code == 0, left.err
+    assert left.json["odd_dropped"]
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+    assert len(results(tmp_path / "run")) > 5
+
+
+def test_bad_footage_is_left_out_of_training(video, tmp_path):
+    def black_at_last(number, width, height):
+        return walk(number, width, height) if number < 150 else np.full((height, width, 3), 8, np.uint8)
+
+    for name, draw in (("a", walk), ("b", black_at_last), ("c", walk)):
+        path = video(f"normal/{name}.mp4", frames=200, draw=draw)
+    report = train(path.parent, tmp_path / "run", settings=tiny_settings(pretrain_steps=2, joint_steps=2))
+    (sentence,) = report.skipped
+    assert sentence.startswith("b: covered from 1")
+    assert report.clips + report.held_out < 2 * 192 + 150
+    assert read_bundle(report.bundle).health is not None

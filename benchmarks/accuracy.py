@@ -1,6 +1,7 @@
-"""UCSD Ped2: several seeds of a preset, and the table of ablations.
+"""A benchmark, UCSD Ped2 where nothing is said: several seeds of a preset, and the table of ablations.
 
     ODDFRAME_PED2=... python benchmarks/accuracy.py seeds -o runs/accuracy --preset fast --seeds 0 1 2 [-- flags]
+    python benchmarks/accuracy.py seeds -o runs/avenue --dataset "Avenue Dataset" --seeds 0
     ODDFRAME_PED2=... python benchmarks/accuracy.py ablations -o runs/ablations --steps 1000 --seeds 0 1
 
 `seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory of the training;
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("what", choices=("seeds", "ablations"))
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of run folders and results")
     parser.add_argument("--preset", default="fast")
+    parser.add_argument("--dataset", type=Path, default=os.environ.get("ODDFRAME_PED2"), help="in any of its layouts")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=1_000, help="steps of each ablation")
     parser.add_argument("--only", nargs="*", help="these ablations only")
@@ -65,7 +67,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     print(f"{platform.machine()}, {os.cpu_count()} cores; {versions()}; seeds {args.seeds}")
     if args.what == "seeds":
-        seeds(args.out, args.preset, args.seeds, args.more)
+        seeds(args.dataset, args.out, args.preset, args.seeds, args.more)
     else:
         ablations(args.out, args.seeds, args.steps, args.only)
 
@@ -75,16 +77,18 @@ def versions() -> str:
     return ", ".join(f"{name} {version(name)}" for name in ("oddframe", "torch", "numpy", "av"))
 
 
-def seeds(out: Path, preset: str, numbers: list[int], more: list[str]) -> None:
+def seeds(dataset: Path, out: Path, preset: str, numbers: list[int], more: list[str]) -> None:
     """Train and evaluate a preset with several seeds."""
-    ped2 = Path(os.environ["ODDFRAME_PED2"])
+    from oddframe.data.layouts import open_benchmark
+
+    benchmark = open_benchmark(dataset)
     results = []
     for seed in numbers:
         run = out / f"{preset}-{seed}"
         flags = ["--resume"] if (run / "settings.json").exists() else ["--preset", preset, "--seed", str(seed), *more]
-        trained = oddframe("train", str(ped2 / "training" / "frames"), "-o", str(run), *flags)
+        trained = oddframe("train", *map(str, benchmark.training), "-o", str(run), *flags)
         peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        evaluated = oddframe("eval", str(ped2), "--model", str(run))
+        evaluated = oddframe("eval", str(dataset), "--model", str(run))
         results.append({"seed": seed, "train_peak_mb": round(peak_mb), "trained": trained, "evaluated": evaluated})
         (out / f"{preset}.json").write_text(json.dumps(results, indent=2))
         print(
@@ -95,7 +99,7 @@ def seeds(out: Path, preset: str, numbers: list[int], more: list[str]) -> None:
         ways = results[0]["evaluated"]["auc"][pool]
         print(f"\n| AUC {pool} | {' | '.join(ways)} |\n|---|{'---|' * len(ways)}")
         print(
-            f"| {preset} | "
+            f"| {benchmark.name}, {preset} | "
             + " | ".join(spread([r["evaluated"]["auc"][pool][way] for r in results]) for way in ways)
             + " |"
         )

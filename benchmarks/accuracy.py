@@ -11,7 +11,6 @@ and keep every figure in JSON. The test labels give the figures, nothing is chos
 """
 
 import argparse
-import itertools
 import json
 import os
 import platform
@@ -132,76 +131,38 @@ def ablations(out: Path, numbers: list[int], steps: int, only: list[str] | None)
             if f"{name}/{seed}" in results or (only and name not in only):
                 continue
             began = time.monotonic()
-            results[f"{name}/{seed}"] = one_ablation(change, steps, seed)
+            results[f"{name}/{seed}"] = one_ablation(change, out / "run", steps, seed)
             path.write_text(json.dumps(results, indent=2))
             print(f"{name}, seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     print_ablations(results, numbers)
 
 
-def one_ablation(change: Mapping[str, Any], steps: int, seed: int) -> dict[str, dict[str, list[float]]]:
+def one_ablation(change: Mapping[str, Any], run: Path, steps: int, seed: int) -> dict[str, dict[str, list[float]]]:
     """AUC (raw, per video) of each part and statistic of a network trained for a few steps."""
-    import torch
-
     from oddframe.config import PRESETS, from_mapping
-    from oddframe.data.cache import Stretch
     from oddframe.data.layouts import open_benchmark
-    from oddframe.data.training_clips import TrainingClips
-    from oddframe.training_loop import new_trainer
+    from oddframe.scoring import load
+    from oddframe.training import train
 
+    first = min(250, steps // 2)
     short = from_mapping(
-        {"training": {"pretrain_steps": 250, "joint_steps": max(1, steps - 250), "seed": seed, "centre_codes": 20_000}},
+        {"training": {"pretrain_steps": first, "joint_steps": steps - first, "seed": seed}},
         from_mapping(change, PRESETS["fast"]),
     )
     benchmark = open_benchmark(os.environ["ODDFRAME_PED2"])
-    videos = [pictures(path, short) for path in benchmark.training]
-    bounds = np.cumsum([0, *map(len, videos)])
-    stretches = [Stretch(str(number), int(a), int(b - a)) for number, (a, b) in enumerate(itertools.pairwise(bounds))]
-    clips = TrainingClips(
-        InMemory(np.concatenate(videos)), stretches, short.network.interval, 4 * (short.network.rebuilt_frame == "last")
-    )  # type: ignore[arg-type]
-    trainer = new_trainer(short, clips, torch.device("cpu"))
-    while trainer.step < short.training.steps:
-        if trainer.needs_centres:
-            numbers = clips.evenly(short.training.centre_codes // 100)
-            codes = np.concatenate([trainer.codes(batch) for batch in clips.in_order(numbers, 8)])
-            random = np.random.default_rng(seed)
-            trainer.place_centres(codes[random.choice(len(codes), short.training.centre_codes, replace=False)])
-        batch = clips.batch(
-            trainer.step,
-            short.training.batch_size,
-            seed,
-            short.data.counter_examples,
-            short.data.crop,
-            mirror=short.data.mirror,
-        )
-        trainer.train_step(*batch.arrays, part=batch.part)
-    trainer.network.eval()
-    scored = [dict(scores(trainer.network, pictures(video.path, short), trainer.mixed)) for video in benchmark.testing]
-    reach = 4 * short.network.interval
-    labels = [video.labels[reach:] for video in benchmark.testing]
+    train(benchmark.training, run, settings=short, overwrite=True)
+    network = load(run).bundle.network
+    scored = [dict(scores(network, pictures(video.path, short))) for video in benchmark.testing]
+    labels = [video.labels[4 * short.network.interval :] for video in benchmark.testing]
     # The research code gives the clip that ends at frame t the label of t + 1, and drops the last clip.
     shifted = [one[1:] for one in labels]
     found = {}
     for key in scored[0]:
         values = [one[key] for one in scored]
         found[key] = {"aligned": aucs(values, labels)}
-        if key == "map, frame mean":
+        if key == "map published (error x distance), frame mean":
             found[key]["labels as in the research code"] = aucs([one[:-1] for one in values], shifted)
     return found
-
-
-class InMemory:
-    """Frames held in memory, with what training clips ask of a cache."""
-
-    def __init__(self, frames: npt.NDArray[np.uint8]) -> None:
-        self._frames = frames
-
-    def take(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """Frames by position."""
-        return self._frames[positions]
-
-    def release(self) -> None:
-        """Nothing is mapped."""
 
 
 def pictures(path: Path, settings: Any) -> npt.NDArray[np.uint8]:
@@ -214,7 +175,7 @@ def pictures(path: Path, settings: Any) -> npt.NDArray[np.uint8]:
     return np.stack([frame.pixels for frame in open_source(path, 10.0).frames(wanted)])
 
 
-def scores(network: Any, frames: npt.NDArray[np.uint8], mixed: bool) -> Iterator[tuple[str, Floats]]:
+def scores(network: Any, frames: npt.NDArray[np.uint8]) -> Iterator[tuple[str, Floats]]:
     """Each part of the map with each statistic, by name, one value for every clip of a video."""
     import torch
 
@@ -224,16 +185,15 @@ def scores(network: Any, frames: npt.NDArray[np.uint8], mixed: bool) -> Iterator
     clips = np.arange(len(frames) - 4 * config.interval)[:, None] + np.arange(5) * config.interval
     found: dict[str, list[Floats]] = {}
     for begin in range(0, len(clips), 8):
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+        with torch.no_grad():
             outputs = network(torch.from_numpy(frames[clips[begin : begin + 8]]))
-        maps = {"prediction error": prediction_error(outputs, config.rebuilt_frame).float()}
+        maps = {"prediction error": prediction_error(outputs, config.rebuilt_frame)}
         if outputs.rebuilt is not None:
-            maps["appearance error"] = squared_error(outputs.rebuilt.float(), outputs.frames[:, network.rebuilt_index])
+            maps["appearance error"] = squared_error(outputs.rebuilt, outputs.frames[:, network.rebuilt_index])
         if outputs.difference is not None:
-            maps["motion error"] = squared_error(
-                outputs.frames[:, 0] + outputs.difference.float(), outputs.frames[:, 4]
-            )
-        coarse = network.cluster_map([code.float() for code in outputs.codes])
+            maps["motion error"] = squared_error(outputs.frames[:, 0] + outputs.difference, outputs.frames[:, 4])
+        with torch.no_grad():
+            coarse = network.cluster_map(outputs.codes)
         if coarse is not None:
             side = config.code_stride
             distance = (coarse * config.clusters).repeat_interleave(side, 1).repeat_interleave(side, 2)

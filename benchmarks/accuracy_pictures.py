@@ -15,7 +15,7 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 
-from oddframe.data.layouts import open_benchmark
+from oddframe.data.layouts import TestVideo, open_benchmark
 from oddframe.media.finding import open_source
 from oddframe.scoring import Model, load
 
@@ -61,18 +61,18 @@ def main() -> None:
         print(title, ", ".join(f"{videos[v].name}:{frame} ({share:.0%})" for v, frame, share in found))
 
 
-def scored(model: Model, video: "object") -> Video:
+def scored(model: Model, video: TestVideo) -> Video:
     """Score one test video and keep what is drawn."""
     raw, cluster, motion, maps, pictures = [], [], [], [], []
-    source = open_source(video.path, 10.0)  # type: ignore[attr-defined]
+    source = open_source(video.path, 10.0)
     for one in model.scores(source, every_frame=True, health=False, maps=True, picture_width=360):
         raw.append(np.nan if one.raw is None else one.raw)
         cluster.append(np.nan if one.cluster is None else one.cluster)
         motion.append(np.nan if one.motion is None else one.motion)
         maps.append(None if one.map is None else np.sqrt(one.map).astype(np.float16))
         pictures.append(one.picture)
-    masks = list(video.masks.frames())  # type: ignore[attr-defined]
-    name, labels = video.name, video.labels  # type: ignore[attr-defined]
+    masks = list(video.masks.frames())
+    name, labels = video.name, video.labels
     return Video(name, labels, np.array(raw), np.array(cluster), np.array(motion), maps, pictures, masks)
 
 

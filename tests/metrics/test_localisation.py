@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from literal_regions import MAPS, MASKS, assert_criteria, flood, literal_criteria
+from literal_regions import MAPS, MASKS, assert_criteria, flood, literal_criteria, literal_tracks
 from sklearn.metrics import roc_auc_score
 
 from oddframe.errors import InputError
@@ -15,18 +15,6 @@ FRAMES = st.lists(st.tuples(st.one_of(st.none(), MAPS), MASKS), min_size=1, max_
 
 def labels_of(masks):
     return np.array([mask.any() for mask in masks], dtype=np.uint8)
-
-
-def literal_tracks(masks):
-    """Track number of each part of each mask: parts that share a pixel with one a frame later are one track."""
-    nodes = [(t, frozenset(part)) for t, mask in enumerate(masks) for part in flood(mask)]
-    group = {node: number for number, node in enumerate(nodes)}
-    for _ in nodes:
-        for one in nodes:
-            for other in nodes:
-                if other[0] == one[0] + 1 and one[1] & other[1]:
-                    group[one] = group[other] = min(group[one], group[other])
-    return group
 
 
 @given(FRAMES)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from literal_regions import MASKS, flood, places
+from literal_regions import MASKS, flood, literal_tracks, places
 
 from oddframe.errors import InputError
 from oddframe.metrics.tracks import MaskTracks, regions_of_mask
@@ -33,17 +33,10 @@ def final_names(masks):
 
 @given(st.lists(MASKS, min_size=1, max_size=5).map(np.array))
 def test_tracks_follow_overlap_over_time(masks):
-    nodes = [(t, frozenset(part)) for t, mask in enumerate(masks) for part in flood(mask)]
-    # Merge group numbers until nothing changes.
-    group = {node: number for number, node in enumerate(nodes)}
-    for _ in nodes:
-        for one in nodes:
-            for other in nodes:
-                if other[0] == one[0] + 1 and one[1] & other[1]:
-                    group[one] = group[other] = min(group[one], group[other])
+    group = literal_tracks(masks)
     named = final_names(masks)
-    assert set(named) == set(nodes)
-    assert len({(group[node], named[node]) for node in nodes}) == len(set(group.values())) == len(set(named.values()))
+    assert set(named) == set(group)
+    assert len({(group[node], named[node]) for node in group}) == len(set(group.values())) == len(set(named.values()))
     assert all(track.startswith("01/") for track in named.values())
 
 

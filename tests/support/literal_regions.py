@@ -97,3 +97,15 @@ def literal_criteria(frames, thresholds):
 def assert_criteria(result, expected):
     for found, value in zip((result.rbdc, result.tbdc), expected, strict=True):
         assert found == value if value is None else found == pytest.approx(value)
+
+
+def literal_tracks(masks):
+    """Track number of each part of each mask: parts that share a pixel with one a frame later are one track."""
+    nodes = [(t, frozenset(part)) for t, mask in enumerate(masks) for part in flood(mask)]
+    group = {node: number for number, node in enumerate(nodes)}
+    for _ in nodes:
+        for one in nodes:
+            for other in nodes:
+                if other[0] == one[0] + 1 and one[1] & other[1]:
+                    group[one] = group[other] = min(group[one], group[other])
+    return group

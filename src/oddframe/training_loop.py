@@ -85,7 +85,7 @@ class TrainingLoop:
         phase = self.trainer.phase
         data = self.settings.data
         batch = self.clips.batch(
-            self.trainer.step, training.batch_size, training.seed, data.counter_examples, data.crop, mirror=data.mirror
+            self.trainer.step, training.batch_size, training.seed, data.counter_examples, data.crop
         )
         losses = self.trainer.train_step(*batch.arrays, part=batch.part)
         step = self.trainer.step

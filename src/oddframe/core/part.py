@@ -11,12 +11,10 @@ class Part(NamedTuple):
     Attributes:
         top: Its first row in the whole frame.
         left: Its first column there.
-        mirrored: Whether its columns run from right to left.
     """
 
     top: int = 0
     left: int = 0
-    mirrored: bool = False
 
 
 WHOLE = Part()

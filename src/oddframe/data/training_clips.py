@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,14 +40,11 @@ class DataConfig:
         crop: Height and width in pixels of the part of the frame that a training step looks at, mostly around a place
             where somebody passes now and then, multiples of 32; a smaller frame is seen whole. Empty is the whole
             frame, as published. The streams are convolutional: they learn from a part what they then see in the whole.
-        mirror: Whether half of the steps look at the mirrored frame. Not for footage in which directions are part of
-            what is normal.
         counter_examples: Clips made abnormal on purpose.
     """
 
     hold_out: float = 0.15
     crop: tuple[int, ...] = ()
-    mirror: bool = False
     counter_examples: CounterExamples = field(default_factory=CounterExamples)
 
     def __post_init__(self) -> None:
@@ -191,8 +188,6 @@ class TrainingClips:
         seed: int,
         counter_examples: CounterExamples,
         crop: tuple[int, ...] = (),
-        *,
-        mirror: bool = False,
     ) -> Batch:
         """The batch of a training step: epochs are shuffled anew, the last few clips of each are left over."""
         size = min(size, len(self))
@@ -201,7 +196,7 @@ class TrainingClips:
         begin = step % per_epoch * size
         numbers = order[begin : begin + size]
         random = np.random.default_rng([seed, 2, step])
-        part = _part(self, crop, random)._replace(mirrored=mirror and bool(random.random() < 0.5))
+        part = _part(self, crop, random)
         view = _View(self, part, crop)
         clips = view.clips(numbers)
         abnormal = np.zeros(clips.shape[:1] + clips.shape[2:4], dtype=np.bool_)
@@ -225,9 +220,6 @@ class TrainingClips:
                     abnormal[row] |= forged[1]
         if step % 32 == 0:
             self.cache.release()
-        if part.mirrored:
-            clips = _mirrored(clips)
-            first, last, rebuilt, abnormal = (_mirrored(array) for array in (first, last, rebuilt, abnormal))
         return Batch(clips, first, last, rebuilt, abnormal, part)
 
 
@@ -237,7 +229,7 @@ class _View:
     def __init__(self, whole: TrainingClips, part: Part, crop: tuple[int, ...]) -> None:
         self.whole = whole
         if crop:
-            self.rows, self.columns = (slice(at, at + side) for at, side in zip(part[:2], crop, strict=True))
+            self.rows, self.columns = (slice(at, at + side) for at, side in zip(part, crop, strict=True))
             self.forger = whole.forger.window(self.rows, self.columns)
         else:
             self.rows = self.columns = slice(None)
@@ -290,9 +282,3 @@ def _part(whole: TrainingClips, crop: tuple[int, ...], random: np.random.Generat
         for at, side, shift, full in zip(place, crop, shifts, forger.quiet.shape, strict=True)
     ]
     return Part(corner[0], corner[1])
-
-
-def _mirrored(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """An array B x (5 x) H x W (x C) with its columns from right to left."""
-    axis = 2 if array.ndim < 5 else 3
-    return np.ascontiguousarray(np.flip(array, axis))

@@ -70,4 +70,4 @@ class AppearanceAutoencoder(nn.Module):
             return rebuilt, code
         height, width = frame.shape[-2:]
         empty = self.empty[:, part.top : part.top + height, part.left : part.left + width]
-        return rebuilt + (empty.flip(2) if part.mirrored else empty), code
+        return rebuilt + empty, code

@@ -136,9 +136,9 @@ def test_json_of_train_and_score(oddframe_command, footage, tiny_config, tmp_pat
 
 
 def test_what_is_no_number_is_null_in_json(capsys):
-    from oddframe.cli import _print_json
+    from oddframe.commands.shown import print_json
 
-    _print_json({"auc": float("nan"), "losses": [1.5, float("inf")], "path": Path("a/b"), "text": "ü"})
+    print_json({"auc": float("nan"), "losses": [1.5, float("inf")], "path": Path("a/b"), "text": "ü"})
     assert json.loads(capsys.readouterr().out) == {"auc": None, "losses": [1.5, None], "path": "a/b", "text": "ü"}
 
 

@@ -23,6 +23,7 @@ FLOORS = (
     ("demo_page",),
     ("demo",),
     ("terminal",),
+    ("commands",),
     ("cli",),
     ("__main__",),
 )
@@ -134,7 +135,8 @@ def test_only_media_knows_pyav() -> None:
 
 
 def test_torch_stays_out_of_the_rooms_that_an_edge_install_needs() -> None:
-    assert not users_of("torch", PACKAGE) & {"core", "metrics", "media", "data", "sinks", "store", "terminal", "cli"}
+    light = {"core", "metrics", "media", "data", "sinks", "store", "terminal", "commands", "cli"}
+    assert not users_of("torch", PACKAGE) & light
 
 
 def test_the_library_never_prints() -> None:

@@ -1,0 +1,37 @@
+"""The verb `oddframe doctor`."""
+
+from typing import Annotated
+
+import typer
+
+from oddframe.commands.exit_codes import FINDING
+from oddframe.commands.options import AsJson
+from oddframe.commands.shown import print_json, yes
+
+__all__ = ["doctor"]
+
+
+def doctor(
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Also check this run or bundle, hashes and all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is installed here, and whether a bundle is whole."""
+    from oddframe.doctor import examine
+    from oddframe.terminal import show_facts
+
+    report = examine(model)
+    if as_json:
+        print_json(report)
+    else:
+        show_facts({**report["versions"], "ffmpeg": report["ffmpeg"]})
+        show_facts({name: yes(there) for name, there in report["codecs"].items()})
+        for device in report["devices"]:
+            show_facts(device)
+        if "bundle" in report:
+            hashes = report["bundle"].pop("sha256", {})
+            show_facts({name: yes(value) if name == "ok" else value for name, value in report["bundle"].items()})
+            show_facts({name: f"sha256 {digest}" for name, digest in hashes.items()})
+    if not report["ok"]:
+        raise typer.Exit(FINDING)

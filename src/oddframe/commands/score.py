@@ -1,0 +1,84 @@
+"""The verb `oddframe score`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from oddframe.commands.options import OUTPUT, AsJson, BatchSize, Device, Fps, Model, one_or_many
+from oddframe.commands.shown import duration, print_json, warn
+
+__all__ = ["score"]
+
+
+def score(
+    source: Annotated[
+        list[str], typer.Argument(help="Recordings, folders or globs of them, folders of numbered images.")
+    ],
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also a video with heat map and curve.", rich_help_panel=OUTPUT)
+    ] = False,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also the anomaly maps, compressed.", rich_help_panel=OUTPUT)
+    ] = False,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Also the scores as Parquet.", rich_help_panel=OUTPUT)
+    ] = False,
+    zones: Annotated[
+        Path | None, typer.Option("--zones", help="TOML or JSON with polygons to watch or to ignore, and a cool-down.")
+    ] = None,
+    no_health: Annotated[
+        bool, typer.Option("--no-health", help="Also score what the camera's health says shows nothing.")
+    ] = False,
+    fps: Fps = None,
+    device: Device = "auto",
+    batch_size: BatchSize = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Score recordings; writes scores, events and a curve for each."""
+    from oddframe.detect import Extras
+    from oddframe.detect import score as run_score
+    from oddframe.terminal import bars, show_rows
+    from oddframe.zone_settings import read_zones
+
+    chosen_zones = None if zones is None else read_zones(zones)
+    with bars(quiet=as_json) as on_progress:
+        report = run_score(
+            one_or_many(source),
+            model,
+            out,
+            fps=fps,
+            device=device,
+            batch_size=batch_size,
+            extras=Extras(parquet=parquet, maps=maps, overlay=overlay),
+            zones=chosen_zones,
+            health=not no_health,
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json(report)
+        return
+    warn((*report.skipped, *(f"{one.name}: {text}" for one in report.recordings for text in one.notices)))
+    rows = [
+        (
+            one.name,
+            str(one.frames),
+            f"{one.peak:.2f}",
+            str(len(one.events)),
+            _spans(one.events),
+        )
+        for one in report.recordings
+    ]
+    show_rows(("recording", "frames", "peak", "events", "from - to"), rows)
+    frames = sum(one.frames for one in report.recordings)
+    from oddframe.terminal import console
+
+    console.print(f"\n{frames} frames in {duration(report.seconds)}; results in [bold]{out}[/bold]")
+
+
+def _spans(events: Sequence[Any]) -> str:
+    shown = ", ".join(f"{event.start_s:.1f} - {event.end_s:.1f} s" for event in events[:4])
+    return shown + (f" and {len(events) - 4} more" if len(events) > 4 else "")

@@ -1,0 +1,130 @@
+"""The verb `oddframe train`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oddframe.commands.options import LEARNING, MACHINE, AsJson, Budget, Device, Fps, Preset, one_or_many
+from oddframe.commands.shown import duration, print_json, warn
+
+if TYPE_CHECKING:
+    from oddframe.config import Settings
+
+__all__ = ["train"]
+
+
+def train(
+    normal: Annotated[
+        list[str],
+        typer.Argument(help="Normal video: recordings, folders or globs of them, folders of numbered images."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to make.")],
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            help="fast: for machines without a GPU. paper: as published.",
+            show_default="fast",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="TOML or JSON with tables network, data and training, over the preset.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(help="Passes over the footage, instead of the preset's steps.", rich_help_panel=LEARNING),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Clips in a step.", rich_help_panel=LEARNING)] = None,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the footage kept for validation and calibration [0.15]; 0 calibrates in-sample.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.", rich_help_panel=LEARNING)] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Frames per second to train at; faster footage is thinned.", rich_help_panel=LEARNING),
+    ] = None,
+    fps: Fps = None,
+    cache_gb: Annotated[
+        float, typer.Option(help="Most gigabytes of decoded frames on disk.", rich_help_panel=MACHINE)
+    ] = 4.0,
+    false_alarms: Budget = "1/day",
+    drop_odd: Annotated[
+        bool,
+        typer.Option(
+            "--drop-odd",
+            help="Leave out clips unlike the rest of the footage; a first pass finds them, a quarter of the time more.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = False,
+    device: Device = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the run folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start again over the training there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn what is normal; writes a run folder with the model bundle in it."""
+    from oddframe.terminal import bars, show_facts
+
+    changes = {"batch_size": batch_size, "seed": seed}
+    settings = _settings(preset or Preset.fast, config, changes, hold_out)
+    if resume and (preset, config, batch_size, hold_out, seed) == (None,) * 5:
+        settings = None
+    from oddframe.training import train as run_training
+
+    with bars(quiet=as_json) as on_progress:
+        report = run_training(
+            one_or_many(normal),
+            out,
+            settings=settings,
+            epochs=epochs,
+            fps=fps,
+            rate_fps=rate,
+            cache_gb=cache_gb,
+            false_alarms=false_alarms,
+            drop_odd=drop_odd,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json(report)
+        return
+    warn((*report.skipped, *report.notices))
+    origin = "[yellow]in-sample[/yellow]" if report.in_sample else f"{report.held_out} held-out clips"
+    show_facts(
+        {
+            "clips": f"{report.clips}" + (f" ({report.share:.0%} of the footage)" if report.share < 1 else ""),
+            "steps": report.steps,
+            "losses": "  ".join(f"{name} {value:.2e}" for name, value in report.losses.items()),
+            "threshold": f"{report.threshold:.4g} for {report.false_alarms} ({origin})",
+            "took": duration(report.seconds),
+            "model": f"[bold]{report.bundle}[/bold]",
+            "try it": f"oddframe score VIDEO --model {report.run} -o out --overlay",
+        }
+    )
+
+
+def _settings(
+    preset: Preset, config: Path | None, changes: dict[str, int | None], hold_out: float | None
+) -> "Settings | None":
+    """The preset with a file's settings over it and the flags over both."""
+    from oddframe.config import PRESETS, read_settings
+
+    settings = PRESETS[preset.value]
+    if config is not None:
+        settings = read_settings(config, settings)
+    given = {name: value for name, value in changes.items() if value is not None}
+    data = settings.data if hold_out is None else replace(settings.data, hold_out=hold_out)
+    return replace(settings, data=data, training=replace(settings.training, **given))  # type: ignore[arg-type]

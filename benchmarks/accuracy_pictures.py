@@ -3,7 +3,8 @@
     ODDFRAME_PED2=... python benchmarks/accuracy_pictures.py --model ped2 -o docs/images
 
 Writes `ped2_curves.png`, `ped2_misses.png`, `ped2_false_alarms.png` and `ped2_codes.png`, and prints the list of worst
-frames. The test labels serve to find them, nothing is chosen here.
+frames. The test labels serve to find them, nothing is chosen here. The pictures of mistakes show silhouettes in place
+of the frames, which are not ours to publish; `--frames` shows the frames themselves.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from matplotlib import pyplot as plt
 
 Floats = npt.NDArray[np.float64]
 SHOWN = 10
+FOREGROUND = 24
+"""Grey levels by which what is there differs from the empty scene."""
 APART = 15
 """Frames of one video that lie closer together than this are one mistake."""
 BLUE, RED, GREY = "#1f5fa8", "#c8402a", "#d9d9d9"
@@ -48,14 +51,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--frames", action="store_true", help="show the frames, for nobody else's eyes")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     model = load(args.model)
     videos = [scored(model, video) for video in open_benchmark(os.environ["ODDFRAME_PED2"]).testing]
     curves(videos, model.bundle.calibration.threshold, args.out / "ped2_curves.png")
     misses, alarms = worst(videos, missed=True), worst(videos, missed=False)
-    mistakes(videos, misses, args.out / "ped2_misses.png")
-    mistakes(videos, alarms, args.out / "ped2_false_alarms.png")
+    mistakes(videos, misses, args.out / "ped2_misses.png", frames=args.frames)
+    mistakes(videos, alarms, args.out / "ped2_false_alarms.png", frames=args.frames)
     codes(videos, args.out / "ped2_codes.png")
     for title, found in (("misses", misses), ("false alarms", alarms)):
         print(title, ", ".join(f"{videos[v].name}:{frame} ({share:.0%})" for v, frame, share in found))
@@ -121,28 +125,36 @@ def worst(videos: list[Video], *, missed: bool) -> list[tuple[int, int, float]]:
     return kept
 
 
-def mistakes(videos: list[Video], found: list[tuple[int, int, float]], path: Path) -> None:
-    """Frames with the anomaly map laid over them and the true region outlined."""
+def mistakes(videos: list[Video], found: list[tuple[int, int, float]], path: Path, *, frames: bool) -> None:
+    """What is in the picture with the anomaly map laid over it and the true region outlined."""
     hottest = float(np.nanquantile(np.concatenate([[np.max(m) for m in v.maps if m is not None] for v in videos]), 0.9))
-    figure, axes = plt.subplots(4, 3, figsize=(13, 12), layout="constrained")
+    figure, axes = plt.subplots(2, 5, figsize=(17, 5.4), layout="constrained")
     for axis in axes.flat:
         axis.axis("off")
     for axis, (number, frame, share) in zip(axes.flat, found, strict=False):
         video = videos[number]
         picture, heat = video.pictures[frame], video.maps[frame]
         height, width = picture.shape[:2]
-        axis.imshow(picture, extent=(0, width, height, 0))
+        axis.imshow(picture if frames else silhouettes(video.pictures, frame), extent=(0, width, height, 0))
         if heat is not None:
             level = np.clip(heat.astype(np.float32) / hottest, 0, 1)
-            axis.imshow(level, extent=(0, width, height, 0), cmap="inferno", alpha=level * 0.8, vmin=0, vmax=1)
+            axis.imshow(level, extent=(0, width, height, 0), cmap="Reds", alpha=level, vmin=0, vmax=1)
         if video.masks[frame].any():
             axis.contour(
                 np.linspace(0, width, video.masks[frame].shape[1]), np.linspace(0, height, video.masks[frame].shape[0]),
-                video.masks[frame], levels=[0.5], colors="#35e0e0", linewidths=1.0,
+                video.masks[frame], levels=[0.5], colors=BLUE, linewidths=1.2,
             )  # fmt: skip
         axis.set_title(f"test {video.name}, frame {frame}: {share:.0%}", fontsize=9, loc="left")
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=80)
     plt.close(figure)
+
+
+def silhouettes(pictures: list[npt.NDArray[np.uint8]], frame: int) -> npt.NDArray[np.uint8]:
+    """Grey where a picture is not the empty scene, the median of its recording; uint8 H x W x 3."""
+    empty = np.median(np.stack(pictures), axis=0)
+    there = np.abs(pictures[frame].astype(np.float32) - empty).max(axis=2) > FOREGROUND
+    shape: npt.NDArray[np.uint8] = np.where(there[..., None], 200, 250).astype(np.uint8).repeat(3, axis=2)
+    return shape
 
 
 def codes(videos: list[Video], path: Path) -> None:

@@ -18,7 +18,7 @@ from oddframe.model.trainer import Trainer
 
 __all__ = ["restore_checkpoint", "save_checkpoint"]
 
-_NETWORK, _OPTIMISERS, _STATE = "network", "optimisers", "state.json"
+_NETWORK, _OPTIMISERS, _AVERAGE, _STATE = "network", "optimisers", "average", "state.json"
 
 SHARD_BYTES = 16_000_000
 """Largest file of a checkpoint, unless one tensor alone is larger; small files pass where large ones are refused."""
@@ -31,7 +31,7 @@ def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) ->
 
     Args:
         folder: Where the run's checkpoints live.
-        trainer: Network and optimisers, between two steps.
+        trainer: Network, optimisers and average, between two steps.
         facts: What the caller needs to go on, as JSON values.
 
     Raises:
@@ -45,13 +45,10 @@ def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) ->
         for left_over in folder.glob(".writing-*"):
             shutil.rmtree(left_over, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
-        shards = {
-            name: _save(tensors, temporary, name)
-            for name, tensors in (
-                (_NETWORK, trainer.network.state_dict()),
-                (_OPTIMISERS, dict(_optimiser_tensors(trainer))),
-            )
-        }
+        parts = {_NETWORK: trainer.network.state_dict(), _OPTIMISERS: dict(_optimiser_tensors(trainer))}
+        if trainer.average is not None:
+            parts[_AVERAGE] = trainer.average.state
+        shards = {name: _save(tensors, temporary, name) for name, tensors in parts.items()}
         state = {"step": trainer.step, "centred": trainer.centred, "shards": shards, "facts": dict(facts)}
         (temporary / _STATE).write_text(json.dumps(state, indent=2))
         for path in (*temporary.iterdir(), temporary):
@@ -82,6 +79,8 @@ def restore_checkpoint(folder: Path, trainer: Trainer) -> dict[str, Any] | None:
         shards = state["shards"]
         trainer.network.load_state_dict(_load(newest, _NETWORK, shards[_NETWORK], device=str(trainer.device)))
         _load_optimisers(trainer, _load(newest, _OPTIMISERS, shards[_OPTIMISERS], device="cpu"))
+        if trainer.average is not None:
+            trainer.average.state = _load(newest, _AVERAGE, shards[_AVERAGE], device=str(trainer.device))
         trainer.step, trainer.centred = int(state["step"]), bool(state["centred"])
         facts: dict[str, Any] = state["facts"]
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

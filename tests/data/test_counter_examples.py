@@ -9,7 +9,7 @@ from oddframe.data.training_clips import DataConfig, TrainingClips
 from oddframe.errors import SettingsError
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 80
-KINDS = ("foreign", "misplaced", "speed", "reverse")
+KINDS = ("foreign", "misplaced", "speed", "reverse", "carried")
 
 
 def footage(colours=1):
@@ -140,6 +140,35 @@ def test_reversed_and_sped_up_things_lie_where_such_things_are():
             assert not abnormal[24:].any()
 
 
+@pytest.mark.parametrize("pace", [(0, 2), (0, -3), (1, 2), (-2, 0)])
+def test_what_is_carried_goes_where_its_bearer_goes(pace):
+    scene = np.full((96, 128, 1), 90, dtype=np.uint8)
+    clip = np.repeat(scene[None], 5, axis=0)
+    for number in range(5):
+        top, left = 40 + pace[0] * number, 60 + pace[1] * number
+        clip[number, top : top + 20, left : left + 8] = 230
+        clip[number, top + 5 : top + 9, left + 2 : left + 6] = 20
+    forger = Forger(scene[None])
+    seen = 0
+    for seed in range(200):
+        made, abnormal = forger.carried(clip, np.random.default_rng(seed))
+        changed = [np.abs(made[n].astype(int) - clip[n])[:, :, 0] > 0 for n in (0, 4)]
+        on_the_body = any((one & (clip[n, :, :, 0] != 90)).any() for one, n in zip(changed, (0, 4), strict=True))
+        at_the_edge = any(one[[0, -1]].any() or one[:, [0, -1]].any() for one in changed)
+        if on_the_body or at_the_edge or min(one.sum() for one in changed) < 20:
+            continue  # Not wholly seen, so that its middle is not known.
+        seen += 1
+        assert abnormal[np.abs(made.astype(int) - clip).max(axis=(0, 3)) > 10].all()
+        middles = [np.argwhere(one).mean(axis=0) for one in changed]
+        assert np.allclose(middles[1] - middles[0], np.array(pace) * 4, atol=0.7)
+    assert seen > 20
+
+
+def test_where_nothing_moves_nothing_is_carried():
+    scene = footage()[:1].repeat(10, axis=0)
+    assert Forger(scene).carried(scene[:5], np.random.default_rng(0)) is None
+
+
 def test_where_nothing_moves_there_is_nobody_to_borrow():
     scene = footage()[:1].repeat(10, axis=0)
     forger = Forger(scene)
@@ -162,6 +191,7 @@ def test_clips_that_are_changed_stay_as_they_were_given():
     forger = Forger(frames)
     forger.foreign(clip, other, np.random.default_rng(0))
     forger.somebody(clip, other, np.random.default_rng(0), misplaced=False)
+    forger.carried(clip, np.random.default_rng(0))
     assert np.array_equal(clip, frames[:5])
     assert np.array_equal(other, frames[20:25])
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from oddframe.errors import SettingsError
 from oddframe.model.fusion import FusedScorer, frame_score, fuse, prediction_error, squared_error
-from oddframe.model.network import Network, NetworkConfig, Outputs
+from oddframe.model.network import Network, Outputs
+from oddframe.model.network_config import NetworkConfig
 
 SMALL = NetworkConfig(height=32, width=48, channels=2, clusters=3)
 
@@ -110,6 +111,16 @@ def test_frame_score_equals_loops(windows, share, seed):
 def test_published_frame_score_is_the_mean(draw):
     maps = draw(3, 8, 8).abs()
     np.testing.assert_allclose(frame_score(maps, (1,), 1.0).numpy(), maps.mean(dim=(1, 2)).numpy())
+
+
+@pytest.mark.parametrize(("error_power", "cluster_power"), [(0.5, 1.0), (0.25, 1.5), (1.0, 3.0)])
+def test_powers_of_error_and_distance_in_the_map(error_power, cluster_power, draw_clips):
+    clips = torch.from_numpy(draw_clips(2, 32, 48))
+    published = build()
+    error, distance = build(clusters=3, fusion="error")(clips).map, published(clips).map
+    weight = 3 * distance / error
+    found = build(error_power=error_power, cluster_power=cluster_power)(clips).map
+    torch.testing.assert_close(found, error**error_power * weight**cluster_power / 3)
 
 
 @pytest.mark.parametrize(("windows", "share"), [((1,), 1.0), ((4, 16), 0.1)])

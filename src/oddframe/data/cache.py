@@ -20,7 +20,7 @@ from oddframe.files import output_error, replace_file, write_json
 from oddframe.media.sources import FrameFormat, Source
 from oddframe.progress import Progress, silent
 
-__all__ = ["FrameCache", "Stretch", "build_cache", "footage_key"]
+__all__ = ["FrameCache", "Stretch", "build_cache", "footage_key", "reopen_cache"]
 
 BLOCK_FRAMES = 64
 """Frames kept in a row, at least, where not all of them fit; long enough for sped-up clips."""
@@ -116,6 +116,19 @@ def build_cache(
         index = _fill(folder / "frames.u8", sources, wanted, rate_fps, limit_bytes, on_progress)
         index["key"] = key
         write_json(folder / "index.json", index)
+    return FrameCache(folder, index)
+
+
+def reopen_cache(folder: Path, wanted: FrameFormat) -> FrameCache | None:
+    """The cache in ``folder`` as it was built, whatever became of its footage; None where there is none such."""
+    try:
+        key = str(json.loads((folder / "index.json").read_text())["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    index = _whole(folder, key)
+    colours = 1 if wanted.colour == "grey" else 3
+    if index is None or (index["height"], index["width"], index["colours"]) != (wanted.height, wanted.width, colours):
+        return None
     return FrameCache(folder, index)
 
 

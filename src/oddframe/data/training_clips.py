@@ -258,6 +258,8 @@ class _View:
         """A counter-example made of a clip and a random other one; None where that one has nothing to give."""
         if kind == "foreign":
             return self.forger.foreign(clip, self.any_clip(random), random)
+        if kind == "carried":
+            return self.forger.carried(clip, random)
         other = self.sped_up(random, 4) if kind == "speed" else self.any_clip(random)
         if other is None:
             return None

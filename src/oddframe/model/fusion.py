@@ -89,16 +89,18 @@ class FusedScorer(nn.Module):
 
     Args:
         network: The trained network.
+        reduced: What the streams compute in, where not in float32; what comes after them does not survive it.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, reduced: torch.dtype | None = None) -> None:
         super().__init__()
         self.network = network
+        self.reduced = reduced
 
     def forward(self, clips: Tensor) -> FusedScores:
         """Score clips, uint8 B x 5 x H x W x C in 0..255."""
         config = self.network.config
-        outputs: Outputs = self.network(clips)
+        outputs = self._outputs(clips)
         frames = outputs.frames
         error = prediction_error(outputs, config.rebuilt_frame, config.appearance_weight)
         nothing = torch.zeros_like(error)
@@ -110,12 +112,31 @@ class FusedScorer(nn.Module):
             appearance = squared_error(outputs.rebuilt, frames[:, self.network.rebuilt_index])
         if outputs.difference is not None:
             motion = squared_error(frames[:, 0] + outputs.difference, frames[:, 4])
-        anomaly_map = fuse(error, weight, config.fusion)
+        anomaly_map = fuse(_flattened(error, config.error_power), weight, config.fusion)
         raw, *parts = (
             frame_score(part, config.score_windows, config.score_share)
             for part in (anomaly_map, appearance, motion, nothing if distance is None else distance)
         )
         return FusedScores(raw.clamp_min(SMALLEST), parts[0], parts[1], parts[2], anomaly_map)
+
+    def _outputs(self, clips: Tensor) -> Outputs:
+        """What the streams say, in float32."""
+        if self.reduced is None:
+            whole: Outputs = self.network(clips)
+            return whole
+        with torch.autocast(clips.device.type, dtype=self.reduced):
+            frames, rebuilt, difference, codes = self.network(clips)
+        return Outputs(
+            frames,
+            None if rebuilt is None else rebuilt.float(),
+            None if difference is None else difference.float(),
+            [code.float() for code in codes],
+        )
+
+
+def _flattened(error: Tensor, power: float) -> Tensor:
+    """The prediction error e as it counts in the map, e^power."""
+    return error if power == 1.0 else error**power
 
 
 def _sharpened(distance: Tensor, clusters: int, power: float) -> Tensor:

@@ -1,4 +1,5 @@
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -93,3 +94,20 @@ def test_a_source_that_breaks_is_its_own_state(video, error, said):
     assert len(found) == 20
     assert broken.state().phase is Phase.FAILED
     assert said in broken.state().error
+
+
+def test_a_loop_goes_on_with_a_gap_between_rounds(video):
+    stream = PlayedStream(open_source(video(frames=10)), RGB, fast=True, loop=True, queue=64)
+    frames = []
+    stream.start()
+    while len(frames) < 35:
+        if (frame := stream.take()) is not None:
+            frames.append(frame)
+    stream.stop()
+    steps = [after.time_s - before.time_s for before, after in pairwise(frames)]
+    assert all(step > 0 for step in steps)
+    assert [number for number, step in enumerate(steps) if step > stream.gap_s] == [9, 19, 29]
+    assert [frame.index for frame in frames] == list(range(35))
+    assert stream.round_start_s(frames[5].time_s) == 0.0
+    assert stream.round_start_s(frames[25].time_s) == frames[20].time_s
+    np.testing.assert_array_equal(frames[0].pixels, frames[10].pixels)

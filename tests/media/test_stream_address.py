@@ -46,6 +46,12 @@ def test_whatever_stands_in_for_a_password_is_refused_or_hidden(password, form):
     assert "Zq7" not in told
 
 
+def test_a_mistyped_address_that_looks_like_a_file_hides_what_may_be_its_password():
+    with pytest.raises(SourceNotFoundError, match=r"^\*\*\*@cam/x must be") as caught:
+        stream_address("rtsp:/bob:s3cret@cam/x")
+    assert "s3cret" not in str(caught.value)
+
+
 def test_messages_are_scrubbed_of_the_password_in_every_spelling():
     address = stream_address("rtsp://bob:s3cret%40home@cam/x?token=t0ken")
     said = address.scrub("401 for bob:s3cret%40home, s3cret@home, t0ken at rtsp://bob:s3cret%40home@cam/x?token=t0ken")

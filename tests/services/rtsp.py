@@ -3,12 +3,15 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
+from av.video.codeccontext import VideoCodecContext
 
+from oddframe.core.records import Pixels
 from oddframe.data.scene import SceneSettings, draw
 
 PYTHON = "/usr/bin/python3"
@@ -33,27 +36,44 @@ def require_rtsp() -> None:
 
 
 def encode(folder: Path, width: int, height: int, rate_fps: int = 10, frames: int = 60) -> Path:
-    """Draw a scene and encode it for the server: one file a picture, a key frame every ten."""
-    folder.mkdir()
-    codec = av.CodecContext.create("libx264", "w")
-    codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
-    codec.time_base, codec.framerate = Fraction(1, rate_fps), Fraction(rate_fps)
-    codec.options = {"preset": "veryfast", "tune": "zerolatency", "g": "10", "crf": "20"}
-    codec.thread_count = 1  # one slice a picture, as cameras do
+    """Draw a scene and encode it for the server."""
     scene = SceneSettings(width=width, height=height, rate_fps=rate_fps)
-    packets = []
-    for drawn in draw(5, frames, scene):
-        packets += codec.encode(av.VideoFrame.from_ndarray(drawn.pixels, format="rgb24"))
+    return encode_pictures(folder, (drawn.pixels for drawn in draw(5, frames, scene)), rate_fps)
+
+
+def encode_pictures(folder: Path, pictures: Iterable[Pixels], rate_fps: int = 10) -> Path:
+    """Encode pictures, uint8 H x W x 3, for the server: one file a picture, a key frame every ten."""
+    folder.mkdir(parents=True)
+    codec = None
+    packets: list[av.Packet] = []
+    for pixels in pictures:
+        codec = codec or _encoder(pixels.shape[1], pixels.shape[0], rate_fps)
+        packets += codec.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
+    assert codec is not None
     for number, packet in enumerate([*packets, *codec.encode(None)]):
         (folder / f"{number:05d}.h264").write_bytes(bytes(packet))
     return folder
 
 
+def _encoder(width: int, height: int, rate_fps: int) -> VideoCodecContext:
+    codec = av.CodecContext.create("libx264", "w")
+    assert isinstance(codec, VideoCodecContext)
+    codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
+    codec.time_base, codec.framerate = Fraction(1, rate_fps), Fraction(rate_fps)
+    codec.options = {"preset": "veryfast", "tune": "zerolatency", "g": "10", "crf": "20"}
+    codec.thread_count = 1  # one slice a picture, as cameras do
+    return codec
+
+
 class RtspServer:
-    """The server on a port of its own, which it keeps when it is started again; use it in a `with` block."""
+    """The server on a port of its own, which it keeps when it is started again; use it in a `with` block.
+
+    Attributes:
+        options: Of rtsp_server.py, for the next start.
+    """
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self._folder, self._options = folder, options
+        self._folder, self.options = folder, options
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
 
@@ -70,7 +90,7 @@ class RtspServer:
 
     def start(self) -> None:
         """Start, and wait until it listens."""
-        command = [PYTHON, str(SCRIPT), str(self._folder), "--port", str(self.port), *self._options]
+        command = [PYTHON, str(SCRIPT), str(self._folder), "--port", str(self.port), *self.options]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())

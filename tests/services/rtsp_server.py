@@ -2,7 +2,8 @@
 
 It serves pictures that were encoded before, over and over, at ``rtsp://127.0.0.1:PORT/scene``. A folder holds them: one
 file ``NUMBER.h264`` for each picture in the order of time, Annex B, without frames that are shown out of order. Orders
-come as lines on standard input: ``play FOLDER`` goes on with other pictures, ``hold`` sends nothing more until ``go``.
+come as lines on standard input: ``play FOLDER`` goes on with other pictures, ``once FOLDER`` shows others between two
+rounds as soon as somebody watches, ``hold`` sends nothing more until ``go``.
 
 Without a folder it only says what is missing to do so, and exits.
 """
@@ -11,6 +12,7 @@ import argparse
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 
 try:
@@ -29,29 +31,49 @@ LAUNCH = (
 )
 
 
+STOPPED_S = 1.0
+"""Who is so late has been stopped."""
+
+
+def coded(folder):
+    """The coded pictures of a folder."""
+    return [path.read_bytes() for path in sorted(Path(folder).glob("*.h264"))]
+
+
 class Pictures(threading.Thread):
     """Pushes pictures to whatever the server has open, at their rate."""
 
     def __init__(self, folder, rate_fps):
         super().__init__(daemon=True)
-        self.play(folder)
         self.rate_fps = rate_fps
         self.holds = False
         self.sinks = []
+        self.once = deque()
+        self.play(folder)
 
     def play(self, folder):
-        self.pictures = [path.read_bytes() for path in sorted(Path(folder).glob("*.h264"))]
-        self.number = 0
+        self.scene = coded(folder)
+        self.begin(self.scene)
+
+    def begin(self, pictures):
+        self.left = deque(pictures)
+
+    def next_round(self):
+        self.begin(self.once.popleft() if self.once and self.sinks else self.scene)
 
     def run(self):
         due_s = time.monotonic()
         while True:
-            due_s = max(due_s + 1 / self.rate_fps, time.monotonic())
+            due_s += 1 / self.rate_fps
+            if time.monotonic() - due_s > STOPPED_S:
+                self.begin(self.scene)  # the scene has gone on meanwhile
+            due_s = max(due_s, time.monotonic())
             time.sleep(max(0.0, due_s - time.monotonic()))
             if self.holds:
                 continue
-            picture = self.pictures[self.number % len(self.pictures)]
-            self.number += 1
+            if not self.left:
+                self.next_round()
+            picture = self.left.popleft()
             for sink in list(self.sinks):
                 self.push(sink, picture)
 
@@ -64,8 +86,8 @@ class Pictures(threading.Thread):
 
     def configure(self, _factory, media):
         source = media.get_element().get_child_by_name("pictures")
-        self.number = 0  # a coded picture that can stand alone comes first
         self.sinks.append((source, time.monotonic()))
+        self.next_round()  # a coded picture that can stand alone comes first
 
     def obey(self):
         for line in sys.stdin:
@@ -73,6 +95,8 @@ class Pictures(threading.Thread):
             value = rest[0].strip() if rest else ""
             if word == "play":
                 self.play(value)
+            elif word == "once":
+                self.once.append(coded(value))
             else:
                 self.holds = word == "hold"
 

@@ -94,3 +94,15 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
 def test_no_number_is_written_as_text_that_is_none(tmp_path):
     write(csv_table, tmp_path / "a.csv")
     assert all(text == "" or math.isfinite(float(text)) for row in rows(tmp_path / "a.csv")[1:] for text in row)
+
+
+def test_a_column_may_say_which_recording_it_is(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for name, wanted in (("a", "cam1/01.mp4"), ("b", None)):
+        with parquet_table(tmp_path / f"{name}.parquet", wanted) as sink:
+            for score in SCORES:
+                sink.write(score)
+    ours, plain = (parquet.read_table(tmp_path / f"{name}.parquet") for name in "ab")
+    assert ours.column_names == ["recording", *COLUMNS]
+    assert ours["recording"].to_pylist() == ["cam1/01.mp4"] * len(SCORES)
+    assert ours.drop_columns("recording").equals(plain)

@@ -4,8 +4,11 @@ import pytest
 from sqlalchemy import inspect
 
 from oddframe.errors import StoreError
+from oddframe.store.event_rows import Review
 from oddframe.store.event_store import Store
-from oddframe.store.schema import metadata, open_engine
+from oddframe.store.reading import DATABASE
+from oddframe.store.review_rows import write_review
+from oddframe.store.schema import MIGRATIONS, metadata, open_engine
 
 
 def test_a_new_database_uses_a_write_ahead_log_and_waits_for_locks(tmp_path):
@@ -16,7 +19,7 @@ def test_a_new_database_uses_a_write_ahead_log_and_waits_for_locks(tmp_path):
             for name in ("journal_mode", "busy_timeout", "synchronous", "foreign_keys", "auto_vacuum", "user_version")
         ]
     engine.dispose()
-    assert values == ["wal", 10_000, 2, 1, 2, 1]
+    assert values == ["wal", 10_000, 2, 1, 2, 2]
 
 
 def add_marks(connection):
@@ -48,8 +51,8 @@ def test_an_older_database_is_brought_up_to_date_in_one_step(tmp_path):
 
 def test_a_newer_database_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "a.sqlite"
-    tables(path, (add_marks,))
-    with pytest.raises(StoreError, match=r"must be of version 1 or older, but it is of version 2.*update Oddframe"):
+    tables(path, (*MIGRATIONS, add_marks))
+    with pytest.raises(StoreError, match=r"must be of version 2 or older, but it is of version 3.*update Oddframe"):
         open_engine(path, writing=True)
 
 
@@ -88,7 +91,70 @@ def test_a_change_of_the_tables_needs_a_migration():
         "seconds": ["camera", "second", "peak", "mean"],
         "minutes": ["camera", "minute", "peak", "mean", "seconds"],
         "states": ["camera", "at_us", "online", "state"],
+        "thresholds": ["camera", "at_us", "threshold", "model"],
+        "reviews": ["event", "verdict", "note", "at_us"],
+        "feedback": ["camera", "id", "start_us", "end_us", "raw", "model"],
+        "revisions": ["number", "camera", "at_us", "what", "text", "before", "undone_us"],
     }
+
+
+def test_a_store_of_version_1_becomes_one_of_today_and_keeps_what_it_has(tmp_path):
+    old = sqlite3.connect(tmp_path / DATABASE)
+    old.executescript(VERSION_1)
+    old.close()
+    with Store(tmp_path, clock=lambda: 10**9) as store:
+        (event,) = store.reader.events()
+        assert (event.alert.event.source, event.review) == ("yard", None)
+        assert store.do(lambda connection: write_review(connection, event.row, Review("normal", "", 5))) is not None
+        assert store.reader.scores("yard", 0, 10**9)[0].peak == 0.75
+    with Store(tmp_path / "new"):
+        pass
+    assert described(tmp_path / DATABASE) == described(tmp_path / "new" / DATABASE)
+
+
+def described(path):
+    """Tables with their columns, keys and indices, but for how their text is laid out."""
+    connection = sqlite3.connect(path)
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    found = {
+        # The first column counts, indices in the order in which they were made.
+        name: [sorted(str(row[1:]) for row in connection.execute(f"PRAGMA {kind}({name})")) for kind in PRAGMAS]
+        for name in names
+    }
+    connection.close()
+    return found
+
+
+PRAGMAS = ("table_info", "foreign_key_list", "index_list")
+
+VERSION_1 = """
+PRAGMA application_id = 1331979334;
+PRAGMA user_version = 1;
+CREATE TABLE cameras (camera INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (camera), UNIQUE (name));
+CREATE TABLE events ("row" INTEGER NOT NULL, id TEXT NOT NULL, camera INTEGER NOT NULL, kind TEXT NOT NULL,
+    start_us INTEGER NOT NULL, peak_us INTEGER NOT NULL, seen_us INTEGER NOT NULL, end_us INTEGER,
+    start_s FLOAT NOT NULL, peak_s FLOAT NOT NULL, end_s FLOAT NOT NULL, score FLOAT NOT NULL, box TEXT,
+    reason TEXT NOT NULL, parts TEXT NOT NULL, snapshot TEXT, clip TEXT, cut INTEGER DEFAULT '0' NOT NULL,
+    PRIMARY KEY ("row"), FOREIGN KEY(camera) REFERENCES cameras (camera));
+CREATE INDEX events_open ON events (camera) WHERE end_us IS NULL;
+CREATE INDEX events_by_camera ON events (camera, start_us);
+CREATE INDEX events_by_time ON events (start_us);
+CREATE INDEX events_pictured ON events (start_us) WHERE snapshot IS NOT NULL OR clip IS NOT NULL;
+CREATE INDEX events_by_id ON events (id);
+CREATE TABLE seconds (camera INTEGER NOT NULL, second INTEGER NOT NULL, peak INTEGER NOT NULL, mean INTEGER NOT NULL,
+    PRIMARY KEY (camera, second), FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID;
+CREATE TABLE minutes (camera INTEGER NOT NULL, minute INTEGER NOT NULL, peak INTEGER NOT NULL, mean INTEGER NOT NULL,
+    seconds INTEGER NOT NULL, PRIMARY KEY (camera, minute), FOREIGN KEY(camera) REFERENCES cameras (camera))
+    WITHOUT ROWID;
+CREATE TABLE states (camera INTEGER NOT NULL, at_us INTEGER NOT NULL, online INTEGER NOT NULL, state TEXT NOT NULL,
+    PRIMARY KEY (camera, at_us), FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID;
+INSERT INTO cameras VALUES (1, 'yard');
+INSERT INTO events VALUES (1, 'ab', 1, 'anomaly', 1, 2, 3, 3, 0.0, 1.0, 2.0, 0.75, NULL, 'moves wrong', '{}', NULL,
+    NULL, 0);
+INSERT INTO seconds VALUES (1, 5, 7500, 5000);
+INSERT INTO minutes VALUES (1, 0, 7500, 5000, 1);
+"""
+"""A store as the first release that kept one wrote it, with an event and a score."""
 
 
 def test_one_watcher_at_a_time(tmp_path):

@@ -139,12 +139,22 @@ def spans(
         enter: As for `Alarm`.
         leave: As for `Alarm`.
     """
-    up = values >= leave
-    matters = up.copy()
-    matters[1:] |= up[:-1]
-    matters[:-1] |= up[1:]  # tells the step between frames
+    matters = _around_peaks(values, enter, leave)
     alarm = Alarm(rules, enter, leave)
     steps = (alarm.push(*pair) for pair in zip(times_s[matters].tolist(), values[matters].tolist(), strict=True))
     found = [step.closed for step in steps if step.closed is not None]
     last = alarm.finish()
     return found if last is None else [*found, last]
+
+
+def _around_peaks(values: npt.NDArray[np.float64], enter: float, leave: float) -> npt.NDArray[np.bool_]:
+    """The unbroken stretches that rise above ``enter``, and a value on both sides: it tells the step."""
+    up = values >= leave
+    stretch = np.cumsum(np.diff(up, prepend=False) & up)
+    has_peak = np.zeros(int(stretch[-1]) + 1 if len(stretch) else 1, np.bool_)
+    has_peak[stretch[values > enter]] = True
+    inside: npt.NDArray[np.bool_] = up & has_peak[stretch]
+    near = inside.copy()
+    near[1:] |= inside[:-1]
+    near[:-1] |= inside[1:]
+    return near

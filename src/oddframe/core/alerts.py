@@ -77,7 +77,6 @@ class CameraStatus:
         state: The same in a word or two: "live", "connecting", "stalled".
         rate_fps: Frames per second of late.
         frames: Frames decoded.
-        skipped: Frames left out on purpose, since the source is faster than the model.
         dropped: Frames lost because scoring did not keep up.
         reconnects: How often the source had to be opened again.
         clips: Clips scored.
@@ -91,7 +90,6 @@ class CameraStatus:
     state: str
     rate_fps: float = 0.0
     frames: int = 0
-    skipped: int = 0
     dropped: int = 0
     reconnects: int = 0
     clips: int = 0

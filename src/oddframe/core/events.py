@@ -64,6 +64,11 @@ class EventMachine:
             told.append(self._event("start" if step.opened else "update", span))
         return told
 
+    @property
+    def peak_s(self) -> float | None:
+        """The time of the highest score since it rose above the threshold; None where it never did."""
+        return None if self._peak is None else self._peak.time_s
+
     def finish(self) -> list[Event]:
         """The source has ended: close what is open."""
         closed = self._alarm.finish()

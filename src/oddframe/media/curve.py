@@ -1,25 +1,32 @@
 """The curve of a recording's scores as a picture."""
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from oddframe.errors import InputError
+from oddframe.extras import naming_extras
 from oddframe.files import replace_file
 
-__all__ = ["save_curve"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["can_draw", "save_curve"]
 
 _CALM, _ALARM, _TRUTH, _FAINT, _TEXT = "#2f7fc1", "#d8342c", "#3f9b58", "#9aa1ad", "#2b2f38"
 _SIZE_IN, _DPI = (11.0, 3.4), 110
 
 _Series = Sequence[float] | npt.NDArray[np.floating]
 _Spans = Sequence[tuple[float, float]]
+
+
+def can_draw() -> bool:
+    """Whether Matplotlib is installed."""
+    return find_spec("matplotlib") is not None
 
 
 def save_curve(
@@ -45,7 +52,12 @@ def save_curve(
     Raises:
         InputError: If times and scores differ in number.
         OutputError: If the file cannot be written.
+        MissingExtraError: If Matplotlib is not installed.
     """
+    with naming_extras("drawing the curve of scores"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
     times, values = np.asarray(times_s, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     if times.shape != values.shape or times.ndim != 1:
         raise InputError(
@@ -61,7 +73,7 @@ def save_curve(
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def _draw_spans(axes: Axes, times: npt.NDArray[np.float64], events: _Spans, truth: _Spans | None) -> None:
+def _draw_spans(axes: "Axes", times: npt.NDArray[np.float64], events: _Spans, truth: _Spans | None) -> None:
     # A single frame would be narrower than a pixel on a long recording.
     least = 0.003 * float(np.ptp(times)) if times.size else 0.0
     for number, (start, end) in enumerate(_widened(events, least)):
@@ -77,7 +89,9 @@ def _widened(spans: _Spans, least: float) -> Iterator[tuple[float, float]]:
         yield start - short, end + short
 
 
-def _draw_scores(axes: Axes, times: npt.NDArray[np.float64], values: npt.NDArray[np.float64], threshold: float) -> None:
+def _draw_scores(
+    axes: "Axes", times: npt.NDArray[np.float64], values: npt.NDArray[np.float64], threshold: float
+) -> None:
     axes.axhline(threshold, color=_FAINT, linewidth=1, linestyle=(0, (6, 4)), label=f"threshold {threshold:g}")
     axes.plot(times, values, color=_CALM, linewidth=1.3, solid_joinstyle="round", label="score")
     axes.fill_between(
@@ -89,7 +103,9 @@ def _draw_scores(axes: Axes, times: npt.NDArray[np.float64], values: npt.NDArray
     axes.plot(times[alone], values[alone], ".", color=_CALM, markersize=4)
 
 
-def _dress(axes: Axes, times: npt.NDArray[np.float64], title: str | None) -> None:
+def _dress(axes: "Axes", times: npt.NDArray[np.float64], title: str | None) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     axes.set_ylim(0, 1)
     if times.size > 1 and times[-1] > times[0]:
         axes.set_xlim(times[0], times[-1])

@@ -12,7 +12,7 @@ from oddframe.media.images import DEFAULT_FPS, IMAGE_SUFFIXES, ImageFolder, is_n
 from oddframe.media.recording import Recording
 from oddframe.media.sources import Source
 
-__all__ = ["Found", "Skipped", "find_sources", "open_source"]
+__all__ = ["Found", "Skipped", "find_sources", "list_candidates", "open_source"]
 
 _NOT_VIDEO = frozenset(
     suffix
@@ -105,6 +105,15 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
         raise _nothing(wanted, list(skipped.values()))
     _name_apart(list(sources.values()))
     return Found(tuple(sources.values()), tuple(skipped.values()))
+
+
+def list_candidates(folder: Path) -> list[Path]:
+    """What may be recordings or folders of numbered images in a folder, in natural order; none of it is opened.
+
+    Raises:
+        SourceError: If a folder cannot be read.
+    """
+    return [candidate.path for candidate in _in_folder(folder, set())]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -104,12 +104,14 @@ class ImageFolder:
                 return
         raise SourceError(f"{self.path} must hold at least one image that can be read; {reason}")
 
-    def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
-        """A fresh pass over all images; see `Source.frames`."""
+    def frames(self, wanted: FrameFormat, only: Container[int] | None = None) -> Iterator[Frame]:
+        """A fresh pass over all images, or ``only`` over those with these indices; see `Source.frames`."""
         converter = Converter(wanted)
         first = self._images[0].number
         size: tuple[int, int] | None = None
         for image in self._images:
+            if only is not None and image.number - first not in only:
+                continue
             try:
                 decoded = _decode(image.path)
             except _BrokenImageError as error:
@@ -121,7 +123,7 @@ class ImageFolder:
                 self._notice(f"the picture changes from {_by(size)} to {_by(frame.source_size)} at {image.path.name}")
             size = frame.source_size
             yield frame
-        if size is None:
+        if size is None and only is None:
             self.check()
 
     def _notice(self, text: str) -> None:

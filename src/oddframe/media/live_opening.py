@@ -80,7 +80,9 @@ def _options(address: StreamAddress, settings: LiveSettings) -> tuple[str | None
             "timeout": read_us,
         }
     if address.kind == "http":
-        return None, quick | {"protocol_whitelist": "http,https,httpproxy,tcp,tls,crypto", "rw_timeout": read_us}
+        redirects = {} if settings.redirects else {"max_redirects": "0"}
+        reach = {"protocol_whitelist": "http,https,httpproxy,tcp,tls,crypto", "rw_timeout": read_us}
+        return None, quick | reach | redirects
     return "v4l2", {"protocol_whitelist": "file"}
 
 

@@ -22,6 +22,7 @@ class LiveSettings:
         decoder_threads: Threads that decode; more than one delays frames.
         keep_s: Seconds of encoded video to keep for clips, before now; 0 keeps none.
         keep_mb: Most memory for those, in megabytes of 10^6 bytes.
+        redirects: Whether an http server may send the reader to another address.
     """
 
     open_timeout_s: float = 10.0
@@ -34,6 +35,7 @@ class LiveSettings:
     decoder_threads: int = 1
     keep_s: float = 0.0
     keep_mb: float = 64.0
+    redirects: bool = True
 
     def __post_init__(self) -> None:
         for name in ("open_timeout_s", "read_timeout_s", "quiet_s", "stall_s", "first_wait_s", "keep_mb"):

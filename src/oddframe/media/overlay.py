@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from oddframe.core.records import Pixels
 from oddframe.errors import SettingsError
 
-__all__ = ["Overlay", "blend_heat"]
+__all__ = ["Overlay", "blend_heat", "clock_text", "heat_layer"]
 
 _SMALL_WIDTH = 480
 """Pictures narrower than this are shown at twice their size, so that the text stays legible."""
@@ -159,17 +159,36 @@ def blend_heat(picture: Pixels, heat_map: _Map, map_scale: float) -> Pixels:
         heat_map: float32 of any size, at least 0; resized bilinearly to the picture.
         map_scale: Level that is half hot; heat = level / (level + map_scale), in 0 to 1.
     """
-    height, width = picture.shape[:2]
-    level = Image.fromarray(np.ascontiguousarray(heat_map, dtype=np.float32))
-    spread = np.asarray(level.resize((width, height), Image.Resampling.BILINEAR))
-    spread = np.maximum(np.nan_to_num(spread, nan=0.0), 0.0)
-    heat = np.rint(spread / (spread + np.float32(map_scale)) * 255).astype(np.uint8)
+    heat = _heat(heat_map, (picture.shape[1], picture.shape[0]), map_scale)
     glow, cover = _glow()
     hot = cover[heat] > 0  # few pixels as a rule: only they are mixed
     opacity = cover[heat[hot]][:, np.newaxis]
     mixed: Pixels = picture.copy()
     mixed[hot] = np.rint(picture[hot] * (1 - opacity) + glow[heat[hot]] * opacity).astype(np.uint8)
     return mixed
+
+
+def heat_layer(heat_map: _Map, size: tuple[int, int], map_scale: float) -> Pixels:
+    """What `blend_heat` lays over a picture, by itself: uint8 H x W x 4, RGB and opacity.
+
+    Args:
+        heat_map: float32 of any size, at least 0; resized bilinearly.
+        size: (width, height) of the layer in pixels.
+        map_scale: As in `blend_heat`.
+    """
+    heat = _heat(heat_map, size, map_scale)
+    glow, cover = _glow()
+    layer: Pixels = np.rint(np.dstack([glow[heat], cover[heat] * 255])).astype(np.uint8)
+    return layer
+
+
+def _heat(heat_map: _Map, size: tuple[int, int], map_scale: float) -> Pixels:
+    """Heat of each pixel, uint8 H x W: 128 where the map is at its scale."""
+    level = Image.fromarray(np.ascontiguousarray(heat_map, dtype=np.float32))
+    spread = np.asarray(level.resize(size, Image.Resampling.BILINEAR))
+    spread = np.maximum(np.nan_to_num(spread, nan=0.0), 0.0)
+    heat: Pixels = np.rint(spread / (spread + np.float32(map_scale)) * 255).astype(np.uint8)
+    return heat
 
 
 def clock_text(time_s: float) -> str:

@@ -2,8 +2,10 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 from oddframe.core.records import Frame
 from oddframe.core.stream_state import Phase, StreamState
@@ -17,9 +19,12 @@ __all__ = ["PlayedStream"]
 
 _GOODBYE_S = 0.5
 
+_ROUNDS_KEPT = 100
+"""Rounds of which it is known when they began."""
+
 
 class PlayedStream:
-    """A recording or a folder of images; see `Stream` for what it offers. It ends with its last frame.
+    """A recording or a folder of images; see `Stream` for what it offers. It ends with its last frame, if ever.
 
     Every frame comes, none is dropped: who takes too slowly slows it down. What it gives is what
     `Source.frames` gives, so what is found in it is what `score` finds.
@@ -28,6 +33,7 @@ class PlayedStream:
         source: What to play.
         wanted: The form of the frames.
         fast: Whether to play as fast as frames are taken, instead of at its own speed.
+        loop: Whether to play it again and again. Times go on, with a gap between two rounds that no clip spans.
         queue: Frames that may wait.
         name: What results are filed under; the source's name when None.
         now_s: Seconds on a clock that never jumps.
@@ -39,6 +45,7 @@ class PlayedStream:
         wanted: FrameFormat,
         *,
         fast: bool = False,
+        loop: bool = False,
         queue: int = 4,
         name: str | None = None,
         now_s: Callable[[], float] = time.monotonic,
@@ -49,7 +56,8 @@ class PlayedStream:
         self.ring: PacketRing | None = None
         self.notify: Callable[[], None] = lambda: None
         self.source = source
-        self._wanted, self._fast, self._now_s = wanted, fast, now_s
+        self._wanted, self._fast, self._loop, self._now_s = wanted, fast, loop, now_s
+        self._rounds: deque[float] = deque([0.0], maxlen=_ROUNDS_KEPT)
         self._queue = FrameQueue(queue, waits=True, arrived=lambda: self.notify())
         self._stopping = threading.Event()
         self._player = threading.Thread(target=self._play, name=f"play {self.name}", daemon=True)
@@ -70,6 +78,10 @@ class PlayedStream:
     def take(self) -> Frame | None:
         """The oldest frame that waits; None where none does."""
         return self._queue.take()
+
+    def round_start_s(self, time_s: float) -> float:
+        """When the round began that a time lies in, in seconds of the stream."""
+        return next((start_s for start_s in reversed(tuple(self._rounds)) if start_s <= time_s), 0.0)
 
     @property
     def is_over(self) -> bool:
@@ -112,17 +124,28 @@ class PlayedStream:
             self.notify()
 
     def _give_all(self) -> None:
-        started_s: float | None = None
-        with closing(self.source.frames(self._wanted)) as frames:  # type: ignore[type-var]
-            for frame in frames:
-                now_s = self._now_s()
-                started_s = now_s - frame.time_s if started_s is None else started_s
-                if not self._fast:
-                    self._stopping.wait(max(0.0, started_s + frame.time_s - now_s))
-                if self._stopping.is_set():
-                    return
-                self._phase = Phase.LIVE
-                self._last_frame_s, self._size = self._now_s(), frame.source_size
-                self._rate.add(self._last_frame_s)
-                self._frames += 1
-                self._queue.put(frame)
+        began_s: float | None = None
+        start_s, first = 0.0, 0
+        while True:
+            before = self._frames
+            with closing(self.source.frames(self._wanted)) as frames:  # type: ignore[type-var]
+                for frame in frames:
+                    if start_s or first:
+                        frame = replace(frame, time_s=start_s + frame.time_s, index=first + frame.index)
+                    began_s = self._now_s() - frame.time_s if began_s is None else began_s
+                    if not self._fast:
+                        self._stopping.wait(max(0.0, began_s + frame.time_s - self._now_s()))
+                    if self._stopping.is_set():
+                        return
+                    self._give(frame)
+            if not self._loop or self._frames == before:
+                return
+            start_s, first = frame.time_s + 2 * self.gap_s, frame.index + 1
+            self._rounds.append(start_s)
+
+    def _give(self, frame: Frame) -> None:
+        self._phase = Phase.LIVE
+        self._last_frame_s, self._size = self._now_s(), frame.source_size
+        self._rate.add(self._last_frame_s)
+        self._frames += 1
+        self._queue.put(frame)

@@ -77,6 +77,11 @@ class Recording:
         told = f"{self.path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}"
         return hashlib.sha256(told.encode()).hexdigest()
 
+    def decode(self) -> int:
+        """Decode all of it and convert nothing; how many frames that gives, for whoever measures it."""
+        with _opened(self.path) as container:
+            return sum(1 for _ in _Pass(self, container).decoded())
+
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
         """A fresh pass over all frames; see `Source.frames`."""
         with _opened(self.path) as container:
@@ -118,7 +123,7 @@ class _Pass:
         """Decode, time and convert every frame."""
         converter = Converter(wanted)
         index = 0
-        for decoded in self._decoded():
+        for decoded in self.decoded():
             time_s = self._clock.time_s(decoded.pts)
             self._damaged += decoded.is_corrupt
             try:
@@ -131,7 +136,8 @@ class _Pass:
             yield frame
         self._report(index)
 
-    def _decoded(self) -> Iterator[av.VideoFrame]:
+    def decoded(self) -> Iterator[av.VideoFrame]:
+        """Decode every frame."""
         for packet in _readable_packets(self._container, self._stream, self._recording._notice):
             self._packets += bool(packet.size) and not packet.is_discard
             self._damaged += packet.is_corrupt

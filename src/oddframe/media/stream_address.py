@@ -84,8 +84,10 @@ def stream_address(
         return StreamAddress("camera", path, path)
     if "://" not in text:
         if not Path(text).exists():
+            # With an @ it may be a mistyped address: what stands before it may be a password.
+            shown = re.sub(r".*@", f"{_HIDDEN}@", text)
             raise SourceNotFoundError(
-                f"{text} must be rtsp://..., http(s)://..., a camera's number or a file, but nothing is there"
+                f"{shown} must be rtsp://..., http(s)://..., a camera's number or a file, but nothing is there"
             )
         return StreamAddress("file", text, text)
     scheme = text.partition("://")[0].lower()

@@ -81,14 +81,18 @@ class Streams(AbstractContextManager["Streams"]):
             stream.notify = self._arrived.set
 
     def __enter__(self) -> Self:
-        for stream in self._streams:
-            stream.start()
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def start(self) -> None:
+        """Begin with all of them."""
+        for stream in self._streams:
+            stream.start()
 
     def poll(self, most: int, timeout_s: float) -> list[Arrival]:
         """Frames that wait, one of each stream a turn, at least one unless the time runs out or all are over.
@@ -103,6 +107,22 @@ class Streams(AbstractContextManager["Streams"]):
             self._arrived.wait(timeout_s)
             taken = self._take(most)
         return taken
+
+    def replace(self, streams: Sequence[Stream]) -> None:
+        """Go on with other streams: those that were there go on as they are, new ones start, the others are stopped.
+
+        To be called by the thread that polls; it does not wait for those that stop.
+        """
+        kept = {id(stream) for stream in self._streams}
+        left = {id(stream) for stream in streams}
+        gone = [stream for stream in self._streams if id(stream) not in left]
+        self._streams, self._turn = tuple(streams), 0
+        for stream in self._streams:
+            if id(stream) not in kept:
+                stream.notify = self._arrived.set
+                stream.start()
+        for stream in gone:
+            threading.Thread(target=stream.stop, daemon=True).start()
 
     def wake(self) -> None:
         """Make a `poll` that waits return; fit for signal handlers' threads and for other threads."""

@@ -1,15 +1,18 @@
 """Events as JSON lines: one line a phase, in the order in which they become known."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from oddframe.core.records import Event
 from oddframe.files import replace_file
 
-__all__ = ["EventLines", "event_line", "event_lines"]
+__all__ = ["EventLines", "event_line", "event_lines", "line_of_message"]
+
+_NAMES = tuple(item.name for item in fields(Event) if item.name != "mask")
 
 
 def event_line(event: Event) -> str:
@@ -17,7 +20,13 @@ def event_line(event: Event) -> str:
 
     What it holds depends on the source alone: no clock, no random identity, no output path.
     """
-    return json.dumps(event.as_dict(), ensure_ascii=False, allow_nan=False) + "\n"
+    return line_of_message(event.as_dict())
+
+
+def line_of_message(message: Mapping[str, Any]) -> str:
+    """The same line from a message that holds the event's values, among others and in any order."""
+    values = {name: message[name] for name in _NAMES}
+    return json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 class EventLines:

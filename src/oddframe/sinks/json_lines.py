@@ -1,8 +1,6 @@
 """Alerts as lines of JSON at the end of a file."""
 
-import errno
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from oddframe.core.alerts import CameraStatus
 from oddframe.errors import DeliveryError
 from oddframe.files import output_error
 from oddframe.sinks.alert_sink import Message, Retry
+from oddframe.sinks.line_file import append_line
 
 __all__ = ["JsonLines", "JsonLinesConfig"]
 
@@ -40,28 +39,10 @@ class JsonLines:
         Raises:
             DeliveryError: If the disk takes none.
         """
-        line = json.dumps(message, ensure_ascii=False).encode() + b"\n"
         try:
-            self._append(line)
+            append_line(self._path, json.dumps(message, ensure_ascii=False) + "\n")
         except OSError as error:
             raise DeliveryError(str(output_error(self._path, error))) from error
-
-    def _append(self, line: bytes) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Opened each time, so that a file that was moved away by a log rotation is not written to any more.
-        with self._path.open("a+b", buffering=0) as file:
-            size = file.seek(0, os.SEEK_END)
-            if size and not self._ends_well(file.fileno(), size):
-                line = b"\n" + line
-            if file.write(line) < len(line):
-                file.truncate(size)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file.fileno())
-
-    @staticmethod
-    def _ends_well(descriptor: int, size: int) -> bool:
-        """Whether the last line is whole; a kill may have left half of one."""
-        return os.pread(descriptor, 1, size - 1) == b"\n"
 
     def report(self, status: CameraStatus) -> None:
         """Not for this file."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,13 @@ from oddframe.errors import MissingExtraError, OutputError, SettingsError
 from oddframe.sinks.alert_sink import Message, Retry
 from oddframe.sinks.route import SinkCounts
 
-__all__ = ["Prometheus", "PrometheusConfig"]
+__all__ = ["CameraMetrics", "Prometheus", "PrometheusConfig"]
 
 _OF_CAMERAS: tuple[tuple[str, str, str, Callable[[CameraStatus], float | None]], ...] = (
     ("gauge", "up", "Whether frames come in.", lambda status: float(status.online)),
     ("gauge", "fps", "Frames per second of late.", lambda status: status.rate_fps),
     ("gauge", "score", "The latest score; above 0.5 is anomalous.", lambda status: status.score),
     ("counter", "frames", "Frames decoded.", lambda status: status.frames),
-    ("counter", "skipped_frames", "Frames left out, the source being faster than the model.", lambda s: s.skipped),
     ("counter", "dropped_frames", "Frames lost because scoring did not keep up.", lambda status: status.dropped),
     ("counter", "reconnects", "How often the source was opened again.", lambda status: status.reconnects),
 )
@@ -51,11 +50,11 @@ class PrometheusConfig:
             raise SettingsError(f"the metrics' port must be from 0 to 65535, got {self.port}")
 
 
-class Prometheus:
-    """Serves the latest of what it is told under ``/metrics``, by camera, in a registry of its own.
+class CameraMetrics:
+    """The latest of what it is told, by camera, in a registry of its own; somebody else serves it.
 
     Attributes:
-        port: Where it listens.
+        registry: What prometheus-client makes a page of.
         sinks: Gives the counts of the other sinks, ``Delivery.counts``; to be set once there is a delivery.
     """
 
@@ -63,32 +62,22 @@ class Prometheus:
     # Counts begin at 0 with the process, as Prometheus expects: nothing of it outlives a kill.
     durable = False
 
-    def __init__(self, config: PrometheusConfig | None = None) -> None:
-        """Begin to listen.
+    def __init__(self) -> None:
+        """Begin with nothing.
 
         Raises:
             MissingExtraError: If prometheus-client is not installed.
-            OutputError: If the port is taken.
         """
         try:
             import prometheus_client
         except ImportError as error:
             raise MissingExtraError("metrics", "watch") from error
-        config = config or PrometheusConfig()
         self._lock = threading.Lock()
         self._statuses: dict[str, CameraStatus] = {}
         self._events: Counter[tuple[str, str]] = Counter()
         self.sinks: Callable[[], Mapping[str, SinkCounts]] = dict
-        registry = prometheus_client.CollectorRegistry()
-        registry.register(self)
-        try:
-            self._server, self._thread = prometheus_client.start_http_server(config.port, config.host, registry)
-        except OSError as error:
-            raise OutputError(
-                f"metrics could not be served at {config.host} port {config.port}: {error.strerror or error}; "
-                "choose another port"
-            ) from error
-        self.port: int = self._server.server_port
+        self.registry = prometheus_client.CollectorRegistry()
+        self.registry.register(self)
 
     def deliver(self, message: Message) -> None:
         """Count an event when it starts."""
@@ -101,10 +90,13 @@ class Prometheus:
         with self._lock:
             self._statuses[status.camera] = status
 
+    def keep(self, cameras: Collection[str]) -> None:
+        """Say nothing more of the state of other cameras."""
+        with self._lock:
+            self._statuses = {name: status for name, status in self._statuses.items() if name in cameras}
+
     def close(self) -> None:
-        """Listen no more."""
-        self._server.shutdown()
-        self._server.server_close()
+        """Nothing is open."""
 
     def describe(self) -> list[Any]:
         """Nothing ahead: what there is depends on the cameras."""
@@ -139,6 +131,39 @@ class Prometheus:
             for sink, count in counts.items():
                 family.add_metric([sink], value(count))
             yield family
+
+
+class Prometheus(CameraMetrics):
+    """Serves its metrics under ``/metrics``.
+
+    Attributes:
+        port: Where it listens.
+    """
+
+    def __init__(self, config: PrometheusConfig | None = None) -> None:
+        """Begin to listen.
+
+        Raises:
+            MissingExtraError: If prometheus-client is not installed.
+            OutputError: If the port is taken.
+        """
+        super().__init__()
+        import prometheus_client
+
+        config = config or PrometheusConfig()
+        try:
+            self._server, self._thread = prometheus_client.start_http_server(config.port, config.host, self.registry)
+        except OSError as error:
+            raise OutputError(
+                f"metrics could not be served at {config.host} port {config.port}: {error.strerror or error}; "
+                "choose another port"
+            ) from error
+        self.port: int = self._server.server_port
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
 
 
 def _family(kind: str, name: str, text: str, labels: list[str]) -> Any:

@@ -48,8 +48,8 @@ def csv_table(path: Path) -> Iterator[ScoreSink]:
 
 
 class _ParquetTable:
-    def __init__(self, writer: Any, schema: Any) -> None:
-        self._writer, self._schema = writer, schema
+    def __init__(self, writer: Any, schema: Any, recording: str | None) -> None:
+        self._writer, self._schema, self._recording = writer, schema, recording
         self._columns: dict[str, list[float | None]] = {name: [] for name in COLUMNS}
 
     def write(self, score: Score) -> None:
@@ -63,14 +63,21 @@ class _ParquetTable:
         """Write the rows held so far as a row group."""
         import pyarrow
 
-        self._writer.write_table(pyarrow.table(self._columns, schema=self._schema))
+        columns: dict[str, Any] = dict(self._columns)
+        if self._recording is not None:
+            columns["recording"] = [self._recording] * len(columns["frame"])
+        self._writer.write_table(pyarrow.table(columns, schema=self._schema))
         for values in self._columns.values():
             values.clear()
 
 
 @contextmanager
-def parquet_table(path: Path) -> Iterator[ScoreSink]:
+def parquet_table(path: Path, recording: str | None = None) -> Iterator[ScoreSink]:
     """A Parquet file that appears whole when the block ends.
+
+    Args:
+        path: The file.
+        recording: Name of the recording for a column of that name, the first one; None leaves it out.
 
     Raises:
         MissingExtraError: If pyarrow is not installed.
@@ -82,8 +89,9 @@ def parquet_table(path: Path) -> Iterator[ScoreSink]:
     except ImportError as error:
         raise MissingExtraError("writing Parquet", "parquet") from error
     types = {"frame": pyarrow.int64()}
-    schema = pyarrow.schema([(name, types.get(name, pyarrow.float64())) for name in COLUMNS])
+    names = [] if recording is None else [("recording", pyarrow.string())]
+    schema = pyarrow.schema([*names, *((name, types.get(name, pyarrow.float64())) for name in COLUMNS)])
     with replace_file(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
-        table = _ParquetTable(writer, schema)
+        table = _ParquetTable(writer, schema, recording)
         yield table
         table.flush()

@@ -22,6 +22,9 @@ _PHASES = ("start", "update", "end")
 _AGAIN = {408, 429}
 """Answers of 400 to 499 that may be another one later."""
 
+_KEY_LENGTH = 8
+"""Shorter parts of an address's path are words such as "hook", not keys."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookConfig:
@@ -67,6 +70,16 @@ class WebhookConfig:
         if not 0 < self.timeout_s < float("inf"):
             raise SettingsError(f"a webhook's timeout_s must be above 0, got {self.timeout_s}")
         Body(self.template, self.content_type)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that nobody may be shown: the address, what in it may be a key, and the headers' values."""
+        parts = urlsplit(self.url)
+        login = parts.netloc.rpartition("@")[0]
+        found = {self.url, parts.path.strip("/"), parts.query, login, parts.password or parts.username or ""}
+        found |= {piece for piece in parts.path.split("/") if len(piece) >= _KEY_LENGTH}
+        found |= {pair.partition("=")[2] for pair in parts.query.split("&")} | set(self.headers.values())
+        return tuple(filter(None, found | {unquote(secret) for secret in found}))
 
 
 class Webhook:

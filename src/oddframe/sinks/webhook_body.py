@@ -9,11 +9,14 @@ from oddframe.core.records import Event
 from oddframe.errors import SettingsError
 from oddframe.sinks.alert_sink import Message, message_of
 
-__all__ = ["Body"]
+__all__ = ["MESSAGE_NAMES", "Body", "is_json"]
 
 _SAMPLE = message_of(
     Alert(Event("0", "anomaly", "end", 'a "b"', 0.0, 1.0, 0.5, 0.9, (0.0, 0.0, 1.0, 1.0), "looks wrong", {}), 0, 0, 0)
 )
+
+MESSAGE_NAMES = frozenset(_SAMPLE)
+"""Names of the values that a template may use."""
 
 
 class Body:
@@ -31,7 +34,7 @@ class Body:
             SettingsError: If it names a value that there is not, or makes no JSON where JSON is promised.
         """
         self._template = None if template is None else Template(template)
-        self._json = content_type.partition(";")[0].strip().endswith("json")
+        self._json = is_json(content_type)
         if self._template is None:
             if not self._json:
                 raise SettingsError(f"a webhook without a template must send application/json, got {content_type!r}")
@@ -63,3 +66,8 @@ class Body:
         if isinstance(value, str):
             return json.dumps(value, ensure_ascii=False)[1:-1] if self._json else value
         return json.dumps(value, ensure_ascii=False)
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a body of this type is JSON."""
+    return content_type.partition(";")[0].strip().endswith("json")

@@ -10,9 +10,24 @@ from sqlalchemy.engine import Connection
 
 from oddframe.core.alerts import Alert
 from oddframe.core.records import Event
-from oddframe.store.schema import cameras, events
+from oddframe.store.schema import cameras, events, reviews
 
-__all__ = ["StoredEvent", "camera_number", "close_open", "find_events", "write_event", "write_file"]
+__all__ = ["Review", "StoredEvent", "camera_number", "close_open", "find_events", "write_event", "write_file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What somebody said of an event.
+
+    Attributes:
+        verdict: "normal", "important" or "unsure"; None where there is a note alone.
+        note: Anything else.
+        at_us: When, in microseconds since 1970-01-01 UTC.
+    """
+
+    verdict: str | None
+    note: str
+    at_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +38,13 @@ class StoredEvent:
         row: Its number in this store; later rows have higher ones.
         alert: The event in its latest phase, with paths of its files relative to the store's folder.
         cut: Whether a restart ended it, so that its end is the last moment known of it.
+        review: What somebody said of it; None where nobody did.
     """
 
     row: int
     alert: Alert
     cut: bool
+    review: Review | None = None
 
 
 def camera_number(connection: Connection, name: str) -> int:
@@ -98,10 +115,14 @@ def close_open(connection: Connection) -> list[Alert]:
     return [one.alert for one in reversed(closed)]
 
 
-def find_events(connection: Connection, *conditions: Any, limit: int | None = None) -> list[StoredEvent]:
-    """Events that meet all conditions, the newest first."""
-    query = select(events, cameras.c.name).join(cameras).where(*conditions)
-    query = query.order_by(events.c.row.desc()).limit(limit)
+def find_events(
+    connection: Connection, *conditions: Any, limit: int | None = None, by_start: bool = False
+) -> list[StoredEvent]:
+    """Events that meet all conditions, the newest first: of those that became known, or ``by_start``."""
+    said = (reviews.c.verdict, reviews.c.note, reviews.c.at_us.label("reviewed_us"))
+    query = select(events, cameras.c.name, *said).join(cameras).join(reviews, isouter=True).where(*conditions)
+    order = (events.c.start_us.desc(), events.c.row.desc()) if by_start else (events.c.row.desc(),)
+    query = query.order_by(*order).limit(limit)
     return [_stored(row) for row in _rows(connection, query)]
 
 
@@ -129,4 +150,5 @@ def _stored(row: Row[Any]) -> StoredEvent:
     )
     seen_us = row.seen_us if row.end_us is None else row.end_us
     alert = Alert(event, row.start_us, row.peak_us, seen_us, row.snapshot, row.clip)
-    return StoredEvent(row.row, alert, bool(row.cut))
+    review = None if row.reviewed_us is None else Review(row.verdict, row.note, row.reviewed_us)
+    return StoredEvent(row.row, alert, bool(row.cut), review)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.dialects import sqlite
@@ -25,12 +25,14 @@ from oddframe.store.folder_lock import FolderLock
 from oddframe.store.picture_files import FileCounts, FileWriter, Mended, file_path, jpeg, mend
 from oddframe.store.reading import DATABASE, StoreReader
 from oddframe.store.retention import Retention, forget_camera, prune
+from oddframe.store.revision_rows import write_threshold
 from oddframe.store.schema import cameras, open_engine, states
 from oddframe.store.score_rows import Seconds
 from oddframe.store.writer import Writer, WriterCounts
 
 __all__ = ["Store", "StoreConfig"]
 
+T = TypeVar("T")
 
 _JUMP_US = 86_400 * 1_000_000
 
@@ -127,6 +129,19 @@ class Store:
             connection.execute(insert.on_conflict_do_update(index_elements=["camera", "at_us"], set_=row))
 
         self._writer.put(write)
+
+    def put_threshold(self, camera: str, at_us: int, threshold: float, model: str) -> None:
+        """Note the threshold that a camera's scores are for from now on, where it is another than before."""
+        self._writer.put(lambda connection: write_threshold(connection, camera, at_us, threshold, model))
+
+    def do(self, change: Callable[[Connection], T]) -> T:
+        """Write something in a transaction of its own, and wait until it is written.
+
+        Raises:
+            OperationalError: If the database takes no change.
+        """
+        with self._engine.begin() as connection:
+            return change(connection)
 
     def put_snapshot(self, alert: Alert, picture: Pixels) -> None:
         """Keep a picture of an event, uint8 H x W x 1 or 3, which nobody may change any more."""

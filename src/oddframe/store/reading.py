@@ -1,16 +1,21 @@
 """Reading a store, also while a watcher writes to it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from sqlalchemy import select
+from sqlalchemy.engine import Connection
 
 from oddframe.errors import SourceNotFoundError
 from oddframe.store.event_rows import StoredEvent, find_events
-from oddframe.store.schema import cameras, events, open_engine, states
+from oddframe.store.schema import cameras, events, open_engine, reviews, states
 from oddframe.store.score_rows import ScoreSpan, read_scores
 
 __all__ = ["DATABASE", "CameraState", "StoreReader"]
+
+T = TypeVar("T")
 
 DATABASE = "oddframe.sqlite"
 
@@ -55,9 +60,13 @@ class StoreReader:
         *,
         camera: str | None = None,
         kind: str | None = None,
+        reason: str | None = None,
+        verdict: str | None = None,
         from_us: int | None = None,
         to_us: int | None = None,
+        before_us: int | None = None,
         before_row: int | None = None,
+        row: int | None = None,
         limit: int = 100,
     ) -> list[StoredEvent]:
         """Events, the newest first.
@@ -65,12 +74,16 @@ class StoreReader:
         Args:
             camera: Of this one alone.
             kind: "anomaly" or "health" alone.
+            reason: With this reason alone.
+            verdict: Those that somebody said this of, or "none": that nobody said anything of.
             from_us: That end at this time or later, or go on.
             to_us: That start before this time.
+            before_us: That start before this time; the newest start is first then.
             before_row: Of lower rows than this; the last one's of a page gives the next page.
+            row: That one alone.
             limit: Not more than these.
         """
-        conditions = []
+        conditions: list[Any] = []
         if camera is not None:
             conditions.append(cameras.c.name == camera)
         if kind is not None:
@@ -81,8 +94,17 @@ class StoreReader:
             conditions.append(events.c.start_us < to_us)
         if before_row is not None:
             conditions.append(events.c.row < before_row)
+        if before_us is not None:
+            conditions.append(events.c.start_us < before_us)
+        if reason is not None:
+            conditions.append(events.c.reason == reason)
+        if verdict is not None:
+            conditions.append(reviews.c.verdict.is_(None) if verdict == "none" else reviews.c.verdict == verdict)
+        if row is not None:
+            conditions.append(events.c.row == row)
+        by_start = before_us is not None
         with self._engine.begin() as connection:
-            return find_events(connection, *conditions, limit=limit)
+            return find_events(connection, *conditions, limit=limit, by_start=by_start)
 
     def scores(self, camera: str, from_us: int, to_us: int, most: int = 1000) -> list[ScoreSpan]:
         """Scores of a camera over a stretch of time, in at most ``most`` spans of one length.
@@ -105,6 +127,11 @@ class StoreReader:
             ).all()
             later = connection.execute(mine.where(states.c.at_us > from_us).order_by(states.c.at_us)).all()
         return [CameraState(row.at_us, bool(row.online), row.state) for row in (*first, *later)]
+
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """What a question that only reads finds, in a transaction of its own."""
+        with self._engine.begin() as connection:
+            return question(connection)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 
 from oddframe.errors import SettingsError
 from oddframe.store.picture_files import FOLDER, free_bytes
-from oddframe.store.schema import cameras, events, minutes, seconds, states
+from oddframe.store.schema import cameras, events, feedback, minutes, revisions, seconds, states, thresholds
 
 __all__ = ["Pruned", "Retention", "forget_camera", "prune"]
 
@@ -147,7 +147,7 @@ def forget_camera(engine: Engine, folder: Path, number: int) -> None:
         with engine.begin() as connection:
             connection.execute(delete(events).where(events.c.row.in_([row[0] for row in batch])))
     with engine.begin() as connection:
-        for table in (seconds, minutes, states, cameras):
+        for table in (seconds, minutes, states, thresholds, feedback, revisions, cameras):
             connection.execute(delete(table).where(table.c.camera == number))
     _remove_empty(folder / FOLDER)
 

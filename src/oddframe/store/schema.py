@@ -11,7 +11,20 @@ from sqlalchemy.exc import DBAPIError
 
 from oddframe.errors import StoreError
 
-__all__ = ["MIGRATIONS", "SCORE_SCALE", "cameras", "events", "minutes", "open_engine", "seconds", "states"]
+__all__ = [
+    "MIGRATIONS",
+    "SCORE_SCALE",
+    "cameras",
+    "events",
+    "feedback",
+    "minutes",
+    "open_engine",
+    "reviews",
+    "revisions",
+    "seconds",
+    "states",
+    "thresholds",
+]
 
 APPLICATION_ID = 0x4F646446
 """Marks the file as ours (SQLite's ``application_id``)."""
@@ -90,9 +103,74 @@ states = Table(
     sqlite_with_rowid=False,
 )
 
+thresholds = Table(
+    "thresholds",
+    metadata,
+    Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
+    Column("at_us", Integer, primary_key=True),
+    Column("threshold", Float, nullable=False),  # raw: a score s was t * s / (1 - s)
+    Column("model", Text, nullable=False),  # whose raw scores these are
+    sqlite_with_rowid=False,
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("event", ForeignKey(events.c.row, ondelete="CASCADE"), primary_key=True),
+    Column("verdict", Text),  # NULL: a note alone
+    Column("note", Text, nullable=False),
+    Column("at_us", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("start_us", Integer, primary_key=True),
+    Column("end_us", Integer, nullable=False),
+    Column("raw", Float, nullable=False),  # at its peak
+    Column("model", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("camera", ForeignKey(cameras.c.camera), nullable=False),
+    Column("at_us", Integer, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("before", Text, nullable=False),  # JSON: the camera's settings that it changed
+    Column("undone_us", Integer),
+    Index("revisions_by_camera", "camera", "number"),
+)
+
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = ()
+
+def _add_judgements(connection: Connection) -> None:
+    """Version 2: what people say of events, and what follows from it."""
+    for statement in (
+        "CREATE TABLE thresholds (camera INTEGER NOT NULL, at_us INTEGER NOT NULL, threshold FLOAT NOT NULL, "
+        "model TEXT NOT NULL, PRIMARY KEY (camera, at_us), FOREIGN KEY(camera) REFERENCES cameras (camera)) "
+        "WITHOUT ROWID",
+        "CREATE TABLE reviews (event INTEGER NOT NULL, verdict TEXT, note TEXT NOT NULL, at_us INTEGER NOT NULL, "
+        'PRIMARY KEY (event), FOREIGN KEY(event) REFERENCES events ("row") ON DELETE CASCADE) WITHOUT ROWID',
+        "CREATE TABLE feedback (camera INTEGER NOT NULL, id TEXT NOT NULL, start_us INTEGER NOT NULL, "
+        "end_us INTEGER NOT NULL, raw FLOAT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (camera, id, start_us), "
+        "FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID",
+        "CREATE TABLE revisions (number INTEGER NOT NULL, camera INTEGER NOT NULL, at_us INTEGER NOT NULL, "
+        "what TEXT NOT NULL, text TEXT NOT NULL, before TEXT NOT NULL, undone_us INTEGER, PRIMARY KEY (number), "
+        "FOREIGN KEY(camera) REFERENCES cameras (camera))",
+        "CREATE INDEX revisions_by_camera ON revisions (camera, number)",
+    ):
+        connection.exec_driver_sql(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_judgements,)
 """Step n makes version n + 2 of version n + 1. A change of a table above needs one: add it at the end."""
 
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
@@ -17,7 +19,7 @@ from oddframe.errors import InputError
 from oddframe.store.event_rows import camera_number
 from oddframe.store.schema import SCORE_SCALE, cameras, minutes, seconds
 
-__all__ = ["ScoreSpan", "Second", "Seconds", "read_scores", "write_seconds"]
+__all__ = ["ScoreSpan", "Second", "Seconds", "read_peaks", "read_scores", "span_seconds", "write_seconds"]
 
 _MICRO = 1_000_000
 
@@ -128,16 +130,13 @@ def read_scores(connection: Connection, camera: str, start_us: int, end_us: int,
             f"got {start_us} to {end_us} in {most}"
         )
     first, last = start_us // _MICRO, -(-end_us // _MICRO)
-    width = -(-(last - first) // most)
+    width = span_seconds(start_us, end_us, most)
     number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
-    if width < 60:
+    if width % 60:
         table, time, unit, weight = seconds, seconds.c.second, 1, None
     else:
         table, time, unit, weight = minutes, minutes.c.minute, 60, minutes.c.seconds
-        # Whole minutes to a span, or a minute on a border would be lost or counted twice.
-        width = -(-width // 60)
-        first, last = first // 60, -(-last // 60)
-        width = max(width, -(-(last - first) // most))
+        width, first, last = width // 60, first // 60, -(-last // 60)
     span = ((time - first) // width).label("span")
     mean = func.avg(table.c.mean) if weight is None else func.sum(table.c.mean * weight) * 1.0 / func.sum(weight)
     query = (
@@ -150,3 +149,29 @@ def read_scores(connection: Connection, camera: str, start_us: int, end_us: int,
         ScoreSpan((first + at * width) * unit * _MICRO, peak / SCORE_SCALE, round(mean / SCORE_SCALE, 4))
         for at, peak, mean in connection.execute(query)
     ]
+
+
+def span_seconds(start_us: int, end_us: int, most: int) -> int:
+    """The length of the spans of `read_scores` in seconds: whole minutes from a minute on.
+
+    Else a minute on a border would be lost or counted twice.
+    """
+    first, last = start_us // _MICRO, -(-end_us // _MICRO)
+    width = -(-(last - first) // most)
+    if width < 60:
+        return max(1, width)
+    first, last = first // 60, -(-last // 60)
+    return 60 * max(-(-width // 60), -(-(last - first) // most))
+
+
+def read_peaks(
+    connection: Connection, camera: str, start_us: int, end_us: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The seconds of a camera that have a score, since 1970-01-01 UTC and in order, and the highest score of each."""
+    number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
+    inside = seconds.c.second.between(start_us // _MICRO, end_us // _MICRO)
+    query = select(seconds.c.second, seconds.c.peak).where(seconds.c.camera == number, inside)
+    found = connection.execute(query.order_by(seconds.c.second))
+    # Not an array of the rows themselves: numpy would ask each of them for its length, for seconds.
+    rows = np.fromiter((value for row in found for value in row), np.int64).reshape(-1, 2)
+    return rows[:, 0], rows[:, 1] / SCORE_SCALE

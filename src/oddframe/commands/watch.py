@@ -1,0 +1,138 @@
+"""The verb `oddframe watch`."""
+
+import os
+import signal
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from oddframe.commands.options import (
+    MACHINE,
+    OUTPUT,
+    AsJson,
+    Backend,
+    BackendName,
+    Device,
+    Fps,
+    Numbers,
+    Precision,
+)
+from oddframe.commands.shown import duration, print_json, warn
+
+if TYPE_CHECKING:
+    from oddframe.watching.cameras import WatchPlan
+
+__all__ = ["watch"]
+
+
+def watch(
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(help="rtsp://, http(s)://, a camera's number or /dev/videoN, or files; or give --config."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="A run folder, a model bundle or the name of a shipped model.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything that is kept.")] = Path("watched"),
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="cameras.toml: cameras, their zones and budgets, sinks.")
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Play files as fast as they are scored, not at their own speed.")
+    ] = False,
+    zones: Annotated[
+        Path | None, typer.Option("--zones", help="TOML or JSON with polygons, armed hours and a cool-down.")
+    ] = None,
+    no_health: Annotated[
+        bool, typer.Option("--no-health", help="Also score what the camera's health says shows nothing.")
+    ] = False,
+    no_store: Annotated[
+        bool, typer.Option("--no-store", help="Keep JSON lines only: no database, no pictures.", rich_help_panel=OUTPUT)
+    ] = False,
+    no_pictures: Annotated[
+        bool, typer.Option("--no-pictures", help="Keep no pictures and no clips.", rich_help_panel=OUTPUT)
+    ] = False,
+    fps: Fps = None,
+    device: Device = "auto",
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Clips that run through the network at a time.",
+            show_default="one for each camera, at most 8; 8 with files",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    backend: Backend = BackendName.auto,
+    precision: Precision = Numbers.auto,
+    as_json: AsJson = False,
+) -> None:
+    """Watch cameras live, or files as if they were; events go to files, a database and whom you name."""
+    from oddframe.commands.watch_screen import watch_screen
+    from oddframe.terminal import console
+    from oddframe.watching.watch import watch as run_watch
+
+    stop = threading.Event()
+    plan = _plan(source, config, model, zones=zones, health=not no_health, fps=fps)
+    settings = replace(
+        plan.settings,
+        fast=fast,
+        store=plan.settings.store and not no_store,
+        pictures=plan.settings.pictures and not no_pictures,
+    )
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, lambda *_: stop.set())
+    with watch_screen(quiet=as_json) as on_look:
+        report = run_watch(
+            replace(plan, settings=settings),
+            out=out,
+            device=device,
+            batch_size=batch_size,
+            backend=backend.value,
+            precision=precision.value,
+            stop=stop,
+            on_start=warn,
+            on_look=on_look,
+        )
+    if as_json:
+        print_json(report)
+    else:
+        events = sum(camera.events for camera in report.cameras)
+        console.print(f"{events} events in {duration(report.seconds)}; results in [bold]{out}[/bold]")
+    if report.stopped:
+        _leave()
+
+
+def _leave() -> NoReturn:
+    """End the process: everything is written, and taking the interpreter down takes longer than the stop itself."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _plan(
+    source: list[str] | None,
+    config: Path | None,
+    model: str | None,
+    *,
+    zones: Path | None,
+    health: bool,
+    fps: float | None,
+) -> "WatchPlan":
+    from oddframe.watching.camera_file import read_camera_file
+    from oddframe.watching.cameras import WatchPlan, named_cameras
+    from oddframe.zone_settings import read_zones
+
+    if (source is None) == (config is None):
+        raise typer.BadParameter("Give SOURCE, or --config.")
+    if config is not None:
+        if zones is not None or not health or fps is not None:
+            raise typer.BadParameter(
+                "--zones, --no-health and --fps belong to SOURCE; the file has them for each camera"
+            )
+        return read_camera_file(config, model=model)
+    chosen = None if zones is None else read_zones(zones)
+    return WatchPlan(cameras=named_cameras(source or (), zones=chosen, health=health, fps=fps), model=model)

@@ -1,0 +1,1 @@
+"""How `oddframe watch` looks in a terminal."""

@@ -1,0 +1,1 @@
+"""The verb `oddframe watch`: cameras in, events out, for months."""

@@ -1,0 +1,226 @@
+import json
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from stream_server import StreamServer
+from stream_server import video as served
+
+from oddframe.core.arming import ArmedHours
+from oddframe.core.zones import Zones
+from oddframe.detect import score
+from oddframe.errors import InputError, SourceError, StoreError
+from oddframe.media.stream_address import stream_address
+from oddframe.scoring import Model
+from oddframe.sinks.json_lines import JsonLinesConfig
+from oddframe.store.reading import StoreReader
+from oddframe.watching.cameras import Camera, WatchPlan, WatchSettings, named_cameras
+from oddframe.watching.watched_camera import WatchedCamera
+from oddframe.watching.watcher import Watcher
+
+FAST = WatchSettings(fast=True)
+NOON_US = 1_790_000_000_000_000
+
+
+def plan(sources, settings=FAST, **common):
+    return WatchPlan(cameras=named_cameras(sources, **common), model="m", settings=settings)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def wait_until(holds, timeout_s=15.0):
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+class Running:
+    """A watcher in a thread; use it in a `with` block."""
+
+    def __init__(self, watcher):
+        self.watcher = watcher
+        self.thread = threading.Thread(target=watcher.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self.watcher
+
+    def __exit__(self, *_):
+        self.watcher.stop()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_file_is_watched_with_the_lines_that_scoring_it_writes(model, video, bright_from, tmp_path, fast):
+    path = video("door.mp4", frames=30, draw=bright_from(10, 20))
+    score(path, model, tmp_path / "scored")
+    Watcher(plan([path], WatchSettings(fast=fast)), {"m": model}, tmp_path / "watched").run()
+    told = (tmp_path / "watched" / "door.events.jsonl").read_bytes()
+    assert len(told.splitlines()) == 2
+    assert told == (tmp_path / "scored" / "door.events.jsonl").read_bytes()
+
+
+def test_several_files_share_batches_and_keep_their_own_events(model, video, bright_from, tmp_path):
+    paths = [video(f"{name}.mp4", frames=40, draw=bright_from(8 + name, 20 + 2 * name)) for name in range(5)]
+    score(paths, model, tmp_path / "scored")
+    model.scorer.batches = 0
+    Watcher(plan(paths), {"m": model}, tmp_path / "watched").run()
+    assert model.scorer.batches < 5 * 36
+    for name in range(5):
+        told = (tmp_path / "watched" / f"{name}.events.jsonl").read_bytes()
+        assert told == (tmp_path / "scored" / f"{name}.events.jsonl").read_bytes()
+        assert told
+
+
+def test_the_database_has_the_event_with_its_picture_and_clip(model, video, bright_from, tmp_path):
+    path = video("door.mp4", frames=40, draw=bright_from(10, 20))
+    now = iter(range(NOON_US, NOON_US + 10**9, 1000))
+    Watcher(plan([path]), {"m": model}, tmp_path, now_us=lambda: next(now)).run()
+    reader = StoreReader(tmp_path)
+    (stored,) = reader.events()
+    assert stored.alert.event.phase == "end"
+    assert stored.alert.seen_us - stored.alert.start_us == 900_000
+    assert (tmp_path / stored.alert.snapshot).read_bytes()[:2] == b"\xff\xd8"
+    assert b"ftyp" in (tmp_path / stored.alert.clip).read_bytes()[:16]
+    spans = reader.scores("door", NOON_US, NOON_US + 10**8)
+    assert max(span.peak for span in spans) == pytest.approx(0.75, abs=0.05)
+    reader.close()
+
+
+def test_no_pictures_are_kept_where_none_are_wanted(model, video, bright_from, tmp_path):
+    path = video("door.mp4", frames=30, draw=bright_from(10, 20))
+    Watcher(plan([path], WatchSettings(fast=True, pictures=False)), {"m": model}, tmp_path).run()
+    assert not [one for one in tmp_path.rglob("*") if one.suffix in (".jpg", ".mp4") and one != path]
+    assert StoreReader(tmp_path).events()
+
+
+def test_without_a_database_there_are_lines_all_the_same(model, video, bright_from, tmp_path):
+    path = video("door.mp4", frames=30, draw=bright_from(10, 20))
+    Watcher(plan([path], WatchSettings(fast=True, store=False)), {"m": model}, tmp_path / "out").run()
+    assert [one.name for one in (tmp_path / "out").iterdir() if one.is_file()] == ["door.events.jsonl"]
+    assert len(lines(tmp_path / "out" / "door.events.jsonl")) == 2
+
+
+def test_a_file_that_cannot_be_scored_does_not_stop_the_others(model, video, bright_from, tmp_path, monkeypatch):
+    good = video("good.mp4", frames=30, draw=bright_from(10, 20))
+    bad = video("bad.mp4", frames=30, draw=bright_from(10, 20))
+
+    def judge(camera, score, spent_s):
+        if camera.name == "bad":
+            raise ZeroDivisionError("of all things")
+        return judged(camera, score, spent_s)
+
+    judged = WatchedCamera.judge
+    monkeypatch.setattr(WatchedCamera, "judge", judge)
+    watcher = Watcher(plan([bad, good]), {"m": model}, tmp_path / "out")
+    with pytest.raises(SourceError, match=r"bad crashed: ZeroDivisionError: of all things"):
+        watcher.run()
+    assert len(lines(tmp_path / "out" / "good.events.jsonl")) == 2
+    assert {one.name: str(one.state.phase) for one in watcher.views()} == {"bad": "failed", "good": "ended"}
+
+
+def test_every_camera_has_the_model_and_the_budget_of_its_own(model, video, bright_from, tmp_path):
+    path = video("door.mp4", frames=30, draw=bright_from(10, 20))
+    deaf = Model(model.bundle, type(model.scorer)(model.scorer.threshold / 100, 3))
+    cameras = (
+        Camera(name="deaf", address=stream_address(path), model="deaf"),
+        Camera(name="keen", address=stream_address(path), false_alarms="2/hour"),
+    )
+    watcher = Watcher(WatchPlan(cameras=cameras, model="m", settings=FAST), {"m": model, "deaf": deaf}, tmp_path)
+    watcher.run()
+    assert (tmp_path / "deaf.events.jsonl").read_text() == ""
+    keen, plain = (one.calibration for one in reversed(watcher._cameras))
+    assert keen.budget == "2/hour"
+    assert keen.threshold != plain.threshold
+
+
+def test_a_budget_needs_scores_of_normal_footage(model, video, tmp_path):
+    bare = Model(replace(model.bundle, normal=None), model.scorer)
+    with pytest.raises(InputError, match=r"'a'.*oddframe calibrate"):
+        Watcher(plan([video()], false_alarms="2/hour"), {"m": bare}, tmp_path)
+
+
+def test_two_watchers_cannot_use_one_folder(model, video, tmp_path):
+    watcher = Watcher(plan([video(frames=20)]), {"m": model}, tmp_path / "out")
+    with pytest.raises(StoreError):
+        Watcher(plan([video("b.mp4")]), {"m": model}, tmp_path / "out")
+    watcher.run()
+
+
+@pytest.fixture
+def live(video, bright_from):
+    """A camera that shows something unusual from its second second on, and then nothing any more."""
+    path = video("live.ts", frames=30, draw=bright_from(20, 99))
+    with StreamServer(served(path, holds=True)) as server:
+        yield server.url()
+
+
+def camera(address, **more):
+    return Camera(name="yard", address=stream_address(address), **more)
+
+
+def watch_live(model, address, out, now_us=None, settings=None, **more):
+    one = WatchPlan(cameras=(camera(address, **more),), model="m", settings=settings or WatchSettings())
+    return Running(Watcher(one, {"m": model}, out, **({} if now_us is None else {"now_us": now_us})))
+
+
+def test_a_live_event_is_told_at_once_and_closed_by_a_stop(model, live, tmp_path):
+    settings = WatchSettings(sinks={"log": JsonLinesConfig(path=tmp_path / "log.jsonl")})
+    with watch_live(model, live, tmp_path / "out", settings=settings) as watcher:
+        wait_until(lambda: (tmp_path / "log.jsonl").exists())
+        assert lines(tmp_path / "log.jsonl")[0]["phase"] == "start"
+        (shown,) = watcher.views()
+        assert (shown.open_event, shown.events) == (True, 1)
+        began_s = time.monotonic()
+        watcher.stop()
+    assert time.monotonic() - began_s < 2
+    assert [one["phase"] for one in lines(tmp_path / "out" / "yard.events.jsonl")][-1] == "end"
+    reader = StoreReader(tmp_path / "out")
+    (stored,) = reader.events()
+    assert stored.alert.event.phase == "end"
+    assert (tmp_path / "out" / stored.alert.snapshot).exists()
+    assert (tmp_path / "out" / stored.alert.clip).stat().st_size > 500
+    assert stored.alert.start_us > NOON_US - 10**14
+    reader.close()
+
+
+NIGHT = ArmedHours.parse(["00:00-06:00"], "UTC")
+
+
+@pytest.mark.parametrize(("hour", "told"), [(3, True), (12, False)])
+def test_alarms_are_told_in_armed_hours_only(model, live, tmp_path, hour, told):
+    clock = lambda: 1_790_000_000_000_000 // 86_400_000_000 * 86_400_000_000 + hour * 3_600_000_000  # noqa: E731
+    with watch_live(model, live, tmp_path, now_us=clock, zones=Zones(armed=NIGHT)) as watcher:
+        wait_until(lambda: (watcher.views()[0].score or 0) > 0.5)
+        time.sleep(1.0)
+    assert (tmp_path / "yard.events.jsonl").exists() == told
+
+
+def test_an_event_that_goes_on_when_the_hours_begin_starts_then(model, live, tmp_path):
+    midnight_us = 1_790_000_000_000_000 // 86_400_000_000 * 86_400_000_000
+    night = threading.Event()
+    clock = lambda: midnight_us + (1 if night.is_set() else -1) * 3_600_000_000  # noqa: E731
+    with watch_live(model, live, tmp_path, now_us=clock, zones=Zones(armed=NIGHT)) as watcher:
+        wait_until(lambda: (watcher.views()[0].score or 0) > 0.5)
+        night.set()
+        wait_until(lambda: (tmp_path / "yard.events.jsonl").exists())
+    phases = [one["phase"] for one in lines(tmp_path / "yard.events.jsonl")]
+    assert (phases[0], phases[-1]) == ("start", "end")
+
+
+def test_a_camera_that_cannot_be_reached_is_no_end(model, video, bright_from, tmp_path):
+    path = video("door.mp4", frames=30, draw=bright_from(10, 20))
+    cameras = (camera("rtsp://bob:geheim@127.0.0.1:9/none"), *named_cameras([path]))
+    watcher = Watcher(WatchPlan(cameras=cameras, model="m", settings=FAST), {"m": model}, tmp_path)
+    with Running(watcher):
+        wait_until(lambda: str(watcher.views()[1].state.phase) == "ended")
+        wait_until(lambda: watcher.views()[0].state.error is not None)
+        (yard, _) = watcher.views()
+        assert str(yard.state.phase) in ("waiting", "connecting")
+        assert "geheim" not in str(yard)
+    assert len(lines(tmp_path / "door.events.jsonl")) == 2

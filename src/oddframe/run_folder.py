@@ -6,6 +6,8 @@ checkpoint/     where the training stands
 first_pass/     the same of the pass that looks for odd footage, where there is one
 cache/          decoded frames
 curves.png      losses
+footage.json    which of the footage was used, and what in it is unlike the rest
+report.html     all of it as a page
 bundle/         the trained model
 """
 
@@ -38,6 +40,8 @@ class RunFolder:
         self.bundle = self.path / "bundle"
         self.curves = self.path / "curves.png"
         self.log = self.path / "log.jsonl"
+        self.footage = self.path / "footage.json"
+        self.report = self.path / "report.html"
         self.first_pass = self.path / "first_pass"
         self._settings = self.path / "settings.json"
         self._next = self.path / "settings.next.json"
@@ -83,7 +87,8 @@ class RunFolder:
             for folder in (self.checkpoint, self.first_pass):
                 if folder.exists():
                     shutil.rmtree(folder)
-            self.log.unlink(missing_ok=True)
+            for file in (self.log, self.footage, self.report):
+                file.unlink(missing_ok=True)
             write_json(self._settings, {**facts, "settings": settings.as_dict()})
             self._next.unlink()
         except OutputError:
@@ -131,6 +136,23 @@ class RunFolder:
                 os.truncate(self.log, length)
             except OSError as error:
                 raise output_error(self.log, error) from error
+
+    def read_footage(self) -> dict[str, Any] | None:
+        """Which of the footage was used and what of it was odd; None where that was not kept, as by earlier versions.
+
+        Returns:
+            ``stretches`` that were used, ``odd`` ones that are unlike the rest, and whether those were ``dropped``.
+
+        Raises:
+            RunError: If it cannot be read.
+        """
+        try:
+            found: dict[str, Any] = json.loads(self.footage.read_text())
+            return {name: found[name] for name in ("stretches", "odd", "dropped")}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{self.footage} must say which footage was used, but cannot be read: {error}") from error
 
     def entries(self) -> list[dict[str, Any]]:
         """What was logged; a line that a kill cut short is left out."""

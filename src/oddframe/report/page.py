@@ -1,0 +1,82 @@
+"""From templates and facts to one HTML file that needs nothing else, and may do nothing else.
+
+Style and scripts are written into the file and named in its content security policy by their hashes; pictures are
+addresses of themselves. So it loads nothing, and text from a file's name that got into the page could run nothing.
+"""
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+from oddframe import __version__
+from oddframe.media.overlay import clock_text
+
+__all__ = ["rendered"]
+
+_SCRIPTS = ("chart.js", "viewer.js", "page.js")
+_STYLE = "page.css"
+
+
+def rendered(template: str, **facts: Any) -> str:
+    """A page.
+
+    Args:
+        template: The template's file name.
+        facts: What it shows; all text in it is escaped.
+    """
+    style, script = _static(_STYLE), "".join(map(_static, _SCRIPTS))
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    page = _environment().get_template(template)
+    return page.render(facts, style=style, script=script, policy=policy, version=__version__)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("oddframe.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"clock": clock_text, "rarity": rarity, "plural": plural}
+    return environment
+
+
+@cache
+def _static(name: str) -> str:
+    return (files("oddframe.report") / "static" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def rarity(surprise: float) -> str:
+    """How rare something is among normal frames, from -log10 of the share of them that reach as far."""
+    if surprise >= 6:
+        return "beyond 1 in a million"
+    odds = 10**surprise
+    digits = 10 ** max(0, len(str(int(odds))) - 2)
+    return "as usual" if odds < 2 else f"1 in {round(odds / digits) * digits:,}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}" if count else f"no {many or one + 's'}"
+
+
+def length_text(seconds: float) -> str:
+    """A length of time as people say it."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,262 @@
+"""The page of a training: what it learned from, how it went, and what it makes of its footage."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from oddframe.bundle import Bundle, read_bundle
+from oddframe.config import Settings
+from oddframe.core.clips import clip_span
+from oddframe.core.records import Pixels
+from oddframe.data.cache import FrameCache
+from oddframe.errors import RunError
+from oddframe.files import write_text
+from oddframe.media.overlay import blend_heat, heat_layer
+from oddframe.model.network import Network
+from oddframe.report.histogram import histogram
+from oddframe.report.normal_examples import training_clips
+from oddframe.report.page import length_text, plural, rendered
+from oddframe.report.pictures import data_uri, resized
+from oddframe.report.training_samples import PATCHES, Centre, Sample, Seen, look
+from oddframe.run_folder import RunFolder
+from oddframe.runtime.torch_scorer import TorchScorer, pick_device
+
+__all__ = ["write_training_page"]
+
+LOSSES = {
+    "appearance": "Rebuilding the first frame",
+    "motion": "Predicting the change",
+    "cluster": "Distance from the centres",
+    "repulsion": "Counter-examples kept away",
+}
+CAPTIONS = {
+    "x0": "x0: first frame",
+    "x̂0": "x̂0: rebuilt",
+    "x̂4": "x̂4: rebuilt",
+    "Δ": "Δ: what changed",
+    "Δ̂": "Δ̂: change predicted",
+    "x4": "x4: last frame",
+    "predicted": "predicted x4",
+    "error": "error",
+    "attention": "attention",
+    "cluster": "distance from clusters",
+}
+_MAPS = ("error", "attention", "cluster")
+_SHARP = 0.995
+"""Maps are shown half hot at this quantile over all clips shown."""
+_WIDTH, _PATCH, _APART = 240, 56, 4
+_MOST_ODD = 12
+_MOST_LOGGED = 4_000
+
+Map = npt.NDArray[np.float32]
+
+
+def write_training_page(path: Path, *, device: str = "auto") -> Path:
+    """Write ``report.html`` into a run folder; returns its path.
+
+    Args:
+        path: The run folder.
+        device: "auto", "cpu" or a GPU such as "cuda:0".
+
+    Raises:
+        RunError: If the run cannot be read.
+        BundleError: If its model cannot be.
+        OutputError: If the page cannot be written.
+    """
+    run = RunFolder(path)
+    settings, facts = run.read_settings()
+    bundle = read_bundle(run.bundle)
+    notices: list[str] = []
+    seen = Seen((), (), 0)
+    odd: list[dict[str, Any]] = []
+    used = run.read_footage()
+    cache = None
+    try:
+        network = Network.of(bundle.network).to(pick_device(device))
+        clips = training_clips(run, network)
+    except RunError as error:
+        notices.append(f"No clips and no atlas: {error}.")
+    else:
+        cache, seen = clips.cache, look(network, clips)
+        odd = _odd(used, cache, TorchScorer(network, pick_device(device), 1), bundle)
+    if used is None:
+        notices.append("Which footage was odd was not kept: the training is of an earlier version.")
+    losses, scales = _losses(run.entries()), _scales(seen.samples)
+    content = rendered(
+        "training.html",
+        name=path.resolve().name,
+        verdict=_verdict(settings, bundle, used),
+        tiles=_tiles(settings, bundle, cache),
+        notices=[*notices, *bundle.calibration.notices],
+        losses=[_still(name, losses[name]) for name in LOSSES if name in losses],
+        histogram=None if bundle.normal is None else histogram(bundle.normal.raw, bundle.calibration),
+        calibration=bundle.calibration,
+        samples=[_shown(sample, scales) for sample in seen.samples],
+        atlas=[_centre(one, settings.network.width / settings.network.height) for one in seen.centres],
+        clips=seen.clips,
+        odd=odd[:_MOST_ODD],
+        odd_more=max(0, len(odd) - _MOST_ODD),
+        odd_known=used is not None,
+        dropped=bool(used and used["dropped"]),
+        settings=_settings(settings, facts, bundle),
+        data={"charts": losses},
+    )
+    write_text(run.report, content)
+    return run.report
+
+
+def _verdict(settings: Settings, bundle: Bundle, used: Mapping[str, Any] | None) -> str:
+    odd = 0 if used is None else len(used["odd"])
+    found = f" {plural(odd, 'stretch', 'stretches')} of the footage {'is' if odd == 1 else 'are'} unlike the rest."
+    found = "" if used is None else found.replace(" no ", " No ")
+    return (
+        f"{settings.training.steps:,} steps; the threshold is for {bundle.calibration.budget} false alarms, set on "
+        f"{length_text(3600 * bundle.calibration.hours)} of normal footage.{found}"
+    )
+
+
+def _tiles(settings: Settings, bundle: Bundle, cache: FrameCache | None) -> list[tuple[str, str, str]]:
+    calibration, network = bundle.calibration, settings.network
+    tiles = [("Steps", f"{settings.training.steps:,}", f"of {settings.training.batch_size} clips")]
+    if cache is not None:
+        sources = len({stretch.source for stretch in cache.stretches})
+        tiles.append(("Footage", length_text(len(cache) / cache.rate_fps), plural(sources, "recording")))
+    between = f"{calibration.threshold_low:.3g} to {calibration.threshold_high:.3g}"
+    tiles.append(("Threshold", f"{calibration.threshold:.3g}", f"raw score, 95 %: {between}"))
+    tiles.append(("False alarms", calibration.budget, "agreed to"))
+    size = f"{bundle.network.parameters / 1e6:.2f} M"
+    tiles.append(("Network", size, f"parameters; {network.width} x {network.height}, {network.colour}"))
+    return tiles
+
+
+def _losses(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A chart for each loss in the log."""
+    trained = [entry for entry in entries if "held_out" not in entry and entry["phase"] != "centres"]
+    held_out = [entry for entry in entries if "held_out" in entry]
+    marks = [entry["step"] for entry in entries if entry["phase"] == "centres"]
+    every = max(1, -(-len(trained) // _MOST_LOGGED))
+    charts = {}
+    for name in LOSSES:
+        points = [(entry["step"], entry[name]) for entry in trained[::every] if entry.get(name, 0) > 0]
+        dots = [(one["step"], one["held_out"][name]) for one in held_out if one["held_out"].get(name, 0) > 0]
+        if not points:
+            continue
+        charts[name] = {
+            "log": True,
+            "group": "losses",
+            "from": 0,
+            "to": trained[-1]["step"],
+            "marks": marks,
+            "x": [step for step, _ in points],
+            "y": [float(f"{value:.5g}") for _, value in points],
+            "dots": {"x": [step for step, _ in dots], "y": [float(f"{value:.5g}") for _, value in dots]},
+        }
+    return charts
+
+
+def _still(name: str, chart: Mapping[str, Any]) -> dict[str, Any]:
+    """A loss on a logarithmic axis in a box of 1000 x 200, for paper and where there is no script."""
+    x, level = np.array(chart["x"], dtype=np.float64), np.log10(chart["y"])
+    low, high = float(level.min()), float(level.max())
+    chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), 600)).astype(int))
+    across, down = x / max(chart["to"], 1) * 1000, 195 - (level - low) / max(high - low, 1e-9) * 190
+    path = "".join(f"{'L' if number else 'M'}{across[at]:.1f} {down[at]:.1f}" for number, at in enumerate(chosen))
+    ends = {"low": f"{10**low:.2g}", "high": f"{10**high:.2g}", "end": chart["to"]}
+    return {"name": name, "title": LOSSES[name], "path": path, **ends}
+
+
+def _scales(samples: Sequence[Sample]) -> dict[str, float]:
+    """The level of each kind of map, and of changes, that is shown half hot or whole."""
+    scales = {}
+    for name in (*_MAPS, "Δ"):
+        values = [np.abs(sample.steps[name]).ravel() for sample in samples if name in sample.steps]
+        if values:
+            scales[name] = max(float(np.quantile(np.concatenate(values), _SHARP)), 1e-12)
+    return scales
+
+
+def _shown(sample: Sample, scales: Mapping[str, float]) -> dict[str, Any]:
+    """A clip's steps as pictures."""
+    height, width = sample.steps["x0"].shape[:2]
+    size = (_WIDTH, max(1, round(_WIDTH * height / width)))
+    pictures = []
+    for name, caption in CAPTIONS.items():
+        if name not in sample.steps:
+            continue
+        values = sample.steps[name]
+        if name in _MAPS:
+            picture = heat_layer(values[..., 0], size, scales[name])[..., :3]
+        elif name in ("Δ", "Δ̂"):
+            # No change is grey; both on one scale.
+            picture = resized(_grey(0.5 + values / (2 * scales["Δ"])), size[0])
+        else:
+            picture = resized(_grey(values), size[0])
+        pictures.append({"caption": caption, "src": data_uri(np.ascontiguousarray(picture), 62)})
+    told = {"what": sample.what, "source": sample.source, "time_s": sample.time_s, "raw": f"{sample.raw:.3g}"}
+    return {**told, "pictures": pictures, "size": size}
+
+
+def _grey(values: Map) -> Pixels:
+    picture: Pixels = np.rint(np.clip(values, 0.0, 1.0) * 255).astype(np.uint8)
+    return picture
+
+
+def _centre(centre: Centre, aspect: float) -> dict[str, Any]:
+    """A cluster centre as pictures: where in the frame, and a row of examples."""
+    size = (90, max(1, round(90 / aspect)))
+    where = heat_layer(centre.where, size, max(float(centre.where.max()) / 3, 1e-6))[..., :3]
+    row = np.zeros((_PATCH, PATCHES * (_PATCH + _APART) - _APART, 4), np.uint8)
+    for number, patch in enumerate(centre.patches):
+        place = slice(number * (_PATCH + _APART), number * (_PATCH + _APART) + _PATCH)
+        row[:, place, :3], row[:, place, 3] = resized(patch, _PATCH, _PATCH), 255
+    return {
+        "number": centre.number + 1,
+        "share": centre.share,
+        "where": data_uri(np.ascontiguousarray(where), 50),
+        "size": size,
+        "row": data_uri(row, 62) if len(centre.patches) else None,
+        "row_size": (row.shape[1], _PATCH),
+        "examples": len(centre.patches),
+    }
+
+
+def _odd(
+    used: Mapping[str, Any] | None, cache: FrameCache, scorer: TorchScorer, bundle: Bundle
+) -> list[dict[str, Any]]:
+    """The odd stretches of the footage, the oddest first, with the clip in the middle of each."""
+    if used is None:
+        return []
+    interval = bundle.network.config.interval
+    found: list[dict[str, Any]] = []
+    for one in sorted(used["odd"], key=lambda one: -one["score"]):
+        told = {name: one[name] for name in ("source", "start_s", "end_s", "score")}
+        if len(found) < _MOST_ODD:
+            middle = (one["begin"] + one["end"] - clip_span(interval)) // 2
+            first = int(np.clip(middle, 0, len(cache) - clip_span(interval)))
+            clip = cache.take(first + np.arange(5) * interval)
+            picture = np.repeat(clip[4], 3, axis=2) if clip.shape[3] == 1 else clip[4]
+            hot = blend_heat(picture, scorer.score(clip[None]).maps[0], bundle.calibration.map_level)
+            told |= {"src": data_uri(resized(hot, 320), 62), "size": (320, round(320 * hot.shape[0] / hot.shape[1]))}
+        found.append(told)
+    return found
+
+
+def _settings(settings: Settings, facts: Mapping[str, Any], bundle: Bundle) -> list[tuple[str, str]]:
+    """What decided the training, as names and values."""
+    network, training, data = settings.network, settings.training, settings.data
+    return [
+        ("Recordings", ", ".join(Path(one).name for one in facts["normal"])),
+        ("Frame rate", f"{bundle.rate_fps:.4g} per second"),
+        ("Held out", f"{data.hold_out:.0%}"),
+        ("Streams", " and ".join(name for name in ("appearance", "motion") if getattr(network, name))),
+        ("Channels", f"{network.channels}, decoders {network.decoder_channels or network.channels}"),
+        ("Clusters", str(network.clusters)),
+        ("Fusion", network.fusion),
+        ("Steps", f"{training.pretrain_steps:,} before there are centres, {training.joint_steps:,} after"),
+        ("Learning rate", f"{training.learning_rate:g}, {training.schedule}"),
+        ("Seed", str(training.seed)),
+        ("Trained with", f"Oddframe {facts.get('oddframe', 'of an unknown version')}"),
+    ]

@@ -1,0 +1,163 @@
+"""What happens, told to every browser that listens; a slow one is told less, and holds up nobody."""
+
+import asyncio
+import contextlib
+import json
+from collections import deque
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+__all__ = ["EventHub", "Listener"]
+
+MOST_LISTENERS = 500
+MOST_WAITING = 50
+"""Messages that wait for one listener; beyond it the oldest go, and it is told to look for itself."""
+
+_ALIVE_S = 15.0
+"""So that proxies and clients see that the connection lives."""
+
+_STUCK_S = 20.0
+"""A listener that takes nothing for so long is left."""
+
+
+class Listener:
+    """What waits for one browser: the latest status, and messages in order."""
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.closed = False
+        self._status: bytes | None = None
+        self._waiting: deque[bytes] = deque()
+        self._missed = False
+
+    def put(self, message: bytes, *, latest_only: bool) -> None:
+        """Have it told; never waits."""
+        if latest_only:
+            self._status = message
+        else:
+            self._waiting.append(message)
+            if len(self._waiting) > MOST_WAITING:
+                self._waiting.popleft()
+                self._missed = True
+        self.wake.set()
+
+    def take(self) -> bytes:
+        """All that waits, as one piece; empty where nothing does."""
+        self.wake.clear()
+        parts = [_message("changed", {"what": "events"})] if self._missed else []
+        parts += self._waiting
+        if self._status is not None:
+            parts.append(self._status)
+        self._waiting.clear()
+        self._status, self._missed = None, False
+        return b"".join(parts)
+
+
+class EventHub:
+    """Tells all listeners. `publish` may be called by any thread, the other methods belong to the event loop."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def open(self) -> None:
+        """Begin, in the event loop that serves."""
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
+
+    def publish(self, kind: str, values: Any, *, latest_only: bool = False) -> None:
+        """Tell everybody.
+
+        Args:
+            kind: Name of the message: "status", "event", "changed".
+            values: What JSON has.
+            latest_only: Whether a later one takes the place of one that waits.
+        """
+        if self._loop is None or self._closed:
+            return
+        message = _message(kind, values)
+        with contextlib.suppress(RuntimeError):
+            # The loop may end at any moment.
+            self._loop.call_soon_threadsafe(self._spread, message, latest_only)
+
+    def listen(self) -> Listener | None:
+        """One listener more; None where there are too many."""
+        if self._closed or len(self._listeners) >= MOST_LISTENERS:
+            return None
+        listener = Listener()
+        self._listeners.add(listener)
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """One less."""
+        self._listeners.discard(listener)
+
+    def close(self) -> None:
+        """Let all of them go."""
+        self._closed = True
+        for listener in self._listeners:
+            listener.closed = True
+            listener.wake.set()
+
+    def close_soon(self) -> None:
+        """The same from any thread."""
+        self._closed = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self.close)
+
+    def _spread(self, message: bytes, latest_only: bool) -> None:
+        for listener in self._listeners:
+            listener.put(message, latest_only=latest_only)
+
+
+class EventStream:
+    """An answer that goes on for as long as somebody listens (server-sent events)."""
+
+    def __init__(self, hub: EventHub, listener: Listener) -> None:
+        self._hub, self._listener = hub, listener
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        gone = asyncio.create_task(_gone(receive))
+        listener = self._listener
+        gone.add_done_callback(lambda _: listener.wake.set())
+        headers = [
+            (b"content-type", b"text/event-stream"),
+            (b"cache-control", b"no-store"),
+            (b"x-accel-buffering", b"no"),
+        ]
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            # A first line at once: proxies and browsers then know that it is open.
+            await send({"type": "http.response.body", "body": b"retry: 2000\n\n", "more_body": True})
+            while not (listener.closed or gone.done()):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_ALIVE_S):
+                        await listener.wake.wait()
+                body = listener.take() or b":\n\n"
+                async with asyncio.timeout(_STUCK_S):
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except (TimeoutError, OSError):
+            # It reads nothing, or is gone.
+            return
+        finally:
+            gone.cancel()
+            self._hub.leave(listener)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _message(kind: str, values: Any) -> bytes:
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return f"event: {kind}\ndata: {text}\n\n".encode()

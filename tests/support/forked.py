@@ -76,8 +76,9 @@ class Commands:
                 comes in this training step), ``signal`` (which one, SIGKILL when left out), ``operation`` and
                 ``folder`` (killed at this file operation under it), ``full`` and ``folder`` (from this operation on
                 the disk is full), ``unreadable`` (a
-                file that the system refuses to open), ``without`` (a package that is not installed). ``curves`` is
-                no trouble but time: only with it a training draws its losses.
+                file that the system refuses to open), ``without`` (a package that is not installed). ``curves`` and
+                ``graph`` are no trouble but time: only with the one a training draws its losses and writes its page,
+                only with the other it exports its network.
         """
         assert self._program.stdin is not None
         assert self._program.stdout is not None
@@ -117,7 +118,7 @@ def _warm_up() -> None:
         with VideoWriter(normal, 10.0, (64, 48)) as video:
             for number in range(60):
                 video.write(walk(number))
-        train(normal, Path(folder) / "run", settings=tiny_settings())
+        train(normal, Path(folder) / "run", settings=tiny_settings(), export=False)
         score(normal, Path(folder) / "run", Path(folder) / "out")
 
 
@@ -157,6 +158,7 @@ def _make_trouble(
     unreadable: str | None = None,
     without: str | None = None,
     curves: bool = False,
+    graph: bool = False,
 ) -> None:
     import dying
 
@@ -176,6 +178,9 @@ def _make_trouble(
         sys.modules[without] = None  # type: ignore[assignment]
     if not curves:
         oddframe.training.save_loss_curves = lambda path, entries: None
+        oddframe.training.write_training_page = lambda path, **_: path
+    if not graph:
+        oddframe.training.add_graph = lambda folder, bundle, cache: ()
 
 
 def _signal_at(phase: str, done: int, number: int) -> None:

@@ -1,0 +1,104 @@
+"""Workers as processes of this machine."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import NamedTuple, Protocol
+
+from oddframe.archive.crew import Lost
+from oddframe.archive.tasks import Task
+from oddframe.archive.worker import Outcome
+
+__all__ = ["LocalCrew"]
+
+
+class _Scores(Protocol):
+    def score(self, task: Task) -> Outcome: ...
+
+
+class _Hand(NamedTuple):
+    """A worker's process and the line to it."""
+
+    process: BaseProcess
+    line: Connection
+
+
+class LocalCrew:
+    """Processes of this machine, each with a worker in it.
+
+    Args:
+        make: Makes a worker, in its process.
+        size: How many.
+        threads: Threads that each computes with.
+    """
+
+    def __init__(self, make: Callable[[], _Scores], size: int, threads: int) -> None:
+        self.size = size
+        self._make, self._threads = make, threads
+        self._hands: dict[int, _Hand] = {}
+        self._tasks: dict[int, Task] = {}
+
+    def give(self, slot: int, task: Task) -> None:
+        """See `Crew.give`."""
+        if slot not in self._hands:
+            self._hands[slot] = self._started()
+        self._tasks[slot] = task
+        with suppress(OSError):  # It died while idle; `wait` hears of it.
+            self._hands[slot].line.send(task)
+
+    def wait(self) -> tuple[int, Outcome | Lost]:
+        """See `Crew.wait`."""
+        busy = {slot: self._hands[slot] for slot in self._tasks}
+        ready = wait([one for hand in busy.values() for one in (hand.line, hand.process.sentinel)])
+        slot, hand = next((s, h) for s, h in busy.items() if h.line in ready or h.process.sentinel in ready)
+        task = self._tasks.pop(slot)
+        try:
+            # What it said before it died counts.
+            outcome: Outcome = hand.line.recv()
+        except (EOFError, OSError):
+            hand.process.join()
+            del self._hands[slot]
+            return slot, Lost(task, _ended(hand.process.exitcode))
+        return slot, outcome
+
+    def close(self) -> None:
+        """See `Crew.close`."""
+        for hand in self._hands.values():
+            hand.process.kill()
+        for hand in self._hands.values():
+            hand.process.join()
+            hand.line.close()
+        self._hands.clear()
+
+    def _started(self) -> _Hand:
+        # Not forked: libraries with threads do not survive that.
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._make, self._threads), daemon=True)
+        process.start()
+        theirs.close()
+        return _Hand(process, ours)
+
+
+def _work(line: Connection, make: Callable[[], _Scores], threads: int) -> None:
+    """Be a worker until nobody gives work any more."""
+    # Ctrl-C goes to all processes of a terminal: the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    worker = make()
+    try:
+        while True:
+            line.send(worker.score(line.recv()))
+    except (EOFError, OSError):
+        return
+
+
+def _ended(code: int | None) -> str:
+    """How a process ended, as people say it."""
+    if code is not None and code < 0:
+        return f"its process was killed by {signal.Signals(-code).name}"
+    return f"its process ended with exit code {code}"

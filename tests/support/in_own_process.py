@@ -1,0 +1,24 @@
+"""What tests have done in a process of its own: there this file can be imported, and a test file cannot."""
+
+import sys
+
+from oddframe.speed.memory import peak_rss_mb
+
+
+def fill(megabytes: int) -> tuple[int, float]:
+    """Use some memory; how much of it, and the process's peak in MB."""
+    filled = bytearray(b"x" * (megabytes * 10**6))
+    return len(filled), peak_rss_mb()
+
+
+def refuse(error: Exception) -> None:
+    """Fail with an error."""
+    raise error
+
+
+def modules_of_measuring() -> set[str]:
+    """What is imported for measuring."""
+    import oddframe.benching
+    import oddframe.speed.measuring  # noqa: F401
+
+    return set(sys.modules)

@@ -1,0 +1,122 @@
+"""Trains in several processes that talk to each other, as torchrun starts them: run as a program it forks them.
+
+What is heavy is imported once, before the fork. Each process says at the end what its weights are.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Together:
+    """How processes left that were started together.
+
+    Attributes:
+        codes: Their exit codes; below 0 the signal that killed one.
+        weights: A hash of the weights that each had after its last step; None where it had none.
+        out: What each wrote to standard output.
+        err: What each wrote to standard error.
+    """
+
+    codes: list[int]
+    weights: list[str | None]
+    out: list[str]
+    err: list[str]
+
+
+def train_together(processes: int, place: Path, *arguments: str | Path, killed_in: int | None = None) -> Together:
+    """Run ``oddframe train`` in so many processes; where wanted all are killed in a training step."""
+    place.mkdir()
+    order = {"place": str(place), "arguments": [str(one) for one in arguments], "killed_in": killed_in}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "NO_COLOR": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    told = subprocess.run(
+        [sys.executable, __file__, str(processes), json.dumps(order)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert told.returncode == 0, told.stderr
+
+    def each(name: str) -> list[str | None]:
+        paths = [place / f"{rank}.{name}" for rank in range(processes)]
+        return [path.read_text() if path.exists() else None for path in paths]
+
+    return Together(json.loads(told.stdout), each("weights"), each("out"), each("err"))  # type: ignore[arg-type]
+
+
+def _main(processes: int, order: dict[str, Any]) -> None:
+    import oddframe.training  # noqa: F401
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in range(processes):
+        child = os.fork()
+        if not child:
+            _be(rank, processes, port, order)
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    sys.stdout.write(json.dumps(codes))
+
+
+def _be(rank: int, processes: int, port: int, order: dict[str, Any]) -> None:
+    place = Path(order["place"])
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(place / f"{rank}.{name}", os.O_WRONLY | os.O_CREAT), number)
+    told = {"RANK": rank, "WORLD_SIZE": processes, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in told.items()})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _watch(place / f"{rank}.weights", order["killed_in"])
+    sys.argv = ["oddframe", "train", *order["arguments"]]
+    code = 1
+    try:
+        from oddframe.cli import main
+
+        main()
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _watch(weights: Path, killed_in: int | None) -> None:
+    """Leave out what is only for people, note the weights, and die where that is wanted."""
+    import oddframe.training
+    from oddframe.model.trainer import Trainer
+    from oddframe.training_loop import TrainingLoop
+
+    oddframe.training.save_loss_curves = lambda path, entries: None
+    oddframe.training.write_training_page = lambda path, **_: path  # type: ignore[assignment]
+    oddframe.training.add_graph = lambda *_: ()
+    going, stepping = TrainingLoop.go, Trainer.train_step
+
+    def go(self: TrainingLoop) -> dict[str, float]:
+        losses = going(self)
+        digest = hashlib.sha256()
+        for name, value in self.trainer.network.state_dict().items():
+            digest.update(name.encode() + value.contiguous().numpy().tobytes())
+        weights.write_text(digest.hexdigest())
+        return losses
+
+    def train_step(self: Trainer, *batch: Any, **more: Any) -> Any:
+        if self.step == killed_in:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return stepping(self, *batch, **more)
+
+    TrainingLoop.go, Trainer.train_step = go, train_step  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]), json.loads(sys.argv[2]))

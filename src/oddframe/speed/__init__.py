@@ -1,0 +1,1 @@
+"""How fast this machine is: what is measured, each measurement in a process of its own."""

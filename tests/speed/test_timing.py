@@ -1,0 +1,38 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddframe.speed.timing import p95, rate, repeated
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1))
+def test_at_most_one_in_twenty_lies_above_the_95th_percentile(values):
+    found = p95(values)
+    assert found in values
+    assert sum(value > found for value in values) <= 0.05 * len(values)
+    assert sum(value >= found for value in values) > 0.05 * len(values) or len(values) == 1
+
+
+def test_a_rate_is_that_of_the_median_time():
+    assert rate(8, [0.1, 0.5, 9.0]) == 16.0
+
+
+def test_what_is_slow_is_done_the_least_number_of_times():
+    done = []
+    assert len(repeated(lambda: done.append(time.sleep(0.002)), 0.0, least=3)) == 3
+    assert len(done) == 3
+
+
+def test_what_is_quick_is_done_until_the_time_is_up():
+    took = repeated(lambda: time.sleep(0.001), 0.03)
+    assert len(took) > 2
+    assert sum(took) >= 0.03
+    assert sum(took) - took[-1] < 0.03
+    assert min(took) >= 0.001
+
+
+def test_no_time_is_still_one_median():
+    with pytest.raises(Exception, match="median"):
+        rate(1, [])

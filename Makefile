@@ -18,9 +18,10 @@ test: $(INSTALLED)
 test-all: $(INSTALLED)
 	@scripts/check -m "not services"
 
-# Against real servers: RTSP and MQTT. What is missing is skipped by name, and fails where CI=true.
+# Against real programs: an RTSP server, an MQTT broker, a browser, Ray. What is missing is skipped by name, and fails where
+# CI=true.
 test-services: $(INSTALLED)
-	@.venv/bin/pytest -q -rs -m services tests/services
+	@.venv/bin/pytest -q -rs -m services tests/services tests/serve
 
 # Style and types only.
 check: $(INSTALLED)
@@ -40,5 +41,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	echo "Installing into .venv ..." >&2; \
 	[ -x .venv/bin/pip ] || $$python -m venv --clear .venv
 	@$(PIP) install -c constraints.txt pip
-	@$(PIP) install -c constraints.txt --build-constraint constraints.txt --group dev -e '.[parquet,watch]'
+	@$(PIP) install -c constraints.txt --build-constraint constraints.txt --group dev -e '.[all]'
 	@touch $@

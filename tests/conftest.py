@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -201,4 +202,14 @@ def tiny_run(
     run = tmp_path_factory.mktemp("trained") / "run"
     left = oddframe_command("train", footage, "-o", run, "-c", tiny_config, curves=True)
     assert left.code == 0, left
+    return run
+
+
+@pytest.fixture(scope="session")
+def exported_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tiny_run` with a graph for ONNX Runtime and OpenVINO in its bundle; read only."""
+    from oddframe.exporting import export
+
+    run = shutil.copytree(tiny_run, tmp_path_factory.mktemp("exported") / "run")
+    export(run, "onnx")
     return run

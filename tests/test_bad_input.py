@@ -247,7 +247,7 @@ def test_no_room_for_the_scores(operation, good, oddframe_command, tiny_run, tmp
     assert "the disk is full" in left.error
     assert str(out) in left.error
     assert bytes_of(out) == before
-    assert len(before) == len(list(out.iterdir())) == 5
+    assert len(before) == len(list(out.iterdir())) == 6
 
 
 @pytest.fixture

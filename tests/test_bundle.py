@@ -38,7 +38,7 @@ def new_bundle(seed=0):
     torch.manual_seed(seed)
     calibration = tiny_calibration(threshold=0.25 + seed)
     return Bundle(
-        network=Network(tiny_settings().network),
+        network=Network(tiny_settings().network).trained(),
         rate_fps=10.0 + seed,
         calibration=calibration,
         card=f"Modell № {seed}\n",
@@ -60,9 +60,10 @@ def test_what_is_read_is_what_was_written(folder):
     written, read = new_bundle(), read_bundle(folder)
     assert replace(read, network=written.network) == written
     assert read.network.config == written.network.config
-    assert not read.network.training
     clips = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 5, 32, 32, 1), dtype=np.uint8))
-    for ours, theirs in zip(FusedScorer(read.network)(clips), FusedScorer(written.network.eval())(clips), strict=True):
+    for ours, theirs in zip(
+        FusedScorer(Network.of(read.network))(clips), FusedScorer(Network.of(written.network))(clips), strict=True
+    ):
         assert torch.equal(ours, theirs)
     assert names(folder) == FILES
 
@@ -74,7 +75,7 @@ def test_the_same_bundle_gives_the_same_bytes(folder, tmp_path):
 
 def test_weights_are_safetensors_and_the_rest_is_text(folder):
     with safetensors.safe_open(folder / "model.safetensors", "pt") as file:
-        assert set(file.keys()) == set(new_bundle().network.state_dict())
+        assert set(file.keys()) == set(new_bundle().network.weights)
     for name in TEXTS:
         text = (folder / name).read_text(encoding="utf-8")
         assert name == "README.md" or json.loads(text)
@@ -200,8 +201,8 @@ def test_weights_of_another_network_are_refused(folder):
     config = json.loads((folder / "config.json").read_text())
     config["network"]["channels"] = 3
     forge(folder, "config.json", json.dumps(config).encode())
-    with pytest.raises(BundleError, match=r"model\.safetensors does not hold the weights"):
-        read_bundle(folder)
+    with pytest.raises(BundleError, match="the weights of a model must be those of its settings"):
+        Network.of(read_bundle(folder).network)
 
 
 def forge(folder, name, content):

@@ -14,7 +14,7 @@ from tiny import tiny_settings, walk
 from oddframe import __version__
 from oddframe.run_folder import RunFolder
 
-VERBS = ["train", "score", "calibrate", "eval", "doctor", "demo"]
+VERBS = ["train", "score", "report", "calibrate", "eval", "bench", "doctor", "demo"]
 COMMAND = Path(sys.executable).parent / "oddframe"
 
 
@@ -27,9 +27,11 @@ def test_help_shows_every_flag_and_leaves_with_0(verb, oddframe_command):
     assert oddframe_command(verb, "-h").out == left.out
     conventions = {
         "train": ["--out", "-o", "--config", "-c", "--device", "--batch-size", "--epochs", "--seed", "--hold-out"],
-        "score": ["--out", "-o", "--model", "--device", "--batch-size", "--overlay", "--maps", "--parquet"],
+        "score": ["--out", "-o", "--model", "--device", "--batch-size", "--overlay", "--maps", "--parquet", "--report"],
+        "report": ["--footage", "--model", "--events", "--device"],
         "calibrate": ["--false-alarms", "--cool-down", "--device", "--batch-size"],
         "eval": ["--model", "--device", "--batch-size"],
+        "bench": ["--model", "--preset", "--seconds", "--backend", "--device", "--batch-size", "--compile"],
         "doctor": ["--model"],
         "demo": ["--out", "-o"],
     }

@@ -1,5 +1,8 @@
 import json
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,3 +151,35 @@ def test_every_setting_is_described():
 def test_the_first_preset_is_the_published_method():
     assert PRESETS["paper"] == Settings()
     assert set(PRESETS) >= {"paper", "fast"}
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Settings with what those of a training do not have."""
+
+    to: str
+    via: Path = Path("here")
+    stamps: Mapping[str, float] = field(default_factory=dict)
+    inside: Mapping[str, Any] | None = None
+    key: str = field(default="", repr=False)
+
+
+def test_a_class_stands_for_its_defaults():
+    assert from_mapping({"to": "you"}, Parcel) == Parcel("you")
+    given = {"to": "you", "via": "a/b", "stamps": {"red": 1, "blue": 0.5}, "inside": {"x": [1, {}]}, "key": "k"}
+    assert from_mapping(given, Parcel) == Parcel("you", Path("a/b"), {"red": 1.0, "blue": 0.5}, {"x": [1, {}]}, "k")
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({}, r"^parcel\.to must be given$"),
+        ({"to": "you", "stamps": 3}, r"^parcel\.stamps must be a table, got 3$"),
+        ({"to": "you", "stamps": {"red": "x"}}, r"^parcel\.stamps\.red must be of kind float, got 'x'$"),
+        ({"to": "you", "key": 12}, r"^parcel\.key must be of kind str, got a value of kind int$"),
+        ("12", r"^parcel must be a table, got a value of kind str$"),
+    ],
+)
+def test_what_may_be_secret_is_not_repeated(values, named):
+    with pytest.raises(SettingsError, match=named):
+        from_mapping(values, Parcel, "parcel")

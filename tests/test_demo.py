@@ -1,17 +1,20 @@
 """The demo in miniature: everything it does, on recordings too short to find anything in."""
 
 import json
-import re
 from dataclasses import replace
 
 import pytest
+from pages import read_page
 from PIL import Image
 from tiny import tiny_settings
 
 from oddframe import cli, demo
+from oddframe.bundle import find_bundle
 from oddframe.config import PRESETS
 from oddframe.data.scene import TEST_RECORDINGS, TRAIN_RECORDINGS, SceneSettings
 from oddframe.media.finding import open_source
+from oddframe.store.reading import StoreReader
+from oddframe.watching.camera_file import read_camera_file
 
 KEYS = ["auc_raw", "baseline_auc_raw", "events_found", "events_total", "false_events", "seconds", "output"]
 
@@ -59,25 +62,33 @@ def test_it_leaves_footage_truth_model_results_and_a_page(shown):
     assert len(list((folder / "test").glob("*.mp4"))) == 2
     assert list((folder / "truth").iterdir())
     assert (folder / "run" / "bundle" / "manifest.json").is_file()
+    assert (folder / "run" / "report.html").is_file()
     for one in report.recordings:
         for kind in ("scores.csv", "events.jsonl", "overlay.mp4"):
             assert (folder / "results" / f"{one.name}.{kind}").is_file()
-        for kind in ("curve.png", "peak.png"):
-            with Image.open(folder / "results" / f"{one.name}.{kind}") as picture:
-                assert picture.format == "PNG"
+        with Image.open(folder / "results" / f"{one.name}.curve.png") as picture:
+            assert picture.format == "PNG"
         assert open_source(folder / "results" / f"{one.name}.overlay.mp4").count_frames() == 60
 
 
 def test_everything_on_the_page_is_there(shown):
     report, _ = shown
-    page = report.page.read_text(encoding="utf-8")
-    links = re.findall(r'(?:src|href|poster)="([^"]+)"', page)
-    assert len(links) == 3 * len(report.recordings)
+    page = read_page(report.page)
+    links = [link["href"] for link in page.all("a")]
+    assert sorted(links) == sorted(
+        f"results/{one.name}.{kind}" for one in report.recordings for kind in ("report.html", "overlay.mp4")
+    )
     assert [link for link in links if not (report.page.parent / link).is_file()] == []
-    assert f"{report.events_found} of {report.events_total}" in page
-    assert f"{report.auc_raw:.3f}" in page
+    assert len(page.all("img")) == len(report.recordings)
+    assert len(page.all("rect", class_="s-truth")) > len(report.recordings)
+    text = page.text[""]
+    assert f"{report.events_found} of {report.events_total}" in text
+    assert f"{report.auc_raw:.3f}" in text
     for one in report.recordings:
-        assert f"{one.name}: {', '.join(kind.replace('_', ' ') for kind in one.kinds)}" in page
+        assert f"There was: {', '.join(kind.replace('_', ' ') for kind in one.kinds)}." in text
+        chart = read_page(report.output / "results" / f"{one.name}.report.html").data["charts"]["score"]
+        assert chart["truth"] == [list(span) for span in one.truth]
+        assert len(chart["events"]) == len(one.events)
 
 
 def test_progress_is_told_from_drawing_to_scoring(shown):
@@ -111,3 +122,19 @@ def test_the_demo_trains_the_fast_preset_at_half_the_size_for_fewer_steps():
     assert settings.data == replace(fast.data, crop=())
     assert settings.training.steps == demo.STEPS
     assert settings.training.pretrain_steps == demo.STEPS // 10
+
+
+def test_the_web_app_opens_what_was_found(shown):
+    report, _ = shown
+    plan = read_camera_file(report.app / "cameras.toml")
+    (camera,) = plan.cameras
+    assert camera.loop
+    assert find_bundle(plan.model_of(camera)).is_dir()
+    reader = StoreReader(report.app)
+    found = reader.events()
+    assert len(found) == sum(len(one.events) for one in report.recordings)
+    assert {one.alert.event.source for one in found} <= {camera.name}
+    assert len({one.alert.event.id for one in found}) == len(found)
+    assert all((report.app / one.alert.snapshot).is_file() for one in found if one.alert.snapshot)
+    assert reader.scores(camera.name, 0, 2**60)
+    reader.close()

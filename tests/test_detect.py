@@ -160,7 +160,7 @@ def test_what_is_ignored_raises_no_alarm(model, video, tmp_path):
 
 def test_plain_results_are_a_table_events_and_a_curve(model, video, tmp_path):
     report = score(video(frames=9), model, tmp_path / "deep" / "out")
-    names = {"a.scores.csv", "a.events.jsonl", "a.curve.png"}
+    names = {"a.scores.csv", "a.events.jsonl", "a.curve.png", "a.score.json"}
     assert {path.name for path in (tmp_path / "deep" / "out").iterdir()} == names
     assert {path.name for path in report.recordings[0].files} == names
     assert all(path.is_file() for path in report.recordings[0].files)
@@ -171,7 +171,7 @@ def test_plain_results_are_a_table_events_and_a_curve(model, video, tmp_path):
 def test_everything_that_can_be_asked_for(model, video, tmp_path):
     path = video(frames=20, draw=walk)
     report = score(path, model, tmp_path / "out", extras=EVERYTHING)
-    assert len(report.recordings[0].files) == 6
+    assert len(report.recordings[0].files) == 7
     scores = list(model.scores(path, maps=True))
     with np.load(tmp_path / "out" / "a.maps.npz") as maps:
         assert sorted(maps.files, key=int) == [str(number) for number in range(4, 20)]
@@ -242,7 +242,7 @@ def test_recordings_of_the_same_name_get_files_of_their_own(model, video, tmp_pa
         video(place, frames=9, **codec)
     report = score(tmp_path / "in", model, tmp_path / "out")
     assert len({one.name for one in report.recordings}) == 3
-    assert len(list((tmp_path / "out").iterdir())) == 9
+    assert len(list((tmp_path / "out").iterdir())) == 12
 
 
 def test_several_sources_at_once(model, video, images, tmp_path):
@@ -271,7 +271,7 @@ def test_old_results_stay_whole_until_all_new_ones_are_there(model, video, tmp_p
         with full_at(number, out), pytest.raises(OutputError, match=r"out/a\..* could not be written|out could not"):
             score(changed, model, out, extras=EVERYTHING)
         assert bytes_of(out) == before
-        assert len(list(out.iterdir())) == len(before) == 6
+        assert len(list(out.iterdir())) == len(before) == 7
 
 
 def test_a_kill_leaves_only_whole_files(model, video, tmp_path):

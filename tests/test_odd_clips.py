@@ -32,6 +32,7 @@ def footage(video):
 @pytest.fixture(autouse=True)
 def _no_curves(monkeypatch):
     monkeypatch.setattr("oddframe.training.save_loss_curves", lambda path, entries: None)
+    monkeypatch.setattr("oddframe.training.write_training_page", lambda path, **_: path)
 
 
 def check(odd):
@@ -43,7 +44,7 @@ def check(odd):
 
 
 def test_odd_clips_are_named_and_trained_on(footage, tmp_path):
-    report = train(footage, tmp_path / "run", settings=tiny_settings(**SETTINGS))
+    report = train(footage, tmp_path / "run", settings=tiny_settings(**SETTINGS), export=False)
     check(report.odd)
     assert not report.odd_dropped
     (sentence, *_) = [one for one in report.notices if "unlike the rest" in one]
@@ -55,8 +56,8 @@ def test_odd_clips_are_named_and_trained_on(footage, tmp_path):
 
 
 def test_odd_clips_can_be_left_out(footage, tmp_path):
-    whole = train(footage, tmp_path / "whole", settings=tiny_settings(**SETTINGS))
-    report = train(footage, tmp_path / "run", settings=tiny_settings(**SETTINGS), drop_odd=True)
+    whole = train(footage, tmp_path / "whole", settings=tiny_settings(**SETTINGS), export=False)
+    report = train(footage, tmp_path / "run", settings=tiny_settings(**SETTINGS), export=False, drop_odd=True)
     check(report.odd)
     assert report.odd_dropped
     assert report.steps == whole.steps
@@ -69,7 +70,7 @@ def test_odd_clips_can_be_left_out(footage, tmp_path):
 def test_normal_footage_has_none(video, tmp_path):
     for name in "ab":
         path = video(f"normal/{name}.mp4", frames=200, draw=walk)
-    assert train(path.parent, tmp_path / "run", settings=tiny_settings(**SETTINGS)).odd == ()
+    assert train(path.parent, tmp_path / "run", settings=tiny_settings(**SETTINGS), export=False).odd == ()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_bad_footage_is_left_out_of_training(video, tmp_path):
 
     for name, draw in (("a", walk), ("b", black_at_last), ("c", walk)):
         path = video(f"normal/{name}.mp4", frames=200, draw=draw)
-    report = train(path.parent, tmp_path / "run", settings=tiny_settings(pretrain_steps=2, joint_steps=2))
+    report = train(path.parent, tmp_path / "run", settings=tiny_settings(pretrain_steps=2, joint_steps=2), export=False)
     (sentence,) = report.skipped
     assert sentence.startswith("b: covered from 1")
     assert report.clips + report.held_out < 2 * 192 + 150

@@ -22,7 +22,7 @@ from oddframe import cli, errors
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "oddframe"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
-HEAVY = ("torch", "av", "matplotlib", "sklearn", "scipy", "pyarrow")
+HEAVY = ("torch", "av", "matplotlib", "sklearn", "scipy", "pyarrow", "onnxruntime", "openvino", "onnx", "nncf", "numpy")
 
 
 def exported(path: Path) -> list[str] | None:

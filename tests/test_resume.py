@@ -5,7 +5,7 @@ import re
 import signal
 
 import pytest
-from tiny import bytes_of, left_over
+from tiny import bytes_of, left_over, tiny_settings
 
 SAME = ("log.jsonl", "settings.json", "bundle/*", "checkpoint/*/*.safetensors")
 
@@ -104,7 +104,7 @@ def test_killed_at_every_file_operation(operation, train, tiny_run, tmp_path):
     assert train(run, resume=began).code == 0
     assert results(run) == results(tiny_run)
     # The run folder is not only ours: what a kill left under a name of chance lies there unread.
-    assert [name for name in left_over(run) if not re.match(r"\.(settings|curves)", name)] == []
+    assert [name for name in left_over(run) if not re.match(r"\.(settings|curves|footage|report)", name)] == []
 
 
 def test_killed_twice(train, tiny_run, tmp_path):
@@ -142,6 +142,19 @@ def test_interrupted_between_the_steps(phase, train, tiny_run, tmp_path):
     assert left_over(run) == (["settings.next.json"] if phase == "read" else [])
     assert train(run, resume=True).code == 0
     assert results(run) == results(tiny_run)
+
+
+def test_the_average_of_the_weights_is_what_it_would_have_been(train, tiny_run, tmp_path):
+    config = tmp_path / "averaging.json"
+    config.write_text(json.dumps(tiny_settings(averaging=0.9).as_dict()))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert train(whole, "-c", config).code == 0
+    assert train(killed, "-c", config, phase="joint", done=8).code == -signal.SIGKILL
+    for _ in range(2):  # The second time there is nothing left to train.
+        assert train(killed, resume=True).code == 0
+        assert results(killed) == results(whole)
+    assert bytes_of(whole, ["log.jsonl"]) == bytes_of(tiny_run, ["log.jsonl"])
+    assert bytes_of(whole, ["bundle/model.safetensors"]) != bytes_of(tiny_run, ["bundle/model.safetensors"])
 
 
 def test_a_used_folder_is_left_alone(train, tiny_run, footage, tmp_path):

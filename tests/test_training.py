@@ -9,8 +9,9 @@ from tiny import PARTS, bytes_of, tiny_settings, walk
 from oddframe.bundle import read_bundle
 from oddframe.config import Settings, from_mapping
 from oddframe.errors import RunError, SettingsError, SourceError
-from oddframe.model.trainer import TrainingConfig
-from oddframe.training import for_epochs, train
+from oddframe.model.training_config import TrainingConfig
+from oddframe.training import train
+from oddframe.training_plan import for_epochs
 
 SHORT = {"pretrain_steps": 2, "joint_steps": 2}
 
@@ -19,6 +20,7 @@ SHORT = {"pretrain_steps": 2, "joint_steps": 2}
 def _no_curves(monkeypatch):
     """A picture of the losses takes longer than the training here; `tiny_run` has one."""
     monkeypatch.setattr("oddframe.training.save_loss_curves", lambda path, entries: None)
+    monkeypatch.setattr("oddframe.training.write_training_page", lambda path, **_: path)
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def trained(video, tmp_path):
             if not (tmp_path / "normal" / f"{number:02d}.mp4").exists():
                 video(f"normal/{number:02d}.mp4", frames=count, draw=walk, rate_fps=rate)
         settings = arguments.pop("settings", tiny_settings(**SHORT))
-        return train(tmp_path / "normal", tmp_path / name, settings=settings, **arguments)
+        return train(tmp_path / "normal", tmp_path / name, settings=settings, export=False, **arguments)
 
     return run
 
@@ -41,7 +43,7 @@ def log(run):
 
 def test_a_run_holds_all_that_it_should(tiny_run):
     assert {path.name for path in tiny_run.iterdir()} == {
-        *("settings.json", "log.jsonl", "curves.png"),
+        *("settings.json", "log.jsonl", "curves.png", "footage.json", "report.html"),
         *("bundle", "cache", "checkpoint"),
     }
     with Image.open(tiny_run / "curves.png") as picture:
@@ -69,7 +71,9 @@ def test_the_log_tells_losses_phases_and_centres(tiny_run):
 def test_training_learns(video, tmp_path):
     for name in ("a", "b"):
         video(f"normal/{name}.mp4", frames=60, draw=walk)
-    train(tmp_path / "normal", tmp_path / "run", settings=tiny_settings(pretrain_steps=200, joint_steps=20))
+    train(
+        tmp_path / "normal", tmp_path / "run", settings=tiny_settings(pretrain_steps=200, joint_steps=20), export=False
+    )
     held_out = [entry["held_out"] for entry in log(tmp_path / "run") if "held_out" in entry]
     for name in ("appearance", "motion"):
         assert held_out[-1][name] < 0.7 * held_out[0][name]
@@ -158,9 +162,9 @@ def test_slower_footage_is_named(trained):
 
 def test_folders_of_images_take_their_rate(images, tmp_path):
     folder = images("frames", range(60))
-    report = train(folder, tmp_path / "a", settings=tiny_settings(**SHORT))
+    report = train(folder, tmp_path / "a", settings=tiny_settings(**SHORT), export=False)
     assert read_bundle(report.bundle).rate_fps == 10.0
-    report = train(folder, tmp_path / "b", settings=tiny_settings(**SHORT), fps=4.0)
+    report = train(folder, tmp_path / "b", settings=tiny_settings(**SHORT), fps=4.0, export=False)
     assert read_bundle(report.bundle).rate_fps == 4.0
 
 

@@ -24,8 +24,8 @@ from oddframe.media.finding import find_sources
 from oddframe.media.sources import Source
 from oddframe.model_card import with_threshold
 from oddframe.progress import Progress, silent
-from oddframe.runtime.torch_scorer import TorchScorer, pick_device
-from oddframe.scoring import DEFAULT_BATCH, Model
+from oddframe.runtime.choosing import BackendChoice, PrecisionChoice
+from oddframe.scoring import DEFAULT_BATCH, Model, load
 
 __all__ = ["CalibrationReport", "calibrate"]
 
@@ -42,7 +42,7 @@ class CalibrationReport:
         threshold_before: The raw threshold until then; None where the bundle kept no budget.
         cached: Whether the scores that the bundle kept were used.
         skipped: What was not used, and why, a sentence each.
-        notices: What to know of the threshold, a sentence each.
+        notices: What to know of the threshold and of what scored the footage, a sentence each.
         seconds: Wall-clock time.
     """
 
@@ -64,6 +64,8 @@ def calibrate(
     fps: float | None = None,
     device: str = "auto",
     batch_size: int = DEFAULT_BATCH,
+    backend: BackendChoice = "auto",
+    precision: PrecisionChoice = "auto",
     on_progress: Progress = silent,
 ) -> CalibrationReport:
     """Set the threshold of a model for a budget of false alarms, and keep it in its bundle.
@@ -77,6 +79,8 @@ def calibrate(
         fps: Frames per second of folders of images; the bundle's rate when None.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
+        backend: What runs the network, as in `oddframe.scoring.load`.
+        precision: What it computes in, likewise.
         on_progress: Told the frames done of each recording, with its name as the phase.
 
     Raises:
@@ -90,9 +94,11 @@ def calibrate(
     folder = find_bundle(model)
     bundle = read_bundle(folder, to_calibrate=True)
     skipped: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     if normal is not None:
-        scorer = TorchScorer(bundle.network, pick_device(device), batch_size)
-        scores, skipped = _scored(Model(bundle, scorer), normal, fps, on_progress)
+        loaded = load(bundle, device=device, batch_size=batch_size, backend=backend, precision=precision)
+        scores, skipped = _scored(loaded, normal, fps, on_progress)
+        notices = loaded.notices
     elif bundle.normal is not None:
         scores = bundle.normal
     else:
@@ -108,7 +114,7 @@ def calibrate(
         threshold_before=before.threshold if before.clips else None,
         cached=normal is None,
         skipped=skipped,
-        notices=now.notices,
+        notices=(*notices, *now.notices),
         seconds=time.monotonic() - began,
     )
 

@@ -7,16 +7,22 @@ from typing import Annotated, NoReturn
 import typer
 
 from oddframe import __version__
+from oddframe.commands.bench import bench
 from oddframe.commands.calibrate import calibrate
 from oddframe.commands.check import check
 from oddframe.commands.demo import demo
 from oddframe.commands.doctor import doctor
 from oddframe.commands.evaluate import evaluate
 from oddframe.commands.exit_codes import INTERRUPTED, UNUSABLE
+from oddframe.commands.export import export
+from oddframe.commands.report import report
 from oddframe.commands.score import score
+from oddframe.commands.serve import serve
 from oddframe.commands.shown import escaped, print_json
 from oddframe.commands.train import train
+from oddframe.commands.watch import watch
 from oddframe.errors import OddframeError
+from oddframe.extras import EXTRA_OF_VERB, naming_extras
 
 __all__ = ["app", "main"]
 
@@ -36,7 +42,12 @@ app = typer.Typer(
 app.command()(train)
 app.command()(score)
 app.command()(calibrate)
+app.command()(watch)
+app.command()(serve)
+app.command()(report)
 app.command(name="eval")(evaluate)
+app.command()(export)
+app.command()(bench)
 data = typer.Typer(name="data", help="Look at data sets.", no_args_is_help=True)
 data.command()(check)
 app.add_typer(data)
@@ -49,7 +60,9 @@ def main() -> NoReturn:
     # A polite stop is the same as Ctrl-C: what is half written is taken back, a training can be resumed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        verb = sys.argv[1] if len(sys.argv) > 1 else ""
+        with naming_extras(f"oddframe {verb}", EXTRA_OF_VERB.get(verb)):
+            app()
     except OddframeError as error:
         _fail(str(error))
     except OSError as error:

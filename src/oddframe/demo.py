@@ -13,6 +13,7 @@ import numpy.typing as npt
 from oddframe.config import PRESETS, Settings
 from oddframe.core.records import Event
 from oddframe.data.scene import TEST_RECORDINGS, TRAIN_RECORDINGS, DrawnRecording, SceneSettings, write_truth
+from oddframe.demo_app import Played, write_demo_app
 from oddframe.demo_page import DemoRecording, write_page
 from oddframe.detect import Extras, RecordingReport, score
 from oddframe.errors import InputError
@@ -44,6 +45,7 @@ class DemoReport:
         seconds: Wall-clock time.
         output: Folder with footage, truth, model, results and page.
         page: The page to look at.
+        app: Data folder for `oddframe serve`; None where its packages are not installed.
     """
 
     recordings: tuple[DemoRecording, ...]
@@ -52,6 +54,7 @@ class DemoReport:
     seconds: float
     output: Path
     page: Path
+    app: Path | None = None
 
     @property
     def events_total(self) -> int:
@@ -160,8 +163,18 @@ def run_demo(
         output=folder,
         page=folder / "index.html",
     )
-    write_page(report.page, report.recordings, report.as_dict(), results)
-    return report
+    write_page(report.page, report.recordings, report.as_dict(), results, device)
+    has_app = write_demo_app(
+        folder / "app",
+        run,
+        [
+            Played(
+                path=folder / "test" / f"{one.name}.mp4", scores=results / f"{one.name}.scores.csv", events=one.events
+            )
+            for one in recordings
+        ],
+    )
+    return replace(report, app=folder / "app" if has_app else None)
 
 
 @dataclass(frozen=True)

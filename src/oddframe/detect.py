@@ -1,30 +1,29 @@
 """Score recordings into files: the verb `oddframe score`."""
 
-import tempfile
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from oddframe.core.clips import clip_span
-from oddframe.core.events import EventMachine
 from oddframe.core.records import Event, Score
-from oddframe.core.sampling import rate_notice
 from oddframe.core.zones import Zones
-from oddframe.errors import OutputError, SourceError, SourceNotFoundError
-from oddframe.files import output_error
-from oddframe.media.curve import save_curve
+from oddframe.errors import MissingExtraError, SourceError, SourceNotFoundError
+from oddframe.extras import naming_extras
+from oddframe.files import output_error, together
+from oddframe.media.curve import can_draw, save_curve
 from oddframe.media.finding import find_sources
 from oddframe.media.sources import Source
+from oddframe.one_recording import score_recording
 from oddframe.progress import Progress, silent
+from oddframe.report.facts import SUFFIX, ScoreFacts, write_facts
+from oddframe.runtime.choosing import BackendChoice, PrecisionChoice
 from oddframe.scoring import DEFAULT_BATCH, Model, load
 from oddframe.sinks.event_lines import event_lines
 from oddframe.sinks.map_archive import map_archive
-from oddframe.sinks.overlay_video import overlay_video
 from oddframe.sinks.tables import ScoreSink, csv_table, parquet_table
 
 __all__ = ["Extras", "RecordingReport", "ScoreReport", "score"]
@@ -81,11 +80,15 @@ class ScoreReport:
         recordings: What came of each recording.
         skipped: What was not used, and why, a sentence each.
         seconds: Wall-clock time.
+        backend: What ran the network, such as "onnx float32".
+        notices: What is worth knowing of all of it, a sentence each.
     """
 
     recordings: tuple[RecordingReport, ...]
     skipped: tuple[str, ...]
     seconds: float
+    backend: str
+    notices: tuple[str, ...]
 
 
 def score(
@@ -96,12 +99,16 @@ def score(
     fps: float | None = None,
     device: str = "auto",
     batch_size: int = DEFAULT_BATCH,
+    backend: BackendChoice = "auto",
+    precision: PrecisionChoice = "auto",
     extras: Extras | None = None,
     zones: Zones | None = None,
     health: bool = True,
     on_progress: Progress = silent,
 ) -> ScoreReport:
     """Score recordings and write ``<name>.scores.csv``, ``.events.jsonl``, ``.curve.png`` and what is asked for.
+
+    The curve needs Matplotlib; where that is not installed it is left out, and a notice says so.
 
     Args:
         source: A recording, a folder or glob of them, folders of numbered images, or several of these.
@@ -110,6 +117,8 @@ def score(
         fps: Frames per second of folders of images; the bundle's rate when None.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
+        backend: What runs the network, as in `oddframe.scoring.load`.
+        precision: What it computes in, likewise.
         extras: What else to write.
         zones: Which parts of the picture count, and the cool-down. Armed hours have no say: a recording does not know
             what time it was.
@@ -123,7 +132,11 @@ def score(
         OutputError: If a file cannot be written; files that are there are whole.
     """
     began = time.monotonic()
-    loaded = model if isinstance(model, Model) else load(model, device=device, batch_size=batch_size)
+    loaded = (
+        model
+        if isinstance(model, Model)
+        else load(model, device=device, batch_size=batch_size, backend=backend, precision=precision)
+    )
     found = find_sources(source, loaded.bundle.rate_fps if fps is None else fps)
     folder = Path(out)
     try:
@@ -131,15 +144,25 @@ def score(
     except OSError as error:
         raise output_error(folder, error) from error
     skipped = [f"{one.path}: {one.reason}" for one in found.skipped]
+    drawn = can_draw()
+    notices = () if drawn else (str(MissingExtraError("drawing the curve of scores", "pictures")),)
     recordings = []
     for one in found.sources:
         try:
-            recordings.append(_score_one(one, loaded, folder, extras or Extras(), zones, health, on_progress))
+            recordings.append(
+                _score_one(one, loaded, folder, extras or Extras(), zones, health, on_progress, drawn=drawn)
+            )
         except (SourceError, SourceNotFoundError) as error:
             skipped.append(str(error))
     if not recordings:
         raise SourceError("; ".join(skipped))
-    return ScoreReport(recordings=tuple(recordings), skipped=tuple(skipped), seconds=time.monotonic() - began)
+    return ScoreReport(
+        recordings=tuple(recordings),
+        skipped=tuple(skipped),
+        seconds=time.monotonic() - began,
+        backend=loaded.backend,
+        notices=(*loaded.notices, *notices),
+    )
 
 
 class _Series:
@@ -147,13 +170,10 @@ class _Series:
 
     def __init__(self) -> None:
         self.times_s, self.scores = array("d"), array("d")
-        self.faults: set[str] = set()
 
     def write(self, score: Score) -> None:
         self.times_s.append(score.time_s)
         self.scores.append(float("nan") if score.score is None else score.score)
-        if score.health != "ok":
-            self.faults.add(score.health)
 
 
 def _score_one(
@@ -164,55 +184,40 @@ def _score_one(
     zones: Zones | None,
     watched: bool,
     on_progress: Progress,
+    *,
+    drawn: bool,
 ) -> RecordingReport:
     """Score one recording; its files appear together at the end."""
     series = _Series()
-    cool_down_s = None if zones is None else zones.cool_down_s
-    machine = EventMachine(source.name, model.bundle.calibration, cool_down_s)
-    with _together(folder, source.name) as place:
+    with together(folder, source.name) as place:
         with ExitStack() as closing:
             sinks = [series, *(closing.enter_context(sink) for sink in _sinks(place, source, model, extras))]
             lines = closing.enter_context(event_lines(place / f"{source.name}.events.jsonl"))
-            # Maps are wanted for the regions of events, whether they are kept or not.
-            scores = model.scores(
-                source, zones=zones, health=watched, maps=True, picture_width=OVERLAY_WIDTH if extras.overlay else None
+            scored = score_recording(
+                source,
+                model,
+                sinks,
+                lines,
+                zones=zones,
+                health=watched,
+                picture_width=OVERLAY_WIDTH if extras.overlay else None,
+                on_progress=on_progress,
             )
-            found = []
-            for event in _told(_counted(scores, source, on_progress), sinks, machine):
-                lines.write(event)
-                if event.phase == "end":
-                    found.append(event)
-            health = [
-                f"from {one.start_s:.1f} to {one.end_s:.1f} s: {one.reason}" for one in found if one.kind == "health"
-            ]
-            found = [one for one in found if one.kind == "anomaly"]
-            values = np.asarray(series.scores)
-            scored = int(np.isfinite(values).sum())
-            if not scored and series.faults:
-                raise SourceError(
-                    f"{source.path} must show what the model's camera shows, but all of it is "
-                    f"{' or '.join(sorted(series.faults))}; if it is of another camera, score it with --no-health"
-                )
-            if not scored:
-                span = clip_span(model.bundle.network.config.interval)
-                raise SourceError(
-                    f"{source.path} must have {span} unbroken frames for a clip to be scored, "
-                    f"but none of its {len(values)} frames ends one"
-                )
-        spans = [(event.start_s, event.end_s) for event in found]
-        times_s = np.asarray(series.times_s)
-        save_curve(place / f"{source.name}.curve.png", times_s, values, events=spans, title=source.name)
+        spans = [(event.start_s, event.end_s) for event in scored.events]
+        if drawn:
+            times_s, values = np.asarray(series.times_s), np.asarray(series.scores)
+            save_curve(place / f"{source.name}.curve.png", times_s, values, events=spans, title=source.name)
+        write_facts(place / f"{source.name}{SUFFIX}", ScoreFacts.of(source, model, zones, health=watched))
         files = tuple(folder / path.name for path in sorted(place.iterdir()))
-    slower = rate_notice(source.rate_fps, model.bundle.rate_fps)
     return RecordingReport(
         name=source.name,
         path=source.path,
-        frames=len(values),
-        scored=scored,
-        events=tuple(found),
-        peak=float(np.nanmax(values)),
+        frames=scored.frames,
+        scored=scored.scored,
+        events=scored.events,
+        peak=scored.peak,
         files=files,
-        notices=(*source.notices, *([slower] if slower else []), *health),
+        notices=scored.notices,
     )
 
 
@@ -224,45 +229,8 @@ def _sinks(place: Path, source: Source, model: Model, extras: Extras) -> Iterato
     if extras.maps:
         yield map_archive(place / f"{source.name}.maps.npz")
     if extras.overlay:
+        with naming_extras("drawing the overlay"):
+            from oddframe.sinks.overlay_video import overlay_video
+
         level = model.bundle.calibration.map_level
         yield overlay_video(place / f"{source.name}.overlay.mp4", source.rate_fps, level)
-
-
-@contextmanager
-def _together(folder: Path, name: str) -> Iterator[Path]:
-    """A place for new files, which move into ``folder`` when the block ends well and else vanish.
-
-    So a disk that fills up leaves all old files of a recording or all new ones.
-    """
-    try:
-        made = tempfile.TemporaryDirectory(prefix=f".{name[:40]}.", dir=folder)
-    except OSError as error:
-        raise output_error(folder, error) from error
-    with made as place:
-        try:
-            yield Path(place)
-        except OutputError as error:
-            # Nobody knows the place that it was on its way through.
-            raise OutputError(str(error).replace(place, str(folder))) from error
-        try:
-            for path in sorted(Path(place).iterdir()):
-                path.replace(folder / path.name)
-        except OSError as error:
-            raise output_error(folder / name, error) from error
-
-
-def _told(scores: Iterable[Score], sinks: Sequence[ScoreSink], machine: EventMachine) -> Iterator[Event]:
-    """Pass scores on to every sink, and yield what becomes of events."""
-    for one in scores:
-        for sink in sinks:
-            sink.write(one)
-        yield from machine.push(one)
-    yield from machine.finish()
-
-
-def _counted(scores: Iterable[Score], source: Source, on_progress: Progress) -> Iterator[Score]:
-    total = source.count_frames()
-    for number, one in enumerate(scores, start=1):
-        if number % 10 == 0 or number == total:
-            on_progress(source.name, min(number, total), total, {})
-        yield one

@@ -4,17 +4,23 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from oddframe import __version__
 from oddframe.bundle import find_bundle, read_bundle, read_hashes
 from oddframe.errors import OddframeError
 from oddframe.media.codecs import codecs
+from oddframe.runtime.backends import available, installed, make_scorer
+from oddframe.runtime.scorer import BackendName
 
 __all__ = ["examine"]
 
 PACKAGES = (
     "torch",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "onnx",
     "numpy",
     "av",
     "scikit-learn",
@@ -32,17 +38,19 @@ def examine(model: str | Path | None = None) -> dict[str, Any]:
     """Look at this machine and, where one is named, at a model.
 
     Returns:
-        Plain values: ``ok`` (whether every check passed), ``versions``, ``ffmpeg``, ``codecs``, ``devices``, and with
-        a model ``bundle`` (its folder, whether it is whole, what is wrong with it, its facts).
+        Plain values: ``ok`` (whether every check passed), ``versions``, ``ffmpeg``, ``codecs``, ``backends``,
+        ``devices``, and with a model ``bundle`` (its folder, whether it is whole, what is wrong with it, its facts,
+        what can run it here) and ``parity`` (how near its graphs came to the trained network when they were made).
     """
     report: dict[str, Any] = {
         "ok": True,
         "versions": {"oddframe": __version__, "python": platform.python_version(), **_versions()},
         **codecs(),
+        "backends": {name: installed(name) for name in get_args(BackendName)},
         "devices": _devices(),
     }
     if model is not None:
-        report["bundle"] = _bundle(model)
+        report["bundle"], report["parity"] = _bundle(model)
         report["ok"] = report["bundle"]["ok"]
     missing = [name for name, there in report["codecs"].items() if not there]
     if missing:
@@ -61,16 +69,13 @@ def _versions() -> dict[str, str | None]:
 
 
 def _devices() -> list[dict[str, Any]]:
+    processor: dict[str, Any] = {"name": "cpu", "cores": os.cpu_count()}
+    devices = [processor]
+    if not installed("torch"):
+        return devices
     import torch
 
-    devices: list[dict[str, Any]] = [
-        {
-            "name": "cpu",
-            "threads": torch.get_num_threads(),
-            "cores": os.cpu_count(),
-            "capability": torch.backends.cpu.get_cpu_capability(),
-        }
-    ]
+    processor |= {"threads": torch.get_num_threads(), "capability": torch.backends.cpu.get_cpu_capability()}
     for number in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(number)
         devices.append(
@@ -79,20 +84,26 @@ def _devices() -> list[dict[str, Any]]:
     return devices
 
 
-def _bundle(model: str | Path) -> dict[str, Any]:
+def _bundle(model: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is to be said of a bundle and of the parity of its graphs."""
     try:
         folder = find_bundle(model)
         bundle = read_bundle(folder)
+        if installed("torch"):
+            # Reading does not see whether the weights are those of the settings.
+            make_scorer(bundle, "torch", device="cpu")
     except OddframeError as error:
-        return {"ok": False, "model": str(model), "problem": str(error)}
+        return {"ok": False, "model": str(model), "problem": str(error)}, {}
     network = bundle.network.config
-    return {
+    facts = {
         "ok": True,
         "folder": str(folder),
         "frames": f"{network.width} x {network.height} {network.colour}",
-        "parameters": sum(parameter.numel() for parameter in bundle.network.parameters()),
+        "parameters": bundle.network.parameters,
         "rate_fps": bundle.rate_fps,
         "threshold": bundle.calibration.threshold,
         "in_sample": bundle.calibration.in_sample,
+        "runs_with": [str(one) for one in available(bundle)],
         "sha256": dict(read_hashes(folder)),
     }
+    return facts, dict(bundle.parity)

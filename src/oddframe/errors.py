@@ -9,6 +9,7 @@ The tree; each error is also the builtin that fits, so callers need not know our
     │   └── SettingsError                    a setting that is unknown, of the wrong kind or out of range
     ├── SourceNotFoundError (FileNotFoundError)   nothing at that path
     ├── BundleError (ValueError)             a model bundle that is truncated, altered or of another format
+    ├── ParityError (ValueError)             an exported model that does not say what the trained one says
     ├── RunError (ValueError)                a run folder that cannot be started in or resumed
     ├── StoreError (ValueError)              a store that is damaged, newer than this program, or in use
     ├── DeliveryError (OSError)              an alert that its receiver did not take now; it is sent again
@@ -28,6 +29,7 @@ __all__ = [
     "MissingExtraError",
     "OddframeError",
     "OutputError",
+    "ParityError",
     "RefusedError",
     "RunError",
     "SettingsError",
@@ -63,6 +65,10 @@ class SourceNotFoundError(OddframeError, FileNotFoundError):
 
 class BundleError(OddframeError, ValueError):
     """A model bundle is missing a file, truncated, altered or of an unknown format."""
+
+
+class ParityError(OddframeError, ValueError):
+    """An exported model does not say what the trained one says."""
 
 
 class RunError(OddframeError, ValueError):

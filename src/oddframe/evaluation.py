@@ -23,6 +23,7 @@ from oddframe.metrics.localisation import Localisation
 from oddframe.metrics.region import TrueRegion
 from oddframe.metrics.report import EvalReport
 from oddframe.progress import Progress, silent
+from oddframe.runtime.choosing import BackendChoice, PrecisionChoice
 from oddframe.scoring import DEFAULT_BATCH, Model, load
 
 __all__ = ["evaluate"]
@@ -37,6 +38,8 @@ def evaluate(
     fps: float | None = None,
     device: str = "auto",
     batch_size: int = DEFAULT_BATCH,
+    backend: BackendChoice = "auto",
+    precision: PrecisionChoice = "auto",
     on_progress: Progress = silent,
 ) -> EvalReport:
     """Score every frame of a benchmark's test videos and compare with its labels (method section 9).
@@ -50,6 +53,8 @@ def evaluate(
         fps: Frames per second of folders of images; the bundle's rate when None. Recordings have times of their own.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
+        backend: What runs the network, as in `oddframe.scoring.load`.
+        precision: What it computes in, likewise.
         on_progress: Told the videos done, as phase "eval".
 
     Raises:
@@ -59,10 +64,14 @@ def evaluate(
     """
     began = time.monotonic()
     benchmark = open_benchmark(dataset)
-    loaded = model if isinstance(model, Model) else load(model, device=device, batch_size=batch_size)
+    loaded = (
+        model
+        if isinstance(model, Model)
+        else load(model, device=device, batch_size=batch_size, backend=backend, precision=precision)
+    )
     places = _Places(benchmark.testing)
     scores, labels, rates_fps = {}, {}, {}
-    notices = list(benchmark.notices)
+    notices = [*benchmark.notices, *loaded.notices]
     for number, video in enumerate(benchmark.testing):
         on_progress("eval", number, len(benchmark.testing), {})
         source = open_source(video.path, loaded.bundle.rate_fps if fps is None else fps)

@@ -11,7 +11,7 @@ from typing import Any
 
 from oddframe.errors import OddframeError, OutputError
 
-__all__ = ["output_error", "replace_file", "sync", "write_bytes", "write_json", "write_text"]
+__all__ = ["output_error", "replace_file", "sync", "together", "write_bytes", "write_json", "write_text"]
 
 _WHAT_TO_DO = {
     errno.ENOSPC: "the disk is full; make room and try again",
@@ -60,6 +60,29 @@ def replace_file(path: str | Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def together(folder: Path, name: str) -> Iterator[Path]:
+    """A place for new files, which move into ``folder`` when the block ends well and else vanish.
+
+    So a disk that fills up leaves all old files of a recording or all new ones.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix=f".{name[:40]}.", dir=folder)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    with made as place:
+        try:
+            yield Path(place)
+        except OutputError as error:
+            # Nobody knows the place that it was on its way through.
+            raise OutputError(str(error).replace(place, str(folder))) from error
+        try:
+            for path in sorted(Path(place).iterdir()):
+                path.replace(folder / path.name)
+        except OSError as error:
+            raise output_error(folder / name, error) from error
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

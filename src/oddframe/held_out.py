@@ -6,6 +6,7 @@ import numpy.typing as npt
 from oddframe.core.frame_score import map_peaks
 from oddframe.core.normal_scores import NormalScores
 from oddframe.data.training_clips import TrainingClips
+from oddframe.model.ranks import ALONE, Ranks
 from oddframe.progress import Progress
 from oddframe.runtime.scorer import Scorer
 
@@ -25,6 +26,7 @@ def score_clips(
     in_sample: bool,
     on_progress: Progress,
     most: int = MOST_CALIBRATED,
+    ranks: Ranks = ALONE,
 ) -> NormalScores:
     """Score normal clips in the order of the footage.
 
@@ -35,19 +37,20 @@ def score_clips(
         in_sample: Whether the model was trained on them.
         on_progress: Told the clips done, as phase "calibrate".
         most: Of more clips than this, blocks are taken.
+        ranks: The processes that divide the work; each of them gets all of the scores.
     """
     numbers = in_blocks(len(clips), most)
     names = ("raw", "appearance", "motion", "cluster")
-    parts: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in (*names, "map_peak")}
+    parts = {name: [np.empty(0, np.float32)] for name in (*names, "map_peak")}
     done = 0
-    for batch in clips.in_order(numbers, scorer.batch_size):
-        padded = np.concatenate([batch, np.repeat(batch[-1:], scorer.batch_size - len(batch), axis=0)])
-        scored = scorer.score(padded)
+    own = ranks.share(numbers, scorer.batch_size)
+    for batch in clips.in_order(own, scorer.batch_size):
+        scored = scorer.score(batch)
         for name in names:
-            parts[name].append(getattr(scored, name)[: len(batch)])
-        parts["map_peak"].append(map_peaks(scored.maps[: len(batch)]))
+            parts[name].append(getattr(scored, name))
+        parts["map_peak"].append(map_peaks(scored.maps))
         done += len(batch)
-        on_progress("calibrate", done, len(numbers), {})
+        on_progress("calibrate", done, len(own), {})
     # A clip that does not begin one frame after the one before belongs to another piece of footage.
     begins = np.diff(clips.starts[numbers], prepend=-2) != 1
     recording = (np.cumsum(begins) - 1).astype(np.int32)
@@ -55,7 +58,10 @@ def score_clips(
     return NormalScores(
         recording=recording,
         time_s=(np.arange(len(numbers)) - first) / rate_fps,
-        **{name: np.concatenate(values) for name, values in parts.items()},
+        **{
+            name: ranks.gather_for_all(np.concatenate(values), len(numbers), scorer.batch_size)
+            for name, values in parts.items()
+        },
         rate_fps=rate_fps,
         in_sample=in_sample,
     )

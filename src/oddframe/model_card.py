@@ -1,12 +1,15 @@
 """The page about itself that a model carries."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from oddframe import __version__
 from oddframe.config import Settings
 from oddframe.core.calibration import Calibration
 from oddframe.data.cache import FrameCache
-from oddframe.model.trainer import Trainer
+
+if TYPE_CHECKING:
+    from oddframe.model.trainer import Trainer
 
 __all__ = ["model_card", "with_threshold"]
 
@@ -18,7 +21,7 @@ def model_card(
     cache: FrameCache,
     calibration: Calibration,
     clips: int,
-    trainer: Trainer,
+    trainer: "Trainer",
     odd: Sequence[str] = (),
 ) -> str:
     """The card as Markdown: footage, training, network, threshold, what was odd, and what not to do with it."""

@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from oddframe.checkpoint import restore_checkpoint
 from oddframe.config import Settings
 from oddframe.core.clips import clip_span
 from oddframe.core.odd_stretches import odd_stretches
 from oddframe.data.training_clips import TrainingClips
 from oddframe.files import output_error
+from oddframe.model.ranks import ALONE, Ranks
 from oddframe.model.trainer import Trainer
 from oddframe.progress import Progress
 from oddframe.run_folder import RunFolder
 from oddframe.runtime.torch_scorer import TorchScorer
-from oddframe.training_loop import SCORING_BATCH, TrainingLoop, new_trainer
+from oddframe.training_loop import SCORING_BATCH, TrainingLoop, go_on, new_trainer
 
 __all__ = ["OddClips", "find_odd_clips", "first_pass"]
 
@@ -60,7 +61,7 @@ def find_odd_clips(trainer: Trainer, parts: Sequence[TrainingClips], on_progress
     """Score all parts of the footage now and then, and name what stands out of them together.
 
     Args:
-        trainer: The trained network.
+        trainer: The trained network; of several processes each takes its share and gets all that is found.
         parts: Clips trained on and clips held out.
         on_progress: Told the clips done, as phase "guard".
     """
@@ -68,13 +69,16 @@ def find_odd_clips(trainer: Trainer, parts: Sequence[TrainingClips], on_progress
     cache, span = parts[0].cache, clip_span(parts[0].interval)
     total = sum(map(len, parts))
     every = max(1, round(cache.rate_fps / SCORES_PER_S), -(-total // MOST_SCORED))
-    raw, begins, pieces = [], [], []
+    raw: list[npt.NDArray[np.float32]] = []
+    begins, pieces = [], []
     for clips in parts:
         numbers = np.arange(0, len(clips), every)
-        for batch in clips.in_order(numbers, SCORING_BATCH):
-            padded = np.concatenate([batch, np.repeat(batch[-1:], SCORING_BATCH - len(batch), axis=0)])
-            raw.append(scorer.score(padded).raw[: len(batch)])
-            on_progress("guard", min(every * sum(map(len, raw)), total), total, {})
+        own = [np.empty(0, np.float32)]
+        for batch in clips.in_order(trainer.ranks.share(numbers, SCORING_BATCH), SCORING_BATCH):
+            own.append(scorer.score(batch).raw)
+            done = sum(map(len, raw)) + trainer.ranks.size * sum(map(len, own))
+            on_progress("guard", min(every * done, total), total, {})
+        raw.append(trainer.ranks.gather_for_all(np.concatenate(own), len(numbers), SCORING_BATCH))
         begins.append(clips.starts[numbers])
         pieces.append(clips.ends[numbers])
     begin = np.concatenate(begins)
@@ -108,6 +112,7 @@ def first_pass(
     device: torch.device,
     checkpoint_s: float,
     on_progress: Progress,
+    ranks: Ranks = ALONE,
 ) -> tuple[OddClips, ...]:
     """Train shortly on all of the footage and find what is odd in it; goes on exactly where it was killed.
 
@@ -119,6 +124,7 @@ def first_pass(
         device: Where it runs.
         checkpoint_s: Seconds from one checkpoint to the next.
         on_progress: Told the steps done, as phase "first pass", and then the clips scored.
+        ranks: The processes that train together.
 
     Raises:
         OutputError: If the folder cannot be written.
@@ -130,13 +136,12 @@ def first_pass(
         joint_steps=-(-training.joint_steps // SHARE),
     )
     settings = replace(settings, training=short)
-    trainer = new_trainer(settings, clips, device)
+    trainer = new_trainer(settings, clips, device, ranks)
     try:
         run.path.mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(run.path, error) from error
-    checkpoint = restore_checkpoint(run.checkpoint, trainer)
-    run.cut_log(0 if checkpoint is None else int(checkpoint["log_bytes"]))
+    go_on(run, trainer)
 
     def told(phase: str, done: int, total: int, losses: Mapping[str, float]) -> None:
         if phase != "centres":

@@ -1,6 +1,7 @@
 """The chain from frames to scores; recordings and streams run through the same one."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,14 +15,17 @@ from oddframe.core.health import HealthWatch
 from oddframe.core.records import Clip, Frame, HealthChange, HealthState, Score
 from oddframe.core.sampling import Sampler, sampled_gap_s
 from oddframe.core.zones import Zones
+from oddframe.media.ahead import ahead
 from oddframe.media.finding import open_source
 from oddframe.media.sources import FrameFormat, Source
+from oddframe.runtime.choosing import BackendChoice, PrecisionChoice, choose
 from oddframe.runtime.scorer import ClipScores, Scorer
-from oddframe.runtime.torch_scorer import TorchScorer, pick_device
 
 __all__ = ["Model", "Stream", "Waiting", "load"]
 
 DEFAULT_BATCH = 8
+MOST_AHEAD = 16
+"""Frames decoded while others are scored."""
 MOST_WAITING = 64
 """Most frames held before what is known of them is passed on, however few of them end a clip."""
 
@@ -32,11 +36,24 @@ class Model:
     Attributes:
         bundle: What it was read from.
         scorer: What runs it.
+        backend: What that is, such as "onnx float32".
+        notices: How it was chosen, where it was tried just now.
+        path: Where its bundle is; None where nobody said.
     """
 
-    def __init__(self, bundle: Bundle, scorer: Scorer) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        scorer: Scorer,
+        backend: str = "",
+        notices: tuple[str, ...] = (),
+        path: Path | None = None,
+    ) -> None:
         self.bundle = bundle
         self.scorer = scorer
+        self.backend = backend
+        self.notices = notices
+        self.path = path
 
     def scores(
         self,
@@ -75,12 +92,13 @@ class Model:
         stream = self.stream(opened.rate_fps, opened.gap_s, every_frame=every_frame, watch_health=health, zones=zones)
         waiting: list[Waiting] = []
         ready = 0
-        for frame in opened.frames(self.wanted(picture_width)):
-            waiting.append(stream.push(frame))
-            ready += waiting[-1].clip is not None
-            if ready == self.scorer.batch_size or len(waiting) == MOST_WAITING:
-                yield from self.scored(waiting, maps=maps)
-                waiting, ready = [], 0
+        with closing(ahead(opened.frames(self.wanted(picture_width)), MOST_AHEAD)) as frames:
+            for frame in frames:
+                waiting.append(stream.push(frame))
+                ready += waiting[-1].clip is not None
+                if ready == self.scorer.batch_size or len(waiting) == MOST_WAITING:
+                    yield from self.scored(waiting, maps=maps)
+                    waiting, ready = [], 0
         yield from self.scored(waiting, maps=maps)
 
     def wanted(self, picture_width: int | None = None) -> FrameFormat:
@@ -111,18 +129,19 @@ class Model:
             SettingsError: If the zones leave nothing to watch.
         """
         network = self.bundle.network.config
-        target_fps = rate_fps if every_frame else self.bundle.rate_fps
-        return Stream(
-            Sampler(target_fps, rate_fps, gap_s),
-            ClipSlider(network.interval, sampled_gap_s(rate_fps, target_fps, gap_s)),
+        stream = Stream(
+            None if every_frame else self.bundle.rate_fps,
+            network.interval,
             HealthWatch(self.bundle.health) if watch_health and self.bundle.health is not None else None,
             None if zones is None else zones.mask(network.height, network.width),
         )
+        stream.retime(rate_fps, gap_s)
+        return stream
 
     def scored(self, waiting: "Sequence[Waiting]", *, maps: bool) -> Iterator[Score]:
         """Scores of frames in order, of one stream or of several; at most a batch of them may end a clip."""
         batch = [one.clip for one in waiting if one.clip is not None]
-        scored = self.scorer.score(_stacked(batch, self.scorer.batch_size)) if batch else None
+        scored = self.scorer.score(_stacked(batch)) if batch else None
         row = 0
         for one in waiting:
             if one.clip is None or scored is None:
@@ -184,12 +203,20 @@ class Stream:
 
     def __init__(
         self,
-        sampler: Sampler,
-        slider: ClipSlider,
+        model_fps: float | None,
+        interval: int,
         watch: HealthWatch | None,
         watched: npt.NDArray[np.bool_] | None,
     ) -> None:
-        self._sampler, self._slider, self._watch, self._watched = sampler, slider, watch, watched
+        self._model_fps, self._interval, self._watch, self._watched = model_fps, interval, watch, watched
+        self._sampler: Sampler
+        self._slider: ClipSlider
+
+    def retime(self, rate_fps: float, gap_s: float) -> None:
+        """The source runs at a rate, and a camera after a new connection perhaps at another; see `Model.stream`."""
+        target_fps = self._model_fps or rate_fps
+        self._sampler = Sampler(target_fps, rate_fps, gap_s)
+        self._slider = ClipSlider(self._interval, sampled_gap_s(rate_fps, target_fps, gap_s))
 
     def push(self, frame: Frame) -> Waiting:
         """Take the next frame; no clip reaches across one that shows nothing of the scene."""
@@ -203,28 +230,50 @@ class Stream:
         self._slider.clear()
         return Waiting(frame, None, self._watch.suspected, changes)
 
+    def tick(self, time_s: float) -> tuple[HealthChange, ...]:
+        """Say that it is now `time_s` in the source and no frame has come since the last; for live cameras."""
+        return () if self._watch is None else self._watch.tick(time_s)
 
-def load(model: str | Path, *, device: str = "auto", batch_size: int = DEFAULT_BATCH) -> Model:
+
+def load(
+    model: str | Path | Bundle,
+    *,
+    device: str = "auto",
+    batch_size: int = DEFAULT_BATCH,
+    backend: BackendChoice = "auto",
+    precision: PrecisionChoice = "auto",
+) -> Model:
     """Load a trained model.
 
     Args:
-        model: A run folder or a model bundle.
+        model: A run folder, a model bundle, the name of a shipped model, or what was read of one.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
+        backend: What runs the network: "torch", "onnx", "openvino", or "auto": the fastest on this machine that says
+            what the trained network says. What is the fastest is tried once and remembered.
+        precision: "float32", "bfloat16", "float16", "int8" or "auto": what the fastest computes in.
 
     Raises:
         SourceNotFoundError: If there is no model.
         BundleError: If it is truncated, altered or of another format.
-        SettingsError: If the device is not there or the batch size is below 1.
+        SettingsError: If the device is not there, the batch size is below 1 or the backend has no such precision.
+        InputError: If the model has no graph for the backend.
+        MissingExtraError: If the backend is not installed.
     """
-    bundle = read_bundle(find_bundle(model))
-    return Model(bundle, TorchScorer(bundle.network, pick_device(device), batch_size))
+    path: Path | None = None
+    if isinstance(model, Bundle):
+        bundle = model
+    else:
+        path = find_bundle(model)
+        bundle = read_bundle(path)
+    chosen = choose(bundle, backend, precision, device, batch_size)
+    notices = () if chosen.notice is None else (chosen.notice,)
+    return Model(bundle, chosen.scorer, str(chosen.backend), notices, path)
 
 
-def _stacked(batch: list[Clip], size: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Pixels of a batch, padded with its last clip to the scorer's fixed size."""
-    padded = batch + [batch[-1]] * (size - len(batch))
-    return np.stack([np.stack([frame.pixels for frame in clip.frames]) for clip in padded])
+def _stacked(batch: list[Clip]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Pixels of a batch."""
+    return np.stack([np.stack([frame.pixels for frame in clip.frames]) for clip in batch])
 
 
 def _time_s(frame: Frame) -> float:

@@ -37,6 +37,10 @@ _NAMES = {
     "guard": "scoring the footage",
     "eval": "scoring test videos",
     "check": "checking test videos",
+    "recordings": "scoring recordings",
+    "report": "writing pages",
+    "prepare": "preparing presets",
+    "bench": "measuring",
 }
 
 console = Console()

@@ -1,40 +1,35 @@
 """Train on normal footage: the verb `oddframe train` (method section 6)."""
 
-import math
-import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from oddframe import __version__
 from oddframe.bundle import Bundle, write_bundle
-from oddframe.checkpoint import restore_checkpoint
 from oddframe.config import PRESETS, Settings
 from oddframe.core.budget import DEFAULT_BUDGET, Budget
 from oddframe.core.calibration import calibrate
 from oddframe.core.clips import clip_span
-from oddframe.data.cache import FrameCache, Stretch, build_cache, footage_key
-from oddframe.data.footage_health import examine_health, without
-from oddframe.data.training_clips import TrainingClips, split, too_short
-from oddframe.errors import OddframeError, RunError, SettingsError, SourceError
+from oddframe.data.footage_health import without
+from oddframe.data.training_clips import too_short
+from oddframe.errors import SettingsError
+from oddframe.files import write_json
+from oddframe.graphs import add_graph
 from oddframe.held_out import score_clips
-from oddframe.media.finding import Found, find_sources
+from oddframe.media.finding import find_sources
 from oddframe.media.loss_curves import save_loss_curves
-from oddframe.media.sources import FrameFormat
-from oddframe.model.trainer import TrainingConfig
+from oddframe.model.ranks import Ranks
 from oddframe.model_card import model_card
 from oddframe.odd_clips import OddClips, find_odd_clips, first_pass
 from oddframe.progress import Progress, silent
+from oddframe.report.training_page import write_training_page
 from oddframe.run_folder import RunFolder
 from oddframe.runtime.torch_scorer import TorchScorer, pick_device
-from oddframe.training_loop import SCORING_BATCH, TrainingLoop, new_trainer
+from oddframe.training_loop import SCORING_BATCH, TrainingLoop, go_on, new_trainer
+from oddframe.training_plan import Wishes, divided, plan_training
 
 __all__ = ["TrainReport", "train"]
 
-LEAST_CLIPS = 32
-"""Fewer clips than this are no footage to learn from."""
 _NOT_HELD_OUT = "no unbroken stretch is long enough to hold a part of it out: the threshold is in-sample"
 
 
@@ -93,9 +88,12 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     checkpoint_s: float = 60.0,
+    export: bool = True,
     on_progress: Progress = silent,
 ) -> TrainReport:
     """Learn what is normal from video.
+
+    Where torchrun or accelerate started several processes they train together, and the first one writes.
 
     Args:
         normal: A recording, a folder or glob of them, folders of numbered images, or several of these.
@@ -113,6 +111,7 @@ def train(
         resume: Go on with the training in ``out``, exactly; what else is given must be as it was.
         overwrite: Start again where ``out`` holds a training.
         checkpoint_s: Seconds from one checkpoint to the next.
+        export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used without torch.
         on_progress: Told phases "read", "health", "pretrain", "centres", "joint", "calibrate" and "guard"; with
             ``drop_odd`` also "first pass".
 
@@ -125,45 +124,31 @@ def train(
     budget = Budget.parse(false_alarms)
     run = RunFolder(out)
     found = find_sources(normal, fps)
-    used_device = pick_device(device)
-    if resume:
-        chosen, facts = run.read_settings()
-        facts.setdefault("drop_odd", False)  # runs of earlier versions know nothing of it
-        _check_same(run, chosen, facts, settings, epochs, rate_fps, drop_odd)
-    else:
-        chosen = settings or preset_named(preset)
-        facts = _facts(found, rate_fps, cache_gb, epochs) | {"drop_odd": drop_odd}
-    wanted = FrameFormat(chosen.network.width, chosen.network.height, chosen.network.colour)
-    footage = footage_key(found.sources, wanted, facts["rate_fps"], facts["cache_bytes"])
-    if not resume:
-        facts["footage"] = footage
-        run.start(chosen, facts, overwrite=overwrite)
-    elif footage != facts["footage"]:
-        raise RunError(
-            f"{run.path} must be resumed with the footage that it was started on, but that has changed since or is "
-            "other footage; bring it back, or start again with --overwrite"
+    ranks = Ranks.join(device)
+    used_device = pick_device(ranks.device(device))
+    wishes = Wishes(epochs, rate_fps, cache_gb, drop_odd)
+    # What the first of several processes starts is there for the others to go on with.
+    chosen, dropping, cache, health, clips, held_out = ranks.in_turn(
+        lambda: plan_training(
+            run,
+            found,
+            settings,
+            settings or preset_named(preset),
+            wishes,
+            on_progress,
+            resume=resume or not ranks.is_first,
+            overwrite=overwrite,
         )
-    try:
-        cache = build_cache(run.cache, found.sources, wanted, facts["rate_fps"], facts["cache_bytes"], on_progress)
-        health = examine_health(cache, on_progress)
-        clips, held_out = _divided(cache, health.stretches, chosen)
-        if facts["epochs"] is not None:
-            # Epochs become steps once the clips are counted.
-            chosen = replace(chosen, training=for_epochs(chosen.training, facts["epochs"], len(clips)))
-        run.settle(chosen, facts)
-    except OddframeError:
-        if not resume:
-            run.abandon()
-        raise
+    )
     odd: tuple[OddClips, ...] = ()
-    if facts["drop_odd"]:
+    used = health.stretches
+    if dropping:
         pass_run = RunFolder(run.first_pass)
-        odd = first_pass(pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress)
-        kept = without(health.stretches, [(one.begin, one.end) for one in odd])
-        clips, held_out = _divided(cache, kept, chosen)
-    trainer = new_trainer(chosen, clips, used_device)
-    checkpoint = restore_checkpoint(run.checkpoint, trainer) if resume else None
-    run.cut_log(0 if checkpoint is None else int(checkpoint["log_bytes"]))
+        odd = first_pass(pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, ranks)
+        used = without(health.stretches, [(one.begin, one.end) for one in odd])
+        clips, held_out = divided(cache, used, chosen)
+    trainer = new_trainer(chosen, clips, used_device, ranks)
+    go_on(run, trainer)
     losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).go()
     scores = score_clips(
         TorchScorer(trainer.network, trainer.device, SCORING_BATCH),
@@ -171,24 +156,29 @@ def train(
         rate_fps=cache.rate_fps,
         in_sample=held_out is None,
         on_progress=on_progress,
+        ranks=ranks,
     )
     calibration = calibrate(scores, budget)
-    if not facts["drop_odd"]:
+    if not dropping:
         odd = find_odd_clips(trainer, [clips, *([] if held_out is None else [held_out])], on_progress)
-    write_bundle(
-        run.bundle,
-        Bundle(
-            network=trainer.network,
-            rate_fps=cache.rate_fps,
-            calibration=calibration,
-            card=model_card(
-                chosen, cache, calibration, len(clips), trainer, _odd_notices(odd, dropped=facts["drop_odd"])
-            ),
-            health=health.reference,
-            normal=scores,
-        ),
+    bundle = Bundle(
+        network=trainer.network.trained(),
+        rate_fps=cache.rate_fps,
+        calibration=calibration,
+        card=model_card(chosen, cache, calibration, len(clips), trainer, _odd_notices(odd, dropped=dropping)),
+        health=health.reference,
+        normal=scores,
     )
-    save_loss_curves(run.curves, run.entries())
+    not_exported: tuple[str, ...] = ()
+    if ranks.is_first:
+        write_bundle(run.bundle, bundle)
+        not_exported = add_graph(run.bundle, bundle, cache) if export else ()
+        found_in_it = {"stretches": [asdict(one) for one in used], "odd": [asdict(one) for one in odd]}
+        write_json(run.footage, {**found_in_it, "dropped": dropping})
+        save_loss_curves(run.curves, run.entries())
+        write_training_page(run.path, device=device)
+    ranks.wait()
+    ranks.leave()
     return TrainReport(
         run=run.path,
         bundle=run.bundle,
@@ -202,7 +192,7 @@ def train(
         in_sample=calibration.in_sample,
         losses=losses,
         odd=odd,
-        odd_dropped=facts["drop_odd"],
+        odd_dropped=dropping,
         skipped=(
             *(f"{one.path}: {one.reason}" for one in found.skipped),
             *cache.notices,
@@ -210,89 +200,18 @@ def train(
             *too_short(cache.stretches, clip_span(chosen.network.interval)),
             *([_NOT_HELD_OUT] if held_out is None and chosen.data.hold_out else []),
         ),
-        notices=(*calibration.notices, *_odd_notices(odd, dropped=facts["drop_odd"])),
+        notices=(*calibration.notices, *not_exported, *_odd_notices(odd, dropped=dropping)),
     )
 
 
 def preset_named(name: str) -> Settings:
-    """The settings of a preset.
-
-    Raises:
-        SettingsError: If there is none of that name.
-    """
+    """The settings of a preset, `SettingsError` where there is none of that name."""
     if name not in PRESETS:
         raise SettingsError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
     return PRESETS[name]
-
-
-def for_epochs(training: TrainingConfig, epochs: float, clips: int) -> TrainingConfig:
-    """The same training, as many steps long as ``epochs`` over ``clips`` take."""
-    steps = max(1, round(epochs * clips / min(training.batch_size, clips)))
-    pretrain = round(steps * training.pretrain_steps / training.steps)
-    return replace(training, pretrain_steps=pretrain, joint_steps=steps - pretrain)
-
-
-def _check_same(
-    run: RunFolder,
-    chosen: Settings,
-    facts: Mapping[str, Any],
-    settings: Settings | None,
-    epochs: float | None,
-    rate_fps: float | None,
-    drop_odd: bool,
-) -> None:
-    """Refuse to go on with a training in another way than it was started."""
-    if settings is not None and epochs is not None:
-        # The steps in the settings are those that came of the epochs.
-        pretrain, joint = chosen.training.pretrain_steps, chosen.training.joint_steps
-        training = replace(settings.training, pretrain_steps=pretrain, joint_steps=joint)
-        settings = replace(settings, training=training)
-    pairs = {
-        "settings": (settings, chosen),
-        "epochs": (epochs, facts["epochs"]),
-        "rate_fps": (rate_fps, facts["rate_fps"]),
-        # Not given, it is as it was.
-        "drop_odd": (drop_odd or None, facts["drop_odd"]),
-    }
-    other = [name for name, (given, there) in pairs.items() if given is not None and given != there]
-    if other:
-        raise RunError(
-            f"{run.path} was started with other {' and '.join(other)}; resume without, or choose another folder"
-        )
-
-
-def _facts(found: Found, rate_fps: float | None, cache_gb: float, epochs: float | None) -> dict[str, Any]:
-    """What decides a training beside its settings."""
-    rate = statistics.median_low(source.rate_fps for source in found.sources) if rate_fps is None else rate_fps
-    for name, value in (("rate_fps", rate), ("cache_gb", cache_gb), ("epochs", 1 if epochs is None else epochs)):
-        if not 0 < value < math.inf:
-            raise SettingsError(f"{name} must be above 0 and finite, got {value}")
-    return {
-        "oddframe": __version__,
-        "normal": [str(source.path) for source in found.sources],
-        "rate_fps": rate,
-        "cache_bytes": int(cache_gb * 1e9),
-        "epochs": epochs,
-    }
 
 
 def _odd_notices(odd: Sequence[OddClips], *, dropped: bool) -> tuple[str, ...]:
     """A sentence for each odd stretch of the footage."""
     done = "left out of training" if dropped else "trained on all the same; look at it, --drop-odd leaves it out"
     return tuple(f"{one}: {done}" for one in odd)
-
-
-def _divided(
-    cache: FrameCache, stretches: tuple[Stretch, ...], settings: Settings
-) -> tuple[TrainingClips, TrainingClips | None]:
-    """Clips to train on, and those held out; None where nothing is."""
-    interval = settings.network.interval
-    rebuilt = 0 if settings.network.rebuilt_frame == "first" else 4
-    trained, held = split(stretches, settings.data.hold_out, clip_span(interval))
-    clips = TrainingClips(cache, trained, interval, rebuilt)
-    if len(clips) < LEAST_CLIPS:
-        raise SourceError(
-            f"training needs at least {LEAST_CLIPS} clips of {clip_span(interval)} unbroken frames, "
-            f"found {len(clips)}; give more normal video (minutes, better hours)"
-        )
-    return clips, TrainingClips(cache, held, interval, rebuilt) if held else None

@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from oddframe.checkpoint import save_checkpoint
+from oddframe.checkpoint import restore_checkpoint, save_checkpoint
 from oddframe.config import Settings
 from oddframe.data.training_clips import Batch, Positions, TrainingClips
 from oddframe.errors import RunError
 from oddframe.model.network import Network
+from oddframe.model.ranks import ALONE, Ranks
 from oddframe.model.trainer import Trainer
 from oddframe.progress import Progress
 from oddframe.run_folder import RunFolder
 
-__all__ = ["SCORING_BATCH", "TrainingLoop", "new_trainer"]
+__all__ = ["SCORING_BATCH", "TrainingLoop", "go_on", "new_trainer"]
 
 LOG_EVERY = 10
 """Steps from one line of losses in the log to the next."""
@@ -28,18 +29,35 @@ SCORING_BATCH = 8
 """Clips that run through the network at a time where nothing is learned."""
 
 
-def new_trainer(settings: Settings, clips: TrainingClips, device: torch.device) -> Trainer:
+def new_trainer(settings: Settings, clips: TrainingClips, device: torch.device, ranks: Ranks = ALONE) -> Trainer:
     """A trainer before its first step, with weights that the seed decides and no trace on the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.training.seed)
         network = Network(settings.network)
     if settings.network.empty_scene:
         network.place_empty_scene(torch.from_numpy(clips.forger.empty))
-    return Trainer(network, settings.training, device)
+    return Trainer(network, settings.training, device, ranks)
+
+
+def go_on(run: RunFolder, trainer: Trainer) -> None:
+    """Bring a trainer to where its run stands, and the log with it; to the start where there is no checkpoint.
+
+    Raises:
+        RunError: If the checkpoint cannot be read or belongs to other settings.
+        OutputError: If the log cannot be cut.
+    """
+    checkpoint = restore_checkpoint(run.checkpoint, trainer)
+    if trainer.ranks.is_first:
+        run.cut_log(0 if checkpoint is None else int(checkpoint["log_bytes"]))
+    # The first process may remove a checkpoint only when all have read it.
+    trainer.ranks.wait()
 
 
 class TrainingLoop:
-    """The loop over steps, with its log and checkpoints."""
+    """The loop over steps, with its log and checkpoints.
+
+    Of several processes all go through it step by step; the first one alone writes, and validates meanwhile.
+    """
 
     def __init__(
         self,
@@ -53,10 +71,11 @@ class TrainingLoop:
     ) -> None:
         self.run, self.trainer, self.clips, self.held_out = run, trainer, clips, held_out
         self.settings, self.checkpoint_s, self.on_progress = settings, checkpoint_s, on_progress
+        self.writes = trainer.ranks.is_first
         self.losses = _last_losses(run.entries())
 
     def go(self) -> dict[str, float]:
-        """Train to the end; returns the last losses."""
+        """Train to the end, the average of the weights included; returns the last losses."""
         total = self.settings.training.steps
         saved = time.monotonic()
         between_steps = True
@@ -78,6 +97,7 @@ class TrainingLoop:
                 self._save()
             raise
         self._save()
+        self.trainer.adopt_average()
         return self.losses
 
     def _step(self, total: int) -> None:
@@ -96,8 +116,9 @@ class TrainingLoop:
                     f"losses must stay finite, but at step {step} they are {self.losses}; "
                     "train again with a lower training.learning_rate"
                 )
-            self.run.append(step=step, phase=phase, **self.losses)
-        if self.held_out is not None and (step % max(1, total // VALIDATIONS) == 0 or step == total):
+            if self.writes:
+                self.run.append(step=step, phase=phase, **self.losses)
+        if self.writes and self.held_out is not None and (step % max(1, total // VALIDATIONS) == 0 or step == total):
             self.run.append(step=step, phase=phase, held_out=self._validate(self.held_out))
         self.on_progress(phase, step, total, self.losses)
 
@@ -117,17 +138,22 @@ class TrainingLoop:
         places = network.height * network.width // network.code_stride**2
         numbers = self.clips.evenly(-(-training.centre_codes // places))
         random = np.random.default_rng([training.seed, 3])
-        codes = []
-        for clips in self.clips.in_order(numbers, SCORING_BATCH):
+        ranks = self.trainer.ranks
+        own = ranks.share(numbers, SCORING_BATCH)
+        codes = [np.empty((0, 8 * network.channels * (network.appearance + network.motion)), np.float32)]
+        for clips in self.clips.in_order(own, SCORING_BATCH):
             codes.append(self.trainer.codes(clips))
-            self.on_progress("centres", min(len(codes) * SCORING_BATCH, len(numbers)), len(numbers), {})
-        joined = np.concatenate(codes)
-        if len(joined) > training.centre_codes:
+            self.on_progress("centres", min((len(codes) - 1) * SCORING_BATCH, len(own)), len(own), {})
+        joined = ranks.gather(np.concatenate(codes), len(numbers), SCORING_BATCH)
+        if joined is not None and len(joined) > training.centre_codes:
             joined = joined[np.sort(random.choice(len(joined), training.centre_codes, replace=False))]
         sizes = self.trainer.place_centres(joined)
-        self.run.append(step=self.trainer.step, phase="centres", sizes=sizes)
+        if self.writes:
+            self.run.append(step=self.trainer.step, phase="centres", sizes=sizes)
 
     def _save(self) -> None:
+        if not self.writes:
+            return
         save_checkpoint(self.run.checkpoint, self.trainer, {"log_bytes": self.run.log_bytes()})
 
 

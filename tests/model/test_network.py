@@ -8,7 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from oddframe.config import PRESETS
 from oddframe.errors import SettingsError
 from oddframe.model.fusion import FusedScorer
-from oddframe.model.network import Network, NetworkConfig
+from oddframe.model.network import Network
+from oddframe.model.network_config import NetworkConfig
 
 SMALL = NetworkConfig(height=32, width=32, channels=2, clusters=3)
 
@@ -161,6 +162,8 @@ def test_the_same_seed_builds_the_same_network():
         ({"score_windows": (1, 64)}, "score_windows"),
         ({"score_share": 0.0}, "score_share"),
         ({"appearance_weight": -0.1}, "appearance_weight"),
+        ({"error_power": 0.0}, "error_power"),
+        ({"error_power": 1.5}, "error_power"),
         ({"score_share": float("nan")}, "score_share"),
         ({"colour": "gray"}, "'rgb', 'grey', got 'gray'"),
         ({"fusion": "sum"}, "fusion"),

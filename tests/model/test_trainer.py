@@ -11,8 +11,10 @@ from oddframe.config import PRESETS
 from oddframe.errors import SettingsError
 from oddframe.model.fusion import FusedScorer
 from oddframe.model.losses import appearance_loss, motion_loss
-from oddframe.model.network import Network, NetworkConfig
-from oddframe.model.trainer import Trainer, TrainingConfig
+from oddframe.model.network import Network
+from oddframe.model.network_config import NetworkConfig
+from oddframe.model.trainer import Trainer
+from oddframe.model.training_config import TrainingConfig
 
 NETWORK = NetworkConfig(height=32, width=32, channels=2, clusters=3)
 TRAINING = TrainingConfig(
@@ -236,6 +238,37 @@ def test_there_is_no_cluster_loss_to_look_at_before_the_centres_are_placed(batch
     assert "cluster" in trainer.losses(*batch())
 
 
+def test_a_training_ends_with_the_average_of_its_weights(batch):
+    trainer = start(training=replace(TRAINING, averaging=0.9))
+    plain = start()
+    run(trainer, [batch(seed) for seed in range(5)])
+    run(plain, [batch(seed) for seed in range(5)])
+    last, average = state(trainer), {name: value.clone() for name, value in trainer.average.state.items()}
+    for name, value in state(plain).items():
+        assert torch.equal(last[name], value), "taking the average must not disturb the training"
+    assert any(not torch.equal(last[name], average[name]) for name in last)
+    trainer.adopt_average()
+    for name, value in state(trainer).items():
+        assert torch.equal(value, average[name])
+
+
+def test_without_averaging_the_last_weights_stay(batch):
+    trainer = start()
+    run(trainer, [batch()])
+    before = state(trainer)
+    trainer.adopt_average()
+    assert trainer.average is None
+    for name, value in state(trainer).items():
+        assert torch.equal(value, before[name])
+
+
+def test_centres_are_averaged_from_where_they_were_placed(batch):
+    trainer = start(training=replace(TRAINING, averaging=0.999))
+    run(trainer, [batch(seed) for seed in range(2)])
+    trainer.place_centres(trainer.codes(batch()[0]))
+    assert torch.equal(trainer.average.state["clusters.centres"], trainer.network.clusters.centres)
+
+
 def test_rates_are_constant_by_default():
     assert {TRAINING.rate_at(step) for step in range(5)} == {1.0}
 
@@ -356,6 +389,7 @@ def test_centres_are_the_kmeans_of_the_codes_that_distances_are_taken_of(batch):
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"gradient_weight": float("nan")}, "gradient_weight"),
         ({"cluster_weight": -0.1}, "cluster_weight"),
+        ({"averaging": 1.0}, "averaging must be from 0 to below 1"),
         ({"seed": -1}, "seed"),
         ({"schedule": "linear"}, "'constant', 'cosine', got 'linear'"),
         ({"precision": "float16"}, "precision"),
@@ -364,3 +398,17 @@ def test_centres_are_the_kmeans_of_the_codes_that_distances_are_taken_of(batch):
 def test_what_cannot_be_trained_with_is_refused_by_name(changes, named):
     with pytest.raises(SettingsError, match=named):
         replace(TRAINING, **changes)
+
+
+@pytest.mark.parametrize("norm", ["batch", "frozen"])
+def test_frozen_statistics_stay_what_they_are(norm, batch):
+    trainer = start(replace(NETWORK, channels=4), replace(TRAINING, batch_norm=norm))
+    before = state(trainer)
+    trainer.train_step(*batch())
+    after = state(trainer)
+    moved = {
+        name.rpartition(".")[2] for name in after if "encoder" in name and not torch.equal(before[name], after[name])
+    }
+    assert ({"running_mean", "running_var", "num_batches_tracked"} <= moved) == (norm == "batch")
+    assert {"running_mean", "running_var", "num_batches_tracked"}.isdisjoint(moved) == (norm == "frozen")
+    assert "weight" in moved

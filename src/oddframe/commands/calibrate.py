@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from oddframe.commands.options import AsJson, BatchSize, Device, Fps, one_or_many
+from oddframe.commands.options import (
+    AsJson,
+    Backend,
+    BackendName,
+    BatchSize,
+    Device,
+    Fps,
+    Numbers,
+    Precision,
+    one_or_many,
+)
 from oddframe.commands.shown import duration, print_json, warn
 
 __all__ = ["calibrate"]
@@ -37,6 +47,8 @@ def calibrate(
     fps: Fps = None,
     device: Device = "auto",
     batch_size: BatchSize = 8,
+    backend: Backend = BackendName.auto,
+    precision: Precision = Numbers.auto,
     as_json: AsJson = False,
 ) -> None:
     """Set a model's threshold for a budget of false alarms, from normal video or scores kept in the bundle."""
@@ -53,6 +65,8 @@ def calibrate(
             fps=fps,
             device=device,
             batch_size=batch_size,
+            backend=backend.value,
+            precision=precision.value,
             on_progress=on_progress,
         )
     if as_json:

@@ -18,7 +18,7 @@ def demo(
 ) -> None:
     """Draw a plaza, learn its normal life, find what is odd in it; under five minutes on two cores."""
     from oddframe.demo import run_demo
-    from oddframe.terminal import bars, show_facts, show_rows
+    from oddframe.terminal import bars, console, show_facts, show_rows
 
     with bars(quiet=as_json) as on_progress:
         report = run_demo(out, device=device, on_progress=on_progress)
@@ -37,3 +37,5 @@ def demo(
             "look at": f"[bold]{report.page}[/bold]",
         }
     )
+    if report.app is not None:
+        console.print(f"See it live, judge it, recalibrate: [bold]oddframe serve --data {report.app}[/bold]")

@@ -6,7 +6,7 @@ import typer
 
 from oddframe.commands.exit_codes import FINDING
 from oddframe.commands.options import AsJson
-from oddframe.commands.shown import print_json, yes
+from oddframe.commands.shown import parity_line, print_json, yes
 
 __all__ = ["doctor"]
 
@@ -27,11 +27,14 @@ def doctor(
     else:
         show_facts({**report["versions"], "ffmpeg": report["ffmpeg"]})
         show_facts({name: yes(there) for name, there in report["codecs"].items()})
+        show_facts({f"backend {name}": yes(there) for name, there in report["backends"].items()})
         for device in report["devices"]:
             show_facts(device)
         if "bundle" in report:
             hashes = report["bundle"].pop("sha256", {})
-            show_facts({name: yes(value) if name == "ok" else value for name, value in report["bundle"].items()})
+            facts = {name: yes(value) if name == "ok" else value for name, value in report["bundle"].items()}
+            show_facts({name: ", ".join(value) if isinstance(value, list) else value for name, value in facts.items()})
+            show_facts({f"parity {name}": parity_line(found) for name, found in report["parity"].items()})
             show_facts({name: f"sha256 {digest}" for name, digest in hashes.items()})
     if not report["ok"]:
         raise typer.Exit(FINDING)

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from oddframe.commands.options import SCORES, AsJson, BatchSize, Device
+from oddframe.commands.options import (
+    SCORES,
+    AsJson,
+    Backend,
+    BackendName,
+    BatchSize,
+    Device,
+    Numbers,
+    Precision,
+)
 from oddframe.commands.shown import print_json, warn
 
 __all__ = ["evaluate"]
@@ -38,6 +47,8 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     batch_size: BatchSize = 8,
+    backend: Backend = BackendName.auto,
+    precision: Precision = Numbers.auto,
     as_json: AsJson = False,
 ) -> None:
     """Say how well a model does on a labelled test set, or how good anybody's scores are."""
@@ -54,7 +65,14 @@ def evaluate(
 
         with bars(quiet=as_json) as on_progress:
             report = run_evaluation(
-                dataset, model, fps=fps, device=device, batch_size=batch_size, on_progress=on_progress
+                dataset,
+                model,
+                fps=fps,
+                device=device,
+                batch_size=batch_size,
+                backend=backend.value,
+                precision=precision.value,
+                on_progress=on_progress,
             )
     else:
         raise typer.BadParameter("Give DATASET and --model, or --scores and --labels.")

@@ -7,16 +7,21 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "ARCHIVE",
     "LEARNING",
     "MACHINE",
     "OUTPUT",
     "SCORES",
     "AsJson",
+    "Backend",
+    "BackendName",
     "BatchSize",
     "Budget",
     "Device",
     "Fps",
     "Model",
+    "Numbers",
+    "Precision",
     "Preset",
     "one_or_many",
 ]
@@ -29,12 +34,43 @@ class Preset(StrEnum):
     paper = "paper"
 
 
+class BackendName(StrEnum):
+    """What runs a network."""
+
+    auto = "auto"
+    torch = "torch"
+    onnx = "onnx"
+    openvino = "openvino"
+
+
+class Numbers(StrEnum):
+    """What a network computes in."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+    int8 = "int8"
+
+
 MACHINE, LEARNING, OUTPUT, SCORES = "Machine", "What is learned", "Output", "Anybody's scores"
+ARCHIVE = "Archives"
 Model = Annotated[
     str, typer.Option("--model", "-m", help="A run folder, a model bundle or the name of a shipped model.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, or a GPU such as cuda:0.", rich_help_panel=MACHINE)]
 BatchSize = Annotated[int, typer.Option(help="Clips that run through the network at a time.", rich_help_panel=MACHINE)]
+Backend = Annotated[
+    BackendName,
+    typer.Option(
+        help="What runs the network. auto: the fastest here that says what the trained network says; tried once.",
+        rich_help_panel=MACHINE,
+    ),
+]
+Precision = Annotated[
+    Numbers,
+    typer.Option(help="What the network computes in. int8 needs oddframe export.", rich_help_panel=MACHINE),
+]
 AsJson = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON object to standard output and nothing else.", rich_help_panel=OUTPUT),

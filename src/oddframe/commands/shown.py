@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["duration", "escaped", "print_json", "warn", "yes"]
+__all__ = ["duration", "escaped", "parity_line", "print_json", "warn", "yes"]
 
 
 def print_json(value: object) -> None:
@@ -55,3 +55,15 @@ def duration(seconds: float) -> str:
     """Seconds as people say them."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def parity_line(found: dict[str, Any]) -> str:
+    """How near a graph came to the trained network, in a line."""
+    events = "the same events" if found["events_same"] else "other events"
+    line = (
+        f"raw {found['raw_error']:.1e} off at most, {events}, {found['alarms_off']} of {found['clips']} alarms differ"
+    )
+    if "auc" in found:
+        pairs = ((name, auc, found["auc"]["exported"][name]) for name, auc in found["auc"]["trained"].items())
+        line += "".join(f", {name} AUC {before:.4f} -> {now:.4f}" for name, before, now in pairs)
+    return line if found["passed"] else f"[yellow]not used[/yellow]: {line}"

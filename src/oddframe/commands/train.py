@@ -80,9 +80,11 @@ def train(
     settings = _settings(preset or Preset.fast, config, changes, hold_out)
     if resume and (preset, config, batch_size, hold_out, seed) == (None,) * 5:
         settings = None
+    from oddframe.launched import Launch
     from oddframe.training import train as run_training
 
-    with bars(quiet=as_json) as on_progress:
+    talks = Launch.of().is_first
+    with bars(quiet=as_json or not talks) as on_progress:
         report = run_training(
             one_or_many(normal),
             out,
@@ -98,6 +100,8 @@ def train(
             overwrite=overwrite,
             on_progress=on_progress,
         )
+    if not talks:
+        return
     if as_json:
         print_json(report)
         return

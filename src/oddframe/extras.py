@@ -1,0 +1,55 @@
+"""Which extra brings what is not part of the base install."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from oddframe.errors import MissingExtraError
+
+__all__ = ["EXTRA_OF", "EXTRA_OF_VERB", "naming_extras"]
+
+EXTRA_OF = {
+    "PIL": "pictures",
+    "argon2": "serve",
+    "fastapi": "serve",
+    "jinja2": "pictures",
+    "matplotlib": "pictures",
+    "nncf": "train",
+    "onnx": "train",
+    "onnxscript": "train",
+    "openvino": "openvino",
+    "paho": "watch",
+    "prometheus_client": "watch",
+    "pyarrow": "parquet",
+    "ray": "ray",
+    "scipy": "eval",
+    "sklearn": "eval",
+    "sqlalchemy": "watch",
+    "threadpoolctl": "train",
+    "tomlkit": "serve",
+    "uvicorn": "serve",
+    "torch": "train",
+}
+"""The extra that brings a package, by the name under which it is imported."""
+
+EXTRA_OF_VERB = {"data": "eval", "demo": "train", "eval": "eval", "export": "train", "train": "train"}
+"""The extra that brings all that a verb of the command line needs."""
+
+
+@contextmanager
+def naming_extras(what: str, extra: str | None = None) -> Iterator[None]:
+    """Where a package of an extra is missing inside the block, say which command adds it.
+
+    Args:
+        what: What needs it, as the sentence begins: "training".
+        extra: The extra that brings all that is needed; that of the missing package when None.
+
+    Raises:
+        MissingExtraError: In place of the ImportError.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if isinstance(error, MissingExtraError) or package not in EXTRA_OF:
+            raise
+        raise MissingExtraError(what, extra or EXTRA_OF[package]) from error

@@ -1,0 +1,80 @@
+"""How the network is trained (method section 6); apart from the trainer, so that nobody needs torch to read it."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from oddframe.errors import SettingsError
+from oddframe.model.network_config import check_choices
+
+__all__ = ["TrainingConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the network is trained; the defaults are the research code's.
+
+    Attributes:
+        pretrain_steps: Steps on the losses of the two streams alone, before there are centres.
+        joint_steps: Steps with the cluster loss.
+        batch_size: Clips in a step.
+        learning_rate: Adam's, for the streams.
+        schedule: "constant", or "cosine": a rise over the first 2 % of the steps, then half a cosine down to 1 %.
+        gradient_weight: λ_g of the motion loss.
+        cluster_weight: Weight of the cluster loss.
+        cluster_learning_rate: Adam's, for the centres and the last convolution of each encoder.
+        repulsion: Weight of a joint objective that also keeps the codes of places made abnormal on purpose away from
+            the centres; 0 is the published training. Above 0 it takes the place of ``cluster_weight``, and its
+            gradient reaches the whole encoders.
+        margin: Distance from the nearest centre at which such a code is far enough.
+        centre_codes: Most joint codes that the first centres are fitted to.
+        averaging: Part of a running average of the weights that each step keeps, 0 to below 1; the trained network has
+            the average at the end. 0 has the weights of the last step, as published.
+        batch_norm: What BatchNorm in the spatial stream normalises with while training: "batch" with the batch's own
+            statistics, as published; "frozen" with those that it has, which then stay (its scales and shifts are
+            learned all the same). With several processes a batch is what one of them has, see docs/scale.md.
+        precision: "float32", "bfloat16" (mixed precision), or "auto": bfloat16 on a GPU and on processors with
+            instructions for it, where it takes about half the time, float32 elsewhere.
+        seed: Seed of everything random.
+    """
+
+    pretrain_steps: int = 5_000
+    joint_steps: int = 100_000
+    batch_size: int = 4
+    learning_rate: float = 1e-5
+    schedule: Literal["constant", "cosine"] = "constant"
+    gradient_weight: float = 0.01
+    cluster_weight: float = 0.1
+    cluster_learning_rate: float = 1e-6
+    repulsion: float = 0.0
+    margin: float = 0.8
+    centre_codes: int = 200_000
+    averaging: float = 0.0
+    batch_norm: Literal["batch", "frozen"] = "batch"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choices(self, "training")
+        for name in ("pretrain_steps", "joint_steps", "gradient_weight", "cluster_weight", "repulsion", "seed"):
+            if not getattr(self, name) >= 0:
+                raise SettingsError(f"training.{name} must be 0 or more, got {getattr(self, name)}")
+        for name in ("batch_size", "learning_rate", "cluster_learning_rate", "margin", "centre_codes"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise SettingsError(f"training.{name} must be above 0 and finite, got {getattr(self, name)}")
+        if not 0.0 <= self.averaging < 1.0:
+            raise SettingsError(f"training.averaging must be from 0 to below 1, got {self.averaging}")
+        if not self.steps:
+            raise SettingsError("training.pretrain_steps and training.joint_steps must not both be 0")
+
+    @property
+    def steps(self) -> int:
+        """All steps of both phases."""
+        return self.pretrain_steps + self.joint_steps
+
+    def rate_at(self, step: int) -> float:
+        """Factor of the learning rates at a step, in (0, 1]."""
+        if self.schedule == "constant":
+            return 1.0
+        rise = min(1.0, (step + 1) / max(1.0, 0.02 * self.steps))
+        return float(rise * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * step / self.steps))))

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 from alerting import Hook, hook, until
+from ballast import fill_up
 from mosquitto import Broker, Listener
 from rtsp import RtspServer
 from shown import Shown
@@ -134,19 +135,6 @@ def small_disk(folder):
         yield folder
     finally:
         subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill_up(folder):
-    """Leave no byte."""
-    path = folder / "ballast"
-    with path.open("wb", buffering=0) as file:
-        for size in (65536, 4096, 1):
-            try:
-                while file.write(bytes(size)):
-                    pass
-            except OSError:
-                continue
-    return path
 
 
 def disk_full(folder, scenes, model):

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 from alerting import NOON_US, made_alert, until
+from ballast import fill_up
 
 from oddframe.store.event_store import Store, StoreConfig
 from oddframe.store.retention import Retention
@@ -31,19 +31,6 @@ def small_disk(tmp_path):
         pytest.skip("mounting a small file system needs root")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill_up(folder: Path) -> Path:
-    """Leave no byte."""
-    path = folder / "ballast"
-    with path.open("wb", buffering=0) as file:
-        for size in (65536, 4096, 1):
-            try:
-                while file.write(bytes(size)):
-                    pass
-            except OSError:
-                continue
-    return path
 
 
 def test_a_full_disk_loses_no_event_once_there_is_room(small_disk):

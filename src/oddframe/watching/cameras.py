@@ -1,7 +1,7 @@
 """What is watched, and how: the settings of the verb `watch`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from oddframe.core.alerts import plain_name
@@ -154,12 +154,22 @@ class WatchPlan:
         return tuple(sorted(found, key=len, reverse=True))
 
 
-def named_cameras(sources: Iterable[str | Path], **common: object) -> tuple[Camera, ...]:
+def named_cameras(
+    sources: Iterable[str | Path],
+    *,
+    zones: Zones | None = None,
+    health: bool = True,
+    fps: float | None = None,
+    false_alarms: str | None = None,
+) -> tuple[Camera, ...]:
     """Cameras from addresses alone: named after them, apart where two would be called the same.
 
     Args:
         sources: Addresses or files, as `stream_address` takes them.
-        common: Fields that all of them get.
+        zones: As in `Camera`, for all of them; so are the others.
+        health: As above.
+        fps: As above.
+        false_alarms: As above.
 
     Raises:
         SourceError: If one is no address that can be watched.
@@ -169,10 +179,12 @@ def named_cameras(sources: Iterable[str | Path], **common: object) -> tuple[Came
     taken: set[str] = set()
     for source in sources:
         address = stream_address(source)
-        camera = Camera(name=address.name or "camera", address=address, **common)  # type: ignore[arg-type]
-        name, number = camera.name, 2
+        stem = address.name or "camera"
+        name, number = stem, 2
         while plain_name(name).casefold() in taken:
-            name, number = f"{camera.name}-{number}", number + 1
+            name, number = f"{stem}-{number}", number + 1
         taken.add(plain_name(name).casefold())
-        cameras.append(replace(camera, name=name))
+        cameras.append(
+            Camera(name=name, address=address, zones=zones, health=health, fps=fps, false_alarms=false_alarms)
+        )
     return tuple(cameras)

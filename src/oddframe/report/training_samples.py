@@ -1,6 +1,7 @@
 """What a trained network makes of its footage: some clips step by step, and what each cluster centre stands for."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,25 +123,25 @@ class _Watch:
     attention: Tensor | None = None
 
 
-class _watched:  # noqa: N801 - a context manager
-    def __init__(self, network: Network) -> None:
-        self._network, self._watch = network, _Watch()
+@contextmanager
+def _watched(network: Network) -> Iterator[_Watch]:
+    """What passes through a network while the block lasts."""
+    watch = _Watch()
 
-    def __enter__(self) -> _Watch:
-        def outputs(_module: nn.Module, _given: Any, outputs: Outputs) -> None:
-            self._watch.outputs = outputs
+    def outputs(_module: nn.Module, _given: Any, outputs: Outputs) -> None:
+        watch.outputs = outputs
 
-        def attention(module: VarianceAttention, given: tuple[Tensor, ...], _out: Tensor) -> None:
-            self._watch.attention = module.weights(given[0])
+    def attention(module: VarianceAttention, given: tuple[Tensor, ...], _out: Tensor) -> None:
+        watch.attention = module.weights(given[0])
 
-        self._hooks = [self._network.register_forward_hook(outputs)]
-        # The last of the three sees what the code is made of.
-        found = [one for one in self._network.modules() if isinstance(one, VarianceAttention)]
-        self._hooks += [one.register_forward_hook(attention) for one in found[-1:]]
-        return self._watch
-
-    def __exit__(self, *_: object) -> None:
-        for hook in self._hooks:
+    hooks = [network.register_forward_hook(outputs)]
+    # The last of the three sees what the code is made of.
+    found = [one for one in network.modules() if isinstance(one, VarianceAttention)]
+    hooks += [one.register_forward_hook(attention) for one in found[-1:]]
+    try:
+        yield watch
+    finally:
+        for hook in hooks:
             hook.remove()
 
 

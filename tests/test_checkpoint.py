@@ -70,12 +70,13 @@ def test_what_is_restored_goes_on_as_what_was_saved(trainer, tmp_path):
         assert torch.equal(tensor, other.network.state_dict()[name]), name
 
 
-def test_the_average_of_the_weights_goes_on_too(tmp_path):
-    trainer = new_trainer(averaging=0.9)
+@pytest.mark.parametrize("wanted", [{"averaging": 0.9}, {"discrimination": 0.5}])
+def test_what_only_training_has_goes_on_too(wanted, tmp_path):
+    trainer = new_trainer(**wanted)
     for _ in range(3):
         step(trainer)
     save_checkpoint(tmp_path, trainer, {})
-    other = new_trainer(seed=1, averaging=0.9)
+    other = new_trainer(seed=1, **wanted)
     restore_checkpoint(tmp_path, other)
     for one in (trainer, other):
         step(one)
@@ -84,10 +85,11 @@ def test_the_average_of_the_weights_goes_on_too(tmp_path):
         assert torch.equal(tensor, other.network.state_dict()[name]), name
 
 
-def test_a_checkpoint_without_the_average_that_is_wanted_is_refused(trainer, tmp_path):
+@pytest.mark.parametrize("wanted", [{"averaging": 0.9}, {"discrimination": 0.5}])
+def test_a_checkpoint_without_what_is_wanted_is_refused(wanted, trainer, tmp_path):
     save_checkpoint(tmp_path, trainer, {})
     with pytest.raises(RunError, match="must be a checkpoint of this run's settings"):
-        restore_checkpoint(tmp_path, new_trainer(averaging=0.9))
+        restore_checkpoint(tmp_path, new_trainer(**wanted))
 
 
 def test_without_a_checkpoint_nothing_is_restored(trainer, tmp_path):

@@ -87,7 +87,7 @@ def test_two_processes_train_as_one_does(config, alone, footage, tmp_path):
 
 @pytest.mark.slow
 def test_where_the_batch_does_not_divide_every_clip_counts_once(config, alone, footage, tmp_path):
-    changes = {"batch_size": 7, "repulsion": 0.01, "averaging": 0.9}
+    changes = {"batch_size": 7, "repulsion": 0.01, "discrimination": 0.01, "averaging": 0.9}
     expected, run = alone(**changes), tmp_path / "run"
     left = train_together(3, tmp_path / "told", footage, "-o", run, "-c", config(**changes))
     assert left.codes == [0, 0, 0], left.err

@@ -18,7 +18,8 @@ from oddframe.model.trainer import Trainer
 
 __all__ = ["restore_checkpoint", "save_checkpoint"]
 
-_NETWORK, _OPTIMISERS, _AVERAGE, _STATE = "network", "optimisers", "average", "state.json"
+_NETWORK, _DISCRIMINATOR, _OPTIMISERS, _AVERAGE = "network", "discriminator", "optimisers", "average"
+_STATE = "state.json"
 
 SHARD_BYTES = 16_000_000
 """Largest file of a checkpoint, unless one tensor alone is larger; small files pass where large ones are refused."""
@@ -31,7 +32,7 @@ def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) ->
 
     Args:
         folder: Where the run's checkpoints live.
-        trainer: Network, optimisers and average, between two steps.
+        trainer: Network, discriminator, optimisers and average, between two steps.
         facts: What the caller needs to go on, as JSON values.
 
     Raises:
@@ -46,6 +47,8 @@ def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) ->
             shutil.rmtree(left_over, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
         parts = {_NETWORK: trainer.network.state_dict(), _OPTIMISERS: dict(_optimiser_tensors(trainer))}
+        if trainer.discriminator is not None:
+            parts[_DISCRIMINATOR] = trainer.discriminator.state_dict()
         if trainer.average is not None:
             parts[_AVERAGE] = trainer.average.state
         shards = {name: _save(tensors, temporary, name) for name, tensors in parts.items()}
@@ -79,6 +82,9 @@ def restore_checkpoint(folder: Path, trainer: Trainer) -> dict[str, Any] | None:
         shards = state["shards"]
         trainer.network.load_state_dict(_load(newest, _NETWORK, shards[_NETWORK], device=str(trainer.device)))
         _load_optimisers(trainer, _load(newest, _OPTIMISERS, shards[_OPTIMISERS], device="cpu"))
+        if trainer.discriminator is not None:
+            weights = _load(newest, _DISCRIMINATOR, shards[_DISCRIMINATOR], device=str(trainer.device))
+            trainer.discriminator.load_state_dict(weights)
         if trainer.average is not None:
             trainer.average.state = _load(newest, _AVERAGE, shards[_AVERAGE], device=str(trainer.device))
         trainer.step, trainer.centred = int(state["step"]), bool(state["centred"])

@@ -140,7 +140,7 @@ class TrainingLoop:
         random = np.random.default_rng([training.seed, 3])
         ranks = self.trainer.ranks
         own = ranks.share(numbers, SCORING_BATCH)
-        codes = [np.empty((0, 8 * network.channels * (network.appearance + network.motion)), np.float32)]
+        codes = [np.empty((0, network.code_width), np.float32)]
         for clips in self.clips.in_order(own, SCORING_BATCH):
             codes.append(self.trainer.codes(clips))
             self.on_progress("centres", min((len(codes) - 1) * SCORING_BATCH, len(own)), len(own), {})

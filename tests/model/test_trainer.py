@@ -269,6 +269,41 @@ def test_centres_are_averaged_from_where_they_were_placed(batch):
     assert torch.equal(trainer.average.state["clusters.centres"], trainer.network.clusters.centres)
 
 
+def made_abnormal(batch, seed):
+    """A batch whose clips are white in the upper half, and known to be."""
+    one = batch(seed)
+    one[0][:, :, :16] = 255
+    one[4][:, :16] = True
+    return one
+
+
+def test_codes_learn_to_tell_what_was_made_abnormal(batch):
+    trainer = start(training=replace(TRAINING, pretrain_steps=40, joint_steps=3, discrimination=1.0))
+    history = run(trainer, [made_abnormal(batch, seed) for seed in range(40)])
+    assert history[0]["discrimination"] == pytest.approx(2 * math.log(2), rel=1e-5)  # it reads nothing at first
+    assert history[-1]["discrimination"] < 0.5 * history[0]["discrimination"]
+    logits = trainer.discriminator(
+        torch.nn.functional.normalize(torch.from_numpy(trainer.codes(made_abnormal(batch, 99)[0])), dim=1)[None]
+    ).reshape(4, 4, 4)
+    assert logits[:, :2].mean() > 0 > logits[:, 2:].mean()
+    assert "discrimination" in run(trainer, [made_abnormal(batch, 41)])[0], "the joint phase has it as well"
+
+
+def test_discrimination_reaches_the_encoders(batch):
+    plain, told = start(), start(training=replace(TRAINING, discrimination=1.0))
+    for one in (plain, told):
+        run(one, [made_abnormal(batch, seed) for seed in range(2)])
+    apart = {name for name, value in state(plain).items() if not torch.equal(value, state(told)[name])}
+    assert any("motion.encoder" in name for name in apart)
+    assert any("appearance.encoder" in name for name in apart)
+    assert plain.discriminator is None
+
+
+def test_a_batch_as_filmed_is_discriminated_from_nothing(batch):
+    trainer = start(training=replace(TRAINING, discrimination=1.0))
+    assert run(trainer, [batch()])[0]["discrimination"] == pytest.approx(math.log(2), rel=1e-5)
+
+
 def test_rates_are_constant_by_default():
     assert {TRAINING.rate_at(step) for step in range(5)} == {1.0}
 
@@ -389,6 +424,7 @@ def test_centres_are_the_kmeans_of_the_codes_that_distances_are_taken_of(batch):
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"gradient_weight": float("nan")}, "gradient_weight"),
         ({"cluster_weight": -0.1}, "cluster_weight"),
+        ({"discrimination": -0.1}, "discrimination"),
         ({"averaging": 1.0}, "averaging must be from 0 to below 1"),
         ({"seed": -1}, "seed"),
         ({"schedule": "linear"}, "'constant', 'cosine', got 'linear'"),

@@ -17,6 +17,7 @@ _COLOURS = {
     "motion": "#c8553d",
     "cluster": "#5b8c5a",
     "repulsion": "#8a5fbf",
+    "discrimination": "#b8860b",
 }
 
 

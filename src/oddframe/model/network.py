@@ -47,8 +47,7 @@ class Network(nn.Module):
         empty_shape = (config.height, config.width) if config.empty_scene else None
         self.appearance = AppearanceAutoencoder(*shape, narrow, empty_shape) if config.appearance else None
         self.motion = MotionAutoencoder(*shape, config.attention, config.skips, narrow) if config.motion else None
-        width = 8 * config.channels * (config.appearance + config.motion)
-        self.clusters = Clusters(config.clusters, width) if config.clusters else None
+        self.clusters = Clusters(config.clusters, config.code_width) if config.clusters else None
 
     @classmethod
     def of(cls, trained: TrainedNetwork) -> Self:

@@ -118,6 +118,11 @@ class NetworkConfig:
         return 1 if self.colour == "grey" else 3
 
     @property
+    def code_width(self) -> int:
+        """Length of a joint code, all streams in use together."""
+        return 8 * self.channels * (self.appearance + self.motion)
+
+    @property
     def code_stride(self) -> int:
         """Pixels from one place of a code to the next."""
         return 8 * self.stem_stride

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from oddframe.core.part import WHOLE, Part
 from oddframe.errors import SettingsError
-from oddframe.model.clusters import fit_centres, join_codes
+from oddframe.model.clusters import Clusters, fit_centres, join_codes
+from oddframe.model.discriminator import Discriminator
 from oddframe.model.losses import appearance_loss, motion_loss
 from oddframe.model.network import Network
 from oddframe.model.ranks import ALONE, Ranks
@@ -32,6 +33,13 @@ class Wanted(NamedTuple):
     abnormal: Tensor
 
 
+class Places(NamedTuple):
+    """Which of the B P places of the codes are which, each bool B P; those at an edge are neither."""
+
+    as_filmed: Tensor
+    made: Tensor
+
+
 class Trainer:
     """A network and its optimisers, one step at a time.
 
@@ -42,6 +50,7 @@ class Trainer:
         ranks: The processes that train together; each has a trainer with the same weights and gets the same batches.
 
     Attributes:
+        discriminator: What reads the codes while they are trained; None where the settings want none.
         average: The running average of the weights; None where the settings want none.
     """
 
@@ -60,6 +69,9 @@ class Trainer:
         centres = [] if clusters is None else list(clusters.parameters())
         held_back = {id(parameter) for parameter in centres}
         streams = [p for p in network.parameters() if id(p) not in held_back]
+        self.discriminator = Discriminator(network.config.code_width).to(device) if config.discrimination else None
+        if self.discriminator is not None:
+            streams.extend(self.discriminator.parameters())
         self.streams = torch.optim.Adam(streams, lr=config.learning_rate)
         self.pulled = centres if config.repulsion else centres + network.last_convolutions()
         self.cluster = torch.optim.Adam(self.pulled, lr=config.cluster_learning_rate) if centres else None
@@ -107,13 +119,16 @@ class Trainer:
         losses = self._losses(self._to_device(*own), part, self.ranks, count)
         clustered = [losses[name] for name in ("cluster", "repulsion") if name in losses]
         total = torch.stack([losses[name] for name in ("appearance", "motion") if name in losses]).sum()
+        if "discrimination" in losses:
+            total = total + config.discrimination * losses["discrimination"]
         pulls: tuple[Tensor, ...] = ()
         if clustered and config.repulsion:
             total = total + config.repulsion * torch.stack(clustered).sum()
         elif clustered:
             pulls = torch.autograd.grad(config.cluster_weight * clustered[0], self.pulled, retain_graph=True)
         total.backward()  # type: ignore[no-untyped-call]
-        self.ranks.sum([p.grad for p in self.network.parameters() if p.grad is not None])
+        trained = [*self.network.parameters(), *(self.discriminator.parameters() if self.discriminator else ())]
+        self.ranks.sum([p.grad for p in trained if p.grad is not None])
         self.ranks.sum(pulls)
         self.streams.step()
         if clustered and self.cluster is not None:
@@ -151,8 +166,8 @@ class Trainer:
         """
         config = self.network.config
         if codes is None:
-            width = 8 * config.channels * (config.appearance + config.motion)
-            centres, sizes = np.zeros((config.clusters, width), np.float32), np.zeros(config.clusters, np.int64)
+            centres = np.zeros((config.clusters, config.code_width), np.float32)
+            sizes = np.zeros(config.clusters, np.int64)
         else:
             centres, sizes = fit_centres(codes, config.clusters, self.config.seed)
         centres, sizes = self.ranks.from_first(centres), self.ranks.from_first(sizes)
@@ -204,23 +219,39 @@ class Trainer:
                 len(wanted.clips),
                 count,
             )
-        if self.phase == "joint" and self.centred:
-            losses |= self._cluster_losses([code.float() for code in outputs.codes], wanted.abnormal, ranks)
+        joint = join_codes([code.float() for code in outputs.codes])
+        places = self._places(wanted.abnormal)
+        if self.discriminator is not None:
+            losses |= self._discrimination_loss(self.discriminator, joint, places, ranks)
+        if self.phase == "joint" and self.centred and self.network.clusters is not None:
+            losses |= self._cluster_losses(self.network.clusters, joint, places, ranks)
         return losses
 
-    def _cluster_losses(self, codes: list[Tensor], abnormal: Tensor, ranks: Ranks) -> dict[str, Tensor]:
+    def _places(self, abnormal: Tensor) -> Places:
+        """Tell places as filmed from those made abnormal, of masks B x H x W."""
+        covered = nn.functional.avg_pool2d(abnormal.unsqueeze(1).float(), self.network.config.code_stride).flatten()
+        return Places(covered == 0, covered > LEAST_COVER)
+
+    def _discrimination_loss(
+        self, discriminator: Discriminator, joint: Tensor, places: Places, ranks: Ranks
+    ) -> dict[str, Tensor]:
+        """Mean cross-entropy over the places as filmed plus that over the places made abnormal: both weigh the same."""
+        parts = [
+            ranks.mean(values, count)
+            for values, here in zip(discriminator.losses(joint, *places), places, strict=True)
+            if (count := ranks.count(here))
+        ]
+        return {"discrimination": torch.stack(parts).sum()} if parts else {}
+
+    def _cluster_losses(self, clusters: Clusters, joint: Tensor, places: Places, ranks: Ranks) -> dict[str, Tensor]:
         """L_c over the places as filmed and, where wanted, the repulsion of places made abnormal."""
-        if self.network.clusters is None:
-            return {}
-        distance = self.network.clusters.weighted(join_codes(codes)).sum(dim=2).flatten()
-        stride = self.network.config.code_stride
-        covered = nn.functional.avg_pool2d(abnormal.unsqueeze(1).float(), stride).flatten()
-        as_filmed, made = covered == 0, covered > LEAST_COVER
+        distance = clusters.weighted(joint).sum(dim=2).flatten()
         losses = {}
-        if places := ranks.count(as_filmed):
-            losses["cluster"] = ranks.mean(distance[as_filmed], places)
-        if self.config.repulsion and (places := ranks.count(made)):
-            losses["repulsion"] = ranks.mean((self.config.margin - distance[made]).clamp_min(0.0).square(), places)
+        if count := ranks.count(places.as_filmed):
+            losses["cluster"] = ranks.mean(distance[places.as_filmed], count)
+        if self.config.repulsion and (count := ranks.count(places.made)):
+            squares = (self.config.margin - distance[places.made]).clamp_min(0.0).square()
+            losses["repulsion"] = ranks.mean(squares, count)
         return losses
 
 

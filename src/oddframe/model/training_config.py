@@ -26,6 +26,9 @@ class TrainingConfig:
         repulsion: Weight of a joint objective that also keeps the codes of places made abnormal on purpose away from
             the centres; 0 is the published training. Above 0 it takes the place of ``cluster_weight``, and its
             gradient reaches the whole encoders.
+        discrimination: Weight of a linear reading of the joint codes that tells places made abnormal from those as
+            filmed, in both phases; only training has it. 0, as published, leaves it out. Too much of it (0.01) teaches
+            the codes to see cut-outs rather than what is wrong with them.
         margin: Distance from the nearest centre at which such a code is far enough.
         centre_codes: Most joint codes that the first centres are fitted to.
         averaging: Part of a running average of the weights that each step keeps, 0 to below 1; the trained network has
@@ -47,6 +50,7 @@ class TrainingConfig:
     cluster_weight: float = 0.1
     cluster_learning_rate: float = 1e-6
     repulsion: float = 0.0
+    discrimination: float = 0.0
     margin: float = 0.8
     centre_codes: int = 200_000
     averaging: float = 0.0
@@ -56,7 +60,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_choices(self, "training")
-        for name in ("pretrain_steps", "joint_steps", "gradient_weight", "cluster_weight", "repulsion", "seed"):
+        weights = ("gradient_weight", "cluster_weight", "repulsion", "discrimination")
+        for name in ("pretrain_steps", "joint_steps", *weights, "seed"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"training.{name} must be 0 or more, got {getattr(self, name)}")
         for name in ("batch_size", "learning_rate", "cluster_learning_rate", "margin", "centre_codes"):

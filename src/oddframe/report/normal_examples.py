@@ -84,8 +84,7 @@ class NormalExamples:
     def __init__(self, clips: TrainingClips, network: Network) -> None:
         self._clips, self._network = clips, network
         config = network.config
-        width = 8 * config.channels * (config.appearance + config.motion)
-        clip_bytes = 4 * width * config.height * config.width / config.code_stride**2
+        clip_bytes = 4 * config.code_width * config.height * config.width / config.code_stride**2
         self._numbers = clips.evenly(max(8, min(CLIPS, int(_MOST_BYTES / clip_bytes))))
         codes = [clip_codes(network, batch) for batch in clips.in_order(self._numbers, 8)]
         self._codes = np.concatenate(codes)

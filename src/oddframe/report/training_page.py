@@ -31,6 +31,7 @@ LOSSES = {
     "motion": "Predicting the change",
     "cluster": "Distance from the centres",
     "repulsion": "Counter-examples kept away",
+    "discrimination": "Counter-examples told apart",
 }
 CAPTIONS = {
     "x0": "x0: first frame",

@@ -4,11 +4,12 @@
     python benchmarks/accuracy.py seeds -o runs/avenue --dataset "Avenue Dataset" --seeds 0
     ODDFRAME_PED2=... python benchmarks/accuracy.py ablations -o runs/ablations --steps 600 --seeds 0 1
 
-`seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory of the training;
-a run folder that is there is resumed. `ablations` trains each variant of the `fast` preset for the same few steps, at
-half the size and seen whole as by `oddframe demo`, and takes many scores off each of the trained networks. Both print
-tables in Markdown with mean and spread over the seeds, and keep every figure in JSON. The test labels give the figures,
-nothing is chosen here.
+`seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory of the training; a
+run folder that is there is resumed, and a seed with figures is done. `ablations` trains each variant of the `walkway`
+preset for the same few steps, at half the size and seen whole as by `oddframe demo`, and takes many scores off each of
+the trained networks. Calls with other seeds may run beside each other, since each seed has a file of its own; one with
+all of them then prints the tables in Markdown, with mean and spread. The test labels give the figures, nothing is
+chosen here.
 """
 
 import argparse
@@ -88,19 +89,7 @@ def seeds(dataset: Path, out: Path, preset: str, numbers: list[int], more: list[
     from oddframe.data.layouts import open_benchmark
 
     benchmark = open_benchmark(dataset)
-    results = []
-    for seed in numbers:
-        run = out / f"{preset}-{seed}"
-        flags = ["--resume"] if (run / "settings.json").exists() else ["--preset", preset, "--seed", str(seed), *more]
-        trained = oddframe("train", *map(str, benchmark.training), "-o", str(run), *flags)
-        peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        evaluated = oddframe("eval", str(dataset), "--model", str(run))
-        results.append({"seed": seed, "train_peak_mb": round(peak_mb), "trained": trained, "evaluated": evaluated})
-        (out / f"{preset}.json").write_text(json.dumps(results, indent=2))
-        print(
-            f"seed {seed}: {trained['steps']} steps in {trained['seconds']:.0f} s, peak {peak_mb:.0f} MB; "
-            f"{evaluated['frames_scored']} of {evaluated['frames_total']} frames scored in {evaluated['seconds']:.0f} s"
-        )
+    results = [one_seed(benchmark, out / f"{preset}-{seed}", preset, seed, more) for seed in numbers]
     for pool in ("micro", "macro"):
         ways = results[0]["evaluated"]["auc"][pool]
         print(f"\n| AUC {pool} | {' | '.join(ways)} |\n|---|{'---|' * len(ways)}")
@@ -111,6 +100,25 @@ def seeds(dataset: Path, out: Path, preset: str, numbers: list[int], more: list[
         )
     for level in ("pixel", "region"):
         print(level, [r["evaluated"].get(level) for r in results])
+
+
+def one_seed(benchmark: Any, run: Path, preset: str, seed: int, more: list[str]) -> dict[str, Any]:
+    """Train with a seed and evaluate, or take the figures that are there."""
+    path = run.with_suffix(".json")
+    if not path.exists():
+        flags = ["--resume"] if (run / "settings.json").exists() else ["--preset", preset, "--seed", str(seed), *more]
+        trained = oddframe("train", *map(str, benchmark.training), "-o", str(run), *flags)
+        peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        evaluated = oddframe("eval", str(benchmark.root), "--model", str(run))
+        figures = {"seed": seed, "train_peak_mb": round(peak_mb), "trained": trained, "evaluated": evaluated}
+        path.write_text(json.dumps(figures, indent=2))
+    found: dict[str, Any] = json.loads(path.read_text())
+    trained, evaluated = found["trained"], found["evaluated"]
+    print(
+        f"seed {seed}: {trained['steps']} steps in {trained['seconds']:.0f} s, peak {found['train_peak_mb']} MB; "
+        f"{evaluated['frames_scored']} of {evaluated['frames_total']} frames scored in {evaluated['seconds']:.0f} s"
+    )
+    return found
 
 
 def oddframe(*arguments: str) -> dict[str, Any]:
@@ -131,17 +139,19 @@ def spread(values: list[float | None]) -> str:
 
 def ablations(out: Path, numbers: list[int], steps: int, only: list[str] | None) -> None:
     """Train every variant with every seed; print what each way of scoring makes of it."""
-    path = out / "ablations.json"
-    results: dict[str, dict[str, dict[str, list[float]]]] = json.loads(path.read_text()) if path.exists() else {}
+    results: dict[str, dict[int, Any]] = {name: {} for name in VARIANTS}
     for seed in numbers:
+        path = out / f"ablations-{seed}.json"
+        found: dict[str, dict[str, dict[str, list[float]]]] = json.loads(path.read_text()) if path.exists() else {}
         for name, change in VARIANTS.items():
-            if f"{name}/{seed}" in results or (only and name not in only):
-                continue
-            began = time.monotonic()
-            results[f"{name}/{seed}"] = one_ablation(change, out / "run", steps, seed)
-            path.write_text(json.dumps(results, indent=2))
-            print(f"{name}, seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr)
-    print_ablations(results, numbers)
+            if name not in found and (not only or name in only):
+                began = time.monotonic()
+                found[name] = one_ablation(change, out / f"run-{seed}", steps, seed)
+                path.write_text(json.dumps(found, indent=2))
+                print(f"{name}, seed {seed}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+            if name in found:
+                results[name][seed] = found[name]
+    print_ablations(results)
 
 
 def ablated(change: Mapping[str, Any], steps: int, seed: int) -> Any:
@@ -149,7 +159,7 @@ def ablated(change: Mapping[str, Any], steps: int, seed: int) -> Any:
     from oddframe.config import from_mapping
     from oddframe.demo import demo_settings
 
-    start = demo_settings(steps)
+    start = demo_settings(steps, "walkway")
     scale, network = change.get("scale", 1.0), start.network
     size = {
         "height": round(network.height * scale),
@@ -169,7 +179,7 @@ def one_ablation(change: Mapping[str, Any], run: Path, steps: int, seed: int) ->
 
     short = ablated(change, steps, seed)
     benchmark = open_benchmark(os.environ["ODDFRAME_PED2"])
-    train(benchmark.training, run, settings=short, overwrite=True)
+    train(benchmark.training, run, settings=short, overwrite=True, export=False)
     network = Network.of(load(run).bundle.network)
     scored = [dict(scores(network, pictures(video.path, short))) for video in benchmark.testing]
     labels = [video.labels[4 * short.network.interval :] for video in benchmark.testing]
@@ -249,20 +259,20 @@ def aucs(values: list[Floats], labels: list[npt.NDArray[np.uint8]]) -> list[floa
     return [figures[way] for way in ("raw", "per_video", "raw_smoothed", "per_video_smoothed")]
 
 
-def print_ablations(results: Mapping[str, Any], numbers: list[int]) -> None:
+def print_ablations(results: Mapping[str, Mapping[int, Any]]) -> None:
     """Two tables: what is trained, and how the trained preset is scored."""
     columns = (
         *("prediction error", "appearance error", "motion error", "cluster distance"),
         *("motion error x distance", PRESET_MAP),
     )
     print(f"\nAUC raw / per video; {WINDOWS} of the height\n")
-    print("| trained | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
-    for name in VARIANTS:
-        runs = [results[f"{name}/{seed}"] for seed in numbers if f"{name}/{seed}" in results]
-        if runs:
+    print("| trained | seeds | " + " | ".join(columns) + " |\n|---|---|" + "---|" * len(columns))
+    for name, by_seed in results.items():
+        if by_seed:
+            runs = list(by_seed.values())
             cells = (cell(runs, f"{column}, {WINDOWS}") for column in columns)
-            print(f"| {name} | " + " | ".join(cells) + " |")
-    runs = [results[f"{AS_IT_IS}/{seed}"] for seed in numbers if f"{AS_IT_IS}/{seed}" in results]
+            print(f"| {name} | {', '.join(map(str, by_seed))} | " + " | ".join(cells) + " |")
+    runs = list(results[AS_IT_IS].values())
     print("\n| as it is, scored by | raw / per video | smoothed |\n|---|---|---|")
     for key, ways in (runs[0] if runs else {}).items():
         for way in ways:

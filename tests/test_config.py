@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from oddframe.commands.options import Preset
 from oddframe.config import PRESETS, Settings, from_mapping, read_settings
 from oddframe.errors import SettingsError
 
@@ -150,7 +151,10 @@ def test_every_setting_is_described():
 
 def test_the_first_preset_is_the_published_method():
     assert PRESETS["paper"] == Settings()
-    assert set(PRESETS) >= {"paper", "fast"}
+
+
+def test_the_command_line_knows_all_presets():
+    assert {one.value for one in Preset} == set(PRESETS)
 
 
 @dataclass(frozen=True)

@@ -226,7 +226,7 @@ def test_progress_names_the_phases_in_order(trained):
 
 
 def test_an_unknown_preset_is_refused_before_anything_is_written(video, tmp_path):
-    with pytest.raises(SettingsError, match="preset must be one of paper, fast, got 'quick'"):
+    with pytest.raises(SettingsError, match="preset must be one of paper, fast, walkway, got 'quick'"):
         train(video(frames=50), tmp_path / "run", preset="quick")
     assert not (tmp_path / "run").exists()
 

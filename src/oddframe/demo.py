@@ -84,18 +84,18 @@ class DemoReport:
         }
 
 
-def demo_settings(steps: int = STEPS) -> Settings:
-    """The fast preset at half the size, seen whole, with ``steps`` steps, a tenth of them before there are centres."""
-    fast = PRESETS["fast"]
+def demo_settings(steps: int = STEPS, preset: str = "fast") -> Settings:
+    """A preset at half the size, seen whole, with ``steps`` steps, a tenth of them before there are centres."""
+    start = PRESETS[preset]
     network = replace(
-        fast.network,
-        height=fast.network.height // 2,
-        width=fast.network.width // 2,
-        score_windows=tuple(side // 2 for side in fast.network.score_windows),
+        start.network,
+        height=start.network.height // 2,
+        width=start.network.width // 2,
+        score_windows=tuple(side // 2 for side in start.network.score_windows),
     )
     pretrain = steps // 10
-    training = replace(fast.training, pretrain_steps=pretrain, joint_steps=steps - pretrain)
-    return replace(fast, network=network, data=replace(fast.data, crop=()), training=training)
+    training = replace(start.training, pretrain_steps=pretrain, joint_steps=steps - pretrain)
+    return replace(start, network=network, data=replace(start.data, crop=()), training=training)
 
 
 def run_demo(

@@ -304,6 +304,18 @@ def test_a_batch_as_filmed_is_discriminated_from_nothing(batch):
     assert run(trainer, [batch()])[0]["discrimination"] == pytest.approx(math.log(2), rel=1e-5)
 
 
+def test_a_large_gradient_is_cut_down_and_a_small_one_is_not(batch):
+    norms = {}
+    for clip in (0.0, 1e-3, 1e3):
+        trainer = at_joint(batch, gradient_clip=clip, repulsion=0.01)
+        trainer.train_step(*made_abnormal(batch, 7))
+        gradients = [p.grad for p in trainer.network.parameters() if p.grad is not None]
+        norms[clip] = torch.stack([gradient.norm() for gradient in gradients]).norm().item()
+    assert norms[1e-3] == pytest.approx(1e-3, rel=1e-3)
+    assert norms[0.0] > 1e-2
+    assert norms[1e3] == pytest.approx(norms[0.0], rel=0.5)
+
+
 def test_rates_are_constant_by_default():
     assert {TRAINING.rate_at(step) for step in range(5)} == {1.0}
 
@@ -425,6 +437,7 @@ def test_centres_are_the_kmeans_of_the_codes_that_distances_are_taken_of(batch):
         ({"gradient_weight": float("nan")}, "gradient_weight"),
         ({"cluster_weight": -0.1}, "cluster_weight"),
         ({"discrimination": -0.1}, "discrimination"),
+        ({"gradient_clip": -1.0}, "gradient_clip"),
         ({"averaging": 1.0}, "averaging must be from 0 to below 1"),
         ({"seed": -1}, "seed"),
         ({"schedule": "linear"}, "'constant', 'cosine', got 'linear'"),

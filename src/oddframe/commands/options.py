@@ -32,6 +32,7 @@ class Preset(StrEnum):
 
     fast = "fast"
     paper = "paper"
+    walkway = "walkway"
 
 
 class BackendName(StrEnum):

@@ -130,6 +130,8 @@ class Trainer:
         trained = [*self.network.parameters(), *(self.discriminator.parameters() if self.discriminator else ())]
         self.ranks.sum([p.grad for p in trained if p.grad is not None])
         self.ranks.sum(pulls)
+        if config.gradient_clip:
+            nn.utils.clip_grad_norm_(trained, config.gradient_clip)
         self.streams.step()
         if clustered and self.cluster is not None:
             for parameter, gradient in zip(self.pulled, pulls, strict=False):

@@ -20,6 +20,8 @@ class TrainingConfig:
         batch_size: Clips in a step.
         learning_rate: Adam's, for the streams.
         schedule: "constant", or "cosine": a rise over the first 2 % of the steps, then half a cosine down to 1 %.
+        gradient_clip: Euclidean norm that the gradient of a step, of all weights together, is cut down to where it is
+            larger; 0, as published, never does.
         gradient_weight: λ_g of the motion loss.
         cluster_weight: Weight of the cluster loss.
         cluster_learning_rate: Adam's, for the centres and the last convolution of each encoder.
@@ -46,6 +48,7 @@ class TrainingConfig:
     batch_size: int = 4
     learning_rate: float = 1e-5
     schedule: Literal["constant", "cosine"] = "constant"
+    gradient_clip: float = 0.0
     gradient_weight: float = 0.01
     cluster_weight: float = 0.1
     cluster_learning_rate: float = 1e-6
@@ -61,7 +64,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         check_choices(self, "training")
         weights = ("gradient_weight", "cluster_weight", "repulsion", "discrimination")
-        for name in ("pretrain_steps", "joint_steps", *weights, "seed"):
+        for name in ("pretrain_steps", "joint_steps", "gradient_clip", *weights, "seed"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"training.{name} must be 0 or more, got {getattr(self, name)}")
         for name in ("batch_size", "learning_rate", "cluster_learning_rate", "margin", "centre_codes"):

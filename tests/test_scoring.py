@@ -1,3 +1,4 @@
+import hashlib
 import subprocess
 import sys
 from dataclasses import replace
@@ -6,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tiny import tiny_settings, walk
 
 import oddframe
+from oddframe.core.clips import clips
 from oddframe.core.events import events
 from oddframe.core.frame_score import frame_score
 from oddframe.core.records import Frame
@@ -272,3 +276,155 @@ def test_frames_that_show_nothing_get_no_score_and_a_state(model, video):
     assert end.end_s == pytest.approx(changes[1].time_s)
     unwatched = list(model.scores(path, health=False))
     assert all(one.score is not None for one in unwatched[4:])
+
+
+class Exact:
+    """A scorer whose scores are a hash of the clip: no two clips have the same."""
+
+    def __init__(self, batch_size):
+        self.batch_size, self.seen = batch_size, []
+
+    def score(self, clips):
+        assert 1 <= len(clips) <= self.batch_size
+        self.seen.append(len(clips))
+        told = np.array([self.told(clip) for clip in clips], np.float32)
+        return ClipScores(told, told + 1, told + 2, told + 3, np.repeat(told, 6).reshape(-1, 2, 3))
+
+    @staticmethod
+    def told(clip):
+        return int.from_bytes(hashlib.sha256(clip.tobytes()).digest()[:2], "big") + 1
+
+
+class Shown(Source):
+    """Frames that are there already."""
+
+    def __init__(self, frames):
+        super().__init__(0)
+        self.ready = frames
+
+    def frames(self, wanted):
+        for frame in self.ready:
+            self.asked = frame.index
+            yield frame
+
+
+SHOWN = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 9), st.sampled_from([0.1] * 5 + [3.0])), max_size=8)
+"""Stretches of a camera: what it shows, for how many frames, and the time before the first of them."""
+
+
+def shown_frames(stretches):
+    frames, time_s = [], 0.0
+    for level, count, gap_s in stretches:
+        for number in range(count):
+            time_s += gap_s if number == 0 else 0.1
+            frames.append(Frame(len(frames), time_s, np.full((32, 32, 1), level, np.uint8), (64, 48)))
+    return frames
+
+
+def told_one_by_one(frames, interval):
+    """Frame and raw score as they are without any short cut, and how many clips repeat the one before."""
+    told, repeats, before = dict.fromkeys(range(len(frames))), 0, (-2, None)
+    for clip in clips(frames, interval, 0.35):
+        raw = float(Exact.told(np.stack([frame.pixels for frame in clip.frames])))
+        repeats += before == (clip.last.index - 1, raw)
+        before = (clip.last.index, raw)
+        told[clip.last.index] = raw
+    return list(told.items()), repeats
+
+
+def exact(model, batch_size, interval):
+    config = replace(model.bundle.network.config, interval=interval)
+    bundle = replace(model.bundle, network=replace(model.bundle.network, config=config), health=None)
+    return Model(bundle, Exact(batch_size))
+
+
+def assert_told(scores, expected):
+    assert raws(scores) == expected
+    for one in scores:
+        if one.raw is not None:
+            assert (one.appearance, one.motion, one.cluster) == (one.raw + 1, one.raw + 2, one.raw + 3)
+            assert (one.map == one.raw).all()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(stretches=SHOWN, batch_size=st.sampled_from([1, 3, 8]), interval=st.integers(1, 2))
+def test_repeats_are_told_without_the_network_and_score_the_same(stretches, batch_size, interval, model):
+    frames = shown_frames(stretches)
+    expected, repeats = told_one_by_one(frames, interval)
+    ours = exact(model, batch_size, interval)
+    assert_told(list(ours.scores(Shown(frames), maps=True)), expected)
+    scored = sum(raw is not None for _, raw in expected)
+    assert sum(ours.scorer.seen) == scored - repeats
+
+
+def test_repeats_take_no_place_in_a_batch(model):
+    ours = exact(model, 3, 1)
+    list(ours.scores(Shown(shown_frames([(level % 2, 10, 0.1) for level in range(3)]))))
+    assert ours.scorer.seen == [3, 3, 3, 2]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cameras=st.lists(SHOWN, min_size=2, max_size=4), batch_size=st.sampled_from([1, 3, 8]), data=st.data())
+def test_cameras_share_batches_and_have_repeats_of_their_own(cameras, batch_size, data, model):
+    ours = exact(model, batch_size, 1)
+    streams = [ours.stream(10.0, 0.35) for _ in cameras]
+    left = [shown_frames(stretches) for stretches in cameras]
+    expected = [told_one_by_one(frames, 1) for frames in left]
+    found = [[] for _ in cameras]
+    while any(left):
+        order, waiting = [], []
+        while any(left) and sum(one.is_new for one in waiting) < batch_size and len(waiting) < 20:
+            camera = data.draw(st.sampled_from([number for number, frames in enumerate(left) if frames]))
+            order.append(camera)
+            waiting.append(streams[camera].push(left[camera].pop(0)))
+        for camera, score in zip(order, ours.scored(waiting, maps=True), strict=True):
+            found[camera].append(score)
+    for scores, (told, _) in zip(found, expected, strict=True):
+        assert_told(scores, told)
+    scored = sum(raw is not None for told, _ in expected for _, raw in told)
+    assert sum(ours.scorer.seen) == scored - sum(repeats for _, repeats in expected)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_a_still_recording_scores_the_same_to_the_bit(batch_size, model, tiny_run):
+    """With the real network; the last clip of all is new again."""
+    stretches = [(walk(n, 32, 32)[..., :1], count) for n, count in ((0, 12), (5, 1), (9, 14), (3, 2))]
+    pictures = [picture for picture, count in stretches for _ in range(count)]
+    frames = [Frame(n, n / 10, picture, (64, 48)) for n, picture in enumerate(pictures)]
+    ours = Model(replace(model.bundle, health=None), load(tiny_run, device="cpu", batch_size=batch_size).scorer)
+    scores = list(ours.scores(Shown(frames), maps=True))[4:]
+    assert len({one.raw for one in scores}) < len(scores) - 10
+    for one, clip in zip(scores, clips(frames, 1, 0.35), strict=True):
+        alone = ours.scorer.score(np.stack([frame.pixels for frame in clip.frames])[None])
+        for name in ("raw", "appearance", "motion", "cluster"):
+            assert getattr(one, name) == getattr(alone, name)[0]
+        np.testing.assert_array_equal(one.map, alone.maps[0])
+
+
+def test_a_map_that_repeats_share_cannot_be_written_to_and_holds_no_batch(model):
+    source = Shown(shown_frames([(0, 4, 0.1), (1, 3, 0.1), (0, 30, 0.1)]))
+    scores = list(exact(model, 8, 1).scores(source, maps=True))
+    assert scores[-1].map is scores[-2].map
+    assert scores[-1].map.base is None
+    for one in scores[4:]:
+        with pytest.raises(ValueError, match="read-only"):
+            one.map[0, 0] = 1.0
+
+
+def test_zones_hold_for_repeats_too(model):
+    left = Zones(watch=(Polygon(((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))),))
+    source = Shown(shown_frames([(7, 12, 0.1)]))
+    ours = Model(replace(model.bundle, health=None), model.scorer)
+    scores = list(ours.scores(source, zones=left, maps=True))[4:]
+    assert not scores[0].map[:, 16:].any()
+    assert {one.raw for one in scores} == {scores[0].raw}
+    assert scores[0].raw < list(ours.scores(source))[-1].raw
+
+
+def test_a_still_scene_is_told_at_once(model):
+    source = Shown(shown_frames([(0, 200, 0.1)]))
+    for one in exact(model, 8, 1).scores(source):
+        # The first clip waits for others, for as long as it may; from then on nothing waits.
+        assert source.asked - one.frame <= MOST_WAITING + MOST_AHEAD + 2
+        if one.frame > MOST_WAITING + 10:
+            assert source.asked - one.frame <= MOST_AHEAD + 2

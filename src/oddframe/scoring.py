@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,9 @@ from oddframe.bundle import Bundle, find_bundle, read_bundle
 from oddframe.core.clips import ClipSlider
 from oddframe.core.frame_score import frame_score
 from oddframe.core.health import HealthWatch
-from oddframe.core.records import Clip, Frame, HealthChange, HealthState, Score
+from oddframe.core.records import FRAMES_PER_CLIP, Clip, Frame, HealthChange, Pixels, Score
 from oddframe.core.sampling import Sampler, sampled_gap_s
+from oddframe.core.waiting import Answer, Waiting
 from oddframe.core.zones import Zones
 from oddframe.media.ahead import ahead
 from oddframe.media.finding import open_source
@@ -21,13 +22,13 @@ from oddframe.media.sources import FrameFormat, Source
 from oddframe.runtime.choosing import BackendChoice, PrecisionChoice, choose
 from oddframe.runtime.scorer import ClipScores, Scorer
 
-__all__ = ["Model", "Stream", "Waiting", "load"]
+__all__ = ["MOST_WAITING", "Model", "Stream", "load"]
 
 DEFAULT_BATCH = 8
 MOST_AHEAD = 16
 """Frames decoded while others are scored."""
 MOST_WAITING = 64
-"""Most frames held before what is known of them is passed on, however few of them end a clip."""
+"""Most frames held before what is known of them is passed on, however few of them the network must see."""
 
 
 class Model:
@@ -91,14 +92,14 @@ class Model:
             opened = source
         stream = self.stream(opened.rate_fps, opened.gap_s, every_frame=every_frame, watch_health=health, zones=zones)
         waiting: list[Waiting] = []
-        ready = 0
+        new = 0
         with closing(ahead(opened.frames(self.wanted(picture_width)), MOST_AHEAD)) as frames:
             for frame in frames:
                 waiting.append(stream.push(frame))
-                ready += waiting[-1].clip is not None
-                if ready == self.scorer.batch_size or len(waiting) == MOST_WAITING:
+                new += waiting[-1].is_new
+                if new in (0, self.scorer.batch_size) or len(waiting) == MOST_WAITING:
                     yield from self.scored(waiting, maps=maps)
-                    waiting, ready = [], 0
+                    waiting, new = [], 0
         yield from self.scored(waiting, maps=maps)
 
     def wanted(self, picture_width: int | None = None) -> FrameFormat:
@@ -138,67 +139,52 @@ class Model:
         stream.retime(rate_fps, gap_s)
         return stream
 
-    def scored(self, waiting: "Sequence[Waiting]", *, maps: bool) -> Iterator[Score]:
-        """Scores of frames in order, of one stream or of several; at most a batch of them may end a clip."""
-        batch = [one.clip for one in waiting if one.clip is not None]
-        scored = self.scorer.score(_stacked(batch)) if batch else None
-        row = 0
+    def scored(self, waiting: Sequence[Waiting], *, maps: bool) -> Iterator[Score]:
+        """Scores of frames in order, of one stream or of several; at most a batch of them may be new to the network."""
+        asked: dict[Answer, Waiting] = {}
         for one in waiting:
-            if one.clip is None or scored is None:
-                yield Score(
-                    one.frame.index,
-                    _time_s(one.frame),
-                    picture=one.frame.picture,
-                    health=one.health,
-                    changes=one.changes,
-                )
-                continue
-            yield self._score(one, scored, row, maps=maps)
-            row += 1
+            if one.clip is not None and one.answer.score is None:
+                asked.setdefault(one.answer, one)
+        if asked:
+            scored = self.scorer.score(_stacked([one.clip for one in asked.values() if one.clip is not None]))
+            for row, (answer, one) in enumerate(asked.items()):
+                answer.score = self._score(one, scored, row)
+        for one in waiting:
+            known = one.answer.score or Score(one.frame.index, 0.0)
+            yield replace(
+                known,
+                frame=one.frame.index,
+                time_s=round(one.frame.time_s, 6),  # so that 1.2000000000000002 reads 1.2
+                map=known.map if maps else None,
+                picture=one.frame.picture,
+                health=one.health,
+                changes=one.changes,
+            )
 
-    def _score(self, one: "Waiting", scored: ClipScores, row: int, *, maps: bool) -> Score:
+    def _score(self, one: Waiting, scored: ClipScores, row: int) -> Score:
+        """What the network says of a clip, and the zones."""
         raw, anomaly_map = float(scored.raw[row]), scored.maps[row]
         if one.watched is not None:
             network = self.bundle.network.config
             anomaly_map = np.where(one.watched, anomaly_map, np.float32(0.0))
             raw = frame_score(anomaly_map, network.score_windows, network.score_share)
+        anomaly_map.flags.writeable = False
         return Score(
             frame=one.frame.index,
-            time_s=_time_s(one.frame),
+            time_s=one.frame.time_s,
             score=self.bundle.calibration.score(raw),
             raw=raw,
             appearance=float(scored.appearance[row]),
             motion=float(scored.motion[row]),
             cluster=float(scored.cluster[row]),
-            map=anomaly_map if maps else None,
-            picture=one.frame.picture,
-            health=one.health,
-            changes=one.changes,
+            map=anomaly_map,
         )
-
-
-class Waiting(NamedTuple):
-    """A decoded frame and what is known of it before the network has seen it.
-
-    Attributes:
-        frame: The frame.
-        clip: The clip that ends on it, if any.
-        health: The camera's state, or the fault that is seen in the frame before it is certain.
-        changes: Changes of that state that came with it.
-        watched: What counts in the picture, bool H x W; None where all of it does.
-    """
-
-    frame: Frame
-    clip: Clip | None
-    health: HealthState = "ok"
-    changes: tuple[HealthChange, ...] = ()
-    watched: npt.NDArray[np.bool_] | None = None
 
 
 class Stream:
     """One source's way from frames to clips: thinned by time, watched for the camera's health, never across a gap.
 
-    `Model.stream` makes it.
+    A clip that repeats the one before shares its answer. `Model.stream` makes it.
     """
 
     def __init__(
@@ -211,6 +197,7 @@ class Stream:
         self._model_fps, self._interval, self._watch, self._watched = model_fps, interval, watch, watched
         self._sampler: Sampler
         self._slider: ClipSlider
+        self._answer = Answer()
 
     def retime(self, rate_fps: float, gap_s: float) -> None:
         """The source runs at a rate, and a camera after a new connection perhaps at another; see `Model.stream`."""
@@ -222,13 +209,17 @@ class Stream:
         """Take the next frame; no clip reaches across one that shows nothing of the scene."""
         if not self._sampler.keeps(frame):
             return Waiting(frame, None, "ok" if self._watch is None else self._watch.suspected)
-        if self._watch is None:
-            return Waiting(frame, self._slider.push(frame), watched=self._watched)
-        changes = self._watch.push(frame)
-        if self._watch.usable:
-            return Waiting(frame, self._slider.push(frame), self._watch.suspected, changes, self._watched)
-        self._slider.clear()
-        return Waiting(frame, None, self._watch.suspected, changes)
+        changes = () if self._watch is None else self._watch.push(frame)
+        health = "ok" if self._watch is None else self._watch.suspected
+        if self._watch is not None and not self._watch.usable:
+            self._slider.clear()
+            return Waiting(frame, None, health, changes)
+        clip = self._slider.push(frame)
+        if clip is not None and clip.repeats:
+            self._answer.keep()
+        else:
+            self._answer = Answer()
+        return Waiting(frame, clip, health, changes, self._watched, self._answer)
 
     def tick(self, time_s: float) -> tuple[HealthChange, ...]:
         """Say that it is now `time_s` in the source and no frame has come since the last; for live cameras."""
@@ -271,11 +262,9 @@ def load(
     return Model(bundle, chosen.scorer, str(chosen.backend), notices, path)
 
 
-def _stacked(batch: list[Clip]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Pixels of a batch."""
-    return np.stack([np.stack([frame.pixels for frame in clip.frames]) for clip in batch])
-
-
-def _time_s(frame: Frame) -> float:
-    """A frame's time to the microsecond, so that 1.2000000000000002 reads 1.2."""
-    return round(frame.time_s, 6)
+def _stacked(clips: list[Clip]) -> Pixels:
+    """Their pixels, uint8 B x 5 x H x W x C; each frame is copied once."""
+    stacked = np.empty((len(clips), FRAMES_PER_CLIP, *clips[0].last.pixels.shape), np.uint8)
+    for place, clip in zip(stacked, clips, strict=True):
+        np.stack([frame.pixels for frame in clip.frames], out=place)
+    return stacked

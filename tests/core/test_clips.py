@@ -67,3 +67,28 @@ def test_no_more_frames_are_taken_than_the_next_clip_needs():
 def test_an_interval_below_1_is_refused_at_once():
     with pytest.raises(SettingsError, match="at least 1 frame, got 0"):
         clips([], 0, 0.5)
+
+
+@given(
+    shown=st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0.1] * 9 + [3.0])), max_size=60),
+    interval=st.integers(1, 3),
+)
+def test_a_clip_repeats_where_all_its_pixels_are_those_of_the_clip_one_frame_before(shown, interval):
+    times_s = np.cumsum([step for _, step in shown])
+    frames = [
+        Frame(i, t, np.full((2, 2, 1), level, np.uint8), (8, 6))
+        for i, (t, (level, _)) in enumerate(zip(times_s, shown, strict=True))
+    ]
+    found = list(clips(frames, interval, gap_s=0.5))
+    levels = {clip.last.index: [frame.pixels[0, 0, 0] for frame in clip.frames] for clip in found}
+    for clip in found:
+        # Where there is no clip one frame before, it is the first after a gap.
+        assert clip.repeats == (levels.get(clip.last.index - 1) == levels[clip.last.index])
+
+
+def test_one_pixel_off_by_one_is_no_repeat():
+    frames = frames_at([0.1 * i for i in range(8)])
+    off = frames[5].pixels.copy()
+    off[1, 1, 0] += 1
+    frames[5:] = [Frame(one.index, one.time_s, off if one.index == 5 else one.pixels, (8, 6)) for one in frames[5:]]
+    assert [clip.repeats for clip in clips(frames, 1, 0.5)] == [False, False, False, False]

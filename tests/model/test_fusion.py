@@ -108,6 +108,26 @@ def test_frame_score_equals_loops(windows, share, seed):
     np.testing.assert_allclose(found.numpy(), expected)
 
 
+@given(
+    windows=st.lists(st.integers(1, 9), min_size=1, max_size=2),
+    share=st.floats(0.01, 1.0),
+    stride=st.integers(1, 5),
+)
+def test_the_score_of_a_coarse_map_is_that_of_its_squares(windows, share, stride):
+    coarse = np.random.default_rng(0).random((2, 3, 4))
+    maps = coarse.repeat(stride, axis=1).repeat(stride, axis=2)
+    windows = [min(side, 3 * stride) for side in windows]
+    found = frame_score(torch.from_numpy(coarse), tuple(windows), share, stride)
+    expected = [literal_frame_score(map_, windows, share) for map_ in maps]
+    np.testing.assert_allclose(found.numpy(), expected)
+
+
+def test_a_coarse_distance_weighs_the_square_that_it_covers(draw):
+    error, distance = draw(2, 6, 8, seed=1).abs(), draw(2, 3, 4, seed=2).abs()
+    repeated = distance.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+    assert torch.equal(fuse(error, distance, "product"), error * repeated)
+
+
 def test_published_frame_score_is_the_mean(draw):
     maps = draw(3, 8, 8).abs()
     np.testing.assert_allclose(frame_score(maps, (1,), 1.0).numpy(), maps.mean(dim=(1, 2)).numpy())

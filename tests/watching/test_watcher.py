@@ -77,6 +77,23 @@ def test_several_files_share_batches_and_keep_their_own_events(model, video, bri
         assert told
 
 
+def test_of_a_still_camera_the_network_sees_what_is_new_and_the_lines_are_the_same(model, video, bright_from, tmp_path):
+    """Its pictures repeat each other to the byte but where the light goes on and off."""
+    paths = [video(f"{name}.mp4", frames=60, draw=bright_from(20, 40)) for name in range(3)]
+    seen = []
+    scored = model.scorer.score
+    model.scorer.score = lambda clips: seen.append(len(clips)) or scored(clips)
+    score(paths, model, tmp_path / "scored")
+    assert sum(seen) < 3 * 56 / 2
+    alone, seen[:] = sum(seen), []
+    Watcher(plan(paths), {"m": model}, tmp_path / "watched").run()
+    assert sum(seen) == alone
+    for name in range(3):
+        told = (tmp_path / "watched" / f"{name}.events.jsonl").read_bytes()
+        assert told == (tmp_path / "scored" / f"{name}.events.jsonl").read_bytes()
+        assert told
+
+
 def test_the_database_has_the_event_with_its_picture_and_clip(model, video, bright_from, tmp_path):
     path = video("door.mp4", frames=40, draw=bright_from(10, 20))
     now = iter(range(NOON_US, NOON_US + 10**9, 1000))

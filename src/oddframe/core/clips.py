@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+import numpy as np
+
 from oddframe.core.records import FRAMES_PER_CLIP, Clip, Frame
 from oddframe.errors import SettingsError
 
@@ -19,7 +21,8 @@ def clips(frames: Iterable[Frame], interval: int, gap_s: float) -> Iterator[Clip
     """Yield every clip of five frames that lie `interval` frames apart.
 
     N unbroken frames give N - 4 * interval clips, and clip i ends on frame i + 4 * interval. Frames are
-    passed on as they are; at most 4 * interval + 1 of them are held.
+    passed on as they are; at most 4 * interval + 1 of them are held. Each is compared once, with the one before it,
+    to tell which clips repeat the clip before them.
 
     Args:
         frames: Frames of one source in order of time.
@@ -42,16 +45,18 @@ class ClipSlider:
             raise SettingsError(f"interval must be at least 1 frame, got {interval}")
         self._interval = interval
         self._gap_s = gap_s
-        self._held: deque[Frame] = deque(maxlen=clip_span(interval))
+        self._held: deque[tuple[Frame, bool]] = deque(maxlen=clip_span(interval))
 
     def push(self, frame: Frame) -> Clip | None:
         """Take the next frame; returns the clip that ends on it, None where there are too few frames before it."""
-        if self._held and not follows(self._held[-1], frame, self._gap_s):
+        if self._held and not follows(self._held[-1][0], frame, self._gap_s):
             self._held.clear()
-        self._held.append(frame)
+        same = bool(self._held) and np.array_equal(self._held[-1][0].pixels, frame.pixels)
+        self._held.append((frame, same))
         if len(self._held) < clip_span(self._interval):
             return None
-        return Clip(tuple(islice(self._held, 0, None, self._interval)))
+        chosen = tuple(islice(self._held, 0, None, self._interval))
+        return Clip(tuple(one for one, _ in chosen), repeats=all(same for _, same in chosen))
 
     def clear(self) -> None:
         """Forget the frames so far: no clip reaches across this place."""

@@ -69,9 +69,12 @@ class Clip:
 
     Attributes:
         frames: The five frames, oldest first.
+        repeats: Whether their pixels are, byte for byte, those of the clip that ended on the frame before, so that
+            nothing new can be said of it.
     """
 
     frames: tuple[Frame, ...]
+    repeats: bool = False
 
     def __post_init__(self) -> None:
         if len(self.frames) != FRAMES_PER_CLIP:
@@ -117,7 +120,8 @@ class Score:
         appearance: The same statistic of the reconstruction error (x̂0 - x0)^2.
         motion: The same statistic of the motion error (Δ̂ - Δ)^2.
         cluster: The same statistic of the cluster distance w.
-        map: The anomaly map, float32 H x W at the network's size, when a caller asked for it.
+        map: The anomaly map, float32 H x W at the network's size, when a caller asked for it; read only, since frames
+            that repeat each other share it.
         picture: The frame for people to look at, uint8 h x w x 3, when a caller asked for it.
         health: The camera's state, or the fault that is seen before it is certain; unless "ok" there is no score.
         changes: Changes of that state that came with the frame.

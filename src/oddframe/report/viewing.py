@@ -10,6 +10,7 @@ import numpy.typing as npt
 from oddframe.core.clips import clip_span
 from oddframe.core.records import Clip, Event, Frame, Pixels
 from oddframe.core.sampling import sampled_gap_s, thins
+from oddframe.core.waiting import Waiting
 from oddframe.core.zones import Zones
 from oddframe.errors import SourceError
 from oddframe.media.excerpt import read_frames
@@ -17,7 +18,7 @@ from oddframe.media.overlay import heat_layer
 from oddframe.media.sources import FrameFormat, Source
 from oddframe.report.pictures import data_uri, resized, within
 from oddframe.report.results import Results
-from oddframe.scoring import Model, Waiting
+from oddframe.scoring import Model
 
 __all__ = ["Viewer", "Viewing"]
 

@@ -11,9 +11,10 @@ from oddframe.core.calibration import Calibration
 from oddframe.core.events import EventMachine
 from oddframe.core.records import Event, Frame, Pixels, Score
 from oddframe.core.stream_state import Phase, StreamState
+from oddframe.core.waiting import Waiting
 from oddframe.core.wall_time import WallTime
 from oddframe.media.streams import Stream
-from oddframe.scoring import Model, Waiting
+from oddframe.scoring import Model
 from oddframe.scoring import Stream as Chain
 from oddframe.watching.cameras import Camera
 from oddframe.watching.views import CameraView, Glimpse

@@ -12,14 +12,15 @@ from oddframe.core.alerts import Alert
 from oddframe.core.calibration import Calibration
 from oddframe.core.sampling import rate_notice
 from oddframe.core.stream_state import Phase
+from oddframe.core.waiting import Waiting
 from oddframe.errors import OddframeError, SourceError
 from oddframe.files import output_error
 from oddframe.media.finding import open_source
 from oddframe.media.live import LiveStream
 from oddframe.media.played import PlayedStream
 from oddframe.media.sources import FrameFormat
-from oddframe.media.streams import Arrival, Stream, Streams
-from oddframe.scoring import Model, Waiting
+from oddframe.media.streams import Stream, Streams
+from oddframe.scoring import MOST_WAITING, Model
 from oddframe.sinks.alert_sink import AlertSink
 from oddframe.watching.camera_calibration import calibration_of
 from oddframe.watching.cameras import Camera, WatchPlan
@@ -189,7 +190,7 @@ class Watcher:
             if self._streams.are_over:
                 self._stopping.wait(_LOOK_S)
             most = min((camera.model.scorer.batch_size for camera in self._cameras), default=1)
-            self._score(self._streams.poll(most, _LOOK_S), recorder)
+            self._score(self._batch(most), recorder)
             now_s = self._now_s()
             if now_s - reported_s < _REPORT_S:
                 continue
@@ -202,16 +203,29 @@ class Watcher:
                         recorder.finish(camera)
                 self.outlets.report(camera.status(self._now_us()))
 
-    def _score(self, arrivals: Sequence[Arrival], recorder: Recorder) -> None:
+    def _batch(self, most: int) -> list[tuple[WatchedCamera, Waiting]]:
+        """Frames that wait, until there are enough for the network; those that it need not see take no place."""
+        batch: list[tuple[WatchedCamera, Waiting]] = []
+        new = taken = 0
+        while new < most and taken < MOST_WAITING:
+            arrivals = self._streams.poll(most - new, 0.0 if taken else _LOOK_S)
+            if not arrivals:
+                break
+            taken += len(arrivals)
+            now_s, now_us = self._now_s(), self._now_us()
+            for arrival in arrivals:
+                camera = self._cameras[arrival.stream]
+                if camera.crashed is None:
+                    with _alone(camera):
+                        batch.append((camera, camera.take(arrival.frame, now_s, now_us)))
+                        new += batch[-1][1].is_new
+        return batch
+
+    def _score(self, arrived: Sequence[tuple[WatchedCamera, Waiting]], recorder: Recorder) -> None:
         """Score frames of any cameras, those of one model together."""
-        now_s, now_us = self._now_s(), self._now_us()
         batches: dict[int, list[tuple[WatchedCamera, Waiting]]] = {}
-        for arrival in arrivals:
-            camera = self._cameras[arrival.stream]
-            if camera.crashed is None:
-                with _alone(camera):
-                    waiting = camera.take(arrival.frame, now_s, now_us)
-                    batches.setdefault(id(camera.model), []).append((camera, waiting))
+        for camera, waiting in arrived:
+            batches.setdefault(id(camera.model), []).append((camera, waiting))
         for batch in batches.values():
             began_s = time.perf_counter()
             scores = list(batch[0][0].model.scored([waiting for _, waiting in batch], maps=True))

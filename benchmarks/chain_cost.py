@@ -1,0 +1,75 @@
+"""What a frame costs from decoded picture to score and map beside the network: sliding, stacking, calibration.
+
+    python benchmarks/chain_cost.py [--times 15]
+
+The shipped model's chain runs with a scorer that answers at once, on noise in memory of 256 x 384; microseconds of the
+thread that scores, the median of some passes over 400 frames.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from oddframe.bundle import find_bundle, read_bundle
+from oddframe.core.records import Frame, Pixels
+from oddframe.media.sources import FrameFormat
+from oddframe.runtime.scorer import ClipScores, padded
+from oddframe.scoring import Model
+
+FRAMES, BATCH = 400, 8
+
+
+class AtOnce:
+    """A scorer that does nothing but what the seam asks for."""
+
+    batch_size = BATCH
+
+    def score(self, clips: Pixels) -> ClipScores:
+        """The same for every clip."""
+        count, (height, width) = len(padded(clips, BATCH)), clips.shape[2:4]
+        ones = np.ones(count, np.float32)
+        return ClipScores(ones, ones, ones, ones, np.zeros((count, height, width), np.float32))
+
+
+class InMemory:
+    """Frames of noise."""
+
+    name, path, rate_fps, gap_s = "noise", Path("noise"), 10.0, 0.35
+    notices: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        random = np.random.default_rng(0)
+        self._pictures = [random.integers(0, 256, (256, 384, 1), dtype=np.uint8) for _ in range(64)]
+
+    def count_frames(self) -> int:
+        """How many there are."""
+        return FRAMES
+
+    def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
+        """A pass over them."""
+        for number in range(FRAMES):
+            yield Frame(number, number / self.rate_fps, self._pictures[number % 64], (wanted.width, wanted.height))
+
+
+def main() -> None:
+    """Time and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=15)
+    args = parser.parse_args()
+    model = Model(replace(read_bundle(find_bundle("ped2")), health=None), AtOnce())
+    source, took = InMemory(), []
+    for _ in range(args.times + 1):
+        began = time.thread_time()
+        for _ in model.scores(source, maps=True):
+            pass
+        took.append(1e6 * (time.thread_time() - began) / FRAMES)
+    print(f"{median(took[1:]):.0f} microseconds a frame beside the network")
+
+
+if __name__ == "__main__":
+    main()

@@ -69,14 +69,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=1_000, help="steps of each ablation")
     parser.add_argument("--only", nargs="*", help="these ablations only")
-    parser.add_argument("more", nargs="*", help="flags passed on to oddframe train")
-    args = parser.parse_args()
+    # argparse gives a "*" at the end nothing once another positional has been read.
+    own, more = divided(sys.argv[1:])
+    args = parser.parse_args(own)
     args.out.mkdir(parents=True, exist_ok=True)
     print(f"{platform.machine()}, {os.cpu_count()} cores; {versions()}; seeds {args.seeds}")
     if args.what == "seeds":
-        seeds(args.dataset, args.out, args.preset, args.seeds, args.more)
+        seeds(args.dataset, args.out, args.preset, args.seeds, more)
     else:
         ablations(args.out, args.seeds, args.steps, args.only)
+
+
+def divided(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before a "--", for this script, and what after it, for `oddframe train`."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], arguments[at + 1 :]
 
 
 def versions() -> str:

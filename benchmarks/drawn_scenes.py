@@ -1,8 +1,8 @@
 """Whether a recipe is one camera's alone: the demo's training on both drawn scenes, and what it tells of each anomaly.
 
-    python benchmarks/drawn_scenes.py -o runs/drawn-scenes [--json]
+    python benchmarks/drawn_scenes.py -o runs/drawn-scenes [--preset walkway] [--json]
 
-The `fast` preset at half the size and 1,800 steps, as `oddframe demo` has it, on the plaza and on the station. AUCs are
+A preset at half the size and 1,800 steps, `fast` as `oddframe demo` has it, on the plaza and on the station. AUCs are
 raw: one threshold for all recordings, all scored frames pooled. A kind's AUC compares the frames that show it with all
 normal frames. Beside them the better one of two plain frame differences, for each kind on its own.
 """
@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
+from oddframe.config import PRESETS
 from oddframe.data.scene import KINDS, TEST_RECORDINGS, SceneSettings
-from oddframe.demo import run_demo
+from oddframe.demo import demo_settings, run_demo
 from oddframe.metrics.baselines import FrameDifference
 
 Floats = npt.NDArray[np.float64]
@@ -44,10 +45,10 @@ def kinds_and_baselines(scene: SceneSettings) -> tuple[list[set[str]], Floats]:
     return kinds, np.asarray(energies, np.float64)
 
 
-def measure(layout: str, out: Path) -> dict[str, object]:
+def measure(layout: str, preset: str, out: Path) -> dict[str, object]:
     """Train and score one scene."""
     scene = SceneSettings(layout=layout)
-    report = run_demo(out / layout, scene=scene)
+    report = run_demo(out / layout, settings=demo_settings(preset=preset), scene=scene)
     kinds, energy = kinds_and_baselines(scene)
     ours = np.concatenate([raw_scores(out / layout / "results" / f"{one.name}.scores.csv") for one in TEST_RECORDINGS])
     known = np.isfinite(ours)
@@ -70,14 +71,15 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the two demos")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     parser.add_argument("--layouts", nargs="+", choices=("plaza", "station"), default=["plaza", "station"])
+    parser.add_argument("--preset", choices=list(PRESETS), default="fast")
     args = parser.parse_args()
-    results = [measure(layout, args.out) for layout in args.layouts]
+    results = [measure(layout, args.preset, args.out) for layout in args.layouts]
     about = {name: version(name) for name in ("oddframe", "torch", "numpy", "av")}
     if args.json:
         json.dump({"about": about, "results": results}, sys.stdout, indent=2)
         print()
         return
-    print(f"{platform.machine()}, {os.cpu_count()} cores; {about}")
+    print(f"{platform.machine()}, {os.cpu_count()} cores; {about}; {args.preset}")
     print("\n| raw AUC | " + " | ".join(f"{one['layout']} | baseline" for one in results) + " |")
     print("|---|" + "---|" * 2 * len(results))
     for kind in results[0]["auc"]:

@@ -61,6 +61,7 @@ _FAST = Settings(
         learning_rate=1e-3,
         schedule="cosine",
         cluster_learning_rate=1e-3,
+        gradient_clip=0.05,
         repulsion=0.005,
         centre_codes=50_000,
     ),
@@ -73,7 +74,7 @@ _WALKWAY = replace(
         _FAST.data,
         counter_examples=replace(_FAST.data.counter_examples, kinds=("foreign", "misplaced", "speed", "carried")),
     ),
-    training=replace(_FAST.training, joint_steps=2_750, averaging=0.998, discrimination=0.002, gradient_clip=0.05),
+    training=replace(_FAST.training, joint_steps=2_750, averaging=0.998, discrimination=0.002),
 )
 
 PRESETS: Mapping[str, Settings] = {"paper": Settings(), "fast": _FAST, "walkway": _WALKWAY}

@@ -110,8 +110,10 @@ def seeds(dataset: Path, out: Path, preset: str, numbers: list[int], more: list[
             + " | ".join(spread([r["evaluated"]["auc"][pool][way] for r in results]) for way in ways)
             + " |"
         )
-    for level in ("pixel", "region"):
-        print(level, [r["evaluated"].get(level) for r in results])
+    for level, names in (("pixel", ("auc", "criterion_auc")), ("region", ("rbdc", "tbdc"))):
+        for name in names:
+            known = [found[name] for r in results if (found := r["evaluated"].get(level))]
+            print(f"{level} {name}: {spread(known)}")
 
 
 def one_seed(benchmark: Any, run: Path, preset: str, seed: int, more: list[str]) -> dict[str, Any]:

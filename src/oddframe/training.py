@@ -98,7 +98,7 @@ def train(
     Args:
         normal: A recording, a folder or glob of them, folders of numbered images, or several of these.
         out: The run folder.
-        preset: "fast" or "paper"; where neither ``settings`` nor ``resume`` is given.
+        preset: A name of `PRESETS`: "fast", "walkway" or "paper"; where neither ``settings`` nor ``resume`` is given.
         settings: Everything that decides the result.
         epochs: Train this often over the footage, in place of the settings' numbers of steps, whose proportion stays.
         fps: Frames per second of folders of images, 10 when None.

@@ -3,9 +3,9 @@
     oddframe demo -o demo
     python benchmarks/export_parity.py --ped2 $ODDFRAME_PED2 --demo demo > docs/figures/export_parity.jsonl
 
-Every model is copied, exported to ONNX and to OpenVINO in float32 (with this processor's half precisions) and in int8. In
-int8 its AUCs on the labelled set are taken before and after; the others must give the same scores anyway. A JSON object
-a line: the model and the gate's numbers, or why it refused.
+Every model is copied, exported to ONNX and to OpenVINO in float32 (with this processor's half precisions) and in int8.
+In int8 its AUCs on the labelled set are taken before and after; the others must give the same scores anyway. A JSON
+object a line: the model and the gate's numbers, or why it refused.
 """
 
 import argparse
@@ -49,7 +49,8 @@ def show(name: str, model: str, normal: Path, labelled: Path, place: Path) -> No
     shutil.copytree(find_bundle(model), bundle)
     for to, int8 in (("onnx", False), ("openvino", False), ("openvino", True)):
         try:
-            found = export(bundle, to, int8=int8, normal=normal, labelled=labelled if int8 else None)  # type: ignore[arg-type]
+            judged = labelled if int8 else None
+            found = export(bundle, to, int8=int8, normal=normal, labelled=judged)  # type: ignore[arg-type]
         except ParityError as error:
             print(json.dumps({"model": name, "backend": f"{to}{' int8' * int8}", "refused": str(error)}), flush=True)
             continue

@@ -103,7 +103,7 @@ def export(
     if int8:
         from oddframe.runtime.int8_graph import int8_graph
 
-        made = replace(made, graphs={**made.graphs, **int8_graph(made.graphs[ONNX], footage.normal)})
+        made = replace(made, graphs={**made.graphs, **int8_graph(made.graphs[ONNX], footage.ranging)})
     found = None if labelled is None else _labelled(made, backend, labelled, fps, on_progress)
     made = gated(made, backend, footage, found)
     notices: list[str] = []

@@ -38,12 +38,13 @@ class Footage:
 
     Attributes:
         stretches: Unbroken frames, normal and odd, each uint8 N x H x W x C.
-        normal: Single normal clips, evenly over the footage, uint8 N x 5 x H x W x C.
+        ranging: Single clips, uint8 N x 5 x H x W x C: normal ones, evenly over the footage, and some with an intruder,
+            since ranges of normal clips alone cut off what makes an odd one stand out.
         origin: What it is, as a phrase.
     """
 
     stretches: tuple[Pixels, ...]
-    normal: Pixels
+    ranging: Pixels
     origin: str
 
 
@@ -89,7 +90,7 @@ def of_cache(cache: FrameCache, interval: int, origin: str, odd: FrameCache | No
     clips = cache.take(starts[:, None] + interval * np.arange(FRAMES_PER_CLIP))
     return Footage(
         (*_with_intruders(normal), *([] if odd is None else _stretches(odd, interval))),
-        clips,
+        _ranging(clips, normal, interval),
         f"{origin}, with drawn intruders" + ("" if odd is None else " and given odd footage"),
     )
 
@@ -100,11 +101,17 @@ def drawn(bundle: Bundle) -> Footage:
     length = clip_span(interval) - 1 + STRETCH_CLIPS
     normal = [drawn_frames(bundle.network, length, seed) for seed in range(STRETCHES)]
     clips = np.concatenate([clips_of(stretch, interval) for stretch in normal])
-    return Footage(_with_intruders(normal), clips, "drawn clips")
+    return Footage(_with_intruders(normal), _ranging(clips, normal, interval), "drawn clips")
 
 
 def _with_intruders(normal: Sequence[Pixels]) -> tuple[Pixels, ...]:
     return (*normal, *(with_intruder(stretch, seed) for seed, stretch in enumerate(normal[:WITH_INTRUDER])))
+
+
+def _ranging(clips: Pixels, normal: Sequence[Pixels], interval: int) -> Pixels:
+    """Normal clips, and clips of stretches with other intruders than those that are compared."""
+    odd = [with_intruder(stretch, WITH_INTRUDER + seed) for seed, stretch in enumerate(normal[WITH_INTRUDER:])]
+    return np.concatenate([clips, *(clips_of(stretch, interval) for stretch in odd)])
 
 
 def _starts(cache: FrameCache, span: int) -> npt.NDArray[np.int64]:

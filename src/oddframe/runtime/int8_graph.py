@@ -18,7 +18,7 @@ from oddframe.runtime.scorer import CLIPS
 __all__ = ["LEAST_CLIPS", "MOST_CLIPS", "int8_graph"]
 
 LEAST_CLIPS, MOST_CLIPS = 16, 128
-"""Normal clips from which the ranges are taken, at least and at most."""
+"""Clips from which the ranges are taken, at least and at most."""
 
 
 def int8_graph(graph: bytes, clips: Pixels) -> dict[str, bytes]:
@@ -26,7 +26,7 @@ def int8_graph(graph: bytes, clips: Pixels) -> dict[str, bytes]:
 
     Args:
         graph: The ONNX graph.
-        clips: Normal clips, uint8 N x 5 x H x W x C, which decide the ranges of what flows through it; of more than
+        clips: Clips, uint8 N x 5 x H x W x C, which decide the ranges of what flows through it; of more than
             `MOST_CLIPS` that many, evenly.
 
     Raises:
@@ -34,7 +34,7 @@ def int8_graph(graph: bytes, clips: Pixels) -> dict[str, bytes]:
         InputError: If there are too few clips.
     """
     if len(clips) < LEAST_CLIPS:
-        raise InputError(f"int8 needs at least {LEAST_CLIPS} normal clips, found {len(clips)}; give more with --normal")
+        raise InputError(f"int8 needs at least {LEAST_CLIPS} clips, found {len(clips)}; give more with --normal")
     # NNCF would tell its makers that it was used; it asks for this variable while it is imported.
     os.environ.setdefault("NNCF_CI", "1")
     with naming_extras("int8"):

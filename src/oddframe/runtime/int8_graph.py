@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,19 +41,30 @@ def int8_graph(graph: bytes, clips: Pixels) -> dict[str, bytes]:
     with naming_extras("int8"):
         import nncf
         import openvino
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     chosen = clips[np.linspace(0, len(clips) - 1, min(len(clips), MOST_CLIPS)).round().astype(int)]
     model = openvino.Core().read_model(graph, b"")
     shape = [1, *chosen.shape[1:]]
     model.reshape({CLIPS: shape})
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
-        quantised = nncf.quantize(
-            model,
-            nncf.Dataset(list(chosen), lambda clip: clip[None]),
-            preset=nncf.QuantizationPreset.MIXED,
-            subset_size=len(chosen),
-        )
+
+    def quantised_by(estimator: Any) -> Any:
+        with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
+            return nncf.quantize(
+                model,
+                nncf.Dataset(list(chosen), lambda clip: clip[None]),
+                preset=nncf.QuantizationPreset.MIXED,
+                subset_size=len(chosen),
+                advanced_parameters=nncf.AdvancedQuantizationParameters(activations_range_estimator_params=estimator),
+            )
+
+    try:
+        # The mean of the clips' extremes, which is NNCF's habit, cuts off what few clips have: what is odd.
+        quantised = quantised_by(RangeEstimatorParametersSet.HISTOGRAM)
+    except ValueError:
+        # Hardly any range at all, as in a network that was not trained, cannot be cut into bins.
+        quantised = quantised_by(RangeEstimatorParametersSet.MEAN_MINMAX)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / INT8[0]
         openvino.save_model(quantised, path, compress_to_fp16=False)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -13,7 +14,7 @@ from oddframe.bundle import INT8, ONNX, read_bundle
 from oddframe.errors import InputError, MissingExtraError, ParityError, SettingsError
 from oddframe.exporting import export
 from oddframe.graphs import Labelled
-from oddframe.runtime import onnx_graph
+from oddframe.runtime import int8_graph, onnx_graph
 from oddframe.scoring import load
 
 
@@ -93,6 +94,25 @@ def test_whole_numbers_pass_the_gate_or_stay_out(run, monkeypatch):
     monkeypatch.setattr(exporting, "_labelled", lambda *_: Labelled("a set", {"raw": 0.9}, {"raw": 0.8969}))
     with pytest.raises(ParityError, match=r"raw AUC on a set 0\.8969, 0\.9000 before; at most 0\.003 less"):
         export(run, "openvino", int8=True, labelled="a set")
+
+
+@pytest.mark.parametrize(("failing", "taken"), [(None, b"extremes"), ("extremes", b"histogram")])
+def test_the_first_way_of_finding_ranges_that_passes_is_taken(failing, taken, run, monkeypatch):
+    tried = []
+
+    def graph(_onnx, _clips, ranges):
+        tried.append(ranges)
+        return dict.fromkeys(INT8, ranges.encode())
+
+    def gate(made, backend, _footage, _labelled):
+        if tried[-1] == failing:
+            raise ParityError(f"{failing} will not do")
+        return replace(made, parity={**made.parity, str(backend): {"passed": True}})
+
+    monkeypatch.setattr(int8_graph, "int8_graph", graph)
+    monkeypatch.setattr(exporting, "gated", gate)
+    export(run, "openvino", int8=True)
+    assert bytes_of(run / "bundle", INT8) == dict.fromkeys(INT8, taken)
 
 
 def test_given_footage_takes_the_place_of_what_the_training_left(run, footage, monkeypatch):

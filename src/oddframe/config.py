@@ -79,8 +79,8 @@ _WALKWAY = replace(
 
 PRESETS: Mapping[str, Settings] = {"paper": Settings(), "fast": _FAST, "walkway": _WALKWAY}
 """`paper`: the published network and the research code's training. `fast`: for machines without a GPU. `walkway`: as
-large, for cameras over paths, where what is unusual moves: it sees bicycles and carts among walkers better than `fast`
-does, and what is left standing worse."""
+large, for cameras like that of UCSD Ped2, over a path with many small walkers, where what is unusual moves. On drawn
+scenes `fast` is the better one, most of all for what is left standing (docs/benchmarks.md)."""
 
 
 def read_settings(path: Path, start: Settings) -> Settings:

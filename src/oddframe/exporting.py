@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from oddframe.bundle import ONNX, Bundle, find_bundle, read_bundle, write_graphs
 from oddframe.data.cache import BLOCK_FRAMES, FrameCache, build_cache, reopen_cache
-from oddframe.errors import InputError, MissingExtraError, SettingsError
+from oddframe.errors import InputError, MissingExtraError, ParityError, SettingsError
 from oddframe.graphs import TRAINED_ON, Footage, Labelled, drawn, gated, of_cache, with_onnx
 from oddframe.media.finding import find_sources
 from oddframe.media.sources import FrameFormat
@@ -101,11 +101,10 @@ def export(
     made = bundle if ONNX in bundle.graphs and to == "openvino" else with_onnx(bundle, footage)
     backend = Backend(to, "int8" if int8 else "float32")
     if int8:
-        from oddframe.runtime.int8_graph import int8_graph
-
-        made = replace(made, graphs={**made.graphs, **int8_graph(made.graphs[ONNX], footage.ranging)})
-    found = None if labelled is None else _labelled(made, backend, labelled, fps, on_progress)
-    made = gated(made, backend, footage, found)
+        made = _in_whole_numbers(made, footage, labelled, fps, on_progress)
+    else:
+        found = None if labelled is None else _labelled(made, backend, labelled, fps, on_progress)
+        made = gated(made, backend, footage, found)
     notices: list[str] = []
     if backend == Backend("openvino"):
         made, notices = _halves(made, footage)
@@ -119,6 +118,29 @@ def export(
         notices=tuple(notices),
         seconds=time.monotonic() - began,
     )
+
+
+def _in_whole_numbers(
+    bundle: Bundle, footage: Footage, labelled: str | Path | None, fps: float | None, on_progress: Progress
+) -> Bundle:
+    """The bundle with a graph in int8, by the first way of finding ranges that passes the gate.
+
+    Raises:
+        ParityError: What is wrong with the first, if none passes.
+    """
+    from oddframe.runtime.int8_graph import Ranges, int8_graph
+
+    backend = Backend("openvino", "int8")
+    refused: list[ParityError] = []
+    for ranges in get_args(Ranges):
+        try:
+            graph = int8_graph(bundle.graphs[ONNX], footage.ranging, ranges)
+            made = replace(bundle, graphs={**bundle.graphs, **graph})
+            found = None if labelled is None else _labelled(made, backend, labelled, fps, on_progress)
+            return gated(made, backend, footage, found)
+        except ParityError as error:
+            refused.append(error)
+    raise refused[0]
 
 
 def _footage(

@@ -98,6 +98,8 @@ def test_training_is_measured_where_it_trains_on_both_losses():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("float32")
+# PyTorch's compiler uses what PyTorch deprecates.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_a_compiled_network_is_a_row(exported_run, recording):
     row = measure_row(_setup(exported_run, "torch", compiled=True), recording, 0.1)
     assert row.compiled

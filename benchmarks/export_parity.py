@@ -1,7 +1,7 @@
 """What exports cost: the parity gate with labels, on UCSD Ped2 and on the demo's drawn scene.
 
     oddframe demo -o demo
-    python benchmarks/export_parity.py --ped2 $ODDFRAME_PED2 --demo demo > docs/figures/export_parity.jsonl
+    python benchmarks/export_parity.py --ped2 $ODDFRAME_PED2 --demo demo
 
 Every model is copied, exported to ONNX and to OpenVINO in float32 (with this processor's half precisions) and in int8.
 In int8 its AUCs on the labelled set are taken before and after; the others must give the same scores anyway. A JSON

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -102,6 +103,25 @@ def test_events_states_and_discovery(broker, listener, tmp_path):
         assert config["availability_topic"] == "oddframe/available"
         name = config["value_template"].removeprefix("{{ value_json.").removesuffix(" }}")
         assert name in states[0]
+
+
+def test_a_state_that_comes_while_the_client_connects_is_told_once(broker, listener, monkeypatch):
+    greet, reported = Mqtt._on_connect, threading.Event()
+
+    def slowly(*arguments):
+        reported.wait(120)
+        greet(*arguments)
+
+    monkeypatch.setattr(Mqtt, "_on_connect", slowly)
+    target = sink(broker)
+    until(target._client.is_connected)
+    target.report(CameraStatus(camera="yard", at_us=0, online=True, state="live", score=0.25))
+    reported.set()
+    until(lambda: listener.on("oddframe/yard/state"))
+    target.report(CameraStatus(camera="yard", at_us=1, online=True, state="live", score=0.5))
+    until(lambda: len(listener.on("oddframe/yard/state")) >= 2)
+    target.close()
+    assert [state["score"] for state in listener.on("oddframe/yard/state")] == [0.25, 0.5]
 
 
 def test_no_discovery_where_none_is_wanted(broker, listener, tmp_path):

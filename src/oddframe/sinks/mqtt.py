@@ -104,7 +104,9 @@ class Mqtt:
             raise MissingExtraError("MQTT", "watch") from error
         self._config, self._topics = config, Topics(config.prefix, config.discovery_prefix)
         self._cameras: dict[str, _Camera] = {}
+        # Held while a state is made and published: what is retained is always the last one made.
         self._lock = threading.RLock()
+        self._greeted = False
         self._confirmed = threading.Condition()
         self._receipts: set[int] = set()
         self._pending: tuple[str, int] | None = None
@@ -116,6 +118,7 @@ class Mqtt:
         self._client.will_set(self._topics.available, "offline", qos=1, retain=True)
         self._client.reconnect_delay_set(min_delay=1, max_delay=10)
         self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
         self._client.connect_async(config.host, config.port, config.keepalive_s)
         self._client.loop_start()
@@ -150,11 +153,10 @@ class Mqtt:
             camera = self._cameras.setdefault(status.camera, _Camera())
             before = camera.state()
             camera.online, camera.score = status.online, status.score
-            changed = camera.state() != before
-        if not known:
-            self._introduce(status.camera)
-        if changed or not known:
-            self._publish_state(status.camera)
+            if not known:
+                self._introduce(status.camera)
+            if not known or camera.state() != before:
+                self._publish_state(status.camera)
 
     def close(self) -> None:
         """Say goodbye: the last will is for those who cannot."""
@@ -165,7 +167,7 @@ class Mqtt:
         self._client.disconnect()
         self._client.loop_stop()
         # The client closes its sockets when it is freed, which our own methods in it would put off.
-        self._client.on_connect = self._client.on_publish = None
+        self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
 
     def _note(self, message: Message) -> None:
         """Take an alert into the state of its camera."""
@@ -175,21 +177,20 @@ class Mqtt:
             going_on = camera.anomalies if message["kind"] == "anomaly" else camera.problems
             (going_on.discard if message["phase"] == "end" else going_on.add)(message["id"])
             camera.last = message
-        if not known:
-            self._introduce(message["source"])
-        self._publish_state(message["source"])
+            if not known:
+                self._introduce(message["source"])
+            self._publish_state(message["source"])
 
     def _introduce(self, camera: str) -> None:
-        """Tell Home Assistant of a camera."""
-        if self._config.discovery_prefix and self._client.is_connected():
+        """Tell Home Assistant of a camera; the lock must be held."""
+        if self._config.discovery_prefix and self._greeted:
             for topic, config in self._topics.discovery(camera).items():
                 self._client.publish(topic, json.dumps(config, ensure_ascii=False), qos=1, retain=True)
 
     def _publish_state(self, camera: str) -> None:
-        """Without a connection nothing: all of it is published when there is one."""
-        if self._client.is_connected():
-            with self._lock:
-                state = json.dumps(self._cameras[camera].state(), ensure_ascii=False)
+        """Before the greeting nothing: it publishes the state of every camera. The lock must be held."""
+        if self._greeted:
+            state = json.dumps(self._cameras[camera].state(), ensure_ascii=False)
             self._client.publish(self._topics.state(camera), state, qos=1, retain=True)
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
@@ -198,10 +199,15 @@ class Mqtt:
             return
         self._client.publish(self._topics.available, "online", qos=1, retain=True)
         with self._lock:
-            cameras = list(self._cameras)
-        for camera in cameras:
-            self._introduce(camera)
-            self._publish_state(camera)
+            self._greeted = True
+            for camera in self._cameras:
+                self._introduce(camera)
+                self._publish_state(camera)
+
+    def _on_disconnect(self, *_: Any) -> None:
+        """Wait for the next greeting: the client counts as connected a moment before it."""
+        with self._lock:
+            self._greeted = False
 
     def _on_publish(self, _client: Any, _data: Any, number: int, _reason: Any, _properties: Any) -> None:
         with self._confirmed:

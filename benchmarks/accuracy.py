@@ -196,7 +196,9 @@ def one_ablation(change: Mapping[str, Any], run: Path, steps: int, seed: int) ->
     train(benchmark.training, run, settings=short, overwrite=True, export=False)
     network = Network.of(load(run).bundle.network)
     scored = [dict(scores(network, pictures(video.path, short))) for video in benchmark.testing]
-    labels = [video.labels[4 * short.network.interval :] for video in benchmark.testing]
+    reach = 4 * short.network.interval
+    labels = [video.labels[reach:] for video in benchmark.testing]
+    middle = [video.labels[reach // 2 : len(video.labels) - reach // 2] for video in benchmark.testing]
     # The research code gives the clip that ends at frame t the label of t + 1, and drops the last clip.
     shifted = [one[1:] for one in labels]
     found = {}
@@ -205,6 +207,12 @@ def one_ablation(change: Mapping[str, Any], run: Path, steps: int, seed: int) ->
         found[key] = {"aligned": aucs(values, labels)}
         if key == "map published (error x distance), frame mean":
             found[key]["labels as in the research code"] = aucs([one[:-1] for one in values], shifted)
+        if key == f"{PRESET_MAP}, {WINDOWS}":
+            found[key]["labels of the middle frame"] = aucs(values, middle)
+            power = short.network.score_power
+            found[key][f"the same to the power of {power:g} (the preset's score)"] = aucs(
+                [v**power for v in values], middle
+            )
     return found
 
 

@@ -92,6 +92,44 @@ def test_a_score_is_that_of_the_clip_that_ends_on_its_frame(model):
     assert first.tolist() == [0, 1, 2, 3, 4]
 
 
+def middle(model, interval=1, batch_size=4):
+    """As `known`, of a network that scores the middle frame of its clips."""
+    config = replace(model.bundle.network.config, scored_frame="middle", interval=interval)
+    network = replace(model.bundle.network, config=config)
+    return Model(replace(model.bundle, health=None, network=network), Known(batch_size))
+
+
+@pytest.mark.parametrize(("interval", "batch_size"), [(1, 1), (1, 4), (2, 3), (3, 16)])
+def test_a_middle_frame_has_the_score_of_the_clip_around_it(interval, batch_size, model):
+    reach, frames = 2 * interval, 40
+    found = raws(middle(model, interval, batch_size).scores(Source(frames)))
+    expected = [(n, n + reach + 1.0 if reach <= n < frames - reach else None) for n in range(frames)]
+    assert found == expected
+
+
+def test_with_the_middle_frame_scored_a_break_leaves_the_frames_around_it_without_a_score(model):
+    times_s = [*np.arange(6) / 10, *(3 + np.arange(7) / 10)]
+    found = list(middle(model).scores(Source(0, times_s=times_s)))
+    assert [one.time_s for one in found] == pytest.approx(times_s)
+    assert raws(found) == [(n, n + 3.0 if n in (2, 3, 8, 9, 10) else None) for n in range(13)]
+
+
+def test_with_the_middle_frame_scored_thinned_frames_stay_in_order(model):
+    found = list(middle(model).scores(Source(60, rate_fps=20.0)))
+    assert [one.frame for one in found] == list(range(60))
+    scored = [one.frame for one in found if one.raw is not None]
+    assert scored == list(range(scored[0], scored[-1] + 1, 2))
+    assert {one.raw - one.frame for one in found if one.raw is not None} == {5.0}
+
+
+def test_a_stream_holds_a_frame_no_longer_than_its_clip_needs(model):
+    stream = middle(model).stream(10.0, 0.35)
+    ready = [[one.frame.index for one in stream.push(frame)] for frame in Source(8).frames(model.wanted())]
+    assert ready == [[0], [1], [], [], [2], [3], [4], [5]]
+    assert [one.frame.index for one in stream.flush()] == [6, 7]
+    assert stream.flush() == []
+
+
 def test_the_parts_are_not_mixed_up(model):
     one = list(known(model).scores(Source(5), maps=True))[-1]
     assert (one.raw, one.appearance, one.motion, one.cluster) == (5, 10, 15, 20)
@@ -139,7 +177,10 @@ def test_streams_share_a_batch_and_keep_their_own(model):
     streams = [ours.stream(10.0, 0.35), ours.stream(10.0, 0.35)]
     frames = [list(Source(7).frames(ours.wanted())), list(Source(9).frames(ours.wanted()))[2:]]
     waiting = [
-        stream.push(frame) for pair in zip(*frames, strict=True) for stream, frame in zip(streams, pair, strict=True)
+        one
+        for pair in zip(*frames, strict=True)
+        for stream, frame in zip(streams, pair, strict=True)
+        for one in stream.push(frame)
     ]
     scores = [one for begin in range(0, 14, 4) for one in ours.scored(waiting[begin : begin + 4], maps=False)]
     assert raws(scores[::2]) == raws(ours.scores(Source(7)))
@@ -376,7 +417,7 @@ def test_cameras_share_batches_and_have_repeats_of_their_own(cameras, batch_size
         while any(left) and sum(one.is_new for one in waiting) < batch_size and len(waiting) < 20:
             camera = data.draw(st.sampled_from([number for number, frames in enumerate(left) if frames]))
             order.append(camera)
-            waiting.append(streams[camera].push(left[camera].pop(0)))
+            waiting += streams[camera].push(left[camera].pop(0))
         for camera, score in zip(order, ours.scored(waiting, maps=True), strict=True):
             found[camera].append(score)
     for scores, (told, _) in zip(found, expected, strict=True):

@@ -69,7 +69,14 @@ _FAST = Settings(
 
 _WALKWAY = replace(
     _FAST,
-    network=replace(_FAST.network, interval=2, appearance_weight=1.0, error_power=0.5),
+    network=replace(
+        _FAST.network,
+        interval=2,
+        appearance_weight=1.0,
+        error_power=0.5,
+        score_power=2.0,
+        scored_frame="middle",
+    ),
     data=replace(
         _FAST.data,
         counter_examples=replace(_FAST.data.counter_examples, kinds=("foreign", "misplaced", "speed", "carried")),

@@ -69,8 +69,9 @@ class Model:
     ) -> Iterator[Score]:
         """Score a source, frame by frame, holding no more than a few frames of it.
 
-        Every decoded frame gets a `Score`; it is empty where no clip ends on the frame. A score needs nothing that
-        comes after its frame.
+        Every decoded frame gets a `Score`; it is empty where no clip scores the frame. A score needs nothing that
+        comes after the end of its clip: the frame itself, or with the network's ``scored_frame = "middle"`` the frame
+        two intervals later.
 
         Args:
             source: A recording, a folder of numbered images, or an opened source.
@@ -95,12 +96,13 @@ class Model:
         new = 0
         with closing(ahead(opened.frames(self.wanted(picture_width)), MOST_AHEAD)) as frames:
             for frame in frames:
-                waiting.append(stream.push(frame))
-                new += waiting[-1].is_new
-                if new in (0, self.scorer.batch_size) or len(waiting) == MOST_WAITING:
+                settled = stream.push(frame)
+                waiting += settled
+                new += sum(one.is_new for one in settled)
+                if new in (0, self.scorer.batch_size) or len(waiting) >= MOST_WAITING:
                     yield from self.scored(waiting, maps=maps)
                     waiting, new = [], 0
-        yield from self.scored(waiting, maps=maps)
+        yield from self.scored([*waiting, *stream.flush()], maps=maps)
 
     def wanted(self, picture_width: int | None = None) -> FrameFormat:
         """The frames that the network wants, with a picture for people of a width where one is asked for."""
@@ -133,6 +135,7 @@ class Model:
         stream = Stream(
             None if every_frame else self.bundle.rate_fps,
             network.interval,
+            network.lookahead,
             HealthWatch(self.bundle.health) if watch_health and self.bundle.health is not None else None,
             None if zones is None else zones.mask(network.height, network.width),
         )
@@ -167,7 +170,7 @@ class Model:
         if one.watched is not None:
             network = self.bundle.network.config
             anomaly_map = np.where(one.watched, anomaly_map, np.float32(0.0))
-            raw = frame_score(anomaly_map, network.score_windows, network.score_share)
+            raw = frame_score(anomaly_map, network.score_windows, network.score_share, network.score_power)
         anomaly_map.flags.writeable = False
         return Score(
             frame=one.frame.index,
@@ -184,42 +187,68 @@ class Model:
 class Stream:
     """One source's way from frames to clips: thinned by time, watched for the camera's health, never across a gap.
 
-    A clip that repeats the one before shares its answer. `Model.stream` makes it.
+    A clip that repeats the one before shares its answer. Frames wait in it until it is known which clip scores them.
+    `Model.stream` makes it.
     """
 
     def __init__(
         self,
         model_fps: float | None,
         interval: int,
+        lookahead: int,
         watch: HealthWatch | None,
         watched: npt.NDArray[np.bool_] | None,
     ) -> None:
-        self._model_fps, self._interval, self._watch, self._watched = model_fps, interval, watch, watched
+        self._model_fps, self._interval, self._lookahead = model_fps, interval, lookahead
+        self._watch, self._watched = watch, watched
         self._sampler: Sampler
         self._slider: ClipSlider
         self._answer = Answer()
+        self._held: list[Waiting] = []
 
     def retime(self, rate_fps: float, gap_s: float) -> None:
         """The source runs at a rate, and a camera after a new connection perhaps at another; see `Model.stream`."""
         target_fps = self._model_fps or rate_fps
         self._sampler = Sampler(target_fps, rate_fps, gap_s)
-        self._slider = ClipSlider(self._interval, sampled_gap_s(rate_fps, target_fps, gap_s))
+        self._slider = ClipSlider(self._interval, sampled_gap_s(rate_fps, target_fps, gap_s), self._lookahead)
 
-    def push(self, frame: Frame) -> Waiting:
-        """Take the next frame; no clip reaches across one that shows nothing of the scene."""
-        if not self._sampler.keeps(frame):
-            return Waiting(frame, None, "ok" if self._watch is None else self._watch.suspected)
-        changes = () if self._watch is None else self._watch.push(frame)
+    def push(self, frame: Frame) -> list[Waiting]:
+        """Take the next frame; no clip reaches across one that shows nothing of the scene.
+
+        Returns:
+            Frames in order, of which it is known now whether a clip scores them; at most one of them has one.
+        """
+        kept = self._sampler.keeps(frame)
+        changes = self._watch.push(frame) if kept and self._watch is not None else ()
         health = "ok" if self._watch is None else self._watch.suspected
-        if self._watch is not None and not self._watch.usable:
+        self._held.append(Waiting(frame, None, health, changes))
+        if kept and (self._watch is None or self._watch.usable):
+            self._place(self._slider.push(frame))
+        elif kept:
             self._slider.clear()
-            return Waiting(frame, None, health, changes)
-        clip = self._slider.push(frame)
-        if clip is not None and clip.repeats:
+        return self._settled(self._slider.awaited)
+
+    def flush(self) -> list[Waiting]:
+        """What waits and gets no score, since its clip will not be complete."""
+        self._slider.clear()
+        return self._settled(None)
+
+    def _place(self, clip: Clip | None) -> None:
+        """Give a clip to the frame that it scores."""
+        if clip is None:
+            return
+        if clip.repeats:
             self._answer.keep()
         else:
             self._answer = Answer()
-        return Waiting(frame, clip, health, changes, self._watched, self._answer)
+        place = next(place for place, one in enumerate(self._held) if one.frame is self._slider.scored)
+        self._held[place] = replace(self._held[place], clip=clip, watched=self._watched, answer=self._answer)
+
+    def _settled(self, awaited: Frame | None) -> list[Waiting]:
+        """Hand out what comes before the first frame that may still get a clip."""
+        count = next((place for place, one in enumerate(self._held) if one.frame is awaited), len(self._held))
+        settled, self._held = self._held[:count], self._held[count:]
+        return settled
 
     def tick(self, time_s: float) -> tuple[HealthChange, ...]:
         """Say that it is now `time_s` in the source and no frame has come since the last; for live cameras."""

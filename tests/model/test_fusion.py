@@ -143,6 +143,15 @@ def test_powers_of_error_and_distance_in_the_map(error_power, cluster_power, dra
     torch.testing.assert_close(found, error**error_power * weight**cluster_power / 3)
 
 
+@pytest.mark.parametrize("power", [0.5, 2.0, 3.0])
+def test_the_raw_score_to_a_power(power, draw_clips):
+    clips = torch.from_numpy(draw_clips(2, 32, 48))
+    plain, raised = build()(clips), build(score_power=power)(clips)
+    torch.testing.assert_close(raised.raw, plain.raw**power)
+    for name in ("appearance", "motion", "cluster", "map"):
+        assert torch.equal(getattr(raised, name), getattr(plain, name))
+
+
 @pytest.mark.parametrize(("windows", "share"), [((1,), 1.0), ((4, 16), 0.1)])
 def test_scorer_equals_the_method_step_by_step(windows, share, literal, draw_clips):
     scorer = build(score_windows=windows, score_share=share)

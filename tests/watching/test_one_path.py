@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ from tiny import walk
 
 from oddframe.core.alarms import EventRules
 from oddframe.detect import score
+from oddframe.media.finding import open_source
+from oddframe.media.stream_address import stream_address
 from oddframe.scoring import Model, load
-from oddframe.watching.cameras import WatchPlan, WatchSettings, named_cameras
+from oddframe.watching.cameras import Camera, WatchPlan, WatchSettings, named_cameras
+from oddframe.watching.watched_camera import WatchedCamera
 from oddframe.watching.watcher import Watcher
 
 LOUD = range(35, 60)
@@ -36,10 +40,13 @@ def uneven(number):
     return number / 10 + 0.04 * np.sin(number / 3)
 
 
-@pytest.fixture(scope="module")
-def network(tiny_run, footage):
+@pytest.fixture(scope="module", params=["last", "middle"])
+def network(request, tiny_run, footage):
     """A trained network that knows its camera and finds some clips unusual; nothing of it is made up."""
     trained = load(tiny_run, device="cpu")
+    config = replace(trained.bundle.network.config, scored_frame=request.param)
+    bundle = replace(trained.bundle, network=replace(trained.bundle.network, config=config))
+    trained = Model(bundle, trained.scorer)
     raw = [one.raw for path in sorted(footage.glob("*.mp4")) for one in trained.scores(path) if one.raw is not None]
     rules = EventRules(least_s=0.2, merge_gap_s=0.5)
     threshold = 1.02 * max(raw)
@@ -92,3 +99,26 @@ def test_so_does_watching_at_the_recordings_own_speed(network, recordings, tmp_p
     score(list(recordings.values()), network, tmp_path / "scored")
     watched(recordings.values(), network, tmp_path / "played", fast=False)
     assert lines(tmp_path / "played", recordings) == lines(tmp_path / "scored", recordings)
+
+
+def test_when_a_camera_falls_silent_the_frames_that_wait_for_a_clip_are_let_go_first(network, recordings):
+    yard = Camera(name="yard", address=stream_address("rtsp://127.0.0.1:9/none"))
+    stream = SimpleNamespace(rate_fps=10.0, gap_s=0.35)
+    watched = WatchedCamera(yard, stream, network, network.bundle.calibration)
+    told, times_s = [], []
+    for frame in open_source(recordings["plain"]).frames(network.wanted()):
+        if frame.index > LOUD[10]:
+            break
+        for score in network.scored(watched.take(frame, frame.time_s, 0), maps=True):
+            told += watched.judge(score, 0.0)
+            times_s.append(score.time_s)
+    lookahead = network.bundle.network.config.lookahead
+    assert times_s == pytest.approx(np.arange(LOUD[10] + 1 - lookahead) / 10)
+    assert watched.pass_time(LOUD[10] / 10 + 0.4) == []
+    told += watched.pass_time(LOUD[10] / 10 + 60.0)
+    bounds = [one for one in told if one.phase != "update"]
+    assert {(one.kind, one.phase) for one in bounds} == {("anomaly", "start"), ("anomaly", "end"), ("health", "start")}
+    assert len(bounds) == 3
+    (end,) = (one for one in bounds if one.phase == "end")
+    assert LOUD[0] / 10 <= end.end_s <= LOUD[10] / 10
+    assert watched.finish()[-1].phase == "end"

@@ -38,13 +38,20 @@ def clips(frames: Iterable[Frame], interval: int, gap_s: float) -> Iterator[Clip
 
 
 class ClipSlider:
-    """Takes frames one by one and says which clip ends on each; see `clips`."""
+    """Takes frames one by one and says which clip ends on each; see `clips`.
 
-    def __init__(self, interval: int, gap_s: float) -> None:
+    Args:
+        interval: As in `clips`.
+        gap_s: As in `clips`.
+        lookahead: Frames from the one that a clip scores to its last.
+    """
+
+    def __init__(self, interval: int, gap_s: float, lookahead: int = 0) -> None:
         if interval < 1:
             raise SettingsError(f"interval must be at least 1 frame, got {interval}")
         self._interval = interval
         self._gap_s = gap_s
+        self._scored = clip_span(interval) - 1 - lookahead
         self._held: deque[tuple[Frame, bool]] = deque(maxlen=clip_span(interval))
 
     def push(self, frame: Frame) -> Clip | None:
@@ -57,6 +64,17 @@ class ClipSlider:
             return None
         chosen = tuple(islice(self._held, 0, None, self._interval))
         return Clip(tuple(one for one, _ in chosen), repeats=all(same for _, same in chosen))
+
+    @property
+    def scored(self) -> Frame:
+        """The frame that the clip scores which the last `push` gave."""
+        return self._held[self._scored][0]
+
+    @property
+    def awaited(self) -> Frame | None:
+        """The oldest frame so far that a clip to come may score."""
+        place = self._scored + (len(self._held) == self._held.maxlen)
+        return self._held[place][0] if place < len(self._held) else None
 
     def clear(self) -> None:
         """Forget the frames so far: no clip reaches across this place."""

@@ -12,16 +12,19 @@ SMALLEST = 1e-12
 """Raw scores are above 0 by definition; a perfect prediction gets this."""
 
 
-def frame_score(anomaly_map: npt.NDArray[np.float32], windows: tuple[int, ...], share: float) -> float:
+def frame_score(
+    anomaly_map: npt.NDArray[np.float32], windows: tuple[int, ...], share: float, power: float = 1.0
+) -> float:
     """Frame score of a map.
 
     For each window side the map is averaged over windows of that side, half overlapping, and the highest ``share`` of
-    them (at least one) is averaged; the score is the mean over the sides, at least `SMALLEST`.
+    them (at least one) is averaged; the score is the mean over the sides to the ``power``, at least `SMALLEST`.
 
     Args:
         anomaly_map: float32 H x W.
         windows: Sides in pixels, each at most H and W.
         share: In (0, 1].
+        power: Above 0.
     """
     scores = []
     for side in windows:
@@ -30,7 +33,8 @@ def frame_score(anomaly_map: npt.NDArray[np.float32], windows: tuple[int, ...], 
         means = placed.mean(axis=(2, 3), dtype=np.float64).ravel()
         highest = max(1, round(means.size * share))
         scores.append(np.partition(means, -highest)[-highest:].mean())
-    return max(float(np.mean(scores)), SMALLEST)
+    score: float = float(np.mean(scores)) ** power
+    return max(score, SMALLEST)
 
 
 def map_peaks(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

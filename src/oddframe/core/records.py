@@ -65,7 +65,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Five consecutive frames x0..x4; what is said of a clip is said of its last frame.
+    """Five consecutive frames x0..x4; what is said of a clip is said of one of them (`NetworkConfig.scored_frame`).
 
     Attributes:
         frames: The five frames, oldest first.
@@ -82,7 +82,7 @@ class Clip:
 
     @property
     def last(self) -> Frame:
-        """The frame that the clip scores (x4)."""
+        """The frame that the clip ends on (x4)."""
         return self.frames[-1]
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ class Score:
     Attributes:
         frame: The frame's index in its source.
         time_s: Its time in seconds.
-        score: r / (r + t), in (0, 1); 0.5 is the threshold. None where no clip ends on the frame.
+        score: r / (r + t), in (0, 1); 0.5 is the threshold. None where no clip scores the frame.
         raw: The frame score r > 0 (method section 6). None as above.
         appearance: The same statistic of the reconstruction error (x̂0 - x0)^2.
         motion: The same statistic of the motion error (Δ̂ - Δ)^2.

@@ -33,7 +33,7 @@ class Waiting:
 
     Attributes:
         frame: The frame.
-        clip: The clip that ends on it, if any.
+        clip: The clip that scores it, if any.
         health: The camera's state, or the fault that is seen in the frame before it is certain.
         changes: Changes of that state that came with it.
         watched: What counts in the picture, bool H x W; None where all of it does.

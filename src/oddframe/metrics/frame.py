@@ -108,7 +108,7 @@ def frame_metrics(scores: Mapping[str, npt.ArrayLike], labels: Mapping[str, npt.
     and 1 mean below and above every frame: the added frame has r = -inf or +inf.
 
     Args:
-        scores: Per video, one score per frame, higher = more anomalous, NaN where no clip ends on the frame.
+        scores: Per video, one score per frame, higher = more anomalous, NaN where no clip scores the frame.
         labels: Per video, one label per frame: 0 normal, 1 abnormal.
 
     Raises:

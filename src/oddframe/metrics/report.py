@@ -23,7 +23,7 @@ class EvalReport:
         events: False alarms and delays, of the raw scores.
         pixel: Pixel-level figures; None without maps or masks.
         region: RBDC and TBDC; None without maps, or without masks and tracks.
-        scores: Per video, raw scores, float64, NaN where no clip ends on the frame.
+        scores: Per video, raw scores, float64, NaN where no clip scores the frame.
         notices: What is not as it should be, a sentence each.
         seconds: Wall-clock time.
     """

@@ -147,7 +147,7 @@ class FusedScorer(nn.Module):
         nothing = torch.zeros_like(error)
         distance = self.network.cluster_map(outputs.codes)
         weight = None if distance is None else _sharpened(distance, config.clusters, config.cluster_power)
-        anomaly_map = fuse(_flattened(error, config.error_power), weight, config.fusion)
+        anomaly_map = fuse(_raised(error, config.error_power), weight, config.fusion)
         nothing = torch.zeros_like(error[:, 0, 0])
         appearance = motion = cluster = nothing
         windows, share = config.score_windows, config.score_share
@@ -158,7 +158,7 @@ class FusedScorer(nn.Module):
             motion = frame_score(squared_error(frames[:, 0] + outputs.difference, frames[:, 4]), windows, share)
         if distance is not None:
             cluster = frame_score(distance, windows, share, config.code_stride)
-        raw = frame_score(anomaly_map, windows, share).clamp_min(SMALLEST)
+        raw = _raised(frame_score(anomaly_map, windows, share), config.score_power).clamp_min(SMALLEST)
         return FusedScores(raw, appearance, motion, cluster, anomaly_map)
 
     def _outputs(self, clips: Tensor) -> Outputs:
@@ -176,11 +176,11 @@ class FusedScorer(nn.Module):
         )
 
 
-def _flattened(error: Tensor, power: float) -> Tensor:
-    """The prediction error e as it counts in the map, e^power."""
+def _raised(values: Tensor, power: float) -> Tensor:
+    """Values to a power."""
     if power == 0.5:
-        return error.sqrt()  # a general power takes runtimes many times as long
-    return error if power == 1.0 else error**power
+        return values.sqrt()  # a general power takes runtimes many times as long
+    return values if power == 1.0 else values**power
 
 
 def _sharpened(distance: Tensor, clusters: int, power: float) -> Tensor:

@@ -44,6 +44,10 @@ class NetworkConfig:
         score_windows: Sides in pixels of the windows over which the map is averaged before the statistic is taken;
             1 is the map itself. The frame score is the mean over these scales.
         score_share: Share of the windows, the highest ones, whose mean is the score; 1.0 is the published mean.
+        score_power: Exponent of that mean, above 0, in the raw score; 1 as published. It changes no order, and so no
+            AUC with one threshold; 1 / error_power takes the score back to the error's unit, as a power mean does.
+        scored_frame: Frame of the clip that its score is said of: "last" as published, or "middle", which is known two
+            intervals later, and does not go on for half a clip when what is abnormal has left.
     """
 
     height: int = 256
@@ -68,6 +72,8 @@ class NetworkConfig:
     cluster_power: float = 1.0
     score_windows: tuple[int, ...] = (1,)
     score_share: float = 1.0
+    score_power: float = 1.0
+    scored_frame: Literal["last", "middle"] = "last"
 
     def __post_init__(self) -> None:
         check_choices(self, "network")
@@ -109,6 +115,8 @@ class NetworkConfig:
             raise SettingsError(f"network.error_power must be above 0 and at most 1, got {self.error_power}")
         if not 1.0 <= self.cluster_power <= 16.0:
             raise SettingsError(f"network.cluster_power must be from 1 to 16, got {self.cluster_power}")
+        if not 0.0 < self.score_power <= 16.0:
+            raise SettingsError(f"network.score_power must be above 0 and at most 16, got {self.score_power}")
         if not 0.0 < self.score_share <= 1.0:
             raise SettingsError(f"network.score_share must be above 0 and at most 1, got {self.score_share}")
 
@@ -116,6 +124,11 @@ class NetworkConfig:
     def colours(self) -> int:
         """Channels of a frame."""
         return 1 if self.colour == "grey" else 3
+
+    @property
+    def lookahead(self) -> int:
+        """Frames from the one that a clip scores to the clip's last."""
+        return 2 * self.interval if self.scored_frame == "middle" else 0
 
     @property
     def code_width(self) -> int:

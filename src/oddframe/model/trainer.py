@@ -221,12 +221,14 @@ class Trainer:
                 len(wanted.clips),
                 count,
             )
-        joint = join_codes([code.float() for code in outputs.codes])
-        places = self._places(wanted.abnormal)
-        if self.discriminator is not None:
-            losses |= self._discrimination_loss(self.discriminator, joint, places, ranks)
-        if self.phase == "joint" and self.centred and self.network.clusters is not None:
-            losses |= self._cluster_losses(self.network.clusters, joint, places, ranks)
+        clusters = self.network.clusters if self.phase == "joint" and self.centred else None
+        if self.discriminator is not None or clusters is not None:
+            joint = join_codes([code.float() for code in outputs.codes])
+            places = self._places(wanted.abnormal)
+            if self.discriminator is not None:
+                losses |= self._discrimination_loss(self.discriminator, joint, places, ranks)
+            if clusters is not None:
+                losses |= self._cluster_losses(clusters, joint, places, ranks)
         return losses
 
     def _places(self, abnormal: Tensor) -> Places:

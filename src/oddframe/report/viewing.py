@@ -100,7 +100,7 @@ class Viewer:
         clips = dict(self._clips(frames.values())) if self._model is not None else {}
         maps = self._kept_maps(shown)
         if not maps and self._model is not None:
-            maps = dict(self._maps([clips[index] for index in shown if index in clips]))
+            maps = dict(self._maps({index: clips[index] for index in shown if index in clips}))
         picture = _picture(frames[peak])
         small = [resized(_picture(frames[index]), min(CLIP_WIDTH, picture.shape[1])) for index in shown]
         sources = within(small, CLIP_LENGTH, 58)
@@ -121,7 +121,7 @@ class Viewer:
         )
 
     def _places(self, event: Event) -> tuple[list[int], list[int]]:
-        """Rows of the table of the frames to show, and of those to read, which reach back by a clip."""
+        """Rows of the table of the frames to show, and of those to read: all of their clips."""
         times, scores = self._results.time_s[self._kept], self._results.score[self._kept]
         begin, end = max(event.start_s - 1, event.peak_s - BEFORE_S), min(event.end_s + 1, event.peak_s + AFTER_S)
         inside = np.flatnonzero((times >= begin - 1e-6) & (times <= end + 1e-6) & np.isfinite(scores))
@@ -129,7 +129,8 @@ class Viewer:
         step = max(1, -(-len(inside) // MOST_FRAMES))
         chosen = inside[inside % step == peak % step] if len(inside) else np.array([peak])
         first = max(0, int(chosen[0]) - clip_span(self._facts.interval) + 1)
-        return self._kept[chosen].tolist(), self._kept[first : int(chosen[-1]) + 1].tolist()
+        lookahead = 0 if self._model is None else self._model.bundle.network.config.lookahead
+        return self._kept[chosen].tolist(), self._kept[first : int(chosen[-1]) + lookahead + 1].tolist()
 
     def _read(self, wanted: FrameFormat, places: Sequence[int]) -> list[Frame]:
         results = self._results
@@ -150,27 +151,29 @@ class Viewer:
         return self._width
 
     def _clips(self, frames: "Sequence[Frame] | Any") -> Iterator[tuple[int, Clip]]:
-        """The clip that ends on each frame where one does, by the frame's index."""
+        """The clip that scores each frame where one does, by the frame's index."""
         assert self._model is not None
         rate_fps = self._facts.model_fps
         gap_s = sampled_gap_s(self._source.rate_fps, rate_fps, self._source.gap_s)
         stream = self._model.stream(rate_fps, gap_s, every_frame=True, watch_health=False, zones=self._zones())
         for frame in frames:
-            waiting = stream.push(frame)
-            if waiting.clip is not None:
-                yield frame.index, waiting.clip
+            for waiting in stream.push(frame):
+                if waiting.clip is not None:
+                    yield waiting.frame.index, waiting.clip
 
-    def _maps(self, clips: Sequence[Clip]) -> Iterator[tuple[int, Map]]:
-        """Anomaly maps of clips, scored again."""
+    def _maps(self, clips: Mapping[int, Clip]) -> Iterator[tuple[int, Map]]:
+        """Anomaly maps of the clips of frames, scored again."""
         assert self._model is not None
         network, zones = self._facts.frame_size, self._zones()
         watched = None if zones is None else zones.mask(network[1], network[0])
         size = self._model.scorer.batch_size
-        for begin in range(0, len(clips), size):
-            batch = [Waiting(clip.last, clip, watched=watched) for clip in clips[begin : begin + size]]
-            for score in self._model.scored(batch, maps=True):
+        indices = list(clips)
+        for begin in range(0, len(indices), size):
+            batch = indices[begin : begin + size]
+            waiting = [Waiting(clips[index].last, clips[index], watched=watched) for index in batch]
+            for index, score in zip(batch, self._model.scored(waiting, maps=True), strict=True):
                 if score.map is not None:
-                    yield score.frame, score.map
+                    yield index, score.map
 
     def _kept_maps(self, indices: Sequence[int]) -> dict[int, Map]:
         """Anomaly maps that `score --maps` kept."""

@@ -12,7 +12,7 @@ from oddframe.files import replace_file
 __all__ = ["COLUMNS", "ScoreSink", "csv_table", "parquet_table"]
 
 COLUMNS = ("frame", "time_s", "score", "raw", "appearance", "motion", "cluster")
-"""Columns of a score table; all but the first two are empty where no clip ends on the frame."""
+"""Columns of a score table; all but the first two are empty where no clip scores the frame."""
 
 _ROWS_PER_GROUP = 10_000
 

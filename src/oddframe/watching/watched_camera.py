@@ -74,8 +74,8 @@ class WatchedCamera:
         """What its results are filed under."""
         return self.camera.name
 
-    def take(self, frame: Frame, now_s: float, now_us: int) -> Waiting:
-        """Take the next frame.
+    def take(self, frame: Frame, now_s: float, now_us: int) -> list[Waiting]:
+        """Take the next frame; returns those that are ready for the model, in order.
 
         Args:
             frame: The frame.
@@ -124,9 +124,10 @@ class WatchedCamera:
         changes = self._chain.tick(time_s)
         if not changes:
             return []
+        told = self._let_go()
         self.time_s = max(self.time_s, time_s)
         self.score = None
-        return self._machine.push(Score(frame.index, time_s, health="no signal", changes=changes))
+        return [*told, *self._machine.push(Score(frame.index, time_s, health="no signal", changes=changes))]
 
     def recalibrate(self, camera: Camera, calibration: Calibration) -> list[Event]:
         """Go on with another threshold; what is open is closed, since its scores mean something else now.
@@ -145,7 +146,12 @@ class WatchedCamera:
 
     def finish(self) -> list[Event]:
         """It is watched no more: close what is open."""
-        return self._machine.finish()
+        return [*self._let_go(), *self._machine.finish()]
+
+    def _let_go(self) -> list[Event]:
+        """No clip will score the frames that wait for one; returns what is known now."""
+        left = [] if self._chain is None else self._chain.flush()
+        return [event for score in self.model.scored(left, maps=False) for event in self.judge(score, 0.0)]
 
     def told(self, alert: Alert) -> None:
         """Note what was told of it, for `view`."""

@@ -217,8 +217,9 @@ class Watcher:
                 camera = self._cameras[arrival.stream]
                 if camera.crashed is None:
                     with _alone(camera):
-                        batch.append((camera, camera.take(arrival.frame, now_s, now_us)))
-                        new += batch[-1][1].is_new
+                        ready = camera.take(arrival.frame, now_s, now_us)
+                        batch += [(camera, one) for one in ready]
+                        new += sum(one.is_new for one in ready)
         return batch
 
     def _score(self, arrived: Sequence[tuple[WatchedCamera, Waiting]], recorder: Recorder) -> None:

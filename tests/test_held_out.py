@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from oddframe.core.frame_score import map_peaks
+from oddframe.core.score_mean import BY_ITSELF, Neighbours, averaged
 from oddframe.held_out import BLOCK_CLIPS, in_blocks, score_clips
 from oddframe.progress import silent
 from oddframe.runtime.scorer import ClipScores
@@ -32,8 +33,10 @@ class Clips:
             yield np.broadcast_to(frames[:, :, None, None, None] + 1, (*frames.shape, 2, 2, 1)).astype(np.uint8)
 
 
-def scored(clips, **more):
-    return score_clips(Bright(), clips, rate_fps=10.0, in_sample=False, on_progress=silent, **more)
+def scored(clips, neighbours=BY_ITSELF, **more):
+    return score_clips(
+        Bright(), clips, rate_fps=10.0, in_sample=False, neighbours=neighbours, on_progress=silent, **more
+    )
 
 
 def test_every_clip_is_scored_in_order_and_none_twice():
@@ -65,3 +68,14 @@ def test_blocks_are_pieces():
     found = scored(Clips((0, 200)), most=40)
     assert len(found) == 40
     assert len(list(found.pieces())) == 1
+
+
+def test_scores_are_means_of_neighbours_that_belong_to_the_same_piece():
+    clips = Clips((0, 9), (20, 27))
+    alone, found = scored(clips), scored(clips, neighbours=Neighbours(1, 1))
+    np.testing.assert_array_equal(found.recording, alone.recording)
+    np.testing.assert_array_equal(found.map_peak, alone.map_peak)
+    for piece in alone.pieces():
+        for name in ("raw", "appearance", "motion", "cluster"):
+            expected = averaged(getattr(alone, name)[piece], Neighbours(1, 1))
+            np.testing.assert_array_equal(getattr(found, name)[piece], expected)

@@ -76,6 +76,7 @@ _WALKWAY = replace(
         error_power=0.5,
         score_power=2.0,
         scored_frame="middle",
+        score_clips=5,
     ),
     data=replace(
         _FAST.data,

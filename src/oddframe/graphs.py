@@ -194,6 +194,7 @@ def gated(
         interval=config.interval,
         rate_fps=bundle.rate_fps,
         calibration=bundle.calibration,
+        neighbours=config.neighbours,
     )
     complaints = _complaints(found, labelled)
     if complaints and refuse:

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from oddframe.core.frame_score import map_peaks
 from oddframe.core.normal_scores import NormalScores
+from oddframe.core.score_mean import Neighbours, averaged
 from oddframe.data.training_clips import TrainingClips
 from oddframe.model.ranks import ALONE, Ranks
 from oddframe.progress import Progress
@@ -24,6 +25,7 @@ def score_clips(
     *,
     rate_fps: float,
     in_sample: bool,
+    neighbours: Neighbours,
     on_progress: Progress,
     most: int = MOST_CALIBRATED,
     ranks: Ranks = ALONE,
@@ -35,6 +37,7 @@ def score_clips(
         clips: The clips.
         rate_fps: Rate of their frames.
         in_sample: Whether the model was trained on them.
+        neighbours: Of whose scores a frame's is the mean.
         on_progress: Told the clips done, as phase "calibrate".
         most: Of more clips than this, blocks are taken.
         ranks: The processes that divide the work; each of them gets all of the scores.
@@ -54,14 +57,17 @@ def score_clips(
     # A clip that does not begin one frame after the one before belongs to another piece of footage.
     begins = np.diff(clips.starts[numbers], prepend=-2) != 1
     recording = (np.cumsum(begins) - 1).astype(np.int32)
-    first = np.flatnonzero(begins)[recording]
+    pieces = np.flatnonzero(begins)
+    arrays = {
+        name: ranks.gather_for_all(np.concatenate(values), len(numbers), scorer.batch_size)
+        for name, values in parts.items()
+    }
+    for name in names:
+        arrays[name] = np.concatenate([averaged(piece, neighbours) for piece in np.split(arrays[name], pieces[1:])])
     return NormalScores(
         recording=recording,
-        time_s=(np.arange(len(numbers)) - first) / rate_fps,
-        **{
-            name: ranks.gather_for_all(np.concatenate(values), len(numbers), scorer.batch_size)
-            for name, values in parts.items()
-        },
+        time_s=(np.arange(len(numbers)) - pieces[recording]) / rate_fps,
+        **arrays,
         rate_fps=rate_fps,
         in_sample=in_sample,
     )

@@ -1,6 +1,6 @@
 """The chain from frames to scores; recordings and streams run through the same one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,13 @@ from oddframe.core.frame_score import frame_score
 from oddframe.core.health import HealthWatch
 from oddframe.core.records import FRAMES_PER_CLIP, Clip, Frame, HealthChange, Pixels, Score
 from oddframe.core.sampling import Sampler, sampled_gap_s
+from oddframe.core.score_mean import ScoreMean
 from oddframe.core.waiting import Answer, Waiting
 from oddframe.core.zones import Zones
 from oddframe.media.ahead import ahead
 from oddframe.media.finding import open_source
 from oddframe.media.sources import FrameFormat, Source
+from oddframe.model.network_config import NetworkConfig
 from oddframe.runtime.choosing import BackendChoice, PrecisionChoice, choose
 from oddframe.runtime.scorer import ClipScores, Scorer
 
@@ -71,7 +73,7 @@ class Model:
 
         Every decoded frame gets a `Score`; it is empty where no clip scores the frame. A score needs nothing that
         comes after the end of its clip: the frame itself, or with the network's ``scored_frame = "middle"`` the frame
-        two intervals later.
+        two intervals later; and where the network has ``score_clips``, after the ends of its neighbours' clips.
 
         Args:
             source: A recording, a folder of numbered images, or an opened source.
@@ -100,9 +102,12 @@ class Model:
                 waiting += settled
                 new += sum(one.is_new for one in settled)
                 if new in (0, self.scorer.batch_size) or len(waiting) >= MOST_WAITING:
-                    yield from self.scored(waiting, maps=maps)
+                    for one in self.scored(waiting, maps=maps):
+                        yield from stream.settled(one)
                     waiting, new = [], 0
-        yield from self.scored([*waiting, *stream.flush()], maps=maps)
+        for one in self.scored([*waiting, *stream.flush()], maps=maps):
+            yield from stream.settled(one)
+        yield from stream.rest()
 
     def wanted(self, picture_width: int | None = None) -> FrameFormat:
         """The frames that the network wants, with a picture for people of a width where one is asked for."""
@@ -120,6 +125,8 @@ class Model:
     ) -> "Stream":
         """What takes the frames of one source; many streams can share the batches of `scored`.
 
+        What `scored` says of its frames goes through its `settled`.
+
         Args:
             rate_fps: Frames per second of the source.
             gap_s: The longest time between two of its frames that does not break a clip.
@@ -134,8 +141,8 @@ class Model:
         network = self.bundle.network.config
         stream = Stream(
             None if every_frame else self.bundle.rate_fps,
-            network.interval,
-            network.lookahead,
+            network,
+            self.bundle.calibration.score,
             HealthWatch(self.bundle.health) if watch_health and self.bundle.health is not None else None,
             None if zones is None else zones.mask(network.height, network.width),
         )
@@ -194,15 +201,16 @@ class Stream:
     def __init__(
         self,
         model_fps: float | None,
-        interval: int,
-        lookahead: int,
+        network: NetworkConfig,
+        score: Callable[[float], float],
         watch: HealthWatch | None,
         watched: npt.NDArray[np.bool_] | None,
     ) -> None:
-        self._model_fps, self._interval, self._lookahead = model_fps, interval, lookahead
+        self._model_fps, self._network = model_fps, network
         self._watch, self._watched = watch, watched
         self._sampler: Sampler
         self._slider: ClipSlider
+        self._mean = ScoreMean(network.neighbours, score)
         self._answer = Answer()
         self._held: list[Waiting] = []
 
@@ -210,7 +218,8 @@ class Stream:
         """The source runs at a rate, and a camera after a new connection perhaps at another; see `Model.stream`."""
         target_fps = self._model_fps or rate_fps
         self._sampler = Sampler(target_fps, rate_fps, gap_s)
-        self._slider = ClipSlider(self._interval, sampled_gap_s(rate_fps, target_fps, gap_s), self._lookahead)
+        self._mean.gap_s = sampled_gap_s(rate_fps, target_fps, gap_s)
+        self._slider = ClipSlider(self._network.interval, self._mean.gap_s, self._network.lookahead)
 
     def push(self, frame: Frame) -> list[Waiting]:
         """Take the next frame; no clip reaches across one that shows nothing of the scene.
@@ -226,12 +235,20 @@ class Stream:
             self._place(self._slider.push(frame))
         elif kept:
             self._slider.clear()
-        return self._settled(self._slider.awaited)
+        return self._ready(self._slider.awaited)
 
     def flush(self) -> list[Waiting]:
         """What waits and gets no score, since its clip will not be complete."""
         self._slider.clear()
-        return self._settled(None)
+        return self._ready(None)
+
+    def settled(self, score: Score) -> list[Score]:
+        """Take what `Model.scored` says of the next frame; returns, in order, the scores that are final now."""
+        return self._mean.push(score)
+
+    def rest(self) -> list[Score]:
+        """The scores that wait for those of frames after them, which will not come."""
+        return self._mean.flush()
 
     def _place(self, clip: Clip | None) -> None:
         """Give a clip to the frame that it scores."""
@@ -244,11 +261,11 @@ class Stream:
         place = next(place for place, one in enumerate(self._held) if one.frame is self._slider.scored)
         self._held[place] = replace(self._held[place], clip=clip, watched=self._watched, answer=self._answer)
 
-    def _settled(self, awaited: Frame | None) -> list[Waiting]:
+    def _ready(self, awaited: Frame | None) -> list[Waiting]:
         """Hand out what comes before the first frame that may still get a clip."""
         count = next((place for place, one in enumerate(self._held) if one.frame is awaited), len(self._held))
-        settled, self._held = self._held[:count], self._held[count:]
-        return settled
+        ready, self._held = self._held[:count], self._held[count:]
+        return ready
 
     def tick(self, time_s: float) -> tuple[HealthChange, ...]:
         """Say that it is now `time_s` in the source and no frame has come since the last; for live cameras."""

@@ -155,6 +155,7 @@ def train(
         held_out or clips,
         rate_fps=cache.rate_fps,
         in_sample=held_out is None,
+        neighbours=chosen.network.neighbours,
         on_progress=on_progress,
         ranks=ranks,
     )

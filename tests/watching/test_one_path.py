@@ -40,11 +40,11 @@ def uneven(number):
     return number / 10 + 0.04 * np.sin(number / 3)
 
 
-@pytest.fixture(scope="module", params=["last", "middle"])
+@pytest.fixture(scope="module", params=[("last", 1), ("last", 3), ("middle", 1), ("middle", 5)])
 def network(request, tiny_run, footage):
     """A trained network that knows its camera and finds some clips unusual; nothing of it is made up."""
     trained = load(tiny_run, device="cpu")
-    config = replace(trained.bundle.network.config, scored_frame=request.param)
+    config = replace(trained.bundle.network.config, scored_frame=request.param[0], score_clips=request.param[1])
     bundle = replace(trained.bundle, network=replace(trained.bundle.network, config=config))
     trained = Model(bundle, trained.scorer)
     raw = [one.raw for path in sorted(footage.glob("*.mp4")) for one in trained.scores(path) if one.raw is not None]
@@ -109,10 +109,12 @@ def test_when_a_camera_falls_silent_the_frames_that_wait_for_a_clip_are_let_go_f
     for frame in open_source(recordings["plain"]).frames(network.wanted()):
         if frame.index > LOUD[10]:
             break
-        for score in network.scored(watched.take(frame, frame.time_s, 0), maps=True):
-            told += watched.judge(score, 0.0)
-            times_s.append(score.time_s)
-    lookahead = network.bundle.network.config.lookahead
+        for said in network.scored(watched.take(frame, frame.time_s, 0), maps=True):
+            for one in watched.settled(said):
+                told += watched.judge(one, 0.0)
+                times_s.append(one.time_s)
+    config = network.bundle.network.config
+    lookahead = config.lookahead + config.neighbours.after
     assert times_s == pytest.approx(np.arange(LOUD[10] + 1 - lookahead) / 10)
     assert watched.pass_time(LOUD[10] / 10 + 0.4) == []
     told += watched.pass_time(LOUD[10] / 10 + 60.0)

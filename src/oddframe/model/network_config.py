@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args, get_origin, get_type_hints
 
+from oddframe.core.score_mean import Neighbours
 from oddframe.errors import SettingsError
 
 __all__ = ["NetworkConfig", "check_choices"]
@@ -48,6 +49,8 @@ class NetworkConfig:
             AUC with one threshold; 1 / error_power takes the score back to the error's unit, as a power mean does.
         scored_frame: Frame of the clip that its score is said of: "last" as published, or "middle", which is known two
             intervals later, and does not go on for half a clip when what is abnormal has left.
+        score_clips: Clips in a row whose scores' mean is the frame's score; 1 as published. Half of the others come
+            after the clip that scores the frame where that is its middle one, else all before it.
     """
 
     height: int = 256
@@ -74,6 +77,7 @@ class NetworkConfig:
     score_share: float = 1.0
     score_power: float = 1.0
     scored_frame: Literal["last", "middle"] = "last"
+    score_clips: int = 1
 
     def __post_init__(self) -> None:
         check_choices(self, "network")
@@ -115,6 +119,8 @@ class NetworkConfig:
             raise SettingsError(f"network.error_power must be above 0 and at most 1, got {self.error_power}")
         if not 1.0 <= self.cluster_power <= 16.0:
             raise SettingsError(f"network.cluster_power must be from 1 to 16, got {self.cluster_power}")
+        if not 1 <= self.score_clips <= 99:
+            raise SettingsError(f"network.score_clips must be from 1 to 99, got {self.score_clips}")
         if not 0.0 < self.score_power <= 16.0:
             raise SettingsError(f"network.score_power must be above 0 and at most 16, got {self.score_power}")
         if not 0.0 < self.score_share <= 1.0:
@@ -129,6 +135,13 @@ class NetworkConfig:
     def lookahead(self) -> int:
         """Frames from the one that a clip scores to the clip's last."""
         return 2 * self.interval if self.scored_frame == "middle" else 0
+
+    @property
+    def neighbours(self) -> Neighbours:
+        """Whose scores a frame's score is the mean of."""
+        others = self.score_clips - 1
+        after = others // 2 if self.scored_frame == "middle" else 0
+        return Neighbours(others - after, after)
 
     @property
     def code_width(self) -> int:

@@ -117,6 +117,7 @@ def _tried(bundle: Bundle, able: list[Backend], device: str, batch_size: int, ke
                 interval=interval,
                 rate_fps=bundle.rate_fps,
                 calibration=bundle.calibration,
+                neighbours=bundle.network.config.neighbours,
             )
         except (OddframeError, RuntimeError) as error:
             told[str(backend)] = f"does not run: {str(error)[:200]}"

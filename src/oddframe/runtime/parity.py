@@ -11,6 +11,7 @@ from oddframe.core.calibration import Calibration
 from oddframe.core.clips import clip_span
 from oddframe.core.events import THRESHOLD, events
 from oddframe.core.records import Pixels, Score
+from oddframe.core.score_mean import BY_ITSELF, Neighbours, averaged
 from oddframe.errors import InputError
 from oddframe.runtime.drawn_clips import clips_of
 from oddframe.runtime.scorer import ClipScores, Precision, Scorer
@@ -85,6 +86,7 @@ def compare(
     interval: int,
     rate_fps: float,
     calibration: Calibration,
+    neighbours: Neighbours = BY_ITSELF,
 ) -> Parity:
     """Score the same stretches of frames with both.
 
@@ -96,6 +98,7 @@ def compare(
         interval: Frames from one frame of a clip to the next.
         rate_fps: Rate of the frames.
         calibration: Which scores are alarms.
+        neighbours: Of whose scores a frame's raw score is the mean.
 
     Raises:
         InputError: If no stretch is long enough for a clip.
@@ -113,8 +116,8 @@ def compare(
         for begin in range(0, len(clips), size):
             right, found = (scorer.score(clips[begin : begin + size]) for scorer in (trained, other))
             map_error = max(map_error, _map_error(right, found))
-            parts.append(np.stack([right.raw, found.raw]).astype(np.float64))
-        raws.append(np.concatenate(parts, axis=1))
+            parts.append(np.stack([right.raw, found.raw]))
+        raws.append(np.stack([averaged(raw, neighbours) for raw in np.concatenate(parts, axis=1)]).astype(np.float64))
         for raw, known in zip(raws[-1], spans, strict=True):
             known += _spans(raw, number, rate_fps, calibration)
     right_raw, found_raw = np.concatenate(raws, axis=1)

@@ -95,6 +95,11 @@ class WatchedCamera:
         self._last, self.time_s = (frame, now_s), frame.time_s
         return self._chain.push(frame)
 
+    def settled(self, score: Score) -> list[Score]:
+        """Take what the model says of the next frame; returns what is ready to be judged, in order."""
+        assert self._chain is not None, "what was taken comes first"
+        return self._chain.settled(score)
+
     def judge(self, score: Score, inference_s: float) -> list[Event]:
         """Take the score of a frame; returns what is known now.
 
@@ -150,8 +155,10 @@ class WatchedCamera:
 
     def _let_go(self) -> list[Event]:
         """No clip will score the frames that wait for one; returns what is known now."""
-        left = [] if self._chain is None else self._chain.flush()
-        return [event for score in self.model.scored(left, maps=False) for event in self.judge(score, 0.0)]
+        if self._chain is None:
+            return []
+        settled = [one for score in self.model.scored(self._chain.flush(), maps=False) for one in self.settled(score)]
+        return [event for score in [*settled, *self._chain.rest()] for event in self.judge(score, 0.0)]
 
     def told(self, alert: Alert) -> None:
         """Note what was told of it, for `view`."""

@@ -234,8 +234,9 @@ class Watcher:
             spent_s = (time.perf_counter() - began_s) / max(clips, 1)
             for (camera, _), score in zip(batch, scores, strict=True):
                 with _alone(camera):
-                    recorder.take(camera, camera.judge(score, spent_s))
-                    recorder.note(camera, score.time_s)
+                    for one in camera.settled(score):
+                        recorder.take(camera, camera.judge(one, spent_s))
+                        recorder.note(camera, one.time_s)
 
     def _slow_files(self) -> Iterator[str]:
         for camera in self._cameras:

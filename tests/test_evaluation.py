@@ -82,6 +82,17 @@ def test_a_longer_interval_leaves_more_frames_unscored(interval, benchmark, bund
     assert report.metrics.frames_scored == sum(max(0, len(labels) - 4 * interval) for labels in LABELS.values())
 
 
+def test_a_model_of_middle_frames_is_compared_with_their_labels(benchmark, model, bundle):
+    config = replace(bundle.network.config, scored_frame="middle")
+    other = Model(replace(bundle, network=replace(bundle.network, config=config)), Brightness())
+    report, last = evaluate(benchmark, other), evaluate(benchmark, model)
+    for name, raw in report.scores.items():
+        np.testing.assert_array_equal(raw, [*last.scores[name][2:], np.nan, np.nan])
+    # In 01 frames 10 to 15 of 2 to 17 are abnormal: 8 before them are darker, 2 behind them brighter.
+    assert report.metrics.auc.macro.raw == pytest.approx(np.mean([8 / 10, 1.0, 1.0]))
+    assert report.notices == ("the model knows a frame's score 2 frames after it, which the delays do not count",)
+
+
 def test_the_json_is_as_promised(benchmark, model):
     figures = json.loads(json.dumps(evaluate(benchmark, model).as_dict()))
     assert {"frames_total", "frames_scored", "videos", "auc"} <= set(figures)

@@ -52,6 +52,8 @@ _FAST = Settings(
         cluster_power=2.0,
         score_windows=(16,),
         score_share=0.02,
+        scored_frame="middle",
+        score_clips=5,
     ),
     data=DataConfig(crop=(128, 192), counter_examples=CounterExamples(share=0.6, most=2, company=0.3)),
     training=TrainingConfig(
@@ -75,8 +77,6 @@ _WALKWAY = replace(
         appearance_weight=1.0,
         error_power=0.5,
         score_power=2.0,
-        scored_frame="middle",
-        score_clips=5,
     ),
     data=replace(
         _FAST.data,

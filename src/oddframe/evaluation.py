@@ -81,6 +81,8 @@ def evaluate(
         rates_fps[video.name] = rate_fps if thins(source.rate_fps, rate_fps) else source.rate_fps
         notices += [f"{video.name}: {notice}" for notice in source.notices]
     on_progress("eval", len(benchmark.testing), len(benchmark.testing), {})
+    if waits := loaded.bundle.network.config.known_after:
+        notices.append(f"the model knows a frame's score {waits} frames after it, which the delays do not count")
     return EvalReport(
         dataset=benchmark.name,
         metrics=frame_metrics(scores, labels),

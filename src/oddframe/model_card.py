@@ -7,6 +7,7 @@ from oddframe import __version__
 from oddframe.config import Settings
 from oddframe.core.calibration import Calibration
 from oddframe.data.cache import FrameCache
+from oddframe.model.network_config import NetworkConfig
 
 if TYPE_CHECKING:
     from oddframe.model.trainer import Trainer
@@ -39,6 +40,7 @@ spatio-temporal dissociation" (Pattern Recognition, 2022).
 | footage | {sources} recordings, {footage_s / 60:.1f} minutes used ({cache.share:.0%}), {cache.rate_fps:g} frames/s |
 | training | {clips} clips, {trainer.step} steps of {settings.training.batch_size}, seed {settings.training.seed} |
 | frames | {network.width} x {network.height}, {network.colour}, interval {network.interval} |
+| score | of the clip's {network.scored_frame} frame{_means(network, cache.rate_fps)} |
 | network | {parameters / 1e6:.2f} M parameters, {network.clusters} clusters |
 {_threshold(calibration)}
 | made with | oddframe {__version__} |
@@ -46,6 +48,11 @@ spatio-temporal dissociation" (Pattern Recognition, 2022).
 What is normal is what that footage shows: another camera, season or light needs its own model. A high score means
 "not seen in training", not "dangerous". Do not decide about people by it alone.
 {_listed(odd)}"""
+
+
+def _means(network: NetworkConfig, rate_fps: float) -> str:
+    mean = f", mean of {network.score_clips} clips" if network.score_clips > 1 else ""
+    return mean + (f", known {network.known_after / rate_fps:.2g} s later" if network.known_after else "")
 
 
 def _listed(odd: Sequence[str]) -> str:

@@ -144,6 +144,11 @@ class NetworkConfig:
         return Neighbours(others - after, after)
 
     @property
+    def known_after(self) -> int:
+        """Frames after a frame until its score is known."""
+        return self.lookahead + self.neighbours.after
+
+    @property
     def code_width(self) -> int:
         """Length of a joint code, all streams in use together."""
         return 8 * self.channels * (self.appearance + self.motion)

@@ -15,7 +15,7 @@ FLOORS = (
     ("core",),
     ("metrics", "model", "media"),
     ("data",),
-    ("bundle_folder", "config", "zone_settings"),
+    ("bundle_folder", "config", "streaming", "zone_settings"),
     ("bundle", "checkpoint", "model_card", "run_folder", "sinks", "store"),
     ("runtime", "training_loop"),
     ("scoring", "graphs", "held_out", "odd_clips", "training_plan"),

@@ -1,30 +1,26 @@
 """The chain from frames to scores; recordings and streams run through the same one."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from oddframe.bundle import Bundle, find_bundle, read_bundle
-from oddframe.core.clips import ClipSlider
 from oddframe.core.frame_score import frame_score
 from oddframe.core.health import HealthWatch
-from oddframe.core.records import FRAMES_PER_CLIP, Clip, Frame, HealthChange, Pixels, Score
-from oddframe.core.sampling import Sampler, sampled_gap_s
-from oddframe.core.score_mean import ScoreMean
+from oddframe.core.records import FRAMES_PER_CLIP, Clip, Pixels, Score
 from oddframe.core.waiting import Answer, Waiting
 from oddframe.core.zones import Zones
 from oddframe.media.ahead import ahead
 from oddframe.media.finding import open_source
 from oddframe.media.sources import FrameFormat, Source
-from oddframe.model.network_config import NetworkConfig
 from oddframe.runtime.choosing import BackendChoice, PrecisionChoice, choose
 from oddframe.runtime.scorer import ClipScores, Scorer
+from oddframe.streaming import Stream
 
-__all__ = ["MOST_WAITING", "Model", "Stream", "load"]
+__all__ = ["MOST_WAITING", "Model", "load"]
 
 DEFAULT_BATCH = 8
 MOST_AHEAD = 16
@@ -122,7 +118,7 @@ class Model:
         every_frame: bool = False,
         watch_health: bool = True,
         zones: Zones | None = None,
-    ) -> "Stream":
+    ) -> Stream:
         """What takes the frames of one source; many streams can share the batches of `scored`.
 
         What `scored` says of its frames goes through its `settled`.
@@ -189,87 +185,6 @@ class Model:
             cluster=float(scored.cluster[row]),
             map=anomaly_map,
         )
-
-
-class Stream:
-    """One source's way from frames to clips: thinned by time, watched for the camera's health, never across a gap.
-
-    A clip that repeats the one before shares its answer. Frames wait in it until it is known which clip scores them.
-    `Model.stream` makes it.
-    """
-
-    def __init__(
-        self,
-        model_fps: float | None,
-        network: NetworkConfig,
-        score: Callable[[float], float],
-        watch: HealthWatch | None,
-        watched: npt.NDArray[np.bool_] | None,
-    ) -> None:
-        self._model_fps, self._network = model_fps, network
-        self._watch, self._watched = watch, watched
-        self._sampler: Sampler
-        self._slider: ClipSlider
-        self._mean = ScoreMean(network.neighbours, score)
-        self._answer = Answer()
-        self._held: list[Waiting] = []
-
-    def retime(self, rate_fps: float, gap_s: float) -> None:
-        """The source runs at a rate, and a camera after a new connection perhaps at another; see `Model.stream`."""
-        target_fps = self._model_fps or rate_fps
-        self._sampler = Sampler(target_fps, rate_fps, gap_s)
-        self._mean.gap_s = sampled_gap_s(rate_fps, target_fps, gap_s)
-        self._slider = ClipSlider(self._network.interval, self._mean.gap_s, self._network.lookahead)
-
-    def push(self, frame: Frame) -> list[Waiting]:
-        """Take the next frame; no clip reaches across one that shows nothing of the scene.
-
-        Returns:
-            Frames in order, of which it is known now whether a clip scores them; at most one of them has one.
-        """
-        kept = self._sampler.keeps(frame)
-        changes = self._watch.push(frame) if kept and self._watch is not None else ()
-        health = "ok" if self._watch is None else self._watch.suspected
-        self._held.append(Waiting(frame, None, health, changes))
-        if kept and (self._watch is None or self._watch.usable):
-            self._place(self._slider.push(frame))
-        elif kept:
-            self._slider.clear()
-        return self._ready(self._slider.awaited)
-
-    def flush(self) -> list[Waiting]:
-        """What waits and gets no score, since its clip will not be complete."""
-        self._slider.clear()
-        return self._ready(None)
-
-    def settled(self, score: Score) -> list[Score]:
-        """Take what `Model.scored` says of the next frame; returns, in order, the scores that are final now."""
-        return self._mean.push(score)
-
-    def rest(self) -> list[Score]:
-        """The scores that wait for those of frames after them, which will not come."""
-        return self._mean.flush()
-
-    def _place(self, clip: Clip | None) -> None:
-        """Give a clip to the frame that it scores."""
-        if clip is None:
-            return
-        if clip.repeats:
-            self._answer.keep()
-        else:
-            self._answer = Answer()
-        place = next(place for place, one in enumerate(self._held) if one.frame is self._slider.scored)
-        self._held[place] = replace(self._held[place], clip=clip, watched=self._watched, answer=self._answer)
-
-    def _ready(self, awaited: Frame | None) -> list[Waiting]:
-        """Hand out what comes before the first frame that may still get a clip."""
-        count = next((place for place, one in enumerate(self._held) if one.frame is awaited), len(self._held))
-        ready, self._held = self._held[:count], self._held[count:]
-        return ready
-
-    def tick(self, time_s: float) -> tuple[HealthChange, ...]:
-        """Say that it is now `time_s` in the source and no frame has come since the last; for live cameras."""
-        return () if self._watch is None else self._watch.tick(time_s)
 
 
 def load(

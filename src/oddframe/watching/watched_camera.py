@@ -15,7 +15,7 @@ from oddframe.core.waiting import Waiting
 from oddframe.core.wall_time import WallTime
 from oddframe.media.streams import Stream
 from oddframe.scoring import Model
-from oddframe.scoring import Stream as Chain
+from oddframe.streaming import Stream as Chain
 from oddframe.watching.cameras import Camera
 from oddframe.watching.views import CameraView, Glimpse
 

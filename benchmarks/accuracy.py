@@ -120,8 +120,8 @@ def one_seed(benchmark: Any, run: Path, preset: str, seed: int, more: list[str])
     """Train with a seed and evaluate, or take the figures that are there."""
     path = run.with_suffix(".json")
     if not path.exists():
-        flags = ["--resume"] if (run / "settings.json").exists() else ["--preset", preset, "--seed", str(seed), *more]
-        trained = oddframe("train", *map(str, benchmark.training), "-o", str(run), *flags)
+        flags = ["--resume"] if (run / "settings.json").exists() else ["--preset", preset, "--seed", str(seed)]
+        trained = oddframe("train", *map(str, benchmark.training), "-o", str(run), *flags, *more)
         peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         evaluated = oddframe("eval", str(benchmark.root), "--model", str(run))
         figures = {"seed": seed, "train_peak_mb": round(peak_mb), "trained": trained, "evaluated": evaluated}

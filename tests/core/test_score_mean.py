@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,7 +22,7 @@ def told(raws, neighbours, gap_s=0.35):
 
 @given(
     raws=st.lists(st.none() | st.floats(0.01, 100.0), max_size=40),
-    neighbours=st.builds(Neighbours, st.integers(0, 4), st.integers(0, 4)),
+    neighbours=st.builds(Neighbours, st.integers(0, 4), st.integers(0, 4), st.sampled_from([1.0, 2.0])),
 )
 def test_each_frame_has_the_mean_of_its_neighbours_in_the_unbroken_run(raws, neighbours):
     found = told(raws, neighbours)
@@ -37,15 +35,19 @@ def test_each_frame_has_the_mean_of_its_neighbours_in_the_unbroken_run(raws, nei
         for place, number in enumerate(run):
             near = [raws[other] for other in run[max(0, place - neighbours.before) : place + neighbours.after + 1]]
             one = found[number]
-            assert one.raw == pytest.approx(np.mean(near))
+            assert one.raw == pytest.approx(np.mean(np.power(near, 1 / neighbours.power)) ** neighbours.power)
             assert (one.appearance, one.motion, one.cluster) == pytest.approx((2 * one.raw, 3 * one.raw, 4 * one.raw))
-            assert one.score == one.raw / (one.raw + 1)
+            assert one.score == (9.9 if neighbours.none else one.raw / (one.raw + 1))
     assert [one.raw is None for one in found] == [raw is None for raw in raws]
 
 
-@given(raws=st.lists(st.floats(0.5, 100.0), min_size=1, max_size=30), count=st.integers(0, 3))
-def test_of_an_array_it_is_the_same(raws, count):
-    neighbours = Neighbours(count, count)
+@given(
+    raws=st.lists(st.floats(0.5, 100.0), min_size=1, max_size=30),
+    count=st.integers(0, 3),
+    power=st.sampled_from([1.0, 2.0]),
+)
+def test_of_an_array_it_is_the_same(raws, count, power):
+    neighbours = Neighbours(count, count, power)
     found = averaged(np.array(raws, np.float32), neighbours)
     assert found.dtype == np.float32
     assert found == pytest.approx([one.raw for one in told(raws, neighbours)], rel=1e-6)
@@ -54,7 +56,7 @@ def test_of_an_array_it_is_the_same(raws, count):
 def test_by_itself_a_score_is_told_at_once_and_as_it_is():
     mean = ScoreMean(BY_ITSELF, lambda raw: raw / (raw + 1))
     one = score(0, 0.3)
-    assert mean.push(one) == [replace(one, score=0.3 / 1.3)]
+    assert mean.push(one) == [one]
     assert mean.flush() == []
 
 

@@ -1,7 +1,7 @@
 """The mean of a frame's score and its neighbours': what flickers for a single clip does not count as much."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,14 +19,23 @@ class Neighbours:
     Attributes:
         before: Frames before it.
         after: Frames after it.
+        power: What raw scores are a mean to the power of; the mean over time is taken before it.
     """
 
     before: int = 0
     after: int = 0
+    power: float = 1.0
 
-    def around(self, place: int) -> slice:
-        """Those of the frame at a place of an unbroken run, itself included."""
-        return slice(max(0, place - self.before), place + self.after + 1)
+    @property
+    def none(self) -> bool:
+        """Whether a frame has its own score."""
+        return not (self.before or self.after)
+
+    def mean(self, values: Sequence[float], place: int) -> float:
+        """The mean around a place of an unbroken run."""
+        near = values[max(0, place - self.before) : place + self.after + 1]
+        mean = math.fsum(value ** (1.0 / self.power) for value in near) / len(near)
+        return math.pow(mean, self.power)
 
 
 BY_ITSELF = Neighbours()
@@ -35,10 +44,10 @@ BY_ITSELF = Neighbours()
 
 def averaged(values: npt.NDArray[np.float32], neighbours: Neighbours) -> npt.NDArray[np.float32]:
     """The means of an unbroken run of N values; at both ends of those that there are."""
-    if neighbours == BY_ITSELF:
+    if neighbours.none:
         return values
-    means = [values[neighbours.around(place)].mean(dtype=np.float64) for place in range(len(values))]
-    return np.array(means, np.float32)
+    plain = values.tolist()
+    return np.array([neighbours.mean(plain, place) for place in range(len(plain))], np.float32)
 
 
 class ScoreMean:
@@ -95,16 +104,11 @@ class ScoreMean:
         return settled
 
     def _mean(self, place: int) -> Score:
-        near = self._run[self._neighbours.around(place)]
+        one = self._run[place]
+        if self._neighbours.none:
+            return one
         raw, appearance, motion, cluster = (
-            math.fsum(getattr(one, part) for one in near) / len(near)
+            self._neighbours.mean([getattr(near, part) for near in self._run], place)
             for part in ("raw", "appearance", "motion", "cluster")
         )
-        return replace(
-            self._run[place],
-            score=self._score(raw),
-            raw=raw,
-            appearance=appearance,
-            motion=motion,
-            cluster=cluster,
-        )
+        return replace(one, score=self._score(raw), raw=raw, appearance=appearance, motion=motion, cluster=cluster)

@@ -49,8 +49,9 @@ class NetworkConfig:
             AUC with one threshold; 1 / error_power takes the score back to the error's unit, as a power mean does.
         scored_frame: Frame of the clip that its score is said of: "last" as published, or "middle", which is known two
             intervals later, and does not go on for half a clip when what is abnormal has left.
-        score_clips: Clips in a row whose scores' mean is the frame's score; 1 as published. Half of the others come
-            after the clip that scores the frame where that is its middle one, else all before it.
+        score_clips: Clips in a row whose scores' mean is the frame's score, taken before ``score_power``; 1 as
+            published. Half of the others come after the clip that scores the frame where that is its middle one, else
+            all before it.
     """
 
     height: int = 256
@@ -141,7 +142,7 @@ class NetworkConfig:
         """Whose scores a frame's score is the mean of."""
         others = self.score_clips - 1
         after = others // 2 if self.scored_frame == "middle" else 0
-        return Neighbours(others - after, after)
+        return Neighbours(others - after, after, self.score_power)
 
     @property
     def known_after(self) -> int:

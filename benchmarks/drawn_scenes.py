@@ -51,7 +51,7 @@ def measure(layout: str, preset: str, out: Path) -> dict[str, object]:
     report = run_demo(out / layout, settings=demo_settings(preset=preset), scene=scene)
     kinds, energy = kinds_and_baselines(scene)
     ours = np.concatenate([raw_scores(out / layout / "results" / f"{one.name}.scores.csv") for one in TEST_RECORDINGS])
-    known = np.isfinite(ours)
+    known = np.isfinite(ours) & np.isfinite(energy).all(axis=1)
     normal = np.array([not shown for shown in kinds])
 
     def auc(positive: npt.NDArray[np.bool_]) -> list[float]:

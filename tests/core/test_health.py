@@ -196,7 +196,7 @@ def test_times_are_checked(name, value):
 
 @given(st.lists(st.tuples(st.floats(0.1, 5), st.sampled_from(["ok", "covered", "moved", "frozen", "no signal"]))))
 def test_events_start_and_end_in_turns(steps):
-    machine = HealthEvents("door")
+    machine = HealthEvents("door", "door")
     told, time_s, state = [], 0.0, "ok"
     for step_s, entered in steps:
         time_s += step_s

@@ -104,7 +104,7 @@ def test_so_does_watching_at_the_recordings_own_speed(network, recordings, tmp_p
 def test_when_a_camera_falls_silent_the_frames_that_wait_for_a_clip_are_let_go_first(network, recordings):
     yard = Camera(name="yard", address=stream_address("rtsp://127.0.0.1:9/none"))
     stream = SimpleNamespace(rate_fps=10.0, gap_s=0.35)
-    watched = WatchedCamera(yard, stream, network, network.bundle.calibration)
+    watched = WatchedCamera(yard, stream, network, network.bundle.calibration, 0)
     told, times_s = [], []
     for frame in open_source(recordings["plain"]).frames(network.wanted()):
         if frame.index > LOUD[10]:

@@ -2,12 +2,15 @@ import json
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from stream_server import StreamServer
 from stream_server import video as served
 
 from oddframe.core.arming import ArmedHours
+from oddframe.core.records import Frame
 from oddframe.core.zones import Zones
 from oddframe.detect import score
 from oddframe.errors import InputError, SourceError, StoreError
@@ -204,6 +207,26 @@ def test_a_live_event_is_told_at_once_and_closed_by_a_stop(model, live, tmp_path
     assert (tmp_path / "out" / stored.alert.clip).stat().st_size > 500
     assert stored.alert.start_us > NOON_US - 10**14
     reader.close()
+
+
+@pytest.mark.parametrize(("live", "loop", "same"), [(True, False, False), (False, False, True), (False, True, False)])
+def test_events_of_two_watchings_are_two_though_they_begin_at_the_same_second(model, video, live, loop, same):
+    address = "rtsp://10.0.0.7/1" if live else str(video("a.mp4"))
+
+    def identity(since_us):
+        stream = SimpleNamespace(rate_fps=10.0, gap_s=0.35)
+        watched = WatchedCamera(camera(address, loop=loop), stream, model, model.bundle.calibration, since_us)
+        told = []
+        for number in range(40):
+            pixels = np.full((32, 32, 1), 230 if 10 <= number < 20 else 60, np.uint8)
+            for said in model.scored(watched.take(Frame(number, number / 10, pixels, (32, 32)), 0.0, 0), maps=True):
+                told += [event for one in watched.settled(said) for event in watched.judge(one, 0.0)]
+        told += watched.finish()
+        assert (told[0].phase, told[-1].phase) == ("start", "end")
+        (found,) = {one.id for one in told}
+        return found
+
+    assert (identity(1) == identity(2)) == same
 
 
 NIGHT = ArmedHours.parse(["00:00-06:00"], "UTC")

@@ -34,16 +34,20 @@ class EventMachine:
     every ``update_s`` seconds of the stream while the score stays up, and at its end; see `EventRules`.
 
     Args:
-        source: The source's name, which goes into the events and their ids.
+        source: The source's name, which goes into the events.
         calibration: Where scores end being normal, and the rules.
         cool_down_s: In place of the rules' own.
+        identity: What goes into the events' ids; the source's name when None. See `event_id`.
     """
 
-    def __init__(self, source: str, calibration: Calibration, cool_down_s: float | None = None) -> None:
+    def __init__(
+        self, source: str, calibration: Calibration, cool_down_s: float | None = None, identity: str | None = None
+    ) -> None:
         rules = calibration.rules if cool_down_s is None else replace(calibration.rules, cool_down_s=cool_down_s)
         self._source, self._calibration, self._rules = source, calibration, rules
         self._alarm = Alarm(rules, THRESHOLD, min(calibration.release_score, THRESHOLD))
-        self._health = HealthEvents(source)
+        self._identity = source if identity is None else identity
+        self._health = HealthEvents(source, self._identity)
         self._peak: _Peak | None = None
         self._told_s = 0.0
 
@@ -88,7 +92,7 @@ class EventMachine:
     def _event(self, phase: Literal["start", "update", "end"], span: Span) -> Event:
         assert self._peak is not None, "an event has a frame above the threshold"
         return Event(
-            id=event_id(self._source, span.start_s),
+            id=event_id(self._identity, span.start_s),
             kind="anomaly",
             phase=phase,
             source=self._source,

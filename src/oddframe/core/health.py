@@ -223,10 +223,11 @@ class HealthEvents:
 
     Args:
         source: Name of the source.
+        identity: Which of all sources it is; see `event_id`.
     """
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self, source: str, identity: str) -> None:
+        self._source, self._identity = source, identity
         self._lasting: HealthChange | None = None
         self._last_s = 0.0
 
@@ -238,7 +239,7 @@ class HealthEvents:
             told += self._ended(change_of_state.time_s)
             if change_of_state.state != "ok":
                 self._lasting = change_of_state
-                told.append(_event(change_of_state, self._source, "start", change_of_state.time_s))
+                told.append(self._event(change_of_state, "start", change_of_state.time_s))
         return told
 
     def finish(self) -> list[Event]:
@@ -247,21 +248,20 @@ class HealthEvents:
 
     def _ended(self, time_s: float) -> list[Event]:
         lasting, self._lasting = self._lasting, None
-        return [] if lasting is None else [_event(lasting, self._source, "end", max(time_s, lasting.time_s))]
+        return [] if lasting is None else [self._event(lasting, "end", max(time_s, lasting.time_s))]
 
-
-def _event(lasting: HealthChange, source: str, phase: Literal["start", "end"], end_s: float) -> Event:
-    start_s = round(lasting.since_s, 6)
-    return Event(
-        id=event_id(source, start_s, lasting.state),
-        kind="health",
-        phase=phase,
-        source=source,
-        start_s=start_s,
-        end_s=round(end_s, 6),
-        peak_s=start_s,
-        score=1.0,
-        box=None,
-        reason=lasting.reason,
-        parts={},
-    )
+    def _event(self, lasting: HealthChange, phase: Literal["start", "end"], end_s: float) -> Event:
+        start_s = round(lasting.since_s, 6)
+        return Event(
+            id=event_id(self._identity, start_s, lasting.state),
+            kind="health",
+            phase=phase,
+            source=self._source,
+            start_s=start_s,
+            end_s=round(end_s, 6),
+            peak_s=start_s,
+            score=1.0,
+            box=None,
+            reason=lasting.reason,
+            parts={},
+        )

@@ -181,13 +181,14 @@ class Event:
         return {**values, "box": None if self.box is None else list(self.box), "parts": dict(self.parts)}
 
 
-def event_id(source: str, start_s: float, state: str = "") -> str:
+def event_id(identity: str, start_s: float, state: str = "") -> str:
     """The identity of an event: the same in every process and for every output.
 
     Args:
-        source: Name of the source.
+        identity: Of the source: a recording's name. A live camera's seconds begin anew whenever somebody begins to
+            watch it, so that its name and that moment are needed.
         start_s: When it starts, in seconds of the stream.
         state: What a health event is about; two of them may start together.
     """
-    text = f"{source}\n{start_s:.6f}" + (f"\n{state}" if state else "")
+    text = f"{identity}\n{start_s:.6f}" + (f"\n{state}" if state else "")
     return hashlib.sha256(text.encode()).hexdigest()[:16]

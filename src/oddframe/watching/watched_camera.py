@@ -32,6 +32,7 @@ class WatchedCamera:
         stream: Where its frames come from.
         model: What scores them.
         calibration: Its threshold; its budget may be another than the model's.
+        since_us: When it begins to be watched, in microseconds since 1970-01-01 UTC.
 
     Attributes:
         camera: Its settings.
@@ -47,7 +48,7 @@ class WatchedCamera:
         crashed: Why it is not scored any more; its stream may go on.
     """
 
-    def __init__(self, camera: Camera, stream: Stream, model: Model, calibration: Calibration) -> None:
+    def __init__(self, camera: Camera, stream: Stream, model: Model, calibration: Calibration, since_us: int) -> None:
         self.camera, self.stream, self.model = camera, stream, model
         self.wall = WallTime()
         self.time_s = 0.0
@@ -55,9 +56,11 @@ class WatchedCamera:
         self.map: npt.NDArray[np.float32] | None = None
         self.peak_picture: Pixels | None = None
         self.crashed: str | None = None
-        cool_down_s = None if camera.zones is None else camera.zones.cool_down_s
         self.calibration = calibration
-        self._machine = EventMachine(camera.name, calibration, cool_down_s)
+        # A recording that is watched again has the same events; a camera's seconds begin anew with each watching.
+        once = camera.is_file and not camera.loop
+        self._identity = camera.name if once else f"{camera.name}\n{since_us}"
+        self._machine = self._new_machine()
         self._chain: Chain | None = None
         self._chain_fps = 0.0
         self._last: tuple[Frame, float] | None = None
@@ -143,8 +146,7 @@ class WatchedCamera:
         """
         closed = self._machine.finish()
         self.camera, self.calibration = camera, calibration
-        cool_down_s = None if camera.zones is None else camera.zones.cool_down_s
-        self._machine = EventMachine(camera.name, calibration, cool_down_s)
+        self._machine = self._new_machine()
         self._recent.clear()
         self._second = -1
         return closed
@@ -152,6 +154,10 @@ class WatchedCamera:
     def finish(self) -> list[Event]:
         """It is watched no more: close what is open."""
         return [*self._let_go(), *self._machine.finish()]
+
+    def _new_machine(self) -> EventMachine:
+        cool_down_s = None if self.camera.zones is None else self.camera.zones.cool_down_s
+        return EventMachine(self.name, self.calibration, cool_down_s, self._identity)
 
     def _let_go(self) -> list[Event]:
         """No clip will score the frames that wait for one; returns what is known now."""

@@ -249,7 +249,7 @@ class Watcher:
         pictures = self._plan.stays or (self._plan.settings.store and self._plan.settings.pictures)
         wanted = model.wanted(PICTURE_WIDTH if pictures else None)
         calibration = calibration_of(camera, model.bundle)
-        return WatchedCamera(camera, self._stream(camera, model, wanted), model, calibration)
+        return WatchedCamera(camera, self._stream(camera, model, wanted), model, calibration, self._now_us())
 
     def _stream(self, camera: Camera, model: Model, wanted: FrameFormat) -> Stream:
         settings = self._plan.settings

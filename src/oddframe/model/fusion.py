@@ -144,7 +144,6 @@ class FusedScorer(nn.Module):
         outputs = self._outputs(clips)
         frames = outputs.frames
         error = prediction_error(outputs, config.rebuilt_frame, config.appearance_weight)
-        nothing = torch.zeros_like(error)
         distance = self.network.cluster_map(outputs.codes)
         weight = None if distance is None else _sharpened(distance, config.clusters, config.cluster_power)
         anomaly_map = fuse(_raised(error, config.error_power), weight, config.fusion)

@@ -37,7 +37,7 @@ def test_every_extra_is_named_somewhere_and_all_has_all():
 
 def test_the_base_install_has_nothing_heavy():
     base = {re.match(r"[\w-]+", wanted)[0] for wanted in PROJECT["dependencies"]}
-    assert base == {"av", "numpy", "onnxruntime", "rich", "safetensors", "typer"}
+    assert base == {"av", "lazy-loader", "numpy", "onnxruntime", "pydantic", "rich", "safetensors", "typer"}
 
 
 @pytest.mark.parametrize(("extra", "named"), [(None, "train"), ("eval", "eval")])

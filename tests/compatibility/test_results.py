@@ -52,7 +52,7 @@ def test_a_run_folder_is_a_model_too(left):
     assert model.bundle.calibration.threshold == calibration["threshold"]
     # The key by which 0.1.0 wrote how rare a value is among normal ones.
     assert set(calibration["tails"]["motion"]) == {"values", "surprises", "scale"}
-    assert model.bundle.calibration.as_dict() == calibration
+    assert json.loads(json.dumps(model.bundle.calibration.as_dict())) == calibration
 
 
 def test_the_table_of_scores_is_as_it_was(scored, stored_rows):

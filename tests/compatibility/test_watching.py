@@ -138,6 +138,8 @@ def test_the_report_of_watch_is_as_it_was(watched_on, told):
         "dropped",
         "retry_s",
         "out",
+        "snapshot",
+        "clip",
     )
     assert missing(before, now, nearly=5e-2, but=speed) == []
 

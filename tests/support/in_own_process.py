@@ -2,6 +2,7 @@
 
 import sys
 
+from oddframe.isolation import limit_memory
 from oddframe.speed.memory import peak_rss_mb
 
 
@@ -22,3 +23,15 @@ def modules_of_measuring() -> set[str]:
     import oddframe.speed.measuring  # noqa: F401
 
     return set(sys.modules)
+
+
+def fill_within(megabytes: int, allowed: int) -> tuple[int, float]:
+    """Use some memory where only so much more is allowed."""
+    limit_memory(allowed * 10**6)
+    return fill(megabytes)
+
+
+def print_and_count(text: str) -> int:
+    """Print something; how long it is."""
+    print(text, flush=True)
+    return len(text)

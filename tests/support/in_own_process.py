@@ -1,6 +1,11 @@
 """What tests have done in a process of its own: there this file can be imported, and a test file cannot."""
 
+import os
 import sys
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from oddframe.isolation import limit_memory
 from oddframe.speed.memory import peak_rss_mb
@@ -35,3 +40,13 @@ def print_and_count(text: str) -> int:
     """Print something; how long it is."""
     print(text, flush=True)
     return len(text)
+
+
+def describe(path: Path, value: npt.NDArray[Any], more: int) -> tuple[str, Any, int]:
+    """Say what was read."""
+    return path.name, value.tolist(), more
+
+
+def crash(path: Path, value: npt.NDArray[Any]) -> None:
+    """Stand for a file that crashes its reader."""
+    os.abort()

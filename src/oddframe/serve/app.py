@@ -79,8 +79,8 @@ def _add_plain_routes(app: FastAPI, site: Site, metrics: CameraMetrics) -> None:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
-    def page(request: Request) -> Response:
-        return pages.answer(request)
+    async def page(request: Request) -> Response:
+        return await pages.get_response(pages.get_path(request.scope), request.scope)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

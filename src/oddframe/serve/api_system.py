@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.serve.access import COOKIE, SESSION_S, TooManyAttempts
 from oddframe.serve.event_hub import EventStream
 from oddframe.serve.shapes import Info, SignIn

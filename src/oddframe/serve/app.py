@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy.exc import OperationalError
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.errors import OddframeError, OutputError
 from oddframe.serve import api_cameras, api_events, api_health, api_judging, api_models, api_system
 from oddframe.serve.guard import Guard

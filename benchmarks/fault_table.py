@@ -15,7 +15,7 @@ from typing import Any
 
 import av
 
-from oddframe import __version__
+from oddframe._version import __version__
 
 Row = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.commands.bench import bench
 from oddframe.commands.calibrate import calibrate
 from oddframe.commands.check import check

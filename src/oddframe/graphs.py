@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.bundle import ONNX, Bundle, write_graphs
 from oddframe.core.clips import clip_span
 from oddframe.core.records import FRAMES_PER_CLIP, Pixels

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.config import Settings
 from oddframe.core.clips import clip_span
 from oddframe.data.cache import FrameCache, Stretch, build_cache, footage_key

@@ -68,7 +68,8 @@ def serve(
         messages.print("Keep it: only its hash was stored. Whoever has it can see and change everything.")
         return
     if token:
-        hide_in_process_title([token])
+        for notice in hide_in_process_title([token]):
+            messages.print(notice, highlight=False, markup=False)
         os.environ.pop("ODDFRAME_TOKEN", None)
     settings = ServeSettings(
         data=data,

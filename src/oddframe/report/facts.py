@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.bundle import find_bundle, read_hashes
 from oddframe.core.calibration import Calibration
 from oddframe.core.zones import Polygon, Zones

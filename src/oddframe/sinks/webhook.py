@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import unquote, urlsplit
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import DeliveryError, RefusedError, SettingsError
 from oddframe.sinks.alert_sink import Message, Retry

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from oddframe import __version__
+from oddframe._version import __version__
 
 __all__ = ["busy", "machine"]
 

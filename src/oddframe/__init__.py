@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from oddframe.reporting import PageReport, write_report
     from oddframe.score_evaluation import evaluate_scores
     from oddframe.scoring import Model, load
+    from oddframe.settings import read_zones
     from oddframe.training import TrainReport, train
     from oddframe.watching.camera_file import read_camera_file
     from oddframe.watching.cameras import Camera, WatchPlan, WatchSettings
     from oddframe.watching.watch import WatchReport, watch
-    from oddframe.zone_settings import read_zones
 
 __version__ = "0.1.0"
 
@@ -106,7 +106,7 @@ _HOMES = {
     "export": "exporting",
     "load": "scoring",
     "read_camera_file": "watching.camera_file",
-    "read_zones": "zone_settings",
+    "read_zones": "settings",
     "score": "detect",
     "score_archive": "archive.scoring",
     "train": "training",

@@ -171,7 +171,7 @@ def test_the_settings_of_a_run_make_the_same_run(oddframe_command, footage, tiny
         ("s.json", '{"trainin": {}}', "trainin; did you mean training?"),
         ("s.toml", "[network\n", "s.toml must be a readable TOML or JSON file"),
         ("s.toml", "[training]\nbatch_size = 0\n", "training.batch_size must be above 0"),
-        ("s.toml", '[data.counter_examples]\nkinds = ["sped"]\n', "must be one of"),
+        ("s.toml", '[data.counter_examples]\nkinds = ["sped"]\n', r"kinds[0] must be 'foreign'"),
         ("none.toml", None, "none.toml"),
     ],
 )

@@ -34,6 +34,6 @@ from .watching.cameras import WatchPlan as WatchPlan
 from .watching.cameras import WatchSettings as WatchSettings
 from .watching.watch import WatchReport as WatchReport
 from .watching.watch import watch as watch
-from .zone_settings import read_zones as read_zones
+from .settings import read_zones as read_zones
 
 __version__: str

@@ -40,13 +40,13 @@ from oddframe.bundle_folder import (
     replace_all,
     replace_some,
 )
-from oddframe.config import from_mapping
 from oddframe.core.calibration import Calibration, uncalibrated
 from oddframe.core.health_reference import HealthReference
 from oddframe.core.normal_scores import ARRAYS, NormalScores
 from oddframe.errors import BundleError, InputError, SourceNotFoundError
 from oddframe.model.network_config import NetworkConfig
 from oddframe.model.trained import TrainedNetwork
+from oddframe.settings import from_mapping
 
 __all__ = [
     "FORMAT",

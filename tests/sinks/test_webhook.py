@@ -157,7 +157,7 @@ def test_nothing_that_is_said_holds_a_secret():
         ({"url": "http://host/a b"}, "must have no blanks"),
         ({"url": "http://hööst/"}, "plain ASCII"),
         ({"headers": {"X Y": "1"}}, "a name of letters, digits and -, got 'X Y'"),
-        ({"phases": ("begin",)}, "phases must be of start, update, end, got 'begin'"),
+        ({"phases": ("begin",)}, r"phases\[0\] must be 'start', 'update' or 'end', got 'begin'"),
         ({"timeout_s": 0}, "timeout_s must be above 0, got 0"),
         ({"template": "$nothing"}, r"must use names of key, .*, got \$nothing"),
         ({"template": "5 $"}, r"write \$\$ for the sign itself"),

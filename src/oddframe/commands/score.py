@@ -75,7 +75,7 @@ def score(
     ] = None,
 ) -> None:
     """Score recordings; writes scores, events and a curve for each."""
-    from oddframe.zone_settings import read_zones
+    from oddframe.settings import read_zones
 
     chosen_zones = None if zones is None else read_zones(zones)
     if engine is None and (workers is not None or part is not None):

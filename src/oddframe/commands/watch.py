@@ -122,9 +122,9 @@ def _plan(
     health: bool,
     fps: float | None,
 ) -> "WatchPlan":
+    from oddframe.settings import read_zones
     from oddframe.watching.camera_file import read_camera_file
     from oddframe.watching.cameras import WatchPlan, named_cameras
-    from oddframe.zone_settings import read_zones
 
     if (source is None) == (config is None):
         raise typer.BadParameter("Give SOURCE, or --config.")

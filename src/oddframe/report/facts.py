@@ -17,7 +17,7 @@ from oddframe.errors import OddframeError, SourceError
 from oddframe.files import write_json
 from oddframe.media.sources import Source
 from oddframe.scoring import Model
-from oddframe.zone_settings import zones_from
+from oddframe.settings import zones_from
 
 __all__ = ["SUFFIX", "ModelOrigin", "ScoreFacts", "input_size", "origin_of", "read_facts", "write_facts"]
 

@@ -5,7 +5,7 @@ import pytest
 from oddframe.core.arming import ArmedHours
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import SettingsError
-from oddframe.zone_settings import read_zones, zones_from
+from oddframe.settings import read_zones, zones_from
 
 CORNERS = [[0.1, 0.2], [0.5, 0.2], [0.5, 0.9]]
 TEXT = """
@@ -44,20 +44,24 @@ def test_nothing_said_is_all_of_the_picture_always():
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ([], "front must be a table"),
+        ([], "front: settings must be a table"),
         ({"wach": []}, "front: unknown setting wach; did you mean watch?"),
-        ({"watch": {}}, "front: watch must be a list of tables"),
+        ({"watch": {}}, "front: watch must be a list, got {}"),
         ({"watch": [3]}, r"front: watch\[0\] must be a table"),
         ({"watch": [{"polygons": []}]}, "did you mean polygon?"),
-        ({"watch": [{}]}, "must be a list of corners"),
-        ({"watch": [{"polygon": [[0, 0], [1, 0], [1, "x"]]}]}, "must be a list of corners"),
+        ({"watch": [{}]}, r"front: watch\[0\]\.polygon must be given"),
+        ({"watch": [{"polygon": [[0, 0], [1, 0], [1, "x"]]}]}, r"polygon\[2\]\[1\] must be a number, got 'x'"),
+        ({"watch": [{"polygon": [[0, 0], [1, 0], 1]}]}, r"polygon\[2\] must be a list, got 1"),
+        ({"watch": [{"polygon": [[0, 0], [1, 0], [1]]}]}, r"polygon\[2\]\[1\] must be given"),
+        ({"watch": [{"polygon": [[0, 0], [1, 0], [1, 1, 1]]}]}, "must have at most 2 values"),
+        ({"watch": [{"polygon": [[0, 0], [1, 0], [1, True]]}]}, r"\[1\] must be a number, got True"),
         ({"ignore": [{"polygon": [[0, 0], [1, 0]]}]}, "at least 3 corners"),
         ({"watch": [{"polygon": CORNERS, "name": 3}]}, "name must be a text"),
         ({"armed": ["10:00-11:00"]}, "must come together"),
         ({"armed": "10:00-11:00", "time_zone": "UTC"}, "armed must be a list"),
         ({"armed": ["10:00-11:00"], "time_zone": 1}, "time_zone must be a text"),
         ({"cool_down_s": "long"}, "cool_down_s must be a number"),
-        ({"cool_down_s": -1}, "cool_down_s must be 0 s or more"),
+        ({"cool_down_s": -1}, "cool_down_s must be at least 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(values, named):

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "oddframe"
 
 FLOORS = (
     ("errors", "progress"),
-    ("extras", "files", "launched", "process_title"),
+    ("_background", "extras", "files", "launched", "process_title"),
     ("core",),
     ("metrics", "model", "media"),
     ("data",),

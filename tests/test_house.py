@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "oddframe"
 
 FLOORS = (
     ("_version", "errors", "progress"),
-    ("extras", "files", "isolation", "launched", "process_title"),
+    ("_background", "extras", "files", "isolation", "launched", "process_title"),
     ("core",),
     ("settings",),
     ("metrics", "model", "media"),

@@ -21,7 +21,7 @@ Message: TypeAlias = Mapping[str, Any]
 
 @settings_dataclass("retry")
 class Retry:
-    """When what failed is tried again: after twice as long each time, and forever.
+    """When what failed is tried again: after twice as long each time, and forever; see `Backoff`.
 
     Attributes:
         first_s: Pause after the first failure, in seconds.
@@ -36,18 +36,6 @@ class Retry:
             raise SettingsError(
                 f"the longest pause, most_s, must be at least first_s ({self.first_s}), got {self.most_s}"
             )
-
-    def pause_s(self, failures: int, chance: float, asked_s: float | None = None) -> float:
-        """How long to wait after so many failures in a row.
-
-        Args:
-            failures: At least 1.
-            chance: Drawn from 0 to 1.
-            asked_s: What the receiver asked for; it may not ask for more than the longest pause.
-        """
-        longest = min(self.most_s, self.first_s * 2.0 ** min(failures - 1, 60))
-        pause_s = longest * (1 - chance / 2)
-        return pause_s if asked_s is None else max(pause_s, min(asked_s, self.most_s))
 
 
 class AlertSink(Protocol):

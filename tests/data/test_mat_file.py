@@ -20,7 +20,9 @@ from oddframe.data.labels import read_intervals
 from oddframe.data.mat_file import Cells, Structs, Unread, iterate_matrices, read_variable
 from oddframe.errors import LayoutError
 
-ANY_FILE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+ANY_FILE = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings.default.max_examples // 2
+)
 DTYPES = st.sampled_from(
     [np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.float32, np.float64]
 )
@@ -265,7 +267,7 @@ def real(tmp_path_factory):
     return path.read_bytes(), [one.tolist() for one in read_intervals(path)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_file_is_refused_or_says_what_it_said(real, tmp_path, data):
     """The packed data carries a checksum, so that no change within it goes unseen."""
@@ -277,7 +279,7 @@ def test_a_changed_file_is_refused_or_says_what_it_said(real, tmp_path, data):
     assert intervals_or_none(path) in (None, expected)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_plain_file_never_crashes(tmp_path, data):
     """Nothing guards plain data, so that its numbers may change; what comes out are still intervals."""
@@ -293,7 +295,7 @@ def test_a_changed_plain_file_never_crashes(tmp_path, data):
         list(iterate_matrices(path, "gt"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200), kind=st.sampled_from([14, 15]), pack=st.booleans())
 def test_random_bytes_never_crash(tmp_path, body, kind, pack):
     path = tmp_path / "x.mat"

@@ -22,7 +22,7 @@ def plan(*cameras):
     return WatchPlan(cameras=cameras, model="m", stays=True)
 
 
-def wait_until(holds, timeout_s=20.0):
+def wait_until(holds, timeout_s=120.0):
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, "it never came"

@@ -39,19 +39,25 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 Picture = npt.NDArray[np.uint8]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that draw their inputs from the seed of the run, themselves or through a fixture."""
+    if "run_seed" in getattr(item, "fixturenames", ()):
+        item.add_marker("draws")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Seed torch, as pytest-randomly seeds `random` and NumPy: no test depends on what ran before it."""
     if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(run_seed(item.config))
+        sys.modules["torch"].manual_seed(seed_of(item.config))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """After a failure, say which order it was in."""
     if exitstatus == pytest.ExitCode.TESTS_FAILED:
-        terminalreporter.write_line(f"The order of the tests: --randomly-seed={run_seed(config)}")
+        terminalreporter.write_line(f"The order of the tests: --randomly-seed={seed_of(config)}")
 
 
-def run_seed(config: pytest.Config) -> int:
+def seed_of(config: pytest.Config) -> int:
     """The seed of this run: always the same in `make test`, a new one in `make test-fuzz`."""
     seed = config.getoption("randomly_seed", 0)
     assert isinstance(seed, int)
@@ -59,9 +65,9 @@ def run_seed(config: pytest.Config) -> int:
 
 
 @pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
-    """The seed of this run, for a test that draws its inputs; mark such a test `draws`."""
-    return run_seed(request.config)
+def run_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this run, for what must hold whatever is drawn; a test that has it is marked `draws`."""
+    return seed_of(request.config)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -408,5 +408,5 @@ def test_nothing_stays_open_when_a_stream_is_stopped(video):
         for _ in range(3):
             with watched(server.url(), read_timeout_s=0.3) as live:
                 taken(live, 5)
-            live._watcher.join(5)
+            live._watcher.join(120)
     until(lambda: sockets() <= before)

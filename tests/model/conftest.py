@@ -184,11 +184,12 @@ def literal():
 
 
 @pytest.fixture
-def draw():
+def draw(run_seed):
     """Draws seeded float64 tensors: `draw(2, 3, seed=1)`, normally distributed."""
 
     def normal(*shape, seed=0):
-        return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        generator = torch.Generator().manual_seed(1000 * run_seed + seed)
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
     return normal
 

@@ -83,7 +83,7 @@ def served(data):
                 yield client, site
         finally:
             site.supervisor.stop()
-            assert site.supervisor.join(10)
+            assert site.supervisor.join(120)
 
     return start
 

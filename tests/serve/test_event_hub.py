@@ -44,7 +44,7 @@ def serving(hub):
     finally:
         hub.close_soon()
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         assert not thread.is_alive()
 
 

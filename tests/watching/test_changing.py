@@ -39,7 +39,7 @@ def running(model, tmp_path):
         yield watcher
     finally:
         watcher.stop()
-        thread.join(10)
+        thread.join(120)
         assert not thread.is_alive()
 
 

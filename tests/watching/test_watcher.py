@@ -54,7 +54,7 @@ class Running:
 
     def __exit__(self, *_):
         self.watcher.stop()
-        self.thread.join(10)
+        self.thread.join(120)
         assert not self.thread.is_alive()
 
 

@@ -19,8 +19,8 @@ def frames_at(times_s):
     return [Frame(i, float(t), pixels, (8, 6)) for i, t in enumerate(times_s)]
 
 
-def at_rate(fps, count=200, jitter_s=0.0):
-    jitter = np.random.default_rng(7).uniform(-jitter_s, jitter_s, count)
+def at_rate(fps, count=200, jitter_s=0.0, seed=7):
+    jitter = np.random.default_rng(seed).uniform(-jitter_s, jitter_s, count)
     return frames_at(np.arange(count) / fps + jitter)
 
 
@@ -29,9 +29,11 @@ def kept(frames, rate_fps, source=THINNED):
 
 
 @pytest.mark.parametrize("ratio", [2, 3, 4, 5, 6])
-def test_a_whole_ratio_keeps_every_nth_frame_even_when_timestamps_tremble(ratio):
-    frames = at_rate(10 * ratio, jitter_s=0.2 / (10 * ratio))
-    assert kept(frames, 10) == list(range(0, 200, ratio))
+def test_a_whole_ratio_keeps_every_nth_frame_even_when_timestamps_tremble(ratio, run_seed):
+    # Up to a sixth of a frame's time it holds whatever is drawn; beyond that, for the most part.
+    for share, seed in ((0.16, run_seed), (0.2, 7)):
+        frames = at_rate(10 * ratio, jitter_s=share / (10 * ratio), seed=seed)
+        assert kept(frames, 10) == list(range(0, 200, ratio))
 
 
 @pytest.mark.parametrize("fps", [12, 15, 25, 29.97])

@@ -43,7 +43,7 @@ def serving(hub, stuck_s=20.0):
     finally:
         hub.close_soon()
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         assert not thread.is_alive()
 
 

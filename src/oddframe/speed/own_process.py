@@ -38,7 +38,7 @@ def apart(work: Callable[..., T], *arguments: Any) -> T:
     except EOFError:
         process.join()
         raise InputError(
-            f"its process must come to an end, but died with exit code {process.exitcode}; perhaps memory ran out"
+            f"its process must finish, but died with exit code {process.exitcode}; perhaps memory ran out"
         ) from None
     finally:
         process.kill()

@@ -120,7 +120,9 @@ def bench(
             setups += plan.setups
             notices += [text for text in plan.notices if text not in notices]
         if not setups:
-            raise InputError(f"something must be able to run the network here, but nothing is: {'; '.join(notices)}")
+            raise InputError(
+                f"a backend on this machine must be able to run the network, but none is: {'; '.join(notices)}"
+            )
         counted = installed("torch")
         works = [
             _Work(f"decoding for {name}", measure_bounds, (name, folder, recording, seconds / 2, counted))

@@ -117,9 +117,10 @@ def find_bundle(model: str | Path) -> Path:
         if (folder / MANIFEST).is_file():
             return folder
     found = "neither it nor its bundle folder has a manifest.json" if path.exists() else "nothing is there"
+    names = ", ".join(sorted(place.parent.name for place in SHIPPED.glob(f"*/{MANIFEST}")))
     raise SourceNotFoundError(
         f"{path} must be a run folder, a model bundle or the name of a shipped model, but {found}; "
-        "oddframe train makes one"
+        f"shipped are: {names or 'none'}; oddframe train makes another one"
     )
 
 

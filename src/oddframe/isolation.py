@@ -52,7 +52,7 @@ def run_in_process(work: Callable[..., T], *arguments: Any, timeout_s: float | N
             process.kill()
     if process.returncode != 0 or not answer:
         raise InputError(
-            "its process must come to an end, but died with exit code "
+            "its process must finish, but died with exit code "
             f"{process.returncode}; perhaps memory ran out"
         )
     result = pickle.loads(answer)

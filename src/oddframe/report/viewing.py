@@ -139,7 +139,7 @@ class Viewer:
         if len(found) != len(indices):
             raise SourceError(
                 f"{self._source.path} must still hold the frames that were scored, but {len(indices) - len(found)} "
-                "of those that are to be shown are missing; score it again"
+                "of the frames to show are missing; score it again"
             )
         return found
 

@@ -43,20 +43,14 @@ _CONFIG = ConfigDict(
 
 _WANTED = {
     "missing": "be given",
-    "missing_argument": "be given",
-    "missing_keyword_only_argument": "be given",
     "int_type": "be a whole number",
     "float_type": "be a number",
     "bool_type": "be true or false",
     "string_type": "be a text",
     "path_type": "be a path",
     "tuple_type": "be a list",
-    "sequence_type": "be a list",
-    "is_sequence": "be a list",
     "dict_type": "be a table",
     "mapping_type": "be a table",
-    "dataclass_type": "be a table",
-    "dataclass_exact_type": "be a table",
     "finite_number": "be finite",
 }
 """What must hold where pydantic reports an error of this type; for others its own sentence is told."""
@@ -241,7 +235,7 @@ def _translated(details: Sequence[Mapping[str, Any]], kind: type, where: str) ->
         return SettingsError(f"unknown setting {name}; {known}")
     hint = get_type_hints(kind, include_extras=True)[str(key)]
     wanted = _wanted(first, context, {} if inner else _bounds(hint))
-    if first["type"].startswith("missing"):
+    if first["type"] == "missing":
         return SettingsError(f"{name} must {wanted}")
     shown = repr if items[str(key)].repr else _kind_of
     return SettingsError(f"{name} must {wanted}, got {shown(first['input'])}")
@@ -252,6 +246,8 @@ def _wanted(detail: Mapping[str, Any], context: Mapping[str, Any], bounds: Mappi
     match detail["type"]:
         case "literal_error":
             return f"be {context['expected']}"
+        case "dataclass_exact_type":
+            return f"be a {context['class_name']}"
         case "too_short":
             return "not be empty" if context["min_length"] == 1 else f"have at least {context['min_length']} values"
         case "too_long":

@@ -1,8 +1,9 @@
 """Settings: what checks them when they are made, and how they are read from TOML and JSON.
 
-A class of settings is a pydantic dataclass: ``@settings_dataclass()`` in place of ``@dataclass``. Its annotations are
-the checks of its fields; ``__post_init__`` checks what fields must be together. Whatever is wrong becomes a
-`SettingsError` here, in one place, with one sentence that says what must hold and what was found.
+A class of settings is a pydantic dataclass: ``@settings_dataclass()`` in place of ``@dataclass``.
+Its annotations are the checks of its fields; ``__post_init__`` checks what fields must be
+together. Whatever is wrong becomes a `SettingsError` here, in one place, with one sentence that
+says what must hold and what was found.
 """
 
 import difflib
@@ -62,11 +63,13 @@ _BOUNDS = {"gt": "above", "ge": "at least", "le": "at most", "lt": "below"}
 def settings_dataclass(table: str = "") -> Callable[[type[T]], type[T]]:
     """Make a class a frozen dataclass with fields by keyword that checks itself when it is made.
 
-    Values must be of the annotated kind (a whole number does for a number, a list for a `ListOf`), and within the
-    bounds of a ``pydantic.Field`` in the annotation. What is wrong is a `SettingsError`, never pydantic's own error.
+    Values must be of the annotated kind (a whole number does for a number, a list for a `ListOf`),
+    and within the bounds of a ``pydantic.Field`` in the annotation. What is wrong is a
+    `SettingsError`, never pydantic's own error.
 
     Args:
-        table: What comes before the name of a field in a sentence: the table in which people write it.
+        table: What comes before the name of a field in a sentence: the table in which people
+            write it.
     """
 
     def make(kind: type[T]) -> type[T]:
@@ -92,12 +95,14 @@ def from_mapping(values: object, start: Any, where: str = "") -> Any:
 
     Args:
         values: A table.
-        start: What holds where the table says nothing; or a class of settings, whose defaults then hold.
-        where: What to call the table in a sentence. Values of fields without a ``repr`` are never repeated.
+        start: What holds where the table says nothing; or a class of settings, whose defaults then
+            hold.
+        where: What to call the table in a sentence. Values of fields without a ``repr`` are never
+            repeated.
 
     Raises:
-        SettingsError: If a key is unknown (the nearest known one is named), of the wrong kind or out of range, or a
-            field without a default is missing.
+        SettingsError: If a key is unknown (the nearest known one is named), of the wrong kind or
+            out of range, or a field without a default is missing.
     """
     if not isinstance(values, Mapping):
         raise SettingsError(f"{where or 'settings'} must be a table, got {_kind_of(values)}")
@@ -216,7 +221,8 @@ def _check(check: Callable[..., None], made: object, values: Mapping[str, Any], 
         details: list[Any] = error.errors(include_url=False)
     else:
         return
-    # Not in the handler above: pydantic's error holds the values, which may be secret, and must not be the context.
+    # Not in the handler above: pydantic's error holds the values, which may be secret, and must
+    # not be the context.
     raise _translated(details, type(made), where)
 
 

@@ -1,15 +1,12 @@
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, field, fields, is_dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 
 from oddframe.commands.options import Preset
 from oddframe.config import PRESETS, Settings, read_settings
 from oddframe.errors import SettingsError
-from oddframe.settings import AnyPath, from_mapping, settings_dataclass
+from oddframe.settings import from_mapping
 
 
 def changed(table, **values):
@@ -156,36 +153,3 @@ def test_the_first_preset_is_the_published_method():
 
 def test_the_command_line_knows_all_presets():
     assert {one.value for one in Preset} == set(PRESETS)
-
-
-@settings_dataclass()
-class Parcel:
-    """Settings with what those of a training do not have."""
-
-    to: str
-    via: AnyPath = Path("here")
-    stamps: Mapping[str, float] = field(default_factory=dict)
-    inside: Mapping[str, Any] | None = None
-    key: str = field(default="", repr=False)
-
-
-def test_a_class_stands_for_its_defaults():
-    assert from_mapping({"to": "you"}, Parcel) == Parcel(to="you")
-    given = {"to": "you", "via": "a/b", "stamps": {"red": 1, "blue": 0.5}, "inside": {"x": [1, {}]}, "key": "k"}
-    found = from_mapping(given, Parcel)
-    assert asdict(found) == {**given, "via": Path("a/b"), "stamps": {"red": 1.0, "blue": 0.5}}
-
-
-@pytest.mark.parametrize(
-    ("values", "named"),
-    [
-        ({}, r"^parcel\.to must be given$"),
-        ({"to": "you", "stamps": 3}, r"^parcel\.stamps must be a table, got 3$"),
-        ({"to": "you", "stamps": {"red": "x"}}, r"^parcel\.stamps\.red must be a number, got 'x'$"),
-        ({"to": "you", "key": 12}, r"^parcel\.key must be a text, got a value of kind int$"),
-        ("12", r"^parcel must be a table, got a value of kind str$"),
-    ],
-)
-def test_what_may_be_secret_is_not_repeated(values, named):
-    with pytest.raises(SettingsError, match=named):
-        from_mapping(values, Parcel, "parcel")

@@ -1,8 +1,9 @@
 """Settings: what checks them when they are made, and how they are read from TOML and JSON.
 
-A class of settings is a pydantic dataclass: ``@settings_dataclass()`` in place of ``@dataclass``. Its annotations are
-the checks of its fields; ``__post_init__`` checks what fields must be together. Whatever is wrong becomes a
-`SettingsError` here, in one place, with one sentence that says what must hold and what was found.
+A class of settings is a pydantic dataclass: ``@settings_dataclass()`` in place of ``@dataclass``.
+Its annotations are the checks of its fields; ``__post_init__`` checks what fields must be
+together. Whatever is wrong becomes a `SettingsError` here, in one place, with one sentence that
+says what must hold and what was found.
 """
 
 import difflib
@@ -43,20 +44,14 @@ _CONFIG = ConfigDict(
 
 _WANTED = {
     "missing": "be given",
-    "missing_argument": "be given",
-    "missing_keyword_only_argument": "be given",
     "int_type": "be a whole number",
     "float_type": "be a number",
     "bool_type": "be true or false",
     "string_type": "be a text",
     "path_type": "be a path",
     "tuple_type": "be a list",
-    "sequence_type": "be a list",
-    "is_sequence": "be a list",
     "dict_type": "be a table",
     "mapping_type": "be a table",
-    "dataclass_type": "be a table",
-    "dataclass_exact_type": "be a table",
     "finite_number": "be finite",
 }
 """What must hold where pydantic reports an error of this type; for others its own sentence is told."""
@@ -68,11 +63,13 @@ _BOUNDS = {"gt": "above", "ge": "at least", "le": "at most", "lt": "below"}
 def settings_dataclass(table: str = "") -> Callable[[type[T]], type[T]]:
     """Make a class a frozen dataclass with fields by keyword that checks itself when it is made.
 
-    Values must be of the annotated kind (a whole number does for a number, a list for a `ListOf`), and within the
-    bounds of a ``pydantic.Field`` in the annotation. What is wrong is a `SettingsError`, never pydantic's own error.
+    Values must be of the annotated kind (a whole number does for a number, a list for a `ListOf`),
+    and within the bounds of a ``pydantic.Field`` in the annotation. What is wrong is a
+    `SettingsError`, never pydantic's own error.
 
     Args:
-        table: What comes before the name of a field in a sentence: the table in which people write it.
+        table: What comes before the name of a field in a sentence: the table in which people
+            write it.
     """
 
     def make(kind: type[T]) -> type[T]:
@@ -98,12 +95,14 @@ def from_mapping(values: object, start: Any, where: str = "") -> Any:
 
     Args:
         values: A table.
-        start: What holds where the table says nothing; or a class of settings, whose defaults then hold.
-        where: What to call the table in a sentence. Values of fields without a ``repr`` are never repeated.
+        start: What holds where the table says nothing; or a class of settings, whose defaults then
+            hold.
+        where: What to call the table in a sentence. Values of fields without a ``repr`` are never
+            repeated.
 
     Raises:
-        SettingsError: If a key is unknown (the nearest known one is named), of the wrong kind or out of range, or a
-            field without a default is missing.
+        SettingsError: If a key is unknown (the nearest known one is named), of the wrong kind or
+            out of range, or a field without a default is missing.
     """
     if not isinstance(values, Mapping):
         raise SettingsError(f"{where or 'settings'} must be a table, got {_kind_of(values)}")
@@ -222,7 +221,8 @@ def _check(check: Callable[..., None], made: object, values: Mapping[str, Any], 
         details: list[Any] = error.errors(include_url=False)
     else:
         return
-    # Not in the handler above: pydantic's error holds the values, which may be secret, and must not be the context.
+    # Not in the handler above: pydantic's error holds the values, which may be secret, and must
+    # not be the context.
     raise _translated(details, type(made), where)
 
 
@@ -241,7 +241,7 @@ def _translated(details: Sequence[Mapping[str, Any]], kind: type, where: str) ->
         return SettingsError(f"unknown setting {name}; {known}")
     hint = get_type_hints(kind, include_extras=True)[str(key)]
     wanted = _wanted(first, context, {} if inner else _bounds(hint))
-    if first["type"].startswith("missing"):
+    if first["type"] == "missing":
         return SettingsError(f"{name} must {wanted}")
     shown = repr if items[str(key)].repr else _kind_of
     return SettingsError(f"{name} must {wanted}, got {shown(first['input'])}")
@@ -252,6 +252,8 @@ def _wanted(detail: Mapping[str, Any], context: Mapping[str, Any], bounds: Mappi
     match detail["type"]:
         case "literal_error":
             return f"be {context['expected']}"
+        case "dataclass_exact_type":
+            return f"be a {context['class_name']}"
         case "too_short":
             return "not be empty" if context["min_length"] == 1 else f"have at least {context['min_length']} values"
         case "too_long":

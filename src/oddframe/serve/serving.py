@@ -23,7 +23,7 @@ from oddframe.serve.live_pictures import LivePictures
 from oddframe.serve.site import Site
 from oddframe.serve.supervisor import Supervisor
 from oddframe.serve.tellers import Tellers
-from oddframe.settings import settings_dataclass
+from oddframe.settings import AnyPath, ListOf, settings_dataclass
 from oddframe.sinks.prometheus import CameraMetrics
 
 __all__ = ["ACCESS_FILE", "ServeSettings", "assemble", "is_local", "serve"]
@@ -52,12 +52,12 @@ class ServeSettings:
         device: "auto", "cpu" or a GPU such as "cuda:0".
     """
 
-    data: Path
+    data: AnyPath
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8750
     token_hash: str | None = None
-    hosts: Sequence[str] = ()
-    media: Sequence[Path] = ()
+    hosts: ListOf[str] = ()
+    media: ListOf[AnyPath] = ()
     redirects: bool = False
     device: str = "auto"
 

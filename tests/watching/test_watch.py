@@ -106,9 +106,9 @@ def test_the_command_tells_lines_where_there_is_no_terminal(oddframe_command, ti
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "Give SOURCE, or --config"),
-        (("a.mp4", "--config", "cameras.toml"), "Give SOURCE, or --config"),
-        (("--config", "cameras.toml", "--no-health"), "belong to SOURCE"),
+        ((), "Give either SOURCE or --config"),
+        (("a.mp4", "--config", "cameras.toml"), "Give either SOURCE or --config"),
+        (("--config", "cameras.toml", "--no-health"), "are not for --config"),
         (("ftp://10.0.0.7/a", "--model", "ped2"), "must begin with rtsp://"),
         (("nothing.mp4", "--model", "ped2"), "nothing is there"),
     ],

@@ -191,7 +191,8 @@ class _Elements:
         """The next element, which must hold numbers, of a certain type where one is given."""
         kind, size, data = self._tag()
         found = _NUMBERS.get(kind, "i1" if kind == 16 and dtype == "i1" else None)
-        if found is None or (dtype is not None and found[1:] != dtype[1:]):
+        # A dtype that is given is one of whole numbers, with or without a sign; a shape of fractions makes no sense.
+        if found is None or (dtype is not None and (found[1:] != dtype[1:] or found.startswith("f"))):
             raise DamagedMatError(f"holds data of kind {kind} where numbers should be")
         width = int(found[1:])
         if size % width or size // width > most:

@@ -37,6 +37,13 @@ def test_it_does_not_matter_where_an_outline_begins_or_which_way_it_goes(points,
     assert (Polygon(tuple(points[::-1])).mask(24, 32) == mask).mean() > 0.99
 
 
+@pytest.mark.parametrize("last", [0.0, 0.5])
+def test_an_edge_that_is_all_but_level_is_no_trouble(last):
+    mask = Polygon(((0.0, 0.0), (last, 5e-324), (1.0, 1.0), (0.0, 1.0))).mask(8, 8)
+    assert mask[-1, 0]
+    assert not mask[0, -1]
+
+
 def test_without_zones_all_of_the_picture_counts():
     assert Zones().mask(8, 8) is None
 

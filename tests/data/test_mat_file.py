@@ -196,6 +196,8 @@ HUGE = 2**31 - 1
         [matrix(2, (1, 1), element(5, b"\0\0\0\0"), element(1, b"abc\0"), name=b"gt")],
         [matrix(9, (-1, 1), element(2, b"\1"), name=b"gt")],
         [matrix(9, (1,), element(2, b"\1"), name=b"gt")],
+        # A shape that is said in fractions: kind 7 in place of 5, found by a change of one bit.
+        [matrix(1, (1, 1), matrix(9, (0, 0)), name=b"gt").replace(struct.pack("<II", 5, 8), struct.pack("<II", 7, 8))],
         [matrix(9, (2, 1), element(9, b"\1" * 12), name=b"gt")],
         [matrix(9, (2, 1), element(77, b"\1\1"), name=b"gt")],
         [struct.pack("<II", 14, 0xFFFFFFFF)],
@@ -207,7 +209,7 @@ HUGE = 2**31 - 1
         # 2 kB that unpack to 1.6 MB of cells, each of which would be an object.
         [packed(matrix(1, (200_000, 1), b"\x0e\0\0\0\0\0\0\0" * 200_000, name=b"gt"))],
     ],
-    ids=range(17),
+    ids=range(18),
 )
 def test_impossible_contents_are_refused(tmp_path, elements):
     write_mat(tmp_path / "x.mat", *elements)

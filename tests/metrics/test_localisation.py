@@ -48,7 +48,7 @@ def test_maps_are_brought_to_the_size_of_the_masks(run_seed):
     localisation.video("a", np.array([1], np.uint8)).add(small, mask)
     expected = roc_auc_score(mask.ravel(), resized_map(small, (16, 18)).ravel())
     found = localisation.pixel()
-    assert found.auc_margin < 1e-3
+    assert found.auc_margin < 1e-2
     assert found.auc == pytest.approx(expected, abs=found.auc_margin + 1e-9)
 
 

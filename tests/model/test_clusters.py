@@ -71,7 +71,8 @@ def test_distances_in_float32_stay_close_to_exact_ones(draw):
     near = nn.functional.normalize(clusters.centres.detach().double() + 0.002 * draw(8, 64), dim=1)
     exact = torch.cdist(near, clusters.centres.detach().double())
     found = clusters.distances(near.float()[None])[0]
-    np.testing.assert_allclose(found.detach().numpy(), exact.numpy(), atol=2e-5)
+    # The squares are what is added up in float32; the root of a small one magnifies its error.
+    np.testing.assert_allclose(found.detach().double().square().numpy(), exact.square().numpy(), rtol=1e-6, atol=2e-6)
 
 
 def blobs(seed=0):

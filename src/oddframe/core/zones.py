@@ -50,7 +50,10 @@ class Polygon:
             if y0 == y1:
                 continue
             crosses = (y0 > y) != (y1 > y)
-            inside ^= crosses & (x < x0 + (y - y0) / (y1 - y0) * (x1 - x0))
+            # An edge that is nearly level overflows only in rows that it does not cross.
+            with np.errstate(over="ignore", invalid="ignore"):
+                left = x < x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+            inside ^= crosses & left
         return inside
 
 

@@ -86,7 +86,7 @@ def test_an_important_alarm_that_would_vanish_is_told(served, alarmed):
         assert [one["row"] for one in seen["stay"]] == [second["row"]]
         judge(client, second, "normal")
         judge(client, first, "important")
-        assert "1 of the alarms that would vanish was marked important" in preview(client)["notice"]
+        assert "1 of the alarms that would disappear was marked as important" in preview(client)["notice"]
         judge(client, second, None)
         assert preview(client)["feedback"] == 0
         assert "no event of this camera" in preview(client)["notice"]

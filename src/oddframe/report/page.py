@@ -46,8 +46,8 @@ def rendered(template: str, **facts: Any) -> str:
     """
     style, script = _style(), _script()
     policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; "
+        f"script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
     )
     page = _environment().get_template(template)
     return page.render(facts, style=style, script=script, policy=policy, version=__version__)
@@ -82,7 +82,7 @@ def _hash(text: str) -> str:
 
 
 def rarity(surprise: float) -> str:
-    """How rare something is among normal frames, from -log10 of the share of them that reach as far."""
+    """How rare a value is: "1 in 340", from -log10 of the share of normal frames that reach it."""
     if surprise >= 6:
         return "beyond 1 in a million"
     odds = 10**surprise
@@ -92,11 +92,10 @@ def rarity(surprise: float) -> str:
 
 def plural(count: int, one: str, many: str = "") -> str:
     """A number with its noun."""
-    return (
-        f"{count:,} {one if count == 1 else many or one + 's'}"
-        if count
-        else f"no {many or one + 's'}"
-    )
+    if count == 1:
+        return f"1 {one}"
+    number = f"{count:,}" if count else "no"
+    return f"{number} {many or one + 's'}"
 
 
 def length_text(seconds: float) -> str:

@@ -37,7 +37,7 @@ def change_camera(site: Site, name: str, values: Mapping[str, Any]) -> None:
     before = _remembered(site, name)
     text = what = ""
     if "model" in values and values["model"] != model_name(site, camera):
-        what, text = "model", f"model {model_name(site, camera)} gave way to {values['model']}"
+        what, text = "model", f"Model: {model_name(site, camera)} → {values['model']}"
         values["calibration"] = None
     elif "false_alarms" in values and values["false_alarms"] != camera.false_alarms:
         was = threshold_now(site, camera).budget
@@ -46,7 +46,8 @@ def change_camera(site: Site, name: str, values: Mapping[str, Any]) -> None:
             values["calibration"] = _write(site, camera, proposal.calibration)
         elif camera.calibration is not None:
             values["calibration"] = None
-        what, text = "budget", f"budget {was} gave way to {values['false_alarms'] or 'that of the model'}"
+        new = values["false_alarms"] or "model default"
+        what, text = "budget", f"Allowed false alarms: {was} → {new}"
     site.supervisor.edit(lambda book, accept: book.change(name, values, accept))
     if what:
         site.store.do(lambda connection: write_revision(connection, name, now_us(), what, text, before))
@@ -64,8 +65,8 @@ def recalibrate(site: Site, name: str) -> int:
     path = _write(site, camera, proposal.calibration)
     site.supervisor.edit(lambda book, accept: book.change(name, {"calibration": path}, accept))
     text = (
-        f"threshold {was.threshold:.3g} became {proposal.calibration.threshold:.3g}, "
-        f"with {proposal.feedback} {'event' if proposal.feedback == 1 else 'events'} marked normal"
+        f"Threshold: {was.threshold:.3g} → {proposal.calibration.threshold:.3g}, "
+        f"from {proposal.feedback} {'event' if proposal.feedback == 1 else 'events'} marked as normal"
     )
     number = site.store.do(lambda connection: write_revision(connection, name, now_us(), "recalibrated", text, before))
     site.hub.publish("changed", {"what": "calibration", "camera": name})
@@ -82,7 +83,7 @@ def roll_back(site: Site, name: str) -> int:
     site.camera(name)
     newest = next((one for one in revisions_of(site, name) if not one.undone), None)
     if newest is None:
-        raise InputError(f"camera {name!r} must have been changed before a change can be taken back, but was not")
+        raise InputError(f"camera {name!r} must have a change to roll back, but it has none")
     site.supervisor.edit(lambda book, accept: book.change(name, newest.before, accept))
     site.store.do(lambda connection: undo(connection, newest.number, now_us()))
     site.hub.publish("changed", {"what": "calibration", "camera": name})

@@ -1,6 +1,6 @@
 // One camera: its live picture, its state, and the page that shows all about it.
 
-import { capitalize, dayAndTime, duration, formatBudget, formatRawScore, formatScore }
+import { dayAndTime, duration, formatBudget, formatRawScore, formatScore }
   from "../shared/format.js";
 import { cameraPath, fetchJson, fetchResponse, queryString } from "./api.js";
 import { sparkline } from "./charts.js";
@@ -115,15 +115,15 @@ export function stateTags() {
   return { element, update };
 }
 
-// The server's sentences may come without their capital letter and their full stop.
-const asSentence = (text) => capitalize(/[.!?]$/.test(text) ? text : `${text}.`);
+// The server's sentences may come without their full stop; they often begin with an address.
+const withFullStop = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 // What is wrong with a camera, or "" where nothing is.
 export function troubleText(camera) {
   const { phase, error, silent_s: silent, retry_s: retry } = camera.state ?? {};
   if (phase === "live" || phase === "connecting" && !error) return "";
   const parts = [];
-  if (error) parts.push(asSentence(error));
+  if (error) parts.push(withFullStop(error));
   if (phase === "stalled" && silent) parts.push(`No frame for ${duration(silent)}.`);
   if (phase === "waiting" && retry) parts.push(`Next try in ${duration(retry)}.`);
   return parts.join(" ");

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from oddframe.core.alerts import plain_name
 from oddframe.core.budget import Budget
 from oddframe.core.calibration import Calibration
@@ -65,7 +67,7 @@ def recalibrate(site: Site, name: str) -> int:
     path = _write(site, camera, proposal.calibration)
     site.supervisor.edit(lambda book, accept: book.change(name, {"calibration": path}, accept))
     text = (
-        f"Threshold: {was.threshold:.3g} → {proposal.calibration.threshold:.3g}, "
+        f"Threshold: {_raw_text(was.threshold)} → {_raw_text(proposal.calibration.threshold)}, "
         f"from {proposal.feedback} {'event' if proposal.feedback == 1 else 'events'} marked as normal"
     )
     number = site.store.do(lambda connection: write_revision(connection, name, now_us(), "recalibrated", text, before))
@@ -93,6 +95,11 @@ def roll_back(site: Site, name: str) -> int:
 def revisions_of(site: Site, name: str) -> list[Revision]:
     """Changes to a camera, the newest first."""
     return site.store.reader.ask(lambda connection: read_revisions(connection, name))
+
+
+def _raw_text(score: float) -> str:
+    """Three digits of a raw score, without an exponent, as `formatRawScore` writes it in the app."""
+    return np.format_float_positional(float(f"{score:.3g}"), trim="-")
 
 
 def _remembered(site: Site, name: str) -> dict[str, Any]:

@@ -97,7 +97,7 @@ export async function show(place, route, signal) {
     let event = events.find((known) => known.row === row) ?? null;
     if (!event && row !== null) event = await fetchJson(`events/${row}`, { signal });
     side.hidden = event === null;
-    place.classList.toggle("one", row !== null);
+    place.classList.toggle("shows-event", row !== null);
     if (event) {
       panel.show(event, options);
       context.show(event);
@@ -170,7 +170,7 @@ export async function show(place, route, signal) {
   // Where there is room, the newest event stands beside the list; a phone shows the list alone.
   const showNewest = innerWidth >= WIDE_PX && row === null && events.length > 0;
   await choose(showNewest ? events[0].row : row);
-  if (showNewest) place.classList.remove("one");
+  if (showNewest) place.classList.remove("shows-event");
 }
 
 function emptyList(query) {

@@ -426,7 +426,7 @@ def test_a_browser_runs_the_page(out, tmp_path):
     assert "CONSOLE" not in left.stderr, "neither an error nor a refusal by the security policy"
     shown = read_page(left.stdout)
     assert shown.all("html", class_="scripted")
-    assert shown.text["curve-readout"] == "Move the pointer over the curve to read its values."
+    assert shown.text["curve-readout"] == "Point at the curve to read its values."
     assert "score" in shown.text["event-1"]
     (range_,) = shown.all("input", type="range")
     assert int(range_["max"]) == len(shown.data["viewers"]["1"]["frames"]) - 1

@@ -185,7 +185,7 @@ def _chart(results: Results, truth: Spans, gap_s: float) -> dict[str, Any]:
         "from": 0,
         "to": results.duration_s,
         "threshold": 0.5,
-        "hint": "Move the pointer over the curve to read its values.",
+        "hint": "Point at the curve to read its values.",
         "events": [
             {
                 "n": number,

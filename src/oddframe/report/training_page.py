@@ -127,7 +127,7 @@ def _tiles(settings: Settings, bundle: Bundle, cache: FrameCache | None) -> list
         tiles.append(("Footage", length_text(len(cache) / cache.rate_fps), plural(sources, "recording")))
     between = f"{calibration.threshold_low:.3g} to {calibration.threshold_high:.3g}"
     tiles.append(("Threshold", f"{calibration.threshold:.3g}", f"raw score, 95 %: {between}"))
-    tiles.append(("Allowed false alarms", calibration.budget, ""))
+    tiles.append(("False alarms", calibration.budget, "allowed"))
     size = f"{bundle.network.parameters / 1e6:.2f} M"
     tiles.append(("Network", size, f"parameters; {network.width} x {network.height}, {network.colour}"))
     return tiles

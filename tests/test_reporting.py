@@ -95,7 +95,7 @@ def test_an_event_is_shown_with_all_that_is_known_of_it(page, results):
     assert [bar["class"] for bar in page.all("rect") if bar.get("class", "").startswith("f-")] == [
         *("f-appearance", "f-motion", "f-cluster")
     ]
-    for words in ("Looks wrong", "Moves wrong", "Unlike any known pattern", "nearest thing in the normal footage"):
+    for words in ("Looks wrong", "Moves wrong", "Unlike any known pattern", "most similar place in the normal footage"):
         assert words in card
     for picture in ("snap", "heat"):
         (shown,) = page.all("img", class_=picture)
@@ -108,7 +108,7 @@ def test_an_event_is_shown_with_all_that_is_known_of_it(page, results):
 
 def test_the_nearest_normal_example_is_named_by_its_recording(page):
     assert re.search(r"\b[abc] at 0:0\d\.\d", page.text["event-1"])
-    assert "apart, of at most 2" in page.text["event-1"]
+    assert re.search(r"Distance between their codes: \d\.\d\d \(at most 2\)", page.text["event-1"])
 
 
 def test_the_clip_shows_the_frames_around_the_peak(page, results):
@@ -271,7 +271,7 @@ def test_without_the_model_there_is_heat_where_maps_were_kept(loud_run, recordin
         shown = read_page(written.page)
         assert len(shown.all("img", class_="snap")) == 1
         assert len(shown.all("img", class_="heat")) == maps
-        assert "nearest thing" not in shown.text["event-1"]
+        assert "most similar place" not in shown.text["event-1"]
     assert shown.all("img", class_="heat") == with_model.all("img", class_="heat")
     assert write_report(tmp_path / "False", model=loud_run, device="cpu").notices == ()
 
@@ -426,7 +426,7 @@ def test_a_browser_runs_the_page(out, tmp_path):
     assert "CONSOLE" not in left.stderr, "neither an error nor a refusal by the security policy"
     shown = read_page(left.stdout)
     assert shown.all("html", class_="scripted")
-    assert shown.text["curve-readout"] == "Point at the curve to read it."
+    assert shown.text["curve-readout"] == "Point at the curve to read its values."
     assert "score" in shown.text["event-1"]
     (range_,) = shown.all("input", type="range")
     assert int(range_["max"]) == len(shown.data["viewers"]["1"]["frames"]) - 1

@@ -79,7 +79,7 @@ def test_the_histogram_holds_all_normal_frames(page, tiny_run):
 def test_odd_stretches_are_shown_and_whether_they_were_trained_on(run):
     used = json.loads((run / "footage.json").read_text())
     odd = {"source": "<i>a</i>", "start_s": 1.0, "end_s": 2.0, "score": 0.75, "begin": 10, "end": 20}
-    for dropped, words in ((False, "Trained on all the same"), (True, "Left out of the training")):
+    for dropped, words in ((False, "They were used for training"), (True, "They were left out of the training")):
         (run / "footage.json").write_text(json.dumps({**used, "odd": [odd], "dropped": dropped}))
         shown = read_page(write_training_page(run, device="cpu"))
         assert words in shown.text[""]

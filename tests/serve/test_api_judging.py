@@ -74,7 +74,7 @@ def test_what_was_marked_normal_alarms_no_more_until_it_is_rolled_back(served, d
         history = client.get("/api/v1/cameras/yard/history").json()["revisions"]
         assert [(one["what"], one["undone"]) for one in history] == [("recalibrated", True)]
         assert again.status_code == 422
-        assert "must have been changed before" in again.json()["detail"]
+        assert "must have a change to roll back" in again.json()["detail"]
 
 
 def test_an_important_alarm_that_would_vanish_is_told(served, alarmed):
@@ -86,7 +86,7 @@ def test_an_important_alarm_that_would_vanish_is_told(served, alarmed):
         assert [one["row"] for one in seen["stay"]] == [second["row"]]
         judge(client, second, "normal")
         judge(client, first, "important")
-        assert "1 of the alarms that would vanish was marked important" in preview(client)["notice"]
+        assert "1 of the alarms that would disappear was marked as important" in preview(client)["notice"]
         judge(client, second, None)
         assert preview(client)["feedback"] == 0
         assert "no event of this camera" in preview(client)["notice"]

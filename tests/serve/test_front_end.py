@@ -1,4 +1,4 @@
-"""The front end's files: what the strict policy and the promises about them ask for, without a browser."""
+"""The front end's files, also those of reports: what the strict policy and the house ask of them."""
 
 import re
 from html.parser import HTMLParser
@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
+import oddframe
+from oddframe.report import page as report_page
 from oddframe.serve.pages import FOLDER
 
 PAGE = FOLDER / "index.html"
-SCRIPTS = sorted((FOLDER / "js").glob("*.js"))
-STYLES = sorted((FOLDER / "css").glob("*.css"))
+REPORT = Path(report_page.__file__).parent / "static"
+APP_SCRIPTS = sorted([*(FOLDER / "js").glob("*.js"), *(FOLDER / "shared").glob("*.js")])
+SCRIPTS = [*APP_SCRIPTS, *sorted(REPORT.glob("*.js"))]
+APP_STYLES = sorted([*(FOLDER / "css").glob("*.css"), *(FOLDER / "shared").glob("*.css")])
+STYLES = [*APP_STYLES, *sorted(REPORT.glob("*.css"))]
+LONGEST = 450
 
 
 class Tags(HTMLParser):
@@ -51,7 +57,7 @@ def test_the_page_loads_only_what_is_there(page):
     files = [name for name in wanted if name]
     assert len(files) > 5
     assert [name for name in files if not (FOLDER / name).is_file()] == []
-    assert {f"css/{path.name}" for path in STYLES} <= set(files)
+    assert {path.relative_to(FOLDER).as_posix() for path in APP_STYLES} <= set(files)
 
 
 def exports(path):
@@ -61,16 +67,26 @@ def exports(path):
     return set(found)
 
 
+def module(path, where):
+    """The file of an import; what reports share with the app lies with the app."""
+    folder = FOLDER / "js" if where.startswith("../shared/") else path.parent
+    return (folder / where).resolve()
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_module_imports_what_others_export(path):
     text = path.read_text()
-    for names, where in re.findall(r'^import \{([^}]*)\} from "\./([^"]+)"', text, re.M):
-        other = FOLDER / "js" / where
+    imports = re.findall(r'^import \{([^}]*)\}\s+from "([^"]+)"', text, re.M)
+    assert len(imports) == len(re.findall(r"^import\b", text, re.M))
+    for names, where in imports:
+        other = module(path, where)
         assert other.is_file()
         wanted = {name.split(" as ")[0].strip() for name in names.split(",")}
         assert wanted <= exports(other), f"{path.name} wants of {where}"
-    for where in re.findall(r'import\("\./([^"]+)"\)', text):
-        assert (FOLDER / "js" / where).is_file()
+        used = text.replace(names, "", 1)
+        assert [name for name in wanted if not re.search(rf"\b{name}\b", used)] == []
+    for where in re.findall(r'import\("([^"]+)"\)', text):
+        assert module(path, where).is_file()
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
@@ -84,7 +100,8 @@ def test_no_module_makes_elements_or_code_from_text(path):
 @pytest.mark.parametrize("path", [*SCRIPTS, *STYLES, PAGE], ids=lambda path: path.name)
 def test_a_file_holds_one_idea_and_loads_nothing_from_elsewhere(path):
     text = path.read_text()
-    assert len(text.splitlines()) <= 300
+    assert len(text.splitlines()) <= LONGEST
+    assert [line for line in text.splitlines() if len(line) > 100] == []
     assert [
         found for found in re.findall(r"https?://[\w.]+", text) if "www.w3.org" not in found and "10.0." not in found
     ] == []
@@ -101,20 +118,41 @@ def contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
+TOKENS = (FOLDER / "shared" / "tokens.css").read_text()
+PAIR = r"light-dark\((#[0-9a-f]{6,8}), (#[0-9a-f]{6,8})\)"
+
+
 def themes():
-    """The colours of the light theme, of the dark one that is chosen, and of the system's dark one."""
-    text = (FOLDER / "css" / "tokens.css").read_text()
-    blocks = re.findall(r"(:root[^{]*)\{([^}]*--paper[^}]*)\}", text)
-    return {head.strip(): dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})\b", body)) for head, body in blocks}
+    """The opaque colours of the light theme and of the dark one."""
+    pairs = re.findall(rf"--([\w-]+): {PAIR};", TOKENS)
+    return [{name: both[theme] for name, *both in pairs if len(both[theme]) == 7} for theme in (0, 1)]
+
+
+def test_there_is_one_palette_and_each_colour_has_both_themes_in_one_place():
+    for path in STYLES:
+        text = path.read_text()
+        defined = re.findall(r"--([\w-]+):", text)
+        if path.name == "tokens.css":
+            assert len(defined) == len(set(defined)) > 20
+        else:
+            # Paper is white and saves ink; nothing else is defined anew.
+            assert set(defined) <= {"paper", "card", "ink", "soft", "line", "well", "shade"}, path.name
+            assert not defined or "@media print" in text
+            assert "light-dark(" not in text
+    (declared,) = re.findall(r":root \{([^}]*)\}", TOKENS)
+    assert re.findall(r"#\w+", re.sub(PAIR, "", declared)) == []
 
 
 def test_both_ways_to_the_dark_theme_give_the_same():
-    light, *dark = themes().values()
-    assert len(dark) == 2
-    assert dark[0] == dark[1] != light
+    light, dark = themes()
+    assert light.keys() == dark.keys()
+    assert light != dark
+    chosen = re.findall(r':root\[data-theme="(\w+)"\] \{([^}]*)\}', TOKENS)
+    assert chosen == [("dark", " color-scheme: dark; "), ("light", " color-scheme: light; ")]
+    assert "prefers-color-scheme" not in TOKENS
 
 
-@pytest.mark.parametrize("colours", themes().values(), ids=("light", "system dark", "dark"))
+@pytest.mark.parametrize("colours", themes(), ids=("light", "dark"))
 def test_text_and_controls_can_be_told_from_what_is_behind_them(colours):
     for name in ("ink", "soft", "calm", "alarm", "good", "warn"):
         for behind in ("paper", "card", "well"):
@@ -127,4 +165,6 @@ def test_text_and_controls_can_be_told_from_what_is_behind_them(colours):
 
 def test_the_files_are_in_the_package():
     settings = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    assert '"serve/static/**/*"' in settings
+    for folder in (FOLDER, REPORT):
+        inside = folder.relative_to(Path(oddframe.__file__).parent).as_posix()
+        assert re.search(rf'"{inside}/(\*\*/)?\*"', settings), inside

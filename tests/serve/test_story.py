@@ -105,7 +105,7 @@ def test_the_whole_story(address):
         story.press("Test")
         expect(opened.get_by_alt_text("The picture that the address gave")).to_be_visible()
         opened.get_by_label("Model", exact=True).select_option("models/plaza")
-        opened.get_by_label("Tell when the camera is covered").uncheck()
+        opened.get_by_label("Warn when the camera is covered").uncheck()
         story.press("Add the camera")
 
         # Live: a picture, then an alarm.
@@ -152,9 +152,9 @@ def test_the_whole_story(address):
             opened.locator(f'.event-row[data-row="{one["row"]}"]').click()
             story.press(re.compile("^Normal"))
         story.press("Preview recalibration", role="link")
-        story.sees("would vanish")
+        story.sees("would disappear")
         expect(
-            opened.get_by_role("region", name="These alarms would vanish").locator(".event-row").first
+            opened.get_by_role("region", name="Alarms that would disappear").locator(".event-row").first
         ).to_be_visible()
         story.press("Apply")
         story.sees("Applied.")

@@ -6,6 +6,9 @@ import pytest
 from browser import PATIENCE_MS, chromium, page, server
 from playwright.sync_api import expect
 
+from oddframe.media.overlay import clock_text
+from oddframe.report.page import rarity
+
 pytestmark = pytest.mark.services
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -60,6 +63,25 @@ def test_every_view_fits_has_names_and_shows_text_as_text(data, width):
             assert opened.evaluate(NAMELESS) == [], view
             assert opened.locator("img[src='x']").count() == 0, view
         assert opened.get_by_role("link", name=EVIL).count() > 0
+        assert not wrong
+
+
+SECONDS = (0.0, 7.34, 59.96, 760.0, 3723.4, -1.0)
+RARITIES = (0.0, 0.29, 1.0, 2.531, 3.21, 5.99, 6.0, 31.0)
+
+
+def test_the_page_and_the_report_write_times_and_rarities_as_python_does(data):
+    with server(data) as address, page() as (opened, wrong):
+        opened.goto(address)
+        times, rarities = opened.evaluate(
+            """async ([seconds, rarities]) => {
+                const format = await import(new URL("shared/format.js", document.baseURI));
+                return [seconds.map(format.playTime), rarities.map(format.formatRarity)];
+            }""",
+            [SECONDS, RARITIES],
+        )
+        assert times == [clock_text(seconds) for seconds in SECONDS]
+        assert rarities == [rarity(value) for value in RARITIES]
         assert not wrong
 
 

@@ -25,7 +25,9 @@ def open_footage(results: Results, elsewhere: Path | None = None) -> Source:
     """
     facts = results.facts
     if facts is None:
-        raise SourceError(f"{results.name} was scored by an earlier version, which did not keep where the recording is")
+        raise SourceError(
+            f"{results.name} was scored by an earlier version, which did not save the path of the recording"
+        )
     there = Path(facts.recording)
     if elsewhere is not None:
         # Folders of images are often told apart by the folder above alone: 01/frames, 02/frames.

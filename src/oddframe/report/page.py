@@ -1,11 +1,13 @@
 """From templates and facts to one HTML file that needs nothing else, and may do nothing else.
 
-Style and scripts are written into the file and named in its content security policy by their hashes; pictures are
-addresses of themselves. So it loads nothing, and text from a file's name that got into the page could run nothing.
+Style and scripts are written into the file, and its content security policy names them by their
+hashes; pictures are addresses of themselves. So the page loads nothing, and text that gets into it
+from the name of a file cannot run.
 """
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,8 +19,22 @@ from oddframe.media.overlay import clock_text
 
 __all__ = ["rendered"]
 
-_SCRIPTS = ("chart.js", "viewer.js", "page.js")
-_STYLE = "page.css"
+_SHARED = files("oddframe") / "serve" / "static" / "shared"
+"""Palette, charts and formats that the app has, too. They are read, never imported: a report needs
+the files of the package but not the libraries of the server."""
+
+_OWN = files("oddframe.report") / "static"
+
+_STYLES = (_SHARED / "tokens.css", _OWN / "page.css")
+_SCRIPTS = (
+    _SHARED / "format.js",
+    _SHARED / "time_chart.js",
+    _OWN / "charts.js",
+    _OWN / "page.js",
+)
+"""In the order of their imports: together they become one module, in which names are unique."""
+
+_IMPORT = re.compile(r'^import \{[^}]*\}\s+from "\.[^"]+";\n', re.MULTILINE)
 
 
 def rendered(template: str, **facts: Any) -> str:
@@ -28,10 +44,10 @@ def rendered(template: str, **facts: Any) -> str:
         template: The template's file name.
         facts: What it shows; all text in it is escaped.
     """
-    style, script = _static(_STYLE), "".join(map(_static, _SCRIPTS))
+    style, script = _style(), _script()
     policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; "
+        f"script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
     )
     page = _environment().get_template(template)
     return page.render(facts, style=style, script=script, policy=policy, version=__version__)
@@ -51,8 +67,14 @@ def _environment() -> jinja2.Environment:
 
 
 @cache
-def _static(name: str) -> str:
-    return (files("oddframe.report") / "static" / name).read_text(encoding="utf-8")
+def _style() -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in _STYLES)
+
+
+@cache
+def _script() -> str:
+    """The modules as one, without their imports of each other: in a page there are no files."""
+    return _IMPORT.sub("", "".join(path.read_text(encoding="utf-8") for path in _SCRIPTS))
 
 
 def _hash(text: str) -> str:
@@ -60,7 +82,7 @@ def _hash(text: str) -> str:
 
 
 def rarity(surprise: float) -> str:
-    """How rare something is among normal frames, from -log10 of the share of them that reach as far."""
+    """How rare a value is: "1 in 340", from -log10 of the share of normal frames that reach it."""
     if surprise >= 6:
         return "beyond 1 in a million"
     odds = 10**surprise
@@ -70,7 +92,10 @@ def rarity(surprise: float) -> str:
 
 def plural(count: int, one: str, many: str = "") -> str:
     """A number with its noun."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}" if count else f"no {many or one + 's'}"
+    if count == 1:
+        return f"1 {one}"
+    number = f"{count:,}" if count else "no"
+    return f"{number} {many or one + 's'}"
 
 
 def length_text(seconds: float) -> str:

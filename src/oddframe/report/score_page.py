@@ -152,13 +152,13 @@ def _pair(found: "NormalExample", viewing: Viewing, event: Event, typical: float
     here, there = (
         _cut(picture, place, side) for picture, place in ((viewing.picture, found.here), (normal, found.place))
     )
-    usual = "" if np.isnan(typical) else f"; between normal places {typical:.2g} is usual"
+    usual = "" if np.isnan(typical) else f" Between normal places, {typical:.2g} is typical."
     return {
         "here": within([here], _CROP_LENGTH, 60)[0],
         "there": within([there], _CROP_LENGTH, 60)[0],
         "source": found.source,
         "time_s": found.time_s,
-        "sentence": f"Their codes lie {found.distance:.2f} apart, of at most 2{usual}.",
+        "sentence": f"Distance between their codes: {found.distance:.2f} (at most 2).{usual}",
     }
 
 
@@ -185,7 +185,7 @@ def _chart(results: Results, truth: Spans, gap_s: float) -> dict[str, Any]:
         "from": 0,
         "to": results.duration_s,
         "threshold": 0.5,
-        "hint": "Point at the curve to read it.",
+        "hint": "Point at the curve to read its values.",
         "events": [
             {
                 "n": number,

@@ -84,7 +84,7 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
         cache, seen = clips.cache, look(network, clips)
         odd = _odd(used, cache, TorchScorer(network, pick_device(device), 1), bundle)
     if used is None:
-        notices.append("Which footage was odd was not kept: the training is of an earlier version.")
+        notices.append("Outliers in the footage are not known: this training was made by an earlier version.")
     losses, scales = _losses(run.entries()), _scales(seen.samples)
     content = rendered(
         "training.html",
@@ -111,7 +111,7 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
 
 def _verdict(settings: Settings, bundle: Bundle, used: Mapping[str, Any] | None) -> str:
     odd = 0 if used is None else len(used["odd"])
-    found = f" {plural(odd, 'stretch', 'stretches')} of the footage {'is' if odd == 1 else 'are'} unlike the rest."
+    found = f" {plural(odd, 'stretch', 'stretches')} of the footage {'is an outlier' if odd == 1 else 'are outliers'}."
     found = "" if used is None else found.replace(" no ", " No ")
     return (
         f"{settings.training.steps:,} steps; the threshold is for {bundle.calibration.budget} false alarms, set on "
@@ -127,7 +127,7 @@ def _tiles(settings: Settings, bundle: Bundle, cache: FrameCache | None) -> list
         tiles.append(("Footage", length_text(len(cache) / cache.rate_fps), plural(sources, "recording")))
     between = f"{calibration.threshold_low:.3g} to {calibration.threshold_high:.3g}"
     tiles.append(("Threshold", f"{calibration.threshold:.3g}", f"raw score, 95 %: {between}"))
-    tiles.append(("False alarms", calibration.budget, "agreed to"))
+    tiles.append(("False alarms", calibration.budget, "allowed"))
     size = f"{bundle.network.parameters / 1e6:.2f} M"
     tiles.append(("Network", size, f"parameters; {network.width} x {network.height}, {network.colour}"))
     return tiles
@@ -256,7 +256,7 @@ def _settings(settings: Settings, facts: Mapping[str, Any], bundle: Bundle) -> l
         ("Channels", f"{network.channels}, decoders {network.decoder_channels or network.channels}"),
         ("Clusters", str(network.clusters)),
         ("Fusion", network.fusion),
-        ("Steps", f"{training.pretrain_steps:,} before there are centres, {training.joint_steps:,} after"),
+        ("Steps", f"{training.pretrain_steps:,} before clustering, {training.joint_steps:,} with it"),
         ("Learning rate", f"{training.learning_rate:g}, {training.schedule}"),
         ("Seed", str(training.seed)),
         ("Trained with", f"Oddframe {facts.get('oddframe', 'of an unknown version')}"),

@@ -40,7 +40,7 @@ def tiles(results: Results) -> list[tuple[str, str, str]]:
     ]
     if results.facts is not None:
         calibration = results.facts.calibration
-        found.append(("False alarms agreed to", str(calibration["budget"]), "on normal footage"))
+        found.append(("Allowed false alarms", str(calibration["budget"]), "on normal footage"))
     if results.faults:
         found.append(("Camera", plural(len(results.faults), "fault"), results.faults[0].reason))
     return found
@@ -59,7 +59,7 @@ def settings(results: Results) -> list[tuple[str, str]]:
     """What the results came about with, as names and values."""
     facts = results.facts
     if facts is None:
-        return [("Kept with the results", "nothing: they are of an earlier version")]
+        return [("Settings", "not saved: these results were written by an earlier version")]
     found: Mapping[str, Any] = facts.calibration
     rules, budget = found["rules"], Budget.parse(found["budget"])
     origin = "the training's own clips (too low)" if found["in_sample"] else "held-out normal footage"

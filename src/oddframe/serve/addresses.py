@@ -26,17 +26,21 @@ def checked_source(text: str, data: Path, media: Sequence[Path]) -> str:
     text = text.strip()
     if "${" in text:
         # Somebody could have our environment's secrets sent to a server of his own.
-        raise SettingsError("a source must not name variables of the server; write ${...} into cameras.toml by hand")
+        raise SettingsError("an address must not contain ${...} here; variables are for cameras.toml only")
     if "://" in text:
         if text.partition("://")[0].lower() not in _SCHEMES:
-            raise SettingsError(f"a source must begin with {', '.join(f'{one}://' for one in _SCHEMES)}, or be a file")
+            schemes = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
+            raise SettingsError(f"an address must begin with {schemes}, or be the path of a file")
         return text
     if _DEVICE.fullmatch(text):
         return text
     folders = [data.resolve(), *(folder.resolve() for folder in media)]
     path = (data / text).resolve()
     if not any(path.is_relative_to(folder) for folder in folders):
-        raise SettingsError("a file must lie in the data folder or in a folder given with --media")
+        raise SettingsError("the file must lie in the data folder or in a folder given with --media")
     if not path.exists():
-        raise SettingsError("a source must be an address or a file that exists, but there is no such file")
+        raise SettingsError(
+            "an address must begin with rtsp:// or http(s)://, or be the path of a file on the "
+            "server, but there is no such file"
+        )
     return path.relative_to(folders[0]).as_posix() if path.is_relative_to(folders[0]) else str(path)

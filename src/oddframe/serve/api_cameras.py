@@ -41,7 +41,7 @@ def cameras(site: Here) -> CameraList:
 def add(site: Here, given: CameraAdded) -> CameraRecord:
     """Add a camera; it is watched at once."""
     if site.supervisor.camera(given.name) is not None:
-        raise HTTPException(409, f"a camera must have a name of its own, but there is one called {given.name!r}")
+        raise HTTPException(409, f"each camera must have its own name, but {given.name!r} is taken; choose another")
     values: dict[str, Any] = {"name": given.name, **_settings(site, given)}
     site.supervisor.edit(lambda book, accept: book.add(values, accept))
     site.hub.publish("changed", {"what": "cameras", "camera": given.name})

@@ -62,7 +62,7 @@ def review(site: Here, row: Row, given: ReviewGiven) -> EventRecord:
     said = Review(given.verdict, given.note, now_us()) if given.verdict or given.note else None
     stored = site.store.do(lambda connection: write_review(connection, row, said))
     if stored is None:
-        raise HTTPException(404, "there is no such event; it may have been too old to be kept")
+        raise HTTPException(404, "there is no such event; old events are deleted after some time")
     record = event_record(stored, site.supervisor.plan.settings.clip_before_s)
     site.hub.publish("changed", {"what": "review", "camera": record.camera, "row": row})
     return record
@@ -85,5 +85,5 @@ def _file(site: Site, path: str | None, kind: str) -> FileResponse:
     folder = (site.store.folder / "events").resolve()
     found = None if path is None else (site.store.folder / Path(path)).resolve()
     if found is None or not found.is_relative_to(folder) or not found.is_file():
-        raise HTTPException(404, "there is no such file; it is not written yet, or was not kept")
+        raise HTTPException(404, "there is no such file; it is not written yet, or was deleted")
     return FileResponse(found, media_type=kind, headers={"cache-control": "private, max-age=60"})

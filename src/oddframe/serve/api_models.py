@@ -79,7 +79,7 @@ def report(site: Here, model: Annotated[str, Query(max_length=500)]) -> FileResp
         raise HTTPException(404, str(error)) from error
     path = _report_of(chosen.folder)
     if path is None:
-        raise HTTPException(404, "this model has no report")
+        raise HTTPException(404, "this model has no training report")
     return FileResponse(path, media_type="text/html", headers={"content-security-policy": _REPORT_POLICY})
 
 

@@ -43,10 +43,12 @@ def login(site: Here, request: Request, given: SignIn) -> Response:
     except TooManyAttempts as error:
         wait_s = int(error.wait_s) + 1
         raise HTTPException(
-            429, f"there were too many wrong tokens from this address; wait {wait_s} s", {"Retry-After": str(wait_s)}
+            429,
+            f"there were too many wrong tokens from this address; try again in {wait_s} s",
+            {"Retry-After": str(wait_s)},
         ) from error
     if session is None:
-        raise HTTPException(401, "the token must be the one that the server was given, but it is another one")
+        raise HTTPException(401, "wrong token")
     answer = Response(status_code=204)
     secure = request.url.scheme == "https"
     answer.set_cookie(
@@ -70,7 +72,7 @@ async def stream(site: Here) -> EventStream:
     """Server-sent events: `status` once a second, `event` for every phase of an event, `changed`."""
     listener = site.hub.listen()
     if listener is None:
-        raise HTTPException(503, "too many browsers listen; close some")
+        raise HTTPException(503, "too many browser windows are connected; close some of them")
     return EventStream(site.hub, listener)
 
 

@@ -89,8 +89,8 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 
 async def _unwritten(_request: Request, error: Exception) -> Response:
-    said = getattr(error, "orig", None) or "the database takes nothing"
-    return JSONResponse({"detail": f"it could not be written: {said}"}, 507)
+    said = getattr(error, "orig", None) or "the database does not accept changes"
+    return JSONResponse({"detail": f"the change could not be saved: {said}"}, 507)
 
 
 async def _unfit(_request: Request, error: Exception) -> Response:

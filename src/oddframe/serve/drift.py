@@ -61,7 +61,7 @@ def drift_sentence(days: list[Day]) -> str:
     two where that leaves the least unevenness in both parts, with two days behind, unless there are only two.
     """
     if len(days) < 2:
-        return "There are not enough days yet to see whether scores change."
+        return "There are not enough days yet to see drift."
     levels = np.log([max(day.median * day.p95, 1e-12) for day in days]) / 2
     least_behind = 2 if len(days) > 2 else 1
     place = min(
@@ -70,16 +70,16 @@ def drift_sentence(days: list[Day]) -> str:
     )
     step = float(np.median(levels[place:]) - np.median(levels[:place]))
     if abs(step) < np.log(_RATIO):
-        return "Scores are as they were."
+        return "Scores have not changed."
     since = _called(days[place].day, days[-1].day)
     if step > 0:
         return (
-            f"Scores have risen since {since}: the scene or the camera has changed. Look at the camera; if it is as it "
-            "should be, retrain with footage from then on."
+            f"Scores have risen since {since}: the scene or the camera has changed. "
+            "Check the camera. If it is as it should be, train a new model with newer footage."
         )
     return (
-        f"Scores have fallen since {since}: less happens, or the camera sees less. Look at the camera; if it is as it "
-        "should be, recalibrate."
+        f"Scores have fallen since {since}: there is less activity, or the camera sees less. "
+        "Check the camera. If it is as it should be, recalibrate it."
     )
 
 

@@ -70,12 +70,12 @@ class Guard:
         """Why a request is wrong whoever sent it."""
         host = headers.get(b"host", "")
         if not self._is_known(host):
-            return 400, "the host of the address must be one that this server was told of: see --allow-host", 0.0
+            return 400, "this server is not known by this host name; add it with --allow-host", 0.0
         if scope["method"] not in _SAFE and not _same_origin(headers, host):
-            return 403, "a change must come from this server's own pages, but this one came from elsewhere", 0.0
+            return 403, "changes must come from this server's own pages, not from another site", 0.0
         length = headers.get(b"content-length", "0")
         if not length.isdigit() or len(length) > 12 or int(length) > MOST_BYTES:
-            return 413, f"a body must have at most {MOST_BYTES} bytes", 0.0
+            return 413, f"a request body must have at most {MOST_BYTES} bytes", 0.0
         return None
 
     def _is_known(self, host: str) -> bool:
@@ -108,13 +108,15 @@ class Guard:
             try:
                 right = await asyncio.to_thread(self._access.check, token.strip(), address)
             except TooManyAttempts as error:
-                return 429, "there were too many wrong tokens from this address; wait", error.wait_s
+                text = "there were too many wrong tokens from this address; try again later"
+                return 429, text, error.wait_s
             if right:
                 scope["signed_in"] = True
                 return None
         if not guarded:
             return None
-        return 401, "this needs a token: sign in, or send it as Authorization: Bearer", 0.0
+        text = "a token is needed: sign in, or send the header Authorization: Bearer TOKEN"
+        return 401, text, 0.0
 
 
 class _Limited:
@@ -132,7 +134,7 @@ class _Limited:
             if self._bytes > MOST_BYTES and not self._over:
                 self._over = True
                 if not self._begun:
-                    await _answer(self._send, 413, f"a body must have at most {MOST_BYTES} bytes", 0.0)
+                    await _answer(self._send, 413, f"a request body must have at most {MOST_BYTES} bytes", 0.0)
             if self._over:
                 return {"type": "http.disconnect"}
         return message

@@ -68,8 +68,9 @@ class ModelShelf:
             if name in (model.name, str(model.folder)):
                 return model
         raise InputError(
-            f"model must be one of {', '.join(model.name for model in models) or 'none that there are'}, got {name!r}; "
-            "put its run folder or bundle into the folder models beside cameras.toml"
+            f"model must be one of those on the server "
+            f"({', '.join(model.name for model in models) or 'there is none yet'}), got {name!r}; "
+            "to add one, put its run folder or bundle into the folder models beside cameras.toml"
         )
 
     def name_of(self, model: str) -> str:

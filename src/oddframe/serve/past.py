@@ -76,8 +76,8 @@ def propose(site: Site, camera: Camera, budget: Budget) -> Proposal:
     bundle, now = site.supervisor.model(camera).bundle, now_us()
     if bundle.normal is None:
         raise InputError(
-            f"the model of camera {camera.name!r} must keep its scores of normal footage, but keeps none; calibrate it "
-            "with footage once: oddframe calibrate MODEL NORMAL"
+            f"the model of camera {camera.name!r} must contain scores of normal footage, but has none; "
+            "calibrate it once: oddframe calibrate MODEL NORMAL"
         )
     site.store.flush(2.0)
     start_us = now - round(min(24.0, max(1.0, LEARNT_ALARMS / budget.per_hour)) * 3.6e9)
@@ -108,11 +108,12 @@ def preview_recalibration(site: Site, camera: Camera) -> RecalibrationPreview:
     if lost:
         notices.insert(
             0,
-            f"{lost} of the alarms that would vanish {'was' if lost == 1 else 'were'} marked important: a threshold "
-            "cannot tell them from what was marked normal; an ignored zone or a training with this footage can",
+            f"{lost} of the alarms that would disappear {'was' if lost == 1 else 'were'} marked as important. "
+            "A threshold cannot tell them from the events marked as normal; "
+            "an ignored zone or a training with this footage can",
         )
     if not proposal.feedback:
-        notices.insert(0, "no event of this camera and model is marked normal yet")
+        notices.insert(0, "you have not marked any event of this camera and model as normal yet")
     before_s = site.supervisor.plan.settings.clip_before_s
     return RecalibrationPreview(
         threshold_before=before.threshold,
@@ -136,8 +137,8 @@ def preview_budget(site: Site, camera: Camera, budget: Budget) -> BudgetPreview:
         then = calibrate(bundle.normal, budget, bundle.calibration.rules)
     else:
         raise InputError(
-            f"the model of camera {camera.name!r} must keep its scores of normal footage, but keeps none; calibrate it "
-            "with footage once: oddframe calibrate MODEL NORMAL"
+            f"the model of camera {camera.name!r} must contain scores of normal footage, but has none; "
+            "calibrate it once: oddframe calibrate MODEL NORMAL"
         )
     site.store.flush(2.0)
     seen = seen_of(site, camera, now - DAY_US, now)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from oddframe.core.alerts import plain_name
 from oddframe.core.budget import Budget
 from oddframe.core.calibration import Calibration
@@ -37,7 +39,7 @@ def change_camera(site: Site, name: str, values: Mapping[str, Any]) -> None:
     before = _remembered(site, name)
     text = what = ""
     if "model" in values and values["model"] != model_name(site, camera):
-        what, text = "model", f"model {model_name(site, camera)} gave way to {values['model']}"
+        what, text = "model", f"Model: {model_name(site, camera)} → {values['model']}"
         values["calibration"] = None
     elif "false_alarms" in values and values["false_alarms"] != camera.false_alarms:
         was = threshold_now(site, camera).budget
@@ -46,7 +48,8 @@ def change_camera(site: Site, name: str, values: Mapping[str, Any]) -> None:
             values["calibration"] = _write(site, camera, proposal.calibration)
         elif camera.calibration is not None:
             values["calibration"] = None
-        what, text = "budget", f"budget {was} gave way to {values['false_alarms'] or 'that of the model'}"
+        new = values["false_alarms"] or "model default"
+        what, text = "budget", f"Allowed false alarms: {was} → {new}"
     site.supervisor.edit(lambda book, accept: book.change(name, values, accept))
     if what:
         site.store.do(lambda connection: write_revision(connection, name, now_us(), what, text, before))
@@ -64,8 +67,8 @@ def recalibrate(site: Site, name: str) -> int:
     path = _write(site, camera, proposal.calibration)
     site.supervisor.edit(lambda book, accept: book.change(name, {"calibration": path}, accept))
     text = (
-        f"threshold {was.threshold:.3g} became {proposal.calibration.threshold:.3g}, "
-        f"with {proposal.feedback} {'event' if proposal.feedback == 1 else 'events'} marked normal"
+        f"Threshold: {_raw_text(was.threshold)} → {_raw_text(proposal.calibration.threshold)}, "
+        f"from {proposal.feedback} {'event' if proposal.feedback == 1 else 'events'} marked as normal"
     )
     number = site.store.do(lambda connection: write_revision(connection, name, now_us(), "recalibrated", text, before))
     site.hub.publish("changed", {"what": "calibration", "camera": name})
@@ -82,7 +85,7 @@ def roll_back(site: Site, name: str) -> int:
     site.camera(name)
     newest = next((one for one in revisions_of(site, name) if not one.undone), None)
     if newest is None:
-        raise InputError(f"camera {name!r} must have been changed before a change can be taken back, but was not")
+        raise InputError(f"camera {name!r} must have a change to roll back, but it has none")
     site.supervisor.edit(lambda book, accept: book.change(name, newest.before, accept))
     site.store.do(lambda connection: undo(connection, newest.number, now_us()))
     site.hub.publish("changed", {"what": "calibration", "camera": name})
@@ -92,6 +95,11 @@ def roll_back(site: Site, name: str) -> int:
 def revisions_of(site: Site, name: str) -> list[Revision]:
     """Changes to a camera, the newest first."""
     return site.store.reader.ask(lambda connection: read_revisions(connection, name))
+
+
+def _raw_text(score: float) -> str:
+    """Three digits of a raw score, without an exponent, as `formatRawScore` writes it in the app."""
+    return np.format_float_positional(float(f"{score:.3g}"), trim="-")
 
 
 def _remembered(site: Site, name: str) -> dict[str, Any]:

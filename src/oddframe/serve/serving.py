@@ -64,7 +64,7 @@ class ServeSettings:
     def __post_init__(self) -> None:
         for folder in self.media:
             if not folder.is_dir():
-                raise SettingsError(f"--media must be a folder, but {folder} is none")
+                raise SettingsError(f"--media must be a folder, but {folder} is not")
 
 
 def serve(settings: ServeSettings, on_start: Callable[[str], None] = lambda url: None) -> None:
@@ -96,7 +96,8 @@ def _serve(settings: ServeSettings, data: Path, on_start: Callable[[str], None])
     token_hash = settings.token_hash or read_hash(data / ACCESS_FILE)
     if token_hash is None and not is_local(settings.host):
         raise SettingsError(
-            f"beyond this machine the web app needs a token, but --host is {settings.host} and there is none; "
+            "the web app must have a token when other machines can reach it, but --host is "
+            f"{settings.host} and there is none; "
             f"make one: oddframe serve --data {settings.data} --make-token"
         )
     listening = _listen(settings.host, settings.port)

@@ -55,7 +55,7 @@ class Site:
         """
         camera = self.supervisor.camera(name)
         if camera is None:
-            raise HTTPException(404, "there is no camera of this name")
+            raise HTTPException(404, "there is no camera with this name")
         return camera
 
     def event(self, row: int) -> StoredEvent:
@@ -66,7 +66,7 @@ class Site:
         """
         found = self.store.reader.events(row=row, limit=1)
         if not found:
-            raise HTTPException(404, "there is no such event; it may have been too old to be kept")
+            raise HTTPException(404, "there is no such event; old events are deleted after some time")
         return found[0]
 
 

@@ -40,14 +40,15 @@ def try_source(source: str, folder: Path) -> SourceTested:
         folder: Where relative paths begin.
     """
     if not _trying.acquire(timeout=1.0):
-        return SourceTested(ok=False, error="too many addresses are tried at the same time; try again in a moment")
+        text = "too many addresses are being tested at once; try again in a moment"
+        return SourceTested(ok=False, error=text)
     try:
         address = stream_address(source if "://" in source else _path(source, folder), variables={})
         if address.kind == "file":
             opened = open_source(address.secret, _IMAGE_RATE_FPS)
             rate_fps: float | None
             frame, rate_fps = next(iter(opened.frames(_WANTED)), None), opened.rate_fps
-            error = None if frame else "the file holds no picture"
+            error = None if frame else "the file contains no pictures"
         else:
             frame, rate_fps, error = _first(address)
     except OddframeError as failure:
@@ -55,7 +56,7 @@ def try_source(source: str, folder: Path) -> SourceTested:
     finally:
         _trying.release()
     if frame is None or frame.picture is None:
-        return SourceTested(ok=False, error=error or f"there was no picture within {MOST_S:.0f} s")
+        return SourceTested(ok=False, error=error or f"no picture came within {MOST_S:.0f} s")
     return SourceTested(ok=True, size=frame.source_size, rate_fps=rate_fps, picture=_as_text(frame))
 
 

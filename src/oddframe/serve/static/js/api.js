@@ -1,28 +1,34 @@
-// Talking to the server. What it refuses is an error with the server's own sentence.
+// Requests to the server. What it refuses becomes an error with the server's own sentence.
+
+import { capitalize } from "../shared/format.js";
 
 export const ROOT = new URL("api/v1/", document.baseURI);
 
-export class ApiError extends Error {
+// `status` is the HTTP status, or 0 where no answer came at all.
+class ApiError extends Error {
   constructor(status, message) {
-    super(message.charAt(0).toUpperCase() + message.slice(1));
+    super(capitalize(message));
     this.status = status;
   }
 }
 
-// FastAPI tells what it finds wrong in a body as a list.
-function sentence(told, status) {
-  const detail = told?.detail;
+// The sentence in an answer that refuses. FastAPI sends a list for a body that does not fit.
+function refusalText(answer, status) {
+  const detail = answer?.detail;
   if (typeof detail === "string") return detail;
-  if (Array.isArray(detail)) return detail.map((one) => `${(one.loc ?? []).slice(1).join(" ")}: ${one.msg}`).join("; ");
-  return `The server answered with ${status}.`;
+  if (Array.isArray(detail)) {
+    return detail.map(({ loc, msg }) => `${(loc ?? []).slice(1).join(" ")}: ${msg}`).join("; ");
+  }
+  return `The server answered with status ${status}.`;
 }
 
-export async function answer(path, { method = "GET", body, signal } = {}) {
+export async function fetchResponse(path, { method = "GET", body, signal } = {}) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
   let response;
   try {
     response = await fetch(new URL(path, ROOT), {
-      method, signal, headers, credentials: "same-origin", cache: method === "GET" ? "no-cache" : undefined,
+      method, signal, headers, credentials: "same-origin",
+      cache: method === "GET" ? "no-cache" : undefined,
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
@@ -30,30 +36,33 @@ export async function answer(path, { method = "GET", body, signal } = {}) {
     throw new ApiError(0, "The server does not answer. Is `oddframe serve` still running?");
   }
   if (response.ok) return response;
-  let told = null;
-  try { told = await response.json(); } catch { /* not JSON: only the number is known */ }
+  let answer = null;
+  try { answer = await response.json(); } catch { /* Not JSON: only the status is known. */ }
   if (response.status === 401 && path !== "login") document.dispatchEvent(new Event("signed-out"));
-  throw new ApiError(response.status, sentence(told, response.status));
+  throw new ApiError(response.status, refusalText(answer, response.status));
 }
 
-export async function ask(path, options) {
-  const response = await answer(path, options);
+// The answer's JSON, or null where the answer has no content.
+export async function fetchJson(path, options) {
+  const response = await fetchResponse(path, options);
   return response.status === 204 ? null : response.json();
 }
 
-// camera("north door", "scores", {from_us: 0}) -> "cameras/north%20door/scores?from_us=0"
-export function camera(name, what = "", query = {}) {
-  return `cameras/${encodeURIComponent(name)}${what && `/${what}`}${search(query)}`;
+// cameraPath("north door", "scores", {from_us: 0}) -> "cameras/north%20door/scores?from_us=0"
+export function cameraPath(name, part = "", query = {}) {
+  return `cameras/${encodeURIComponent(name)}${part && `/${part}`}${queryString(query)}`;
 }
 
-export function search(query) {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return given.length ? `?${new URLSearchParams(given)}` : "";
+// "?a=1&b=2" of the values that are set, or "" where none is.
+export function queryString(query) {
+  const set = Object.entries(query)
+    .filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return set.length ? `?${new URLSearchParams(set)}` : "";
 }
 
-// Addresses in answers may be absolute paths or relative to the API; none may lead elsewhere.
-export function address(url) {
+// Addresses in answers may be absolute paths or relative to the API; none may lead to another site.
+export function safeUrl(url) {
   if (!url) return null;
-  const whole = new URL(url, ROOT);
-  return whole.origin === ROOT.origin || whole.protocol === "data:" ? whole.href : null;
+  const resolved = new URL(url, ROOT);
+  return resolved.origin === ROOT.origin || resolved.protocol === "data:" ? resolved.href : null;
 }

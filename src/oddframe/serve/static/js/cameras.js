@@ -1,73 +1,236 @@
-// The grid of cameras, and where the pages of single ones are found.
+// The grid of cameras, the form that adds or changes one, and the way to the page of each.
 
-import { ask } from "./api.js";
-import { h } from "./dom.js";
-import { eventRow } from "./event_row.js";
+import { dayAndTime, formatBudget, formatScore } from "../shared/format.js";
+import { cameraPath, fetchJson, safeUrl } from "./api.js";
+import { cameraPage, frameRate, LivePicture, stateTags, troubleText } from "./camera_page.js";
+import { sparkline } from "./charts.js";
+import { busy, field, h, setText } from "./dom.js";
+import { eventRow, reasonTitle } from "./event_panel.js";
 import { icon } from "./icons.js";
-import { cameraForm } from "./camera_form.js";
-import { cameraPage } from "./camera_page.js";
-import { cameraTile } from "./camera_tile.js";
-import { recalibratePage } from "./recalibrate.js";
-import { go } from "./router.js";
-import { on, store } from "./store.js";
+import { showNotice } from "./notices.js";
+import { link, navigate } from "./router.js";
+import { loadCameras, store, subscribe } from "./store.js";
+import { budgetField, recalibratePage } from "./thresholds.js";
 
 const LATEST = 12;
 
-export async function show(place, at, signal) {
-  const [, name, what] = at.path;
-  if (name === undefined) return grid(place, at, signal);
-  if (name === "new" && !store.cameras.has("new")) return cameraForm(place, null, signal);
-  if (!store.cameras.has(name)) throw new Error(`There is no camera named “${name}”. It may have been removed.`);
-  if (what === "recalibrate") return recalibratePage(place, name, signal);
-  if (what === "edit") return cameraForm(place, name, signal);
-  return cameraPage(place, name, at, signal);
+export async function show(place, route, signal) {
+  const [, name, page] = route.path;
+  if (name === undefined) return showGrid(place, route, signal);
+  if (name === "new" && !store.cameras.has("new")) return showForm(place, null, signal);
+  if (!store.cameras.has(name)) {
+    throw new Error(`There is no camera with the name “${name}”. It may have been removed.`);
+  }
+  if (page === "recalibrate") return recalibratePage(place, name, signal);
+  if (page === "edit") return showForm(place, name, signal);
+  return cameraPage(place, name, route, signal);
 }
 
-function grid(place, at, signal) {
-  let tiles = [], heat = at.query.heat === "1";
+function showGrid(place, route, signal) {
+  let tiles = [], heat = route.query.heat === "1";
   const cells = h("div", { class: "grid" });
-  const all = h("input", { type: "checkbox", checked: heat });
-  all.addEventListener("change", () => { heat = all.checked; tiles.forEach((one) => one.setHeat(heat)); });
-  const add = h("a", { class: "button main", href: "#/cameras/new" }, icon("plus"), "Add a camera");
-  const tools = h("div", { class: "row" }, h("label", { class: "check" }, all, "Heat maps"), add);
-  place.append(h("div", { class: "head" }, h("h1", {}, "Cameras"), tools), h("div", { class: "spaced" }, cells), latest(signal));
-  let names = null, leave = null;
+  const heatBox = h("input", { type: "checkbox", checked: heat });
+  heatBox.addEventListener("change", () => {
+    heat = heatBox.checked;
+    tiles.forEach((tile) => tile.setHeat(heat));
+  });
+  const tools = h("div", { class: "row" },
+    h("label", { class: "check" }, heatBox, "Heat maps"),
+    h("a", { class: "button main", href: "#/cameras/new" }, icon("plus"), "Add a camera"));
+  place.append(h("div", { class: "head" }, h("h1", {}, "Cameras"), tools),
+    h("div", { class: "spaced" }, cells), latestEvents(signal));
+
+  // Tiles are made anew only when there are other cameras: a new tile loses its picture.
+  let drawnNames = null, tilesAbort = null;
   const draw = () => {
-    const wanted = [...store.cameras.keys()];
-    if (JSON.stringify(wanted) !== names) {
-      names = JSON.stringify(wanted);
-      leave?.abort();
-      leave = new AbortController();
-      tiles = wanted.map((name) => cameraTile(name, leave.signal, heat));
-      cells.replaceChildren(...(tiles.length ? tiles.map((one) => one.element) : [empty()]));
+    const names = [...store.cameras.keys()];
+    if (JSON.stringify(names) !== drawnNames) {
+      drawnNames = JSON.stringify(names);
+      tilesAbort?.abort();
+      tilesAbort = new AbortController();
+      tiles = names.map((name) => cameraTile(name, tilesAbort.signal, heat));
+      const none = tiles.length ? [] : [emptyGrid()];
+      cells.replaceChildren(...tiles.map((tile) => tile.element), ...none);
       cells.classList.toggle("few", tiles.length > 0 && tiles.length < 3);
       tools.hidden = !tiles.length;
     }
-    tiles.forEach((one) => one.update());
+    tiles.forEach((tile) => tile.update());
   };
-  signal.addEventListener("abort", () => leave?.abort(), { once: true });
-  for (const name of ["cameras", "status", "event"]) on(name, draw, signal);
+  signal.addEventListener("abort", () => tilesAbort?.abort(), { once: true });
+  for (const change of ["cameras", "status", "event"]) subscribe(change, draw, signal);
   draw();
 }
 
-// What was seen last, at all cameras.
-function latest(signal) {
+// One camera of the grid: its picture, its score, its state.
+function cameraTile(name, signal, heatOn) {
+  const live = new LivePicture(name, signal, heatOn);
+  const line = sparkline(), tags = stateTags();
+  const score = h("span", { class: "number strong" }), rate = h("span", {});
+  const trouble = h("p", { class: "wrong", hidden: true });
+  const lastEvent = h("p", { class: "small soft last" });
+  const heat = h("button", { type: "button", class: "square on-picture", title: "Heat map",
+    "aria-label": `Heat map of ${name}` }, icon("heat"));
+  const setHeat = (isOn) => {
+    live.heat = isOn;
+    heat.setAttribute("aria-pressed", String(isOn));
+  };
+  heat.addEventListener("click", () => setHeat(!live.heat));
+  setHeat(heatOn);
+  const page = link(["cameras", name]);
+  // The picture is a link for pointers only: keys and screen readers have the name below it.
+  const element = h("article", { class: "card tile", "aria-label": `Camera ${name}` },
+    h("div", { class: "screen" },
+      h("a", { href: page, tabindex: "-1", "aria-hidden": "true" }, live.element),
+      tags.element, heat),
+    h("div", { class: "under" },
+      h("div", { class: "row apart" },
+        h("h2", {}, h("a", { href: page }, name)),
+        h("p", { class: "small soft number" }, "score ", score, " ", rate)),
+      line.element, trouble, lastEvent));
+
+  const update = () => {
+    const camera = store.cameras.get(name);
+    if (!camera) return;
+    tags.update(camera);
+    element.classList.toggle("alarming", Boolean(camera.open_event));
+    setText(score, formatScore(camera.score));
+    score.classList.toggle("high", camera.score > 0.5);
+    setText(rate, frameRate(camera) && `· ${frameRate(camera)}`);
+    const text = troubleText(camera);
+    setText(trouble, text);
+    trouble.hidden = !text;
+    line.update(camera.recent);
+    lastEvent.hidden = Boolean(text);
+    const event = camera.last_event;
+    const budget = formatBudget(camera.budget ?? camera.false_alarms);
+    setText(lastEvent, event ? `${reasonTitle(event)}, ${dayAndTime(event.start_us)}`
+      : `Nothing unusual so far · limit: ${budget}`);
+  };
+  return { element, update, setHeat };
+}
+
+// The latest events of all cameras.
+function latestEvents(signal) {
   const list = h("div", { class: "event-list wide" });
-  const section = h("section", { class: "card spaced", "aria-labelledby": "latest-title", hidden: true },
+  const section = h("section",
+    { class: "card spaced", "aria-labelledby": "latest-title", hidden: true },
     h("div", { class: "row apart pad-head" }, h("h2", { id: "latest-title" }, "Latest events"),
       h("a", { href: "#/events" }, "All events")), list);
   const load = async () => {
-    const { events } = await ask(`events?limit=${LATEST}`, { signal });
+    const { events } = await fetchJson(`events?limit=${LATEST}`, { signal });
     section.hidden = !events.length;
-    list.replaceChildren(...events.map((one) => eventRow(one)));
+    list.replaceChildren(...events.map((event) => eventRow(event)));
   };
-  for (const name of ["event", "changed"]) on(name, () => load().catch(() => {}), signal);
-  load().catch(() => {});
+  const reload = () => load().catch(() => {});
+  for (const change of ["event", "changed"]) subscribe(change, reload, signal);
+  reload();
   return section;
 }
 
-function empty() {
+function emptyGrid() {
+  const add = () => navigate(["cameras", "new"]);
   return h("div", { class: "card empty" }, icon("cameras"), h("h2", {}, "No camera yet"),
-    h("p", {}, "Add the first one: the address of a camera in your network, or a recording to try it with. It is watched as soon as it is added."),
-    h("button", { type: "button", class: "main", onclick: () => go(["cameras", "new"]) }, icon("plus"), "Add a camera"));
+    h("p", {}, "Add your first camera: the address of a camera in your network, or a recording "
+      + "to try Oddframe with. Oddframe starts watching it at once."),
+    h("button", { type: "button", class: "main", onclick: add }, icon("plus"), "Add a camera"));
+}
+
+// The form that adds a camera, or changes the one of this name.
+async function showForm(place, name, signal) {
+  const camera = name === null ? null : store.cameras.get(name);
+  const { models } = await fetchJson("models", { signal });
+  const nameInput = h("input", { type: "text", required: true, maxlength: "64",
+    autocomplete: "off", spellcheck: "false", placeholder: "front door" });
+  const source = h("input", { type: "text", required: camera === null, autocomplete: "off",
+    spellcheck: "false", inputmode: "url", placeholder: "rtsp://user:password@10.0.0.7/stream1" });
+  const model = h("select", { required: true },
+    models.map((known) => h("option", { value: known.name }, known.name)));
+  const health = h("input", { type: "checkbox", checked: camera?.health ?? true });
+  const loop = h("input", { type: "checkbox", checked: camera?.loop ?? true });
+  const loopLabel = h("label", { class: "check" }, loop, "Play the recording again and again");
+  const budget = budgetField(camera?.false_alarms);
+  const showLoop = () => {
+    const isAddress = /^\w+:\/\/|^\d+$/.test(source.value);
+    loopLabel.hidden = source.value ? isAddress : camera?.kind !== "file";
+  };
+  source.addEventListener("input", showLoop);
+  showLoop();
+  if (camera) {
+    nameInput.value = camera.name;
+    nameInput.disabled = true;
+    source.placeholder = `${camera.source} (leave empty to keep it)`;
+    model.value = models.find((known) => known.used_by.includes(name))?.name ?? model.value;
+  }
+
+  const result = h("div", { "aria-live": "polite" });
+  const test = h("button", { type: "button" }, "Test");
+  test.addEventListener("click", busy(test, async () => {
+    if (!source.value) {
+      result.replaceChildren(h("p", { class: "callout warn" }, "Enter an address first."));
+      return;
+    }
+    result.replaceChildren(
+      h("p", { class: "soft" }, "Connecting. This takes up to 12 seconds …"));
+    try {
+      const body = { source: source.value };
+      result.replaceChildren(
+        testResult(await fetchJson("cameras/test", { method: "POST", body, signal })));
+    } catch (error) {
+      result.replaceChildren(h("p", { class: "callout bad" }, error.message));
+    }
+  }));
+
+  const problem = h("p", { class: "callout bad", role: "alert", hidden: true });
+  const save = h("button", { class: "main" }, camera ? "Save" : "Add the camera");
+  const back = camera ? link(["cameras", name]) : "#/cameras";
+  const form = h("form", { class: "card pad stack form" },
+    field("Name", nameInput, "For example: front door."),
+    h("div", { class: "stack tight" },
+      field("Address", source, "rtsp://, http(s):// or the path of a recording on the server. "
+        + "A password in the address is kept secret: it is never shown again."),
+      loopLabel, h("div", {}, test), result),
+    models.length
+      ? field("Model", model, "It knows what is normal. A model trained on footage of this "
+        + "camera gives the best results.")
+      : h("p", { class: "callout warn" },
+        "There is no model yet. Train one: oddframe train FOOTAGE/ -o DIR/models/NAME"),
+    h("div", { class: "field" },
+      h("span", { class: "label" }, "Allowed false alarms"), budget.element),
+    h("label", { class: "check" }, health,
+      "Warn when the camera is covered, frozen, out of focus or moved"),
+    problem,
+    h("div", { class: "row" }, save, h("a", { class: "button quiet", href: back }, "Cancel")));
+  form.addEventListener("submit", busy(save, async () => {
+    problem.hidden = true;
+    const body = { model: model.value, health: health.checked, false_alarms: budget.value() };
+    if (source.value) body.source = source.value;
+    if (!loopLabel.hidden) body.loop = loop.checked;
+    try {
+      const saved = camera
+        ? await fetchJson(cameraPath(name), { method: "PUT", body })
+        : await fetchJson("cameras",
+          { method: "POST", body: { name: nameInput.value.trim(), ...body } });
+      await loadCameras();
+      showNotice(camera ? `Camera ${name} was changed.` : `Camera ${saved.name} was added.`);
+      navigate(["cameras", saved?.name ?? name]);
+    } catch (error) {
+      problem.textContent = error.message;
+      problem.hidden = false;
+    }
+  }));
+  place.append(
+    h("div", { class: "head" }, h("div", { class: "titles" },
+      h("a", { class: "crumb", href: back }, icon("left"), camera ? name : "Cameras"),
+      h("h1", {}, camera ? `Edit ${name}` : "Add a camera"))),
+    h("div", { class: "spaced" }, form));
+}
+
+// What a test of an address gave: its picture, or why there is none.
+function testResult({ ok, error, picture, size, rate_fps: rate }) {
+  if (!ok) return h("p", { class: "callout bad" }, error ?? "The address gave no picture.");
+  const facts = [size && `${size[0]} × ${size[1]}`, rate && `${rate.toFixed(1)} frames/s`];
+  return h("figure", { class: "tested" },
+    picture && h("img", { src: safeUrl(picture), alt: "The picture that the address gave" }),
+    h("figcaption", {}, h("span", { class: "tag good" }, icon("check"), "It works"),
+      ` ${facts.filter(Boolean).join(", ")}`));
 }

@@ -1,24 +1,33 @@
 // The clip of an event, or its picture where there is no clip, with the region that was unusual.
 
-import { address } from "./api.js";
+import { SECOND } from "../shared/format.js";
+import { safeUrl } from "./api.js";
 import { h, s } from "./dom.js";
 import { icon } from "./icons.js";
-import { reason } from "./words.js";
 
-// Without a word from the server a clip begins as long before its event as it does by default.
-const BEFORE_US = 5e6;
+// Where the server does not say when a clip begins, it is this long before its event: the default.
+const BEFORE_US = 5 * SECOND;
 
-export const clipStart = (event) => event.clip_start_us ?? event.start_us - BEFORE_US;
+const clipStart = (event) => event.clip_start_us ?? event.start_us - BEFORE_US;
+
+function regionOutline([x1, y1, x2, y2]) {
+  const edge = (kind) => s("rect", { class: kind, x: 1000 * x1, y: 1000 * y1,
+    width: 1000 * (x2 - x1), height: 1000 * (y2 - y1) });
+  return s("svg", { class: "box", viewBox: "0 0 1000 1000", preserveAspectRatio: "none",
+    "aria-hidden": "true" }, edge("shade"), edge("line"));
+}
 
 export class ClipPlayer {
-  constructor({ ontime } = {}) {
-    this.ontime = ontime;
+  // `onTime(us, video)` is called while the clip plays.
+  constructor({ onTime } = {}) {
+    this.onTime = onTime;
     this.event = null;
     this.element = h("div", { class: "player" });
   }
 
   show(event, { autoplay = false, at_us = null } = {}) {
-    if (this.event?.row === event?.row && this.event?.clip === event?.clip && this.event?.snapshot === event?.snapshot) {
+    const isShown = ["row", "clip", "snapshot"].every((key) => this.event?.[key] === event?.[key]);
+    if (isShown) {
       this.event = event;
       if (at_us !== null) this.seek(at_us);
       return;
@@ -26,38 +35,52 @@ export class ClipPlayer {
     this.stop();
     this.event = event;
     this.video = null;
-    if (!event) { this.element.replaceChildren(); return; }
-    const snapshot = address(event.snapshot), clip = address(event.clip);
-    const box = event.box && s("svg", { class: "box", viewBox: "0 0 1000 1000", preserveAspectRatio: "none", "aria-hidden": "true" },
-      ["shade", "line"].map((kind) => s("rect",
-        { class: kind, x: 1000 * event.box[0], y: 1000 * event.box[1], width: 1000 * (event.box[2] - event.box[0]),
-        height: 1000 * (event.box[3] - event.box[1]) })));
-    if (snapshot) {
-      const image = h("img", { src: snapshot, alt: `${reason(event)}: ${event.camera} at the peak of the event` });
-      image.addEventListener("error", () => image.replaceWith(h("p", { class: "none" }, "The picture is no longer there.")));
-      this.still = h("div", { class: "still" }, image, box);
-    } else this.still = h("div", { class: "still" }, h("p", { class: "none" }, "There is no picture of this event."));
+    if (!event) {
+      this.element.replaceChildren();
+      return;
+    }
+    this.still = h("div", { class: "still" }, ...this.stillParts(event));
     this.element.replaceChildren(this.still);
+    const clip = safeUrl(event.clip);
     if (clip) this.addClip(clip, autoplay, at_us);
-    else this.element.append(h("p", { class: "caption" }, event.end_us ? "No clip was kept." : "The clip comes when the event has ended."));
+    else if (event.end_us) this.addCaption("No clip was saved.");
+    else this.addCaption("The clip is saved when the event ends.");
   }
 
+  stillParts(event) {
+    const missing = (text) => h("p", { class: "none" }, text);
+    const snapshot = safeUrl(event.snapshot);
+    if (!snapshot) return [missing("There is no picture of this event.")];
+    const alt = `${event.camera} at the peak of the event: ${event.reason}`;
+    const image = h("img", { src: snapshot, alt });
+    image.addEventListener("error", () =>
+      image.replaceWith(missing("The picture of this event was deleted.")));
+    return [image, event.box && regionOutline(event.box)];
+  }
+
+  addCaption(text) { this.element.append(h("p", { class: "caption" }, text)); }
+
   addClip(clip, autoplay, at_us) {
-    const video = h("video", { src: clip, preload: "metadata", playsinline: true, controls: true, hidden: true,
-      "aria-label": `Clip of the event at ${this.event.camera}` });
+    const label = `Clip of the event at ${this.event.camera}`;
+    const video = h("video", { src: clip, preload: "metadata", playsinline: true, controls: true,
+      hidden: true, "aria-label": label });
     video.muted = true;
     this.video = video;
-    const start = h("button", { type: "button", class: "start", "aria-label": "Play the clip" }, icon("play"),
-      h("span", {}, "Play the clip"));
-    start.addEventListener("click", () => { this.reveal(); video.play().catch(() => {}); });
+    const start = h("button", { type: "button", class: "start", "aria-label": "Play the clip" },
+      icon("play"), h("span", {}, "Play the clip"));
+    start.addEventListener("click", () => this.play());
     this.start = start;
-    video.addEventListener("timeupdate", () => this.ontime?.(clipStart(this.event) + video.currentTime * 1e6, video));
-    video.addEventListener("error", () => { video.remove(); start.remove(); this.still.hidden = false;
-      this.element.append(h("p", { class: "caption" },
-      "The clip cannot be played: it is no longer there, or not of a kind that this browser knows.")); });
+    video.addEventListener("timeupdate", () => this.onTime?.(this.time_us, video));
+    video.addEventListener("error", () => {
+      video.remove();
+      start.remove();
+      this.still.hidden = false;
+      this.addCaption("The clip cannot be played: it was deleted, or this browser does not "
+        + "support its format.");
+    });
     this.element.append(video, start);
     if (at_us !== null) this.seek(at_us);
-    if (autoplay) { this.reveal(); video.play().catch(() => {}); }
+    if (autoplay) this.play();
   }
 
   // The picture gives way to the clip.
@@ -68,36 +91,54 @@ export class ClipPlayer {
     this.start.remove();
   }
 
-  toggle() {
-    if (!this.video) return;
+  // A browser may refuse to play; then the user can still press the video's own button.
+  play() {
     this.reveal();
-    if (this.video.paused) this.video.play().catch(() => {}); else this.video.pause();
+    this.video.play().catch(() => {});
   }
 
-  // Whether a time lies in the clip.
+  togglePlay() {
+    if (!this.video) return;
+    if (this.video.paused) this.play();
+    else this.video.pause();
+  }
+
+  // Whether a time lies in the clip. Its length is not known before its metadata have come.
   covers(us) {
     if (!this.video) return false;
-    const start = clipStart(this.event), long = Number.isFinite(this.video.duration) ? this.video.duration * 1e6 : null;
-    return us >= start && us <= (long === null ? (this.event.end_us ?? us) + BEFORE_US : start + long);
+    const start_us = clipStart(this.event);
+    const end_us = Number.isFinite(this.video.duration)
+      ? start_us + this.video.duration * SECOND : (this.event.end_us ?? us) + BEFORE_US;
+    return us >= start_us && us <= end_us;
+  }
+
+  setPosition(seconds) {
+    const { video } = this;
+    video.currentTime = Math.max(0, Math.min(video.duration || 0, seconds));
   }
 
   seek(us) {
     if (!this.video) return;
-    const go = () => { this.reveal(); this.video.currentTime = Math.max(0,
-      Math.min(this.video.duration || 0, (us - clipStart(this.event)) / 1e6)); };
-    if (this.video.readyState >= 1) go(); else this.video.addEventListener("loadedmetadata", go, { once: true });
+    const seek = () => {
+      this.reveal();
+      this.setPosition((us - clipStart(this.event)) / SECOND);
+    };
+    const isReady = this.video.readyState >= HTMLMediaElement.HAVE_METADATA;
+    if (isReady) seek();
+    else this.video.addEventListener("loadedmetadata", seek, { once: true });
   }
 
+  // Moves by some seconds; false where there is no clip.
   step(seconds) {
     if (!this.video) return false;
     this.reveal();
     this.video.pause();
-    this.video.currentTime = Math.max(0, Math.min(this.video.duration || 0, this.video.currentTime + seconds));
+    this.setPosition(this.video.currentTime + seconds);
     return true;
   }
 
   // The time of the picture that is shown.
-  place() { return clipStart(this.event) + (this.video?.currentTime ?? 0) * 1e6; }
+  get time_us() { return clipStart(this.event) + (this.video?.currentTime ?? 0) * SECOND; }
 
   stop() { this.video?.pause(); }
 }

@@ -1,140 +1,190 @@
-// The list of events beside the one that is looked at.
+// The list of events beside the event that is looked at.
 
-import { ask, search } from "./api.js";
-import { Around } from "./around.js";
+import { longDay, startOfDay } from "../shared/format.js";
+import { fetchJson, queryString } from "./api.js";
 import { h } from "./dom.js";
-import { EventPanel } from "./event_panel.js";
-import { eventRow } from "./event_row.js";
+import { EventContext, EventPanel, eventRow, toggleVerdict } from "./event_panel.js";
 import { icon } from "./icons.js";
-import { listen } from "./keys.js";
-import { complain } from "./notices.js";
-import { go, link, note, step as goOn } from "./router.js";
-import { on, store } from "./store.js";
-import { judge } from "./verdict.js";
-import { longDay, startOfDay } from "./words.js";
+import { listenToKeys } from "./keys.js";
+import { showError } from "./notices.js";
+import { link, navigate, pushAddress, replaceAddress } from "./router.js";
+import { store, subscribe } from "./store.js";
 
 const PAGE = 50;
+
+// From this width on the list and the event stand side by side, as in views.css.
+const WIDE_PX = 900;
+
 const FILTERS = {
   camera: () => [["", "All cameras"], ...[...store.cameras.keys()].map((name) => [name, name])],
-  reason: () => [["", "Every reason"], ["looks wrong", "Looks wrong"], ["moves wrong", "Moves wrong"],
-    ["unlike any known pattern", "Unlike any known pattern"]],
-  kind: () => [["", "Scene and camera"], ["anomaly", "The scene"], ["health", "The camera itself"]],
-  verdict: () => [["", "Reviewed or not"], ["none", "Not reviewed"], ["important", "Important"], ["unsure", "Unsure"],
-    ["normal", "Normal"]],
+  reason: () => [["", "All reasons"], ["looks wrong", "Looks wrong"],
+    ["moves wrong", "Moves wrong"], ["unlike any known pattern", "Unlike any known pattern"]],
+  kind: () => [["", "Scene and camera events"], ["anomaly", "Scene events"],
+    ["health", "Camera events"]],
+  verdict: () => [["", "All verdicts"], ["none", "Not reviewed"], ["important", "Important"],
+    ["unsure", "Unsure"], ["normal", "Normal"]],
 };
 
-export function filterRow(query, changed, names = Object.keys(FILTERS)) {
-  return h("div", { class: "row filters", role: "group", "aria-label": "Filters" }, names.map((name) => {
-    const select = h("select", { "aria-label": name }, FILTERS[name]().map(([value, text]) => h("option", { value }, text)));
+// A row of select boxes; `onChange` is called with the new query.
+export function filterRow(query, onChange, names = Object.keys(FILTERS)) {
+  const filters = names.map((name) => {
+    const options = FILTERS[name]().map(([value, text]) => h("option", { value }, text));
+    const select = h("select", { "aria-label": name }, options);
     select.value = query[name] ?? "";
-    select.addEventListener("change", () => changed({ ...query, [name]: select.value }));
+    select.addEventListener("change", () => onChange({ ...query, [name]: select.value }));
     return select;
-  }));
+  });
+  return h("div", { class: "row filters", role: "group", "aria-label": "Filters" }, filters);
 }
 
-export async function show(place, at, signal) {
-  const query = Object.fromEntries(Object.entries(at.query).filter(([name]) => name in FILTERS));
-  let events = [], more = false, row = at.path[1] === undefined ? null : Number(at.path[1]);
-  const list = h("div", { class: "event-list" }), older = h("button", { type: "button", class: "older" }, "Show older ones");
-  const beside = h("div", { class: "beside panel-place" });
-  const around = new Around(signal), panel = new EventPanel({ changed: put, ontime: (us) => around.draw(us) });
-  const chosen = () => events.find((one) => one.row === row);
+// Whether an event fits a query of filters.
+export function fitsFilters(event, query) {
+  return Object.entries(query).every(([name, value]) => !value
+    || (name === "verdict" ? event.verdict ?? "none" : event[name]) === value);
+}
 
-  function put(event) {
-    const known = events.findIndex((one) => one.row === event.row);
-    if (known >= 0) events[known] = event;
-    else if (fits(event)) events.unshift(event);
+export async function show(place, route, signal) {
+  const query = Object.fromEntries(
+    Object.entries(route.query).filter(([name]) => name in FILTERS));
+  let events = [], hasMore = false;
+  let row = route.path[1] === undefined ? null : Number(route.path[1]);
+  const list = h("div", { class: "event-list" });
+  const older = h("button", { type: "button", class: "older" }, "Show older events");
+  const side = h("div", { class: "beside panel-place" });
+  const context = new EventContext(signal);
+  const panel = new EventPanel({ onReviewed: update, onTime: (us) => context.moveCursor(us) });
+
+  // Takes over an event that has begun, gone on, ended or been judged.
+  function update(event) {
+    const index = events.findIndex((known) => known.row === event.row);
+    if (index >= 0) events[index] = event;
+    else if (fitsFilters(event, query)) events.unshift(event);
     else return;
     drawList();
     if (event.row === row && panel.event !== event) panel.show(event);
   }
-  const fits = (event) => Object.entries(query).every(([name, value]) => !value
-    || (name === "verdict" ? (event.verdict ?? "none") : event[name]) === value);
 
-  async function load() {
-    const last = events[events.length - 1];
-    const told = await ask(`events${search({ ...query, limit: PAGE, before_us: last?.start_us })}`, { signal });
-    const known = new Set(events.map((one) => one.row));
-    events = [...events, ...told.events.filter((one) => !known.has(one.row))];
-    more = told.more;
+  async function loadMore() {
+    const before_us = events.at(-1)?.start_us;
+    const path = `events${queryString({ ...query, limit: PAGE, before_us })}`;
+    const answer = await fetchJson(path, { signal });
+    const known = new Set(events.map((event) => event.row));
+    events = [...events, ...answer.events.filter((event) => !known.has(event.row))];
+    hasMore = answer.more;
   }
 
+  // The events under the days on which they began.
   function drawList() {
+    const { activeElement } = document;
+    const focusedRow = list.contains(activeElement) ? activeElement.dataset.row : null;
+    const drawn = [];
     let day = null;
-    const focused = list.contains(document.activeElement) ? document.activeElement.dataset.row : null;
-    list.replaceChildren(...events.flatMap((one) => {
-      const its = startOfDay(one.start_us), head = its === day ? [] : [h("h2", { class: "day" }, longDay(one.start_us))];
-      day = its;
-      return [...head, eventRow(one, query, one.row === row)];
-    }));
-    if (!events.length) list.replaceChildren(empty(query));
-    older.hidden = !more;
-    if (focused) list.querySelector(`[data-row="${Number(focused)}"]`)?.focus({ preventScroll: true });
-  }
-
-  async function choose(next, options) {
-    row = next;
-    const event = chosen() ?? (row === null ? null : await ask(`events/${row}`, { signal }));
-    beside.hidden = event === null;
-    place.classList.toggle("one", row !== null);
-    if (event) { panel.show(event, options); around.show(event); }
-    for (const link of list.querySelectorAll(".event-row")) {
-      const is = Number(link.dataset.row) === row;
-      if (is) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
-      if (is) link.scrollIntoView({ block: "nearest" });
+    for (const event of events) {
+      const eventDay = startOfDay(event.start_us);
+      if (eventDay !== day) drawn.push(h("h2", { class: "day" }, longDay(event.start_us)));
+      day = eventDay;
+      drawn.push(eventRow(event, query, event.row === row));
+    }
+    list.replaceChildren(...(drawn.length ? drawn : [emptyList(query)]));
+    older.hidden = !hasMore;
+    if (focusedRow) {
+      list.querySelector(`[data-row="${Number(focusedRow)}"]`)?.focus({ preventScroll: true });
     }
   }
 
-  function step(way) {
-    if (!events.length) return;
-    const now = events.findIndex((one) => one.row === row);
-    const next = events[Math.min(events.length - 1, Math.max(0, now + way))];
-    note(["events", String(next.row)], query);
-    choose(next.row).catch(complain);
+  async function choose(chosenRow, options) {
+    row = chosenRow;
+    let event = events.find((known) => known.row === row) ?? null;
+    if (!event && row !== null) event = await fetchJson(`events/${row}`, { signal });
+    side.hidden = event === null;
+    place.classList.toggle("shows-event", row !== null);
+    if (event) {
+      panel.show(event, options);
+      context.show(event);
+    }
+    for (const rowLink of list.querySelectorAll(".event-row")) {
+      const isCurrent = Number(rowLink.dataset.row) === row;
+      if (isCurrent) rowLink.setAttribute("aria-current", "true");
+      else rowLink.removeAttribute("aria-current");
+      if (isCurrent) rowLink.scrollIntoView({ block: "nearest" });
+    }
   }
-  const give = async (verdict) => {
-    const event = panel.event;
-    if (!event || beside.hidden) return;
-    const now = await judge(event, event.verdict === verdict ? null : verdict);
-    if (now) { panel.show(now); put(now); }
-  };
 
-  older.addEventListener("click", async () => { try { await load(); drawList(); } catch (error) { complain(error); } });
+  function step(direction) {
+    if (!events.length) return;
+    const index = events.findIndex((event) => event.row === row);
+    const next = events[Math.min(events.length - 1, Math.max(0, index + direction))];
+    replaceAddress(["events", String(next.row)], query);
+    choose(next.row).catch(showError);
+  }
+
+  async function giveVerdict(verdict) {
+    if (!panel.event || side.hidden) return;
+    const reviewed = await toggleVerdict(panel.event, verdict);
+    if (!reviewed) return;
+    panel.show(reviewed);
+    update(reviewed);
+  }
+
+  older.addEventListener("click", () => loadMore().then(drawList, showError));
   list.addEventListener("click", (event) => {
-    const link = event.target.closest(".event-row");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const rowLink = event.target.closest(".event-row");
+    // With a key held the browser opens the link in another tab.
+    if (!rowLink || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    goOn(["events", link.dataset.row], query);
-    choose(Number(link.dataset.row)).then(() => { if (innerWidth < 900) scrollTo(0, 0); }, complain);
+    pushAddress(["events", rowLink.dataset.row], query);
+    const showTop = () => { if (innerWidth < WIDE_PX) scrollTo(0, 0); };
+    choose(Number(rowLink.dataset.row)).then(showTop, showError);
   });
-  listen({
-    n: () => step(1), p: () => step(-1), y: () => give("important"), x: () => give("normal"), u: () => give("unsure"),
-    " ": () => panel.player.toggle(), ArrowLeft: () => panel.player.step(-1), ArrowRight: () => panel.player.step(1),
+  listenToKeys({
+    n: () => step(1), p: () => step(-1),
+    y: () => giveVerdict("important"), x: () => giveVerdict("normal"),
+    u: () => giveVerdict("unsure"),
+    " ": () => panel.player.togglePlay(),
+    ArrowLeft: () => panel.player.step(-1), ArrowRight: () => panel.player.step(1),
   }, signal);
   signal.addEventListener("abort", () => panel.player.stop(), { once: true });
-  on("event", put, signal);
-  on("changed", (told) => { if (told.what === "events") { events = []; load().then(drawList, complain); } }, signal);
-  document.addEventListener("reviewed", (event) => put(event.detail), { signal });
+  subscribe("event", update, signal);
+  subscribe("changed", (change) => {
+    if (change.what !== "events") return;
+    events = [];
+    loadMore().then(drawList, showError);
+  }, signal);
+  document.addEventListener("reviewed", (event) => update(event.detail), { signal });
 
-  await load();
+  await loadMore();
   place.classList.add("events-view");
-  const back = h("a", { class: "crumb back", href: link(["events"], query) }, icon("left"), "All events");
-  back.addEventListener("click", (event) => { event.preventDefault(); note(["events"], query); choose(null); });
-  beside.append(back, panel.element, around.element);
-  place.append(h("div", { class: "head" }, h("h1", {}, "Events"), filterRow(query, (next) => go(["events"], next))),
-    h("div", { class: "events-page spaced" }, h("div", { class: "card list-card" }, list, older), beside));
+  const back = h("a", { class: "crumb back", href: link(["events"], query) },
+    icon("left"), "All events");
+  back.addEventListener("click", (event) => {
+    event.preventDefault();
+    replaceAddress(["events"], query);
+    choose(null);
+  });
+  side.append(back, panel.element, context.element);
+  const filters = filterRow(query, (changed) => navigate(["events"], changed));
+  place.append(h("div", { class: "head" }, h("h1", {}, "Events"), filters),
+    h("div", { class: "events-page spaced" },
+      h("div", { class: "card list-card" }, list, older), side));
   drawList();
-  const wide = innerWidth >= 900 && row === null && events.length > 0;
-  await choose(wide ? events[0].row : row);
-  if (wide) place.classList.remove("one");
+  // Where there is room, the newest event stands beside the list; a phone shows the list alone.
+  const showNewest = innerWidth >= WIDE_PX && row === null && events.length > 0;
+  await choose(showNewest ? events[0].row : row);
+  if (showNewest) place.classList.remove("shows-event");
 }
 
-function empty(query) {
-  const filtered = Object.values(query).some(Boolean);
-  return h("div", { class: "empty" }, icon("events"), h("h2", {}, filtered ? "No event fits" : "No events yet"),
-    h("p", {}, filtered ? "None of the events is like that. Take a filter away to see others."
-      : store.cameras.size ? "Nothing unusual was seen. What is will appear here, with its picture, as soon as it begins."
-        : "No camera is watched yet. Add one, and what is unusual there will appear here."),
-    filtered ? h("a", { class: "button", href: "#/events" }, "Show all") : !store.cameras.size
-      && h("a", { class: "button main", href: "#/cameras/new" }, "Add a camera"));
+function emptyList(query) {
+  const page = (title, text, button) =>
+    h("div", { class: "empty" }, icon("events"), h("h2", {}, title), h("p", {}, text), button);
+  if (Object.values(query).some(Boolean)) {
+    return page("No matching events",
+      "No event matches these filters. Remove a filter to see more.",
+      h("a", { class: "button", href: "#/events" }, "Show all events"));
+  }
+  if (!store.cameras.size) {
+    return page("No events yet", "There is no camera yet. Add one to see its unusual events here.",
+      h("a", { class: "button main", href: "#/cameras/new" }, "Add a camera"));
+  }
+  return page("No events yet", "Nothing unusual has been seen so far. An event appears here, "
+    + "with a picture, as soon as it begins.");
 }

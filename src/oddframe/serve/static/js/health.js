@@ -1,90 +1,132 @@
-// Whether everything runs as it should: cameras, drift of what is normal, disk, what alerts wait.
+// Whether everything runs as it should: cameras, disk, drift of the scores, and alerts that wait.
 
-import { ask } from "./api.js";
+import { duration, formatSize, fromDayKey, integer, shortDay } from "../shared/format.js";
+import { fetchJson } from "./api.js";
+import { stateTag } from "./camera_page.js";
 import { h, s } from "./dom.js";
-import { stateTag } from "./camera_state.js";
 import { icon } from "./icons.js";
-import { complain } from "./notices.js";
+import { showError } from "./notices.js";
 import { link } from "./router.js";
 import { store } from "./store.js";
-import { fromDayKey, length, shortDay, size } from "./words.js";
 
-const EVERY_MS = 5000;
+const REFRESH_MS = 5000;
+const MB_PER_GB = 1000;
 
-export async function show(place, at, signal) {
+export async function show(place, route, signal) {
   const body = h("div", { class: "stack spaced" });
   place.append(h("div", { class: "head" }, h("h1", {}, "Health")), body);
-  const load = async () => draw(body, await ask("health", { signal }));
+  const load = async () => {
+    body.replaceChildren(...healthParts(await fetchJson("health", { signal })));
+  };
   await load();
-  const timer = setInterval(() => { if (!document.hidden) load().catch((error) => { if (store.online && !signal.aborted) complain(error);
-    }); }, EVERY_MS);
+  // Without a connection the banner says so already.
+  const onError = (error) => { if (store.online && !signal.aborted) showError(error); };
+  const timer = setInterval(() => { if (!document.hidden) load().catch(onError); }, REFRESH_MS);
   signal.addEventListener("abort", () => clearInterval(timer), { once: true });
 }
 
-function draw(body, told) {
-  const { disk, process, cameras } = told, live = cameras.filter((one) => phaseOf(one) === "live").length;
-  const tile = (name, value, more) => h("div", {}, h("dt", {}, name), h("dd", {}, value, more && h("small", {}, more)));
-  body.replaceChildren(
-    h("dl", { class: "tiles" },
-      tile("Cameras live", `${live} of ${cameras.length}`,
-        live === cameras.length ? (cameras.length ? "all is well" : "none is watched yet") : "see below"),
-      tile("Disk free", size(disk.free_gb), `pictures and clips take ${size(disk.used_by_pictures_gb)}`),
-      tile("Database", size(disk.database_mb / 1000), "events and scores"),
-      tile("Memory", size(process.rss_mb / 1000), `running for ${length(process.uptime_s)}`)),
-    cameras.length ? h("section", { class: "card", "aria-labelledby": "rates" }, h("h2", { class: "pad-head", id: "rates" }, "Cameras"),
-      table(cameras))
-      : h("div", { class: "card empty" }, icon("health"), h("h2", {}, "No camera is watched"), h("p", {}, "Add one to see how it does."),
-        h("a", { class: "button main", href: "#/cameras/new" }, "Add a camera")),
-    cameras.length ? h("section", { class: "stack tight", "aria-labelledby": "drift" },
-      h("div", {}, h("h2", { id: "drift" }, "Is normal still normal?"),
-      h("p", { class: "soft small" }, "The scores of each day, where nothing was unusual: line the median, bar what 95 % stay below, dashes the threshold.")),
-      h("div", { class: "drifts" }, cameras.map(drift))) : "",
-    Object.keys(told.sinks ?? {}).length ? h("section", { class: "card", "aria-labelledby": "sinks" },
-      h("h2", { class: "pad-head", id: "sinks" }, "Where alerts go"), sinks(told.sinks)) : "");
+const phaseOf = (camera) => camera.state?.phase ?? camera.state;
+
+function healthParts({ disk, process, cameras, sinks }) {
+  const parts = [tiles(disk, process, cameras)];
+  if (cameras.length) {
+    parts.push(
+      h("section", { class: "card", "aria-labelledby": "rates" },
+        h("h2", { class: "pad-head", id: "rates" }, "Cameras"), cameraTable(cameras)),
+      h("section", { class: "stack tight", "aria-labelledby": "drift" },
+        h("div", {}, h("h2", { id: "drift" }, "Score drift"),
+          h("p", { class: "soft small" }, "The scores of each day, without events. Line: median. "
+            + "Bar: 95 % of the scores are below its top. Dashed line: threshold.")),
+        h("div", { class: "drifts" }, cameras.map(driftCard))));
+  } else {
+    parts.push(h("div", { class: "card empty" }, icon("health"), h("h2", {}, "No camera yet"),
+      h("p", {}, "Add a camera to see its health."),
+      h("a", { class: "button main", href: "#/cameras/new" }, "Add a camera")));
+  }
+  if (Object.keys(sinks ?? {}).length) {
+    parts.push(h("section", { class: "card", "aria-labelledby": "sinks" },
+      h("h2", { class: "pad-head", id: "sinks" }, "Alert delivery"), sinkTable(sinks)));
+  }
+  return parts;
 }
 
-const phaseOf = (one) => one.state?.phase ?? one.state;
-
-function table(cameras) {
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Cameras" }, h("table", {},
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Camera"), h("th", { scope: "col" }, "State"),
-      ["Frames/s", "Dropped", "Reconnects", "Online, 24 h"].map((word) => h("th", { scope: "col", class: "number" }, word)))),
-    h("tbody", {}, cameras.map((one) => h("tr", {}, h("th", { scope: "row" }, h("a", { href: link(["cameras", one.name]) }, one.name)),
-      h("td", {}, stateTag({ state: { phase: phaseOf(one) } }),
-        one.error && phaseOf(one) !== "live" ? h("p", { class: "small soft" }, one.error) : ""),
-      h("td", { class: "number" }, (one.rate_fps ?? 0).toFixed(1)), h("td", { class: "number" }, (one.dropped ?? 0).toLocaleString("en")),
-      h("td", { class: "number" }, String(one.reconnects ?? 0)),
-      h("td", { class: "number" }, one.online_share_24h === null || one.online_share_24h === undefined ? "–"
-        : `${(100 * one.online_share_24h).toFixed(one.online_share_24h > 0.995 ? 1 : 0)} %`))))));
+function tiles(disk, process, cameras) {
+  const live = cameras.filter((camera) => phaseOf(camera) === "live").length;
+  const tile = (name, value, more) =>
+    h("div", {}, h("dt", {}, name), h("dd", {}, value, h("small", {}, more)));
+  let summary = "see below";
+  if (live === cameras.length) summary = cameras.length ? "all cameras work" : "no camera yet";
+  const pictures = formatSize(disk.used_by_pictures_gb);
+  return h("dl", { class: "tiles" },
+    tile("Cameras live", `${live} of ${cameras.length}`, summary),
+    tile("Free disk space", formatSize(disk.free_gb), `pictures and clips use ${pictures}`),
+    tile("Database", formatSize(disk.database_mb / MB_PER_GB), "events and scores"),
+    tile("Memory", formatSize(process.rss_mb / MB_PER_GB),
+      `running for ${duration(process.uptime_s)}`));
 }
 
-function drift(one) {
-  const { days, sentence } = one.drift ?? { days: [], sentence: "" };
-  return h("article", { class: "card pad stack tight", "aria-label": `Scores of ${one.name} by day` }, h("h3", {}, one.name),
-    days.length > 1 && chart(days), h("p", { class: "small" }, sentence || "There is too little to say yet: drift shows after some days."));
+const numberHead = (text) => h("th", { scope: "col", class: "number" }, text);
+const textHead = (text) => h("th", { scope: "col" }, text);
+const numberCell = (text) => h("td", { class: "number" }, text);
+
+function cameraTable(cameras) {
+  const heads = [textHead("Camera"), textHead("State"),
+    ...["Frames/s", "Dropped", "Reconnects", "Online, 24 h"].map(numberHead)];
+  const label = "Table of cameras";
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    h("table", {}, h("thead", {}, h("tr", {}, heads)),
+      h("tbody", {}, cameras.map(cameraTableRow))));
 }
 
-const day = (one) => shortDay(fromDayKey(one.day) ?? Date.parse(one.day) * 1000);
+function cameraTableRow(camera) {
+  const phase = phaseOf(camera), share = camera.online_share_24h ?? null;
+  // 100 % must not be said of a camera that was away for some minutes.
+  const online = share === null ? "–" : `${(100 * share).toFixed(share > 0.995 ? 1 : 0)} %`;
+  const showsError = camera.error && phase !== "live";
+  return h("tr", {},
+    h("th", { scope: "row" }, h("a", { href: link(["cameras", camera.name]) }, camera.name)),
+    h("td", {}, stateTag(phase), showsError && h("p", { class: "small soft" }, camera.error)),
+    numberCell((camera.rate_fps ?? 0).toFixed(1)),
+    numberCell(integer(camera.dropped ?? 0)),
+    numberCell(String(camera.reconnects ?? 0)),
+    numberCell(online));
+}
+
+function driftCard(camera) {
+  const { days, sentence } = camera.drift ?? { days: [], sentence: "" };
+  return h("article",
+    { class: "card pad stack tight", "aria-label": `Scores of ${camera.name} by day` },
+    h("h3", {}, camera.name), days.length > 1 && driftChart(days),
+    h("p", { class: "small" },
+      sentence || "There is too little data yet. Drift can be seen after some days."));
+}
+
+const dayText = ({ day }) => shortDay(fromDayKey(day) ?? Date.parse(day) * 1000);
 
 // Median and 95th percentile of each day's scores.
-function chart(days) {
-  const wide = 300, high = 90, step = wide / days.length, most = Math.max(0.55, ...days.map((one) => one.p95));
-  const y = (value) => high * (1 - value / most);
+function driftChart(days) {
+  const width = 300, height = 90, step = width / days.length;
+  const highest = Math.max(0.55, ...days.map((day) => day.p95));
+  const y = (score) => height * (1 - score / highest);
+  const bars = days.map(({ p95 }, index) => s("rect", { class: "p95", rx: 1,
+    x: (index + 0.2) * step, width: 0.6 * step, y: y(p95), height: height - y(p95) }));
+  const medians = days.map(({ median }, index) =>
+    s("path", { class: "median", d: `M${(index + 0.1) * step} ${y(median)}h${0.8 * step}` }));
   return h("figure", { class: "drift" },
-    s("svg", { viewBox: `0 0 ${wide} ${high}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-      days.map((one, number) => s("rect", { class: "p95", x: number * step + step * 0.2, width: step * 0.6, y: y(one.p95),
-        height: high - y(one.p95), rx: 1 })),
-      days.map((one, number) => s("path", { class: "median", d: `M${number * step + step * 0.1} ${y(one.median)}h${step * 0.8}` })),
-      s("path", { class: "s-limit", d: `M0 ${y(0.5)}H${wide}` })),
-    h("figcaption", { class: "small soft row apart number" }, h("span", {}, day(days[0])), h("span", {}, day(days[days.length - 1]))));
+    s("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none",
+      "aria-hidden": "true" },
+      bars, medians, s("path", { class: "s-limit", d: `M0 ${y(0.5)}H${width}` })),
+    h("figcaption", { class: "small soft row apart number" },
+      h("span", {}, dayText(days[0])), h("span", {}, dayText(days.at(-1)))));
 }
 
-function sinks(all) {
+function sinkTable(sinks) {
+  const state = ({ error }) => (error
+    ? [h("span", { class: "tag warn" }, icon("stalled"), "problem"), " ", error]
+    : h("span", { class: "tag good" }, icon("check"), "works"));
   return h("div", { class: "scroll" }, h("table", {},
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Sink"), h("th", { scope: "col", class: "number" }, "Waiting"),
-      h("th", { scope: "col" }, "State"))),
-    h("tbody", {}, Object.entries(all).map(([name, one]) => h("tr", {}, h("th", { scope: "row" }, name),
-      h("td", { class: "number" }, String(one.waiting)),
-      h("td", {}, one.error ? [h("span", { class: "tag warn" }, icon("stalled"), "trouble"), " ", one.error]
-        : h("span", { class: "tag good" }, icon("check"), "delivers")))))));
+    h("thead", {}, h("tr", {}, textHead("Sink"), numberHead("Waiting"), textHead("State"))),
+    h("tbody", {}, Object.entries(sinks).map(([name, sink]) => h("tr", {},
+      h("th", { scope: "row" }, name), numberCell(String(sink.waiting)),
+      h("td", {}, state(sink)))))));
 }

@@ -9,7 +9,8 @@ const PATHS = {
   models: "M12 2.8l8.5 4.6v9.2L12 21.2l-8.5-4.6V7.4zM3.5 7.4l8.5 4.8 8.5-4.8M12 12.2v9",
   health: "M3 12h4l2.5-6 4.5 12 2.5-6H21",
   keys: "M3 6h18v12H3zM7 10h.1M11 10h.1M15 10h.1M7 14h10",
-  sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6L19 19M5 19l1.4-1.4M17.6 6.4L19 5",
+  sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4"
+    + "M17.6 17.6L19 19M5 19l1.4-1.4M17.6 6.4L19 5",
   moon: "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z",
   plus: "M12 5v14M5 12h14",
   left: "M15 5l-7 7 7 7",
@@ -30,10 +31,12 @@ const PATHS = {
   edit: "M4 20l1-4L16 5l3 3L8 19zM13.500 7.500l3 3",
   back: "M8 5L3 10l5 5M3.500 10H15a5 5 0 0 1 0 10h-4",
   zone: "M5 7l8-3 7 6-3 9-11-1z",
-  offline: "M3 3l18 18M8.500 16a5 5 0 0 1 7 0M5 12.500a10 10 0 0 1 4-2.400M19 12.500a10 10 0 0 0-5.500-2.800",
+  offline: "M3 3l18 18M8.500 16a5 5 0 0 1 7 0M5 12.500a10 10 0 0 1 4-2.400"
+    + "M19 12.500a10 10 0 0 0-5.500-2.800",
   clip: "M3 5h18v14H3zM10 9v6l5-3z",
 };
 
 export function icon(name) {
-  return s("svg", { class: `icon i-${name}`, viewBox: "0 0 24 24", "aria-hidden": "true" }, s("path", { d: PATHS[name] }));
+  const properties = { class: `icon i-${name}`, viewBox: "0 0 24 24", "aria-hidden": "true" };
+  return s("svg", properties, s("path", { d: PATHS[name] }));
 }

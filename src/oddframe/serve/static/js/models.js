@@ -1,73 +1,102 @@
-// The models at hand: what they are, where each is used, swapping one for another, and the way back.
+// The models on the server: what each is, which cameras use it, and how to use another.
 
-import { address, ask, camera } from "./api.js";
+import { formatBudget, formatRawScore } from "../shared/format.js";
+import { cameraPath, fetchJson, safeUrl } from "./api.js";
 import { busy, h } from "./dom.js";
-import { rollBack } from "./history.js";
 import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
-import { dialog, notice, tried } from "./notices.js";
+import { attempt, showDialog, showNotice } from "./notices.js";
 import { link } from "./router.js";
-import { loadCameras, on, store } from "./store.js";
-import { budget, raw } from "./words.js";
+import { loadCameras, store, subscribe } from "./store.js";
+import { rollBack } from "./thresholds.js";
 
-export async function show(place, at, signal) {
+export async function show(place, route, signal) {
   const list = h("div", { class: "models" });
-  place.append(h("div", { class: "head" }, h("div", { class: "titles" }, h("h1", {}, "Models"),
-    h("p", { class: "soft small" }, "What cameras compare with. Each is best where its footage came from."))),
-      h("div", { class: "spaced" }, list));
-  const load = async () => {
-    const open = new Set([...list.querySelectorAll("details[open]")].map((one) => one.dataset.name));
-    const { models } = await ask("models", { signal });
-    list.replaceChildren(...(models.length ? models.map((one) => card(one, load, open.has(one.path))) : [empty()]));
-  };
-  on("changed", () => load().catch(() => {}), signal);
+  place.append(
+    h("div", { class: "head" }, h("div", { class: "titles" }, h("h1", {}, "Models"),
+      h("p", { class: "soft small" }, "A model knows what is normal at a camera. It works best "
+        + "where its training footage was recorded."))),
+    h("div", { class: "spaced" }, list));
+
+  // What was unfolded stays unfolded.
+  async function load() {
+    const unfolded = new Set(
+      [...list.querySelectorAll("details[open]")].map((details) => details.dataset.name));
+    const { models } = await fetchJson("models", { signal });
+    const cards = models.map((model) => modelCard(model, load, unfolded.has(model.path)));
+    list.replaceChildren(...(cards.length ? cards : [emptyList()]));
+  }
+
+  subscribe("changed", () => load().catch(() => {}), signal);
   await load();
 }
 
-function card(model, load, open) {
-  const use = h("button", { type: "button", disabled: !store.cameras.size }, "Use for a camera …");
-  use.addEventListener("click", busy(use, () => swap(model, load)));
-  const facts = [
-    ["Made", model.created ? model.created.slice(0, 10) : "–"],
-    ["Picture", model.size ? `${model.size[0]} × ${model.size[1]}` : "–"], ["Rate", model.rate_fps ? `${model.rate_fps} frames/s` : "–"],
-    ["Threshold", model.threshold ? `${raw(model.threshold)} (raw)` : "none"],
-      ["For", model.false_alarms ? budget(model.false_alarms) : "–"],
-    ["Hash", (model.sha256 ?? "").slice(0, 12)], ["Folder", model.path]];
-  return h("article", { class: "card pad stack model", "aria-label": `Model ${model.name}` },
-    h("div", { class: "row apart" }, h("h2", {}, model.name),
-      model.report && h("a", { href: address(model.report), target: "_blank", rel: "noopener" }, "Training report")),
-    h("div", { class: "row used" }, model.used_by.length
-      ? model.used_by.map((name) => h("span", { class: "tag calm" }, icon("cameras"), h("a", { href: link(["cameras", name]) }, name)))
-      : h("span", { class: "tag" }, "not used")),
-    h("dl", { class: "facts" }, facts.map(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])),
-    model.card && h("details", { data: { name: model.path }, open }, h("summary", {}, "Model card"), markdown(model.card)),
-    h("div", { class: "row" }, use, model.used_by.map((name) => {
-      const back = h("button", { type: "button", class: "quiet" }, icon("back"),
-        model.used_by.length > 1 ? `Roll back ${name}` : "Roll back");
-      back.setAttribute("aria-label", `Roll back ${name}`);
-      back.addEventListener("click", busy(back, () => rollBack(name, load)));
-      return back;
-    })));
+function modelFacts(model) {
+  return [
+    ["Created", model.created ? model.created.slice(0, 10) : "–"],
+    ["Picture size", model.size ? `${model.size[0]} × ${model.size[1]}` : "–"],
+    ["Frame rate", model.rate_fps ? `${model.rate_fps} frames/s` : "–"],
+    ["Threshold", model.threshold ? `${formatRawScore(model.threshold)} (raw score)` : "none"],
+    ["False alarms", model.false_alarms ? formatBudget(model.false_alarms) : "–"],
+    ["Hash", (model.sha256 ?? "").slice(0, 12)],
+    ["Folder", model.path],
+  ];
 }
 
-async function swap(model, load) {
+function modelCard(model, reload, isUnfolded) {
+  const { used_by: cameras } = model;
+  const use = h("button", { type: "button", disabled: !store.cameras.size }, "Use for a camera …");
+  use.addEventListener("click", busy(use, () => changeModel(model, reload)));
+  const cameraTag = (name) => h("span", { class: "tag calm" }, icon("cameras"),
+    h("a", { href: link(["cameras", name]) }, name));
+  const backButton = (name) => {
+    const text = cameras.length > 1 ? `Roll back ${name}` : "Roll back";
+    const back = h("button", { type: "button", class: "quiet", "aria-label": `Roll back ${name}` },
+      icon("back"), text);
+    back.addEventListener("click", busy(back, () => rollBack(name, reload)));
+    return back;
+  };
+  const card = model.card && h("details", { data: { name: model.path }, open: isUnfolded },
+    h("summary", {}, "Model card"), markdown(model.card));
+  const report = model.report && h("a",
+    { href: safeUrl(model.report), target: "_blank", rel: "noopener" }, "Training report");
+  return h("article", { class: "card pad stack model", "aria-label": `Model ${model.name}` },
+    h("div", { class: "row apart" }, h("h2", {}, model.name), report),
+    h("div", { class: "row used" }, cameras.length ? cameras.map(cameraTag)
+      : h("span", { class: "tag" }, "not used")),
+    h("dl", { class: "facts" },
+      modelFacts(model).map(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])),
+    card,
+    h("div", { class: "row" }, use, cameras.map(backButton)));
+}
+
+// Asks for a camera, and lets it use the model.
+async function changeModel(model, reload) {
   const names = [...store.cameras.keys()].filter((name) => !model.used_by.includes(name));
-  if (!names.length) { notice(`Every camera uses ${model.name} already.`); return; }
-  const choice = h("select", { "aria-label": "Camera" }, names.map((name) => h("option", { value: name }, name)));
-  const answer = await dialog(`Use ${model.name}`, h("div", { class: "stack" }, choice,
-    h("p", { class: "soft small" }, "The camera is scored with this model from now on. Its threshold is the model's own for the camera's budget; it can be rolled back.")),
-    [{ text: "Cancel", value: "" }, { text: "Use it", value: "yes", class: "main" }]);
+  if (!names.length) {
+    showNotice(`All cameras use ${model.name} already.`);
+    return;
+  }
+  const choice = h("select", { "aria-label": "Camera" },
+    names.map((name) => h("option", { value: name }, name)));
+  const answer = await showDialog(`Use ${model.name}`, h("div", { class: "stack" }, choice,
+    h("p", { class: "soft small" }, "The camera uses this model from now on, with the threshold "
+      + "that fits its allowed false alarms. You can roll this back.")),
+  [{ text: "Cancel", value: "" }, { text: "Use it", value: "yes", class: "main" }]);
   if (answer !== "yes") return;
-  await tried(async () => {
-    await ask(camera(choice.value), { method: "PUT", body: { model: model.name } });
+  const name = choice.value;
+  await attempt(async () => {
+    await fetchJson(cameraPath(name), { method: "PUT", body: { model: model.name } });
     await loadCameras();
-    notice(`${choice.value} uses ${model.name} now.`, { action: { text: "Roll back", run: () => rollBack(choice.value, load) } });
-    await load();
+    showNotice(`Camera ${name} uses ${model.name} now.`,
+      { action: { text: "Roll back", run: () => rollBack(name, reload) } });
+    await reload();
   });
 }
 
-function empty() {
+function emptyList() {
   return h("div", { class: "card empty" }, icon("models"), h("h2", {}, "No model yet"),
-    h("p", {}, "Train one on footage in which nothing unusual happens, and put it into the folder “models” of the data folder:"),
+    h("p", {}, "Train a model on footage in which nothing unusual happens, and save it in the "
+      + "folder “models” of the data folder:"),
     h("code", {}, `oddframe train FOOTAGE/ -o ${store.info.data_dir ?? "DIR"}/models/door`));
 }

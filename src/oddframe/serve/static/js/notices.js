@@ -1,33 +1,49 @@
-// Short messages at the corner, and questions that want an answer.
+// Short messages in the corner, and dialogs that want an answer.
 
 import { h } from "./dom.js";
 
-export function notice(text, { bad = false, action } = {}) {
+const SHOWN_MS = 7000, ERROR_SHOWN_MS = 15000, MOST_NOTICES = 3;
+
+// `action` is {text, run}: a button in the message.
+export function showNotice(text, { bad = false, action } = {}) {
   const close = () => box.remove();
+  const run = () => { close(); action.run(); };
   const box = h("div", { class: bad ? "notice bad" : "notice" },
-    h("p", {}, text), action && h("button", { type: "button", class: "strong", onclick: () => { close(); action.run(); } }, action.text),
-    h("button", { type: "button", "aria-label": "Dismiss", onclick: close }, "×"));
+    h("p", {}, text),
+    action && h("button", { type: "button", class: "strong", onclick: run }, action.text),
+    h("button", { type: "button", "aria-label": "Close this message", onclick: close }, "×"));
   const place = document.getElementById("notices");
   place.append(box);
-  while (place.children.length > 3) place.firstChild.remove();
-  setTimeout(close, bad ? 15000 : 7000);
+  while (place.children.length > MOST_NOTICES) place.firstChild.remove();
+  setTimeout(close, bad ? ERROR_SHOWN_MS : SHOWN_MS);
 }
 
-export function complain(error) {
-  if (error.name !== "AbortError" && error.status !== 401) notice(error.message, { bad: true });
+// A request that was given up, or refused because nobody is signed in, needs no message.
+export function showError(error) {
+  if (error.name !== "AbortError" && error.status !== 401) {
+    showNotice(error.message, { bad: true });
+  }
 }
 
-// Work whose errors are shown rather than thrown; tells whether it went well.
-export async function tried(work) {
-  try { await work(); return true; } catch (error) { complain(error); return false; }
+// Runs work whose errors are shown instead of thrown; resolves with whether it went well.
+export async function attempt(work) {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    showError(error);
+    return false;
+  }
 }
 
-// A dialog; resolves with the value of the button that closed it, "" when it was dismissed.
-export function dialog(title, content, buttons = [{ text: "Close", value: "" }]) {
+// Resolves with the value of the button that closed the dialog, or "" where it was dismissed.
+export function showDialog(title, content, buttons = [{ text: "Close", value: "" }]) {
   return new Promise((resolve) => {
-    const box = h("dialog", { "aria-label": title }, h("form", { method: "dialog", class: "stack" },
-      h("h2", {}, title), content,
-      h("div", { class: "row" }, buttons.map((one) => h("button", { value: one.value, class: one.class ?? "" }, one.text)))));
+    const drawn = buttons.map((button) =>
+      h("button", { value: button.value, class: button.class ?? "" }, button.text));
+    const box = h("dialog", { "aria-label": title },
+      h("form", { method: "dialog", class: "stack" },
+        h("h2", {}, title), content, h("div", { class: "row" }, drawn)));
     box.addEventListener("close", () => { box.remove(); resolve(box.returnValue); });
     box.addEventListener("click", (event) => { if (event.target === box) box.close(""); });
     document.body.append(box);
@@ -35,8 +51,8 @@ export function dialog(title, content, buttons = [{ text: "Close", value: "" }])
   });
 }
 
-export async function sure(title, text, word, danger = false) {
-  const answer = await dialog(title, h("p", {}, text),
-    [{ text: "Cancel", value: "" }, { text: word, value: "yes", class: danger ? "danger" : "main" }]);
+export async function askToConfirm(title, text, buttonText) {
+  const answer = await showDialog(title, h("p", {}, text),
+    [{ text: "Cancel", value: "" }, { text: buttonText, value: "yes", class: "main" }]);
   return answer === "yes";
 }

@@ -1,23 +1,26 @@
-// Addresses of views: #/cameras/north%20door?heat=1 -> {path: ["cameras", "north door"], query: {heat: "1"}}.
+// Addresses of views: #/cameras/north%20door?heat=1 is {path: ["cameras", "north door"],
+// query: {heat: "1"}}.
 
-export function route() {
+import { queryString } from "./api.js";
+
+export function currentRoute() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const parts = path.split("/").filter(Boolean).map((part) => {
+    // Somebody may have typed an address that is not encoded right.
     try { return decodeURIComponent(part); } catch { return part; }
   });
   return { path: parts, query: Object.fromEntries(new URLSearchParams(query)) };
 }
 
 export function link(path, query = {}) {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  const tail = given.length ? `?${new URLSearchParams(given)}` : "";
-  return `#/${path.map(encodeURIComponent).join("/")}${tail}`;
+  return `#/${path.map(encodeURIComponent).join("/")}${queryString(query)}`;
 }
 
-export function go(path, query) { location.hash = link(path, query); }
+// Leads to a view and draws it.
+export function navigate(path, query) { location.hash = link(path, query); }
 
-// Notes where a view is without drawing it anew.
-export function note(path, query) { history.replaceState(null, "", link(path, query)); }
+// Puts where a view is into the address without drawing it again.
+export function replaceAddress(path, query) { history.replaceState(null, "", link(path, query)); }
 
-// The same, but going back leads to where the view was before.
-export function step(path, query) { history.pushState(null, "", link(path, query)); }
+// The same, but the browser's back button leads to where the view was before.
+export function pushAddress(path, query) { history.pushState(null, "", link(path, query)); }

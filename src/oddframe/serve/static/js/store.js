@@ -1,51 +1,55 @@
-// What is known of the server now, and who wants to hear of changes.
+// What is known of the server now, and who is informed when it changes.
 
-import { ask } from "./api.js";
-import { setClock, setZone } from "./words.js";
+import { setServerTime, setTimeZone } from "../shared/format.js";
+import { fetchJson } from "./api.js";
+
+const RECENT_SCORES = 60;
 
 const changes = new EventTarget();
 
-export const store = { info: null, cameras: new Map(), online: true, open: null };
+export const store = { info: null, cameras: new Map(), online: true };
 
-// Names: "cameras" (the list), "status" (each second), "event" (any phase), "changed", "online".
-export function on(name, told, signal) {
-  changes.addEventListener(name, (event) => told(event.detail), { signal });
+// Names of changes: "cameras" (the list), "status" (each second), "event" (it began, went on,
+// ended or was judged), "changed" (something else on the server), "online" (true or false).
+export function subscribe(name, listener, signal) {
+  changes.addEventListener(name, (event) => listener(event.detail), { signal });
 }
 
-export function tell(name, detail) {
+export function publish(name, detail) {
   changes.dispatchEvent(new CustomEvent(name, { detail }));
 }
 
 export async function loadInfo() {
-  store.info = await ask("info");
-  setZone(store.info.time_zone);
-  setClock(store.info.now_us);
+  store.info = await fetchJson("info");
+  setTimeZone(store.info.time_zone);
+  setServerTime(store.info.now_us);
   return store.info;
 }
 
 export async function loadCameras() {
-  const { cameras } = await ask("cameras");
-  store.cameras = new Map(cameras.map((one) => [one.name, one]));
-  tell("cameras");
+  const { cameras } = await fetchJson("cameras");
+  store.cameras = new Map(cameras.map((camera) => [camera.name, camera]));
+  publish("cameras");
   return store.cameras;
 }
 
-// A camera's recent scores go on with each second's status.
-export function takeStatus(told) {
-  for (const one of told.cameras) {
-    const known = store.cameras.get(one.name);
-    if (!known) continue;
-    known.state = { ...known.state, phase: one.phase, rate_fps: one.rate_fps, dropped: one.dropped };
-    if (one.error !== undefined) known.state.error = one.error;
-    known.score = one.score;
-    known.open_event = one.open_event;
-    known.recent = [...(known.recent ?? []), one.score].slice(-60);
+// Takes over each second's status, and adds its score to the camera's recent ones.
+export function applyStatus(status) {
+  for (const update of status.cameras) {
+    const camera = store.cameras.get(update.name);
+    if (!camera) continue;
+    const { phase, rate_fps, dropped } = update;
+    camera.state = { ...camera.state, phase, rate_fps, dropped };
+    if (update.error !== undefined) camera.state.error = update.error;
+    camera.score = update.score;
+    camera.open_event = update.open_event;
+    camera.recent = [...(camera.recent ?? []), update.score].slice(-RECENT_SCORES);
   }
-  tell("status", told);
+  publish("status", status);
 }
 
-export function takeEvent(event) {
-  const known = store.cameras.get(event.camera);
-  if (known) known.last_event = event;
-  tell("event", event);
+export function applyEvent(event) {
+  const camera = store.cameras.get(event.camera);
+  if (camera) camera.last_event = event;
+  publish("event", event);
 }

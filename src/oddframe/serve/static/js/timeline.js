@@ -1,228 +1,409 @@
-// A day (or an hour, or a month) of every camera as strips of scores and events, with the clip of the place that one is at.
+// The scores and events of every camera over time, as strips of a day (or an hour, or a month),
+// with the clip of the event that is chosen.
 
-import { ask, search } from "./api.js";
-import { h, say } from "./dom.js";
-import { EventPanel } from "./event_panel.js";
-import { eventRow } from "./event_row.js";
-import { filterRow } from "./events.js";
+import { count, DAY, dayKey, formatScore, fromDayKey, HOUR, now, SECOND, shortDay, startOfDay,
+  timeOfDay } from "../shared/format.js";
+import { addGestures, chartKeys, ViewRange } from "../shared/time_chart.js";
+import { fetchJson, queryString } from "./api.js";
+import { h, s, setText } from "./dom.js";
+import { EventPanel, eventRow, toggleVerdict } from "./event_panel.js";
+import { filterRow, fitsFilters } from "./events.js";
 import { icon } from "./icons.js";
-import { listen } from "./keys.js";
-import { complain } from "./notices.js";
-import { note } from "./router.js";
-import { on, store } from "./store.js";
-import { Strip } from "./strip.js";
-import { listenTo } from "./strip_input.js";
-import { stripStyle } from "./strip_style.js";
-import { TimeAxis } from "./time_axis.js";
-import { legend, timeTools } from "./timeline_tools.js";
-import { TimeWindow } from "./time_window.js";
-import { judge } from "./verdict.js";
-import { clock, count, DAY, HOUR, now, score, shortDay, startOfDay } from "./words.js";
+import { listenToKeys } from "./keys.js";
+import { showError } from "./notices.js";
+import { replaceAddress } from "./router.js";
+import { ScoreStrip, TimeAxis } from "./score_strip.js";
+import { store, subscribe } from "./store.js";
 
+const FILTERS = ["camera", "reason", "verdict"];
+const KEPT_DAYS = 31, SHORTEST_US = 20 * SECOND;
+const MOST_EVENTS = 500, MOST_LISTED = 24;
+const LOAD_PAUSE_MS = 160, ADDRESS_PAUSE_MS = 400, REFRESH_MS = 10000;
+
+// Cameras that are all newer than this fill an hour better than a day.
 const NEW_US = 0.75 * HOUR;
-const KEPT_DAYS = 31, MOST_EVENTS = 500, REFRESH_MS = 10000, LISTED = 24;
 
-export async function show(place, at, signal) {
-  if (!store.cameras.size) { place.append(h("h1", {}, "Timeline"), empty()); return; }
-  let query = { camera: at.query.camera, reason: at.query.reason, verdict: at.query.verdict };
-  const today = startOfDay(now()), range = new TimeWindow(today - KEPT_DAYS * DAY, startOfDay(today + 1.5 * DAY));
-  const tools = timeTools(range), axis = new TimeAxis(range), readout = h("output", { class: "readout number" });
-  const strips = h("div", { class: "strips", tabindex: "0", role: "group", "aria-label": "Scores and events over time; ? shows the keys" });
-  const below = h("div", { class: "event-list wide" }, h("p", { class: "soft small pad" }, "Loading …")),
-    counted = h("span", { class: "soft small" });
-  const panel = new EventPanel({ changed: put, place: "timeline",
-    ontime: (us, video) => { if (!video.paused || video.seeking) moved(us); } });
-  const nothing = h("div", { class: "card empty small-empty" }, icon("clip"),
-    h("p", {}, "Press on an event, or n for the next one, to see its clip here."));
-  let rows = [], events = [], loaded = null, chosen = null, frame = 0, loading = null, noting = null, failed = false;
+const LENGTHS = [["1 h", HOUR], ["Day", DAY], ["Week", 7 * DAY], ["30 days", 30 * DAY]];
 
-  const redraw = () => { frame ||= requestAnimationFrame(() => { frame = 0; if (!signal.aborted) draw(); }); };
-  // A camera that is new fills an hour better than a day.
-  let fitted = Boolean(at.query.from || at.query.at || at.query.event);
-  const fit = () => {
-    const starts = rows.map((one) => one.levels.levels[0]?.spans).filter(Boolean);
-    if (fitted || starts.length < rows.length) return;
-    fitted = true;
-    if (range.cursor === null && starts.every((spans) => !spans.length || spans[0][0] > now() - NEW_US)
-      && starts.some((spans) => spans.length)) tools.look(HOUR);
+// The buttons that choose a day and how much of it is in view.
+function timeTools(range) {
+  let chosenLength = DAY;
+  const dayOf = (us) => [startOfDay(us), startOfDay(startOfDay(us) + 1.5 * DAY)];
+  const showDay = (us) => {
+    chosenLength = DAY;
+    range.show(...dayOf(us));
   };
-  const came = (error) => { if (error && !failed) complain(error); failed = error !== null; fit(); redraw(); };
-  const fits = (one) => (!query.camera || one.camera === query.camera) && (!query.reason || one.reason === query.reason)
-    && (!query.verdict || (one.verdict ?? "none") === query.verdict);
 
-  function build() {
-    const names = [...store.cameras.keys()].filter((name) => !query.camera || name === query.camera);
-    const held = new Map(rows.map((one) => [one.name, one]));
-    rows = names.map((name) => held.get(name) ?? new Strip(name, range, signal, came));
-    strips.replaceChildren(...rows.map((one) => one.element), axis.element);
-    strips.classList.toggle("lone", rows.length < 3);
-    spread();
+  // Shows so much around the cursor or, where there is none, up to now.
+  function showLength(length) {
+    chosenLength = length;
+    const around = range.cursor ?? Math.min(now(), range.to);
+    if (length === DAY) {
+      range.show(...dayOf(Math.min(around, now())));
+      return;
+    }
+    const end = length > DAY
+      ? Math.min(range.last, Math.max(dayOf(around)[1], range.first + length))
+      : Math.min(around + length / 2, Math.max(now(), around + 1));
+    range.show(end - length, end);
   }
 
-  function spread() {
-    for (const one of rows) { one.events = events.filter((event) => event.camera === one.name && fits(event)); one.chosen = chosen; }
-    const shown = visible();
-    say(counted, `${count(shown.length, "event")} in view`);
-    below.replaceChildren(...(shown.length ? shown.slice(-LISTED).reverse().map((one) => eventRow(one, {}, one.row === chosen))
-      : [h("p", { class: "soft small pad" }, "No event in this stretch of time. Zoom out, go to another day, or press n for the next one.")]));
+  const move = (direction) => {
+    const isDay = chosenLength === DAY && range.span > 0.9 * DAY;
+    if (isDay) showDay(range.middle + direction * DAY);
+    else range.pan(direction);
+  };
+
+  const date = h("input", { type: "date", "aria-label": "Day", class: "date" });
+  date.min = dayKey(range.first);
+  date.max = dayKey(now());
+  date.addEventListener("change", () => {
+    const us = fromDayKey(date.value);
+    if (us !== null) showDay(us);
+  });
+  const lengths = LENGTHS.map(([text, length]) =>
+    h("button", { type: "button", onclick: () => showLength(length) }, text));
+  const button = (symbol, label, onclick) => h("button",
+    { type: "button", class: "square", "aria-label": label, title: label, onclick }, symbol);
+  const element = h("div", { class: "row" },
+    h("div", { class: "row tight" },
+      button(icon("left"), "Earlier", () => move(-1)), date,
+      button(icon("right"), "Later", () => move(1))),
+    h("div", { class: "segments", role: "group", "aria-label": "Length of time in view" }, lengths),
+    h("div", { class: "row tight" },
+      button("−", "Zoom out", () => range.zoom(2)), button("+", "Zoom in", () => range.zoom(0.5))));
+
+  const update = () => {
+    const { cursor } = range;
+    const inView = cursor !== null && cursor >= range.from && cursor <= range.to;
+    const key = dayKey(inView ? cursor : range.middle);
+    if (date.value !== key) date.value = key;
+    LENGTHS.forEach(([, length], index) => {
+      const isShown = Math.abs(range.span - length) < 0.06 * length;
+      lengths[index].setAttribute("aria-pressed", String(isShown));
+    });
+  };
+  return { element, showDay, showLength, update, reset: () => showLength(chosenLength) };
+}
+
+function legend() {
+  const circle = (name) => s("circle", { class: name, cx: 8, cy: 8, r: 4.5 });
+  const path = (name, d) => s("path", { class: name, d });
+  const items = [
+    ["score (line: maximum, area: mean)", path("s-line", "M0 12L5 6 10 10 16 4")],
+    ["threshold, 0.5", path("s-limit", "M0 8H16")],
+    ["event, not reviewed", circle("m-full")],
+    ["important", path("m-full", "M8 2L14 13H2Z")],
+    ["normal", circle("m-ring")],
+    ["unsure", [circle("m-ring"), path("m-ring", "M6 8H10")]],
+    ["camera event", s("rect", { class: "m-fault", x: 4, y: 4, width: 8, height: 8 })],
+  ];
+  return h("ul", { class: "legend" }, items.map(([text, shape]) => h("li", {},
+    s("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, shape), h("span", {}, text))));
+}
+
+export async function show(place, route, signal) {
+  if (!store.cameras.size) {
+    place.append(h("h1", {}, "Timeline"), emptyPage());
+    return;
+  }
+  const today = startOfDay(now()), tomorrow = startOfDay(today + 1.5 * DAY);
+  const range = new ViewRange(today - KEPT_DAYS * DAY, tomorrow, SHORTEST_US);
+  let query = Object.fromEntries(FILTERS.map((name) => [name, route.query[name]]));
+  let strips = [];
+  let events = [], loaded = null; // `loaded` is the part of time {from, to} of these events.
+  let chosenRow = null, chosenCamera = null;
+
+  const tools = timeTools(range), axis = new TimeAxis(range);
+  const readout = h("output", { class: "readout number" });
+  const stripsElement = h("div", { class: "strips", tabindex: "0", role: "group",
+    "aria-label": "Scores and events over time. Press ? for keyboard shortcuts" });
+  const list = h("div", { class: "event-list wide" },
+    h("p", { class: "soft small pad" }, "Loading …"));
+  const listCount = h("span", { class: "soft small" });
+  const nothingChosen = h("div", { class: "card empty small-empty" }, icon("clip"),
+    h("p", {}, "Choose an event to see its clip here, or press n for the next one."));
+  const onTime = (us, video) => { if (!video.paused || video.seeking) followClip(us); };
+  const panel = new EventPanel({ onReviewed: update, onTime, view: "timeline" });
+  panel.element.hidden = true;
+
+  // However much changes, it is drawn once for each picture on the screen.
+  let frameRequest = 0;
+  const redraw = () => {
+    frameRequest ||= requestAnimationFrame(() => {
+      frameRequest = 0;
+      if (!signal.aborted) draw();
+    });
+  };
+
+  let isFitted = Boolean(route.query.from || route.query.at || route.query.event);
+
+  // Shows an hour instead of a day where all cameras are new; once, when all scores have come.
+  function fitNewCameras() {
+    const columns = strips.map((strip) => strip.levels.levels[0]?.spans);
+    if (isFitted || !columns.every(Boolean)) return;
+    isFitted = true;
+    const hasScores = columns.some((spans) => spans.length);
+    const areNew = columns.every((spans) => !spans.length || spans[0][0] > now() - NEW_US);
+    if (range.cursor === null && hasScores && areNew) tools.showLength(HOUR);
+  }
+
+  // An error is shown once, not for each strip again.
+  let hasFailed = false;
+  function onLoaded(error) {
+    if (error && !hasFailed) showError(error);
+    hasFailed = error !== null;
+    fitNewCameras();
     redraw();
   }
 
-  const fitting = () => events.filter((one) => rows.some((row) => row.name === one.camera)
-    && fits(one)).sort((a, b) => a.start_us - b.start_us);
-  const visible = () => fitting().filter((one) => (one.end_us ?? now()) >= range.from && one.start_us <= range.to);
+  const shownNames = () =>
+    [...store.cameras.keys()].filter((name) => !query.camera || name === query.camera);
 
-  async function load() {
-    const from = Math.floor(range.from - range.span), to = Math.ceil(range.to + range.span);
-    const told = await ask(`events${search({ from_us: from, to_us: to, limit: MOST_EVENTS })}`, { signal });
-    events = told.events;
-    loaded = { from: told.more && events.length ? events[events.length - 1].start_us : from, to };
-    spread();
+  // Makes the strips of the cameras that are shown, and keeps those that are there.
+  function buildStrips() {
+    const known = new Map(strips.map((strip) => [strip.cameraName, strip]));
+    strips = shownNames().map((name) =>
+      known.get(name) ?? new ScoreStrip(name, range, signal, onLoaded));
+    stripsElement.replaceChildren(...strips.map((strip) => strip.element), axis.element);
+    stripsElement.classList.toggle("lone", strips.length < 3);
+    showEvents();
   }
 
-  function changed() {
+  // The events that fit the filters, oldest first.
+  const fittingEvents = () => events
+    .filter((event) => strips.some((strip) => strip.cameraName === event.camera))
+    .filter((event) => fitsFilters(event, query))
+    .sort((first, second) => first.start_us - second.start_us);
+
+  // Puts the events on the strips, and those in view into the list.
+  function showEvents() {
+    const fitting = fittingEvents();
+    for (const strip of strips) {
+      strip.events = fitting.filter((event) => event.camera === strip.cameraName);
+      strip.chosenRow = chosenRow;
+    }
+    const inView = fitting.filter((event) =>
+      (event.end_us ?? now()) >= range.from && event.start_us <= range.to);
+    setText(listCount, `${count(inView.length, "event")} in view`);
+    const none = h("p", { class: "soft small pad" }, "No event in this period. Zoom out, choose "
+      + "another day, or press n for the next event.");
+    const newestFirst = inView.slice(-MOST_LISTED).reverse();
+    list.replaceChildren(...(inView.length
+      ? newestFirst.map((event) => eventRow(event, {}, event.row === chosenRow)) : [none]));
+    redraw();
+  }
+
+  async function loadEvents() {
+    const from = Math.floor(range.from - range.span), to = Math.ceil(range.to + range.span);
+    const path = `events${queryString({ from_us: from, to_us: to, limit: MOST_EVENTS })}`;
+    const answer = await fetchJson(path, { signal });
+    events = answer.events;
+    // Of very many events the newest come first: of the time before them nothing is known yet.
+    loaded = { from: answer.more && events.length ? events.at(-1).start_us : from, to };
+    showEvents();
+  }
+
+  // The view has changed: events and address follow when it rests.
+  let loadTimer = null, addressTimer = null;
+  function onRangeChange() {
     tools.update();
     redraw();
-    clearTimeout(loading);
-    loading = setTimeout(() => {
-      if (!loaded || range.from < loaded.from || range.to > loaded.to) load().catch(complain); else spread();
-    }, 160);
-    clearTimeout(noting);
-    noting = setTimeout(() => { if (!signal.aborted) note(["timeline"],
-      { ...query, from: Math.round(range.from), to: Math.round(range.to), event: chosen }); }, 400);
+    clearTimeout(loadTimer);
+    loadTimer = setTimeout(() => {
+      const isLoaded = loaded && range.from >= loaded.from && range.to <= loaded.to;
+      if (isLoaded) showEvents();
+      else loadEvents().catch(showError);
+    }, LOAD_PAUSE_MS);
+    clearTimeout(addressTimer);
+    addressTimer = setTimeout(() => {
+      if (signal.aborted) return;
+      const [from, to] = [Math.round(range.from), Math.round(range.to)];
+      replaceAddress(["timeline"], { ...query, from, to, event: chosenRow });
+    }, ADDRESS_PAUSE_MS);
   }
 
   function draw() {
-    const time = now(), { colours, font } = stripStyle();
-    for (const one of rows) one.draw(colours, time);
-    axis.draw(colours, font);
-    say(readout, words());
+    for (const strip of strips) strip.draw(now());
+    axis.draw();
+    setText(readout, readoutText());
   }
 
-  function words() {
-    const where = `${shortDay(range.from)}${range.to - range.from > DAY * 1.1 ? ` to ${shortDay(range.to - 1)}` : ""}`;
-    if (range.cursor === null) return where;
-    const parts = [`${shortDay(range.cursor)} ${clock(range.cursor)}`];
-    const single = rows.find((one) => one.name === current()) ?? rows[0], value = single?.scoreAt(range.cursor),
-      here = single?.eventAt(range.cursor);
-    if (rows.length > 1 && single) parts.push(single.name);
-    parts.push(value === null || value === undefined ? "no score" : `score ${score(value)}`);
-    if (here) parts.push(here.reason);
+  const currentCamera = () =>
+    chosenCamera ?? events.find((event) => event.row === chosenRow)?.camera;
+  const currentStrip = () =>
+    strips.find((strip) => strip.cameraName === currentCamera()) ?? strips[0];
+
+  // What is at the cursor, or else the days in view.
+  function readoutText() {
+    if (range.cursor === null) {
+      const isOneDay = range.span <= DAY * 1.1;
+      return shortDay(range.from) + (isOneDay ? "" : ` to ${shortDay(range.to - 1)}`);
+    }
+    const parts = [`${shortDay(range.cursor)} ${timeOfDay(range.cursor)}`];
+    const strip = currentStrip(), score = strip?.scoreAt(range.cursor) ?? null;
+    if (strips.length > 1 && strip) parts.push(strip.cameraName);
+    parts.push(score === null ? "no score" : `score ${formatScore(score)}`);
+    const event = strip?.eventAt(range.cursor);
+    if (event) parts.push(event.reason);
     return parts.join(" · ");
   }
 
-  let row = null;
-  const current = () => row ?? events.find((one) => one.row === chosen)?.camera;
-
-  // The clip has gone on.
-  function moved(us) {
+  // The clip has gone on: the cursor goes with it.
+  function followClip(us) {
     range.cursor = us;
-    if (us < range.from || us > range.to) range.point(us); else redraw();
+    if (us < range.from || us > range.to) range.moveCursor(us);
+    else redraw();
   }
 
-  function choose(event, { at_us = null, autoplay = false, follow = true } = {}) {
-    chosen = event.row;
-    row = event.camera;
-    nothing.hidden = true;
+  function choose(event, { at_us = null, follow = true } = {}) {
+    chosenRow = event.row;
+    chosenCamera = event.camera;
+    nothingChosen.hidden = true;
     panel.element.hidden = false;
-    panel.show(event, { at_us, autoplay });
-    for (const one of rows) one.chosen = chosen;
-    if (follow) range.point(at_us ?? event.peak_us ?? event.start_us);
-    spread();
+    panel.show(event, { at_us });
+    if (follow) range.moveCursor(at_us ?? event.peak_us ?? event.start_us);
+    showEvents();
   }
 
-  function pressed(one, us, scrubbing) {
-    row = one.name;
-    range.point(us);
-    const here = one.eventAt(us), mine = panel.event?.row === chosen && panel.event?.camera === one.name && panel.player.covers(us);
-    if (here && here.row !== chosen && !(scrubbing && mine)) choose(here, { at_us: us, follow: false });
-    else if (mine) panel.player.seek(us);
-    changed();
+  function pressStrip(strip, us, { scrubbing }) {
+    chosenCamera = strip.cameraName;
+    range.moveCursor(us);
+    const event = strip.eventAt(us), { event: shown, player } = panel;
+    const inShownClip = shown?.row === chosenRow && shown?.camera === strip.cameraName
+      && player.covers(us);
+    // While the cursor is dragged through a clip, an event beside it must not take its place.
+    if (event && event.row !== chosenRow && !(scrubbing && inShownClip)) {
+      choose(event, { at_us: us, follow: false });
+    } else if (inShownClip) player.seek(us);
+    onRangeChange();
   }
 
-  // Events further away than what is loaded.
-  async function widen() {
-    const told = await ask(`events${search({ ...query, from_us: range.first, to_us: range.last, limit: MOST_EVENTS })}`, { signal });
-    const known = new Set(events.map((one) => one.row));
-    events = [...events, ...told.events.filter((one) => !known.has(one.row))];
+  // Loads events from all of the time, when the next one is further away than what is loaded.
+  async function loadAllEvents() {
+    const all = { ...query, from_us: range.first, to_us: range.last, limit: MOST_EVENTS };
+    const answer = await fetchJson(`events${queryString(all)}`, { signal });
+    const known = new Set(events.map((event) => event.row));
+    events = [...events, ...answer.events.filter((event) => !known.has(event.row))];
   }
 
-  async function step(way, widened = false) {
-    const all = fitting(), here = all.findIndex((one) => one.row === chosen), from = range.cursor ?? (way > 0 ? range.from : range.to);
-    const next = here >= 0 ? all[here + way] : way > 0 ? all.find((one) => one.start_us > from)
-      : all.filter((one) => one.start_us < from).pop();
-    if (next) choose(next);
-    else if (!widened) { await widen(); await step(way, true); }
-    else say(readout, way > 0 ? "There is no later event here." : "There is no earlier event here.");
+  function findEvent(direction) {
+    const fitting = fittingEvents();
+    const index = fitting.findIndex((event) => event.row === chosenRow);
+    if (index >= 0) return fitting[index + direction];
+    const from = range.cursor ?? (direction > 0 ? range.from : range.to);
+    if (direction > 0) return fitting.find((event) => event.start_us > from);
+    return fitting.findLast((event) => event.start_us < from);
   }
 
-  function put(event) {
-    const known = events.findIndex((one) => one.row === event.row);
-    if (known >= 0) events[known] = event; else if (loaded && event.start_us >= loaded.from
-      && event.start_us <= loaded.to) events.push(event);
-    if (event.row === chosen && panel.event !== event) panel.show(event);
-    spread();
+  async function goToEvent(direction) {
+    let event = findEvent(direction);
+    if (!event) {
+      await loadAllEvents();
+      event = findEvent(direction);
+    }
+    if (event) choose(event);
+    else setText(readout, `There is no ${direction > 0 ? "later" : "earlier"} event.`);
   }
 
-  const arrow = (way, event) => {
-    if (event.shiftKey) return range.pan(0.2 * way);
-    if (chosen !== null && panel.player.step(way)) return moved(panel.player.place());
-    return pressed(rows.find((one) => one.name === current()) ?? rows[0],
-      (range.cursor ?? (range.from + range.to) / 2) + way * range.span / 100, true);
-  };
-  const give = async (verdict) => {
-    if (chosen === null) return;
-    const said = await judge(panel.event, panel.event.verdict === verdict ? null : verdict);
-    if (said) { panel.show(said); put(said); }
-  };
-  listen({
-    n: () => step(1).catch(complain), p: () => step(-1).catch(complain),
-      " ": () => (chosen === null ? step(1).catch(complain) : panel.player.toggle()),
-    ArrowLeft: (event) => arrow(-1, event), ArrowRight: (event) => arrow(1, event),
-    "+": () => range.zoom(0.5), "=": () => range.zoom(0.5), "-": () => range.zoom(2), 0: () => tools.whole(),
-    y: () => give("important"), x: () => give("normal"), u: () => give("unsure"),
+  // Takes over an event that has begun, gone on, ended or been judged.
+  function update(event) {
+    const index = events.findIndex((known) => known.row === event.row);
+    const isInTime = loaded && event.start_us >= loaded.from && event.start_us <= loaded.to;
+    if (index >= 0) events[index] = event;
+    else if (isInTime) events.push(event);
+    if (event.row === chosenRow && panel.event !== event) panel.show(event);
+    showEvents();
+  }
+
+  // An arrow key moves in the clip that is shown, or else the cursor.
+  function step(direction) {
+    if (chosenRow !== null && panel.player.step(direction)) followClip(panel.player.time_us);
+    else pressStrip(currentStrip(), range.nextTo(direction), { scrubbing: true });
+  }
+
+  async function giveVerdict(verdict) {
+    if (chosenRow === null) return;
+    const reviewed = await toggleVerdict(panel.event, verdict);
+    if (!reviewed) return;
+    panel.show(reviewed);
+    update(reviewed);
+  }
+
+  const goTo = (direction) => goToEvent(direction).catch(showError);
+  listenToKeys({
+    ...chartKeys(range, { step, goToEvent: goTo, showAll: tools.reset }),
+    " ": () => (chosenRow === null ? goTo(1) : panel.player.togglePlay()),
+    y: () => giveVerdict("important"), x: () => giveVerdict("normal"),
+    u: () => giveVerdict("unsure"),
   }, signal);
-  listenTo(strips, range, () => rows, pressed, signal);
-  below.addEventListener("click", (event) => {
-    const link = event.target.closest(".event-row"), found = link && events.find((one) => one.row === Number(link.dataset.row));
-    if (!found || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    choose(found);
+  addGestures(stripsElement, range, {
+    chartAt: (event) => strips.find((strip) => strip.canvas === event.target),
+    onPress: pressStrip,
+    onDoubleClick: (strip, us) => range.zoom(0.25, us),
+    canScrub: true,
+  }, signal);
+  list.addEventListener("click", (click) => {
+    const rowLink = click.target.closest(".event-row");
+    const event = rowLink && events.find(({ row }) => row === Number(rowLink.dataset.row));
+    // With a key held the browser opens the link in another tab.
+    if (!event || click.ctrlKey || click.metaKey) return;
+    click.preventDefault();
+    choose(event);
     panel.element.scrollIntoView({ block: "nearest" });
   });
 
-  const filters = filterRow(query, (next) => { query = next; build(); changed(); }, ["camera", "reason", "verdict"]);
-  panel.element.hidden = true;
+  const filters = filterRow(query, (changed) => {
+    query = changed;
+    buildStrips();
+    onRangeChange();
+  }, FILTERS);
   place.classList.add("timeline-view");
   place.append(
     h("div", { class: "head" }, h("h1", {}, "Timeline"), filters),
-    h("section", { class: "card strips-card spaced", "aria-label": "Strips" },
-      h("div", { class: "row apart tool-row" }, tools.element, readout), strips, legend()),
-    h("div", { class: "spaced panel-place" }, nothing, panel.element),
-    h("section", { class: "card spaced", "aria-labelledby": "listed" },
-      h("div", { class: "row apart pad-head" }, h("h2", { id: "listed" }, "Events"), counted), below));
+    h("section", { class: "card strips-card spaced", "aria-label": "Scores over time" },
+      h("div", { class: "row apart tool-row" }, tools.element, readout),
+      stripsElement, legend()),
+    h("div", { class: "spaced panel-place" }, nothingChosen, panel.element),
+    h("section", { class: "card spaced", "aria-labelledby": "list-title" },
+      h("div", { class: "row apart pad-head" },
+        h("h2", { id: "list-title" }, "Events"), listCount), list));
 
-  range.told = changed;
-  const asked = at.query.event ? await ask(`events/${Number(at.query.event)}`, { signal }).catch(() => null) : null;
-  const [from, to, when] = [at.query.from, at.query.to, at.query.at].map((one) => (one ? Number(one) : null));
-  build();
+  range.onChange = onRangeChange;
+  const asNumber = (name) => (route.query[name] ? Number(route.query[name]) : null);
+  const row = asNumber("event"), at_us = asNumber("at");
+  const [from, to] = [asNumber("from"), asNumber("to")];
+  const event = row && await fetchJson(`events/${row}`, { signal }).catch(() => null);
+  buildStrips();
   if (from && to) range.show(from, to);
-  else if (when || asked) tools.day(startOfDay(when ?? asked.start_us));
-  else tools.day(today);
+  else tools.showDay(at_us ? startOfDay(at_us) : event ? startOfDay(event.start_us) : today);
   redraw();
-  await load();
-  if (asked) choose(asked, { at_us: when });
+  await loadEvents();
+  if (event) choose(event, { at_us });
+
   const observer = new ResizeObserver(redraw);
-  observer.observe(strips);
-  const ticking = setInterval(() => { if (!document.hidden) { rows.forEach((one) => one.levels.refresh()); redraw(); } }, REFRESH_MS);
-  signal.addEventListener("abort", () => { clearInterval(ticking); clearTimeout(loading); clearTimeout(noting); observer.disconnect();
-    panel.player.stop(); }, { once: true });
-  on("event", put, signal);
-  on("cameras", () => { if (rows.length !== [...store.cameras.keys()].filter((name) => !query.camera
-    || name === query.camera).length) build(); }, signal);
+  observer.observe(stripsElement);
+  const refreshTimer = setInterval(() => {
+    if (document.hidden) return;
+    strips.forEach((strip) => strip.levels.refresh());
+    redraw();
+  }, REFRESH_MS);
+  signal.addEventListener("abort", () => {
+    clearInterval(refreshTimer);
+    clearTimeout(loadTimer);
+    clearTimeout(addressTimer);
+    observer.disconnect();
+    panel.player.stop();
+  }, { once: true });
+  subscribe("event", update, signal);
+  subscribe("cameras", () => {
+    if (strips.length !== shownNames().length) buildStrips();
+  }, signal);
   document.addEventListener("themed", redraw, { signal });
 }
 
-const empty = () => h("div", { class: "card empty spaced" }, icon("timeline"), h("h2", {}, "Nothing to show yet"),
-  h("p", {}, "As soon as a camera is watched its scores and events appear here, day by day."),
+function emptyPage() {
+  return h("div", { class: "card empty spaced" }, icon("timeline"), h("h2", {}, "No data yet"),
+    h("p", {}, "Scores and events appear here as soon as a camera is watched."),
     h("a", { class: "button main", href: "#/cameras/new" }, "Add a camera"));
+}

@@ -28,10 +28,8 @@ import numpy.typing as npt
 from scipy.signal import lfilter
 from scipy.stats import norm, t
 
-from oddframe.core.alarms import EventRules, spans
-from oddframe.core.budget import Budget
-from oddframe.core.calibration import Calibration, calibrate
-from oddframe.core.normal_scores import NormalScores
+from oddframe.core.calibration import Budget, Calibration, NormalScores, calibrate
+from oddframe.core.event_rules import EventRules, spans
 
 RATE_FPS = 10.0
 MINUTES = 5
@@ -56,7 +54,9 @@ def normal_scores(pieces: Sequence[Floats], rate_fps: float = RATE_FPS) -> Norma
 def observed(pieces: Sequence[Floats], calibration: Calibration, rate_fps: float = RATE_FPS) -> int:
     """Events in pieces of footage."""
     ends = calibration.threshold, calibration.release
-    return sum(len(spans(np.arange(len(one)) / rate_fps, one, calibration.rules, *ends)) for one in pieces)
+    return sum(
+        len(spans(np.arange(len(one)) / rate_fps, one, calibration.rules, *ends)) for one in pieces
+    )
 
 
 def _gaussian(random: np.random.Generator, count: int, memory_s: float) -> Floats:
@@ -88,7 +88,14 @@ WORLDS: dict[str, tuple[Callable[[Floats], Floats], float]] = {
     "power law, memory 1 s": (_pareto, 1.0),
     "log Student-t, memory 1 s": (_student, 1.0),
 }
-PROMISES = (("6/hour", 10.0), ("1/hour", 10.0), ("1/hour", 2.0), ("1/day", 24.0), ("1/day", 6.0), ("1/week", 24.0))
+PROMISES = (
+    ("6/hour", 10.0),
+    ("1/hour", 10.0),
+    ("1/hour", 2.0),
+    ("1/day", 24.0),
+    ("1/day", 6.0),
+    ("1/week", 24.0),
+)
 """Budgets, and hours of footage that each camera is calibrated on."""
 
 
@@ -115,10 +122,18 @@ def simulated(cameras: int, seed: int) -> Iterator[dict[str, Any]]:
             spread = max(float(np.std(counts, ddof=1)), mean**0.5)
             if calibration.method == "empirical":
                 # Known there: the watched count and the count that the threshold stands on, each as a Poisson one.
-                spread = max(spread, float(np.hypot(mean**0.5, mean / (wanted.per_hour * hours) ** 0.5)))
+                spread = max(
+                    spread, float(np.hypot(mean**0.5, mean / (wanted.per_hour * hours) ** 0.5))
+                )
             error = spread / cameras**0.5 * 1.96
             yield _row(
-                world, wanted, hours, calibration.method, mean / seen_hours, error / seen_hours, warned == cameras
+                world,
+                wanted,
+                hours,
+                calibration.method,
+                mean / seen_hours,
+                error / seen_hours,
+                warned == cameras,
             )
 
 
@@ -142,8 +157,8 @@ def _row(
 
 def _drawn_recording(task: tuple[int, int, int]) -> tuple[int, Floats]:
     """Frame differences of one drawn normal recording."""
-    from oddframe.data.scene import SceneSettings, draw
-    from oddframe.metrics.baselines import FrameDifference
+    from oddframe.synthetic.scene import SceneSettings, draw
+    from oddframe.tasks.demo import FrameDifference
 
     seed, width, height = task
     difference = FrameDifference()
@@ -175,7 +190,7 @@ def drawn(hours: float, width: int, height: int, workers: int) -> Iterator[dict[
 
 def ped2(model: str) -> Iterator[dict[str, Any]]:
     """The warning that a model of a few minutes carries; nothing is observed."""
-    from oddframe.scoring import load
+    from oddframe.inference.model import load
 
     calibration = load(model).bundle.calibration
     yield {
@@ -190,16 +205,25 @@ def ped2(model: str) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """Measure one part and print a table, or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("part", choices=("simulated", "drawn", "ped2"))
     parser.add_argument("--cameras", type=int, default=30, help="simulated cameras per row")
-    parser.add_argument("--hours", type=float, default=10.0, help="drawn hours to calibrate on, and as many to watch")
+    parser.add_argument(
+        "--hours",
+        type=float,
+        default=10.0,
+        help="drawn hours to calibrate on, and as many to watch",
+    )
     parser.add_argument("--width", type=int, default=48)
     parser.add_argument("--height", type=int, default=32)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", help="for ped2: a run folder or bundle")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the table"
+    )
     args = parser.parse_args()
     if args.part == "ped2" and args.model is None:
         parser.error("ped2 needs --model")
@@ -238,9 +262,7 @@ def _line(row: dict[str, Any]) -> str:
     if "observed" not in row:
         return f"{start}{'':>33}  {warned}: {' '.join(row['notices'])}"
     low, high = row["interval"]
-    return (
-        f"{start}{row['observed']:>10.2f}  [{low:5.2f}, {high:5.2f}]  {'yes' if row['contains'] else 'NO':<5}  {warned}"
-    )
+    return f"{start}{row['observed']:>10.2f}  [{low:5.2f}, {high:5.2f}]  {'yes' if row['contains'] else 'NO':<5}  {warned}"
 
 
 if __name__ == "__main__":

@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from oddframe.core.records import Pixels
-from oddframe.runtime.scorer import CLIPS, PARTS
+from oddframe._types import Pixels
+from oddframe.inference.scorer import CLIPS, PARTS
 
 
 def main() -> None:
     """Time, compare, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("graphs", nargs="+", type=Path)
     parser.add_argument("--times", type=int, default=25)
     args = parser.parse_args()

@@ -10,18 +10,24 @@ place has weights of its own for it: the last column says what a part sees, and 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from oddframe.config import PRESETS
+from oddframe.model.config import NetworkConfig
 from oddframe.model.fusion import FusedScorer
 from oddframe.model.network import Network
-from oddframe.model.network_config import NetworkConfig
+from oddframe.training.settings import PRESETS
 
 PARTS = {
-    "appearance, encoder": (("appearance.stem", "appearance.encoder", "appearance.to_code"), "x0: a frame is x0 once"),
+    "appearance, encoder": (
+        ("appearance.stem", "appearance.encoder", "appearance.to_code"),
+        "x0: a frame is x0 once",
+    ),
     "appearance, decoder": (("appearance.decoder",), "the code of x0"),
     "motion, stem": (("motion.stem",), "x0 to x3, each with weights of its own"),
     "motion, encoder": (("motion.encoder", "motion.to_code"), "the stem's sum, behind a ReLU"),
     "motion, attention": (("motion.attention",), "the encoder"),
-    "motion, decoder": (("motion.up3", "motion.up2", "motion.up1", "motion.head"), "the code and the encoder"),
+    "motion, decoder": (
+        ("motion.up3", "motion.up2", "motion.up1", "motion.head"),
+        "the code and the encoder",
+    ),
     "clusters": (("clusters",), "both codes"),
 }
 
@@ -42,7 +48,11 @@ def within(counts: dict[str, float], module: str) -> float:
     if module in counts:
         return counts[module]
     depth = module.count(".") + 1
-    return sum(count for name, count in counts.items() if name.startswith(f"{module}.") and name.count(".") == depth)
+    return sum(
+        count
+        for name, count in counts.items()
+        if name.startswith(f"{module}.") and name.count(".") == depth
+    )
 
 
 def gflops(config: NetworkConfig) -> dict[str, float]:

@@ -26,7 +26,9 @@ def packages(extra):
 def test_every_package_of_an_extra_is_brought_by_it():
     distributions = importlib.metadata.packages_distributions()
     for module, extra in EXTRA_OF.items():
-        assert packages(extra) & {name.lower().replace("_", "-") for name in distributions[module]}, module
+        assert packages(extra) & {
+            name.lower().replace("_", "-") for name in distributions[module]
+        }, module
 
 
 def test_every_extra_is_named_somewhere_and_all_has_all():
@@ -37,19 +39,32 @@ def test_every_extra_is_named_somewhere_and_all_has_all():
 
 def test_the_base_install_has_nothing_heavy():
     base = {re.match(r"[\w-]+", wanted)[0] for wanted in PROJECT["dependencies"]}
-    assert base == {"av", "lazy-loader", "numpy", "onnxruntime", "pydantic", "rich", "safetensors", "typer"}
+    assert base == {
+        "av",
+        "lazy-loader",
+        "numpy",
+        "onnxruntime",
+        "pydantic",
+        "rich",
+        "safetensors",
+        "typer",
+    }
 
 
 @pytest.mark.parametrize(("extra", "named"), [(None, "train"), ("eval", "eval")])
 def test_a_missing_package_is_named_with_the_command_that_adds_it(extra, named):
     with (
-        pytest.raises(MissingExtraError, match=rf'training needs .*: pip install "oddframe\[{named}\]"'),
+        pytest.raises(
+            MissingExtraError, match=rf'training needs .*: pip install "oddframe\[{named}\]"'
+        ),
         naming_extras("training", extra),
     ):
         raise ModuleNotFoundError("No module named 'torch'", name="torch.nn")
 
 
-@pytest.mark.parametrize("error", [ModuleNotFoundError("x", name="colour"), ImportError("x"), ValueError("x")])
+@pytest.mark.parametrize(
+    "error", [ModuleNotFoundError("x", name="colour"), ImportError("x"), ValueError("x")]
+)
 def test_other_errors_pass(error):
     with pytest.raises(type(error)) as caught, naming_extras("training"):
         raise error

@@ -21,23 +21,6 @@ The command line prints the one line and leaves with exit code 2. A sentence say
 and what to do.
 """
 
-__all__ = [
-    "BundleError",
-    "DeliveryError",
-    "InputError",
-    "LayoutError",
-    "MissingExtraError",
-    "OddframeError",
-    "OutputError",
-    "ParityError",
-    "RefusedError",
-    "RunError",
-    "SettingsError",
-    "SourceError",
-    "SourceNotFoundError",
-    "StoreError",
-]
-
 
 class OddframeError(Exception):
     """Anything that Oddframe itself reports; catch this to catch all of it."""

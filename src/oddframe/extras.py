@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 from oddframe.errors import MissingExtraError
 
-__all__ = ["EXTRA_OF", "EXTRA_OF_VERB", "naming_extras"]
-
 EXTRA_OF = {
     "PIL": "pictures",
     "argon2": "serve",
@@ -34,7 +32,13 @@ EXTRA_OF = {
 }
 """The extra that brings a package, by the name under which it is imported."""
 
-EXTRA_OF_VERB = {"data": "eval", "demo": "train", "eval": "eval", "export": "train", "train": "train"}
+EXTRA_OF_VERB = {
+    "data": "eval",
+    "demo": "train",
+    "eval": "eval",
+    "export": "train",
+    "train": "train",
+}
 """The extra that brings all that a verb of the command line needs."""
 
 

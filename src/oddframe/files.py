@@ -11,8 +11,6 @@ from typing import Any
 
 from oddframe.errors import OddframeError, OutputError
 
-__all__ = ["output_error", "replace_file", "sync", "together", "write_bytes", "write_json", "write_text"]
-
 _WHAT_TO_DO = {
     errno.ENOSPC: "the disk is full; make room and try again",
     errno.EDQUOT: "the disk quota is used up; make room and try again",
@@ -45,7 +43,9 @@ def replace_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary: Path | None = None
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent
+        )
         os.close(descriptor)
         temporary = Path(name)
         yield temporary

@@ -6,13 +6,55 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import tiny_calibration
 
-from oddframe.core.alarms import EventRules, spans
-from oddframe.core.budget import Budget
-from oddframe.core.calibration import Calibration, calibrate, uncalibrated
-from oddframe.core.normal_scores import NormalScores
-from oddframe.errors import InputError
+from oddframe.core.calibration import (
+    DEFAULT_BUDGET,
+    Budget,
+    Calibration,
+    NormalScores,
+    calibrate,
+    uncalibrated,
+)
+from oddframe.core.event_rules import EventRules, spans
+from oddframe.errors import InputError, SettingsError
+from tests.support.tiny import tiny_calibration
+
+
+@pytest.mark.parametrize(
+    ("text", "per_hour", "again"),
+    [
+        ("1/day", 1 / 24, "1/day"),
+        ("6/hour", 6.0, "6/hour"),
+        ("2/week", 2 / 168, "2/week"),
+        (" 0.5 per month ", 0.5 / 720, "0.5/month"),
+        (DEFAULT_BUDGET, 1 / 24, "1/day"),
+    ],
+)
+def test_a_budget_is_a_number_per_unit(text, per_hour, again):
+    budget = Budget.parse(text)
+    assert budget.per_hour == pytest.approx(per_hour)
+    assert str(budget) == again
+    assert Budget.parse(again) == budget
+
+
+def test_rates_are_told_in_the_unit_of_the_budget():
+    assert Budget.parse("1/day").in_units(0.5) == "12/day"
+    assert Budget.parse("6/hour").in_units(0.123) == "0.12/hour"
+
+
+def test_a_high_rate_is_written_without_an_exponent():
+    assert Budget.parse("1/hour").in_units(234.0) == "230/hour"
+    assert Budget.parse("1/week").in_units(100.0) == "17,000/week"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "often", "1/fortnight", "-1/day", "0/day", "1/", "/day", "inf/day", "1e9/day", "1/day/2"],
+)
+def test_what_is_no_budget_is_refused(text):
+    with pytest.raises(SettingsError, match="a false-alarm budget must"):
+        Budget.parse(text)
+
 
 RAW = st.floats(1e-9, 1e3)
 PARTS = ("raw", "appearance", "motion", "cluster", "map_peak")
@@ -44,7 +86,9 @@ def events_in(raw, found):
 
 @given(raw=RAW, threshold=RAW)
 def test_score_is_r_over_r_plus_t(raw, threshold):
-    assert tiny_calibration(threshold=threshold).score(raw) == pytest.approx(raw / (raw + threshold))
+    assert tiny_calibration(threshold=threshold).score(raw) == pytest.approx(
+        raw / (raw + threshold)
+    )
 
 
 @given(raw=RAW, threshold=RAW, factor=st.floats(1.001, 100.0))
@@ -138,7 +182,9 @@ def test_the_unit_of_the_scores_does_not_matter(factor):
 def test_recordings_are_not_one_stretch():
     """What is loud at the end of a recording is another event than what is loud at the beginning of the next."""
     peaks = 3 + np.random.default_rng(0).random((60, 2))
-    pieces = [np.concatenate([np.full(10, a), np.linspace(1, 1.1, 600), np.full(10, b)]) for a, b in peaks]
+    pieces = [
+        np.concatenate([np.full(10, a), np.linspace(1, 1.1, 600), np.full(10, b)]) for a, b in peaks
+    ]
     apart = calibrate(normal(*pieces), Budget.parse("40/hour"))
     joined = calibrate(normal(np.concatenate(pieces)), Budget.parse("40/hour"))
     assert apart.threshold == pytest.approx(np.sort(peaks.ravel())[-42], rel=0.01)
@@ -223,7 +269,11 @@ def test_a_calibration_checks_itself(name, value):
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"release": 3.0}, "at most the threshold"), ({"tails": {}}, "appearance"), ({"budget": "often"}, "budget")],
+    [
+        ({"release": 3.0}, "at most the threshold"),
+        ({"tails": {}}, "appearance"),
+        ({"budget": "often"}, "budget"),
+    ],
 )
 def test_a_calibration_that_makes_no_sense_is_refused(changes, named):
     with pytest.raises(InputError, match=named):
@@ -232,3 +282,51 @@ def test_a_calibration_that_makes_no_sense_is_refused(changes, named):
 
 def test_a_stand_in_says_that_it_is_none():
     assert uncalibrated().clips == 0
+
+
+def scores(raw=(1.0, 2.0, 3.0), **changes):
+    raw = np.asarray(raw, np.float32)
+    values = {
+        "recording": np.zeros(len(raw), np.int32),
+        "time_s": np.arange(len(raw), dtype=float),
+        **dict.fromkeys(("raw", "appearance", "motion", "cluster", "map_peak"), raw),
+        "rate_fps": 10.0,
+        "in_sample": False,
+    }
+    return NormalScores(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        ([], "got none"),
+        ([1.0, 0.0], "1 of 2"),
+        ([np.nan], "such as nan"),
+        ([1.0, np.inf], "inf"),
+        ([-3.0], "-3.0"),
+    ],
+)
+def test_scores_that_are_no_scores_are_refused(raw, found):
+    with pytest.raises(InputError, match=found):
+        scores(raw)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"motion": np.ones(2, np.float32)}, "of one length"),
+        ({"rate_fps": 0.0}, "rate_fps"),
+        ({"time_s": np.array([0.0, 2.0, 1.0])}, "in order"),
+        ({"recording": np.array([1, 0, 0], np.int32)}, "in order"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(changes, named):
+    with pytest.raises(InputError, match=named):
+        scores(**changes)
+
+
+def test_pieces_are_the_recordings():
+    found = scores(recording=np.array([0, 0, 7], np.int32), time_s=np.array([0.0, 1.0, 0.0]))
+    assert [(piece.start, piece.stop) for piece in found.pieces()] == [(0, 2), (2, 3)]
+    assert found.hours == pytest.approx(3 / 36_000)
+    assert replace(found, rate_fps=1.0).hours == pytest.approx(3 / 3_600)

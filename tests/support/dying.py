@@ -23,7 +23,9 @@ class KilledError(BaseException):
 class _Watch:
     """Counts the operations under a folder that change something, and strikes at one of them."""
 
-    def __init__(self, folder: Path, number: int | None, strike: Callable[[], None], events: set[str]) -> None:
+    def __init__(
+        self, folder: Path, number: int | None, strike: Callable[[], None], events: set[str]
+    ) -> None:
         self.folder, self.number, self.strike, self.events = str(folder), number, strike, events
         self.count = 0
         self.on = True

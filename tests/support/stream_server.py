@@ -74,7 +74,9 @@ class StreamServer:
             connection.close()
 
 
-def http(body: bytes = b"", status: str = "200 OK", *, holds: bool = False, **headers: str) -> Answer:
+def http(
+    body: bytes = b"", status: str = "200 OK", *, holds: bool = False, **headers: str
+) -> Answer:
     """Answers with this; `holds` keeps the connection open behind it without another word."""
 
     def answer(connection: socket.socket, over: threading.Event) -> None:
@@ -99,9 +101,13 @@ def multipart(pictures: list[bytes], every_s: float) -> Answer:
     """Answers with JPEG pictures one by one, as web cameras do."""
 
     def answer(connection: socket.socket, over: threading.Event) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=here\r\n\r\n")
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=here\r\n\r\n"
+        )
         for picture in pictures:
-            head = b"--here\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture)
+            head = b"--here\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(
+                picture
+            )
             connection.sendall(head + picture + b"\r\n")
             over.wait(every_s)
 

@@ -4,8 +4,6 @@ from collections.abc import Callable
 
 from oddframe.errors import SettingsError
 
-__all__ = ["Backoff"]
-
 
 class Backoff:
     """Waits that double from `first_s` to `longest_s`; up to half of each is taken off at random.

@@ -1,30 +1,18 @@
-"""The records that travel along the chain: frame, clip, score, event."""
+"""The records that travel along the chain: frame, clip, score, event.
+
+Which part of the frame is looked at.
+"""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from oddframe._types import Pixels
 from oddframe.errors import InputError, SettingsError
-
-__all__ = [
-    "FRAMES_PER_CLIP",
-    "Clip",
-    "Event",
-    "Frame",
-    "FrameTiming",
-    "HealthChange",
-    "HealthState",
-    "Pixels",
-    "Score",
-    "event_id",
-]
-
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-"""Pictures: uint8, 0 to 255, H x W x C with C = 1 (grey) or 3 (RGB)."""
 
 HealthState: TypeAlias = Literal["ok", "no signal", "frozen", "covered", "out of focus", "moved"]
 """Whether a camera shows what it should; "covered" may be black too."""
@@ -53,7 +41,11 @@ class Frame:
     picture: Pixels | None = None
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] not in (1, 3):
+        if (
+            self.pixels.dtype != np.uint8
+            or self.pixels.ndim != 3
+            or self.pixels.shape[2] not in (1, 3)
+        ):
             raise InputError(
                 "frame pixels must be uint8 of shape H x W x 1 or H x W x 3, "
                 f"got {self.pixels.dtype} of shape {self.pixels.shape}"
@@ -206,8 +198,14 @@ class Event:
 
     def as_dict(self) -> dict[str, Any]:
         """What is written of it, as plain values in the order above, without the mask."""
-        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "mask"}
-        return {**values, "box": None if self.box is None else list(self.box), "parts": dict(self.parts)}
+        values = {
+            item.name: getattr(self, item.name) for item in fields(self) if item.name != "mask"
+        }
+        return {
+            **values,
+            "box": None if self.box is None else list(self.box),
+            "parts": dict(self.parts),
+        }
 
 
 def event_id(identity: str, start_s: float, state: str = "") -> str:
@@ -221,3 +219,18 @@ def event_id(identity: str, start_s: float, state: str = "") -> str:
     """
     text = f"{identity}\n{start_s:.6f}" + (f"\n{state}" if state else "")
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Part(NamedTuple):
+    """A part of a fixed view; its size is that of the pixels that come with it.
+
+    Attributes:
+        top: Its first row in the whole frame.
+        left: Its first column there.
+    """
+
+    top: int = 0
+    left: int = 0
+
+
+WHOLE = Part()

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from oddframe.errors import InputError
 
-__all__ = ["Clusters", "fit_centres", "join_codes"]
-
 SHARPNESS = 25.0
 """How quickly soft assignment falls with distance (the 25 of s_pk = softmax(-25 d_pk))."""
 
@@ -40,7 +38,9 @@ class Clusters(nn.Module):
     def distances(self, joint: Tensor) -> Tensor:
         """d_pk = ||r_p - c_k||, B x P x K, of joint codes B x P x D."""
         squares = (
-            joint.square().sum(dim=2, keepdim=True) - 2.0 * joint @ self.centres.t() + self.centres.square().sum(dim=1)
+            joint.square().sum(dim=2, keepdim=True)
+            - 2.0 * joint @ self.centres.t()
+            + self.centres.square().sum(dim=1)
         )
         return squares.clamp_min(1e-10).sqrt()
 
@@ -78,9 +78,13 @@ def fit_centres(
     from threadpoolctl import threadpool_limits
 
     if len(codes) < count:
-        raise InputError(f"k-means needs at least as many codes as centres: {count} centres, {len(codes)} codes")
+        raise InputError(
+            f"k-means needs at least as many codes as centres: {count} centres, {len(codes)} codes"
+        )
     # Lloyd's partial sums are added in the order in which threads finish: one thread keeps a resumed run bit-identical.
     with threadpool_limits(limits=1):
-        fitted = KMeans(count, init="k-means++", n_init=1, max_iter=50, random_state=seed).fit(codes)
+        fitted = KMeans(count, init="k-means++", n_init=1, max_iter=50, random_state=seed).fit(
+            codes
+        )
     centres = np.ascontiguousarray(fitted.cluster_centers_, dtype=np.float32)
     return centres, np.bincount(fitted.labels_, minlength=count)

@@ -5,11 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from oddframe.core.frame_score import SMALLEST
+from oddframe.core.maps import SMALLEST
 from oddframe.errors import SettingsError
 from oddframe.model.network import Network, Outputs
-
-__all__ = ["FusedScorer", "FusedScores", "frame_score", "fuse", "prediction_error", "squared_error"]
 
 
 class FusedScores(NamedTuple):
@@ -37,7 +35,9 @@ def squared_error(estimate: Tensor, truth: Tensor) -> Tensor:
     return squares[:, 0] if squares.shape[1] == 1 else squares.mean(dim=1)
 
 
-def prediction_error(outputs: Outputs, rebuilt_frame: str, appearance_weight: float | None = None) -> Tensor:
+def prediction_error(
+    outputs: Outputs, rebuilt_frame: str, appearance_weight: float | None = None
+) -> Tensor:
     """e_p, B x H x W, the error of the predicted last frame (x̂0 + Δ̂) against x4.
 
     With ``appearance_weight`` and both streams it is instead the motion stream's own error, of x0 + Δ̂ against x4, plus
@@ -58,7 +58,9 @@ def prediction_error(outputs: Outputs, rebuilt_frame: str, appearance_weight: fl
         return squared_error(first + outputs.difference, last) + appearance_weight * rebuilt
     if rebuilt_frame == "first":
         return squared_error(outputs.rebuilt + outputs.difference, last)
-    return (squared_error(outputs.rebuilt, last) + squared_error(first + outputs.difference, last)) / 2
+    return (
+        squared_error(outputs.rebuilt, last) + squared_error(first + outputs.difference, last)
+    ) / 2
 
 
 def fuse(error: Tensor, distance: Tensor | None, fusion: str) -> Tensor:
@@ -108,8 +110,14 @@ def _window_means(map_: Tensor, side: int, stride: int) -> Tensor:
     """
     step = max(1, side // 2)
     if side > 1 and side % 2:
-        return nn.functional.avg_pool2d(_upsample(map_, stride).unsqueeze(1), side, stride=step).flatten(1)
-    cells = _upsample(map_, stride // step) if stride % step == 0 else _cells(_upsample(map_, stride), step)
+        return nn.functional.avg_pool2d(
+            _upsample(map_, stride).unsqueeze(1), side, stride=step
+        ).flatten(1)
+    cells = (
+        _upsample(map_, stride // step)
+        if stride % step == 0
+        else _cells(_upsample(map_, stride), step)
+    )
     if side == 1:
         return cells.flatten(1)
     cells = cells[:, 1:] + cells[:, :-1]
@@ -145,7 +153,11 @@ class FusedScorer(nn.Module):
         frames = outputs.frames
         error = prediction_error(outputs, config.rebuilt_frame, config.appearance_weight)
         distance = self.network.cluster_map(outputs.codes)
-        weight = None if distance is None else _sharpened(distance, config.clusters, config.cluster_power)
+        weight = (
+            None
+            if distance is None
+            else _sharpened(distance, config.clusters, config.cluster_power)
+        )
         anomaly_map = fuse(_raised(error, config.error_power), weight, config.fusion)
         nothing = torch.zeros_like(error[:, 0, 0])
         appearance = motion = cluster = nothing
@@ -154,10 +166,14 @@ class FusedScorer(nn.Module):
             rebuilt = squared_error(outputs.rebuilt, frames[:, self.network.rebuilt_index])
             appearance = frame_score(rebuilt, windows, share)
         if outputs.difference is not None:
-            motion = frame_score(squared_error(frames[:, 0] + outputs.difference, frames[:, 4]), windows, share)
+            motion = frame_score(
+                squared_error(frames[:, 0] + outputs.difference, frames[:, 4]), windows, share
+            )
         if distance is not None:
             cluster = frame_score(distance, windows, share, config.code_stride)
-        raw = _raised(frame_score(anomaly_map, windows, share), config.score_power).clamp_min(SMALLEST)
+        raw = _raised(frame_score(anomaly_map, windows, share), config.score_power).clamp_min(
+            SMALLEST
+        )
         return FusedScores(raw, appearance, motion, cluster, anomaly_map)
 
     def _outputs(self, clips: Tensor) -> Outputs:

@@ -5,14 +5,11 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from oddframe.errors import OddframeError
+from oddframe.report.charts import vector_path
+from oddframe.report.event_viewer import Viewer
 from oddframe.report.page import length_text, plural, rendered
-from oddframe.report.results import Results
-from oddframe.report.score_page import Extra, bands
-from oddframe.report.series import vector_path
-from oddframe.report.viewing import Viewer
-from oddframe.report.words import verdict
-
-__all__ = ["Intro", "Row", "index_page", "page_name", "row_of"]
+from oddframe.report.score_page import Extra, bands, verdict
+from oddframe.results.reader import Results
 
 THUMBNAIL_WIDTH = 256
 _SIZE = (400, 60)
@@ -77,7 +74,9 @@ def index_page(folder: str, rows: Sequence[Row], away: str = "", intro: Intro | 
         away: The way from this page to those of the recordings, with a slash at its end.
         intro: What it begins with.
     """
-    ordered = sorted(rows, key=lambda row: (-row.results.peak, -len(row.results.events), row.results.name))
+    ordered = sorted(
+        rows, key=lambda row: (-row.results.peak, -len(row.results.events), row.results.name)
+    )
     events = sum(len(row.results.events) for row in rows)
     seconds = sum(row.results.duration_s for row in rows)
     unusual = sum(bool(row.results.events) for row in rows)
@@ -88,7 +87,11 @@ def index_page(folder: str, rows: Sequence[Row], away: str = "", intro: Intro | 
             ("Events", str(events), ""),
             ("Recordings", str(len(rows)), f"{unusual} with something unusual"),
             ("Length", length_text(seconds), ""),
-            ("Highest score", f"{max(row.results.peak for row in rows):.2f}", "the threshold is 0.5"),
+            (
+                "Highest score",
+                f"{max(row.results.peak for row in rows):.2f}",
+                "the threshold is 0.5",
+            ),
         ],
     )
     return rendered(
@@ -113,7 +116,9 @@ def _shown(row: Row, away: str) -> Mapping[str, object]:
         "overlay": quote(away + overlay.name) if overlay.is_file() else "",
         "curve": {
             "path": vector_path(results.time_s, results.score, _GAP_S, results.duration_s, _SIZE),
-            "events": bands([(one.start_s, one.end_s) for one in results.events], results.duration_s, _SIZE[0]),
+            "events": bands(
+                [(one.start_s, one.end_s) for one in results.events], results.duration_s, _SIZE[0]
+            ),
             "truth": bands(row.extra.truth, results.duration_s, _SIZE[0]),
         },
     }

@@ -1,14 +1,16 @@
 """A benchmark, UCSD Ped2 where nothing is said: several seeds of a preset, and the table of ablations.
 
-    ODDFRAME_PED2=... python benchmarks/accuracy.py seeds -o runs/accuracy --preset fast --seeds 0 1 2 [-- flags]
-    python benchmarks/accuracy.py seeds -o runs/avenue --dataset "Avenue Dataset" --seeds 0
-    ODDFRAME_PED2=... python benchmarks/accuracy.py ablations -o runs/ablations --steps 600 --seeds 0 1
+    ODDFRAME_PED2=... python benchmarks/accuracy.py seeds -o runs/accuracy --preset fast --seeds 0 1
+    2 [-- flags] python benchmarks/accuracy.py seeds -o runs/avenue --dataset "Avenue Dataset"
+    --seeds 0 ODDFRAME_PED2=... python benchmarks/accuracy.py ablations -o runs/ablations --steps
+    600 --seeds 0 1
 
-`seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory of the training; a
-run folder that is there is resumed, and a seed with figures is done. `ablations` trains each variant of the `walkway`
-preset for the same few steps, at half the size and seen whole as by `oddframe demo`, and takes many scores off each of
-the trained networks. Calls with other seeds may run beside each other, since each seed has a file of its own; one with
-all of them then prints the tables in Markdown, with mean and spread. The test labels give the figures, nothing is
+`seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory
+of the training; a run folder that is there is resumed, and a seed with figures is done. `ablations`
+trains each variant of the `walkway` preset for the same few steps, at half the size and seen whole
+as by `oddframe demo`, and takes many scores off each of the trained networks. Calls with other
+seeds may run beside each other, since each seed has a file of its own; one with all of them then
+prints the tables in Markdown, with mean and spread. The test labels give the figures, nothing is
 chosen here.
 """
 
@@ -233,7 +235,8 @@ def one_ablation(
     middle = [
         video.labels[reach // 2 : len(video.labels) - reach // 2] for video in benchmark.testing
     ]
-    # The research code gives the clip that ends at frame t the label of t + 1, and drops the last clip.
+    # The research code gives the clip that ends at frame t the label of t + 1, and drops the last
+    # clip.
     shifted = [one[1:] for one in labels]
     found = {}
     for key in scored[0]:

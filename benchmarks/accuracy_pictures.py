@@ -2,9 +2,10 @@
 
     ODDFRAME_PED2=... python benchmarks/accuracy_pictures.py --model ped2 -o docs/images
 
-Writes `ped2_curves.png`, `ped2_misses.png`, `ped2_false_alarms.png` and `ped2_codes.png`, and prints the list of worst
-frames. The test labels serve to find them, nothing is chosen here. The pictures of mistakes show silhouettes in place
-of the frames, which are not ours to publish; `--frames` shows the frames themselves.
+Writes `ped2_curves.png`, `ped2_misses.png`, `ped2_false_alarms.png` and `ped2_codes.png`, and
+prints the list of worst frames. The test labels serve to find them, nothing is chosen here. The
+pictures of mistakes show silhouettes in place of the frames, which are not ours to publish;
+`--frames` shows the frames themselves.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
     python benchmarks/archive_overhead.py [--recordings 200] [--workers 2] [--engine local ray]
 
-Draws recordings of 10 frames, scores them with an untrained network of the smallest size, and prints recordings per
-second of each engine beside those of one process that writes the same files, and the bytes of such a table.
+Draws recordings of 10 frames, scores them with an untrained network of the smallest size, and
+prints recordings per second of each engine beside those of one process that writes the same files,
+and the bytes of such a table.
 """
 
 import argparse
@@ -70,11 +71,11 @@ def _prepared(place: Path, recordings: int) -> tuple[Path, Path]:
 
 
 def _alone(archive: Path, model: Path, out: Path) -> float:
-    from oddframe.batch.results import Results
+    from oddframe.batch.results import BatchResults
     from oddframe.batch.tasks import list_tasks
     from oddframe.batch.worker import Job, Worker
 
-    Results(out).start("alone", {})
+    BatchResults(out).start("alone", {})
     worker = Worker(
         Job(key="alone", model=str(model), out=str(out), backend="torch", precision="float32")
     )

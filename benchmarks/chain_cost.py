@@ -2,8 +2,8 @@
 
     python benchmarks/chain_cost.py [--times 15]
 
-The shipped model's chain runs with a scorer that answers at once, on noise in memory of 256 x 384; microseconds of the
-thread that scores, the median of some passes over 400 frames.
+The shipped model's chain runs with a scorer that answers at once, on noise in memory of 256 x 384;
+microseconds of the thread that scores, the median of some passes over 400 frames.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from oddframe._types import Pixels
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.core.records import Frame
 from oddframe.inference.model import Model
-from oddframe.inference.scorer import ClipScores, padded
+from oddframe.inference.scorer import ClipScores, pad_batch
 from oddframe.media.source import FrameFormat
 
 FRAMES, BATCH = 400, 8
@@ -32,7 +32,7 @@ class AtOnce:
 
     def score(self, clips: Pixels) -> ClipScores:
         """The same for every clip."""
-        count, (height, width) = len(padded(clips, BATCH)), clips.shape[2:4]
+        count, (height, width) = len(pad_batch(clips, BATCH)), clips.shape[2:4]
         ones = np.ones(count, np.float32)
         return ClipScores(ones, ones, ones, ones, np.zeros((count, height, width), np.float32))
 

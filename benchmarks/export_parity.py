@@ -3,9 +3,10 @@
     oddframe demo -o demo
     python benchmarks/export_parity.py --ped2 $ODDFRAME_PED2 --demo demo
 
-Every model is copied, exported to ONNX and to OpenVINO in float32 (with this processor's half precisions) and in int8.
-In int8 its AUCs on the labelled set are taken before and after; the others must give the same scores anyway. A JSON
-object a line: the model and the gate's numbers, or why it refused.
+Every model is copied, exported to ONNX and to OpenVINO in float32 (with this processor's half
+precisions) and in int8. In int8 its AUCs on the labelled set are taken before and after; the others
+must give the same scores anyway. A JSON object a line: the model and the gate's numbers, or why it
+refused.
 """
 
 import argparse

@@ -1,16 +1,18 @@
 """False alarms promised against observed: does a calibrated threshold keep its budget?
 
-Simulated scores: many cameras, each calibrated on footage of its own and then watched for longer; autocorrelated, with
-light and heavy tails. Drawn scores: hours of the demo's plaza, drawn small, normal people only; the score is the plain
-frame difference (highest hundredth of |x4 - x0|), the noisiest that a model may have to live with. One half of the
-recordings calibrates, the other half is watched. Ped2: the seconds that a model held out must come with the warning.
+Simulated scores: many cameras, each calibrated on footage of its own and then watched for longer;
+autocorrelated, with light and heavy tails. Drawn scores: hours of the demo's plaza, drawn small,
+normal people only; the score is the plain frame difference (highest hundredth of |x4 - x0|), the
+noisiest that a model may have to live with. One half of the recordings calibrates, the other half
+is watched. Ped2: the seconds that a model held out must come with the warning.
 
-The interval is the 95 % interval of the observed rate: Poisson for the count that was seen, with the threshold's own
-error beside it (for simulated cameras the spread between them; for drawn scores the count behind the threshold).
+The interval is the 95 % interval of the observed rate: Poisson for the count that was seen, with
+the threshold's own error beside it (for simulated cameras the spread between them; for drawn scores
+the count behind the threshold).
 
     python benchmarks/false_alarms.py simulated [--cameras 30] [--json]
-    python benchmarks/false_alarms.py drawn [--hours 10] [--width 48 --height 32] [--workers 2] [--json]
-    python benchmarks/false_alarms.py ped2 --model runs/ped2 [--json]
+    python benchmarks/false_alarms.py drawn [--hours 10] [--width 48 --height 32] [--workers 2]
+    [--json] python benchmarks/false_alarms.py ped2 --model runs/ped2 [--json]
 """
 
 import argparse
@@ -28,7 +30,7 @@ import numpy.typing as npt
 from scipy.signal import lfilter
 from scipy.stats import norm, t
 
-from oddframe.core.calibration import Budget, Calibration, NormalScores, calibrate
+from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores, calibrate
 from oddframe.core.event_rules import EventRules, spans
 
 RATE_FPS = 10.0
@@ -103,7 +105,7 @@ def simulated(cameras: int, seed: int) -> Iterator[dict[str, Any]]:
     """Rows of the table for simulated cameras."""
     for number, (world, (shape, memory_s)) in enumerate(WORLDS.items()):
         for row, (budget, hours) in enumerate(PROMISES):
-            wanted = Budget.parse(budget)
+            wanted = FalseAlarmBudget.parse(budget)
             watched_hours = min(max(hours, 10 / wanted.per_hour), 240.0)
             counts, warned = [], 0
             for camera in range(cameras):
@@ -118,10 +120,12 @@ def simulated(cameras: int, seed: int) -> Iterator[dict[str, Any]]:
                 counts.append(observed(later, calibration))
                 seen_hours = sum(map(len, later)) / RATE_FPS / 3600
             mean = float(np.mean(counts))
-            # The spread between cameras holds both errors, that of the threshold and that of counting.
+            # The spread between cameras holds both errors, that of the threshold and that of
+            # counting.
             spread = max(float(np.std(counts, ddof=1)), mean**0.5)
             if calibration.method == "empirical":
-                # Known there: the watched count and the count that the threshold stands on, each as a Poisson one.
+                # Known there: the watched count and the count that the threshold stands on, each as
+                # a Poisson one.
                 spread = max(
                     spread, float(np.hypot(mean**0.5, mean / (wanted.per_hour * hours) ** 0.5))
                 )
@@ -138,7 +142,13 @@ def simulated(cameras: int, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def _row(
-    what: str, budget: Budget, hours: float, method: str, rate: float, error: float, warned: bool
+    what: str,
+    budget: FalseAlarmBudget,
+    hours: float,
+    method: str,
+    rate: float,
+    error: float,
+    warned: bool,
 ) -> dict[str, Any]:
     per_unit = budget.count / budget.per_hour
     low, high = max(rate - error, 0.0) * per_unit, (rate + error) * per_unit
@@ -175,10 +185,11 @@ def drawn(hours: float, width: int, height: int, workers: int) -> Iterator[dict[
     footage, later = scores[:count], scores[count:]
     seen_hours = sum(map(len, later)) / RATE_FPS / 3600
     for budget in ("6/hour", "1/hour"):
-        wanted = Budget.parse(budget)
+        wanted = FalseAlarmBudget.parse(budget)
         calibration = calibrate(normal_scores(footage), wanted)
         seen = observed(later, calibration)
-        # A relative error of each: the count that was seen, and the count that the threshold stands on.
+        # A relative error of each: the count that was seen, and the count that the threshold stands
+        # on.
         apart = 1.96 * np.hypot(max(seen, 1) ** -0.5, (wanted.per_hour * calibration.hours) ** -0.5)
         rate = max(seen, 1) / seen_hours
         row = _row(

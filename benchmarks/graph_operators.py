@@ -2,9 +2,9 @@
 
     python benchmarks/graph_operators.py runs/door/bundle/model.onnx [OTHER.onnx ...] [--times 25]
 
-ONNX Runtime in one thread, one clip of noise. Of the first graph it prints the time by kind of operator; with others
-all of them take turns, in milliseconds of this thread, and each is compared with the first: the largest difference of
-its outputs as a part of theirs.
+ONNX Runtime in one thread, one clip of noise. Of the first graph it prints the time by kind of
+operator; with others all of them take turns, in milliseconds of this thread, and each is compared
+with the first: the largest difference of its outputs as a part of theirs.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """How strong a camera's fault must be to be found, and that what is no fault is not: the figures of docs/health.md.
 
-A reference is learned from normal recordings of the drawn scene. Then test recordings (other seeds) run through the
-watch; the fault sets in after 10 seconds. Frames have the size of the fast preset, 192 x 128, grey; strengths are in
-its pixels. With Ped2 also the false states on its training and test footage.
+A reference is learned from normal recordings of the drawn scene. Then test recordings (other seeds)
+run through the watch; the fault sets in after 10 seconds. Frames have the size of the fast preset,
+192 x 128, grey; strengths are in its pixels. With Ped2 also the false states on its training and
+test footage.
 
     [ODDFRAME_PED2=/path/to/ped2] python benchmarks/health.py [--seeds 3] [--json]
 """
@@ -21,7 +22,7 @@ from PIL import Image
 
 from oddframe._types import Pixels
 from oddframe.core.health.learning import learn_health
-from oddframe.core.health.monitor import HealthReference, HealthWatch
+from oddframe.core.health.monitor import HealthMonitor, HealthReference
 from oddframe.core.records import Frame, HealthState
 from oddframe.synthetic.camera_faults import blackened, covered, darkened, defocused, turned
 from oddframe.synthetic.scene import SceneSettings, draw
@@ -96,7 +97,7 @@ def states(
     reference: HealthReference, pictures: Iterable[Pixels]
 ) -> tuple[list[tuple[str, float]], float, float]:
     """States entered and when, the share of frames without a score, and milliseconds a frame."""
-    watch = HealthWatch(reference)
+    watch = HealthMonitor(reference)
     entered, unusable, took_s, count = [], 0, 0.0, 0
     for index, picture in enumerate(pictures):
         frame = Frame(index, index / RATE_FPS, picture, SIZE)

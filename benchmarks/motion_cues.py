@@ -2,8 +2,9 @@
 
     python benchmarks/motion_cues.py [--times 7]
 
-The flow is Lucas and Kanade's, dense, in three levels of a pyramid with three rounds each, in NumPy and SciPy; it is
-checked on a shift that is known before it is timed. Medians of milliseconds for one pair of frames of 256 x 256.
+The flow is Lucas and Kanade's, dense, in three levels of a pyramid with three rounds each, in NumPy
+and SciPy; it is checked on a shift that is known before it is timed. Medians of milliseconds for
+one pair of frames of 256 x 256.
 """
 
 import argparse

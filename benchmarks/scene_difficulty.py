@@ -1,8 +1,8 @@
 """How hard the drawn scene is: the frame AUC of plain motion energy on its test recordings.
 
-Two baselines per frame, on clips of 5 frames in grey [0, 1]: the mean of |x4 - x0| and the mean of its top 1 %.
-AUCs are raw: one threshold for all recordings, all frames pooled. A kind's AUC compares the frames that show it
-with all normal frames.
+Two baselines per frame, on clips of 5 frames in grey [0, 1]: the mean of |x4 - x0| and the mean of
+its top 1 %. AUCs are raw: one threshold for all recordings, all frames pooled. A kind's AUC
+compares the frames that show it with all normal frames.
 
     python benchmarks/scene_difficulty.py [--width 320 --height 192] [--json]
 """

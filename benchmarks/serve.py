@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/serve.py [--model MODEL] [--video FILE] [--clients 200]
 
-Starts `oddframe serve` on a folder of its own with one looped recording and a month of made-up scores, asks it as
-browsers do, and prints a Markdown table. Needs a machine that does nothing else.
+Starts `oddframe serve` on a folder of its own with one looped recording and a month of made-up
+scores, asks it as browsers do, and prints a Markdown table. Needs a machine that does nothing else.
 """
 
 import argparse

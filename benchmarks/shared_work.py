@@ -2,16 +2,17 @@
 
     python benchmarks/shared_work.py
 
-Counted by torch on the presets: products of convolutions and matrices, a multiplication and an addition apart.
-Elementwise work is not among them. Each frame is in five clips, but in another place each time, and what is linear in a
-place has weights of its own for it: the last column says what a part sees, and so why no product of it comes up again.
+Counted by torch on the presets: products of convolutions and matrices, a multiplication and an
+addition apart. Elementwise work is not among them. Each frame is in five clips, but in another
+place each time, and what is linear in a place has weights of its own for it: the last column says
+what a part sees, and so why no product of it comes up again.
 """
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from oddframe.model.config import NetworkConfig
-from oddframe.model.fusion import FusedScorer
+from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
 from oddframe.training.settings import PRESETS
 
@@ -58,12 +59,12 @@ def within(counts: dict[str, float], module: str) -> float:
 def gflops(config: NetworkConfig) -> dict[str, float]:
     """Operations of each module for one clip, in 10^9, by its name in the network; "all" is their sum."""
     clip = torch.zeros((1, 5, config.height, config.width, config.colours), dtype=torch.uint8)
-    scorer = FusedScorer(Network(config)).eval()
+    scorer = AnomalyScorer(Network(config)).eval()
     with torch.inference_mode(), FlopCounterMode(display=False, depth=8) as counter:
         scorer(clip)
     found = {"all": counter.get_total_flops() / 1e9}
     for name, counts in counter.get_flop_counts().items():
-        found[name.removeprefix("FusedScorer.network.")] = sum(counts.values()) / 1e9
+        found[name.removeprefix("AnomalyScorer.network.")] = sum(counts.values()) / 1e9
     return found
 
 

@@ -1,11 +1,12 @@
 """Make the model `ped2` that comes with the package of a training on UCSD Ped2.
 
     export ODDFRAME_PED2=...
-    python benchmarks/accuracy.py seeds -o runs/accuracy --preset walkway --seeds 0 -- --false-alarms 60/hour
-    python benchmarks/shipped_model.py runs/accuracy/walkway-0 -o src/oddframe/models/ped2
+    python benchmarks/accuracy.py seeds -o runs/accuracy --preset walkway --seeds 0 --
+    --false-alarms 60/hour python benchmarks/shipped_model.py runs/accuracy/walkway-0 -o
+    src/oddframe/models/ped2
 
-Weights are rounded to float16, for half the size; the graph is exported again, through the parity gate; the card says
-where the footage comes from.
+Weights are rounded to float16, for half the size; the graph is exported again, through the parity
+gate; the card says where the footage comes from.
 """
 
 import argparse

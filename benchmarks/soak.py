@@ -1,10 +1,11 @@
 """Watch several RTSP streams for a while and see whether memory and file handles stay flat.
 
-A real `oddframe watch` process with database, pictures, clips, a webhook and metrics watches streams of GStreamer's
-RTSP server on loopback (scripts/install-services). They show the drawn scene with anomalies, drawn at the model's 10
-frames a second and served at --rate: at 5 it plays at half speed. Every ten seconds memory, file handles and threads
-are read from /proc, and what the cameras do from the metrics. How late an alert is counts from the frame that it is
-about to its arrival at the receiver.
+A real `oddframe watch` process with database, pictures, clips, a webhook and metrics watches
+streams of GStreamer's RTSP server on loopback (scripts/install-services). They show the drawn scene
+with anomalies, drawn at the model's 10 frames a second and served at --rate: at 5 it plays at half
+speed. Every ten seconds memory, file handles and threads are read from /proc, and what the cameras
+do from the metrics. How late an alert is counts from the frame that it is about to its arrival at
+the receiver.
 
     python benchmarks/soak.py --model demo/run [--minutes 20] [--cameras 8] [--rate 5] [--out soak]
 

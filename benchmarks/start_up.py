@@ -2,8 +2,9 @@
 
     python benchmarks/start_up.py [--model ped2] [--times 5]
 
-Each is a process of its own, on a recording that is drawn here. Times are wall-clock seconds of the whole process, the
-median of some after one that nobody counts (it fills the system's page cache); the score's is of a file with one clip.
+Each is a process of its own, on a recording that is drawn here. Times are wall-clock seconds of the
+whole process, the median of some after one that nobody counts (it fills the system's page cache);
+the score's is of a file with one clip.
 """
 
 import argparse

@@ -2,14 +2,16 @@
 
     python benchmarks/still_scenes.py [--seconds 40] [--ped2 FOLDER]
 
-A drawn square without anybody, 360 x 240 at 25 frames per second, gets a sensor's noise, is encoded by x264 as a camera
-would (no B-frames, a key frame every two seconds), and is read as the preset `fast` reads it, thinned to 10 frames per
-second. With a shutter of a second, as in the dark, the camera sends each picture 25 times. A frame repeats where its
-pixels are those of the frame before, byte for byte; a clip where all five of its frames do.
+A drawn square without anybody, 360 x 240 at 25 frames per second, gets a sensor's noise, is encoded
+by x264 as a camera would (no B-frames, a key frame every two seconds), and is read as the preset
+`fast` reads it, thinned to 10 frames per second. With a shutter of a second, as in the dark, the
+camera sends each picture 25 times. A frame repeats where its pixels are those of the frame before,
+byte for byte; a clip where all five of its frames do.
 
-With UCSD Ped2 it also says why clips that are nearly the same do not count as the same: what the shipped model says of
-test clips, and of the same ones when every pixel is one grey level off, up or down by chance; and how much of the map
-changes, if only in the last bits, when one corner of x3 does.
+With UCSD Ped2 it also says why clips that are nearly the same do not count as the same: what the
+shipped model says of test clips, and of the same ones when every pixel is one grey level off, up or
+down by chance; and how much of the map changes, if only in the last bits, when one corner of x3
+does.
 """
 
 import argparse
@@ -24,7 +26,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from oddframe._types import Pixels
-from oddframe.core.clips import ClipSlider, Sampler, sampled_gap_s
+from oddframe.core.clips import ClipWindow, Sampler, sampled_gap_s
 from oddframe.inference.model import load
 from oddframe.media.discovery import open_source
 from oddframe.media.recording import Recording
@@ -130,7 +132,7 @@ def repeats(path: Path) -> tuple[float, float]:
     network = PRESETS["fast"].network
     source = Recording(path)
     sampler = Sampler(MODEL_FPS, source.timing)
-    slider = ClipSlider(network.interval, sampled_gap_s(source.timing, MODEL_FPS))
+    slider = ClipWindow(network.interval, sampled_gap_s(source.timing, MODEL_FPS))
     frames = source.frames(FrameFormat(network.width, network.height, network.colour))
     kept = [frame for frame in frames if sampler.keeps(frame)]
     same = [np.array_equal(one.pixels, other.pixels) for one, other in pairwise(kept)]

@@ -1,7 +1,8 @@
 """What keeping and telling costs: how fast the database takes events and scores, and what a slow disk or sink costs.
 
-Whoever scores only hands over; the times of the calls are theirs. "locked" has another program hold the database, as a
-disk that hangs does; "sink hangs" has a receiver that takes half a second for each alert.
+Whoever scores only hands over; the times of the calls are theirs. "locked" has another program hold
+the database, as a disk that hangs does; "sink hangs" has a receiver that takes half a second for
+each alert.
 
     python benchmarks/store.py [--events 2000] [--days 2] [--json]
 """

@@ -2,12 +2,13 @@
 
     ODDFRAME_PED2=... python benchmarks/synthetic_validation.py -o runs/ped2-validation
 
-Four of the sixteen training recordings are kept from training and become the test recordings of a benchmark in the
-frame-folder layout that `oddframe train` and `oddframe eval` read: each as it was filmed, and several times with
-something added that the training's counter-examples do not contain: a drawn cyclist, a drawn cart, and a real
-pedestrian cut out of another recording who glides at twice to four times a walker's pace without moving a leg, as on a
-skateboard. As a control some recordings get a cut-out pedestrian who walks as filmed; they count as normal. Pixel masks
-say where.
+Four of the sixteen training recordings are kept from training and become the test recordings of a
+benchmark in the frame-folder layout that `oddframe train` and `oddframe eval` read: each as it was
+filmed, and several times with something added that the training's counter-examples do not contain:
+a drawn cyclist, a drawn cart, and a real pedestrian cut out of another recording who glides at
+twice to four times a walker's pace without moving a leg, as on a skateboard. As a control some
+recordings get a cut-out pedestrian who walks as filmed; they count as normal. Pixel masks say
+where.
 """
 
 import argparse

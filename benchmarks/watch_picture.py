@@ -15,7 +15,7 @@ from typing import Any, Literal
 from rich.console import Console
 
 from oddframe.cli.watch_screen import render
-from oddframe.core.alerts import Alert, Phase, StreamState
+from oddframe.core.alerts import Alert, Phase, StreamStatus
 from oddframe.core.records import Event
 from oddframe.monitoring.camera import CameraView, WatchHeader
 
@@ -56,7 +56,7 @@ def camera(
         key: rest.pop(key) for key in ("dropped", "reconnects", "error", "retry_s") if key in rest
     }
     return CameraView(
-        name=name, state=StreamState(name, phase, size=size, rate_fps=rate_fps, **state), **rest
+        name=name, state=StreamStatus(name, phase, size=size, rate_fps=rate_fps, **state), **rest
     )
 
 

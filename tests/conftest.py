@@ -19,8 +19,9 @@ from PIL import Image
 
 # What several test files share; pytest itself puts no folder of ours on the path.
 
-# Hypothesis draws the same examples on every run, and keeps no examples from one run to the next. It has no deadline:
-# a test that measures time fails where the machine is busy. `make test-fuzz` chooses the other profile.
+# Hypothesis draws the same examples on every run, and keeps no examples from one run to the next.
+# It has no deadline: a test that measures time fails where the machine is busy. `make test-fuzz`
+# chooses the other profile.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.register_profile(
     "fuzz",
@@ -107,7 +108,8 @@ def write_video(
         stream = container.add_stream(codec, rate=rate_fps)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
-        # Milliseconds are for times of one's own only: an AVI of them claims 1000 frames per second.
+        # Milliseconds are for times of one's own only: an AVI of them claims 1000 frames per
+        # second.
         ticks = rate_fps if times_s is None else 1000
         stream.codec_context.time_base = Fraction(1, ticks)
         if codec.startswith("libx26"):

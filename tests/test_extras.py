@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oddframe.errors import MissingExtraError
-from oddframe.extras import EXTRA_OF, EXTRA_OF_VERB, naming_extras
+from oddframe.extras import EXTRA_OF, EXTRA_OF_VERB, require_extra
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -57,7 +57,7 @@ def test_a_missing_package_is_named_with_the_command_that_adds_it(extra, named):
         pytest.raises(
             MissingExtraError, match=rf'training needs .*: pip install "oddframe\[{named}\]"'
         ),
-        naming_extras("training", extra),
+        require_extra("training", extra),
     ):
         raise ModuleNotFoundError("No module named 'torch'", name="torch.nn")
 
@@ -66,11 +66,11 @@ def test_a_missing_package_is_named_with_the_command_that_adds_it(extra, named):
     "error", [ModuleNotFoundError("x", name="colour"), ImportError("x"), ValueError("x")]
 )
 def test_other_errors_pass(error):
-    with pytest.raises(type(error)) as caught, naming_extras("training"):
+    with pytest.raises(type(error)) as caught, require_extra("training"):
         raise error
     assert caught.value is error
 
 
 def test_one_that_is_named_already_keeps_its_name():
-    with pytest.raises(MissingExtraError, match="MQTT"), naming_extras("training"):
+    with pytest.raises(MissingExtraError, match="MQTT"), require_extra("training"):
         raise MissingExtraError("MQTT", "watch")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from oddframe.core.zones import ArmedHours, Polygon, Zones
+from oddframe.core.zones import Polygon, Schedule, Zones
 from oddframe.errors import SettingsError
 from oddframe.settings import (
     AnyPath,
@@ -40,7 +40,7 @@ def test_zones_come_from_toml(tmp_path):
     assert read_zones(tmp_path / "z.toml") == Zones(
         watch=(Polygon(((0.1, 0.2), (0.5, 0.2), (0.5, 0.9)), "door"),),
         ignore=(Polygon(((0.0, 0.0), (1.0, 0.0), (1.0, 0.1))),),
-        armed=ArmedHours.parse(["mon-fri 18:00-06:00"], "Europe/Berlin"),
+        armed=Schedule.parse(["mon-fri 18:00-06:00"], "Europe/Berlin"),
         cool_down_s=30,
     )
 

@@ -43,7 +43,7 @@ EXTRA_OF_VERB = {
 
 
 @contextmanager
-def naming_extras(what: str, extra: str | None = None) -> Iterator[None]:
+def require_extra(what: str, extra: str | None = None) -> Iterator[None]:
     """Where a package of an extra is missing inside the block, say which command adds it.
 
     Args:

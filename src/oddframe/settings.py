@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, Strict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
 
-from oddframe.core.zones import ArmedHours, Polygon, Zones
+from oddframe.core.zones import Polygon, Schedule, Zones
 from oddframe.errors import SettingsError
 
 T = TypeVar("T")
@@ -191,11 +191,11 @@ class _ZoneTable:
             raise SettingsError("armed and time_zone must come together, found one of them")
 
     @property
-    def hours(self) -> ArmedHours | None:
+    def hours(self) -> Schedule | None:
         """When alarms are wanted."""
         if self.armed is None or self.time_zone is None:
             return None
-        return ArmedHours.parse(self.armed, self.time_zone)
+        return Schedule.parse(self.armed, self.time_zone)
 
 
 @settings_dataclass()

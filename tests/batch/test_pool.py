@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.batch.pool import LocalCrew, Lost, supervise
+from oddframe.batch.pool import LocalPool, WorkerDied, run_all
 from oddframe.batch.tasks import Task
 from oddframe.batch.worker import Outcome
 from oddframe.errors import RunError
@@ -33,7 +33,7 @@ class Scripted:
         task = self.busy.pop(slot)
         if self.deaths.get(task.name, 0):
             self.deaths[task.name] -= 1
-            return slot, Lost(task, "it was killed")
+            return slot, WorkerDied(task, "it was killed")
         return slot, Outcome(task=task, frames=7)
 
 
@@ -52,7 +52,7 @@ def test_every_recording_comes_out_once_whoever_dies(count, size, deaths, data):
     # Somebody lives at first.
     deaths = {name: times for name, times in deaths.items() if name != "0"}
     crew = Scripted(size, deaths, lambda busy: data.draw(st.sampled_from(busy)))
-    told = list(supervise(crew, wanted))
+    told = list(run_all(crew, wanted))
     outcomes = [one for one in told if isinstance(one, Outcome)]
     assert sorted(one.task.name for one in outcomes) == sorted(task.name for task in wanted)
     for one in outcomes:
@@ -65,7 +65,7 @@ def test_every_recording_comes_out_once_whoever_dies(count, size, deaths, data):
 
 def test_a_recording_that_costs_workers_is_named_and_comes_last():
     crew = Scripted(1, {"0": 99}, lambda busy: busy[0])
-    outcomes = [one for one in supervise(crew, tasks(4)) if isinstance(one, Outcome)]
+    outcomes = [one for one in run_all(crew, tasks(4)) if isinstance(one, Outcome)]
     assert [one.task.name for one in outcomes] == ["1", "2", "3", "0"]
     assert outcomes[-1].error == "/a/0 cost 3 workers, the last of which ended thus: it was killed"
 
@@ -73,29 +73,29 @@ def test_a_recording_that_costs_workers_is_named_and_comes_last():
 def test_where_workers_only_die_nothing_goes_on_for_ever():
     crew = Scripted(2, dict.fromkeys(map(str, range(1000)), 99), lambda busy: busy[0])
     with pytest.raises(RunError, match="live long enough"):
-        list(supervise(crew, tasks(1000)))
+        list(run_all(crew, tasks(1000)))
     assert crew.given.total() < 20
 
 
 def test_the_dead_are_replaced_and_what_they_were_at_is_tried_again(tmp_path):
-    crew = LocalCrew(partial(Moody, tmp_path), 2, 1)
+    crew = LocalPool(partial(Moody, tmp_path), 2, 1)
     names = ["a", "kill", "b", "leave", "c"]
     try:
-        told = list(supervise(crew, [Task(name, name, "") for name in names], attempts=2))
+        told = list(run_all(crew, [Task(name, name, "") for name in names], attempts=2))
     finally:
         crew.close()
     outcomes = {one.task.name: one for one in told if isinstance(one, Outcome)}
     assert set(outcomes) == set(names)
     assert "killed by SIGKILL" in outcomes["kill"].error
     assert "exit code 7" in outcomes["leave"].error
-    assert len([one for one in told if isinstance(one, Lost)]) == 4
+    assert len([one for one in told if isinstance(one, WorkerDied)]) == 4
     assert {path.name.partition(".")[0] for path in tmp_path.iterdir()} == {"a", "b", "c"}
     assert all(outcomes[name].frames != os.getpid() for name in "abc")
 
 
 @pytest.mark.slow
 def test_closing_ends_a_worker_that_is_busy(tmp_path):
-    crew = LocalCrew(partial(Moody, tmp_path), 1, 1)
+    crew = LocalPool(partial(Moody, tmp_path), 1, 1)
     crew.give(0, Task("slow", "slow", ""))
     (hand,) = crew._hands.values()
     crew.close()

@@ -3,7 +3,7 @@ from contextlib import suppress
 
 import pytest
 
-from oddframe.batch.results import Results
+from oddframe.batch.results import BatchResults
 from oddframe.batch.tasks import Task
 from oddframe.errors import OutputError
 
@@ -12,7 +12,7 @@ TASK = Task("cam1/01.mp4", "/archive/cam1/01.mp4", "as it is")
 
 @pytest.fixture
 def results(tmp_path):
-    made = Results(tmp_path / "out")
+    made = BatchResults(tmp_path / "out")
     made.start("job", {"model": "runs/door"})
     return made
 
@@ -109,7 +109,7 @@ def test_what_a_killed_worker_left_is_cleared_for_its_recording_alone(results):
 def test_where_nothing_can_be_written_the_folder_is_named(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError, match="out could not be written"):
-        Results(tmp_path / "out").start("job", {})
+        BatchResults(tmp_path / "out").start("job", {})
 
 
 def test_a_name_that_is_no_text_can_be_noted(results):

@@ -10,9 +10,9 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from oddframe.batch.pool import Lost
+from oddframe.batch.pool import WorkerDied
 from oddframe.batch.run import score_archive
-from oddframe.batch.tasks import Part
+from oddframe.batch.tasks import Shard
 from oddframe.batch.worker import Worker
 from oddframe.errors import RunError, SettingsError
 from oddframe.inference.model import load
@@ -35,7 +35,9 @@ class Here:
 
     def wait(self):
         slot, task = self.busy.popitem()
-        return slot, Lost(task, "killed") if task.name in self.deadly else self.worker.score(task)
+        return slot, WorkerDied(task, "killed") if task.name in self.deadly else self.worker.score(
+            task
+        )
 
     def close(self):
         self.busy.clear()
@@ -188,7 +190,7 @@ def test_a_recording_that_costs_workers_is_written_down(run, monkeypatch, tmp_pa
 
 
 def test_runs_may_divide_an_archive(run):
-    reports = [run(part=Part(number, 3)) for number in (1, 2, 3)]
+    reports = [run(part=Shard(number, 3)) for number in (1, 2, 3)]
     assert sum(one.scored for one in reports) == sum(one.recordings for one in reports) == 3
     assert run().finished == 3
 

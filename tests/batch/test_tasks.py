@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.batch.tasks import Part, Task, list_tasks
+from oddframe.batch.tasks import Shard, Task, list_tasks
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 
 
@@ -47,7 +47,7 @@ def test_a_name_that_is_no_text_has_a_key_of_its_own(tmp_path):
 def test_parts_divide_an_archive(names, count):
     tasks = [Task(name, "", "") for name in names if name.isprintable()]
     parts = [
-        [task for task in tasks if Part(number, count).has(task)] for number in range(1, count + 1)
+        [task for task in tasks if Shard(number, count).has(task)] for number in range(1, count + 1)
     ]
     assert sorted(task.name for part in parts for task in part) == sorted(
         task.name for task in tasks
@@ -55,13 +55,13 @@ def test_parts_divide_an_archive(names, count):
 
 
 def test_parts_as_people_write_them():
-    assert Part.parse("3/64") == Part(3, 64)
+    assert Shard.parse("3/64") == Shard(3, 64)
 
 
 @pytest.mark.parametrize("text", ["", "3", "3/", "/4", "0/4", "5/4", "a/b", "1/0", "-1/4"])
 def test_what_is_no_part_is_refused(text):
     with pytest.raises(SettingsError, match="part must be"):
-        Part.parse(text)
+        Shard.parse(text)
 
 
 def test_what_is_no_archive_is_refused(tmp_path, video):

@@ -14,7 +14,7 @@ from oddframe.bundle.bundle import Bundle, find_bundle, read_bundle, write_bundl
 from oddframe.bundle.storage import FORMAT
 from oddframe.core.calibration import ARRAYS, NormalScores
 from oddframe.errors import BundleError, OutputError, SourceNotFoundError
-from oddframe.model.fusion import FusedScorer
+from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
 from tests.support.dying import dying_at, full_at
 from tests.support.tiny import bytes_of, tiny_calibration, tiny_settings
@@ -72,8 +72,8 @@ def test_what_is_read_is_what_was_written(folder):
         np.random.default_rng(0).integers(0, 256, (2, 5, 32, 32, 1), dtype=np.uint8)
     )
     for ours, theirs in zip(
-        FusedScorer(Network.of(read.network))(clips),
-        FusedScorer(Network.of(written.network))(clips),
+        AnomalyScorer(Network.of(read.network))(clips),
+        AnomalyScorer(Network.of(written.network))(clips),
         strict=True,
     ):
         assert torch.equal(ours, theirs)

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from oddframe.cli.watch_screen import WatchLines, began, lasted, render
-from oddframe.core.alerts import Phase, StreamState
+from oddframe.core.alerts import Phase, StreamStatus
 from oddframe.monitoring.camera import CameraView, WatchHeader
 from tests.support.alerting import NOON_US, made_alert
 
@@ -23,7 +23,7 @@ def view(name="yard", phase=Phase.LIVE, **wishes):
         for key in ("error", "retry_s", "dropped", "reconnects", "size")
         if key in wishes
     }
-    return CameraView(name=name, state=StreamState(name, phase, rate_fps=24.93, **state), **wishes)
+    return CameraView(name=name, state=StreamStatus(name, phase, rate_fps=24.93, **state), **wishes)
 
 
 def drawn(views, width, header=HEADER, **given):
@@ -228,7 +228,7 @@ NOW = "2026-09-21 14:13:20"
 
 
 def view_lines(name="yard", phase=Phase.LIVE, is_file=False, **state):
-    return CameraView(name=name, state=StreamState(name, phase, **state), is_file=is_file)
+    return CameraView(name=name, state=StreamStatus(name, phase, **state), is_file=is_file)
 
 
 def told(*steps):

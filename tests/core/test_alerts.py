@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.alerts import CameraStatus, alert, plain_name
+from oddframe.core.alerts import CameraStatus, alert, safe_name
 from oddframe.errors import InputError
 from tests.support.alerting import made_alert, made_event, wall
 
@@ -38,7 +38,7 @@ def test_an_end_keeps_its_key_when_it_is_told_again_with_less_known_of_it():
 
 @given(st.lists(st.text(min_size=1), unique=True, min_size=2))
 def test_plain_names_are_safe_and_different(names):
-    plain = [plain_name(name) for name in names]
+    plain = [safe_name(name) for name in names]
     assert len(set(plain)) == len(names)
     assert all(
         name.isascii() and not set(name) & set("/+#$. \\") and 0 < len(name) < 80 for name in plain
@@ -46,7 +46,7 @@ def test_plain_names_are_safe_and_different(names):
 
 
 def test_a_plain_name_stays():
-    assert plain_name("Yard-2_b") == "Yard-2_b"
+    assert safe_name("Yard-2_b") == "Yard-2_b"
 
 
 def test_a_camera_must_have_a_name():

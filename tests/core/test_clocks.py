@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.clocks import FrameClock, LiveClock, WallTime
+from oddframe.core.clocks import LiveClock, RecordingClock, WallClock
 from oddframe.core.records import FrameTiming
 
 GAP_S = 0.5
@@ -120,7 +120,7 @@ NOON_US = 1_790_000_000_000_000
 
 
 def test_the_first_frame_ties_the_stream_to_the_wall():
-    wall = WallTime()
+    wall = WallClock()
     assert not wall.see(5.0, NOON_US)
     assert wall(5.0) == NOON_US
     assert wall(6.5) == NOON_US + 1_500_000
@@ -129,7 +129,7 @@ def test_the_first_frame_ties_the_stream_to_the_wall():
 
 @given(st.lists(st.integers(-1_900_000, 1_900_000), min_size=1))
 def test_jitter_moves_nothing(jitters):
-    wall = WallTime()
+    wall = WallClock()
     wall.see(0.0, NOON_US)
     for number, jitter in enumerate(jitters):
         assert not wall.see(float(number), NOON_US + number * 1_000_000 + jitter)
@@ -138,7 +138,7 @@ def test_jitter_moves_nothing(jitters):
 
 @given(st.integers(2_000_001, 10**15), st.sampled_from([1, -1]))
 def test_a_clock_that_was_set_is_followed_but_not_by_what_has_begun(by_us, direction):
-    wall = WallTime()
+    wall = WallClock()
     wall.see(0.0, NOON_US)
     begun = wall.snapshot()
     assert wall.see(1.0, NOON_US + 1_000_000 + direction * by_us)
@@ -147,7 +147,7 @@ def test_a_clock_that_was_set_is_followed_but_not_by_what_has_begun(by_us, direc
 
 
 def times_clock(pts, start=0, rate_fps=10.0, gap_s=0.5):
-    clock = FrameClock(FrameTiming(rate_fps, gap_s), Fraction(1, 1000), start)
+    clock = RecordingClock(FrameTiming(rate_fps, gap_s), Fraction(1, 1000), start)
     notices = []
     found = [clock.time_s(tick) for tick in pts]
     clock.report(notices.append)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.event_rules import Alarm, EventRules, Span, spans
+from oddframe.core.event_rules import EventRules, HysteresisDetector, Span, spans
 from oddframe.errors import SettingsError
 
 ENTER, LEAVE = 0.5, 0.4
@@ -56,7 +56,7 @@ def test_events_are_what_the_rules_say(values, least_s, merge_gap_s):
 
 @given(VALUES, RULES)
 def test_leaving_out_what_changes_nothing_changes_nothing(values, chosen):
-    alarm, expected = Alarm(chosen, ENTER, LEAVE), []
+    alarm, expected = HysteresisDetector(chosen, ENTER, LEAVE), []
     for number, value in enumerate(values):
         expected += [step] if (step := alarm.push(number / 10, value).closed) else []
     expected += [last] if (last := alarm.finish()) else []
@@ -84,7 +84,7 @@ def test_hysteresis(values, expected):
 
 
 def test_an_event_starts_when_it_has_lasted_and_from_where_it_began():
-    alarm = Alarm(rules(least_s=0.3), ENTER, LEAVE)
+    alarm = HysteresisDetector(rules(least_s=0.3), ENTER, LEAVE)
     steps = [alarm.push(number / 10, 0.6) for number in range(1, 6)]
     assert [step.opened for step in steps] == [False, False, False, True, False]
     assert alarm.start_s == 0.1
@@ -97,21 +97,21 @@ def test_a_calm_up_to_the_merge_gap_is_part_of_the_event():
 
 
 def test_the_end_is_known_when_the_gap_has_passed_and_no_later():
-    alarm = Alarm(rules(merge_gap_s=0.3), ENTER, LEAVE)
+    alarm = HysteresisDetector(rules(merge_gap_s=0.3), ENTER, LEAVE)
     alarm.push(0.0, 0.9)
     assert [alarm.push(number / 10, 0.1).closed for number in (1, 2, 3)] == [None] * 3
     assert alarm.push(0.4, 0.1).closed == Span(0.0, 0.0)
 
 
 def test_time_ends_an_event_where_nothing_is_known():
-    alarm = Alarm(rules(merge_gap_s=0.3), ENTER, LEAVE)
+    alarm = HysteresisDetector(rules(merge_gap_s=0.3), ENTER, LEAVE)
     alarm.push(0.0, 0.9)
     assert alarm.push(0.3, None).closed is None
     assert alarm.push(0.5, None).closed == Span(0.0, 0.0)
 
 
 def test_a_frame_without_a_value_neither_starts_nor_ends_a_stretch():
-    alarm = Alarm(rules(least_s=0.2, merge_gap_s=0.3), ENTER, LEAVE)
+    alarm = HysteresisDetector(rules(least_s=0.2, merge_gap_s=0.3), ENTER, LEAVE)
     assert [alarm.push(n / 10, value).opened for n, value in enumerate([0.6, None, 0.6])] == [
         False,
         False,
@@ -128,7 +128,7 @@ def test_few_frames_a_second_make_events_too():
 
 @pytest.mark.parametrize("later_s", [5.0, -1.0], ids=["forward", "backward"])
 def test_a_jump_in_time_ends_an_event(later_s):
-    alarm = Alarm(rules(), ENTER, LEAVE)
+    alarm = HysteresisDetector(rules(), ENTER, LEAVE)
     alarm.push(0.0, 0.9)
     step = alarm.push(later_s, 0.9)
     assert step.closed == Span(0.0, 0.0)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.events import EventMachine, events
+from oddframe.core.events import EventDetector, events
 from oddframe.core.records import Score
 from tests.support.tiny import tiny_calibration
 
@@ -50,7 +50,7 @@ def test_an_event_is_told_at_its_start_while_it_lasts_and_at_its_end():
 
 
 def test_each_phase_is_told_on_the_frame_that_makes_it_known():
-    machine = EventMachine("door", CALIBRATION)
+    machine = EventDetector("door", CALIBRATION)
     heard = [
         [one.phase for one in machine.push(score)]
         for score in scores([0.6, 0.6, 0.1, 0.1, 0.1, 0.1])
@@ -87,7 +87,7 @@ def test_what_is_told_of_a_beginning_is_the_beginning_of_what_is_told(values, le
     """Nothing that comes later has a part in it."""
 
     def pushed(few):
-        machine = EventMachine("door", CALIBRATION)
+        machine = EventDetector("door", CALIBRATION)
         return [one for score in few for one in machine.push(score)]
 
     whole, part = pushed(scores(values)), pushed(scores(values)[:length])
@@ -124,7 +124,7 @@ def test_the_reason_is_the_part_that_lies_farthest_in_its_own_tail(parts, reason
 def test_the_region_is_that_of_the_peak():
     quiet, hot = np.zeros((32, 64), np.float32), np.zeros((32, 64), np.float32)
     hot[8:16, 16:32] = 9.0
-    machine = EventMachine("door", CALIBRATION)
+    machine = EventDetector("door", CALIBRATION)
     for number, (value, anomaly_map) in enumerate([(0.6, quiet), (0.9, hot), (0.6, quiet)]):
         machine.push(Score(number, number / 10, value, map=anomaly_map))
     (event,) = machine.finish()
@@ -140,7 +140,7 @@ def test_without_maps_there_is_no_region():
 
 
 def test_the_cool_down_of_a_camera_takes_the_place_of_the_rules():
-    machine = EventMachine("door", CALIBRATION, cool_down_s=60.0)
+    machine = EventDetector("door", CALIBRATION, cool_down_s=60.0)
     heard = [
         one for score in scores([0.6, 0.6, *[0.1] * 5, 0.6, 0.6]) for one in machine.push(score)
     ]

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.calibration import Budget, NormalScores, calibrate
+from oddframe.core.calibration import FalseAlarmBudget, NormalScores, calibrate
 from oddframe.core.recalibration import MARGIN, alarms, extended, outside, raw_scores, recalibrated
 from tests.support.tiny import tiny_calibration
 
-HOURLY = Budget.parse("6/hour")
+HOURLY = FalseAlarmBudget.parse("6/hour")
 
 
 def normal_scores(seed=1, minutes=30, rate_fps=5.0, level=1.0):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.core.records import Score
-from oddframe.core.smoothing import BY_ITSELF, Neighbours, ScoreMean, averaged
+from oddframe.core.smoothing import NO_SMOOTHING, ScoreSmoother, SmoothingWindow, averaged
 
 PARTS = ("raw", "appearance", "motion", "cluster")
 
@@ -19,7 +19,7 @@ def score(frame, raw, time_s=None):
 
 
 def told(raws, neighbours, gap_s=0.35):
-    mean = ScoreMean(neighbours, lambda raw: raw / (raw + 1))
+    mean = ScoreSmoother(neighbours, lambda raw: raw / (raw + 1))
     mean.gap_s = gap_s
     return [
         one for number, raw in enumerate(raws) for one in mean.push(score(number, raw))
@@ -29,7 +29,7 @@ def told(raws, neighbours, gap_s=0.35):
 @given(
     raws=st.lists(st.none() | st.floats(0.01, 100.0), max_size=40),
     neighbours=st.builds(
-        Neighbours, st.integers(0, 4), st.integers(0, 4), st.sampled_from([1.0, 2.0])
+        SmoothingWindow, st.integers(0, 4), st.integers(0, 4), st.sampled_from([1.0, 2.0])
     ),
 )
 def test_each_frame_has_the_mean_of_its_neighbours_in_the_unbroken_run(raws, neighbours):
@@ -62,28 +62,28 @@ def test_each_frame_has_the_mean_of_its_neighbours_in_the_unbroken_run(raws, nei
     power=st.sampled_from([1.0, 2.0]),
 )
 def test_of_an_array_it_is_the_same(raws, count, power):
-    neighbours = Neighbours(count, count, power)
+    neighbours = SmoothingWindow(count, count, power)
     found = averaged(np.array(raws, np.float32), neighbours)
     assert found.dtype == np.float32
     assert found == pytest.approx([one.raw for one in told(raws, neighbours)], rel=1e-6)
 
 
 def test_by_itself_a_score_is_told_at_once_and_as_it_is():
-    mean = ScoreMean(BY_ITSELF, lambda raw: raw / (raw + 1))
+    mean = ScoreSmoother(NO_SMOOTHING, lambda raw: raw / (raw + 1))
     one = score(0, 0.3)
     assert mean.push(one) == [one]
     assert mean.flush() == []
 
 
 def test_no_score_waits_longer_than_for_its_neighbours():
-    mean = ScoreMean(Neighbours(1, 2), lambda raw: raw)
+    mean = ScoreSmoother(SmoothingWindow(1, 2), lambda raw: raw)
     mean.gap_s = 0.35
     ready = [[one.frame for one in mean.push(score(n, 1.0 if n < 5 else None))] for n in range(12)]
     assert ready == [[], [], [0], [1], [2], [], [], [], [3, 4, 5, 6, 7, 8], [9], [10], [11]]
 
 
 def test_time_that_goes_back_begins_anew():
-    mean = ScoreMean(Neighbours(1, 1), lambda raw: raw)
+    mean = ScoreSmoother(SmoothingWindow(1, 1), lambda raw: raw)
     mean.gap_s = 0.35
     given_ = [(0, 1.0, 5.0), (1, 3.0, 5.1), (2, 10.0, 0.0), (3, 20.0, 0.1)]
     found = [
@@ -93,4 +93,8 @@ def test_time_that_goes_back_begins_anew():
 
 
 def test_neighbours_of_an_array_stop_at_its_ends():
-    assert averaged(np.array([1, 2, 6], np.float32), Neighbours(1, 1)).tolist() == [1.5, 3.0, 4.0]
+    assert averaged(np.array([1, 2, 6], np.float32), SmoothingWindow(1, 1)).tolist() == [
+        1.5,
+        3.0,
+        4.0,
+    ]

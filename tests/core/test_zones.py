@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.zones import ArmedHours, DayHours, Polygon, Zones
+from oddframe.core.zones import Polygon, Schedule, ScheduleEntry, Zones
 from oddframe.errors import SettingsError
 
 BERLIN = "Europe/Berlin"
@@ -15,7 +15,7 @@ BERLIN = "Europe/Berlin"
 def armed(hours, when, zone=BERLIN):
     """Whether at a local time such as "2026-03-29 03:30"; the first of two where a clock shows it twice."""
     local = datetime.fromisoformat(when).replace(tzinfo=ZoneInfo(zone))
-    return ArmedHours.parse([hours], zone).armed(local.timestamp())
+    return Schedule.parse([hours], zone).armed(local.timestamp())
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_armed_hours(hours, when, expected):
 
 def test_the_time_zone_counts():
     noon = datetime(2026, 11, 23, 12, 0, tzinfo=UTC).timestamp()
-    assert ArmedHours.parse(["13:00-14:00"], BERLIN).armed(noon)
-    assert not ArmedHours.parse(["13:00-14:00"], "America/New_York").armed(noon)
+    assert Schedule.parse(["13:00-14:00"], BERLIN).armed(noon)
+    assert not Schedule.parse(["13:00-14:00"], "America/New_York").armed(noon)
 
 
 def test_clocks_that_are_put_forward_skip_an_hour():
-    hours = ArmedHours.parse(["02:00-04:00"], BERLIN)
+    hours = Schedule.parse(["02:00-04:00"], BERLIN)
     begin = datetime(
         2026, 3, 29, 0, 30, tzinfo=UTC
     ).timestamp()  # 01:30 there; at 02:00 it is 03:00
@@ -64,7 +64,7 @@ def test_clocks_that_are_put_forward_skip_an_hour():
 
 
 def test_clocks_that_are_put_back_repeat_an_hour():
-    hours = ArmedHours.parse(["02:00-03:00"], BERLIN)
+    hours = Schedule.parse(["02:00-03:00"], BERLIN)
     begin = datetime(2026, 10, 25, 0, 0, tzinfo=UTC).timestamp()  # 02:00 there, for two hours
     assert [hours.armed(begin + 60 * minutes) for minutes in (-1, 0, 61, 119, 120)] == [
         False,
@@ -82,8 +82,8 @@ def test_a_stretch_and_the_rest_of_the_day_are_always(unix_s, start, end):
 
     if start == end:
         end = (start + 1) % 1440
-    one = ArmedHours.parse([f"{clock(start)}-{clock(end)}"], BERLIN)
-    rest = ArmedHours.parse([f"{clock(end)}-{clock(start)}"], BERLIN)
+    one = Schedule.parse([f"{clock(start)}-{clock(end)}"], BERLIN)
+    rest = Schedule.parse([f"{clock(end)}-{clock(start)}"], BERLIN)
     assert one.armed(unix_s) != rest.armed(unix_s)
 
 
@@ -102,18 +102,18 @@ def test_a_stretch_and_the_rest_of_the_day_are_always(unix_s, start, end):
 )
 def test_what_is_no_stretch_is_refused(text):
     with pytest.raises(SettingsError, match="armed hours"):
-        DayHours.parse(text)
+        ScheduleEntry.parse(text)
 
 
 @pytest.mark.parametrize("zone", ["Middle/Earth", "", "../etc/passwd"])
 def test_an_unknown_time_zone_is_refused(zone):
     with pytest.raises(SettingsError, match="time_zone must be an IANA name"):
-        ArmedHours.parse(["10:00-11:00"], zone)
+        Schedule.parse(["10:00-11:00"], zone)
 
 
 def test_no_hours_are_refused():
     with pytest.raises(SettingsError, match="at least one period"):
-        ArmedHours((), BERLIN)
+        Schedule((), BERLIN)
 
 
 LEFT = Polygon(((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)), "left")

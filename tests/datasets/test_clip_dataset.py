@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.datasets.clip_dataset import DataConfig, TrainingClips, split, too_short
-from oddframe.datasets.frame_cache import FrameCache, Stretch
-from oddframe.datasets.pseudo_anomalies import CounterExamples
+from oddframe.datasets.clip_dataset import ClipDataset, DataConfig, split, too_short
+from oddframe.datasets.frame_cache import FrameCache, FrameRun
+from oddframe.datasets.pseudo_anomalies import PseudoAnomalyConfig
 from oddframe.errors import SettingsError, SourceError
 
-NONE = CounterExamples(share=0.0)
+NONE = PseudoAnomalyConfig(share=0.0)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def cache(tmp_path):
 
 
 def all_clips(cache, interval=1, rebuilt=0):
-    return TrainingClips(cache, list(cache.stretches), interval, rebuilt)
+    return ClipDataset(cache, list(cache.stretches), interval, rebuilt)
 
 
 def positions(frames):
@@ -67,7 +67,7 @@ def test_an_epoch_sees_every_clip_once(cache):
 
 def test_a_batch_depends_on_seed_and_step_alone(cache):
     moving = cache(("a", 60), draw=lambda position: _scene(position))
-    forging = CounterExamples(share=0.7)
+    forging = PseudoAnomalyConfig(share=0.7)
     one, other = all_clips(moving), all_clips(moving)
     for step in range(6):
         one.batch(step, 4, 3, forging)
@@ -88,7 +88,7 @@ def test_targets_are_those_of_the_clip_as_filmed(rebuilt, cache):
     clips = all_clips(cache(("a", 60), draw=lambda position: _scene(position)), rebuilt=rebuilt)
     forged = 0
     for step in range(8):
-        batch = clips.batch(step, 4, 0, CounterExamples(share=0.5))
+        batch = clips.batch(step, 4, 0, PseudoAnomalyConfig(share=0.5))
         filmed = clips.batch(step, 4, 0, NONE)
         np.testing.assert_array_equal(batch.first, filmed.clips[:, 0])
         np.testing.assert_array_equal(batch.last, filmed.clips[:, 4])
@@ -135,7 +135,7 @@ stretch_lists = st.lists(
 def test_no_frame_is_both_trained_on_and_held_out(drawn, hold_out, span):
     stretches, offset = [], 0
     for source, count in drawn:
-        stretches.append(Stretch(source, offset, count))
+        stretches.append(FrameRun(source, offset, count))
         offset += count
     trained, held = split(tuple(stretches), hold_out, span)
     parts = [
@@ -158,7 +158,7 @@ def test_no_frame_is_both_trained_on_and_held_out(drawn, hold_out, span):
 
 
 def test_whole_recordings_are_held_out_where_there_are_enough():
-    stretches = tuple(Stretch(f"{number:02d}", 100 * number, 100) for number in range(20))
+    stretches = tuple(FrameRun(f"{number:02d}", 100 * number, 100) for number in range(20))
     trained, held = split(stretches, 0.15, 5)
     assert [stretch.source for stretch in held] == ["03", "10", "16"]
     assert len(trained) == 17
@@ -166,28 +166,33 @@ def test_whole_recordings_are_held_out_where_there_are_enough():
 
 
 def test_of_few_recordings_the_end_of_each_is_held_out():
-    stretches = (Stretch("a", 0, 100), Stretch("b", 100, 60))
+    stretches = (FrameRun("a", 0, 100), FrameRun("b", 100, 60))
     trained, held = split(stretches, 0.15, 5)
-    assert trained == [Stretch("a", 0, 85), Stretch("b", 100, 51)]
-    assert held == [Stretch("a", 85, 15), Stretch("b", 151, 9)]
+    assert trained == [FrameRun("a", 0, 85), FrameRun("b", 100, 51)]
+    assert held == [FrameRun("a", 85, 15), FrameRun("b", 151, 9)]
 
 
 def test_an_end_too_short_for_a_clip_is_trained_on():
-    trained, held = split((Stretch("a", 0, 100), Stretch("a", 100, 20)), 0.15, 5)
-    assert trained == [Stretch("a", 0, 85), Stretch("a", 100, 20)]
-    assert held == [Stretch("a", 85, 15)]
+    trained, held = split((FrameRun("a", 0, 100), FrameRun("a", 100, 20)), 0.15, 5)
+    assert trained == [FrameRun("a", 0, 85), FrameRun("a", 100, 20)]
+    assert held == [FrameRun("a", 85, 15)]
 
 
 def test_a_recording_without_a_clip_is_not_what_is_held_out():
-    long = [Stretch(f"long {number}", 100 * number, 50) for number in range(7)]
-    short = [Stretch(f"short {number}", 1000 + number, 1) for number in range(20)]
+    long = [FrameRun(f"long {number}", 100 * number, 50) for number in range(7)]
+    short = [FrameRun(f"short {number}", 1000 + number, 1) for number in range(20)]
     trained, held = split((*short, *long), 0.15, 5)
     assert [stretch.source for stretch in held] == ["long 3"]
     assert len(trained) == 26
 
 
 def test_recordings_that_give_no_clip_are_named():
-    stretches = (Stretch("a", 0, 3), Stretch("b", 3, 4), Stretch("b", 7, 9), Stretch("a", 16, 4))
+    stretches = (
+        FrameRun("a", 0, 3),
+        FrameRun("b", 3, 4),
+        FrameRun("b", 7, 9),
+        FrameRun("a", 16, 4),
+    )
     assert too_short(stretches, 5) == [
         "a: not used: a clip needs 5 unbroken frames, the longest stretch has 4",
     ]

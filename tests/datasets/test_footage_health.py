@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.datasets.footage_health import examine_health, without
-from oddframe.datasets.frame_cache import Stretch, build_cache
+from oddframe.datasets.frame_cache import FrameRun, build_cache
 from oddframe.media.discovery import find_sources
 from oddframe.media.source import FrameFormat
 from tests.support.tiny import walk
@@ -63,7 +63,7 @@ def test_covered_footage_is_left_out_and_named(examined):
 def test_what_is_taken_out_is_out_and_the_rest_is_there(counts, spans):
     offsets = np.cumsum([0, *counts]).tolist()
     stretches = [
-        Stretch(f"r{n}", o, c) for n, (o, c) in enumerate(zip(offsets, counts, strict=False))
+        FrameRun(f"r{n}", o, c) for n, (o, c) in enumerate(zip(offsets, counts, strict=False))
     ]
     spans = [(begin, begin + length) for begin, length in spans]
     kept = without(stretches, spans)

@@ -288,8 +288,8 @@ from pathlib import Path
 import numpy as np
 from oddframe.core.records import Frame
 from oddframe.datasets.frame_cache import build_cache
-from oddframe.datasets.clip_dataset import TrainingClips
-from oddframe.datasets.pseudo_anomalies import CounterExamples
+from oddframe.datasets.clip_dataset import ClipDataset
+from oddframe.datasets.pseudo_anomalies import PseudoAnomalyConfig
 from oddframe.media.source import FrameFormat
 
 class Long:
@@ -304,10 +304,10 @@ def resident():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
 
 cache = build_cache(Path(sys.argv[1]), [Long()], FrameFormat(192, 128, "grey"), 10.0, 4 * 10**9)
-clips = TrainingClips(cache, list(cache.stretches), 1, 0)
+clips = ClipDataset(cache, list(cache.stretches), 1, 0)
 clips.forger
 for step in range(len(clips) // 8):
-    clips.batch(step, 8, 0, CounterExamples(share=0.3))
+    clips.batch(step, 8, 0, PseudoAnomalyConfig(share=0.3))
 print(resident())
 """
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oddframe.datasets.labels import (
     LabelSource,
-    Stretch,
+    LabelSpan,
     is_stretch_file,
     join_labels,
     labels_from_array,
@@ -326,7 +326,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 )
 def test_labels_equal_a_literal_loop(tmp_path_factory, times, spans):
     times_s = np.array(times) / 10
-    stretches = [Stretch(start / 10, end / 10, 2) for start, end in spans]
+    stretches = [LabelSpan(start / 10, end / 10, 2) for start, end in spans]
     expected = [int(any(start <= time <= end for start, end in spans)) for time in times]
     fits = all(
         end <= times[-1] + 10 and any(start <= time <= end for time in times)
@@ -343,5 +343,5 @@ def test_labels_equal_a_literal_loop(tmp_path_factory, times, spans):
 
 
 def test_a_missing_image_is_normal(tmp_path):
-    labels = labels_of_stretches(np.array([0.0, np.nan, 0.2]), [Stretch(0, 0.2, 2)], tmp_path)
+    labels = labels_of_stretches(np.array([0.0, np.nan, 0.2]), [LabelSpan(0, 0.2, 2)], tmp_path)
     assert labels.tolist() == [1, 0, 1]

@@ -3,9 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from oddframe.datasets.clip_dataset import DataConfig, TrainingClips
-from oddframe.datasets.frame_cache import Stretch
-from oddframe.datasets.pseudo_anomalies import CounterExamples, Forger
+from oddframe.datasets.clip_dataset import ClipDataset, DataConfig
+from oddframe.datasets.frame_cache import FrameRun
+from oddframe.datasets.pseudo_anomalies import PseudoAnomalyConfig, PseudoAnomalyGenerator
 from oddframe.errors import SettingsError
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 80
@@ -36,8 +36,11 @@ class Frames:
 
 
 def training_clips(rebuilt_index=0, colours=1):
-    return TrainingClips(
-        Frames(footage(colours)), [Stretch("a", 0, FRAMES)], interval=1, rebuilt_index=rebuilt_index
+    return ClipDataset(
+        Frames(footage(colours)),
+        [FrameRun("a", 0, FRAMES)],
+        interval=1,
+        rebuilt_index=rebuilt_index,
     )
 
 
@@ -46,8 +49,8 @@ def examples(kind, count=40, colours=1):
     clips = training_clips(colours=colours)
     found = []
     for step in range(count):
-        filmed = clips.batch(step, 1, 0, CounterExamples(share=0.0))
-        made = clips.batch(step, 1, 0, CounterExamples(share=0.999, kinds=(kind,)))
+        filmed = clips.batch(step, 1, 0, PseudoAnomalyConfig(share=0.0))
+        made = clips.batch(step, 1, 0, PseudoAnomalyConfig(share=0.999, kinds=(kind,)))
         if made.abnormal.any():
             found.append((filmed.clips[0], made.clips[0], made.abnormal[0]))
     return found
@@ -88,23 +91,23 @@ def test_changes_stay_in_one_piece_of_the_picture(kind):
 def test_targets_stay_those_of_the_clip_as_filmed(kind, rebuilt_index):
     clips = training_clips(rebuilt_index)
     for step in range(10):
-        filmed = clips.batch(step, 4, 0, CounterExamples(share=0.0))
-        made = clips.batch(step, 4, 0, CounterExamples(share=0.9, kinds=(kind,)))
+        filmed = clips.batch(step, 4, 0, PseudoAnomalyConfig(share=0.0))
+        made = clips.batch(step, 4, 0, PseudoAnomalyConfig(share=0.9, kinds=(kind,)))
         assert np.array_equal(made.first, filmed.clips[:, 0])
         assert np.array_equal(made.last, filmed.clips[:, 4])
         assert np.array_equal(made.rebuilt, filmed.clips[:, rebuilt_index])
 
 
 def test_the_published_training_has_none():
-    assert CounterExamples().share == 0.0
-    batch = training_clips().batch(0, 8, 0, CounterExamples())
+    assert PseudoAnomalyConfig().share == 0.0
+    batch = training_clips().batch(0, 8, 0, PseudoAnomalyConfig())
     assert not batch.abnormal.any()
     assert np.array_equal(batch.clips[:, 0], batch.first)
 
 
 def test_the_share_is_kept_on_average():
     clips = training_clips()
-    wanted = CounterExamples(share=0.3, kinds=("foreign",))
+    wanted = PseudoAnomalyConfig(share=0.3, kinds=("foreign",))
     made = np.concatenate(
         [clips.batch(step, 10, 0, wanted).abnormal.any(axis=(1, 2)) for step in range(60)]
     )
@@ -113,9 +116,12 @@ def test_the_share_is_kept_on_average():
 
 def test_what_is_not_marked_is_as_filmed():
     clips = training_clips()
-    wanted = CounterExamples(share=0.5, kinds=("foreign",))
+    wanted = PseudoAnomalyConfig(share=0.5, kinds=("foreign",))
     for step in range(5):
-        filmed, made = clips.batch(step, 8, 0, CounterExamples()), clips.batch(step, 8, 0, wanted)
+        filmed, made = (
+            clips.batch(step, 8, 0, PseudoAnomalyConfig()),
+            clips.batch(step, 8, 0, wanted),
+        )
         untouched = ~made.abnormal.any(axis=(1, 2))
         assert 0 < untouched.sum() < 8
         far = np.abs(made.clips.astype(int) - filmed.clips)[untouched]
@@ -123,7 +129,7 @@ def test_what_is_not_marked_is_as_filmed():
 
 
 def test_a_batch_depends_on_seed_and_step_alone():
-    wanted = CounterExamples(share=0.5, kinds=KINDS)
+    wanted = PseudoAnomalyConfig(share=0.5, kinds=KINDS)
     one, other = training_clips(), training_clips()
     other.batch(3, 6, 0, wanted)  # what came before does not matter
     for first, second in zip(one.batch(7, 6, 0, wanted), other.batch(7, 6, 0, wanted), strict=True):
@@ -152,7 +158,7 @@ def test_what_is_carried_goes_where_its_bearer_goes(pace):
         top, left = 40 + pace[0] * number, 60 + pace[1] * number
         clip[number, top : top + 20, left : left + 8] = 230
         clip[number, top + 5 : top + 9, left + 2 : left + 6] = 20
-    forger = Forger(scene[None])
+    forger = PseudoAnomalyGenerator(scene[None])
     seen = 0
     for seed in range(200):
         made, abnormal = forger.carried(clip, np.random.default_rng(seed))
@@ -172,14 +178,14 @@ def test_what_is_carried_goes_where_its_bearer_goes(pace):
 
 def test_where_nothing_moves_nothing_is_carried():
     scene = footage()[:1].repeat(10, axis=0)
-    assert Forger(scene).carried(scene[:5], np.random.default_rng(0)) is None
+    assert PseudoAnomalyGenerator(scene).carried(scene[:5], np.random.default_rng(0)) is None
 
 
 def test_where_nothing_moves_there_is_nobody_to_borrow():
     scene = footage()[:1].repeat(10, axis=0)
-    forger = Forger(scene)
+    forger = PseudoAnomalyGenerator(scene)
     random = np.random.default_rng(0)
-    assert forger.somebody(scene[:5], scene[5:], random, misplaced=True) is None
+    assert forger.paste_person(scene[:5], scene[5:], random, misplaced=True) is None
     made, abnormal = forger.foreign(scene[:5], scene[5:], random)
     assert abnormal.any()
     assert not np.array_equal(made, scene[:5])
@@ -188,15 +194,17 @@ def test_where_nothing_moves_there_is_nobody_to_borrow():
 def test_the_empty_scene_is_free_of_passers_by():
     frames = footage()
     ramp = np.linspace(60, 120, WIDTH).astype(np.uint8)
-    assert np.array_equal(Forger(frames).empty[:, :, 0], np.broadcast_to(ramp, (HEIGHT, WIDTH)))
+    assert np.array_equal(
+        PseudoAnomalyGenerator(frames).empty[:, :, 0], np.broadcast_to(ramp, (HEIGHT, WIDTH))
+    )
 
 
 def test_clips_that_are_changed_stay_as_they_were_given():
     frames = footage()
     clip, other = frames[:5].copy(), frames[20:25].copy()
-    forger = Forger(frames)
+    forger = PseudoAnomalyGenerator(frames)
     forger.foreign(clip, other, np.random.default_rng(0))
-    forger.somebody(clip, other, np.random.default_rng(0), misplaced=False)
+    forger.paste_person(clip, other, np.random.default_rng(0), misplaced=False)
     forger.carried(clip, np.random.default_rng(0))
     assert np.array_equal(clip, frames[:5])
     assert np.array_equal(other, frames[20:25])
@@ -205,7 +213,7 @@ def test_clips_that_are_changed_stay_as_they_were_given():
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
 def test_shares_out_of_range_are_refused(share):
     with pytest.raises(SettingsError, match="share must be from 0 to below 1"):
-        CounterExamples(share=share)
+        PseudoAnomalyConfig(share=share)
 
 
 @pytest.mark.parametrize(
@@ -220,15 +228,17 @@ def test_shares_out_of_range_are_refused(share):
 )
 def test_unknown_kinds_are_refused(kinds, named):
     with pytest.raises(SettingsError, match=named):
-        CounterExamples(share=0.1, kinds=kinds)
+        PseudoAnomalyConfig(share=0.1, kinds=kinds)
 
 
 def test_a_crop_shows_one_part_of_every_frame():
     clips = training_clips()
-    wanted = CounterExamples(share=0.5, company=0.5, fast_forward=0.2)
+    wanted = PseudoAnomalyConfig(share=0.5, company=0.5, fast_forward=0.2)
     corners = []
     for step in range(60):
-        whole, part = (clips.batch(step, 4, 0, CounterExamples(), crop) for crop in ((), (32, 32)))
+        whole, part = (
+            clips.batch(step, 4, 0, PseudoAnomalyConfig(), crop) for crop in ((), (32, 32))
+        )
         top, left = part.part
         window = (slice(None), slice(None), slice(top, top + 32), slice(left, left + 32))
         np.testing.assert_array_equal(part.clips, whole.clips[window])
@@ -242,7 +252,7 @@ def test_what_moves_in_a_fast_forwarded_clip_is_abnormal_and_should_have_stayed(
     clips = training_clips()
     seen = 0
     for step in range(40):
-        batch = clips.batch(step, 4, 0, CounterExamples(fast_forward=0.9))
+        batch = clips.batch(step, 4, 0, PseudoAnomalyConfig(fast_forward=0.9))
         for clip, first, last, abnormal in zip(
             batch.clips, batch.first, batch.last, batch.abnormal, strict=True
         ):
@@ -269,7 +279,7 @@ def test_a_crop_has_two_sides_in_steps(crop):
 
 
 def test_a_frame_smaller_than_the_crop_is_seen_whole():
-    batch = training_clips().batch(0, 2, 0, CounterExamples(), (96, 32))
+    batch = training_clips().batch(0, 2, 0, PseudoAnomalyConfig(), (96, 32))
     assert batch.clips.shape == (2, 5, HEIGHT, 32, 1)
     assert batch.part.top == 0
 
@@ -278,9 +288,11 @@ def test_most_crops_lie_where_somebody_passes():
     frames = np.concatenate(
         [footage(), footage()[:, ::-1] * 0 + 90], axis=1
     )  # as much again below, where nobody is
-    clips = TrainingClips(
-        Frames(frames.astype(np.uint8)), [Stretch("a", 0, FRAMES)], interval=1, rebuilt_index=0
+    clips = ClipDataset(
+        Frames(frames.astype(np.uint8)), [FrameRun("a", 0, FRAMES)], interval=1, rebuilt_index=0
     )
-    tops = [clips.batch(step, 1, 0, CounterExamples(), (32, 32)).part.top for step in range(200)]
+    tops = [
+        clips.batch(step, 1, 0, PseudoAnomalyConfig(), (32, 32)).part.top for step in range(200)
+    ]
     assert 120 < tops.count(0) < 200
     assert max(tops) >= 32

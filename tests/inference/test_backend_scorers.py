@@ -9,7 +9,7 @@ from oddframe.errors import BundleError, InputError, SettingsError
 from oddframe.inference.onnx_backend import OnnxScorer
 from oddframe.inference.openvino_backend import OpenvinoScorer
 from oddframe.inference.parity import clips_of, drawn_frames
-from oddframe.inference.scorer import PARTS, padded
+from oddframe.inference.scorer import PARTS, pad_batch
 from oddframe.inference.torch_backend import TorchScorer
 from oddframe.model.network import Network
 
@@ -73,7 +73,7 @@ def test_a_graph_that_is_none_is_refused(name, trained):
 @pytest.mark.parametrize("count", [0, 6])
 def test_batches_are_of_the_size_agreed_to(count, clips):
     with pytest.raises(InputError, match=f"1 to 5 clips, got {count}"):
-        padded(np.concatenate([clips, clips])[:count], 5)
+        pad_batch(np.concatenate([clips, clips])[:count], 5)
 
 
 def test_half_precision_is_near(trained, clips):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from oddframe.datasets.frame_cache import Stretch
+from oddframe.datasets.frame_cache import FrameRun
 from oddframe.errors import SourceError
-from oddframe.inference.export_gate import STRETCH_CLIPS, of_cache
+from oddframe.inference.export_gate import STRETCH_CLIPS, footage_from_cache
 
 INTERVAL = 2
 
@@ -11,7 +11,7 @@ INTERVAL = 2
 class Footage:
     """A cache of grey frames, all of them different."""
 
-    stretches = (Stretch("yard", 0, 300),)
+    stretches = (FrameRun("yard", 0, 300),)
 
     def __init__(self):
         self.frames = np.random.default_rng(0).integers(60, 120, (300, 32, 32, 1), dtype=np.uint8)
@@ -29,7 +29,7 @@ def odd_frames(frames):
 
 
 def test_ranges_come_from_normal_and_odd_clips_but_not_from_the_odd_ones_that_are_compared():
-    found = of_cache(Footage(), INTERVAL, "footage")
+    found = footage_from_cache(Footage(), INTERVAL, "footage")
     normal = np.array([not odd_frames(clip) for clip in found.ranging])
     assert normal.sum() >= 128
     assert (~normal).sum() >= STRETCH_CLIPS
@@ -40,7 +40,7 @@ def test_ranges_come_from_normal_and_odd_clips_but_not_from_the_odd_ones_that_ar
 
 def test_the_normal_clips_are_those_of_the_footage():
     footage = Footage()
-    found = of_cache(footage, INTERVAL, "footage")
+    found = footage_from_cache(footage, INTERVAL, "footage")
     starts = {frame.tobytes(): number for number, frame in enumerate(footage.frames)}
     for clip in found.ranging[:128]:
         begin = starts[clip[0].tobytes()]
@@ -50,13 +50,13 @@ def test_the_normal_clips_are_those_of_the_footage():
 
 
 def test_what_is_compared_is_normal_and_odd():
-    found = of_cache(Footage(), INTERVAL, "footage")
+    found = footage_from_cache(Footage(), INTERVAL, "footage")
     odd = [bool(odd_frames(stretch)) for stretch in found.stretches]
     assert odd == [False] * 4 + [True] * 2
 
 
 def test_footage_without_a_whole_clip_is_refused():
     footage = Footage()
-    footage.stretches = (Stretch("yard", 0, 8),)
+    footage.stretches = (FrameRun("yard", 0, 8),)
     with pytest.raises(SourceError, match="needs 9 unbroken frames"):
-        of_cache(footage, INTERVAL, "footage")
+        footage_from_cache(footage, INTERVAL, "footage")

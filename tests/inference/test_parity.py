@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from oddframe.errors import InputError
 from oddframe.inference.parity import Parity, clips_of, compare, drawn_frames, with_intruder
 from oddframe.inference.scorer import ClipScores
-from oddframe.model.network import TrainedNetwork
+from oddframe.model.network import NetworkState
 from tests.support.tiny import tiny_calibration
 
 
@@ -33,7 +33,7 @@ def test_drawn_frames_move_and_are_the_same_again(trained):
 
 def test_they_show_the_scene_that_the_network_knows(trained):
     scene = np.tile(np.linspace(0.1, 0.9, 32, dtype=np.float32), (1, 32, 1))
-    known = TrainedNetwork(replace(trained.config, empty_scene=True), {"appearance.empty": scene})
+    known = NetworkState(replace(trained.config, empty_scene=True), {"appearance.empty": scene})
     median = np.median(drawn_frames(known, 40), axis=0)[..., 0]
     assert np.median(np.abs(median - scene[0] * 255)) < 5
 

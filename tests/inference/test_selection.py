@@ -8,7 +8,7 @@ from oddframe.errors import BundleError, InputError, MissingExtraError
 from oddframe.inference import selection as choosing
 from oddframe.inference.backends import Backend
 from oddframe.inference.scorer import ClipScores
-from oddframe.inference.selection import choose
+from oddframe.inference.selection import select_backend
 
 TORCH, ONNX, OPENVINO, INT8 = (
     Backend("torch"),
@@ -66,25 +66,25 @@ def backends(monkeypatch, tmp_path):
 
 def test_the_fastest_is_chosen_and_remembered(backends, bundle):
     asked = backends({TORCH: Timed(0.03), ONNX: Timed(0.002), OPENVINO: Timed(0.015)})
-    choice = choose(bundle, batch_size=4)
+    choice = select_backend(bundle, batch_size=4)
     assert choice.backend == ONNX
     assert "onnx float32, the fastest here (clips per second: torch float32" in choice.notice
     asked.clear()
-    again = choose(bundle, batch_size=4)
+    again = select_backend(bundle, batch_size=4)
     assert (again.backend, again.notice) == (ONNX, None)
     assert asked == [ONNX]
 
 
 def test_what_says_something_else_is_not_chosen(backends, bundle):
     backends({TORCH: Timed(0.02), ONNX: Timed(0.001, factor=1.01), OPENVINO: Timed(0.005)})
-    choice = choose(bundle)
+    choice = select_backend(bundle)
     assert choice.backend == OPENVINO
     assert "onnx float32 differs" in choice.notice
 
 
 def test_what_does_not_run_is_not_chosen(backends, bundle):
     backends({TORCH: Timed(0.02), ONNX: BundleError("too new"), OPENVINO: Timed(0.005)})
-    choice = choose(bundle)
+    choice = select_backend(bundle)
     assert choice.backend == OPENVINO
     assert "onnx float32 does not run: too new" in choice.notice
 
@@ -94,13 +94,13 @@ def test_where_nothing_runs_that_is_said(backends, bundle):
     with pytest.raises(
         InputError, match="torch float32 does not run: a; onnx float32 does not run: b"
     ):
-        choose(bundle)
+        select_backend(bundle)
 
 
 @pytest.mark.parametrize(("factor", "chosen"), [(1.1, INT8), (1.6, OPENVINO), (688.0, OPENVINO)])
 def test_whole_numbers_may_be_off_a_little(factor, chosen, backends, bundle):
     backends({OPENVINO: Timed(0.02), INT8: Timed(0.002, factor)})
-    assert choose(bundle).backend == chosen
+    assert select_backend(bundle).backend == chosen
 
 
 def test_coarser_numbers_must_be_clearly_faster(backends, bundle, monkeypatch):
@@ -108,16 +108,19 @@ def test_coarser_numbers_must_be_clearly_faster(backends, bundle, monkeypatch):
     for speed, chosen in ((105.0, OPENVINO), (120.0, INT8)):
         speeds = {OPENVINO: 100.0, INT8: speed}
         monkeypatch.setattr(choosing, "_clips_per_s", lambda *_, found=speeds: found)
-        assert choose(replace(bundle, card=f"{speed}"), batch_size=int(speed)).backend == chosen
+        assert (
+            select_backend(replace(bundle, card=f"{speed}"), batch_size=int(speed)).backend
+            == chosen
+        )
 
 
 def test_what_is_asked_for_is_taken_untried(backends, bundle):
     asked = backends(
         {TORCH: Timed(0.001), ONNX: Timed(0.01), OPENVINO: Timed(0.001), INT8: Timed(0.001)}
     )
-    assert choose(bundle, backend="onnx").backend == ONNX
-    assert choose(bundle, precision="int8").backend == INT8
-    assert choose(bundle, backend="torch", precision="float32").backend == TORCH
+    assert select_backend(bundle, backend="onnx").backend == ONNX
+    assert select_backend(bundle, precision="int8").backend == INT8
+    assert select_backend(bundle, backend="torch", precision="float32").backend == TORCH
     assert asked == [ONNX, INT8, TORCH]
 
 
@@ -130,11 +133,13 @@ def test_another_model_device_or_batch_is_tried_anew(backends, bundle):
         (bundle, {"batch_size": 2}),
     ):
         asked.clear()
-        assert choose(one, **more).notice is not None
+        assert select_backend(one, **more).notice is not None
         assert set(asked) == {TORCH, ONNX}
     asked.clear()
     assert (
-        choose(replace(bundle, calibration=replace(bundle.calibration, threshold=3.0))).notice
+        select_backend(
+            replace(bundle, calibration=replace(bundle.calibration, threshold=3.0))
+        ).notice
         is None
     )
 
@@ -145,19 +150,19 @@ def test_a_broken_memory_is_no_error(content, backends, bundle, tmp_path):
     place = tmp_path / "cache" / "oddframe" / "backends.json"
     place.parent.mkdir(parents=True)
     place.write_text(content)
-    assert choose(bundle).notice
-    assert choose(bundle).notice is None
+    assert select_backend(bundle).notice
+    assert select_backend(bundle).notice is None
     # What is remembered may be of no use any more.
     known = json.loads(place.read_text())
     place.write_text(json.dumps({key: {"backend": "gone"} for key in known}))
-    assert choose(bundle).backend in (TORCH, ONNX)
+    assert select_backend(bundle).backend in (TORCH, ONNX)
 
 
 def test_a_memory_that_cannot_be_written_is_no_error(backends, bundle, tmp_path):
     backends({TORCH: Timed(0.001), ONNX: Timed(0.002)})
     (tmp_path / "cache").write_text("a file stands in its place")
-    assert choose(bundle).notice
-    assert choose(bundle).notice
+    assert select_backend(bundle).notice
+    assert select_backend(bundle).notice
 
 
 def test_without_anything_the_command_that_helps_is_named(backends, bundle):
@@ -166,12 +171,12 @@ def test_without_anything_the_command_that_helps_is_named(backends, bundle):
         MissingExtraError,
         match=r"oddframe export MODEL --to onnx.*pip install \"oddframe\[train\]\"",
     ):
-        choose(bundle)
+        select_backend(bundle)
 
 
 def test_the_real_ones(bundle, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    choice = choose(bundle, batch_size=2)
+    choice = select_backend(bundle, batch_size=2)
     for name in ("torch float32", "onnx float32", "openvino float32"):
         assert name in choice.notice
     assert "differs" not in choice.notice

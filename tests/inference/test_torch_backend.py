@@ -4,7 +4,7 @@ import torch
 
 from oddframe.errors import SettingsError
 from oddframe.inference.torch_backend import TorchScorer, pick_device
-from oddframe.model.fusion import FusedScorer
+from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
 from tests.support.tiny import tiny_settings
 
@@ -25,7 +25,7 @@ def clips():
 def test_scores_are_those_of_the_network(network, clips):
     scored = TorchScorer(network, CPU, 4).score(clips)
     with torch.no_grad():
-        expected = FusedScorer(network.eval())(torch.from_numpy(clips))
+        expected = AnomalyScorer(network.eval())(torch.from_numpy(clips))
     for ours, theirs in zip(
         (scored.raw, scored.appearance, scored.motion, scored.cluster, scored.maps),
         expected,

@@ -5,7 +5,7 @@ import av
 import pytest
 
 from oddframe.errors import SourceError
-from oddframe.media.connection import RefusedError, failure, open_stream, video_stream
+from oddframe.media.connection import LoginRefusedError, failure, open_stream, video_stream
 from oddframe.media.live_config import LiveSettings, stream_address
 from tests.support.stream_server import StreamServer, http
 
@@ -35,7 +35,7 @@ def test_errors_are_told_in_our_words_and_without_secrets(error, said):
 def test_no_trace_of_a_refused_connection_holds_the_password(status):
     with StreamServer(http(status=status, WWW_Authenticate='Basic realm="x"')) as server:
         address = stream_address(server.url("x?token=t0ken", login="bob:s3cret@"), variables={})
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(LoginRefusedError) as caught:
             open_stream(address, LiveSettings())
     assert caught.value.__cause__ is caught.value.__context__ is None
     trace = "".join(traceback.format_exception(caught.value))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.media.convert import Converter, ahead, picture_size
+from oddframe.media.convert import Converter, picture_size, prefetch
 from oddframe.media.source import FrameFormat
 
 
@@ -26,12 +26,12 @@ def counted(count, seen=None, error=None):
 
 @given(st.integers(0, 30), st.integers(1, 5))
 def test_everything_comes_in_order(count, most):
-    assert list(ahead(counted(count), most)) == list(range(count))
+    assert list(prefetch(counted(count), most)) == list(range(count))
 
 
 def test_it_is_ahead_but_not_too_far():
     seen = []
-    items = ahead(counted(50, seen), 3)
+    items = prefetch(counted(50, seen), 3)
     assert next(items) == 0
     deadline = time.monotonic() + 120
     while len(seen) < 5 and time.monotonic() < deadline:
@@ -43,7 +43,7 @@ def test_it_is_ahead_but_not_too_far():
 
 
 def test_an_error_comes_behind_what_came_before_it():
-    items = ahead(counted(5, error=ValueError("broken")), 2)
+    items = prefetch(counted(5, error=ValueError("broken")), 2)
     assert [next(items) for _ in range(5)] == [0, 1, 2, 3, 4]
     with pytest.raises(ValueError, match="broken"):
         next(items)
@@ -53,7 +53,7 @@ def test_an_error_comes_behind_what_came_before_it():
 def test_who_leaves_early_leaves_nothing_behind(taken):
     before = threading.active_count()
     seen = []
-    items = ahead(counted(1000, seen), 2)
+    items = prefetch(counted(1000, seen), 2)
     for _ in range(taken):
         next(items)
     items.close()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from oddframe.errors import OutputError, SettingsError
-from oddframe.media.packet_buffer import PacketRing
+from oddframe.media.packet_buffer import PacketBuffer
 
 
 def keep(ring, path, later_s=0.0):
@@ -47,7 +47,7 @@ def shown(path):
 def test_a_clip_holds_what_was_shown_from_the_key_frame_before(
     video, tmp_path, name, wishes, suffix
 ):
-    ring = PacketRing(60, 10**7)
+    ring = PacketBuffer(60, 10**7)
     times = keep(ring, video(name, frames=40, **wishes))
     clip = ring.write_clip(tmp_path / "clip.of.42", times[24], times[31])
     assert clip.path == tmp_path / f"clip.of.42{suffix}"
@@ -77,7 +77,7 @@ def test_frames_that_are_coded_out_of_order_keep_their_order(tmp_path):
         container.mux(stream.encode(None))
     with av.open(str(path)) as container:
         assert any(packet.pts != packet.dts for packet in container.demux(video=0) if packet.size)
-    ring = PacketRing(60, 10**7)
+    ring = PacketBuffer(60, 10**7)
     times = keep(ring, path)
     clip = ring.write_clip(tmp_path / "clip", times[26], times[40])
     numbers = [number for _, number in shown(clip.path)]
@@ -88,27 +88,27 @@ def test_frames_that_are_coded_out_of_order_keep_their_order(tmp_path):
 
 
 def test_only_so_many_seconds_are_kept_from_a_key_frame_on(video):
-    ring = PacketRing(1.5, 10**7)
+    ring = PacketBuffer(1.5, 10**7)
     keep(ring, video(frames=60))  # a key frame every second
     assert ring.span_s == pytest.approx((4.0, 5.9))
 
 
 def test_memory_is_bounded_whatever_is_asked_for(video):
     path = video(frames=60)
-    whole = PacketRing(60, 10**7)
+    whole = PacketBuffer(60, 10**7)
     keep(whole, path)
-    ring = PacketRing(60, whole.held_bytes // 2)
+    ring = PacketBuffer(60, whole.held_bytes // 2)
     keep(ring, path)
     assert 0 < ring.held_bytes <= whole.held_bytes // 2
     assert ring.span_s[1] == pytest.approx(5.9)
-    tiny = PacketRing(60, 10)
+    tiny = PacketBuffer(60, 10)
     keep(tiny, path)
     assert tiny.held_bytes == 0
     assert tiny.span_s is None
 
 
 def test_what_is_not_kept_any_more_is_not_written(video, tmp_path):
-    ring = PacketRing(1.5, 10**7)
+    ring = PacketBuffer(1.5, 10**7)
     assert ring.write_clip(tmp_path / "clip", 0, 10) is None
     keep(ring, video(frames=60))
     assert ring.write_clip(tmp_path / "clip", 0.5, 1.5) is None
@@ -117,7 +117,7 @@ def test_what_is_not_kept_any_more_is_not_written(video, tmp_path):
 
 
 def test_a_clip_spans_a_lost_connection_to_the_same_camera(video, tmp_path):
-    ring = PacketRing(60, 10**7)
+    ring = PacketBuffer(60, 10**7)
     path = video("a.ts", frames=20)
     first = keep(ring, path)
     second = keep(ring, path, later_s=5)
@@ -127,7 +127,7 @@ def test_a_clip_spans_a_lost_connection_to_the_same_camera(video, tmp_path):
 
 
 def test_where_the_size_changes_the_longer_side_is_written(video, tmp_path):
-    ring = PacketRing(60, 10**7)
+    ring = PacketBuffer(60, 10**7)
     keep(ring, video("a.ts", frames=20))
     later = keep(ring, video("b.ts", frames=30, size=(96, 80)), later_s=2)
     clip = ring.write_clip(tmp_path / "clip", 0, 9)
@@ -137,7 +137,7 @@ def test_where_the_size_changes_the_longer_side_is_written(video, tmp_path):
 
 
 def test_where_the_size_changes_within_a_connection_too(resized_video, tmp_path):
-    ring = PacketRing(60, 10**7)
+    ring = PacketBuffer(60, 10**7)
     keep(ring, resized_video(frames=20))
     clip = ring.write_clip(tmp_path / "clip", 1.5, 9)
     with av.open(str(clip.path)) as container:
@@ -145,7 +145,7 @@ def test_where_the_size_changes_within_a_connection_too(resized_video, tmp_path)
 
 
 def test_the_moment_before_the_first_key_frame_is_not_kept(video):
-    ring = PacketRing(60, 10**7)
+    ring = PacketBuffer(60, 10**7)
     with av.open(str(video(frames=30))) as container:
         stream = container.streams.video[0]
         ring.connect(stream)
@@ -158,7 +158,7 @@ def test_the_moment_before_the_first_key_frame_is_not_kept(video):
 
 
 def test_a_clip_that_cannot_be_written_leaves_nothing(video, tmp_path, monkeypatch):
-    ring = PacketRing(60, 10**7)
+    ring = PacketBuffer(60, 10**7)
     keep(ring, video())
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "clip.mp4").write_bytes(b"before")
@@ -179,4 +179,4 @@ def test_a_clip_that_cannot_be_written_leaves_nothing(video, tmp_path, monkeypat
 @pytest.mark.parametrize(("keep_s", "most_bytes"), [(0, 1), (1, 0), (-1, 1), (float("nan"), 1)])
 def test_a_ring_that_cannot_be_is_refused(keep_s, most_bytes):
     with pytest.raises(SettingsError, match="must be above 0"):
-        PacketRing(keep_s, most_bytes)
+        PacketBuffer(keep_s, most_bytes)

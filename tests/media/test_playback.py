@@ -7,9 +7,9 @@ import pytest
 from oddframe.core.alerts import Phase
 from oddframe.errors import SourceError
 from oddframe.media.discovery import open_source
-from oddframe.media.playback import PlayedStream
+from oddframe.media.playback import PlaybackStream
 from oddframe.media.source import FrameFormat
-from oddframe.media.stream_set import Streams
+from oddframe.media.stream_set import StreamSet
 
 RGB = FrameFormat(32, 24, "rgb", picture_width=48)
 
@@ -17,7 +17,7 @@ RGB = FrameFormat(32, 24, "rgb", picture_width=48)
 def played(stream, slowly_s=0.0):
     """All its frames."""
     frames = []
-    with Streams([stream]) as streams:
+    with StreamSet([stream]) as streams:
         while not streams.are_over:
             frames += [arrival.frame for arrival in streams.poll(2, 5)]
             time.sleep(slowly_s)
@@ -27,7 +27,7 @@ def played(stream, slowly_s=0.0):
 @pytest.mark.parametrize("slowly_s", [0.0, 0.02])
 def test_a_played_recording_gives_what_it_holds_and_drops_nothing(video, slowly_s):
     source = open_source(video(frames=30))
-    stream = PlayedStream(source, RGB, fast=True)
+    stream = PlaybackStream(source, RGB, fast=True)
     assert (stream.name, stream.rate_fps, stream.gap_s) == (
         source.name,
         source.rate_fps,
@@ -47,13 +47,13 @@ def test_a_played_recording_gives_what_it_holds_and_drops_nothing(video, slowly_
 
 def test_a_folder_of_images_is_played_too(images):
     assert [
-        frame.index for frame in played(PlayedStream(open_source(images(), 10), RGB, fast=True))
+        frame.index for frame in played(PlaybackStream(open_source(images(), 10), RGB, fast=True))
     ] == list(range(10))
 
 
 def test_its_own_speed_is_that_of_its_timestamps(video):
     times_s = [0, 0.1, 0.2, 0.5, 0.6]
-    stream = PlayedStream(open_source(video(times_s=times_s)), RGB, queue=64)
+    stream = PlaybackStream(open_source(video(times_s=times_s)), RGB, queue=64)
     came = []
     stream.notify = lambda: came.append(time.monotonic())
     began_s = time.monotonic()
@@ -71,7 +71,7 @@ def test_its_own_speed_is_that_of_its_timestamps(video):
 
 def test_stopping_ends_it_whether_it_waits_for_its_time_or_for_room(video):
     for fast in (True, False):
-        stream = PlayedStream(open_source(video(frames=100, rate_fps=1)), RGB, fast=fast)
+        stream = PlaybackStream(open_source(video(frames=100, rate_fps=1)), RGB, fast=fast)
         stream.start()
         while not stream.state().frames:
             time.sleep(0.01)
@@ -97,10 +97,10 @@ class Broken:
 )
 def test_a_source_that_breaks_is_its_own_state(video, error, said):
     broken, sound = (
-        PlayedStream(Broken(error), RGB),
-        PlayedStream(open_source(video()), RGB, fast=True),
+        PlaybackStream(Broken(error), RGB),
+        PlaybackStream(open_source(video()), RGB, fast=True),
     )
-    with Streams([broken, sound]) as streams:
+    with StreamSet([broken, sound]) as streams:
         found = []
         while not streams.are_over:
             found += streams.poll(8, 5)
@@ -111,7 +111,7 @@ def test_a_source_that_breaks_is_its_own_state(video, error, said):
 
 
 def test_a_loop_goes_on_with_a_gap_between_rounds(video):
-    stream = PlayedStream(open_source(video(frames=10)), RGB, fast=True, loop=True, queue=64)
+    stream = PlaybackStream(open_source(video(frames=10)), RGB, fast=True, loop=True, queue=64)
     frames = []
     stream.start()
     while len(frames) < 35:

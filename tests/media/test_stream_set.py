@@ -3,9 +3,9 @@ from collections import deque
 
 import numpy as np
 
-from oddframe.core.alerts import Phase, StreamState
+from oddframe.core.alerts import Phase, StreamStatus
 from oddframe.core.records import Frame
-from oddframe.media.stream_set import Streams
+from oddframe.media.stream_set import StreamSet
 
 
 class Listed:
@@ -32,28 +32,28 @@ class Listed:
         return not self.waiting and not self.running
 
     def state(self):
-        return StreamState(self.name, Phase.LIVE)
+        return StreamStatus(self.name, Phase.LIVE)
 
     def stop(self):
         self.running = False
 
 
 def test_streams_take_turns_so_that_none_is_crowded_out():
-    with Streams([Listed("busy", 100), Listed("calm", 3), Listed("silent", 0)]) as streams:
+    with StreamSet([Listed("busy", 100), Listed("calm", 3), Listed("silent", 0)]) as streams:
         taken = [arrival.stream for arrival in streams.poll(8, 1)]
         assert taken == [0, 1, 0, 1, 0, 1, 0, 0]
         assert len(streams.poll(200, 1)) == 95
 
 
 def test_the_turn_goes_on_where_the_last_batch_ended():
-    with Streams([Listed("a", 9), Listed("b", 9), Listed("c", 9)]) as streams:
+    with StreamSet([Listed("a", 9), Listed("b", 9), Listed("c", 9)]) as streams:
         batches = [[arrival.stream for arrival in streams.poll(4, 1)] for _ in range(2)]
     assert batches == [[0, 1, 2, 0], [1, 2, 0, 1]]
 
 
 def test_a_poll_waits_for_the_first_frame_and_no_longer():
     stream = Listed("a", 0)
-    with Streams([stream]) as streams:
+    with StreamSet([stream]) as streams:
 
         def give():
             stream.waiting.append(Frame(0, 0.0, np.zeros((2, 2, 1), np.uint8), (2, 2)))
@@ -66,7 +66,7 @@ def test_a_poll_waits_for_the_first_frame_and_no_longer():
 
 def test_a_poll_that_waits_can_be_woken_and_ends_when_all_are_over():
     stream = Listed("a", 0)
-    with Streams([stream]) as streams:
+    with StreamSet([stream]) as streams:
         threading.Timer(0.05, streams.wake).start()
         assert streams.poll(8, 30) == []
         stream.stop()
@@ -76,7 +76,7 @@ def test_a_poll_that_waits_can_be_woken_and_ends_when_all_are_over():
 
 def test_leaving_stops_all_of_them():
     listed = [Listed("a", 1), Listed("b", 1)]
-    with Streams(listed) as streams:
+    with StreamSet(listed) as streams:
         assert all(stream.running for stream in streams)
         assert [state.name for state in streams.states()] == ["a", "b"]
     assert not any(stream.running for stream in listed)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from oddframe.core.records import Part
+from oddframe.core.records import CropOffset
 from oddframe.model.autoencoders import AppearanceAutoencoder, MotionAutoencoder
 from oddframe.model.layers import VarianceAttention
 
@@ -101,7 +101,7 @@ def test_a_part_of_the_frame_gets_its_part_of_the_empty_scene(draw):
     with torch.no_grad():
         bare, _ = stream(part)
         stream.empty.copy_(draw(1, 16, 32))
-        rebuilt, _ = stream(part, Part(8, 16))
+        rebuilt, _ = stream(part, CropOffset(8, 16))
     torch.testing.assert_close(rebuilt, bare + stream.empty[:, 8:, 16:])
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oddframe.errors import SettingsError
 from oddframe.model.config import NetworkConfig
-from oddframe.model.fusion import FusedScorer, frame_score, fuse, prediction_error, squared_error
+from oddframe.model.fusion import AnomalyScorer, frame_score, fuse, prediction_error, squared_error
 from oddframe.model.network import Network, Outputs
 
 SMALL = NetworkConfig(height=32, width=48, channels=2, clusters=3)
@@ -16,7 +16,7 @@ SMALL = NetworkConfig(height=32, width=48, channels=2, clusters=3)
 
 def build(**changes):
     torch.manual_seed(0)
-    return FusedScorer(Network(replace(SMALL, **changes))).double().eval()
+    return AnomalyScorer(Network(replace(SMALL, **changes))).double().eval()
 
 
 def outputs_of(draw, rebuilt=True, difference=True):

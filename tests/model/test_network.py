@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from oddframe.errors import SettingsError
 from oddframe.model.config import NetworkConfig
-from oddframe.model.fusion import FusedScorer
+from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
 from oddframe.training.settings import PRESETS
 
@@ -22,7 +22,7 @@ def build(**changes):
 def cost(config):
     """Parameters, and floating point operations of scoring one frame (2 for each multiplication with addition)."""
     with torch.device("meta"):
-        scorer = FusedScorer(Network(config)).eval()
+        scorer = AnomalyScorer(Network(config)).eval()
         clip = torch.zeros(1, 5, config.height, config.width, config.colours, dtype=torch.uint8)
         with FlopCounterMode(display=False) as counter:
             scorer(clip)

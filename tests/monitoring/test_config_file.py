@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.zones import ArmedHours, Polygon, Zones
+from oddframe.core.zones import Polygon, Schedule, Zones
 from oddframe.errors import SettingsError
 from oddframe.media.live_config import LiveSettings
 from oddframe.monitoring.config_file import Variables, read_camera_file
@@ -101,7 +101,7 @@ def test_everything_that_a_file_may_say_arrives(read, tmp_path):
     assert (door.model, door.false_alarms, door.health, door.fps) == ("ped2", "2/day", False, 10.0)
     assert door.zones == Zones(
         watch=(Polygon(((0.1, 0.2), (0.5, 0.2), (0.5, 0.9)), "step"),),
-        armed=ArmedHours.parse(["mon-fri 18:00-06:00"], "Europe/Berlin"),
+        armed=Schedule.parse(["mon-fri 18:00-06:00"], "Europe/Berlin"),
         cool_down_s=30,
     )
     assert door.live == LiveSettings(read_timeout_s=5.0, queue=8)

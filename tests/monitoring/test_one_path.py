@@ -11,7 +11,7 @@ from oddframe.core.event_rules import EventRules
 from oddframe.inference.model import Model, load
 from oddframe.media.discovery import open_source
 from oddframe.media.live_config import stream_address
-from oddframe.monitoring.camera import WatchedCamera
+from oddframe.monitoring.camera import CameraPipeline
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings, named_cameras
 from oddframe.monitoring.watcher import Watcher
 from oddframe.tasks.score import score
@@ -123,7 +123,7 @@ def test_when_a_camera_falls_silent_the_frames_that_wait_for_a_clip_are_let_go_f
 ):
     yard = Camera(name="yard", address=stream_address("rtsp://127.0.0.1:9/none"))
     stream = SimpleNamespace(rate_fps=10.0, gap_s=0.35)
-    watched = WatchedCamera(yard, stream, network, network.bundle.calibration, 0)
+    watched = CameraPipeline(yard, stream, network, network.bundle.calibration, 0)
     told, times_s = [], []
     for frame in open_source(recordings["plain"]).frames(network.wanted()):
         if frame.index > LOUD[10]:

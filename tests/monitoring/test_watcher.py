@@ -11,11 +11,11 @@ import pytest
 
 from oddframe.bundle.bundle import Bundle
 from oddframe.core.records import Frame, Score
-from oddframe.core.zones import ArmedHours, Zones
+from oddframe.core.zones import Schedule, Zones
 from oddframe.errors import InputError, SettingsError, SourceError, StoreError
 from oddframe.inference.model import Model
 from oddframe.media.live_config import stream_address
-from oddframe.monitoring.camera import WatchedCamera
+from oddframe.monitoring.camera import CameraPipeline
 from oddframe.monitoring.camera_threshold import write_camera_calibration
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings, named_cameras
 from oddframe.monitoring.watcher import Watcher
@@ -166,15 +166,15 @@ def test_a_camera_that_crashed_is_begun_anew_by_a_change(
     running, model, video, bright_from, monkeypatch
 ):
     path = video("door.mp4", frames=30, draw=bright_from(10, 20))
-    judge = WatchedCamera.judge
+    judge = CameraPipeline.judge
 
     def broken(self, score: Score, spent_s):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr(WatchedCamera, "judge", broken)
+    monkeypatch.setattr(CameraPipeline, "judge", broken)
     running.change(plan(camera("door", path)), {"m": model})
     wait_until(lambda: str(seen(running, "door").state.phase) == "failed")
-    monkeypatch.setattr(WatchedCamera, "judge", judge)
+    monkeypatch.setattr(CameraPipeline, "judge", judge)
     running.change(plan(camera("door", path)), {"m": model})
     wait_until(lambda: seen(running, "door").score is not None)
 
@@ -315,8 +315,8 @@ def test_a_file_that_cannot_be_scored_does_not_stop_the_others(
             raise ZeroDivisionError("of all things")
         return judged(camera_watcher, score, spent_s)
 
-    judged = WatchedCamera.judge
-    monkeypatch.setattr(WatchedCamera, "judge", judge)
+    judged = CameraPipeline.judge
+    monkeypatch.setattr(CameraPipeline, "judge", judge)
     watcher = Watcher(plan_watcher([bad, good]), {"m": model}, tmp_path / "out")
     with pytest.raises(SourceError, match=r"bad crashed: ZeroDivisionError: of all things"):
         watcher.run()
@@ -406,7 +406,7 @@ def test_events_of_two_watchings_are_two_though_they_begin_at_the_same_second(
 
     def identity(since_us):
         stream = SimpleNamespace(rate_fps=10.0, gap_s=0.35)
-        watched = WatchedCamera(
+        watched = CameraPipeline(
             camera_watcher(address, loop=loop), stream, model, model.bundle.calibration, since_us
         )
         told = []
@@ -426,7 +426,7 @@ def test_events_of_two_watchings_are_two_though_they_begin_at_the_same_second(
     assert (identity(1) == identity(2)) == same
 
 
-NIGHT = ArmedHours.parse(["00:00-06:00"], "UTC")
+NIGHT = Schedule.parse(["00:00-06:00"], "UTC")
 
 
 @pytest.mark.parametrize(("hour", "told"), [(3, True), (12, False)])

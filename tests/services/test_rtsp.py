@@ -21,7 +21,7 @@ from oddframe.core.clips import clips
 from oddframe.media.live_config import LiveSettings, stream_address
 from oddframe.media.live_stream import LiveStream
 from oddframe.media.source import FrameFormat
-from oddframe.media.stream_set import Streams
+from oddframe.media.stream_set import StreamSet
 from tests.support.rtsp import RtspServer, encode, require_rtsp
 from tests.support.udp_relay import UdpRelay
 
@@ -333,7 +333,7 @@ def test_a_slow_camera_delays_no_other(scene):
             for one, name in ((slow, "slow"), (busy, "busy"))
         ]
         counts = [0, 0]
-        with Streams(streams) as watched:
+        with StreamSet(streams) as watched:
             end_s = time.monotonic() + 30
             while (counts[0] < 4 or counts[1] < 40) and time.monotonic() < end_s:
                 for arrival in watched.poll(8, 1):

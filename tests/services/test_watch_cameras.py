@@ -1,6 +1,7 @@
 """`oddframe watch` and cameras with faults, all at the same time: each comes back by itself and delays no other.
 
-What was measured goes to the file that $ODDFRAME_FAULTS names; docs/faults.md says what the columns mean.
+What was measured goes to the file that $ODDFRAME_FAULTS names; docs/faults.md says what the columns
+mean.
 """
 
 import signal

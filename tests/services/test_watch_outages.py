@@ -1,6 +1,7 @@
 """`oddframe watch` and faults on our side: receivers that are down, a full disk, a kill, a clock that is set.
 
-What was measured goes to the file that $ODDFRAME_FAULTS names; docs/faults.md says what the columns mean.
+What was measured goes to the file that $ODDFRAME_FAULTS names; docs/faults.md says what the columns
+mean.
 """
 
 import os

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from oddframe.core.alerts import CameraStatus
-from oddframe.errors import DeliveryError, InputError, RefusedError
+from oddframe.errors import DeliveryError, DeliveryRefusedError, InputError
 from oddframe.sinks.delivery import BUG_ATTEMPTS, Delivery
 from oddframe.sinks.sink import Retry, message_of, utc
 from tests.support.alerting import made_alert, until
@@ -114,7 +114,7 @@ def test_what_fails_is_tried_again_until_it_works_and_keeps_the_order(tmp_path, 
 
 
 def test_what_is_refused_is_put_aside_and_the_rest_goes_on(tmp_path):
-    sink = Failing(RefusedError("it must be nicer"), 1)
+    sink = Failing(DeliveryRefusedError("it must be nicer"), 1)
     with Delivery({"a": sink}, tmp_path) as delivery:
         offer(delivery, range(2))
         assert delivery.flush(120)

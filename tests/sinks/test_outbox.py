@@ -3,7 +3,7 @@ import json
 import pytest
 
 from oddframe.errors import OutputError
-from oddframe.sinks.outbox import REFUSED, Spool
+from oddframe.sinks.outbox import REFUSED, Outbox
 from tests.support.dying import dying_at, full_at
 
 
@@ -21,7 +21,7 @@ def files(folder):
 
 @pytest.mark.parametrize("on_disk", [True, False])
 def test_messages_come_out_in_order(tmp_path, on_disk):
-    spool = Spool(tmp_path if on_disk else None, 100)
+    spool = Outbox(tmp_path if on_disk else None, 100)
     for number in range(12):
         spool.put({"n": number})
     assert len(spool) == 12
@@ -31,18 +31,18 @@ def test_messages_come_out_in_order(tmp_path, on_disk):
 
 
 def test_what_waits_outlives_the_process_and_keeps_its_order(tmp_path):
-    first = Spool(tmp_path, 100)
+    first = Outbox(tmp_path, 100)
     for number in range(5):
         first.put({"n": number, "name": "Tür"})
     first.remove(first.first())
-    second = Spool(tmp_path, 100)
+    second = Outbox(tmp_path, 100)
     second.put({"n": 5})
     assert second.first().message == {"n": 1, "name": "Tür"}
     assert taken(second) == [1, 2, 3, 4, 5]
 
 
 def test_the_oldest_go_when_there_are_too_many(tmp_path):
-    spool = Spool(tmp_path, 3)
+    spool = Outbox(tmp_path, 3)
     for number in range(10):
         spool.put({"n": number})
     assert spool.dropped == 7
@@ -55,13 +55,13 @@ def test_a_kill_at_any_moment_leaves_whole_messages(tmp_path):
     while not done:
         folder = tmp_path / str(number)
         with dying_at(number, folder) as watch:
-            spool = Spool(folder, 100)
+            spool = Outbox(folder, 100)
             spool.put({"n": 0})
             spool.put({"n": 1})
             spool.remove(spool.first())
             spool.put({"n": 2})
         done = watch.count <= number
-        left = taken(Spool(folder, 100))
+        left = taken(Outbox(folder, 100))
         assert left in ([], [0], [0, 1], [1], [1, 2])
         assert files(folder) == []
         number += 1
@@ -70,7 +70,7 @@ def test_a_kill_at_any_moment_leaves_whole_messages(tmp_path):
 
 
 def test_a_full_disk_keeps_messages_in_memory_until_there_is_room(tmp_path):
-    spool = Spool(tmp_path, 100)
+    spool = Outbox(tmp_path, 100)
     with full_at(0, tmp_path):
         for number in range(3):
             spool.put({"n": number})
@@ -80,11 +80,11 @@ def test_a_full_disk_keeps_messages_in_memory_until_there_is_room(tmp_path):
         assert spool.unsaved == 2
     spool.save()
     assert spool.unsaved == 0
-    assert taken(Spool(tmp_path, 100)) == [1, 2]
+    assert taken(Outbox(tmp_path, 100)) == [1, 2]
 
 
 def test_files_that_are_no_messages_are_passed_over(tmp_path):
-    spool = Spool(tmp_path, 100)
+    spool = Outbox(tmp_path, 100)
     for number in range(4):
         spool.put({"n": number})
     names = files(tmp_path)
@@ -92,11 +92,11 @@ def test_files_that_are_no_messages_are_passed_over(tmp_path):
     (tmp_path / names[1]).unlink()
     (tmp_path / names[2]).write_text("[]")
     (tmp_path / "notes.json").write_text("{}")
-    assert taken(Spool(tmp_path, 100)) == [3]
+    assert taken(Outbox(tmp_path, 100)) == [3]
 
 
 def test_refused_messages_are_kept_with_the_reason(tmp_path):
-    spool = Spool(tmp_path, 100)
+    spool = Outbox(tmp_path, 100)
     for number in range(2):
         spool.put({"n": number})
         spool.refuse(spool.first(), "it answered 404")
@@ -111,4 +111,4 @@ def test_refused_messages_are_kept_with_the_reason(tmp_path):
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="a file stands where"):
-        Spool(tmp_path / "file" / "queue", 10)
+        Outbox(tmp_path / "file" / "queue", 10)

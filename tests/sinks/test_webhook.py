@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.core.alerts import CameraStatus
-from oddframe.errors import DeliveryError, RefusedError, SettingsError
+from oddframe.errors import DeliveryError, DeliveryRefusedError, SettingsError
 from oddframe.sinks.delivery import Delivery
 from oddframe.sinks.sink import Retry, message_of
 from oddframe.sinks.webhook import Body, Webhook, WebhookConfig
@@ -76,7 +76,7 @@ def test_phases_that_are_not_wanted_are_not_sent(server):
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
 def test_a_refusal_is_for_good(server, status):
     server.answer = lambda _count: status
-    with pytest.raises(RefusedError, match=f"it answered {status}"):
+    with pytest.raises(DeliveryRefusedError, match=f"it answered {status}"):
         deliver(server.url)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import OutputError, SourceNotFoundError
-from oddframe.store.reader import CameraState, StoreReader
+from oddframe.store.reader import StoredState, StoreReader
 from oddframe.store.retention import Retention
 from oddframe.store.store import Store, StoreConfig
 from tests.support.alerting import NOON_US, made_alert, until, wall
@@ -154,7 +154,7 @@ def test_states_are_written_when_they_change(store):
         )
     store.flush(120)
     live, stalled, again = (
-        CameraState(wall(time_s), online, state)
+        StoredState(wall(time_s), online, state)
         for time_s, online, state in [
             (10, True, "live"),
             (30, False, "stalled"),

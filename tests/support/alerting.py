@@ -64,7 +64,8 @@ class Hook:
     """A web server on this machine that notes what it is sent.
 
     Attributes:
-        answer: Called with the requests so far; gives the status of the answer, and may take its time.
+        answer: Called with the requests so far; gives the status of the answer, and may take its
+            time.
         requests: Method and path, headers, body of each, in order.
         taken: Bodies that were answered with 200.
     """

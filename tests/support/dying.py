@@ -76,7 +76,8 @@ def _watched(watch: _Watch) -> Iterator[_Watch]:
 def dying_at(number: int | None, folder: Path) -> Iterator[_Watch]:
     """From the operation with this number on (from 0) every change under a folder raises `KilledError`.
 
-    With None nothing happens but counting. The block must not go on after it is killed: the error is caught here.
+    With None nothing happens but counting. The block must not go on after it is killed: the error
+    is caught here.
     """
 
     def strike() -> None:

@@ -1,7 +1,7 @@
 """Runs the command line in processes that can die: run as a program it reads orders, a JSON object a line, and forks.
 
-What is heavy is imported once for all of them, before the fork. Each process has its own arguments, its own output,
-and where wanted something that goes wrong in it.
+What is heavy is imported once for all of them, before the fork. Each process has its own arguments,
+its own output, and where wanted something that goes wrong in it.
 """
 
 import json
@@ -75,13 +75,14 @@ class Commands:
 
         Args:
             arguments: The verb and what follows it.
-            trouble: What goes wrong: ``phase`` and ``done`` (a signal comes when a phase is so far), ``step`` (it
-                comes in this training step), ``signal`` (which one, SIGKILL when left out), ``operation`` and
-                ``folder`` (killed at this file operation under it), ``full`` and ``folder`` (from this operation on
-                the disk is full), ``unreadable`` (a
-                file that the system refuses to open), ``without`` (a package that is not installed). ``curves`` and
-                ``graph`` are no trouble but time: only with the one a training draws its losses and writes its page,
-                only with the other it exports its network.
+            trouble: What goes wrong: ``phase`` and ``done`` (a signal comes when a phase is so
+                far), ``step`` (it comes in this training step), ``signal`` (which one, SIGKILL when
+                left out), ``operation`` and ``folder`` (killed at this file operation under it),
+                ``full`` and ``folder`` (from this operation on the disk is full), ``unreadable`` (a
+                file that the system refuses to open), ``without`` (a package that is not
+                installed). ``curves`` and ``graph`` are no trouble but time: only with the one a
+                training draws its losses and writes its page, only with the other it exports its
+                network.
         """
         assert self._program.stdin is not None
         assert self._program.stdout is not None

@@ -8,7 +8,7 @@ from PIL import Image
 
 from oddframe._types import Pixels
 from oddframe.core.health.learning import BadFrames, learn_health
-from oddframe.core.health.monitor import HealthReference, HealthWatch
+from oddframe.core.health.monitor import HealthMonitor, HealthReference
 from oddframe.core.records import Frame, HealthChange
 from oddframe.synthetic.scene import SceneSettings, draw
 
@@ -45,7 +45,7 @@ def watched(
     pictures: Iterable[Pixels], of: HealthReference | None = None, rate_fps: float = RATE_FPS
 ) -> tuple[list[HealthChange], list[bool]]:
     """Changes of state, and for each frame whether it is usable."""
-    watch = HealthWatch(of or reference())
+    watch = HealthMonitor(of or reference())
     changes, usable = [], []
     for index, picture in enumerate(pictures):
         changes += watch.push(Frame(index, index / rate_fps, picture, (192, 128)))

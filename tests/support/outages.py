@@ -1,6 +1,7 @@
 """Faults on our side while a real camera is watched: receivers that are down, a full disk, a kill, a clock that is set.
 
-Each is a function of a folder, the scenes and the model, and gives what came of it; they can run at the same time.
+Each is a function of a folder, the scenes and the model, and gives what came of it; they can run at
+the same time.
 """
 
 import json

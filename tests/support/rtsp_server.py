@@ -1,9 +1,10 @@
 """A real RTSP server on loopback, GStreamer's; run by the system's Python, which has its bindings, as a child process.
 
-It serves pictures that were encoded before, over and over, at ``rtsp://127.0.0.1:PORT/scene``. A folder holds them: one
-file ``NUMBER.h264`` for each picture in the order of time, Annex B, without frames that are shown out of order. Orders
-come as lines on standard input: ``play FOLDER`` goes on with other pictures, ``once FOLDER`` shows others between two
-rounds as soon as somebody watches, ``hold`` sends nothing more until ``go``.
+It serves pictures that were encoded before, over and over, at ``rtsp://127.0.0.1:PORT/scene``. A
+folder holds them: one file ``NUMBER.h264`` for each picture in the order of time, Annex B, without
+frames that are shown out of order. Orders come as lines on standard input: ``play FOLDER`` goes on
+with other pictures, ``once FOLDER`` shows others between two rounds as soon as somebody watches,
+``hold`` sends nothing more until ``go``.
 
 Without a folder it only says what is missing to do so, and exits.
 """

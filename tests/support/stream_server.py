@@ -13,8 +13,9 @@ class StreamServer:
     """Use it in a `with` block.
 
     Args:
-        answers: What to do with the first connection, the second and so on; the last is for all that follow. An
-            answer gets the connection, on which a request has been read, and an event that is set at the end.
+        answers: What to do with the first connection, the second and so on; the last is for all
+            that follow. An answer gets the connection, on which a request has been read, and an
+            event that is set at the end.
 
     Attributes:
         port: Where it listens, on 127.0.0.1.

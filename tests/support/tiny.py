@@ -66,7 +66,8 @@ def tiny_calibration(**changes: Any) -> Calibration:
         "in_sample": False,
         "map_level": 1.0,
         "rules": EventRules(**rules),
-        # One in a thousand normal frames reaches 2 in its appearance, 4 in its motion, 6 in its cluster distance.
+        # One in a thousand normal frames reaches 2 in its appearance, 4 in its motion, 6 in its
+        # cluster distance.
         "tails": {
             name: NormalTail((factor, 2 * factor), (0.0, 3.0), 0.1)
             for factor, name in enumerate(PARTS, 1)

@@ -1,7 +1,7 @@
 """A relay on loopback between an RTSP client and its server that does harm to the video's UDP packets.
 
-The conversation over TCP passes through; only the client's ports in it are replaced by the relay's own, so that the
-server sends the video here.
+The conversation over TCP passes through; only the client's ports in it are replaced by the relay's
+own, so that the server sends the video here.
 """
 
 import random

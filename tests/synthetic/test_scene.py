@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from oddframe.errors import OutputError, SettingsError
-from oddframe.synthetic.places import LAYOUTS, Camera
+from oddframe.synthetic.places import LAYOUTS, SceneCamera
 from oddframe.synthetic.scene import (
     TEST_RECORDINGS,
     TEST_SEEDS_FROM,
@@ -135,7 +135,7 @@ def test_a_walker_in_front_hides_the_anomaly_behind():
 
 @pytest.mark.parametrize("layout", LAYOUT_NAMES)
 def test_the_crowd_keeps_to_the_paving_and_to_its_direction(layout):
-    camera = Camera(LAYOUTS[layout], 192, 320)
+    camera = SceneCamera(LAYOUTS[layout], 192, 320)
     crowd = Crowd(camera, np.random.default_rng(0), 1.0)
     entry, leave = (
         np.mean([camera.ground(end) for end in line], axis=0)
@@ -155,7 +155,7 @@ def test_the_crowd_keeps_to_the_paving_and_to_its_direction(layout):
 @pytest.mark.parametrize("layout", LAYOUT_NAMES)
 def test_whoever_walks_on_the_grass_is_on_a_lawn(layout):
     settings = SceneSettings(layout=layout, density=0.0)
-    camera = Camera(LAYOUTS[layout], settings.height, settings.width)
+    camera = SceneCamera(LAYOUTS[layout], settings.height, settings.width)
     feet = 0
     for frame in draw(21, 300, settings, ["on_grass"]):
         for box in frame.boxes:
@@ -262,7 +262,7 @@ def test_long_footage_repeats_its_anomalies_between_normal_stretches():
 
 
 def test_the_crowd_comes_and_goes():
-    crowd = Crowd(Camera(LAYOUTS["plaza"], 192, 320), np.random.default_rng(0), 1.0)
+    crowd = Crowd(SceneCamera(LAYOUTS["plaza"], 192, 320), np.random.default_rng(0), 1.0)
     wanted = [crowd.wanted(float(second)) for second in range(300)]
     assert min(wanted) < 1.5
     assert max(wanted) > 4 * min(wanted)

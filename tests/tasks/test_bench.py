@@ -9,12 +9,12 @@ from oddframe.bundle.bundle import ONNX, read_bundle, write_bundle
 from oddframe.cli.bench import bench as command
 from oddframe.errors import InputError, MissingExtraError, SettingsError, SourceNotFoundError
 from oddframe.speed.fixtures import draw_recording
-from oddframe.speed.plan import Bounds, Row, TrainingRow, cameras
+from oddframe.speed.plan import Bounds, SpeedRow, TrainingRow, cameras
 from oddframe.tasks import bench as benching
 from oddframe.tasks.bench import BenchReport, bench
 from tests.support.tiny import tiny_settings
 
-ROW = Row(
+ROW = SpeedRow(
     preset="fast",
     backend="openvino",
     precision="int8",

@@ -7,7 +7,7 @@ import pytest
 
 import oddframe
 from oddframe.bundle.bundle import read_bundle, write_bundle
-from oddframe.core.calibration import Budget
+from oddframe.core.calibration import FalseAlarmBudget
 from oddframe.core.calibration import calibrate as calibrated
 from oddframe.errors import InputError, SettingsError, SourceError, SourceNotFoundError
 from oddframe.inference.model import load
@@ -70,7 +70,7 @@ def test_new_footage_takes_the_place_of_the_kept_scores(run, video, tmp_path):
     np.testing.assert_allclose(kept.raw, np.concatenate(scores), rtol=1e-6)
     assert [piece.stop - piece.start for piece in kept.pieces()] == [26, 21]
     assert (report.calibration.clips, report.calibration.in_sample) == (47, False)
-    assert report.calibration == calibrated(kept, Budget.parse("6/hour"))
+    assert report.calibration == calibrated(kept, FalseAlarmBudget.parse("6/hour"))
     assert calibrate(run).calibration == report.calibration
 
 

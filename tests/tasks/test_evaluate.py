@@ -69,8 +69,8 @@ def test_a_clip_has_the_label_of_its_last_frame(benchmark, model):
     for raw in report.scores.values():
         assert np.isnan(raw[:FIRST_SCORED]).all()
         assert (np.diff(raw[FIRST_SCORED:]) > 0).all()
-    # In 01 frames 10 to 15 of 4 to 19 are abnormal: 6 before them are darker, 4 behind them brighter.
-    # In 03 frames 9 to 17 are, all brighter than those before; 02 is all abnormal.
+    # In 01 frames 10 to 15 of 4 to 19 are abnormal: 6 before them are darker, 4 behind them
+    # brighter. In 03 frames 9 to 17 are, all brighter than those before; 02 is all abnormal.
     macro = report.metrics.auc.macro.raw
     assert macro == pytest.approx(np.mean([6 / 10, 1.0, 1.0]))
     labels = np.concatenate([values[FIRST_SCORED:] for values in LABELS.values()])
@@ -99,7 +99,8 @@ def test_a_model_of_middle_frames_is_compared_with_their_labels(benchmark, model
     report, last = evaluate(benchmark, other), evaluate(benchmark, model)
     for name, raw in report.scores.items():
         np.testing.assert_array_equal(raw, [*last.scores[name][2:], np.nan, np.nan])
-    # In 01 frames 10 to 15 of 2 to 17 are abnormal: 8 before them are darker, 2 behind them brighter.
+    # In 01 frames 10 to 15 of 2 to 17 are abnormal: 8 before them are darker, 2 behind them
+    # brighter.
     assert report.metrics.auc.macro.raw == pytest.approx(np.mean([8 / 10, 1.0, 1.0]))
     assert report.notices == (
         "the model knows a frame's score 2 frames after it, which the delays do not count",
@@ -208,7 +209,8 @@ def test_where_in_the_picture(benchmark, bundle):
     report = evaluate(benchmark, Model(bundle, Corner()))
     assert report.notices == ()
     assert report.pixel.frames == report.region.frames == report.metrics.frames_scored == 38
-    # The quarter is brighter than the rest in every frame, the box of each frame is one region, found at once.
+    # The quarter is brighter than the rest in every frame, the box of each frame is one region,
+    # found at once.
     abnormal = sum(sum(labels[FIRST_SCORED:]) for labels in LABELS.values())
     assert (report.region.regions, report.region.tracks) == (abnormal, 3)
     assert report.pixel.auc > 0.9
@@ -306,7 +308,8 @@ def test_footage_of_ones_own_is_thinned_and_what_is_dropped_does_not_count(video
     assert report.metrics.frames_scored == 30 - FIRST_SCORED
     assert np.isnan(report.scores["a"]).tolist() == [True] * 4 + [False] * 26
     assert report.events.hours_scored == pytest.approx(26 / 10 / 3600)
-    # Brightness rises to the end: the event is followed by one brighter normal frame, no false alarm of its own.
+    # Brightness rises to the end: the event is followed by one brighter normal frame, no false
+    # alarm of its own.
     assert report.events.points[-1].false_alarms == 0
 
 

@@ -13,7 +13,7 @@ from oddframe.errors import InputError, MissingExtraError, ParityError, Settings
 from oddframe.inference import export_gate as graphs
 from oddframe.inference import onnx_export as int8_graph
 from oddframe.inference import onnx_export as onnx_graph
-from oddframe.inference.export_gate import Labelled
+from oddframe.inference.export_gate import LabelledComparison
 from oddframe.inference.model import load
 from oddframe.tasks import export as exporting
 from oddframe.tasks.export import export
@@ -86,7 +86,7 @@ def test_whole_numbers_pass_the_gate_or_stay_out(run, monkeypatch):
     with pytest.raises(ParityError, match="openvino int8 must say what the trained network says"):
         export(run, "openvino", int8=True)
     assert bytes_of(run) == before
-    same = Labelled("a set", {"raw": 0.9}, {"raw": 0.899})
+    same = LabelledComparison("a set", {"raw": 0.9}, {"raw": 0.899})
     monkeypatch.setattr(exporting, "_labelled", lambda *_: same)
     report = export(run, "openvino", int8=True, labelled="a set")
     assert set(report.files) == set(INT8)
@@ -98,7 +98,9 @@ def test_whole_numbers_pass_the_gate_or_stay_out(run, monkeypatch):
     scorer = load(run, backend="openvino", precision="int8").scorer
     assert scorer.score(np.zeros((1, 5, 32, 32, 1), np.uint8)).raw.shape == (1,)
     monkeypatch.setattr(
-        exporting, "_labelled", lambda *_: Labelled("a set", {"raw": 0.9}, {"raw": 0.8969})
+        exporting,
+        "_labelled",
+        lambda *_: LabelledComparison("a set", {"raw": 0.9}, {"raw": 0.8969}),
     )
     with pytest.raises(
         ParityError, match=r"raw AUC on a set 0\.8969, 0\.9000 before; at most 0\.003 less"

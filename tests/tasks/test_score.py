@@ -102,8 +102,8 @@ def test_stretches_above_the_threshold_become_events(model, video, tmp_path):
     )
     lines = [json.loads(line) for line in (tmp_path / "door.events.jsonl").read_text().splitlines()]
     told = [(line["phase"], line["start_s"], line["end_s"], line["peak_s"]) for line in lines]
-    # Within the merge gap of 2 seconds the single clip goes on with the first event; a second later there is word of
-    # the one that lasts.
+    # Within the merge gap of 2 seconds the single clip goes on with the first event; a second later
+    # there is word of the one that lasts.
     assert told == [
         ("start", 1.0, 1.3, 1.0),
         ("end", 1.0, 1.6, 1.0),

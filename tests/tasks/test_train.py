@@ -9,7 +9,7 @@ from oddframe.bundle.bundle import read_bundle
 from oddframe.errors import RunError, SettingsError, SourceError
 from oddframe.settings import from_mapping
 from oddframe.tasks.train import train
-from oddframe.training.plan import for_epochs
+from oddframe.training.plan import steps_for_epochs
 from oddframe.training.settings import Settings, TrainingConfig
 from tests.support.tiny import PARTS, bytes_of, tiny_settings, walk
 
@@ -147,11 +147,11 @@ def test_epochs_become_steps_in_proportion(trained):
     [(1, 100, 25), (0.5, 100, 12), (2, 3, 2), (0.001, 100, 1), (3, 4, 3)],
 )
 def test_steps_of_epochs(epochs, clips, steps):
-    training = for_epochs(
+    training = steps_for_epochs(
         TrainingConfig(pretrain_steps=1, joint_steps=3, batch_size=4), epochs, clips
     )
     assert training.steps == steps
-    assert for_epochs(training, epochs, clips) == training
+    assert steps_for_epochs(training, epochs, clips) == training
 
 
 def test_the_rate_is_that_of_the_footage_and_goes_into_the_bundle(trained):

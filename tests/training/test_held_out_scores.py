@@ -3,7 +3,7 @@ import pytest
 
 from oddframe._types import silent
 from oddframe.core.maps import map_peaks
-from oddframe.core.smoothing import BY_ITSELF, Neighbours, averaged
+from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, averaged
 from oddframe.inference.scorer import ClipScores
 from oddframe.training.held_out_scores import BLOCK_CLIPS, in_blocks, score_clips
 
@@ -37,7 +37,7 @@ class Clips:
             ).astype(np.uint8)
 
 
-def scored(clips, neighbours=BY_ITSELF, **more):
+def scored(clips, neighbours=NO_SMOOTHING, **more):
     return score_clips(
         Bright(),
         clips,
@@ -87,10 +87,10 @@ def test_blocks_are_pieces():
 
 def test_scores_are_means_of_neighbours_that_belong_to_the_same_piece():
     clips = Clips((0, 9), (20, 27))
-    alone, found = scored(clips), scored(clips, neighbours=Neighbours(1, 1))
+    alone, found = scored(clips), scored(clips, neighbours=SmoothingWindow(1, 1))
     np.testing.assert_array_equal(found.recording, alone.recording)
     np.testing.assert_array_equal(found.map_peak, alone.map_peak)
     for piece in alone.pieces():
         for name in ("raw", "appearance", "motion", "cluster"):
-            expected = averaged(getattr(alone, name)[piece], Neighbours(1, 1))
+            expected = averaged(getattr(alone, name)[piece], SmoothingWindow(1, 1))
             np.testing.assert_array_equal(getattr(found, name)[piece], expected)

@@ -34,7 +34,8 @@ def test_losses_are_the_cross_entropy_of_each_place(seed):
     )
     weights, bias = reader.reading.weight.detach().numpy()[0], reader.reading.bias.item()
     odds = [2.0 * weights @ place + bias for clip in joint for place in clip]
-    # -ln(1 - p) and -ln(p) of p = 1 / (1 + e^-odds): 1 - p itself has no digits left where p is near 1.
+    # -ln(1 - p) and -ln(p) of p = 1 / (1 + e^-odds): 1 - p itself has no digits left where p is
+    # near 1.
     as_filmed = [np.logaddexp(0.0, one) for one, k in zip(odds, kind, strict=True) if k == 0]
     as_made = [np.logaddexp(0.0, -one) for one, k in zip(odds, kind, strict=True) if k == 1]
     np.testing.assert_allclose(filmed.detach(), as_filmed, rtol=1e-9)

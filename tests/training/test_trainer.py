@@ -9,7 +9,7 @@ import torch
 
 from oddframe.errors import SettingsError
 from oddframe.model.config import NetworkConfig
-from oddframe.model.fusion import FusedScorer
+from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
 from oddframe.training.losses import appearance_loss, motion_loss
 from oddframe.training.settings import PRESETS, TrainingConfig
@@ -413,7 +413,7 @@ def test_every_switch_trains_and_scores(changes, batch):
     assert not any(
         torch.equal(before[name], after[name]) for name in before if name.endswith("to_code.weight")
     )
-    found = FusedScorer(trainer.network.eval())(torch.from_numpy(batch(9, **shape)[0]))
+    found = AnomalyScorer(trainer.network.eval())(torch.from_numpy(batch(9, **shape)[0]))
     assert found.map.shape == (4, config.height, config.width)
     assert all(part.isfinite().all() for part in found)
     assert (found.raw > 0).all()

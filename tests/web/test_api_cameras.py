@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from oddframe.web.api_cameras import try_source
+from oddframe.web.api_cameras import test_connection
 
 SECRET = "geheim"
 RTSP = f"rtsp://bob:{SECRET}@127.0.0.1:9/live?token={SECRET}"
@@ -244,25 +244,25 @@ def redirecting(video):
 
 def test_a_redirection_is_not_followed(redirecting, tmp_path):
     url, asked = redirecting
-    tried = try_source(f"{url}/moved", tmp_path)
+    tried = test_connection(f"{url}/moved", tmp_path)
     assert (tried.ok, asked) == (False, [])
     assert tried.error
 
 
 def test_an_address_that_answers_shows_its_picture(redirecting, tmp_path):
     url, asked = redirecting
-    tried = try_source(f"{url}/video", tmp_path)
+    tried = test_connection(f"{url}/video", tmp_path)
     assert (tried.ok, tried.size, tried.error) == (True, (64, 48), None)
     assert asked == ["/video"]
 
 
 def test_what_is_no_video_says_so(tmp_path):
     (tmp_path / "a.mp4").write_text("no video at all")
-    assert try_source("a.mp4", tmp_path).ok is False
+    assert test_connection("a.mp4", tmp_path).ok is False
 
 
 def test_variables_of_the_server_are_not_filled_in(tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET", "geheim")
-    tried = try_source("rtsp://127.0.0.1:9/${SECRET}", tmp_path)
+    tried = test_connection("rtsp://127.0.0.1:9/${SECRET}", tmp_path)
     assert tried.ok is False
     assert "geheim" not in str(tried)

@@ -5,7 +5,7 @@ from oddframe.web.auth import (
     ATTEMPTS,
     Access,
     TooManyAttempts,
-    hashed,
+    hash_token,
     make_token,
     read_hash,
     write_hash,
@@ -79,7 +79,7 @@ def test_without_a_token_everybody_may_come_in():
 
 def test_only_the_hash_is_kept(tmp_path):
     token = make_token()
-    write_hash(tmp_path / "h", hashed(token))
+    write_hash(tmp_path / "h", hash_token(token))
     assert token not in (tmp_path / "h").read_text()
     assert (tmp_path / "h").stat().st_mode & 0o077 == 0
     assert Access(read_hash(tmp_path / "h")).check(token, "a")
@@ -94,7 +94,7 @@ def test_a_broken_hash_is_an_error_not_an_open_door(tmp_path):
 
 def test_a_token_that_could_be_guessed_is_refused_and_not_repeated():
     with pytest.raises(SettingsError, match="got 7") as error:
-        hashed("geheim1")
+        hash_token("geheim1")
     assert "geheim1" not in str(error.value)
 
 

@@ -11,7 +11,7 @@ import uvicorn
 
 from oddframe.web.auth import Access
 from oddframe.web.live_updates import MOST_LISTENERS, MOST_WAITING, EventHub, EventStream, Listener
-from oddframe.web.security import Guard
+from oddframe.web.security import SecurityMiddleware
 
 MANY = 200
 
@@ -31,7 +31,7 @@ def serving(hub, stuck_s=20.0):
         await EventStream(hub, hub.listen(), stuck_s=stuck_s)(scope, receive, send)
 
     config = uvicorn.Config(
-        Guard(app, Access(None)),
+        SecurityMiddleware(app, Access(None)),
         port=0,
         log_config=None,
         access_log=False,

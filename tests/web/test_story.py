@@ -142,7 +142,8 @@ def test_the_whole_story(address):
         expect(opened.locator(".strip canvas")).to_be_visible()
         opened.keyboard.press("p")
         expect(opened.locator(".event-panel h2")).to_be_visible()
-        # The newest one may not have its clip yet. What is seen must be the new view's: the old one stays for a moment.
+        # The newest one may not have its clip yet. What is seen must be the new view's: the old one
+        # stays for a moment.
         opened.evaluate("() => document.querySelector('.event-panel').classList.add('before')")
         story.go(f"timeline?event={event['row']}")
         panel = opened.locator(".event-panel:not(.before)")

@@ -21,7 +21,7 @@ ATTEMPTS = 3
 """A recording over which so many workers died is reported and left."""
 
 
-class Lost(NamedTuple):
+class WorkerDied(NamedTuple):
     """A worker died over a recording.
 
     Attributes:
@@ -33,7 +33,7 @@ class Lost(NamedTuple):
     reason: str
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Workers of an engine, each with at most one recording at a time; the dead are replaced.
 
     Attributes:
@@ -46,7 +46,7 @@ class Crew(Protocol):
         """Have the worker in a place, 0 to size - 1, score a recording; starts one where there is none."""
         ...
 
-    def wait(self) -> tuple[int, Outcome | Lost]:
+    def wait(self) -> tuple[int, Outcome | WorkerDied]:
         """Wait until a worker is done or dead; says which."""
         ...
 
@@ -55,12 +55,13 @@ class Crew(Protocol):
         ...
 
 
-def supervise(
-    crew: Crew, tasks: Iterable[Task], attempts: int = ATTEMPTS
-) -> Iterator[Outcome | Lost]:
+def run_all(
+    crew: WorkerPool, tasks: Iterable[Task], attempts: int = ATTEMPTS
+) -> Iterator[Outcome | WorkerDied]:
     """Give every recording to a worker, and those of dead workers to others.
 
-    A recording over which ``attempts`` workers died has failed; one that was lost is tried again when all others were.
+    A recording over which ``attempts`` workers died has failed; one that was lost is tried again
+    when all others were.
 
     Args:
         crew: The workers.
@@ -108,14 +109,14 @@ class _Scores(Protocol):
     def score(self, task: Task) -> Outcome: ...
 
 
-class _Hand(NamedTuple):
+class _WorkerProcess(NamedTuple):
     """A worker's process and the line to it."""
 
     process: BaseProcess
     line: Connection
 
 
-class LocalCrew:
+class LocalPool:
     """Processes of this machine, each with a worker in it.
 
     Args:
@@ -127,7 +128,7 @@ class LocalCrew:
     def __init__(self, make: Callable[[], _Scores], size: int, threads: int) -> None:
         self.size = size
         self._make, self._threads = make, threads
-        self._hands: dict[int, _Hand] = {}
+        self._hands: dict[int, _WorkerProcess] = {}
         self._tasks: dict[int, Task] = {}
 
     def give(self, slot: int, task: Task) -> None:
@@ -138,7 +139,7 @@ class LocalCrew:
         with suppress(OSError):  # It died while idle; `wait` hears of it.
             self._hands[slot].line.send(task)
 
-    def wait(self) -> tuple[int, Outcome | Lost]:
+    def wait(self) -> tuple[int, Outcome | WorkerDied]:
         """See `Crew.wait`."""
         busy = {slot: self._hands[slot] for slot in self._tasks}
         ready = wait([one for hand in busy.values() for one in (hand.line, hand.process.sentinel)])
@@ -152,7 +153,7 @@ class LocalCrew:
         except (EOFError, OSError):
             hand.process.join()
             del self._hands[slot]
-            return slot, Lost(task, _ended(hand.process.exitcode))
+            return slot, WorkerDied(task, _ended(hand.process.exitcode))
         return slot, outcome
 
     def close(self) -> None:
@@ -164,7 +165,7 @@ class LocalCrew:
             hand.line.close()
         self._hands.clear()
 
-    def _started(self) -> _Hand:
+    def _started(self) -> _WorkerProcess:
         # Not forked: libraries with threads do not survive that.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
@@ -173,7 +174,7 @@ class LocalCrew:
         )
         process.start()
         theirs.close()
-        return _Hand(process, ours)
+        return _WorkerProcess(process, ours)
 
 
 def _work(line: Connection, make: Callable[[], _Scores], threads: int) -> None:

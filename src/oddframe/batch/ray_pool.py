@@ -4,18 +4,19 @@ import logging
 import os
 from typing import Any
 
-from oddframe.batch.pool import Lost
+from oddframe.batch.pool import WorkerDied
 from oddframe.batch.tasks import Task
 from oddframe.batch.worker import Job, Outcome, Worker
 from oddframe.errors import RunError, SettingsError
-from oddframe.extras import naming_extras
+from oddframe.extras import require_extra
 
 
-class RayCrew:
+class RayPool:
     """Actors of a Ray cluster, each with a worker in it.
 
-    The cluster is the one that RAY_ADDRESS names or `ray start` began; where there is neither, one is started here. A
-    dead actor is not restarted by Ray but replaced by a new one, so that every death is seen and counted.
+    The cluster is the one that RAY_ADDRESS names or `ray start` began; where there is neither, one
+    is started here. A dead actor is not restarted by Ray but replaced by a new one, so that every
+    death is seen and counted.
 
     Args:
         job: What the workers need to know; paths in it must be the same on all machines.
@@ -29,7 +30,7 @@ class RayCrew:
     """
 
     def __init__(self, job: Job, size: int | None, *, on_gpu: bool) -> None:
-        with naming_extras("--engine ray"):
+        with require_extra("--engine ray"):
             import ray as found
         ray: Any = found
 
@@ -70,16 +71,17 @@ class RayCrew:
             self._actors[slot] = self._actor.remote(self._job)
         self._given[self._actors[slot].score.remote(task)] = (slot, task)
 
-    def wait(self) -> tuple[int, Outcome | Lost]:
+    def wait(self) -> tuple[int, Outcome | WorkerDied]:
         """See `Crew.wait`."""
         (ready, *_), _ = self._ray.wait(list(self._given), num_returns=1)
         slot, task = self._given.pop(ready)
         try:
             outcome: Outcome = self._ray.get(ready)
         except self._ray.exceptions.RayError as error:
-            # One that cannot be reached just now may live on: its files would be the same, but it must not be kept.
+            # One that cannot be reached just now may live on: its files would be the same, but it
+            # must not be kept.
             self._ray.kill(self._actors.pop(slot))
-            return slot, Lost(task, " ".join(str(error).split())[:300])
+            return slot, WorkerDied(task, " ".join(str(error).split())[:300])
         return slot, outcome
 
     def close(self) -> None:

@@ -2,13 +2,14 @@
 
     OUT/archive.json                              what scored it, and with which settings
     OUT/scores/shard=3f/KEY.parquet               a row for each frame of a recording
-    OUT/events/shard=3f/KEY.parquet               a row for each event of a recording, as it was at its end
-    OUT/lines/shard=3f/KEY.jsonl                  the same events as JSON lines, phase by phase, as `oddframe score` has
-    OUT/recordings/shard=3f/KEY.json              what came of a recording: the word that the rest is there and whole
-    OUT/.unfinished/                              what is being written
+    OUT/events/shard=3f/KEY.parquet               a row for each event of a recording, as it was at
+    its end OUT/lines/shard=3f/KEY.jsonl                  the same events as JSON lines, phase by
+    phase, as `oddframe score` has OUT/recordings/shard=3f/KEY.json              what came of a
+    recording: the word that the rest is there and whole OUT/.unfinished/
+          what is being written
 
-KEY is a hash of the recording's name, and the shard its first two letters. So a recording that is scored again replaces
-its own rows and no others, and nothing of it can be there twice.
+KEY is a hash of the recording's name, and the shard its first two letters. So a recording that is
+scored again replaces its own rows and no others, and nothing of it can be there twice.
 """
 
 import json
@@ -21,7 +22,7 @@ from typing import Any
 
 from oddframe.batch.tasks import Task, legible
 from oddframe.errors import OutputError
-from oddframe.files import output_error, sync, write_json
+from oddframe.files import fsync_path, output_error, write_json
 
 LAYOUT = 1
 """Version of the folders and columns."""
@@ -29,7 +30,7 @@ LAYOUT = 1
 _KINDS = {"scores": ".parquet", "events": ".parquet", "lines": ".jsonl"}
 
 
-class Results:
+class BatchResults:
     """The folder of an archive's results.
 
     Args:
@@ -73,7 +74,8 @@ class Results:
     def writing(self, task: Task) -> Iterator[dict[str, Path]]:
         """Places for a recording's new files by kind: "scores", "events" and "lines".
 
-        When the block ends well they take the place of what was there, without a record until `note` writes it.
+        When the block ends well they take the place of what was there, without a record until
+        `note` writes it.
 
         Raises:
             OutputError: If they cannot be written.
@@ -149,6 +151,6 @@ class Results:
             for kind, target in self._files(task).items():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 (place / f"{kind}{_KINDS[kind]}").replace(target)
-                sync(target.parent)
+                fsync_path(target.parent)
         except OSError as error:
             raise output_error(self.folder, error) from error

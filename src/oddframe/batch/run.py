@@ -12,17 +12,17 @@ from typing import Literal, get_args
 
 from oddframe._types import Progress, silent
 from oddframe._version import __version__
-from oddframe.batch.pool import ATTEMPTS, Crew, Lost, supervise
-from oddframe.batch.results import LAYOUT, Results
-from oddframe.batch.tasks import Part, Task, list_tasks
+from oddframe.batch.pool import ATTEMPTS, WorkerDied, WorkerPool, run_all
+from oddframe.batch.results import LAYOUT, BatchResults
+from oddframe.batch.tasks import Shard, Task, list_tasks
 from oddframe.batch.worker import Job, Worker
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.bundle.storage import read_hashes
 from oddframe.core.zones import Zones
 from oddframe.errors import RunError, SettingsError
-from oddframe.extras import naming_extras
+from oddframe.extras import require_extra
 from oddframe.inference.model import DEFAULT_BATCH
-from oddframe.inference.selection import BackendChoice, PrecisionChoice, choose
+from oddframe.inference.selection import BackendChoice, PrecisionChoice, select_backend
 
 Engine = Literal["local", "ray"]
 """What runs the workers."""
@@ -81,7 +81,7 @@ def score_archive(
     *,
     engine: Engine = "local",
     workers: int | None = None,
-    part: Part | None = None,
+    part: Shard | None = None,
     fps: float | None = None,
     device: str = "auto",
     batch_size: int = DEFAULT_BATCH,
@@ -93,21 +93,24 @@ def score_archive(
 ) -> ArchiveReport:
     """Score all recordings of a folder that have not been scored yet; `oddframe.batch.results` says what is written.
 
-    A recording that cannot be scored is reported and stops nothing, and is tried again the next time. What a worker was
-    at when it died is given to another one.
+    A recording that cannot be scored is reported and stops nothing, and is tried again the next
+    time. What a worker was at when it died is given to another one.
 
     Args:
         archive: The folder.
         model: A run folder, a model bundle or the name of a shipped model.
-        out: Folder for the results; with those of earlier runs in it only what is missing or has changed is scored.
-        engine: "local" runs processes on this machine, "ray" actors on a Ray cluster, whose machines must see archive,
-            model and results under the same paths.
-        workers: How many recordings are scored at a time; None is one for two processors, or for each GPU with Ray.
+        out: Folder for the results; with those of earlier runs in it only what is missing or has
+            changed is scored.
+        engine: "local" runs processes on this machine, "ray" actors on a Ray cluster, whose
+            machines must see archive, model and results under the same paths.
+        workers: How many recordings are scored at a time; None is one for two processors, or for
+            each GPU with Ray.
         part: Which part of the recordings, for several runs that divide an archive; all when None.
         fps: Frames per second of folders of images; the bundle's rate when None.
         device: "auto", "cpu" or a GPU; with Ray and a GPU each worker gets one from the cluster.
         batch_size: Clips that run through the network at a time.
-        backend: What runs the network, as in `oddframe.inference.model.load`; what "auto" comes to is found out here, once.
+        backend: What runs the network, as in `oddframe.inference.model.load`; what "auto" comes to
+            is found out here, once.
         precision: What it computes in, likewise.
         zones: Which parts of the picture count, and the cool-down.
         health: Whether the camera's health is watched.
@@ -117,8 +120,8 @@ def score_archive(
         InputError: If there is no recording or a setting is wrong.
         BundleError: If the model is unusable.
         OutputError: If the folder for the results cannot be written.
-        RunError: If a worker cannot load the model or write a result (those that are there are whole), if workers only
-            die, or if Ray cannot be reached.
+        RunError: If a worker cannot load the model or write a result (those that are there are
+            whole), if workers only die, or if Ray cannot be reached.
         MissingExtraError: If pyarrow or Ray is not installed.
     """
     began = time.monotonic()
@@ -126,7 +129,7 @@ def score_archive(
         raise SettingsError(f"engine must be one of {', '.join(get_args(Engine))}, got {engine!r}")
     if workers is not None and workers < 1:
         raise SettingsError(f"workers must be at least 1, got {workers}")
-    with naming_extras("scoring an archive"):
+    with require_extra("scoring an archive"):
         import pyarrow  # noqa: F401 - every worker will need it
     tasks = [task for task in list_tasks(archive) if part is None or part.has(task)]
     folder = find_bundle(model).absolute()
@@ -145,11 +148,11 @@ def score_archive(
         ),
         folder,
     )
-    results = Results(job.out)
+    results = BatchResults(job.out)
     results.start(job.key, {"oddframe": __version__, "model": job.model, "settings": _told(job)})
     waiting = [task for task in tasks if not results.finished(task, job.key)]
     results.clear(waiting)
-    report = _Tally(len(tasks), len(tasks) - len(waiting))
+    report = _BatchProgress(len(tasks), len(tasks) - len(waiting))
     if waiting:
         crew = _crew(engine, _decided(job), workers, len(waiting))
         try:
@@ -172,7 +175,7 @@ def score_archive(
     )
 
 
-class _Tally:
+class _BatchProgress:
     """What has been done so far."""
 
     def __init__(self, recordings: int, finished: int) -> None:
@@ -182,16 +185,16 @@ class _Tally:
 
 
 def _run(
-    crew: Crew,
+    crew: WorkerPool,
     tasks: Sequence[Task],
-    results: Results,
+    results: BatchResults,
     job: Job,
-    tally: _Tally,
+    tally: _BatchProgress,
     on_progress: Progress,
 ) -> None:
     """Have every recording scored, or written down as one that cannot be."""
-    for told in supervise(crew, tasks):
-        if isinstance(told, Lost):
+    for told in run_all(crew, tasks):
+        if isinstance(told, WorkerDied):
             tally.lost += 1
             continue
         if told.fatal:
@@ -211,24 +214,24 @@ def _run(
         on_progress(PHASE, tally.finished + tally.scored + len(tally.failed), tally.recordings, {})
 
 
-def _crew(engine: Engine, job: Job, workers: int | None, waiting: int) -> Crew:
+def _crew(engine: Engine, job: Job, workers: int | None, waiting: int) -> WorkerPool:
     size = None if workers is None else min(workers, waiting)
     if engine == "ray":
-        from oddframe.batch.ray_pool import RayCrew
+        from oddframe.batch.ray_pool import RayPool
 
-        return RayCrew(job, size, on_gpu=job.device.startswith("cuda"))
-    from oddframe.batch.pool import LocalCrew
+        return RayPool(job, size, on_gpu=job.device.startswith("cuda"))
+    from oddframe.batch.pool import LocalPool
 
     processors = len(os.sched_getaffinity(0))
     size = size or min(waiting, max(1, processors // 2))
-    return LocalCrew(partial(Worker, job), size, max(1, processors // size))
+    return LocalPool(partial(Worker, job), size, max(1, processors // size))
 
 
 def _decided(job: Job) -> Job:
     """The job with what "auto" comes to on this machine, so that all workers reckon alike and none has to try."""
     if job.device.startswith("cuda") or "auto" not in (job.backend, job.precision):
         return job
-    chosen = choose(
+    chosen = select_backend(
         read_bundle(Path(job.model)), job.backend, job.precision, job.device, job.batch_size
     ).backend
     return replace(job, backend=chosen.name, precision=chosen.precision)

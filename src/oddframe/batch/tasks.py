@@ -16,7 +16,8 @@ class Task:
     Attributes:
         name: Its path in the archive, with slashes: it stays the same when the archive grows.
         path: Where it is.
-        fingerprint: Changes when the recording changes: its size and time of change, those of all files of a folder.
+        fingerprint: Changes when the recording changes: its size and time of change, those of all
+            files of a folder.
     """
 
     name: str
@@ -40,7 +41,7 @@ def legible(path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Shard:
     """A part of the recordings, for several runs that divide an archive.
 
     Attributes:
@@ -58,7 +59,7 @@ class Part:
             )
 
     @classmethod
-    def parse(cls, text: str) -> "Part":
+    def parse(cls, text: str) -> "Shard":
         """A part as people write it: 3/64.
 
         Raises:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from oddframe._version import __version__
-from oddframe.batch.results import Results
+from oddframe.batch.results import BatchResults
 from oddframe.batch.tasks import Task, legible
 from oddframe.core.records import Event
 from oddframe.core.zones import Zones
@@ -82,7 +82,7 @@ class Worker:
     def score(self, task: Task) -> Outcome:
         """Score a recording into its files, or write down what is wrong with it."""
         began = time.monotonic()
-        results = Results(self.job.out)
+        results = BatchResults(self.job.out)
         try:
             model = self._loaded()
             try:
@@ -107,7 +107,7 @@ class Worker:
             )
         return self._model
 
-    def _scored(self, task: Task, model: Model, results: Results, began: float) -> Outcome:
+    def _scored(self, task: Task, model: Model, results: BatchResults, began: float) -> Outcome:
         source = open_source(
             task.path, model.bundle.rate_fps if self.job.fps is None else self.job.fps
         )

@@ -3,12 +3,12 @@
     model.safetensors   weights
     config.json         network and frame rate
     calibration.json    threshold and where it comes from
-    normal.safetensors  scores of the normal footage behind it, so that it can be redone in seconds; may be left out
-    README.md           model card
-    model.onnx          the network with all that turns clips into scores, for whoever has no torch; may be left out
-    int8.xml, int8.bin  the same in whole numbers, for OpenVINO; left out where nobody exported it
-    parity.json         how near those came to the trained network when they were made
-    health.safetensors  what is usual for the camera; left out where that is not known
+    normal.safetensors  scores of the normal footage behind it, so that it can be redone in seconds;
+    may be left out README.md           model card
+    model.onnx          the network with all that turns clips into scores, for whoever has no torch;
+    may be left out int8.xml, int8.bin  the same in whole numbers, for OpenVINO; left out where
+    nobody exported it parity.json         how near those came to the trained network when they were
+    made health.safetensors  what is usual for the camera; left out where that is not known
     manifest.json       format version, SHA-256 of every other file
 
 A bundle is replaced in one step; see `oddframe.bundle.storage`.
@@ -43,7 +43,7 @@ from oddframe.core.calibration import ARRAYS, Calibration, NormalScores, uncalib
 from oddframe.core.health.monitor import HealthReference
 from oddframe.errors import BundleError, InputError, SourceNotFoundError
 from oddframe.model.config import NetworkConfig
-from oddframe.model.network import TrainedNetwork
+from oddframe.model.network import NetworkState
 from oddframe.settings import from_mapping
 
 SHIPPED = Path(__file__).parents[1] / "models"
@@ -67,10 +67,11 @@ class Bundle:
         health: What is usual for the camera; None where that is not known.
         normal: Scores of the normal footage behind the calibration; None where they are not kept.
         graphs: Files of exported graphs, by name.
-        parity: How near each of them came to the trained network, by backend and precision; see `oddframe.parity`.
+        parity: How near each of them came to the trained network, by backend and precision; see
+            `oddframe.parity`.
     """
 
-    network: TrainedNetwork
+    network: NetworkState
     rate_fps: float
     calibration: Calibration
     card: str
@@ -171,8 +172,8 @@ def read_bundle(folder: Path, *, to_calibrate: bool = False) -> Bundle:
 
     Args:
         folder: The bundle.
-        to_calibrate: Whether it is about to be calibrated: then one of the format before budgets will do, and comes
-            with a stand-in for a calibration.
+        to_calibrate: Whether it is about to be calibrated: then one of the format before budgets
+            will do, and comes with a stand-in for a calibration.
 
     Raises:
         BundleError: If a file is missing, truncated, altered or of another format; it is named.
@@ -208,7 +209,7 @@ def read_bundle(folder: Path, *, to_calibrate: bool = False) -> Bundle:
     except SafetensorError as error:
         raise BundleError(f"{folder / WEIGHTS} does not hold weights: {error}") from error
     return Bundle(
-        network=TrainedNetwork(network, weights),
+        network=NetworkState(network, weights),
         rate_fps=rate_fps,
         calibration=calibration,
         card=contents[CARD].decode(),

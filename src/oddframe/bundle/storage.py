@@ -1,8 +1,8 @@
 """The folder of a bundle: files that are replaced together in one step, and a manifest with their hashes.
 
-New files are written beside the old ones as ``NAME.new``, then the manifest is replaced, which is the moment of change,
-then the new files take their places. A reader that finds a file which is not the manifest's looks for ``NAME.new``
-before it refuses.
+New files are written beside the old ones as ``NAME.new``, then the manifest is replaced, which is
+the moment of change, then the new files take their places. A reader that finds a file which is not
+the manifest's looks for ``NAME.new`` before it refuses.
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 """The command line: its verbs, its exit codes, and how errors end it.
 
-The verbs as the command line offers them: one small function a file, what is heavy is imported inside it.
+The verbs as the command line offers them: one small function a file, what is heavy is imported
+inside it.
 """
 
 import signal
@@ -25,7 +26,7 @@ from oddframe.cli.serve import serve
 from oddframe.cli.train import train
 from oddframe.cli.watch import watch
 from oddframe.errors import OddframeError
-from oddframe.extras import EXTRA_OF_VERB, naming_extras
+from oddframe.extras import EXTRA_OF_VERB, require_extra
 
 app = typer.Typer(
     name="oddframe",
@@ -58,16 +59,18 @@ app.command()(demo)
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
-    # A polite stop is the same as Ctrl-C: what is half written is taken back, a training can be resumed.
+    # A polite stop is the same as Ctrl-C: what is half written is taken back, a training can be
+    # resumed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         verb = sys.argv[1] if len(sys.argv) > 1 else ""
-        with naming_extras(f"oddframe {verb}", EXTRA_OF_VERB.get(verb)):
+        with require_extra(f"oddframe {verb}", EXTRA_OF_VERB.get(verb)):
             app()
     except OddframeError as error:
         _fail(str(error))
     except OSError as error:
-        # What the system refuses where nobody expected it is still one line, with the file's name in it.
+        # What the system refuses where nobody expected it is still one line, with the file's name
+        # in it.
         _fail(str(error))
     except SystemExit as left:
         if left.code == INTERRUPTED:

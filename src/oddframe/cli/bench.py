@@ -9,7 +9,7 @@ from oddframe.cli.options import MACHINE, AsJson, BackendName, Device, Preset
 from oddframe.cli.output import duration, print_json, warn
 
 if TYPE_CHECKING:
-    from oddframe.speed.plan import Bounds, Row, TrainingRow
+    from oddframe.speed.plan import Bounds, SpeedRow, TrainingRow
 
 
 def bench(
@@ -103,7 +103,7 @@ def bench(
     show_facts({"took": duration(report.seconds)})
 
 
-def _show_rows(rows: "Sequence[Row]") -> None:
+def _show_rows(rows: "Sequence[SpeedRow]") -> None:
     from oddframe.cli.output import console, show_rows
 
     console.print()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from oddframe.cli.options import UNUSABLE, AsJson
-from oddframe.cli.output import duration, escaped, print_json, warn, yes
+from oddframe.cli.output import duration, escaped, print_json, warn, yes_no
 
 
 def check(
@@ -45,7 +45,7 @@ def check(
                 official.testing_videos, official.testing_frames, official.abnormal_frames
             )
             facts["officially"] = f"{training}; {testing}"
-        facts["usable"] = yes(report.usable) + (" (partial copy)" if report.partial else "")
+        facts["usable"] = yes_no(report.usable) + (" (partial copy)" if report.partial else "")
         show_facts(facts)
         if report.testing:
             show_rows(
@@ -56,9 +56,9 @@ def check(
                         "-" if one.frames is None else str(one.frames),
                         "-" if one.abnormal_frames is None else str(one.abnormal_frames),
                         "-" if one.abnormal_share is None else f"{one.abnormal_share:.0%}",
-                        yes(one.masks),
-                        yes(one.tracks),
-                        "-" if one.disagreements is None else yes(not one.disagreements),
+                        yes_no(one.masks),
+                        yes_no(one.tracks),
+                        "-" if one.disagreements is None else yes_no(not one.disagreements),
                     )
                     for one in report.testing
                 ],

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from oddframe.cli.options import FINDING, AsJson
-from oddframe.cli.output import parity_line, print_json, yes
+from oddframe.cli.output import parity_line, print_json, yes_no
 
 
 def doctor(
@@ -31,14 +31,14 @@ def doctor(
         print_json(report)
     else:
         show_facts({**report["versions"], "ffmpeg": report["ffmpeg"]})
-        show_facts({name: yes(there) for name, there in report["codecs"].items()})
-        show_facts({f"backend {name}": yes(there) for name, there in report["backends"].items()})
+        show_facts({name: yes_no(there) for name, there in report["codecs"].items()})
+        show_facts({f"backend {name}": yes_no(there) for name, there in report["backends"].items()})
         for device in report["devices"]:
             show_facts(device)
         if "bundle" in report:
             hashes = report["bundle"].pop("sha256", {})
             facts = {
-                name: yes(value) if name == "ok" else value
+                name: yes_no(value) if name == "ok" else value
                 for name, value in report["bundle"].items()
             }
             show_facts(

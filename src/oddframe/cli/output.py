@@ -65,7 +65,7 @@ def escaped(text: str) -> str:
     return escape(text)
 
 
-def yes(value: bool) -> str:
+def yes_no(value: bool) -> str:
     """Yes or no, in colour."""
     return "[green]yes[/green]" if value else "[red]no[/red]"
 

@@ -69,7 +69,7 @@ def score_as_archive(
         options: The others.
     """
     from oddframe.batch.run import score_archive
-    from oddframe.batch.tasks import Part
+    from oddframe.batch.tasks import Shard
     from oddframe.cli.output import bars
 
     if len(source) != 1:
@@ -84,7 +84,7 @@ def score_as_archive(
             out,
             engine=engine.value,
             workers=workers,
-            part=None if part is None else Part.parse(part),
+            part=None if part is None else Shard.parse(part),
             on_progress=on_progress,
             **options,
         )

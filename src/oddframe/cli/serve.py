@@ -82,7 +82,7 @@ def serve(
     """
     from oddframe.cli.output import console, messages
     from oddframe.media.live_config import hide_in_process_title
-    from oddframe.web.auth import hashed, write_hash
+    from oddframe.web.auth import hash_token, write_hash
     from oddframe.web.auth import make_token as new_token
     from oddframe.web.server import ACCESS_FILE, ServeSettings
     from oddframe.web.server import serve as run_serve
@@ -90,7 +90,7 @@ def serve(
     if make_token:
         made = new_token()
         data.mkdir(parents=True, exist_ok=True)
-        write_hash(data / ACCESS_FILE, hashed(made))
+        write_hash(data / ACCESS_FILE, hash_token(made))
         console.print(made, soft_wrap=True, highlight=False, markup=False)
         messages.print(
             "Keep this token: only its hash is stored. Whoever has it can change everything."
@@ -116,13 +116,14 @@ def serve(
             f"Oddframe runs at [bold]{url}[/bold]; stop it with Ctrl-C."
         ),
     )
-    # All is written and closed; looking for garbage among all that torch brought would take seconds.
+    # All is written and closed; looking for garbage among all that torch brought would take
+    # seconds.
     gc.freeze()
 
 
 def _hash(token: str | None, token_file: Path | None) -> str | None:
     from oddframe.errors import SettingsError
-    from oddframe.web.auth import hashed
+    from oddframe.web.auth import hash_token
 
     if token is not None and token_file is not None:
         raise SettingsError("a token must be given in one way: --token-file or ODDFRAME_TOKEN")
@@ -133,4 +134,4 @@ def _hash(token: str | None, token_file: Path | None) -> str | None:
             raise SettingsError(
                 f"--token-file must be a file with a token, but {token_file} cannot be read"
             ) from error
-    return None if token is None else hashed(token)
+    return None if token is None else hash_token(token)

@@ -123,9 +123,9 @@ def train(
     if resume and (preset, config, batch_size, hold_out, seed) == (None,) * 5:
         settings = None
     from oddframe.tasks.train import train as run_training
-    from oddframe.training.distributed import Launch
+    from oddframe.training.distributed import LaunchInfo
 
-    talks = Launch.of().is_first
+    talks = LaunchInfo.of().is_first
     with bars(quiet=as_json or not talks) as on_progress:
         report = run_training(
             one_or_many(normal),

@@ -1,6 +1,7 @@
 """The verb `oddframe watch`.
 
-What `oddframe watch` shows while it runs: a table that is redrawn, or lines where there is no terminal.
+What `oddframe watch` shows while it runs: a table that is redrawn, or lines where there is no
+terminal.
 """
 
 import os
@@ -30,7 +31,7 @@ from oddframe.cli.output import duration, print_json, warn
 
 if TYPE_CHECKING:
     from oddframe.monitoring.config import WatchPlan
-    from oddframe.tasks.watch import Look
+    from oddframe.tasks.watch import WatchSnapshot
 
 
 def watch(
@@ -186,7 +187,7 @@ def _plan(
 
 
 @contextmanager
-def watch_screen(*, quiet: bool) -> "Iterator[Callable[[Look], None]]":
+def watch_screen(*, quiet: bool) -> "Iterator[Callable[[WatchSnapshot], None]]":
     """Shows each look that it is given, on standard error; nothing when ``quiet``."""
     from oddframe.cli.output import messages
 
@@ -200,7 +201,7 @@ def watch_screen(*, quiet: bool) -> "Iterator[Callable[[Look], None]]":
 
 
 @contextmanager
-def _table() -> "Iterator[Callable[[Look], None]]":
+def _table() -> "Iterator[Callable[[WatchSnapshot], None]]":
     from rich.live import Live
 
     from oddframe.cli.output import messages
@@ -212,13 +213,13 @@ def _table() -> "Iterator[Callable[[Look], None]]":
         )
 
 
-def _lines() -> "Callable[[Look], None]":
+def _lines() -> "Callable[[WatchSnapshot], None]":
     from oddframe.cli.output import messages
     from oddframe.cli.watch_screen import WatchLines
 
     told = WatchLines()
 
-    def show(look: "Look") -> None:
+    def show(look: "WatchSnapshot") -> None:
         for line in told.lines(look.cameras, look.alerts, look.header.now_us):
             messages.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -16,7 +16,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from oddframe.core.alerts import Alert, Phase, StreamState
+from oddframe.core.alerts import Alert, Phase, StreamStatus
 from oddframe.monitoring.camera import CameraView, WatchHeader
 
 _BAR = 9
@@ -42,7 +42,8 @@ class Column:
     Attributes:
         title: Its title.
         cell: What it says of a camera.
-        least: It is at least so wide, so that the others stay where they are when a figure gets longer.
+        least: It is at least so wide, so that the others stay where they are when a figure gets
+            longer.
         right: Whether it is set to the right.
         rank: 0 for those that are always there; of the others the lowest come first.
         share: It has at most so much of the width.
@@ -155,7 +156,8 @@ _MOST_FEW_S = 9.95
 class WatchLines:
     """Tells what is new since it was last asked: a line for a camera's state, and for each start and end of an event.
 
-    A camera that is tried again and again is told of once, until frames come or the reason is another one.
+    A camera that is tried again and again is told of once, until frames come or the reason is
+    another one.
     """
 
     def __init__(self, tz: tzinfo | None = None) -> None:
@@ -210,7 +212,8 @@ def began(alert: Alert, *, is_file: bool, now_us: int, tz: tzinfo | None = None)
 
     Args:
         alert: Any phase of it.
-        is_file: Whether its source is a file: then it is the place in the file, as minutes and seconds.
+        is_file: Whether its source is a file: then it is the place in the file, as minutes and
+            seconds.
         now_us: The moment, in microseconds since 1970-01-01 UTC: what was not today has a date.
         tz: The time zone; that of the machine when None.
     """
@@ -238,7 +241,7 @@ def _at(at_us: int, tz: tzinfo | None) -> datetime:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).astimezone(tz)
 
 
-def _state_text(state: StreamState) -> str:
+def _state_text(state: StreamStatus) -> str:
     error = f": {' '.join(state.error.split())}" if state.error else ""
     match state.phase:
         case Phase.LIVE:
@@ -283,8 +286,8 @@ def render(
         views: The cameras, in the order in which they are shown.
         header: What there is to say of all of them together.
         width: Of the terminal, in cells.
-        height: Of the terminal, in lines: where there are more cameras than room, those with an event and those that
-            are not live come first. None shows all.
+        height: Of the terminal, in lines: where there are more cameras than room, those with an
+            event and those that are not live come first. None shows all.
         tz: The time zone of the times; that of the machine when None.
     """
     top = _header(views, header, width)

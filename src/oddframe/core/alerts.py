@@ -1,7 +1,7 @@
 """What the outside is told while a camera is watched: alerts (events with wall-clock times) and the state of a camera.
 
-Wall-clock times are whole microseconds since 1970-01-01 UTC, ``*_us``. Where they come from is the caller's business:
-``alert`` is given a function from the source's seconds to them.
+Wall-clock times are whole microseconds since 1970-01-01 UTC, ``*_us``. Where they come from is the
+caller's business: ``alert`` is given a function from the source's seconds to them.
 
 How a stream is doing, for whoever shows, stores or counts it.
 """
@@ -102,7 +102,7 @@ class CameraStatus:
             raise InputError("a camera must have a name, got an empty one")
 
 
-def plain_name(name: str) -> str:
+def safe_name(name: str) -> str:
     """A camera's name as one part of a path or of an MQTT topic: letters, digits, ``-`` and ``_``.
 
     Names that had to be changed get a part of their hash, so that no two of them meet.
@@ -136,7 +136,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StreamState:
+class StreamStatus:
     """A stream at one moment. No text in it holds a password.
 
     Attributes:

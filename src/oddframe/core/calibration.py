@@ -26,7 +26,7 @@ _HOURS = {"hour": 1.0, "day": 24.0, "week": 168.0, "month": 720.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class FalseAlarmBudget:
     """At most so many false alarms per unit of time.
 
     Attributes:
@@ -47,7 +47,7 @@ class Budget:
             )
 
     @classmethod
-    def parse(cls, text: str) -> "Budget":
+    def parse(cls, text: str) -> "FalseAlarmBudget":
         """Read "1/day", "6/hour" or "0.5/week".
 
         Raises:
@@ -89,7 +89,8 @@ class NormalScores:
     """Scores of N normal frames in order, recording after recording.
 
     Attributes:
-        recording: Number of the unbroken piece of footage that each comes from, int32, not decreasing.
+        recording: Number of the unbroken piece of footage that each comes from, int32, not
+            decreasing.
         time_s: Time in that piece in seconds, float64, increasing.
         raw: Raw scores r > 0, float32.
         appearance: As in `oddframe.core.records.Score`, float32.
@@ -176,14 +177,17 @@ class Calibration:
         release: Raw score below which it no longer is, at most the threshold.
         threshold_low: Lower end of the threshold's 95 % interval.
         threshold_high: Its upper end.
-        rate_low: Between this rate of false alarms per hour and ``rate_high`` the true one lies with 95 %.
+        rate_low: Between this rate of false alarms per hour and ``rate_high`` the true one lies
+            with 95 %.
         rate_high: See ``rate_low``.
         budget: The false alarms agreed to, such as "1/day".
-        method: "empirical" where there were enough events, "tail" where an extreme-value tail was fitted.
+        method: "empirical" where there were enough events, "tail" where an extreme-value tail was
+            fitted.
         hours: Length of the normal footage.
         clips: How many normal clips it comes from.
         in_sample: Whether the model was trained on those very clips; the threshold is then too low.
-        map_level: Height of the anomaly map that normal clips hardly ever reach; overlays scale their colours by it.
+        map_level: Height of the anomaly map that normal clips hardly ever reach; overlays scale
+            their colours by it.
         rules: When scores become an event; the threshold holds for these.
         tails: The normal tail of "appearance", "motion" and "cluster".
     """
@@ -217,7 +221,7 @@ class Calibration:
             raise InputError(
                 f"calibration tails must be those of {', '.join(REASONS)}, got {', '.join(self.tails)}"
             )
-        Budget.parse(self.budget)
+        FalseAlarmBudget.parse(self.budget)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
@@ -249,7 +253,7 @@ class Calibration:
     @property
     def notices(self) -> tuple[str, ...]:
         """What to tell whoever relies on the budget, a sentence each."""
-        budget = Budget.parse(self.budget)
+        budget = FalseAlarmBudget.parse(self.budget)
         if self.hours * budget.per_hour >= 1.0:
             return ()
         return (
@@ -260,22 +264,22 @@ class Calibration:
 
 
 def calibrate(
-    normal: NormalScores, budget: Budget | None = None, rules: EventRules | None = None
+    normal: NormalScores, budget: FalseAlarmBudget | None = None, rules: EventRules | None = None
 ) -> Calibration:
     """The threshold at which normal footage gives as many events as the budget allows.
 
-    Events are counted by the rules themselves, for each threshold tried. Where the footage holds at least
-    `ENOUGH_EVENTS` of them at the budget, that is the threshold. Else a generalised Pareto tail is fitted to the levels
-    of the highest separate events and followed as far as it takes; the level of an event is the highest threshold at
-    which the rules still make one of it.
+    Events are counted by the rules themselves, for each threshold tried. Where the footage holds at
+    least `ENOUGH_EVENTS` of them at the budget, that is the threshold. Else a generalised Pareto
+    tail is fitted to the levels of the highest separate events and followed as far as it takes; the
+    level of an event is the highest threshold at which the rules still make one of it.
 
     Args:
         normal: Scores of normal footage, best of footage that the model was not trained on.
         budget: False alarms agreed to, per camera; `DEFAULT_BUDGET` when None.
         rules: When scores become an event; the defaults when None.
     """
-    budget, rules = budget or Budget.parse(DEFAULT_BUDGET), rules or EventRules()
-    series = _Series(normal, rules)
+    budget, rules = budget or FalseAlarmBudget.parse(DEFAULT_BUDGET), rules or EventRules()
+    series = _ScoreSeries(normal, rules)
     allowed = budget.per_hour * normal.hours
     tried = series.tried(max(allowed + 3 * allowed**0.5, TAIL_EVENTS))
     if allowed >= ENOUGH_EVENTS:
@@ -316,7 +320,7 @@ def uncalibrated() -> Calibration:
     )  # fmt: skip
 
 
-class _Series:
+class _ScoreSeries:
     """Normal footage on the scale on which thresholds are sought: the logarithm of raw scores, called level."""
 
     def __init__(self, normal: NormalScores, rules: EventRules) -> None:
@@ -381,18 +385,19 @@ class _Series:
 
 
 def _counted(
-    series: _Series, tried: list[tuple[float, int]], allowed: float
+    series: _ScoreSeries, tried: list[tuple[float, int]], allowed: float
 ) -> tuple[float, tuple[float, float]]:
     """The threshold at which the footage gives ``allowed`` events, and those of its 95 % interval."""
     apart = 1.96 * allowed**0.5
-    # One less: the level of the k-th highest event is on average that of k events in as much other footage.
+    # One less: the level of the k-th highest event is on average that of k events in as much other
+    # footage.
     level, low, high = (
         _level_of(series, tried, allowed - 1 + more) for more in (0.0, apart, -apart)
     )
     return level, (low, high)
 
 
-def _level_of(series: _Series, tried: list[tuple[float, int]], count: float) -> float:
+def _level_of(series: _ScoreSeries, tried: list[tuple[float, int]], count: float) -> float:
     """The threshold, coming from above, below which there are more than ``count`` events."""
     beyond = next((place for place, (_, found) in enumerate(tried) if found > count), None)
     if beyond is None:
@@ -404,7 +409,7 @@ def _level_of(series: _Series, tried: list[tuple[float, int]], count: float) -> 
     return high
 
 
-def _fitted(series: _Series, tried: list[tuple[float, int]]) -> TailFit:
+def _fitted(series: _ScoreSeries, tried: list[tuple[float, int]]) -> TailFit:
     """The tail of the highest separate events."""
     floor = float(np.quantile(series.values, 1.0 - DEEPEST_BASE))
     usable = [pair for pair in tried if pair[0] >= floor] or tried[:1]

@@ -22,24 +22,24 @@ def clip_span(interval: int) -> int:
 def clips(frames: Iterable[Frame], interval: int, gap_s: float) -> Iterator[Clip]:
     """Yield every clip of five frames that lie `interval` frames apart.
 
-    N unbroken frames give N - 4 * interval clips, and clip i ends on frame i + 4 * interval. Frames are
-    passed on as they are; at most 4 * interval + 1 of them are held. Each is compared once, with the one before it,
-    to tell which clips repeat the clip before them.
+    N unbroken frames give N - 4 * interval clips, and clip i ends on frame i + 4 * interval. Frames
+    are passed on as they are; at most 4 * interval + 1 of them are held. Each is compared once,
+    with the one before it, to tell which clips repeat the clip before them.
 
     Args:
         frames: Frames of one source in order of time.
         interval: Frames from one frame of a clip to the next, at least 1.
-        gap_s: The longest time between two consecutive frames, in seconds, that does not break a clip. Time
-            that does not increase and a changed source size break it too.
+        gap_s: The longest time between two consecutive frames, in seconds, that does not break a
+            clip. Time that does not increase and a changed source size break it too.
 
     Raises:
         SettingsError: If `interval` is less than 1.
     """
-    slider = ClipSlider(interval, gap_s)
+    slider = ClipWindow(interval, gap_s)
     return (clip for clip in map(slider.push, frames) if clip is not None)
 
 
-class ClipSlider:
+class ClipWindow:
     """Takes frames one by one and says which clip ends on each; see `clips`.
 
     Args:
@@ -159,8 +159,9 @@ class Sampler:
         if not 0 <= step_s <= self._gap_s:
             self._start_s, self._kept = time_s, 0
             return True
-        # Nearest, guessing that the next frame is as far as the last one was: with plain rounding every whole
-        # ratio of rates that is even (20 to 10 per second) would put each second frame exactly on the fence.
+        # Nearest, guessing that the next frame is as far as the last one was: with plain rounding
+        # every whole ratio of rates that is even (20 to 10 per second) would put each second frame
+        # exactly on the fence.
         slack = min(step_s * self._rate_fps, 1) / 2
         point = math.floor((time_s - self._start_s) * self._rate_fps + slack)
         if point <= self._kept:

@@ -23,9 +23,10 @@ _SLEW = 0.001
 class LiveClock:
     """Turns timestamps into times in seconds: from 0 at the first frame, always increasing.
 
-    Between two frames the stream's timestamps say how much time passed; arrival is too uneven for that. Across
-    a lost connection, and where timestamps jump, the time that really passed says it, at least a gap, so that no
-    clip spans the place. `FrameClock` does this for recordings, which know of no time but their own.
+    Between two frames the stream's timestamps say how much time passed; arrival is too uneven for
+    that. Across a lost connection, and where timestamps jump, the time that really passed says it,
+    at least a gap, so that no clip spans the place. `RecordingClock` does this for recordings,
+    which know of no time but their own.
 
     Attributes:
         jumps: How often timestamps jumped.
@@ -71,7 +72,8 @@ class LiveClock:
         """The time of the next frame.
 
         Args:
-            stamp_s: Its timestamp in seconds, from any start; None where it has none and comes a period later.
+            stamp_s: Its timestamp in seconds, from any start; None where it has none and comes a
+                period later.
             arrived_s: When it arrived, in seconds, on a clock that never jumps.
         """
         if self._origin_s is None:
@@ -122,12 +124,12 @@ _SET_US = 2_000_000
 """A wall clock that is this far from where it was expected has been set."""
 
 
-class WallTime:
+class WallClock:
     """Maps the seconds of one source to microseconds since 1970-01-01 UTC.
 
-    The first frame ties the two together. After that the wall clock is believed only where it was plainly set: the
-    jitter of arrivals must not move an event by a frame from one telling to the next. Who needs one mapping for longer,
-    as an event does, takes a `snapshot`.
+    The first frame ties the two together. After that the wall clock is believed only where it was
+    plainly set: the jitter of arrivals must not move an event by a frame from one telling to the
+    next. Who needs one mapping for longer, as an event does, takes a `snapshot`.
     """
 
     def __init__(self) -> None:
@@ -146,9 +148,9 @@ class WallTime:
             return jumped
         return False
 
-    def snapshot(self) -> "WallTime":
+    def snapshot(self) -> "WallClock":
         """A mapping that stays as this one is now."""
-        fixed = WallTime()
+        fixed = WallClock()
         fixed._offset_us = self._offset_us
         return fixed
 
@@ -161,7 +163,7 @@ _NUDGE = 0.1
 """In periods: how far a frame is moved on whose timestamp does not increase."""
 
 
-class FrameClock:
+class RecordingClock:
     """Turns the timestamps of one pass into times in seconds.
 
     A frame without a timestamp comes one period after the one before. A timestamp that lies back

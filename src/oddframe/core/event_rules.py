@@ -20,13 +20,14 @@ class EventRules:
     """When scores become an event.
 
     Attributes:
-        least_s: How long the score must stay up, without a break, for an event to start; delays its start by as much.
-        merge_gap_s: An event goes on when the score rises above the threshold again within this time; delays its end
-            by as much.
+        least_s: How long the score must stay up, without a break, for an event to start; delays its
+            start by as much.
+        merge_gap_s: An event goes on when the score rises above the threshold again within this
+            time; delays its end by as much.
         cool_down_s: For this time after an event's end none starts.
         update_s: Time of the stream from one word about an event that lasts to the next.
-        hold: How high the score must stay for an event to go on: share of the way from the median normal score to the
-            threshold, on the logarithmic scale, in [0, 1]. 1 is no hysteresis.
+        hold: How high the score must stay for an event to go on: share of the way from the median
+            normal score to the threshold, on the logarithmic scale, in [0, 1]. 1 is no hysteresis.
     """
 
     least_s: float = 0.3
@@ -66,7 +67,7 @@ class Step(NamedTuple):
     opened: bool
 
 
-class Alarm:
+class HysteresisDetector:
     """Takes the values of one source in order of time; what it says needs nothing that comes later.
 
     Args:
@@ -134,7 +135,8 @@ def spans(
 ) -> list[Span]:
     """The events of one recording, by `Alarm` itself.
 
-    Only what can change its state is pushed, so that many thresholds can be tried on hours of scores.
+    Only what can change its state is pushed, so that many thresholds can be tried on hours of
+    scores.
 
     Args:
         times_s: N increasing times in seconds.
@@ -144,7 +146,7 @@ def spans(
         leave: As for `Alarm`.
     """
     matters = _around_peaks(values, enter, leave)
-    alarm = Alarm(rules, enter, leave)
+    alarm = HysteresisDetector(rules, enter, leave)
     steps = (
         alarm.push(*pair)
         for pair in zip(times_s[matters].tolist(), values[matters].tolist(), strict=True)

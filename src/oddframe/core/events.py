@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from oddframe._types import BoolMask
 from oddframe.core.calibration import Calibration
-from oddframe.core.event_rules import Alarm, Span
+from oddframe.core.event_rules import HysteresisDetector, Span
 from oddframe.core.health.monitor import HealthEvents
 from oddframe.core.maps import Box, find_region
 from oddframe.core.rarity import reason, surprises
@@ -26,11 +26,12 @@ class _Peak(NamedTuple):
     box: Box | None
 
 
-class EventMachine:
+class EventDetector:
     """Takes the scores of one source in order of time and says what becomes of events.
 
-    What it says depends on the scores alone, not on when or in what batches they come. Each event is told at its start,
-    every ``update_s`` seconds of the stream while the score stays up, and at its end; see `EventRules`.
+    What it says depends on the scores alone, not on when or in what batches they come. Each event
+    is told at its start, every ``update_s`` seconds of the stream while the score stays up, and at
+    its end; see `EventRules`.
 
     Args:
         source: The source's name, which goes into the events.
@@ -52,7 +53,9 @@ class EventMachine:
             else replace(calibration.rules, cool_down_s=cool_down_s)
         )
         self._source, self._calibration, self._rules = source, calibration, rules
-        self._alarm = Alarm(rules, THRESHOLD, min(calibration.release_score, THRESHOLD))
+        self._alarm = HysteresisDetector(
+            rules, THRESHOLD, min(calibration.release_score, THRESHOLD)
+        )
         self._identity = source if identity is None else identity
         self._health = HealthEvents(source, self._identity)
         self._peak: _Peak | None = None
@@ -119,8 +122,8 @@ class EventMachine:
 
 
 def events(scores: Iterable[Score], source: str, calibration: Calibration) -> Iterator[Event]:
-    """Yield what `EventMachine` says of the scores of one source, as soon as it is known."""
-    machine = EventMachine(source, calibration)
+    """Yield what `EventDetector` says of the scores of one source, as soon as it is known."""
+    machine = EventDetector(source, calibration)
     for score in scores:
         yield from machine.push(score)
     yield from machine.finish()

@@ -1,8 +1,9 @@
 """The tail of the levels of separate events: how rare is one that is higher than any seen?
 
-Excesses over a base level follow a generalised Pareto distribution with shape xi and scale sigma (peaks over
-threshold). Both are kept uncertain: a grid over (xi, log sigma) holds their posterior. A grid needs no optimiser, no
-random numbers and no SciPy, and stays sound with three excesses, where moments and likelihood do not.
+Excesses over a base level follow a generalised Pareto distribution with shape xi and scale sigma
+(peaks over threshold). Both are kept uncertain: a grid over (xi, log sigma) holds their posterior.
+A grid needs no optimiser, no random numbers and no SciPy, and stays sound with three excesses,
+where moments and likelihood do not.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from oddframe._types import Float64
 
 DEEP_SHAPE, SHALLOW_SHAPE = (-0.05, 0.12), (-0.18, 0.06)
 """What is known of xi beforehand, mean and spread, where at most `DEEP` of the frames lie above the base, and where
-`SHALLOW` do; in between by the logarithm. Levels are logarithms of scores. Those of log-normal scores are Gaussian
-and look like xi = -0.18 from a tenth of the frames on, like -0.1 from a hundredth on and tend to 0. A base as low as
-a tenth is that of a minute of footage, which tells nothing of xi: with a wide guess no score would reach the threshold.
+`SHALLOW` do; in between by the logarithm. Levels are logarithms of scores. Those of log-normal
+scores are Gaussian and look like xi = -0.18 from a tenth of the frames on, like -0.1 from a
+hundredth on and tend to 0. A base as low as a tenth is that of a minute of footage, which tells
+nothing of xi: with a wide guess no score would reach the threshold.
 """
 DEEP, SHALLOW = 0.01, 0.1
 LEAST_SCALE = 0.01
@@ -54,7 +56,8 @@ class TailFit:
     def rate_interval(self, level: float) -> tuple[float, float]:
         """Between which rates per hour the true one lies with 95 %."""
         low, high = _quantiles(self._rates(level), self.weight)
-        # The count's own error is independent of the shape's: on the logarithmic scale their squares add up.
+        # The count's own error is independent of the shape's: on the logarithmic scale their
+        # squares add up.
         apart = 1.96 / np.sqrt(self.base_events + 0.5)
         middle = self.rate(level)
         up = np.hypot(np.log(max(high / middle, 1.0)), apart)
@@ -103,7 +106,8 @@ def fit_tail(
     Args:
         base: Where it begins.
         levels: Levels of the separate events above it, n; none is allowed.
-        frames: Levels of the single frames above it, for a first idea of the scale; none is allowed.
+        frames: Levels of the single frames above it, for a first idea of the scale; none is
+            allowed.
         hours: Length of the footage.
         share: Share of all frames that lie above the base.
     """

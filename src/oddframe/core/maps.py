@@ -1,6 +1,7 @@
 """The frame score of an anomaly map in numpy, for maps of which only a part is watched.
 
-The network computes the same statistic itself (`oddframe.model.fusion.frame_score`); this one serves zones.
+The network computes the same statistic itself (`oddframe.model.fusion.frame_score`); this one
+serves zones.
 
 Where in the picture: the region around the hottest place of an anomaly map.
 """
@@ -19,8 +20,9 @@ def frame_score(
 ) -> float:
     """Frame score of a map.
 
-    For each window side the map is averaged over windows of that side, half overlapping, and the highest ``share`` of
-    them (at least one) is averaged; the score is the mean over the sides to the ``power``, at least `SMALLEST`.
+    For each window side the map is averaged over windows of that side, half overlapping, and the
+    highest ``share`` of them (at least one) is averaged; the score is the mean over the sides to
+    the ``power``, at least `SMALLEST`.
 
     Args:
         anomaly_map: float32 H x W.
@@ -58,10 +60,12 @@ def find_region(anomaly_map: npt.NDArray[np.float32], level: float) -> tuple[Boo
 
     Args:
         anomaly_map: float32 H x W, at least 0.
-        level: Height that normal maps hardly reach. Where not even the hottest place does, half its height serves.
+        level: Height that normal maps hardly reach. Where not even the hottest place does, half its
+            height serves.
 
     Returns:
-        The region, bool H x W, never empty, and its box (x_min, y_min, x_max, y_max) in shares of width and height.
+        The region, bool H x W, never empty, and its box (x_min, y_min, x_max, y_max) in shares of
+        width and height.
     """
     smooth = _averaged(anomaly_map.astype(np.float64), max(1, min(anomaly_map.shape) // _SMOOTHING))
     # Where zones leave nothing the average over neighbours puts nothing either.

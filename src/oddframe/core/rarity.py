@@ -31,7 +31,8 @@ class NormalTail:
     Attributes:
         values: Values of the part, strictly increasing.
         surprises: -log10 of the share of normal frames that reach each of them, from 0, increasing.
-        scale: Beyond the last value the tail is taken as exponential in the value's logarithm, with this scale.
+        scale: Beyond the last value the tail is taken as exponential in the value's logarithm, with
+            this scale.
     """
 
     values: tuple[float, ...]

@@ -1,7 +1,7 @@
 """From what a camera was seen to do, and what people said of it, to a threshold of its own.
 
-Scores are kept by the second, as r / (r + t) for the threshold t of their time; they are turned back into raw scores,
-so that what was seen under one threshold can be judged under another.
+Scores are kept by the second, as r / (r + t) for the threshold t of their time; they are turned
+back into raw scores, so that what was seen under one threshold can be judged under another.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Float64
-from oddframe.core.calibration import Budget, Calibration, NormalScores, calibrate
+from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores, calibrate
 from oddframe.core.event_rules import EventRules, Span, spans
 
 MARGIN = 1.1
@@ -75,8 +75,8 @@ def alarms(seconds: Seconds, raw: Float64, calibration: Calibration) -> list[Spa
 def extended(normal: NormalScores, seconds: Seconds, raw: Float64) -> NormalScores:
     """Normal footage with what a camera has shown since, which was normal too.
 
-    All frames of a second count as high as its highest: that errs on the side of fewer alarms. Their parts are not
-    known; whoever uses the result must not take tails from it.
+    All frames of a second count as high as its highest: that errs on the side of fewer alarms.
+    Their parts are not known; whoever uses the result must not take tails from it.
 
     Args:
         normal: What the model was calibrated on.
@@ -117,7 +117,7 @@ def recalibrated(
     seconds: Seconds,
     raw: Float64,
     quiet: Sequence[float],
-    budget: Budget,
+    budget: FalseAlarmBudget,
 ) -> Calibration:
     """A camera's own threshold: the budget's on all of its normal footage, and above all that was called normal.
 

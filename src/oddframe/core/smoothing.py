@@ -11,7 +11,7 @@ from oddframe.core.records import Score
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
+class SmoothingWindow:
     """Whose scores a frame's score is the mean of, in frames that a model sees.
 
     Attributes:
@@ -36,11 +36,13 @@ class Neighbours:
         return math.pow(mean, self.power)
 
 
-BY_ITSELF = Neighbours()
+NO_SMOOTHING = SmoothingWindow()
 """A frame's own score, as published."""
 
 
-def averaged(values: npt.NDArray[np.float32], neighbours: Neighbours) -> npt.NDArray[np.float32]:
+def averaged(
+    values: npt.NDArray[np.float32], neighbours: SmoothingWindow
+) -> npt.NDArray[np.float32]:
     """The means of an unbroken run of N values; at both ends of those that there are."""
     if neighbours.none:
         return values
@@ -48,7 +50,7 @@ def averaged(values: npt.NDArray[np.float32], neighbours: Neighbours) -> npt.NDA
     return np.array([neighbours.mean(plain, place) for place in range(len(plain))], np.float32)
 
 
-class ScoreMean:
+class ScoreSmoother:
     """Takes the scores of one source frame by frame, and gives them on when all neighbours are known.
 
     Maps, health and what is said of it stay those of the frame.
@@ -58,10 +60,11 @@ class ScoreMean:
         score: From a raw score to what is told, in (0, 1).
 
     Attributes:
-        gap_s: After a longer time between two scored frames, or when time goes back, a new run begins.
+        gap_s: After a longer time between two scored frames, or when time goes back, a new run
+            begins.
     """
 
-    def __init__(self, neighbours: Neighbours, score: Callable[[float], float]) -> None:
+    def __init__(self, neighbours: SmoothingWindow, score: Callable[[float], float]) -> None:
         self._neighbours, self._score = neighbours, score
         self.gap_s = math.inf
         self._held: list[Score] = []

@@ -19,14 +19,14 @@ _DAY_MINUTES = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class DayHours:
+class ScheduleEntry:
     """A stretch of the day on some days of the week.
 
     Attributes:
         days: The days on which it begins, 0 = Monday to 6.
         start_min: Minutes from midnight at which it begins, 0 to 1439.
-        end_min: Minutes from midnight at which it is over, 1 to 1440; at or before ``start_min`` it is that minute of
-            the next day.
+        end_min: Minutes from midnight at which it is over, 1 to 1440; at or before ``start_min`` it
+            is that minute of the next day.
     """
 
     days: frozenset[int]
@@ -44,7 +44,7 @@ class DayHours:
             )
 
     @classmethod
-    def parse(cls, text: str) -> "DayHours":
+    def parse(cls, text: str) -> "ScheduleEntry":
         """Read "18:00-06:00", "mon-fri 18:00-06:00" or "sat,sun 00:00-24:00".
 
         Raises:
@@ -77,11 +77,11 @@ class DayHours:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmedHours:
+class Schedule:
     """When alarms are wanted.
 
-    Wall-clock times are meant as clocks there show them: an hour that is skipped in spring is never armed, one that
-    comes twice in autumn is armed twice.
+    Wall-clock times are meant as clocks there show them: an hour that is skipped in spring is never
+    armed, one that comes twice in autumn is armed twice.
 
     Attributes:
         hours: Stretches of the week; armed in any of them.
@@ -91,7 +91,7 @@ class ArmedHours:
         SettingsError: If there are no hours or the time zone is not known.
     """
 
-    hours: tuple[DayHours, ...]
+    hours: tuple[ScheduleEntry, ...]
     time_zone: str
 
     def __post_init__(self) -> None:
@@ -102,9 +102,9 @@ class ArmedHours:
         self._zone()
 
     @classmethod
-    def parse(cls, hours: Sequence[str], time_zone: str) -> "ArmedHours":
-        """Read each of ``hours`` as `DayHours.parse` does."""
-        return cls(tuple(map(DayHours.parse, hours)), time_zone)
+    def parse(cls, hours: Sequence[str], time_zone: str) -> "Schedule":
+        """Read each of ``hours`` as `ScheduleEntry.parse` does."""
+        return cls(tuple(map(ScheduleEntry.parse, hours)), time_zone)
 
     def armed(self, unix_s: float) -> bool:
         """Whether alarms are wanted at a moment, in seconds since 1970 (UTC)."""
@@ -191,12 +191,13 @@ class Zones:
         watch: Only what lies in one of these counts; all of the picture where there are none.
         ignore: What lies in one of these does not count, whatever else it lies in.
         armed: When alarms are wanted; always when None. Only a live camera knows what time it is.
-        cool_down_s: After an event's end none starts for this time; the calibration's own when None.
+        cool_down_s: After an event's end none starts for this time; the calibration's own when
+            None.
     """
 
     watch: tuple[Polygon, ...] = ()
     ignore: tuple[Polygon, ...] = ()
-    armed: ArmedHours | None = None
+    armed: Schedule | None = None
     cool_down_s: float | None = None
 
     def __post_init__(self) -> None:

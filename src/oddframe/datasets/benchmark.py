@@ -71,9 +71,10 @@ class Benchmark:
         training: Normal recordings and folders of images, in order.
         testing: Labelled recordings, in order.
         counts: What was found.
-        every_frame: Whether every frame is scored whatever the model's rate, as in published benchmarks; else
-            footage is thinned to the model's rate by time.
-        notices: One sentence for everything that is not as the benchmark should be, a partial copy for one.
+        every_frame: Whether every frame is scored whatever the model's rate, as in published
+            benchmarks; else footage is thinned to the model's rate by time.
+        notices: One sentence for everything that is not as the benchmark should be, a partial copy
+            for one.
     """
 
     name: str

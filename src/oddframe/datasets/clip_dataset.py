@@ -11,9 +11,9 @@ from pydantic import Field
 
 from oddframe._types import Pixels
 from oddframe.core.clips import clip_span
-from oddframe.core.records import FRAMES_PER_CLIP, WHOLE, Part
-from oddframe.datasets.frame_cache import FrameCache, Stretch
-from oddframe.datasets.pseudo_anomalies import CounterExamples, Forger, Kind
+from oddframe.core.records import FRAMES_PER_CLIP, NO_CROP, CropOffset
+from oddframe.datasets.frame_cache import FrameCache, FrameRun
+from oddframe.datasets.pseudo_anomalies import Kind, PseudoAnomalyConfig, PseudoAnomalyGenerator
 from oddframe.errors import SettingsError, SourceError
 from oddframe.settings import ListOf, settings_dataclass
 
@@ -34,18 +34,19 @@ class DataConfig:
     """What is trained on.
 
     Attributes:
-        hold_out: Share of the normal footage kept for validation and calibration, 0 to 0.5: whole recordings where
-            there are enough of them, else the end of each stretch; never shuffled frames. With 0, calibration uses
-            the training clips and is marked in-sample.
-        crop: Height and width in pixels of the part of the frame that a training step looks at, mostly around a place
-            where somebody passes now and then, multiples of 32; a smaller frame is seen whole. Empty is the whole
-            frame, as published. The streams are convolutional: they learn from a part what they then see in the whole.
+        hold_out: Share of the normal footage kept for validation and calibration, 0 to 0.5: whole
+            recordings where there are enough of them, else the end of each stretch; never shuffled
+            frames. With 0, calibration uses the training clips and is marked in-sample.
+        crop: Height and width in pixels of the part of the frame that a training step looks at,
+            mostly around a place where somebody passes now and then, multiples of 32; a smaller
+            frame is seen whole. Empty is the whole frame, as published. The streams are
+            convolutional: they learn from a part what they then see in the whole.
         counter_examples: Clips made abnormal on purpose.
     """
 
     hold_out: Annotated[float, Field(ge=0, le=0.5)] = 0.15
     crop: ListOf[int] = ()
-    counter_examples: CounterExamples = field(default_factory=CounterExamples)
+    counter_examples: PseudoAnomalyConfig = field(default_factory=PseudoAnomalyConfig)
 
     def __post_init__(self) -> None:
         if self.crop and (
@@ -64,7 +65,8 @@ class Batch(NamedTuple):
         first: uint8 B x H x W x C, x0 of the clip as it should be.
         last: uint8 B x H x W x C, x4 of the clip as it should be.
         rebuilt: uint8 B x H x W x C, the frame that the spatial stream should give.
-        abnormal: bool B x H x W, where the clip was made abnormal on purpose; false where it is as filmed.
+        abnormal: bool B x H x W, where the clip was made abnormal on purpose; false where it is as
+            filmed.
         part: Which part of the frame all of these show.
     """
 
@@ -73,7 +75,7 @@ class Batch(NamedTuple):
     last: Pixels
     rebuilt: Pixels
     abnormal: npt.NDArray[np.bool_]
-    part: Part = WHOLE
+    part: CropOffset = NO_CROP
 
     @property
     def arrays(self) -> tuple[Pixels, Pixels, Pixels, Pixels, npt.NDArray[np.bool_]]:
@@ -82,12 +84,12 @@ class Batch(NamedTuple):
 
 
 def split(
-    stretches: tuple[Stretch, ...], hold_out: float, span: int
-) -> tuple[list[Stretch], list[Stretch]]:
+    stretches: tuple[FrameRun, ...], hold_out: float, span: int
+) -> tuple[list[FrameRun], list[FrameRun]]:
     """Divide footage into a part to train on and a part held out.
 
-    With at least 1 / hold_out recordings, whole recordings, evenly spaced, are held out; with fewer the end of every
-    stretch, with no frame in clips of both parts.
+    With at least 1 / hold_out recordings, whole recordings, evenly spaced, are held out; with fewer
+    the end of every stretch, with no frame in clips of both parts.
 
     Args:
         stretches: Unbroken runs of frames.
@@ -111,7 +113,7 @@ def split(
     return trained, [end for w, (_, end) in zip(whole, parts, strict=True) if not w]
 
 
-def too_short(stretches: tuple[Stretch, ...], span: int) -> list[str]:
+def too_short(stretches: tuple[FrameRun, ...], span: int) -> list[str]:
     """A sentence for each recording whose unbroken stretches are all shorter than a clip."""
     longest: dict[str, int] = {}
     for stretch in stretches:
@@ -123,12 +125,12 @@ def too_short(stretches: tuple[Stretch, ...], span: int) -> list[str]:
     ]
 
 
-def _cut(stretch: Stretch, at: int) -> tuple[Stretch, Stretch]:
-    begin = Stretch(stretch.source, stretch.offset, at)
-    return begin, Stretch(stretch.source, stretch.offset + at, stretch.count - at)
+def _cut(stretch: FrameRun, at: int) -> tuple[FrameRun, FrameRun]:
+    begin = FrameRun(stretch.source, stretch.offset, at)
+    return begin, FrameRun(stretch.source, stretch.offset + at, stretch.count - at)
 
 
-class TrainingClips:
+class ClipDataset:
     """Clips over some stretches of a cache.
 
     A batch depends on the seed and the step alone, so that a resumed training goes on exactly.
@@ -144,7 +146,7 @@ class TrainingClips:
     """
 
     def __init__(
-        self, cache: FrameCache, stretches: list[Stretch], interval: int, rebuilt_index: int
+        self, cache: FrameCache, stretches: list[FrameRun], interval: int, rebuilt_index: int
     ) -> None:
         self.cache = cache
         self.interval = interval
@@ -168,9 +170,9 @@ class TrainingClips:
         return len(self.starts)
 
     @cached_property
-    def forger(self) -> Forger:
+    def forger(self) -> PseudoAnomalyGenerator:
         """Maker of counter-examples, from frames evenly over these clips."""
-        return Forger(self.cache.take(self.starts[self.evenly(FORGER_FRAMES)]))
+        return PseudoAnomalyGenerator(self.cache.take(self.starts[self.evenly(FORGER_FRAMES)]))
 
     def clips(self, numbers: Positions) -> Pixels:
         """Clips by number, uint8 len(numbers) x 5 x H x W x C."""
@@ -194,7 +196,7 @@ class TrainingClips:
         step: int,
         size: int,
         seed: int,
-        counter_examples: CounterExamples,
+        counter_examples: PseudoAnomalyConfig,
         crop: tuple[int, ...] = (),
     ) -> Batch:
         """The batch of a training step: epochs are shuffled anew, the last few clips of each are left over."""
@@ -215,7 +217,7 @@ class TrainingClips:
                 clips[row] = forwarded
                 abnormal[row] = view.forger.moving(forwarded)
         for row in np.flatnonzero(~fast & (random.random(size) < counter_examples.company)):
-            joined = view.forger.somebody(
+            joined = view.forger.paste_person(
                 clips[row], view.any_clip(random), random, misplaced=False
             )
             clips[row] = clips[row] if joined is None else joined[0]
@@ -240,7 +242,7 @@ class TrainingClips:
 class _View:
     """The part of the frames that a training step looks at."""
 
-    def __init__(self, whole: TrainingClips, part: Part, crop: tuple[int, ...]) -> None:
+    def __init__(self, whole: ClipDataset, part: CropOffset, crop: tuple[int, ...]) -> None:
         self.whole = whole
         if crop:
             self.rows, self.columns = (
@@ -285,16 +287,16 @@ class _View:
             return None
         if kind == "reverse":
             other = other[::-1]
-        return self.forger.somebody(clip, other, random, misplaced=kind == "misplaced")
+        return self.forger.paste_person(clip, other, random, misplaced=kind == "misplaced")
 
     def _part(self, pixels: Pixels) -> Pixels:
         return pixels[..., self.rows, self.columns, :]
 
 
-def _part(whole: TrainingClips, crop: tuple[int, ...], random: np.random.Generator) -> Part:
+def _part(whole: ClipDataset, crop: tuple[int, ...], random: np.random.Generator) -> CropOffset:
     """Where a crop lies: mostly around a place where somebody passes."""
     if not crop:
-        return WHOLE
+        return NO_CROP
     forger = whole.forger
     # Quiet places must be seen too, or their codes are anything.
     place = (
@@ -307,4 +309,4 @@ def _part(whole: TrainingClips, crop: tuple[int, ...], random: np.random.Generat
         int(np.clip(at - side * shift, 0, max(0, full - side))) // CROP_STEP * CROP_STEP
         for at, side, shift, full in zip(place, crop, shifts, forger.quiet.shape, strict=True)
     ]
-    return Part(corner[0], corner[1])
+    return CropOffset(corner[0], corner[1])

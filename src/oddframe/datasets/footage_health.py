@@ -8,7 +8,7 @@ import numpy as np
 from oddframe._types import Pixels, Progress, silent
 from oddframe.core.health.learning import learn_health
 from oddframe.core.health.monitor import HealthReference
-from oddframe.datasets.frame_cache import FrameCache, Stretch
+from oddframe.datasets.frame_cache import FrameCache, FrameRun
 
 SCENE_FRAMES = 128
 """Frames, evenly over the footage, of whose median the empty scene is made."""
@@ -27,7 +27,7 @@ class FootageHealth:
     """
 
     reference: HealthReference
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[FrameRun, ...]
     notices: tuple[str, ...]
 
 
@@ -60,7 +60,9 @@ def examine_health(cache: FrameCache, on_progress: Progress = silent) -> Footage
     )
 
 
-def without(stretches: Iterable[Stretch], spans: Sequence[tuple[int, int]]) -> tuple[Stretch, ...]:
+def without(
+    stretches: Iterable[FrameRun], spans: Sequence[tuple[int, int]]
+) -> tuple[FrameRun, ...]:
     """Stretches less the frames at positions begin to end - 1 of each span."""
     kept = list(stretches)
     for begin, end in spans:
@@ -68,18 +70,18 @@ def without(stretches: Iterable[Stretch], spans: Sequence[tuple[int, int]]) -> t
     return tuple(kept)
 
 
-def _less(stretch: Stretch, begin: int, end: int) -> Iterator[Stretch]:
+def _less(stretch: FrameRun, begin: int, end: int) -> Iterator[FrameRun]:
     last = stretch.offset + stretch.count
     if end <= stretch.offset or begin >= last:
         yield stretch
         return
     if begin > stretch.offset:
-        yield Stretch(stretch.source, stretch.offset, begin - stretch.offset)
+        yield FrameRun(stretch.source, stretch.offset, begin - stretch.offset)
     if end < last:
-        yield Stretch(stretch.source, end, last - end)
+        yield FrameRun(stretch.source, end, last - end)
 
 
-def _frames(cache: FrameCache, stretch: Stretch, on_progress: Progress) -> Iterator[Pixels]:
+def _frames(cache: FrameCache, stretch: FrameRun, on_progress: Progress) -> Iterator[Pixels]:
     for begin in range(stretch.offset, stretch.offset + stretch.count, AT_A_TIME):
         end = min(begin + AT_A_TIME, stretch.offset + stretch.count)
         on_progress("health", begin, len(cache), {})

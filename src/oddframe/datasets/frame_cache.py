@@ -24,14 +24,15 @@ BLOCK_FRAMES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class FrameRun:
     """Unbroken frames of one source.
 
     Attributes:
         source: Name of the source.
         offset: Position of its first frame in the cache.
         count: How many frames it has.
-        start_s: Time of its first frame in the source, in seconds; known of the stretches of a cache.
+        start_s: Time of its first frame in the source, in seconds; known of the stretches of a
+            cache.
     """
 
     source: str
@@ -51,7 +52,7 @@ class FrameCache:
     """
 
     def __init__(self, folder: Path, index: dict[str, Any]) -> None:
-        self.stretches = tuple(Stretch(**stretch) for stretch in index["stretches"])
+        self.stretches = tuple(FrameRun(**stretch) for stretch in index["stretches"])
         self.share = float(index["share"])
         self.notices = tuple(index["notices"])
         self.rate_fps = float(index["rate_fps"])
@@ -68,7 +69,7 @@ class FrameCache:
         taken: Pixels = self._frames[positions]
         return taken
 
-    def stretch_of(self, position: int) -> Stretch:
+    def stretch_of(self, position: int) -> FrameRun:
         """The stretch that a frame lies in."""
         return self.stretches[
             bisect_right(self.stretches, position, key=lambda one: one.offset) - 1
@@ -99,8 +100,8 @@ def build_cache(
         sources: The footage.
         wanted: Size and colour of the frames.
         rate_fps: Rate to which faster sources are thinned by time.
-        limit_bytes: Most bytes of frames to keep; of more footage, blocks of consecutive frames are kept, evenly
-            over time.
+        limit_bytes: Most bytes of frames to keep; of more footage, blocks of consecutive frames are
+            kept, evenly over time.
         on_progress: Told the frames read so far, as phase "read".
 
     Raises:
@@ -194,11 +195,11 @@ def _fill(
     share = min(
         1.0, limit / max(1.0, sum(map(_after_thinning, sources, counts, [rate_fps] * len(counts))))
     )
-    writer = _Writer(share, limit)
+    writer = _CacheWriter(share, limit)
     done = 0
     with replace_file(path) as temporary, temporary.open("wb") as file:
         for source, count in zip(sources, counts, strict=True):
-            progress = _Told(on_progress, done, sum(counts))
+            progress = _ProgressEvery50(on_progress, done, sum(counts))
             try:
                 writer.write(file, source, progress.over(source.frames(wanted)), rate_fps)
             except (SourceError, SourceNotFoundError) as error:
@@ -231,7 +232,7 @@ def _after_thinning(source: Source, count: int, rate_fps: float) -> float:
     return count * rate_fps / source.rate_fps if thins(source.rate_fps, rate_fps) else count
 
 
-class _Writer:
+class _CacheWriter:
     """Appends the frames of one source after another and notes the unbroken stretches."""
 
     def __init__(self, share: float, limit: int) -> None:
@@ -239,7 +240,7 @@ class _Writer:
         self.limit = limit
         self.seen = 0
         self.written = 0
-        self.stretches: list[Stretch] = []
+        self.stretches: list[FrameRun] = []
         self.notices: list[str] = []
 
     def write(
@@ -249,12 +250,13 @@ class _Writer:
         gap_s = sampled_gap_s(timing, rate_fps)
         before: tuple[int, Frame] | None = None
         for frame in sample(frames, rate_fps, timing):
-            # Counted through all sources: many short ones are thinned out as evenly as one long one.
+            # Counted through all sources: many short ones are thinned out as evenly as one long
+            # one.
             position, self.seen = self.seen, self.seen + 1
             if position % self.period >= BLOCK_FRAMES or self.written >= self.limit:
                 continue
             if before is None or before[0] != position - 1 or not follows(before[1], frame, gap_s):
-                self.stretches.append(Stretch(source.name, self.written, 0, frame.time_s))
+                self.stretches.append(FrameRun(source.name, self.written, 0, frame.time_s))
             file.write(np.ascontiguousarray(frame.pixels).data)
             self.written += 1
             self.stretches[-1] = replace(self.stretches[-1], count=self.stretches[-1].count + 1)
@@ -264,7 +266,7 @@ class _Writer:
         self.notices += [f"{source.name}: {notice}" for notice in source.notices]
 
 
-class _Told:
+class _ProgressEvery50:
     """Reports every 50th frame that passes."""
 
     def __init__(self, on_progress: Progress, done: int, total: int) -> None:

@@ -12,10 +12,11 @@ They are MATLAB programs of one kind of line, which is all that is understood he
 
     TestVideoFile{end+1}.gt_frame = [5:90, 140:200];
 
-Region tracks of one video: text with a line `track_id,frame,x_min,y_min,x_max,y_max` per true region.
+Region tracks of one video: text with a line `track_id,frame,x_min,y_min,x_max,y_max` per true
+region.
 
-Frames are counted from 0, as in the annotations of ShanghaiTech that use this form. A box holds the pixels from x_min
-up to, not including, x_max, and so for y.
+Frames are counted from 0, as in the annotations of ShanghaiTech that use this form. A box holds the
+pixels from x_min up to, not including, x_max, and so for y.
 """
 
 import csv

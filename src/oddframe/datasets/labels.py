@@ -1,7 +1,7 @@
 """Frame labels of benchmarks: one 0 (normal) or 1 (abnormal) per frame, from the files people have.
 
-Every reader checks the labels against the number of frames of each video and returns read-only uint8 arrays.
-No file is ever unpickled.
+Every reader checks the labels against the number of frames of each video and returns read-only
+uint8 arrays. No file is ever unpickled.
 
 Abnormal stretches of one's own recordings, in seconds, in one CSV file: `video,start_s,end_s`.
 """
@@ -52,8 +52,8 @@ class LabelSource:
 def labels_from_mat(path: Path, frame_counts: Mapping[str, int]) -> LabelSource:
     """Labels from a `.mat` file with `gt`, a 2 x S array of [start, end] per video.
 
-    Videos are paired in their order. Where the file knows more videos than there are (a partial copy), they
-    are paired by the number that their name ends with.
+    Videos are paired in their order. Where the file knows more videos than there are (a partial
+    copy), they are paired by the number that their name ends with.
 
     Args:
         path: The file.
@@ -130,10 +130,12 @@ def join_labels(
     Args:
         sources: What was found.
         frame_counts: Frames of each video that needs labels.
-        refused: Sentences on files that may hold labels and are not opened; told where labels are missing.
+        refused: Sentences on files that may hold labels and are not opened; told where labels are
+            missing.
 
     Raises:
-        LayoutError: Two sources disagree (names the video and the frames), or a video has no labels.
+        LayoutError: Two sources disagree (names the video and the frames), or a video has no
+            labels.
     """
     joined: dict[str, Labels] = {}
     origin: dict[str, Path] = {}
@@ -160,7 +162,8 @@ def labels_of_intervals(intervals: Intervals, frames: int) -> Labels:
     """Write 2 x S intervals (counted from 1, inclusive) as one label per frame; S may be 0.
 
     Raises:
-        LayoutError: An interval is turned around, starts before frame 1 or ends after the last frame.
+        LayoutError: An interval is turned around, starts before frame 1 or ends after the last
+            frame.
     """
     labels = np.zeros(frames, dtype=np.uint8)
     for start, end in intervals.T.tolist():
@@ -178,7 +181,8 @@ def read_intervals(path: Path) -> list[Intervals]:
     """The intervals of each video in a `.mat` file with `gt`, however deep its cells are nested.
 
     Raises:
-        LayoutError: Not a readable MATLAB file (up to version 7.2), no `gt`, or `gt` is not intervals.
+        LayoutError: Not a readable MATLAB file (up to version 7.2), no `gt`, or `gt` is not
+            intervals.
     """
     return read_variable(path, "gt", _intervals_of_videos)
 
@@ -293,7 +297,7 @@ _SLACK_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class LabelSpan:
     """An abnormal stretch, both ends included.
 
     Attributes:
@@ -307,7 +311,7 @@ class Stretch:
     line: int
 
 
-Stretches: TypeAlias = dict[str, tuple[Stretch, ...]]
+Stretches: TypeAlias = dict[str, tuple[LabelSpan, ...]]
 """Abnormal stretches by the name of the video, as the file writes it."""
 
 
@@ -328,7 +332,7 @@ def read_stretches(path: Path) -> Stretches:
     Raises:
         LayoutError: The file cannot be read, or a line of it cannot be understood.
     """
-    found: dict[str, list[Stretch]] = {}
+    found: dict[str, list[LabelSpan]] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             if _header(file.readline(1000)) != COLUMNS:
@@ -354,7 +358,7 @@ def read_stretches(path: Path) -> Stretches:
 
 
 def labels_of_stretches(
-    times_s: npt.NDArray[np.float64], stretches: Sequence[Stretch], path: Path
+    times_s: npt.NDArray[np.float64], stretches: Sequence[LabelSpan], path: Path
 ) -> Labels:
     """One label a frame: 1 where its time lies in a stretch; read-only.
 
@@ -384,14 +388,14 @@ def _header(line: str) -> tuple[str, ...]:
     return tuple(cell.strip().strip('"').lower() for cell in line.split(","))
 
 
-def _stretch(path: Path, line: int, start: str, end: str) -> Stretch:
+def _stretch(path: Path, line: int, start: str, end: str) -> LabelSpan:
     start_s, end_s = _seconds(start), _seconds(end)
     if not 0 <= start_s <= end_s < math.inf:
         raise LayoutError(
             f"{path}: line {line}: times must be seconds (62.5) or minutes and seconds (1:02.5), start before end, "
             f"found {start!r} and {end!r}"
         )
-    return Stretch(start_s, end_s, line)
+    return LabelSpan(start_s, end_s, line)
 
 
 def _seconds(text: str) -> float:

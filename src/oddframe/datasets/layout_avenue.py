@@ -26,9 +26,9 @@ LOOKED_FOR = (
 def avenue(root: Path, given: Path | None = None) -> Benchmark | None:
     """Recognise a copy as CUHK published it; None where `testing_videos` has no recordings.
 
-    Labels come from the masks: a frame is abnormal where its mask is not empty. Every mask is unpacked for that, which
-    takes some seconds. Label files beside them (`avenue.mat`) are only used for want of masks: the widely used one
-    marks 155 frames more.
+    Labels come from the masks: a frame is abnormal where its mask is not empty. Every mask is
+    unpacked for that, which takes some seconds. Label files beside them (`avenue.mat`) are only
+    used for want of masks: the widely used one marks 155 frames more.
 
     Args:
         root: The folder with `testing_videos`.

@@ -8,11 +8,13 @@
         masks/NAME/       images of the abnormal frames, named after the frame's number
         tracks/NAME.txt   region tracks
 
-One of `labels.csv`, `frame_labels` and `masks` is needed; labels are taken from the first of them that is there.
+One of `labels.csv`, `frame_labels` and `masks` is needed; labels are taken from the first of them
+that is there.
 
-Labels by time wait until somebody asks for them: which frame is at which time is only known when a recording was
-decoded, and that of every recording would be minutes before the first thing happens. They are labels for every decoded
-frame; a score that is missing because footage is thinned to the model's rate is a frame left out.
+Labels by time wait until somebody asks for them: which frame is at which time is only known when a
+recording was decoded, and that of every recording would be minutes before the first thing happens.
+They are labels for every decoded frame; a score that is missing because footage is thinned to the
+model's rate is a frame left out.
 """
 
 from collections.abc import Callable
@@ -24,7 +26,7 @@ import numpy as np
 from oddframe.datasets.benchmark import Benchmark, Counts, TestVideo
 from oddframe.datasets.labels import (
     Labels,
-    Stretch,
+    LabelSpan,
     is_stretch_file,
     labels_of_stretches,
     read_label_array,
@@ -41,7 +43,7 @@ from oddframe.datasets.listing import (
 )
 from oddframe.datasets.masks import NumberedMasks, mask_size, read_mask
 from oddframe.errors import LayoutError, OddframeError
-from oddframe.media.discovery import Found, find_sources
+from oddframe.media.discovery import FoundSources, find_sources
 from oddframe.media.source import Source
 
 LOOKED_FOR = (
@@ -176,14 +178,14 @@ def _found(folder: Path, notices: list[str]) -> tuple[Source, ...]:
         return ()
 
 
-def _told(found: Found, notices: list[str]) -> tuple[Source, ...]:
+def _told(found: FoundSources, notices: list[str]) -> tuple[Source, ...]:
     notices += [f"left out: {skipped.reason}" for skipped in found.skipped]
     return found.sources
 
 
 def _paired(
     table: Path, root: Path, sources: tuple[Source, ...], notices: list[str]
-) -> dict[str, tuple[Stretch, ...]]:
+) -> dict[str, tuple[LabelSpan, ...]]:
     """Stretches by the name of their source; the file may write the name, the file's name or the path."""
     place = root / "testing" if (root / "testing").is_dir() else root
     meant: dict[str, set[str]] = {}
@@ -197,7 +199,7 @@ def _paired(
             path.with_suffix("").as_posix(),
         ):
             meant.setdefault(written, set()).add(source.name)
-    paired: dict[str, tuple[Stretch, ...]] = {}
+    paired: dict[str, tuple[LabelSpan, ...]] = {}
     absent = []
     for written, stretches in read_stretches(table).items():
         names = meant.get(written.removeprefix("./"), set())
@@ -224,7 +226,7 @@ def _paired(
     return paired
 
 
-def _labels_by_time(stretches: tuple[Stretch, ...], table: Path, times: FrameTimes) -> Labels:
+def _labels_by_time(stretches: tuple[LabelSpan, ...], table: Path, times: FrameTimes) -> Labels:
     return labels_of_stretches(times.values_s, stretches, table)
 
 

@@ -24,8 +24,8 @@ _TEST_FOLDER = re.compile(r"test\d+", re.IGNORECASE)
 def ucsd(root: Path) -> Benchmark | None:
     """Recognise a copy as UCSD published it; None where `Test` has no folder such as `Test001`.
 
-    Labels come from the `.m` file, from a `.mat` where there is one, and only without both from the masks, which
-    Ped1 has for some videos only.
+    Labels come from the `.m` file, from a `.mat` where there is one, and only without both from the
+    masks, which Ped1 has for some videos only.
 
     Raises:
         LayoutError: Labels are missing, unreadable or contradictory.

@@ -1,8 +1,8 @@
 """Benchmark folders as found in the wild (method section 10): recognised, counted, paired with labels.
 
-No footage of a published benchmark is decoded here: frames are counted by listing folders and by reading headers. To
-add a layout, write a file `layout_<name>.py` with a function that returns None where its folders are missing, and add
-it to `_LAYOUTS`.
+No footage of a published benchmark is decoded here: frames are counted by listing folders and by
+reading headers. To add a layout, write a file `layout_<name>.py` with a function that returns None
+where its folders are missing, and add it to `_LAYOUTS`.
 """
 
 from collections.abc import Callable
@@ -43,12 +43,13 @@ _LAYOUTS = (
 def open_benchmark(root: str | Path) -> Benchmark:
     """Recognise a benchmark folder and read its frame labels.
 
-    The benchmark may also be the only one in a folder of the one that is given, as archives unpack to.
+    The benchmark may also be the only one in a folder of the one that is given, as archives unpack
+    to.
 
     Raises:
         SourceNotFoundError: Nothing is at that path.
-        LayoutError: No known layout fits (says what was looked for and found), or labels are missing,
-            unreadable, of the wrong length or contradict each other.
+        LayoutError: No known layout fits (says what was looked for and found), or labels are
+            missing, unreadable, of the wrong length or contradict each other.
         SourceError: A recording that needs labels cannot be read.
     """
     folder = Path(root)

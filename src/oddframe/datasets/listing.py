@@ -106,7 +106,8 @@ def recordings(folder: Path) -> list[Path]:
 def stated_frames(paths: Sequence[Path], notices: list[str]) -> tuple[tuple[Path, ...], int]:
     """Those recordings that can be opened, and their frames by their headers; a notice for each of the others.
 
-    Only where a header does not say are the packets counted: hours of training footage are not read for a count.
+    Only where a header does not say are the packets counted: hours of training footage are not read
+    for a count.
     """
     used, total = [], 0
     for path in paths:
@@ -131,7 +132,8 @@ def expected_frames(source: Source) -> int:
 def check_length(path: Path, labels: int, origin: Path) -> None:
     """Make sure that a recording has as many frames as labels.
 
-    Its packets are counted; only where they disagree is it decoded, since a packet need not be a frame.
+    Its packets are counted; only where they disagree is it decoded, since a packet need not be a
+    frame.
 
     Raises:
         LayoutError: It has more or fewer.
@@ -151,8 +153,8 @@ def check_length(path: Path, labels: int, origin: Path) -> None:
 class FrameTimes:
     """When each frame of a source is, found in a pass over it when first asked for.
 
-    The pass decodes: where a recording is damaged or its timestamps are wrong, only this gives the frames and the times
-    that scoring will meet. Beside the network it costs next to nothing.
+    The pass decodes: where a recording is damaged or its timestamps are wrong, only this gives the
+    frames and the times that scoring will meet. Beside the network it costs next to nothing.
 
     Args:
         source: The recording or folder of images.

@@ -164,7 +164,8 @@ def read_mask(path: Path) -> BoolMask:
     """
     try:
         with warnings.catch_warnings():
-            # A picture of a hundred megapixels, and the odd tag in a TIFF, are worth a warning of Pillow's.
+            # A picture of a hundred megapixels, and the odd tag in a TIFF, are worth a warning of
+            # Pillow's.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
                 coloured = image.mode not in ("1", "L", "I", "F") and not image.mode.startswith(

@@ -1,9 +1,10 @@
 """Normal clips made abnormal on purpose, with what a model of normality should say of them.
 
-Not in the paper. An autoencoder generalises: it rebuilds what it never saw. So some training clips get something that
-does not belong, while the targets stay those of normality (it is not there), and the places that were changed are
-marked, so that their codes can be kept away from the centres. Related: "learning not to reconstruct anomalies" and
-temporal pseudo-anomalies (Astrid et al., 2021).
+Not in the paper. An autoencoder generalises: it rebuilds what it never saw. So some training clips
+get something that does not belong, while the targets stay those of normality (it is not there), and
+the places that were changed are marked, so that their codes can be kept away from the centres.
+Related: "learning not to reconstruct anomalies" and temporal pseudo-anomalies (Astrid et al.,
+    2021).
 
 Pieces of pictures: their shape, their look, and how they get into a clip.
 """
@@ -91,20 +92,23 @@ QUIET = 0.01
 
 
 @settings_dataclass("data.counter_examples")
-class CounterExamples:
+class PseudoAnomalyConfig:
     """How many training clips are made abnormal, and how.
 
     Attributes:
         share: Share of the clips, 0 to below 1; 0 is the published training.
-        kinds: "foreign" (an object of another look, standing or drifting), "misplaced" (somebody where nobody ever
-            is), "speed" (somebody two to four times as fast), "reverse" (somebody going backwards; only for
-            footage in which directions are part of what is normal) and "carried" (a foreign thing on somebody, which
-            goes with them at their own pace: nothing moves wrong).
+        kinds: "foreign" (an object of another look, standing or drifting), "misplaced" (somebody
+            where nobody ever is), "speed" (somebody two to four times as fast), "reverse" (somebody
+            going backwards; only for footage in which directions are part of what is normal) and
+            "carried" (a foreign thing on somebody, which goes with them at their own pace: nothing
+            moves wrong).
         most: Most of them in one clip, at least 1.
-        company: Share of all clips, 0 to 1, in which passers-by of another clip walk along at their own place and pace.
-            They stay normal: the control that keeps the seams of a cut-out from being the sign.
-        fast_forward: Share of all clips, 0 to below 1, played two to five times as fast as a whole: whatever moves fast
-            in them is abnormal, and should have stayed where it was. No cut-out, and many places at once.
+        company: Share of all clips, 0 to 1, in which passers-by of another clip walk along at their
+            own place and pace. They stay normal: the control that keeps the seams of a cut-out from
+            being the sign.
+        fast_forward: Share of all clips, 0 to below 1, played two to five times as fast as a whole:
+            whatever moves fast in them is abnormal, and should have stayed where it was. No
+            cut-out, and many places at once.
     """
 
     share: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -114,12 +118,12 @@ class CounterExamples:
     fast_forward: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class Forger:
+class PseudoAnomalyGenerator:
     """Makes counter-examples for one fixed view.
 
     Args:
-        frames: Frames of the normal footage, evenly over it, uint8 N x H x W x C; they tell the empty scene (their
-            median) and where things ever are.
+        frames: Frames of the normal footage, evenly over it, uint8 N x H x W x C; they tell the
+            empty scene (their median) and where things ever are.
 
     Attributes:
         empty: The empty scene, H x W x C in 0..255.
@@ -131,7 +135,7 @@ class Forger:
         busy = np.mean([self._foreground(frame) for frame in frames], axis=0)
         self.quiet: BoolMask = busy < QUIET
 
-    def window(self, rows: slice, columns: slice) -> "Forger":
+    def window(self, rows: slice, columns: slice) -> "PseudoAnomalyGenerator":
         """The forger of a part of the view."""
         part = copy(self)
         part.empty, part.quiet = self.empty[rows, columns], self.quiet[rows, columns]
@@ -164,12 +168,13 @@ class Forger:
         piece_w = int(np.clip(piece_h * random.uniform(0.4, 1.8), 3, width // 2))
         alpha = np.broadcast_to(soft_shape(piece_h, piece_w, random), (len(clip), piece_h, piece_w))
         content = foreign_look(other, piece_h, piece_w, random)
-        # Half of the objects stand: one left behind moves nothing, and only the spatial stream can see it.
+        # Half of the objects stand: one left behind moves nothing, and only the spatial stream can
+        # see it.
         step = random.normal(0.0, side / 40, 2) if random.random() < 0.5 else np.zeros(2)
         start = random.uniform((0, 0), (height - piece_h, width - piece_w))
         return paste(clip, content, alpha, start, step)
 
-    def somebody(
+    def paste_person(
         self, clip: Pixels, other: Pixels, random: np.random.Generator, *, misplaced: bool
     ) -> tuple[Pixels, BoolMask] | None:
         """``clip`` with what moves somewhere in ``other`` cut out and put in; None where nothing moves there.
@@ -209,8 +214,8 @@ class Forger:
     def carried(self, clip: Pixels, random: np.random.Generator) -> tuple[Pixels, BoolMask] | None:
         """``clip`` with a foreign thing on somebody who passes, moving as they do; None where nobody passes.
 
-        The thing is drawn anew in every frame where the body has got to between two pixels: it must not jump from one
-        to the next, or that would be the sign.
+        The thing is drawn anew in every frame where the body has got to between two pixels: it must
+        not jump from one to the next, or that would be the sign.
 
         Args:
             clip: uint8 T x H x W x C.
@@ -224,7 +229,7 @@ class Forger:
         reach = int(random.integers(max(2, side // 14), max(4, side // 6)))
         body = places[random.integers(len(places))]
         step = self._displacement(clip[0], clip[-1], body) / (frames - 1)
-        thing = _Thing.random(reach, random)
+        thing = _CarriedObject.random(reach, random)
         tone = np.asarray(random.uniform(0.0, 255.0, colours), dtype=np.float32)
         # Hardly anything is carried above the head.
         start = body + random.uniform((-0.3, -0.5), (0.7, 0.5)) * reach
@@ -283,18 +288,18 @@ class Forger:
 
 
 @dataclass(frozen=True)
-class _Thing:
+class _CarriedObject:
     """One to three rings, bars and discs, as tubes around ellipses and lines.
 
     Attributes:
-        parts: (row, column, half height, half width, half thickness) of each in pixels around its middle; one as thick
-            as it is high is filled.
+        parts: (row, column, half height, half width, half thickness) of each in pixels around its
+            middle; one as thick as it is high is filled.
     """
 
     parts: tuple[tuple[float, ...], ...]
 
     @classmethod
-    def random(cls, reach: int, random: np.random.Generator) -> "_Thing":
+    def random(cls, reach: int, random: np.random.Generator) -> "_CarriedObject":
         """A thing of about ``reach`` pixels to each side."""
         size = reach * random.uniform(0.25, 0.8)
         parts = []

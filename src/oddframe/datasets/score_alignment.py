@@ -1,7 +1,8 @@
 """Scores and labels that come from different hands, brought to one score and one label per frame.
 
-Videos are paired by name. Scores of a video are as long as its labels, or shorter by the frames that are said to be
-skipped; which of the two, their length tells. In both cases the skipped frames count as not scored (NaN).
+Videos are paired by name. Scores of a video are as long as its labels, or shorter by the frames
+that are said to be skipped; which of the two, their length tells. In both cases the skipped frames
+count as not scored (NaN).
 """
 
 from collections.abc import Callable, Mapping
@@ -49,7 +50,7 @@ class Aligned:
 
 
 @dataclass(frozen=True, slots=True)
-class _Skipped:
+class _SkippedEnds:
     first: int
     last: int
 
@@ -87,9 +88,9 @@ def read_labels(path: str | Path) -> LabelReader:
     """Recognise what somebody calls labels.
 
     Args:
-        path: A folder with one `.npy` or `.csv` per video, a benchmark's folder, a `.mat` with `gt`, UCSD's `.m`, a
-            `.npy` or `.csv` with all videos one after the other, a `.csv` with a column `video`, or one of
-            `video,start_s,end_s`.
+        path: A folder with one `.npy` or `.csv` per video, a benchmark's folder, a `.mat` with
+            `gt`, UCSD's `.m`, a `.npy` or `.csv` with all videos one after the other, a `.csv` with
+            a column `video`, or one of `video,start_s,end_s`.
 
     Raises:
         SourceNotFoundError: Nothing is at that path.
@@ -139,7 +140,8 @@ def align(
     Args:
         scores: One array per video, or one for all, which the labels' lengths cut.
         labels: What `read_labels` found.
-        skip_first: Frames at the start of each video that are not scored, whether or not `scores` has a number there.
+        skip_first: Frames at the start of each video that are not scored, whether or not `scores`
+            has a number there.
         skip_last: The same at the end.
         rates_fps: Frames per second of each video, where they are known.
 
@@ -150,7 +152,7 @@ def align(
         raise InputError(
             f"skipped frames must be 0 or more, got {skip_first} first and {skip_last} last"
         )
-    skipped = _Skipped(skip_first, skip_last)
+    skipped = _SkippedEnds(skip_first, skip_last)
     if labels.values is not None and scores.joined and labels.values.joined:
         return _as_one_video(scores, labels.values, skipped)
     truth = labels.values or _of_lengths(scores, labels, skipped, rates_fps or {})
@@ -165,7 +167,7 @@ def align(
     return Aligned(fitted, dict(truth.videos))
 
 
-def _as_one_video(scores: FrameValues, labels: FrameValues, skipped: _Skipped) -> Aligned:
+def _as_one_video(scores: FrameValues, labels: FrameValues, skipped: _SkippedEnds) -> Aligned:
     ((_, values),) = scores.videos.items()
     ((name, truth),) = labels.videos.items()
     if skipped.frames:
@@ -183,7 +185,7 @@ def _as_one_video(scores: FrameValues, labels: FrameValues, skipped: _Skipped) -
 
 
 def _of_lengths(
-    scores: FrameValues, labels: LabelReader, skipped: _Skipped, rates_fps: Mapping[str, float]
+    scores: FrameValues, labels: LabelReader, skipped: _SkippedEnds, rates_fps: Mapping[str, float]
 ) -> FrameValues:
     """Labels that only say what is abnormal, written out for as many frames as the scores tell."""
     counts = {name: values.size for name, values in scores.videos.items()}
@@ -261,7 +263,7 @@ def _as_values(source: LabelSource) -> FrameValues:
     )
 
 
-def _cut_scores(scores: FrameValues, labels: FrameValues, skipped: _Skipped) -> FrameValues:
+def _cut_scores(scores: FrameValues, labels: FrameValues, skipped: _SkippedEnds) -> FrameValues:
     """One array of all videos, cut by the labels' lengths."""
     ((_, values),) = scores.videos.items()
     lengths = {name: truth.size for name, truth in labels.videos.items()}
@@ -276,7 +278,7 @@ def _cut_scores(scores: FrameValues, labels: FrameValues, skipped: _Skipped) -> 
     )
 
 
-def _cut_labels(labels: FrameValues, scores: FrameValues, skipped: _Skipped) -> FrameValues:
+def _cut_labels(labels: FrameValues, scores: FrameValues, skipped: _SkippedEnds) -> FrameValues:
     """One array of all videos' labels, cut by the scores' lengths."""
     ((_, values),) = labels.videos.items()
     lengths = {name: one.size for name, one in scores.videos.items()}
@@ -306,7 +308,7 @@ def _check_names(scores: FrameValues, labels: FrameValues) -> None:
         )
 
 
-def _fitted(scores: FrameValues, name: str, frames: int, skipped: _Skipped) -> Values:
+def _fitted(scores: FrameValues, name: str, frames: int, skipped: _SkippedEnds) -> Values:
     """Scores of one video, one for each of its frames, NaN where not scored."""
     values = scores.videos[name]
     fitted = np.full(frames, np.nan)
@@ -324,11 +326,11 @@ def _fitted(scores: FrameValues, name: str, frames: int, skipped: _Skipped) -> V
     return fitted
 
 
-def _without(skipped: _Skipped, left: int) -> str:
+def _without(skipped: _SkippedEnds, left: int) -> str:
     return f", {left} without the skipped ones" if skipped.frames else ""
 
 
-def _advice(lengths: Mapping[str, int], scores: int, skipped: _Skipped) -> str:
+def _advice(lengths: Mapping[str, int], scores: int, skipped: _SkippedEnds) -> str:
     """What to say where scores that leave out a few frames of each video are the likely reason."""
     missing, rest = divmod(sum(lengths.values()) - scores, len(lengths))
     if skipped.frames or missing <= 0 or rest:

@@ -1,13 +1,18 @@
 """Anybody's numbers per frame - scores or labels - from `.npy` and `.csv` files: one file a video, or one for all.
 
-A `.npy` holds N, 1 x N or N x 1 numbers. A `.csv` holds one column of numbers without a header, or columns with one:
+A `.npy` holds N, 1 x N or N x 1 numbers. A `.csv` holds one column of numbers without a header, or
+columns with one:
 
-- the values, in the column that is asked for or in the only one that has no other meaning; empty or `nan` is no value;
-- `video`, where one file holds several videos; rows of a video follow each other in the order of its frames;
-- `frame`, counted from 0, where rows are not simply one a frame; a frame without a row has no value;
+- the values, in the column that is asked for or in the only one that has no other meaning; empty or
+`nan` is no value;
+- `video`, where one file holds several videos; rows of a video follow each other in the order of
+its frames;
+- `frame`, counted from 0, where rows are not simply one a frame; a frame without a row has no
+value;
 - `time_s`, which tells the frame rate.
 
-So the `<name>.scores.csv` that `oddframe score` writes is read as it is. Pickles are refused by name.
+So the `<name>.scores.csv` that `oddframe score` writes is read as it is. Pickles are refused by
+name.
 """
 
 import csv
@@ -36,9 +41,12 @@ class FrameValues:
 
     Attributes:
         origin: Where they come from; named in errors.
-        videos: Per video, float64, NaN where there is no value; in the natural order of files, or that of the table.
-        joined: Whether there is one array for all videos together, which its only name does not tell apart.
-        numbered: Videos whose values are placed by a `frame` column; frames behind the last one may be missing.
+        videos: Per video, float64, NaN where there is no value; in the natural order of files, or
+            that of the table.
+        joined: Whether there is one array for all videos together, which its only name does not
+            tell apart.
+        numbered: Videos whose values are placed by a `frame` column; frames behind the last one may
+            be missing.
         rates_fps: Frames per second of the videos whose times are known.
     """
 
@@ -50,7 +58,7 @@ class FrameValues:
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class _ScoreColumn:
     """The rows of one video."""
 
     values: list[float] = field(default_factory=list)
@@ -67,7 +75,8 @@ def read_values(path: str | Path, columns: Sequence[str]) -> FrameValues:
 
     Raises:
         SourceNotFoundError: Nothing is at that path.
-        LayoutError: A file is a pickle, cannot be read, or is no such table or array; or two are of one video.
+        LayoutError: A file is a pickle, cannot be read, or is no such table or array; or two are of
+            one video.
     """
     place = Path(path)
     if not place.exists():
@@ -215,15 +224,17 @@ def _places(
 
 def _by_video(
     file: Path, rows: Iterable[tuple[int, list[str]]], places: Mapping[str, int]
-) -> dict[str, _Column]:
-    videos: dict[str, _Column] = {} if "video" in places else {_video_name(file): _Column()}
+) -> dict[str, _ScoreColumn]:
+    videos: dict[str, _ScoreColumn] = (
+        {} if "video" in places else {_video_name(file): _ScoreColumn()}
+    )
     for line, row in rows:
         if len(row) <= max(places.values()):
             raise LayoutError(
                 f"{file}: line {line} has {len(row)} cells, {max(places.values()) + 1} are needed"
             )
         cells = {name: row[place].strip() for name, place in places.items()}
-        column = videos.setdefault(cells.get("video", _video_name(file)), _Column())
+        column = videos.setdefault(cells.get("video", _video_name(file)), _ScoreColumn())
         for name, numbers in (("value", column.values), ("time_s", column.times_s)):
             if name in cells:
                 if not _is_number(cells[name]):
@@ -240,7 +251,7 @@ def _by_video(
     return videos
 
 
-def _placed(file: Path, name: str, column: _Column) -> Values:
+def _placed(file: Path, name: str, column: _ScoreColumn) -> Values:
     values = np.array(column.values, dtype=np.float64)
     if not column.frames:
         return values
@@ -253,7 +264,7 @@ def _placed(file: Path, name: str, column: _Column) -> Values:
     return placed
 
 
-def _rate_fps(column: _Column) -> float | None:
+def _rate_fps(column: _ScoreColumn) -> float | None:
     """Frames per second between the first and the last row; None where the times do not tell."""
     if len(column.times_s) < 2:
         return None

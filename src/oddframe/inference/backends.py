@@ -7,7 +7,7 @@ from typing import NamedTuple, get_args
 
 from oddframe.bundle.bundle import INT8, ONNX, Bundle
 from oddframe.errors import InputError, MissingExtraError, SettingsError
-from oddframe.extras import naming_extras
+from oddframe.extras import require_extra
 from oddframe.inference.onnx_backend import OnnxScorer
 from oddframe.inference.openvino_backend import OpenvinoScorer, openvino_precisions
 from oddframe.inference.scorer import BackendName, Precision, Scorer
@@ -98,7 +98,7 @@ def make_scorer(
             f"precision must be auto or one of {', '.join(get_args(Precision))}, got {precision!r}"
         )
     if name == "torch":
-        with naming_extras("scoring with torch"):
+        with require_extra("scoring with torch"):
             from oddframe.inference.torch_backend import TorchScorer, pick_device
             from oddframe.model.network import Network
 

@@ -43,8 +43,9 @@ class Footage:
 
     Attributes:
         stretches: Unbroken frames, normal and odd, each uint8 N x H x W x C.
-        ranging: Single clips, uint8 N x 5 x H x W x C: normal ones, evenly over the footage, and some with an intruder,
-            since ranges of normal clips alone cut off what makes an odd one stand out.
+        ranging: Single clips, uint8 N x 5 x H x W x C: normal ones, evenly over the footage, and
+            some with an intruder, since ranges of normal clips alone cut off what makes an odd one
+            stand out.
         origin: What it is, as a phrase.
     """
 
@@ -54,7 +55,7 @@ class Footage:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledComparison:
     """AUCs of a labelled set by the trained network and by what was made of it, by name.
 
     Attributes:
@@ -77,7 +78,7 @@ class Labelled:
         )
 
 
-def of_cache(
+def footage_from_cache(
     cache: FrameCache, interval: int, origin: str, odd: FrameCache | None = None
 ) -> Footage:
     """Footage out of decoded normal frames; an intruder is drawn into copies of some of them.
@@ -104,7 +105,7 @@ def of_cache(
     )
 
 
-def drawn(bundle: Bundle) -> Footage:
+def synthetic_footage(bundle: Bundle) -> Footage:
     """Footage where there is none: drawn on what the network knows of its scene."""
     interval = bundle.network.config.interval
     length = clip_span(interval) - 1 + STRETCH_CLIPS
@@ -158,7 +159,7 @@ def _stretches(cache: FrameCache, interval: int) -> list[Pixels]:
     return found
 
 
-def with_onnx(bundle: Bundle, footage: Footage) -> Bundle:
+def add_onnx(bundle: Bundle, footage: Footage) -> Bundle:
     """The bundle with an ONNX graph of its network that passed the gate.
 
     Raises:
@@ -168,7 +169,7 @@ def with_onnx(bundle: Bundle, footage: Footage) -> Bundle:
     from oddframe.inference.onnx_export import onnx_graph
 
     made = replace(bundle, graphs={**bundle.graphs, ONNX: onnx_graph(bundle.network)})
-    return gated(made, Backend("onnx"), footage)
+    return check_parity(made, Backend("onnx"), footage)
 
 
 def add_graph(folder: Path, bundle: Bundle, cache: FrameCache) -> tuple[str, ...]:
@@ -183,19 +184,19 @@ def add_graph(folder: Path, bundle: Bundle, cache: FrameCache) -> tuple[str, ...
         OutputError: If it cannot be written.
     """
     try:
-        footage = of_cache(cache, bundle.network.config.interval, TRAINED_ON)
-        made = with_onnx(bundle, footage)
+        footage = footage_from_cache(cache, bundle.network.config.interval, TRAINED_ON)
+        made = add_onnx(bundle, footage)
     except (ParityError, MissingExtraError) as error:
         return (f"the model needs torch: {error}",)
     write_graphs(folder, made.graphs, made.parity)
     return ()
 
 
-def gated(
+def check_parity(
     bundle: Bundle,
     backend: Backend,
     footage: Footage,
-    labelled: Labelled | None = None,
+    labelled: LabelledComparison | None = None,
     *,
     refuse: bool = True,
 ) -> Bundle:
@@ -205,7 +206,8 @@ def gated(
         bundle: The bundle, with the graph.
         backend: What runs the graph.
         footage: What is compared.
-        labelled: What came of a labelled set; for int8 it decides in place of the order of the scores.
+        labelled: What came of a labelled set; for int8 it decides in place of the order of the
+            scores.
         refuse: Whether a graph beyond the limits is an error; else that is noted as well.
 
     Raises:
@@ -244,7 +246,7 @@ def gated(
     return replace(bundle, parity={**bundle.parity, str(backend): entry})
 
 
-def _complaints(found: Parity, labelled: Labelled | None) -> tuple[str, ...]:
+def _complaints(found: Parity, labelled: LabelledComparison | None) -> tuple[str, ...]:
     if labelled is None:
         return found.complaints
     return (

@@ -15,16 +15,16 @@ import numpy as np
 from oddframe._types import Pixels, Progress, silent
 from oddframe.bundle.bundle import Bundle, find_bundle, read_bundle
 from oddframe.core.clips import clip_span, rate_notice
-from oddframe.core.events import EventMachine
-from oddframe.core.health.monitor import HealthWatch
+from oddframe.core.events import EventDetector
+from oddframe.core.health.monitor import HealthMonitor
 from oddframe.core.maps import frame_score
 from oddframe.core.records import FRAMES_PER_CLIP, Clip, Event, FrameTiming, HealthState, Score
 from oddframe.core.zones import Zones
 from oddframe.errors import SourceError
 from oddframe.inference.scorer import ClipScores, Scorer
-from oddframe.inference.selection import BackendChoice, PrecisionChoice, choose
-from oddframe.inference.stream_scorer import Answer, Stream, Waiting
-from oddframe.media.convert import ahead
+from oddframe.inference.selection import BackendChoice, PrecisionChoice, select_backend
+from oddframe.inference.stream_scorer import ClipResult, PendingFrame, StreamScorer
+from oddframe.media.convert import prefetch
 from oddframe.media.discovery import open_source
 from oddframe.media.source import FrameFormat, Source
 
@@ -82,20 +82,23 @@ class Model:
     ) -> Iterator[Score]:
         """Score a source, frame by frame, holding no more than a few frames of it.
 
-        Every decoded frame gets a `Score`; it is empty where no clip scores the frame. A score needs nothing that
-        comes after the end of its clip: the frame itself, or with the network's ``scored_frame = "middle"`` the frame
-        two intervals later; and where the network has ``score_clips``, after the ends of its neighbours' clips.
+        Every decoded frame gets a `Score`; it is empty where no clip scores the frame. A score
+        needs nothing that comes after the end of its clip: the frame itself, or with the network's
+        ``scored_frame = "middle"`` the frame two intervals later; and where the network has
+        ``score_clips``, after the ends of its neighbours' clips.
 
         Args:
             source: A recording, a folder of numbered images, or an opened source.
             fps: Frames per second of a folder of images; the bundle's rate when None.
-            every_frame: Use every frame whatever the rates, as benchmarks do; else a faster source is thinned by
-                time to the rate that the model was trained at.
-            health: Whether the camera's health is watched, where the bundle knows what is usual for it: frames that
-                show nothing of the scene get no score, and changes of state come with the scores.
+            every_frame: Use every frame whatever the rates, as benchmarks do; else a faster source
+                is thinned by time to the rate that the model was trained at.
+            health: Whether the camera's health is watched, where the bundle knows what is usual for
+                it: frames that show nothing of the scene get no score, and changes of state come
+                    with the scores.
             zones: Which parts of the picture count; see `Model.stream`.
             maps: Whether scores carry their anomaly map.
-            picture_width: Width of the picture that scores carry, for people to look at; None carries none.
+            picture_width: Width of the picture that scores carry, for people to look at; None
+                carries none.
 
         Raises:
             SourceError: If the source cannot be read.
@@ -107,9 +110,9 @@ class Model:
         stream = self.stream(
             opened.rate_fps, opened.gap_s, every_frame=every_frame, watch_health=health, zones=zones
         )
-        waiting: list[Waiting] = []
+        waiting: list[PendingFrame] = []
         new = 0
-        with closing(ahead(opened.frames(self.wanted(picture_width)), MOST_AHEAD)) as frames:
+        with closing(prefetch(opened.frames(self.wanted(picture_width)), MOST_AHEAD)) as frames:
             for frame in frames:
                 settled = stream.push(frame)
                 waiting += settled
@@ -135,7 +138,7 @@ class Model:
         every_frame: bool = False,
         watch_health: bool = True,
         zones: Zones | None = None,
-    ) -> Stream:
+    ) -> StreamScorer:
         """What takes the frames of one source; many streams can share the batches of `scored`.
 
         What `scored` says of its frames goes through its `settled`.
@@ -145,18 +148,19 @@ class Model:
             gap_s: The longest time between two of its frames that does not break a clip.
             every_frame: As in `scores`.
             watch_health: As ``health`` in `scores`.
-            zones: Which parts of the picture count. The anomaly map is 0 elsewhere and the frame score is taken of what
-                is left, so that it can only sink; the threshold stays that of the whole picture, and so do the parts.
+            zones: Which parts of the picture count. The anomaly map is 0 elsewhere and the frame
+                score is taken of what is left, so that it can only sink; the threshold stays that
+                of the whole picture, and so do the parts.
 
         Raises:
             SettingsError: If the zones leave nothing to watch.
         """
         network = self.bundle.network.config
-        stream = Stream(
+        stream = StreamScorer(
             None if every_frame else self.bundle.rate_fps,
             network,
             self.bundle.calibration.score,
-            HealthWatch(self.bundle.health)
+            HealthMonitor(self.bundle.health)
             if watch_health and self.bundle.health is not None
             else None,
             None if zones is None else zones.mask(network.height, network.width),
@@ -164,9 +168,9 @@ class Model:
         stream.retime(FrameTiming(rate_fps, gap_s))
         return stream
 
-    def scored(self, waiting: Sequence[Waiting], *, maps: bool) -> Iterator[Score]:
+    def scored(self, waiting: Sequence[PendingFrame], *, maps: bool) -> Iterator[Score]:
         """Scores of frames in order, of one stream or of several; at most a batch of them may be new to the network."""
-        asked: dict[Answer, Waiting] = {}
+        asked: dict[ClipResult, PendingFrame] = {}
         for one in waiting:
             if one.clip is not None and one.answer.score is None:
                 asked.setdefault(one.answer, one)
@@ -188,7 +192,7 @@ class Model:
                 changes=one.changes,
             )
 
-    def _score(self, one: Waiting, scored: ClipScores, row: int) -> Score:
+    def _score(self, one: PendingFrame, scored: ClipScores, row: int) -> Score:
         """What the network says of a clip, and the zones."""
         raw, anomaly_map = float(scored.raw[row]), scored.maps[row]
         if one.watched is not None:
@@ -224,14 +228,16 @@ def load(
         model: A run folder, a model bundle, the name of a shipped model, or what was read of one.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
-        backend: What runs the network: "torch", "onnx", "openvino", or "auto": the fastest on this machine that says
-            what the trained network says. What is the fastest is tried once and remembered.
+        backend: What runs the network: "torch", "onnx", "openvino", or "auto": the fastest on this
+            machine that says what the trained network says. What is the fastest is tried once and
+            remembered.
         precision: "float32", "bfloat16", "float16", "int8" or "auto": what the fastest computes in.
 
     Raises:
         SourceNotFoundError: If there is no model.
         BundleError: If it is truncated, altered or of another format.
-        SettingsError: If the device is not there, the batch size is below 1 or the backend has no such precision.
+        SettingsError: If the device is not there, the batch size is below 1 or the backend has no
+            such precision.
         InputError: If the model has no graph for the backend.
         MissingExtraError: If the backend is not installed.
     """
@@ -241,7 +247,7 @@ def load(
     else:
         path = find_bundle(model)
         bundle = read_bundle(path)
-    chosen = choose(bundle, backend, precision, device, batch_size)
+    chosen = select_backend(bundle, backend, precision, device, batch_size)
     notices = () if chosen.notice is None else (chosen.notice,)
     return Model(bundle, chosen.scorer, str(chosen.backend), notices, path)
 
@@ -300,14 +306,15 @@ def score_recording(
         events: Gets every phase of every event.
         zones: Which parts of the picture count, and the cool-down.
         health: Whether the camera's health is watched.
-        picture_width: Width of the picture that scores carry, for people to look at; None carries none.
+        picture_width: Width of the picture that scores carry, for people to look at; None carries
+            none.
         on_progress: Told the frames done, with the recording's name as the phase.
 
     Raises:
         SourceError: If it cannot be read, or none of its frames can be scored.
     """
     count = _Count()
-    machine = EventMachine(
+    machine = EventDetector(
         source.name, model.bundle.calibration, None if zones is None else zones.cool_down_s
     )
     # Maps are wanted for the regions of events, whether they are kept or not.
@@ -363,7 +370,7 @@ class _Count:
 
 
 def _told(
-    scores: Iterable[Score], sinks: Sequence[ScoreSink], machine: EventMachine
+    scores: Iterable[Score], sinks: Sequence[ScoreSink], machine: EventDetector
 ) -> Iterator[Event]:
     """Pass scores on to every sink, and yield what becomes of events."""
     for one in scores:

@@ -4,7 +4,7 @@ import numpy as np
 
 from oddframe._types import Pixels
 from oddframe.errors import BundleError, SettingsError
-from oddframe.extras import naming_extras
+from oddframe.extras import require_extra
 from oddframe.inference.scorer import CLIPS, PARTS, ClipScores
 
 _ERRORS_ONLY = 3
@@ -13,8 +13,8 @@ _ERRORS_ONLY = 3
 class OnnxScorer:
     """Runs an exported graph in ONNX Runtime, in float32, clip by clip.
 
-    In larger batches its threads divide the work anew and the last bits of a score depend on the clip's place; they are
-    no faster on a processor.
+    In larger batches its threads divide the work anew and the last bits of a score depend on the
+    clip's place; they are no faster on a processor.
 
     Args:
         graph: The graph, as `oddframe.inference.onnx_export.onnx_graph` makes it.
@@ -25,7 +25,7 @@ class OnnxScorer:
     """
 
     def __init__(self, graph: bytes, batch_size: int) -> None:
-        with naming_extras("scoring with ONNX Runtime"):
+        with require_extra("scoring with ONNX Runtime"):
             import onnxruntime
 
         if batch_size < 1:
@@ -34,7 +34,8 @@ class OnnxScorer:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
         options.add_free_dimension_override_by_name("batch", 1)
-        # Threads that wait by spinning take the cores from whoever decodes: a third of the speed on a busy machine.
+        # Threads that wait by spinning take the cores from whoever decodes: a third of the speed on
+        # a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(

@@ -1,7 +1,7 @@
 """The network with everything behind it that turns clips into scores, as one ONNX graph.
 
-Pixel scaling, both streams, clusters, map and statistics are inside: uint8 clips go in, and out comes what
-`ClipScores` holds.
+Pixel scaling, both streams, clusters, map and statistics are inside: uint8 clips go in, and out
+comes what `ClipScores` holds.
 
 A graph in whole numbers for OpenVINO, by NNCF's static quantisation after training.
 """
@@ -23,10 +23,10 @@ import torch
 from oddframe._types import Pixels
 from oddframe.bundle.bundle import INT8
 from oddframe.errors import InputError, ParityError
-from oddframe.extras import naming_extras
+from oddframe.extras import require_extra
 from oddframe.inference.scorer import CLIPS, PARTS
-from oddframe.model.fusion import FusedScorer
-from oddframe.model.network import Network, TrainedNetwork
+from oddframe.model.fusion import AnomalyScorer
+from oddframe.model.network import Network, NetworkState
 
 BATCH = "batch"
 """Name of the only dimension that is free: whoever loads the graph sets it."""
@@ -34,20 +34,20 @@ LEAST_HALVED = 64
 """Arrays of fewer numbers are left as they are."""
 
 
-def onnx_graph(trained: TrainedNetwork) -> bytes:
+def onnx_graph(trained: NetworkState) -> bytes:
     """An ONNX graph of a trained network.
 
-    Weights that lose nothing in float16 are stored so, with a cast behind them, which runtimes do once at the start: a
-    shipped model's graph is half as large for it.
+    Weights that lose nothing in float16 are stored so, with a cast behind them, which runtimes do
+    once at the start: a shipped model's graph is half as large for it.
 
     Raises:
         MissingExtraError: If the exporter is not installed.
         BundleError: If the weights are not those of the network's settings.
     """
-    with naming_extras("exporting"):
+    with require_extra("exporting"):
         import onnx
         import onnxscript  # noqa: F401 - torch's own error does not say what brings it
-    network = FusedScorer(Network.of(trained)).eval()
+    network = AnomalyScorer(Network.of(trained)).eval()
     config = trained.config
     # Not one clip: the exporter takes a dimension of 1 for a constant.
     clips = torch.zeros((2, 5, config.height, config.width, config.colours), dtype=torch.uint8)
@@ -136,8 +136,8 @@ def int8_graph(graph: bytes, clips: Pixels, ranges: Ranges = "extremes") -> dict
 
     Args:
         graph: The ONNX graph.
-        clips: Clips, uint8 N x 5 x H x W x C, which decide the ranges of what flows through it; of more than
-            `MOST_CLIPS` that many, evenly.
+        clips: Clips, uint8 N x 5 x H x W x C, which decide the ranges of what flows through it; of
+            more than `MOST_CLIPS` that many, evenly.
         ranges: How.
 
     Raises:
@@ -151,7 +151,7 @@ def int8_graph(graph: bytes, clips: Pixels, ranges: Ranges = "extremes") -> dict
         )
     # NNCF would tell its makers that it was used; it asks for this variable while it is imported.
     os.environ.setdefault("NNCF_CI", "1")
-    with naming_extras("int8"):
+    with require_extra("int8"):
         import nncf
         import openvino
         from nncf.quantization.range_estimator import RangeEstimatorParametersSet
@@ -178,7 +178,8 @@ def int8_graph(graph: bytes, clips: Pixels, ranges: Ranges = "extremes") -> dict
                 advanced_parameters=parameters,
             )
     except ValueError as error:
-        # NumPy cannot cut into bins what has hardly any range, as in a network that was not trained.
+        # NumPy cannot cut into bins what has hardly any range, as in a network that was not
+        # trained.
         raise ParityError(
             f"int8 must measure the ranges of values in the network, but failed: {error}"
         ) from error

@@ -6,8 +6,8 @@ import numpy as np
 
 from oddframe._types import Pixels
 from oddframe.errors import BundleError, SettingsError
-from oddframe.extras import naming_extras
-from oddframe.inference.scorer import CLIPS, PARTS, ClipScores, Precision, padded
+from oddframe.extras import require_extra
+from oddframe.inference.scorer import CLIPS, PARTS, ClipScores, Precision, pad_batch
 
 _HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16", "float16": "f16"}
 """OpenVINO takes bfloat16 by itself where the processor has it, which the cluster distance does not survive."""
@@ -31,7 +31,7 @@ class OpenvinoScorer:
     def __init__(
         self, graph: bytes, weights: bytes, batch_size: int, precision: Precision = "float32"
     ) -> None:
-        with naming_extras("scoring with OpenVINO"):
+        with require_extra("scoring with OpenVINO"):
             import openvino
 
         if batch_size < 1:
@@ -61,7 +61,7 @@ class OpenvinoScorer:
     def score(self, clips: Pixels) -> ClipScores:
         """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
         found = self._request.infer(
-            {CLIPS: padded(clips, self.batch_size)}, share_inputs=True, share_outputs=True
+            {CLIPS: pad_batch(clips, self.batch_size)}, share_inputs=True, share_outputs=True
         )
         # The next request writes into the same memory.
         return ClipScores(*(np.array(found[part][: len(clips)]) for part in self._parts))

@@ -1,6 +1,7 @@
 """Does an exported network say the same as the trained one? Maps, raw scores, alarms and events of the same clips.
 
-Clips to try a network on where there is no footage: its empty scene with passers-by, and something that is odd.
+Clips to try a network on where there is no footage: its empty scene with passers-by, and something
+that is odd.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +16,10 @@ from oddframe.core.calibration import Calibration
 from oddframe.core.clips import clip_span
 from oddframe.core.events import THRESHOLD, events
 from oddframe.core.records import FRAMES_PER_CLIP, Score
-from oddframe.core.smoothing import BY_ITSELF, Neighbours, averaged
+from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, averaged
 from oddframe.errors import InputError
 from oddframe.inference.scorer import ClipScores, Precision, Scorer
-from oddframe.model.network import TrainedNetwork
+from oddframe.model.network import NetworkState
 
 NOISE = 3.0
 """Spread of a camera's noise, in grey levels."""
@@ -32,7 +33,7 @@ def clips_of(frames: Pixels, interval: int) -> Pixels:
     return clips
 
 
-def drawn_frames(trained: TrainedNetwork, count: int, seed: int = 0) -> Pixels:
+def drawn_frames(trained: NetworkState, count: int, seed: int = 0) -> Pixels:
     """Frames of a drawn scene, uint8 count x H x W x C: the same for the same network and seed."""
     config = trained.config
     random = np.random.default_rng([seed, config.height, config.width])
@@ -71,7 +72,7 @@ def with_intruder(frames: Pixels, seed: int = 0) -> Pixels:
     return changed
 
 
-def _empty_scene(trained: TrainedNetwork) -> npt.NDArray[np.float32]:
+def _empty_scene(trained: NetworkState) -> npt.NDArray[np.float32]:
     """What the network has learned of the scene, H x W x C in 0..255; a slope of grey where that is nothing."""
     config = trained.config
     learned = trained.weights.get("appearance.empty")
@@ -99,7 +100,8 @@ class Parity:
         clips: Clips compared.
         raw_error: Greatest relative error of a raw score.
         raw_error_median: The median one.
-        map_error: Greatest difference in an anomaly map, relative to the highest value of the trained one.
+        map_error: Greatest difference in an anomaly map, relative to the highest value of the
+            trained one.
         rank_correlation: Spearman's, of the raw scores.
         alarms: Clips above the threshold, of the trained network.
         alarms_off: Clips that are above it for one of the two alone.
@@ -153,7 +155,7 @@ def compare(
     interval: int,
     rate_fps: float,
     calibration: Calibration,
-    neighbours: Neighbours = BY_ITSELF,
+    neighbours: SmoothingWindow = NO_SMOOTHING,
 ) -> Parity:
     """Score the same stretches of frames with both.
 
@@ -177,7 +179,7 @@ def compare(
         )
     size = min(trained.batch_size, other.batch_size)
     raws: list[npt.NDArray[np.float64]] = []
-    spans: tuple[list[_Span], list[_Span]] = ([], [])
+    spans: tuple[list[_ValueRange], list[_ValueRange]] = ([], [])
     map_error = 0.0
     for number, frames in enumerate(stretches):
         clips = clips_of(frames, interval)
@@ -220,7 +222,7 @@ def _map_error(right: ClipScores, found: ClipScores) -> float:
     return float((np.abs(right.maps - found.maps).max(axis=(1, 2)) / highest).max())
 
 
-class _Span(NamedTuple):
+class _ValueRange(NamedTuple):
     """When something was unusual, and in which stretch."""
 
     stretch: str
@@ -230,14 +232,14 @@ class _Span(NamedTuple):
 
 def _spans(
     raw: npt.NDArray[np.float64], number: int, rate_fps: float, calibration: Calibration
-) -> list[_Span]:
+) -> list[_ValueRange]:
     """Events of a stretch."""
     scores = [
         Score(index, round(index / rate_fps, 6), score=calibration.score(value), raw=value)
         for index, value in enumerate(map(float, raw))
     ]
     told = events(scores, str(number), calibration)
-    return [_Span(one.source, one.start_s, one.end_s) for one in told if one.phase == "end"]
+    return [_ValueRange(one.source, one.start_s, one.end_s) for one in told if one.phase == "end"]
 
 
 def _rank_correlation(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:

@@ -53,7 +53,7 @@ class Scorer(Protocol):
         ...
 
 
-def padded(clips: Pixels, batch_size: int) -> Pixels:
+def pad_batch(clips: Pixels, batch_size: int) -> Pixels:
     """Clips with the last one repeated up to a fixed size: kernels differ by batch size in the last bits."""
     if not 1 <= len(clips) <= batch_size:
         raise InputError(f"a batch must hold 1 to {batch_size} clips, got {len(clips)}")

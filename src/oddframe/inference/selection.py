@@ -36,7 +36,7 @@ MOST_REMEMBERED = 100
 _PACKAGES = ("torch", "onnxruntime", "openvino", "numpy")
 
 
-class Choice(NamedTuple):
+class SelectedBackend(NamedTuple):
     """What runs a model.
 
     Attributes:
@@ -50,13 +50,13 @@ class Choice(NamedTuple):
     notice: str | None = None
 
 
-def choose(
+def select_backend(
     bundle: Bundle,
     backend: BackendChoice = "auto",
     precision: PrecisionChoice = "auto",
     device: str = "auto",
     batch_size: int = 8,
-) -> Choice:
+) -> SelectedBackend:
     """What is asked for, or where that leaves a choice the fastest of it that passes parity here.
 
     Args:
@@ -72,7 +72,7 @@ def choose(
         BundleError: If the model cannot be loaded.
     """
     if backend != "auto" and precision != "auto":
-        return _made(bundle, Backend(backend, precision), device, batch_size)
+        return _load(bundle, Backend(backend, precision), device, batch_size)
     able = [
         one
         for one in available(bundle, device)
@@ -86,22 +86,24 @@ def choose(
             "torch" if backend == "auto" else backend,
             "float32" if precision == "auto" else precision,
         )
-        return _made(bundle, able[0] if able else fallback, device, batch_size)
+        return _load(bundle, able[0] if able else fallback, device, batch_size)
     key = _key(bundle, able, device, batch_size)
-    known = _remembered().get(key)
+    known = _cached_choice().get(key)
     if known is not None:
         with suppress(OddframeError, KeyError, TypeError):
-            return _made(bundle, Backend(known["backend"], known["precision"]), device, batch_size)
-    return _tried(bundle, able, device, batch_size, key)
+            return _load(bundle, Backend(known["backend"], known["precision"]), device, batch_size)
+    return _measure_and_select(bundle, able, device, batch_size, key)
 
 
-def _made(
+def _load(
     bundle: Bundle, backend: Backend, device: str, batch_size: int, notice: str | None = None
-) -> Choice:
-    return Choice(backend, make_scorer(bundle, *backend, device, batch_size), notice)
+) -> SelectedBackend:
+    return SelectedBackend(backend, make_scorer(bundle, *backend, device, batch_size), notice)
 
 
-def _tried(bundle: Bundle, able: list[Backend], device: str, batch_size: int, key: str) -> Choice:
+def _measure_and_select(
+    bundle: Bundle, able: list[Backend], device: str, batch_size: int, key: str
+) -> SelectedBackend:
     """Time them all on drawn clips; each must say what the first, the most exact one, says."""
     interval = bundle.network.config.interval
     frames = with_intruder(
@@ -143,7 +145,7 @@ def _tried(bundle: Bundle, able: list[Backend], device: str, batch_size: int, ke
             chosen, fastest = backend, speed
     _remember(key, {"backend": chosen.name, "precision": chosen.precision, "tried": told})
     heard = ", ".join(f"{name} {what}" for name, what in told.items())
-    return Choice(
+    return SelectedBackend(
         chosen,
         scorers[chosen],
         f"scoring with {chosen}, the fastest here (clips per second: {heard})",
@@ -210,7 +212,7 @@ def _place() -> Path:
     )
 
 
-def _remembered() -> Mapping[str, Any]:
+def _cached_choice() -> Mapping[str, Any]:
     """What earlier trials found; nothing where that cannot be read."""
     try:
         found = json.loads(_place().read_text())
@@ -224,5 +226,5 @@ def _remember(key: str, found: Mapping[str, Any]) -> None:
     with suppress(OSError, RuntimeError):
         path = _place()
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = {name: value for name, value in _remembered().items() if name != key}
+        kept = {name: value for name, value in _cached_choice().items() if name != key}
         write_json(path, {**dict(list(kept.items())[-MOST_REMEMBERED + 1 :]), key: found})

@@ -1,6 +1,7 @@
 """One source's way from frames to clips, and from what the network says of them to final scores.
 
-Decoded frames that wait for the network, and what it answers; clips that repeat each other share an answer.
+Decoded frames that wait for the network, and what it answers; clips that repeat each other share an
+answer.
 """
 
 from collections.abc import Callable
@@ -9,14 +10,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from oddframe.core.clips import ClipSlider, Sampler, sampled_gap_s
-from oddframe.core.health.monitor import HealthWatch
+from oddframe.core.clips import ClipWindow, Sampler, sampled_gap_s
+from oddframe.core.health.monitor import HealthMonitor
 from oddframe.core.records import Clip, Frame, FrameTiming, HealthChange, HealthState, Score
-from oddframe.core.smoothing import ScoreMean
+from oddframe.core.smoothing import ScoreSmoother
 from oddframe.model.config import NetworkConfig
 
 
-class Answer:
+class ClipResult:
     """What the network says of a clip, once it was asked; clips in a row with the same pixels share one.
 
     Attributes:
@@ -38,7 +39,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingFrame:
     """A decoded frame and what is known of it before the network has seen it.
 
     Attributes:
@@ -55,7 +56,7 @@ class Waiting:
     health: HealthState = "ok"
     changes: tuple[HealthChange, ...] = ()
     watched: npt.NDArray[np.bool_] | None = None
-    answer: Answer = field(default_factory=Answer)
+    answer: ClipResult = field(default_factory=ClipResult)
 
     @property
     def is_new(self) -> bool:
@@ -63,11 +64,11 @@ class Waiting:
         return self.clip is not None and not self.clip.repeats
 
 
-class Stream:
+class StreamScorer:
     """One source's way from frames to clips: thinned by time, watched for the camera's health, never across a gap.
 
-    A clip that repeats the one before shares its answer. Frames wait in it until it is known which clip scores them.
-    `oddframe.inference.model.Model.stream` makes it.
+    A clip that repeats the one before shares its answer. Frames wait in it until it is known which
+    clip scores them. `oddframe.inference.model.Model.stream` makes it.
     """
 
     def __init__(
@@ -75,41 +76,42 @@ class Stream:
         model_fps: float | None,
         network: NetworkConfig,
         score: Callable[[float], float],
-        watch: HealthWatch | None,
+        watch: HealthMonitor | None,
         watched: npt.NDArray[np.bool_] | None,
     ) -> None:
         self._model_fps, self._network = model_fps, network
         self._watch, self._watched = watch, watched
         self._sampler: Sampler
-        self._slider: ClipSlider
-        self._mean = ScoreMean(network.neighbours, score)
-        self._answer = Answer()
-        self._held: list[Waiting] = []
+        self._slider: ClipWindow
+        self._mean = ScoreSmoother(network.neighbours, score)
+        self._answer = ClipResult()
+        self._held: list[PendingFrame] = []
 
     def retime(self, source: FrameTiming) -> None:
         """Take the timing of the source; a camera may have another after a new connection."""
         target_fps = self._model_fps or source.rate_fps
         self._sampler = Sampler(target_fps, source)
         self._mean.gap_s = sampled_gap_s(source, target_fps)
-        self._slider = ClipSlider(self._network.interval, self._mean.gap_s, self._network.lookahead)
+        self._slider = ClipWindow(self._network.interval, self._mean.gap_s, self._network.lookahead)
 
-    def push(self, frame: Frame) -> list[Waiting]:
+    def push(self, frame: Frame) -> list[PendingFrame]:
         """Take the next frame; no clip reaches across one that shows nothing of the scene.
 
         Returns:
-            Frames in order, of which it is known now whether a clip scores them; at most one of them has one.
+            Frames in order, of which it is known now whether a clip scores them; at most one of
+            them has one.
         """
         kept = self._sampler.keeps(frame)
         changes = self._watch.push(frame) if kept and self._watch is not None else ()
         health = "ok" if self._watch is None else self._watch.suspected
-        self._held.append(Waiting(frame, None, health, changes))
+        self._held.append(PendingFrame(frame, None, health, changes))
         if kept and (self._watch is None or self._watch.usable):
             self._place(self._slider.push(frame))
         elif kept:
             self._slider.clear()
         return self._ready(self._slider.awaited)
 
-    def flush(self) -> list[Waiting]:
+    def flush(self) -> list[PendingFrame]:
         """What waits and gets no score, since its clip will not be complete."""
         self._slider.clear()
         return self._ready(None)
@@ -129,7 +131,7 @@ class Stream:
         if clip.repeats:
             self._answer.keep()
         else:
-            self._answer = Answer()
+            self._answer = ClipResult()
         place = next(
             place for place, one in enumerate(self._held) if one.frame is self._slider.scored
         )
@@ -137,7 +139,7 @@ class Stream:
             self._held[place], clip=clip, watched=self._watched, answer=self._answer
         )
 
-    def _ready(self, awaited: Frame | None) -> list[Waiting]:
+    def _ready(self, awaited: Frame | None) -> list[PendingFrame]:
         """Hand out what comes before the first frame that may still get a clip."""
         count = next(
             (place for place, one in enumerate(self._held) if one.frame is awaited), len(self._held)

@@ -4,8 +4,8 @@ import torch
 
 from oddframe._types import Pixels
 from oddframe.errors import SettingsError
-from oddframe.inference.scorer import ClipScores, Precision, padded
-from oddframe.model.fusion import FusedScorer
+from oddframe.inference.scorer import ClipScores, Precision, pad_batch
+from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
 
 _HALF: dict[Precision, torch.dtype | None] = {
@@ -40,7 +40,8 @@ class TorchScorer:
         network: The trained network; moved to ``device``.
         device: Where it runs.
         batch_size: Clips at a time.
-        precision: What the streams compute in; distances, map and statistics are in float32 whatever it is.
+        precision: What the streams compute in; distances, map and statistics are in float32
+            whatever it is.
 
     Raises:
         SettingsError: If the batch size is below 1 or the precision is not one of torch's.
@@ -61,10 +62,10 @@ class TorchScorer:
             raise SettingsError(f"batch_size must be at least 1, got {batch_size}")
         self.batch_size = batch_size
         self._device = device
-        self._network = FusedScorer(network, _HALF[precision]).to(device).eval()
+        self._network = AnomalyScorer(network, _HALF[precision]).to(device).eval()
 
     @torch.inference_mode()
     def score(self, clips: Pixels) -> ClipScores:
         """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
-        scored = self._network(torch.from_numpy(padded(clips, self.batch_size)).to(self._device))
+        scored = self._network(torch.from_numpy(pad_batch(clips, self.batch_size)).to(self._device))
         return ClipScores(*(part[: len(clips)].float().cpu().numpy() for part in scored))

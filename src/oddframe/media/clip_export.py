@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 
 from oddframe.errors import OutputError, SourceError, SourceNotFoundError
-from oddframe.media.packet_buffer import PacketRing, WrittenClip
+from oddframe.media.packet_buffer import PacketBuffer, WrittenClip
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameFormat
 from oddframe.media.video_writer import VideoWriter
@@ -24,9 +24,10 @@ _REORDERED_S = 2.0
 def cut_recording(
     recording: str | Path, path: str | Path, start_s: float, end_s: float
 ) -> WrittenClip | None:
-    """Write what a recording shows from `start_s` to `end_s`, as `PacketRing.write_clip` does for a camera.
+    """Write what a recording shows from `start_s` to `end_s`, as `PacketBuffer.write_clip` does for a camera.
 
-    Times are those of its frames where its timestamps increase; behind a place where they jump back they are not.
+    Times are those of its frames where its timestamps increase; behind a place where they jump back
+    they are not.
 
     Args:
         recording: The file.
@@ -55,17 +56,17 @@ def cut_recording(
     return ring.write_clip(path, start_s, end_s)
 
 
-def _filled(recording: Path, start_s: float, end_s: float) -> PacketRing:
+def _filled(recording: Path, start_s: float, end_s: float) -> PacketBuffer:
     """The packets of a stretch; from further back where a format without an index led to one behind its start."""
     for back_s in (0.0, _FURTHER_BACK_S, start_s):
-        ring = PacketRing(end_s - start_s + 3600, _MOST_BYTES)
+        ring = PacketBuffer(end_s - start_s + 3600, _MOST_BYTES)
         _fill(ring, recording, start_s - back_s, end_s)
         if ring.span_s is not None and ring.span_s[0] <= start_s:
             break
     return ring
 
 
-def _fill(ring: PacketRing, recording: Path, start_s: float, end_s: float) -> None:
+def _fill(ring: PacketBuffer, recording: Path, start_s: float, end_s: float) -> None:
     with av.open(str(recording.absolute()), options={"protocol_whitelist": "file"}) as container:
         if not container.streams.video:
             raise SourceError(f"{recording} must hold a video stream, but holds none")

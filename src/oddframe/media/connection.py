@@ -20,7 +20,7 @@ from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SourceError
 from oddframe.media.convert import Converter
 from oddframe.media.live_config import LiveSettings, StreamAddress
-from oddframe.media.packet_buffer import PacketRing
+from oddframe.media.packet_buffer import PacketBuffer
 from oddframe.media.source import FrameFormat
 
 _MICROSECONDS = 1_000_000
@@ -45,7 +45,7 @@ _REASONS = {
 }
 
 
-class RefusedError(SourceError):
+class LoginRefusedError(SourceError):
     """The server wants another user name or password; trying again soon locks accounts."""
 
 
@@ -53,7 +53,7 @@ def open_stream(address: StreamAddress, settings: LiveSettings) -> InputContaine
     """Connect; takes at most twice the open time-out, unless the system itself hangs (names, drivers).
 
     Raises:
-        RefusedError: If user name or password are refused.
+        LoginRefusedError: If user name or password are refused.
         SourceError: If it cannot be opened.
     """
     form, options = _options(address, settings)
@@ -67,15 +67,16 @@ def open_stream(address: StreamAddress, settings: LiveSettings) -> InputContaine
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         failed = failure(address, error)
-    # Outside of the handler: FFmpeg's own error holds the address, and would travel along as the context.
+    # Outside of the handler: FFmpeg's own error holds the address, and would travel along as the
+    # context.
     raise failed
 
 
 def _options(address: StreamAddress, settings: LiveSettings) -> tuple[str | None, dict[str, str]]:
     """The demuxer, where it is not to be guessed, and its options.
 
-    The whitelists hold for everything that a server makes FFmpeg open: playlists, redirections, descriptions. Files
-    are in none of them.
+    The whitelists hold for everything that a server makes FFmpeg open: playlists, redirections,
+    descriptions. Files are in none of them.
     """
     read_us = str(round(settings.read_timeout_s * _MICROSECONDS))
     # FFmpeg would watch five seconds go by to learn what a server's description does not say.
@@ -106,7 +107,7 @@ def failure(address: StreamAddress, error: Exception) -> SourceError:
     Its own text is not used: it ends with the whole address.
     """
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-        return RefusedError(f"{address} refuses the user name or the password; correct them")
+        return LoginRefusedError(f"{address} refuses the user name or the password; correct them")
     if isinstance(error, av.error.ExitError):
         return SourceError(f"{address} cannot be read: {_REASONS[errno.ETIMEDOUT]}")
     if isinstance(error, av.error.EOFError):
@@ -150,7 +151,7 @@ _MEASURED_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class CameraFeed:
     """What the connections of one camera share.
 
     Attributes:
@@ -172,7 +173,7 @@ class Surroundings:
     settings: LiveSettings
     keep_fps: float | None
     clock: LiveClock
-    ring: PacketRing | None
+    ring: PacketBuffer | None
     now_s: Callable[[], float]
     opened: Callable[[FrameTiming], None]
     numbers: Iterator[int]
@@ -182,9 +183,9 @@ class Surroundings:
 class Connection:
     """A try to connect, and what follows while it holds.
 
-    FFmpeg cannot be interrupted between its own time-outs, and name servers and drivers not even by these. So
-    nobody waits for the thread: `abandon` makes sure that nothing of it gets out any more, and it ends when
-    FFmpeg lets go of it.
+    FFmpeg cannot be interrupted between its own time-outs, and name servers and drivers not even by
+    these. So nobody waits for the thread: `abandon` makes sure that nothing of it gets out any
+    more, and it ends when FFmpeg lets go of it.
 
     Args:
         around: What it shares with those before and after it.
@@ -201,7 +202,7 @@ class Connection:
     """
 
     def __init__(
-        self, around: Surroundings, wake: Callable[[], None], known_fps: float | None
+        self, around: CameraFeed, wake: Callable[[], None], known_fps: float | None
     ) -> None:
         self.error: str | None = None
         self.refused = self.crashed = False
@@ -234,7 +235,7 @@ class Connection:
         try:
             self._connect_and_read()
         except SourceError as error:
-            self.error, self.refused = str(error), isinstance(error, RefusedError)
+            self.error, self.refused = str(error), isinstance(error, LoginRefusedError)
         except Exception as error:  # noqa: BLE001 - one camera's crash must not be the program's; its state tells
             self.error, self.crashed = self._crash(error), True
         finally:

@@ -20,7 +20,8 @@ from oddframe.media.source import FrameFormat
 
 _PIXEL_FORMATS = {"grey": "gray", "rgb": "rgb24"}
 
-# Beside bilinear: rounding that does not darken (2 of 255 otherwise) and is the same on every processor.
+# Beside bilinear: rounding that does not darken (2 of 255 otherwise) and is the same on every
+# processor.
 _RESIZING = (
     Interpolation.BILINEAR
     | Interpolation.FULL_CHR_H_INT
@@ -32,8 +33,8 @@ _RESIZING = (
 class Converter:
     """Turns decoded frames into one format; make one per pass.
 
-    Keeping the reformatters matters: `VideoFrame.to_ndarray(format=...)` makes one for every frame and is
-    about ten times slower.
+    Keeping the reformatters matters: `VideoFrame.to_ndarray(format=...)` makes one for every frame
+    and is about ten times slower.
     """
 
     def __init__(self, wanted: FrameFormat) -> None:
@@ -109,11 +110,11 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Iterator[T], most: int) -> Generator[T, None, None]:
+def prefetch(items: Iterator[T], most: int) -> Generator[T, None, None]:
     """Yield what ``items`` yields, in its order, while a thread of its own is up to ``most`` of them ahead.
 
-    Decoders let others compute in the meantime. An error comes where its item would have come. When the caller leaves
-    early the thread ends, and closes ``items``, before the caller goes on.
+    Decoders let others compute in the meantime. An error comes where its item would have come. When
+    the caller leaves early the thread ends, and closes ``items``, before the caller goes on.
 
     Args:
         items: Runs in the thread, from the first item to its end.

@@ -30,7 +30,7 @@ _REASONS_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class SkippedPath:
     """Something found that cannot be used.
 
     Attributes:
@@ -43,7 +43,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundSources:
     """What was found where a user pointed.
 
     Attributes:
@@ -52,7 +52,7 @@ class Found:
     """
 
     sources: tuple[Source, ...]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedPath, ...]
 
 
 def open_source(path: str | Path, fps: float | None = None) -> Source:
@@ -60,7 +60,8 @@ def open_source(path: str | Path, fps: float | None = None) -> Source:
 
     Args:
         path: The file or folder.
-        fps: Frames per second of a folder of images, 10 when None. Recordings have times of their own.
+        fps: Frames per second of a folder of images, 10 when None. Recordings have times of their
+            own.
 
     Raises:
         SourceNotFoundError: If nothing is there.
@@ -74,12 +75,12 @@ def open_source(path: str | Path, fps: float | None = None) -> Source:
     return _opened(path, path.is_dir(), None, fps)
 
 
-def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = None) -> Found:
+def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = None) -> FoundSources:
     """Find every source in a file, a folder of recordings, folders of numbered images, or a glob pattern.
 
-    Folders are searched through and through. Only headers are read. Files that are plainly something else
-    (text, tables, archives, hidden files) are passed over silently; what looks like video but is not is named
-    in `skipped`.
+    Folders are searched through and through. Only headers are read. Files that are plainly
+    something else (text, tables, archives, hidden files) are passed over silently; what looks like
+    video but is not is named in `skipped`.
 
     Args:
         what: A path, a glob pattern, or several of them.
@@ -91,7 +92,7 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
     """
     wanted = [what] if isinstance(what, str | Path) else list(what)
     sources: dict[Path, Source] = {}
-    skipped: dict[Path, Skipped] = {}
+    skipped: dict[Path, SkippedPath] = {}
     for place in (place for one in wanted for place in _places(one)):
         for candidate in _candidates(place):
             key = candidate.path.resolve()
@@ -100,11 +101,11 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
             try:
                 sources[key] = _opened(candidate.path, candidate.is_folder, candidate.files, fps)
             except (SourceError, SourceNotFoundError) as error:
-                skipped[key] = Skipped(candidate.path, str(error))
+                skipped[key] = SkippedPath(candidate.path, str(error))
     if not sources:
         raise _nothing(wanted, list(skipped.values()))
     _name_apart(list(sources.values()))
-    return Found(tuple(sources.values()), tuple(skipped.values()))
+    return FoundSources(tuple(sources.values()), tuple(skipped.values()))
 
 
 def list_candidates(folder: Path) -> list[Path]:
@@ -198,7 +199,7 @@ def _may_be_video(path: Path) -> bool:
     return not known_other and path.is_file()
 
 
-def _nothing(wanted: Iterable[str | Path], skipped: Sequence[Skipped]) -> InputError:
+def _nothing(wanted: Iterable[str | Path], skipped: Sequence[SkippedPath]) -> InputError:
     where = ", ".join(str(what) for what in wanted)
     if not skipped:
         return SourceError(

@@ -47,7 +47,8 @@ class _Image:
 class ImageFolder:
     """Images in the order of the last number in their names; see `Source` for what it offers.
 
-    A frame's index is its number less the first one, its time is index / fps; so a missing number is a gap.
+    A frame's index is its number less the first one, its time is index / fps; so a missing number
+    is a gap.
 
     Args:
         path: The folder.
@@ -155,8 +156,9 @@ def _decode(path: Path) -> av.VideoFrame:
     # The JPEG decoder paints the rest of a truncated picture grey without a word.
     if kind == "mjpeg" and _JPEG_END not in data[-1024:]:
         raise _BrokenImageError("the image is cut off")
-    # A decoder of its own for every image: a PNG decoder that is kept adds each picture to the one before,
-    # and a new one costs next to nothing. One thread, because frame threads hold a picture back.
+    # A decoder of its own for every image: a PNG decoder that is kept adds each picture to the one
+    # before, and a new one costs next to nothing. One thread, because frame threads hold a picture
+    # back.
     context = cast(VideoCodecContext, av.CodecContext.create(kind, "r"))
     context.thread_count = 1
     try:

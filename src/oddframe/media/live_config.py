@@ -89,9 +89,10 @@ def stream_address(
     """Check an address.
 
     Args:
-        text: ``rtsp(s)://``, ``http(s)://``, a camera's number or ``/dev/videoN``, or a file. ``${NAME}`` stands for
-            an environment variable, so that a password need not be written into a file or a command line;
-            ``?transport=udp`` or ``tcp`` is for rtsp, and not sent to the camera.
+        text: ``rtsp(s)://``, ``http(s)://``, a camera's number or ``/dev/videoN``, or a file.
+            ``${NAME}`` stands for an environment variable, so that a password need not be written
+            into a file or a command line; ``?transport=udp`` or ``tcp`` is for rtsp, and not sent
+            to the camera.
         transport: What rtsp uses where the address does not say.
         variables: The environment's variables when None.
 
@@ -135,7 +136,8 @@ def _filled_in(text: str, variables: Mapping[str, str]) -> str:
 
 
 def _split(text: str) -> SplitResult:
-    # A password with / ? or # in it cuts the address in two at the wrong place, and half of it would be shown.
+    # A password with / ? or # in it cuts the address in two at the wrong place, and half of it
+    # would be shown.
     wrong = SourceError(
         "a stream's address must be SCHEME://USER:PASSWORD@HOST:PORT/PATH, but this one cannot be taken apart; "
         "write special characters as %40 for @, %2F for /, %3F for ?, %23 for #"
@@ -208,13 +210,17 @@ class LiveSettings:
     """How a live stream is opened, watched over and kept.
 
     Attributes:
-        open_timeout_s: Seconds in which a server must answer, and again in which it must say what it sends.
+        open_timeout_s: Seconds in which a server must answer, and again in which it must say what
+            it sends.
         read_timeout_s: Seconds without any data after which a connection counts as lost.
         quiet_s: Seconds without a frame after which a stream shows as stalled.
-        stall_s: Seconds without a frame after which the connection is given up, whatever data comes.
-        first_wait_s: The first wait before connecting again, in seconds; it doubles with every failure.
+        stall_s: Seconds without a frame after which the connection is given up, whatever data
+            comes.
+        first_wait_s: The first wait before connecting again, in seconds; it doubles with every
+            failure.
         longest_wait_s: The longest such wait.
-        queue: Frames that wait for whoever takes them; of a live stream the oldest is dropped when there are more.
+        queue: Frames that wait for whoever takes them; of a live stream the oldest is dropped when
+            there are more.
         decoder_threads: Threads that decode; more than one delays frames.
         keep_s: Seconds of encoded video to keep for clips, before now; 0 keeps none.
         keep_mb: Most memory for those, in megabytes of 10^6 bytes.
@@ -253,7 +259,8 @@ def checked_source(text: str, data: Path, media: Sequence[Path]) -> str:
         media: More folders whose files may be watched.
 
     Raises:
-        SettingsError: If it may not be watched. What was given is not repeated: it may hold a password.
+        SettingsError: If it may not be watched. What was given is not repeated: it may hold a
+            password.
     """
     text = text.strip()
     if "${" in text:

@@ -12,14 +12,14 @@ from collections import deque
 from collections.abc import Callable
 from itertools import count
 
-from oddframe.core.alerts import Phase, StreamState
+from oddframe.core.alerts import Phase, StreamStatus
 from oddframe.core.backoff import Backoff
 from oddframe.core.clocks import LiveClock
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import InputError
-from oddframe.media.connection import Connection, Surroundings
+from oddframe.media.connection import CameraFeed, Connection
 from oddframe.media.live_config import LiveSettings, StreamAddress
-from oddframe.media.packet_buffer import PacketRing
+from oddframe.media.packet_buffer import PacketBuffer
 from oddframe.media.source import FrameFormat
 
 
@@ -124,19 +124,21 @@ _GOODBYE_S = 0.5
 class LiveStream:
     """A camera; see `Stream` for what it offers. It never gives up.
 
-    A thread watches over the connection, which has a thread of its own and is left behind when it hangs.
+    A thread watches over the connection, which has a thread of its own and is left behind when it
+    hangs.
 
     Args:
         address: A camera's address: rtsp, http or a local camera.
         wanted: The form of the frames.
         settings: The knobs.
-        keep_fps: Rate to which frames are thinned by time before they are converted and queued; None keeps all.
+        keep_fps: Rate to which frames are thinned by time before they are converted and queued;
+            None keeps all.
         name: What results are filed under; made from the address when None.
         now_s: Seconds on a clock that never jumps.
         draw: Random numbers from 0 up to 1, for the waits.
 
     Raises:
-        InputError: If the address is a file's; `PlayedStream` is for those.
+        InputError: If the address is a file's; `PlaybackStream` is for those.
     """
 
     def __init__(
@@ -159,14 +161,16 @@ class LiveStream:
         self.rate_fps: float | None = None
         self.gap_s = _UNKNOWN_GAP_S
         self.ring = (
-            PacketRing(settings.keep_s, round(settings.keep_mb * 1e6)) if settings.keep_s else None
+            PacketBuffer(settings.keep_s, round(settings.keep_mb * 1e6))
+            if settings.keep_s
+            else None
         )
         self.notify: Callable[[], None] = lambda: None
         self._settings, self._now_s, self._keep_fps = settings, now_s, keep_fps
         self._clock = LiveClock()
         self._queue = FrameQueue(settings.queue, waits=False, arrived=self._arrived)
         self._backoff = Backoff(settings.first_wait_s, settings.longest_wait_s, draw)
-        self._around = Surroundings(
+        self._around = CameraFeed(
             address,
             wanted,
             settings,
@@ -210,7 +214,7 @@ class LiveStream:
         """Whether it was stopped and everything was taken."""
         return self._phase is Phase.ENDED and not len(self._queue)
 
-    def state(self) -> StreamState:
+    def state(self) -> StreamStatus:
         """How it is doing."""
         now_s, connection, last_s, retry_s = (
             self._now_s(),
@@ -218,7 +222,7 @@ class LiveStream:
             self._last_frame_s,
             self._retry_at_s,
         )
-        return StreamState(
+        return StreamStatus(
             name=self.name,
             phase=self._phase,
             frames=self._frames,
@@ -236,7 +240,8 @@ class LiveStream:
     def stop(self) -> None:
         """Give no more frames; returns within a second, whatever the network does.
 
-        A connection that hangs in FFmpeg is left to end by its own time-outs, on a thread that keeps no program alive.
+        A connection that hangs in FFmpeg is left to end by its own time-outs, on a thread that
+        keeps no program alive.
         """
         self._stopping.set()
         self._wake.set()

@@ -38,13 +38,13 @@ class _Moment(NamedTuple):
 class Overlay:
     """Draws the frames of one source in order; remembers the scores of the last seconds for the curve.
 
-    Above is the picture with the heat map on its unusual places (red border while the score is above 0.5), below it
-    a strip with time, score and the curve of the last seconds.
+    Above is the picture with the heat map on its unusual places (red border while the score is
+    above 0.5), below it a strip with time, score and the curve of the last seconds.
 
     Args:
         picture_size: (width, height) of the pictures in pixels.
-        map_scale: Level of the anomaly map that is shown half hot: the one expected at the threshold, so that
-            colours mean the same in all frames and recordings. Above 0.
+        map_scale: Level of the anomaly map that is shown half hot: the one expected at the
+            threshold, so that colours mean the same in all frames and recordings. Above 0.
         window_s: Seconds of score that the curve shows.
         gap_s: After a longer time between two frames the curve is interrupted.
     """
@@ -148,7 +148,8 @@ class Overlay:
         draw.text(
             (left - 5 * _FINE, middle), "0.5", fill=_FAINT, font=_font(11 * _FINE), anchor="rm"
         )
-        # The newest moment is at the right once the window is full; before that the curve grows from the left.
+        # The newest moment is at the right once the window is full; before that the curve grows
+        # from the left.
         start_s = max(self._moments[0].time_s, self._moments[-1].time_s - self._window_s)
 
         def place(moment: _Moment) -> _Place:

@@ -29,7 +29,8 @@ class WrittenClip:
 
     Attributes:
         path: The file.
-        start_s: Time of its first frame on the stream's axis: that of the key frame at or before the wanted start.
+        start_s: Time of its first frame on the stream's axis: that of the key frame at or before
+            the wanted start.
         end_s: Time of its last frame.
         frames: How many frames it holds.
     """
@@ -68,12 +69,13 @@ class _Kept:
     size: tuple[int, int] | None = None
 
 
-class PacketRing:
+class PacketBuffer:
     """Encoded pictures since a key frame at least `keep_s` ago, as far as the memory allows; safe between threads.
 
     Args:
         keep_s: Seconds to keep, above 0.
-        most_bytes: Most memory for them, above 0; whole groups of pictures go when it is used up, oldest first.
+        most_bytes: Most memory for them, above 0; whole groups of pictures go when it is used up,
+            oldest first.
 
     Raises:
         SettingsError: If either cannot be.
@@ -148,7 +150,8 @@ class PacketRing:
         Where the picture's size or coding changes in between, the longer side is written.
 
         Args:
-            path: The file without a suffix, which is .mp4, or .mkv where the codec does not belong into MP4.
+            path: The file without a suffix, which is .mp4, or .mkv where the codec does not belong
+                into MP4.
             start_s: Start on the stream's axis of time, in seconds.
             end_s: End on it.
 
@@ -163,7 +166,8 @@ class PacketRing:
         chosen = _longest_alike(_shown(groups, start_s, end_s))
         if not chosen:
             return None
-        # Pictures that are shown before the key frame need the group before, which is not in the clip.
+        # Pictures that are shown before the key frame need the group before, which is not in the
+        # clip.
         first_s, *_ = times = _times(chosen)
         whole = [kept for kept, time_s in zip(chosen, times, strict=True) if time_s >= first_s]
         return _write(Path(path), whole)
@@ -204,7 +208,8 @@ def _shown(groups: Sequence[Sequence[_Kept]], start_s: float, end_s: float) -> l
 def _end(times: Sequence[float], end_s: float) -> int:
     """How many pictures, in the order of decoding, are needed for all that are shown up to `end_s`.
 
-    A picture may need one that is shown later. That comes along then, and with it what is shown between the two.
+    A picture may need one that is shown later. That comes along then, and with it what is shown
+    between the two.
     """
     count = before = 0
     while True:

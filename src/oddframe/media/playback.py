@@ -7,11 +7,11 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
-from oddframe.core.alerts import Phase, StreamState
+from oddframe.core.alerts import Phase, StreamStatus
 from oddframe.core.records import Frame
 from oddframe.errors import OddframeError
 from oddframe.media.live_stream import FrameQueue, RecentRate
-from oddframe.media.packet_buffer import PacketRing
+from oddframe.media.packet_buffer import PacketBuffer
 from oddframe.media.source import FrameFormat, Source
 
 _GOODBYE_S = 0.5
@@ -20,7 +20,7 @@ _ROUNDS_KEPT = 100
 """Rounds of which it is known when they began."""
 
 
-class PlayedStream:
+class PlaybackStream:
     """A recording or a folder of images; see `Stream` for what it offers. It ends with its last frame, if ever.
 
     Every frame comes, none is dropped: who takes too slowly slows it down. What it gives is what
@@ -30,7 +30,8 @@ class PlayedStream:
         source: What to play.
         wanted: The form of the frames.
         fast: Whether to play as fast as frames are taken, instead of at its own speed.
-        loop: Whether to play it again and again. Times go on, with a gap between two rounds that no clip spans.
+        loop: Whether to play it again and again. Times go on, with a gap between two rounds that no
+            clip spans.
         queue: Frames that may wait.
         name: What results are filed under; the source's name when None.
         now_s: Seconds on a clock that never jumps.
@@ -50,7 +51,7 @@ class PlayedStream:
         self.name = name or source.name
         self.rate_fps: float | None = source.rate_fps
         self.gap_s = source.gap_s
-        self.ring: PacketRing | None = None
+        self.ring: PacketBuffer | None = None
         self.notify: Callable[[], None] = lambda: None
         self.source = source
         self._wanted, self._fast, self._loop, self._now_s = wanted, fast, loop, now_s
@@ -66,7 +67,7 @@ class PlayedStream:
         self._error: str | None = None
 
     def __repr__(self) -> str:
-        return f"PlayedStream({self.name!r}, {self._phase})"
+        return f"PlaybackStream({self.name!r}, {self._phase})"
 
     def start(self) -> None:
         """Begin to play."""
@@ -87,10 +88,10 @@ class PlayedStream:
         """Whether it has ended, and everything was taken."""
         return self._phase in (Phase.ENDED, Phase.FAILED) and not len(self._queue)
 
-    def state(self) -> StreamState:
+    def state(self) -> StreamStatus:
         """How it is doing."""
         now_s, last_s = self._now_s(), self._last_frame_s
-        return StreamState(
+        return StreamStatus(
             name=self.name,
             phase=self._phase,
             frames=self._frames,

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from oddframe.errors import InputError
-from oddframe.extras import naming_extras
+from oddframe.extras import require_extra
 from oddframe.files import replace_file
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def save_curve(
         scores: Their scores in (0, 1); NaN where there is none, which leaves a gap.
         threshold: Where the dashed line is drawn.
         events: (start, end) in seconds of what was found; shaded.
-        truth: (start, end) in seconds of what was there, where that is known; a bar under the curve.
+        truth: (start, end) in seconds of what was there, where that is known; a bar under the
+            curve.
         title: Stands above the curve.
 
     Raises:
@@ -58,7 +59,7 @@ def save_curve(
         OutputError: If the file cannot be written.
         MissingExtraError: If Matplotlib is not installed.
     """
-    with naming_extras("drawing the curve of scores"):
+    with require_extra("drawing the curve of scores"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 

@@ -19,7 +19,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from oddframe.core.clocks import FrameClock
+from oddframe.core.clocks import RecordingClock
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SourceError, SourceNotFoundError
 from oddframe.media.convert import Converter
@@ -45,7 +45,8 @@ _STILL_FORMATS = {"tty": "text", "image2": "a single image", "ico": "a single im
 class Recording:
     """One file with video in it; see `Source` for what it offers.
 
-    Opening reads the header only, and finds out whether there is a video stream that can be decoded.
+    Opening reads the header only, and finds out whether there is a video stream that can be
+    decoded.
 
     Raises:
         SourceNotFoundError: If there is no such file.
@@ -116,10 +117,11 @@ class _Pass:
         self._container = container
         self._stream = _video_stream(container, recording.path)
         self._stream.thread_type = "AUTO"
-        # Every decoding thread holds frames of its own: more of them cost memory and bring no speed that is used.
+        # Every decoding thread holds frames of its own: more of them cost memory and bring no speed
+        # that is used.
         self._stream.thread_count = min(_DECODING_THREADS, os.cpu_count() or 1)
         time_base, start = self._stream.time_base or Fraction(1, 1000), self._stream.start_time
-        self._clock = FrameClock(recording.timing, time_base, start)
+        self._clock = RecordingClock(recording.timing, time_base, start)
         self._packets = 0
         self._damaged = 0
         self._size: tuple[int, int] | None = None
@@ -154,7 +156,8 @@ class _Pass:
                 self._damaged += not packet.is_corrupt
                 continue
             yield from decoded
-        # Where reading was given up the decoder still holds frames; elsewhere it says that it is empty.
+        # Where reading was given up the decoder still holds frames; elsewhere it says that it is
+        # empty.
         with suppress(av.FFmpegError):
             yield from self._stream.decode(None)
 
@@ -204,7 +207,8 @@ def _opened(path: Path) -> Iterator[InputContainer]:
             raise SourceError(f"{path} must be a recording, but it is a folder")
         if not path.stat().st_size:
             raise SourceError(f"{path} must be a recording, but it is empty")
-        # An absolute path cannot be taken for a protocol ("a:b.mp4"); no playlist may lead to the network.
+        # An absolute path cannot be taken for a protocol ("a:b.mp4"); no playlist may lead to the
+        # network.
         container = av.open(
             str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="replace"
         )
@@ -259,7 +263,8 @@ def _readable_packets(
         except av.FFmpegError as error:
             reason = error.strerror or str(error)
         except IndexError:
-            # PyAV, at the end of a file in which damage made streams appear that the header does not name.
+            # PyAV, at the end of a file in which damage made streams appear that the header does
+            # not name.
             return
         else:
             return
@@ -284,8 +289,9 @@ def read_frames(
 ) -> list[Frame]:
     """The frames of a source with these numbers, as a whole pass would give them.
 
-    A recording is entered at the picture before the first of them that can be decoded by itself. Where its timestamps
-    cannot be trusted to lead there, which their times show, all of it is decoded up to the last.
+    A recording is entered at the picture before the first of them that can be decoded by itself.
+    Where its timestamps cannot be trusted to lead there, which their times show, all of it is
+    decoded up to the last.
 
     Args:
         source: A recording or a folder of images.

@@ -17,8 +17,8 @@ class FrameFormat:
         width: Pixels across.
         height: Pixels down.
         colour: "grey" gives H x W x 1, "rgb" H x W x 3.
-        picture_width: Also keep an RGB picture of this width with the aspect ratio kept (both sides even),
-            for people to look at. None keeps none.
+        picture_width: Also keep an RGB picture of this width with the aspect ratio kept (both sides
+            even), for people to look at. None keeps none.
     """
 
     width: int
@@ -47,7 +47,8 @@ class Source(Protocol):
         path: The file or folder.
         rate_fps: Its own average rate in frames per second.
         gap_s: The longest time between two consecutive frames that is not a gap, in seconds.
-        notices: What went wrong without making the source unusable, one sentence each; grows while reading.
+        notices: What went wrong without making the source unusable, one sentence each; grows while
+            reading.
     """
 
     name: str

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from oddframe.core.alerts import StreamState
+from oddframe.core.alerts import StreamStatus
 from oddframe.core.records import Frame
-from oddframe.media.packet_buffer import PacketRing
+from oddframe.media.packet_buffer import PacketBuffer
 
 
-class Stream(Protocol):
+class FrameStream(Protocol):
     """Frames that come when they come; they wait in a short queue. `take` and `state` never wait.
 
     Attributes:
         name: What results of the stream are filed under.
-        rate_fps: Frames per second that it gives; None before it is known, and known when the first frame comes.
+        rate_fps: Frames per second that it gives; None before it is known, and known when the first
+            frame comes.
         gap_s: The longest time between two consecutive frames that is not a gap, in seconds.
         ring: Its encoded video for clips; None where none is kept.
         notify: Called after every frame and when the stream is over, from a thread of the stream's.
@@ -26,7 +27,7 @@ class Stream(Protocol):
     name: str
     rate_fps: float | None
     gap_s: float
-    ring: PacketRing | None
+    ring: PacketBuffer | None
     notify: Callable[[], None]
 
     def start(self) -> None:
@@ -42,7 +43,7 @@ class Stream(Protocol):
         """Whether no frame waits and none will come."""
         ...
 
-    def state(self) -> StreamState:
+    def state(self) -> StreamStatus:
         """How it is doing."""
         ...
 
@@ -52,7 +53,7 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ReceivedFrame:
     """A frame, and whose it is.
 
     Attributes:
@@ -64,14 +65,14 @@ class Arrival:
     frame: Frame
 
 
-class Streams(AbstractContextManager["Streams"]):
+class StreamSet(AbstractContextManager["StreamSet"]):
     """Takes frames of several streams in turns, so that a busy one crowds out no other. Use it in a `with` block.
 
     Args:
         streams: The streams, not started; their `notify` becomes this object's.
     """
 
-    def __init__(self, streams: Sequence[Stream]) -> None:
+    def __init__(self, streams: Sequence[FrameStream]) -> None:
         self._streams = tuple(streams)
         self._arrived = threading.Event()
         self._turn = 0
@@ -95,7 +96,7 @@ class Streams(AbstractContextManager["Streams"]):
         for stream in self._streams:
             stream.start()
 
-    def poll(self, most: int, timeout_s: float) -> list[Arrival]:
+    def poll(self, most: int, timeout_s: float) -> list[ReceivedFrame]:
         """Frames that wait, one of each stream a turn, at least one unless the time runs out or all are over.
 
         Args:
@@ -109,7 +110,7 @@ class Streams(AbstractContextManager["Streams"]):
             taken = self._take(most)
         return taken
 
-    def replace(self, streams: Sequence[Stream]) -> None:
+    def replace(self, streams: Sequence[FrameStream]) -> None:
         """Go on with other streams: those that were there go on as they are, new ones start, the others are stopped.
 
         To be called by the thread that polls; it does not wait for those that stop.
@@ -134,7 +135,7 @@ class Streams(AbstractContextManager["Streams"]):
         """Whether no frame waits in any stream and none will come."""
         return all(stream.is_over for stream in self._streams)
 
-    def states(self) -> list[StreamState]:
+    def states(self) -> list[StreamStatus]:
         """How each is doing."""
         return [stream.state() for stream in self._streams]
 
@@ -146,8 +147,8 @@ class Streams(AbstractContextManager["Streams"]):
         for thread in stopping:
             thread.join(2)
 
-    def _take(self, most: int) -> list[Arrival]:
-        taken: list[Arrival] = []
+    def _take(self, most: int) -> list[ReceivedFrame]:
+        taken: list[ReceivedFrame] = []
         empty = 0
         while len(taken) < most and empty < len(self._streams):
             position = self._turn
@@ -155,10 +156,10 @@ class Streams(AbstractContextManager["Streams"]):
             frame = self._streams[position].take()
             empty = 0 if frame is not None else empty + 1
             if frame is not None:
-                taken.append(Arrival(position, frame))
+                taken.append(ReceivedFrame(position, frame))
         return taken
 
-    def __iter__(self) -> Iterator[Stream]:
+    def __iter__(self) -> Iterator[FrameStream]:
         return iter(self._streams)
 
     def __len__(self) -> int:

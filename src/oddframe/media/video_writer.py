@@ -35,14 +35,14 @@ _TICKS_PER_SECOND = 30_000  # MPEG-4 allows at most 65,535
 class VideoWriter:
     """Writes pictures to an H.264 file that plays anywhere; use it in a `with` block.
 
-    The file is written under a temporary name beside `path` and takes its place when the block ends well;
-    when it fails, nothing of it is left and what was at `path` is untouched.
+    The file is written under a temporary name beside `path` and takes its place when the block ends
+    well; when it fails, nothing of it is left and what was at `path` is untouched.
 
     Args:
         path: The file; its suffix says which container: .mp4, .m4v, .mov or .mkv.
         rate_fps: Pictures per second, above 0, for pictures that come without a time.
-        size: (width, height) of the pictures in pixels; an odd side is written one pixel smaller, since H.264
-            with colour at half size needs even ones.
+        size: (width, height) of the pictures in pixels; an odd side is written one pixel smaller,
+            since H.264 with colour at half size needs even ones.
 
     Raises:
         OutputError: If the file cannot be written, on entering, on writing or on leaving.
@@ -85,8 +85,8 @@ class VideoWriter:
 
         Args:
             picture: uint8 H x W x 3 of the writer's size.
-            time_s: When to show it, in seconds from the start, later than the one before; one period later
-                when left out. Give all pictures times, or none.
+            time_s: When to show it, in seconds from the start, later than the one before; one
+                period later when left out. Give all pictures times, or none.
         """
         if self._container is None or self._stream is None:
             raise OutputError(
@@ -140,8 +140,8 @@ class VideoWriter:
         stream.width, stream.height = self._even
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
-        # With several threads x264 now and then writes other bytes for the same pictures, and what is trained on a
-        # drawn scene would differ from run to run.
+        # With several threads x264 now and then writes other bytes for the same pictures, and what
+        # is trained on a drawn scene would differ from run to run.
         stream.codec_context.thread_count = 1
         self._stream = stream
 

@@ -1,11 +1,13 @@
 """What frame scores mean to a person on watch: false alarms per hour, and how late an event is noticed.
 
-A true event is an unbroken run of abnormal frames in one video. At a threshold, an alarm is an unbroken run of
-scored frames that reach it. An event is detected if one of its frames reaches the threshold; an alarm that
-touches no event is false. Frames without a score (NaN) raise no alarm and end one.
+A true event is an unbroken run of abnormal frames in one video. At a threshold, an alarm is an
+unbroken run of scored frames that reach it. An event is detected if one of its frames reaches the
+threshold; an alarm that touches no event is false. Frames without a score (NaN) raise no alarm and
+end one.
 
-Where all frames are normal there is nothing to detect, and where too few events have a scored frame a share of them
-cannot be: the operating point then is None in all but the share. Where all are abnormal no alarm is false.
+Where all frames are normal there is nothing to detect, and where too few events have a scored frame
+a share of them cannot be: the operating point then is None in all but the share. Where all are
+abnormal no alarm is false.
 """
 
 import math
@@ -53,8 +55,8 @@ class OperatingPoint:
         detected: Events detected, at least the share asked for.
         false_alarms: Alarms that touch no event.
         false_alarms_per_hour: Per hour of scored video, with or without events in it.
-        delay_mean_s: Mean over the detected events of the time from an event's first frame to its first alarmed
-            frame, in seconds.
+        delay_mean_s: Mean over the detected events of the time from an event's first frame to its
+            first alarmed frame, in seconds.
         delay_median_s: Its median.
         delays_frames: The same per true event, in frames; None for an event that is not detected.
     """
@@ -120,8 +122,8 @@ def event_metrics(
     """Count false alarms and delays at the thresholds that detect given shares of the events.
 
     Args:
-        scores: Per video, one score per frame on one scale for all videos, NaN where unscored. Min-max within a
-            video uses the future and says nothing about a person on watch.
+        scores: Per video, one score per frame on one scale for all videos, NaN where unscored.
+            Min-max within a video uses the future and says nothing about a person on watch.
         labels: Per video, one label per frame: 0 normal, 1 abnormal.
         rate_fps: Frames per second, of all videos or of each; None where nobody knows.
         detection_rates: Shares of the events, each in (0, 1].

@@ -1,9 +1,10 @@
 """Frame-level metrics: how well one number per frame tells abnormal frames from normal ones.
 
-Method section 9. Every figure is given for each way of writing the scores (`Variants`) and pooled two ways
-(`Pooled`). Frames without a score (NaN) are left out of every figure, and counted. All figures depend on the
-order of the scores only, ties count half in the area under the ROC curve, and a figure that does not exist
-(all frames of one class, no frame at all) is None, never a number that looks like a result.
+Method section 9. Every figure is given for each way of writing the scores (`Variants`) and pooled
+two ways (`Pooled`). Frames without a score (NaN) are left out of every figure, and counted. All
+figures depend on the order of the scores only, ties count half in the area under the ROC curve, and
+a figure that does not exist (all frames of one class, no frame at all) is None, never a number that
+looks like a result.
 
 The ways of writing one video's scores that are evaluated side by side (method section 9, rule 1).
 """
@@ -53,8 +54,8 @@ def per_video(scores: Float64) -> Float64:
 def per_video_reciprocal(scores: Float64) -> Float64 | None:
     """The research code's 1 - minmax(1 / r) over one video; a constant video becomes all 0.
 
-    Method section 6. It bends the scale without changing the order within a video, so only figures pooled
-    over videos differ from `per_video`. None unless every score is above 0.
+    Method section 6. It bends the scale without changing the order within a video, so only figures
+    pooled over videos differ from `per_video`. None unless every score is above 0.
     """
     scored = scores[~np.isnan(scores)]
     if (scored <= 0.0).any():
@@ -69,8 +70,8 @@ def per_video_reciprocal(scores: Float64) -> Float64 | None:
 def smooth(scores: Float64, sigma: float = SMOOTHING_SIGMA) -> Float64:
     """Centred Gaussian over time, cut off at 4 sigma, within each stretch of scored frames.
 
-    Stretches are smoothed on their own and mirrored at their ends (scipy's `reflect`: d c b a | a b c d), so
-    a frame without a score neither receives nor spreads anything.
+    Stretches are smoothed on their own and mirrored at their ends (scipy's `reflect`: d c b a | a b
+    c d), so a frame without a score neither receives nor spreads anything.
     """
     smoothed = scores.copy()
     for start, stop in stretches(~np.isnan(scores)):
@@ -98,8 +99,10 @@ class Variants:
         raw: The scores as they are, one global threshold: what a user gets.
         raw_smoothed: `raw` after `smooth`.
         per_video: Min-max within each video, what papers print; it uses the future.
-        per_video_smoothed: Min-max first, then smoothed, so that both variants share one normalisation.
-        per_video_reciprocal: The research code's 1 - minmax(1 / r); undefined unless every score is above 0.
+        per_video_smoothed: Min-max first, then smoothed, so that both variants share one
+            normalisation.
+        per_video_reciprocal: The research code's 1 - minmax(1 / r); undefined unless every score is
+            above 0.
         per_video_reciprocal_smoothed: `per_video_reciprocal` after `smooth`.
     """
 
@@ -117,8 +120,8 @@ class Pooled:
 
     Attributes:
         micro: Over all scored frames of all videos together.
-        macro: Mean over the videos that have a scored frame. A video of one class is padded with one frame of
-            the other class at the far end of the scores (see `frame_metrics`).
+        macro: Mean over the videos that have a scored frame. A video of one class is padded with
+            one frame of the other class at the far end of the scores (see `frame_metrics`).
     """
 
     micro: Variants
@@ -162,17 +165,20 @@ def frame_metrics(
 ) -> FrameMetrics:
     """Evaluate frame scores against frame labels.
 
-    Padding of one-class videos in the macro figures (method section 9, rule 1: "at score 0 / 1"): the min-max
-    variants live in [0, 1], so the added normal frame has score 0 and the added abnormal frame score 1. Raw
-    scores have no such range; the score that Oddframe shows, r / (r + t), lies strictly between 0 and 1, so 0
-    and 1 mean below and above every frame: the added frame has r = -inf or +inf.
+    Padding of one-class videos in the macro figures (method section 9, rule 1: "at score 0 / 1"):
+    the min-max variants live in [0, 1], so the added normal frame has score 0 and the added
+    abnormal frame score 1. Raw scores have no such range; the score that Oddframe shows, r / (r +
+    t), lies strictly between 0 and 1, so 0 and 1 mean below and above every frame: the added frame
+    has r = -inf or +inf.
 
     Args:
-        scores: Per video, one score per frame, higher = more anomalous, NaN where no clip scores the frame.
+        scores: Per video, one score per frame, higher = more anomalous, NaN where no clip scores
+            the frame.
         labels: Per video, one label per frame: 0 normal, 1 abnormal.
 
     Raises:
-        InputError: Names or lengths do not match, a label is neither 0 nor 1, or a score is infinite.
+        InputError: Names or lengths do not match, a label is neither 0 nor 1, or a score is
+            infinite.
     """
     checked_scores, checked_labels = check_paired(scores, labels)
     keep = {name: ~np.isnan(values) for name, values in checked_scores.items()}
@@ -237,7 +243,8 @@ def check_paired(
     """Scores as float64 and labels as uint8 per video, in the order of the labels.
 
     Raises:
-        InputError: Names or lengths do not match, a label is neither 0 nor 1, or a score is infinite.
+        InputError: Names or lengths do not match, a label is neither 0 nor 1, or a score is
+            infinite.
     """
     if not labels:
         raise InputError("at least one video with labels is needed, got none")
@@ -307,7 +314,8 @@ def _mean(figures: Sequence[float | None]) -> float | None:
 
 
 def _ranked(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Labels, npt.NDArray[np.intp]]:
-    # Ranks keep every order and tie, and carry -inf and +inf past scikit-learn's check for finite input.
+    # Ranks keep every order and tie, and carry -inf and +inf past scikit-learn's check for finite
+    # input.
     ranks = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)[1]
     return np.asarray(labels).astype(np.uint8), ranks
 

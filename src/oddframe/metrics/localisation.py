@@ -35,7 +35,8 @@ class Localisation:
         Args:
             name: Its name; track names of masks begin with it.
             labels: One 0 / 1 per frame.
-            tracks: True regions per frame, counted from 0, where they are known; else the masks' parts are taken.
+            tracks: True regions per frame, counted from 0, where they are known; else the masks'
+                parts are taken.
         """
         return VideoLocalisation(self, name, labels, tracks)
 
@@ -88,7 +89,8 @@ class VideoLocalisation:
         """The next frame of the video.
 
         Args:
-            anomaly_map: h x w, resized to the mask's size or to `size`; None where the frame has no score.
+            anomaly_map: h x w, resized to the mask's size or to `size`; None where the frame has no
+                score.
             mask: H x W, true where abnormal, where the video has masks.
             size: (H, W) that the tracks are given at, where it has no masks.
 

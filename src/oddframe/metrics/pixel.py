@@ -1,15 +1,16 @@
 """Pixel-level metrics: how well anomaly maps point at the abnormal pixels (method section 9, rule 6).
 
-A whole benchmark has hundreds of millions of pixels, so the pixel AUC is counted in bins while frames go by: fixed
-memory, any number of frames, and a stated bound on what the bins can hide.
+A whole benchmark has hundreds of millions of pixels, so the pixel AUC is counted in bins while
+frames go by: fixed memory, any number of frames, and a stated bound on what the bins can hide.
 
 A fixed scale for values of any range: float32 numbers cut to their first bits, in order.
 
-Thresholds for one global sweep have to be known before the first frame of a single pass. The first bits of a
-float (sign, exponent, the head of the mantissa) are such thresholds for every model: each step is the same share
-of the value, whatever the values are.
+Thresholds for one global sweep have to be known before the first frame of a single pass. The first
+bits of a float (sign, exponent, the head of the mantissa) are such thresholds for every model: each
+step is the same share of the value, whatever the values are.
 
-Anomaly maps at the size of the true masks: maps are as large as the network's input, masks as the frame.
+Anomaly maps at the size of the true masks: maps are as large as the network's input, masks as the
+frame.
 """
 
 import math
@@ -54,7 +55,8 @@ class PixelResult:
         frames: Frames counted; those without a score are not.
         auc: Area under the ROC curve over all pixels of all frames.
         auc_margin: How far `auc` can be from the exact value.
-        criterion_share: Part of a frame's abnormal pixels that must be found, as in the two figures below.
+        criterion_share: Part of a frame's abnormal pixels that must be found, as in the two figures
+            below.
         criterion_auc: Area under the frame ROC curve under that criterion.
         criterion_equal_error_rate: Equal error rate of the same curve; lower is better.
     """
@@ -74,11 +76,12 @@ class PixelResult:
 class PixelMetrics:
     """Collects anomaly maps and true masks, one frame at a time, and gives the pixel-level figures.
 
-    A bin holds all float32 values that share sign, exponent and the first 12 bits of the mantissa: values less
-    than 0.025 % apart may fall together and then count as tied.
+    A bin holds all float32 values that share sign, exponent and the first 12 bits of the mantissa:
+    values less than 0.025 % apart may fall together and then count as tied.
 
     Args:
-        share: Part of a frame's abnormal pixels that must be found for the frame to count, in (0, 1].
+        share: Part of a frame's abnormal pixels that must be found for the frame to count, in (0,
+            1].
     """
 
     def __init__(self, share: float = 0.4) -> None:
@@ -146,8 +149,8 @@ class PixelMetrics:
     def criterion_auc(self) -> float | None:
         """Frame ROC under the criterion of Mahadevan et al. (CVPR 2010); None if all frames are of one class.
 
-        At a threshold an abnormal frame is found if at least `share` of its abnormal pixels reach it, a normal
-        frame is a false alarm if any pixel does.
+        At a threshold an abnormal frame is found if at least `share` of its abnormal pixels reach
+        it, a normal frame is a false alarm if any pixel does.
         """
         return auc_score(self._frame_labels, self._frame_scores)
 
@@ -174,8 +177,9 @@ def _found_until(values: AnomalyMap, truth: BoolMask, share: float) -> float:
 def resized_map(values: npt.ArrayLike, size: tuple[int, int]) -> npt.NDArray[np.float32]:
     """A map resized bilinearly, the same bits on every machine.
 
-    Pixels are squares and sampled at their centres (not aligned corners); beyond the outermost centres the edge
-    goes on. Nothing is averaged where the map is the larger one. A map of the right size stays as it is.
+    Pixels are squares and sampled at their centres (not aligned corners); beyond the outermost
+    centres the edge goes on. Nothing is averaged where the map is the larger one. A map of the
+    right size stays as it is.
 
     Args:
         values: h x w, finite; taken as float32.

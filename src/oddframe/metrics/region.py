@@ -1,25 +1,27 @@
 """Region- and track-based detection criteria, RBDC and TBDC (method section 9, rule 5).
 
-After Ramachandra & Jones, "Street Scene" (WACV 2020). A true region is found if a detected region of its frame
-overlaps it with IoU >= 0.1; a track is found if at least 10 % of its regions are; a detected region that
-overlaps no true region that much is a false positive. Both criteria are the area under (rate of found regions or
-tracks) over (false positives per frame) from 0 to 1, with one global threshold.
+After Ramachandra & Jones, "Street Scene" (WACV 2020). A true region is found if a detected region
+of its frame overlaps it with IoU >= 0.1; a track is found if at least 10 % of its regions are; a
+detected region that overlaps no true region that much is a false positive. Both criteria are the
+area under (rate of found regions or tracks) over (false positives per frame) from 0 to 1, with one
+global threshold.
 
-The paper does not say how the curve is closed. Here it starts at (0, 0), is straight between thresholds, and
-stays level from its last point to 1 false positive per frame: a detector that never gets there is given nothing
-that it did not find. The sweep goes down from the highest threshold and ends with the first one that has more than
-1 false positive per frame.
+The paper does not say how the curve is closed. Here it starts at (0, 0), is straight between
+thresholds, and stays level from its last point to 1 false positive per frame: a detector that never
+gets there is given nothing that it did not find. The sweep goes down from the highest threshold and
+ends with the first one that has more than 1 false positive per frame.
 
 `RegionMetrics` takes lists of scored detections, `map_regions.MapRegionMetrics` takes anomaly maps.
 
 RBDC and TBDC of anomaly maps, in one pass and fixed memory; `region` says what they are.
 
-At a threshold the connected parts (8 neighbours) of a map that reach it are the detections. The thresholds are fixed
-levels, sixteen for each factor of two (`levels`): a map's values are compared with a threshold by their levels,
-so values less than 6.25 % apart may count as equal.
+At a threshold the connected parts (8 neighbours) of a map that reach it are the detections. The
+thresholds are fixed levels, sixteen for each factor of two (`levels`): a map's values are compared
+with a threshold by their levels, so values less than 6.25 % apart may count as equal.
 
-Counts only grow, so a threshold that has more false positives than there will be frames lies beyond 1 per frame
-for good: the sweep ends there, and the frames that follow are looked at down to that level only.
+Counts only grow, so a threshold that has more false positives than there will be frames lies beyond
+1 per frame for good: the sweep ends there, and the frames that follow are looked at down to that
+level only.
 
 True regions and the tracks that they are part of, from pixel masks that go by one frame at a time.
 """
@@ -101,8 +103,8 @@ class RegionResult:
         frames: Frames counted; true regions of frames without a score are not.
         regions: True regions in them.
         tracks: True tracks in them.
-        false_positives_per_frame: One per threshold, thresholds falling; thresholds that tell nothing new are
-            left out.
+        false_positives_per_frame: One per threshold, thresholds falling; thresholds that tell
+            nothing new are left out.
         regions_found: Share of the true regions, likewise.
         tracks_found: Share of the true tracks, likewise.
     """
@@ -181,7 +183,8 @@ class RegionMetrics:
     """Collects scored detections and true regions frame by frame, at thresholds fixed beforehand.
 
     Args:
-        thresholds: A region is detected at or above a threshold; the distinct scores give the exact curve.
+        thresholds: A region is detected at or above a threshold; the distinct scores give the exact
+            curve.
     """
 
     def __init__(self, thresholds: Iterable[float]) -> None:
@@ -241,8 +244,9 @@ def _cut(region: Region, top: int, left: int, bottom: int, right: int) -> BoolMa
 def _area(rate: npt.NDArray[np.float64], found: npt.NDArray[np.float64]) -> float:
     """Area from 0 to 1 under the curve through (0, 0), cut at 1 and level beyond its last point.
 
-    With maps a lower threshold can merge detections and so lower both rates. The curve then is the best rate
-    reached at no more than so many false positives, which leaves the always rising curve of a fixed list as it is.
+    With maps a lower threshold can merge detections and so lower both rates. The curve then is the
+    best rate reached at no more than so many false positives, which leaves the always rising curve
+    of a fixed list as it is.
     """
     order = np.lexsort((found, rate))
     x = np.concatenate(([0.0], rate[order]))
@@ -279,7 +283,8 @@ class MapRegionMetrics:
             truth: The true regions of the frame, at the map's size; empty if it is normal.
 
         Raises:
-            InputError: The map is not H x W, or not finite; a region lies outside; or more frames come than said.
+            InputError: The map is not H x W, or not finite; a region lies outside; or more frames
+                come than said.
         """
         values = np.asarray(anomaly_map, dtype=np.float32)
         if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
@@ -349,9 +354,9 @@ def _check_inside(true: TrueRegion, size: tuple[int, ...]) -> None:
 class MaskTracks:
     """Names the regions of one video's masks by track, where no track file exists.
 
-    Regions (pixels joined by their 8 neighbours) that overlap from one frame to the next are one track; so tracks
-    that meet become one, and an object that jumps farther than its own size, or is covered for a frame, becomes
-    two. Only the last frame is held.
+    Regions (pixels joined by their 8 neighbours) that overlap from one frame to the next are one
+    track; so tracks that meet become one, and an object that jumps farther than its own size, or is
+    covered for a frame, becomes two. Only the last frame is held.
 
     Args:
         video: Its name, which track names begin with.

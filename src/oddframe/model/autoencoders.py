@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from oddframe.core.records import WHOLE, Part
+from oddframe.core.records import NO_CROP, CropOffset
 from oddframe.model.layers import (
     DownBlock,
     Head,
@@ -27,9 +27,11 @@ class AppearanceAutoencoder(nn.Module):
         channels: Width of the stem; blocks have 2, 4 and 8 times as many.
         stem_stride: 1 as published, or 2 to work at half resolution.
         code_norm: Normalisation of the code, see `normalise_code`.
-        decoder_channels: What the decoder's widths follow instead of ``channels``; None is the published network.
-        empty_shape: H x W of a learned picture of the empty scene that the decoder's output is added to (our addition,
-            for fixed cameras: the decoder need not paint every static edge); None has none.
+        decoder_channels: What the decoder's widths follow instead of ``channels``; None is the
+            published network.
+        empty_shape: H x W of a learned picture of the empty scene that the decoder's output is
+            added to (our addition, for fixed cameras: the decoder need not paint every static
+            edge); None has none.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class AppearanceAutoencoder(nn.Module):
             x = block(x)
         return normalise_code(torch.relu(self.to_code(x)), self.code_norm)
 
-    def forward(self, frame: Tensor, part: Part = WHOLE) -> tuple[Tensor, Tensor]:
+    def forward(self, frame: Tensor, part: CropOffset = NO_CROP) -> tuple[Tensor, Tensor]:
         """Rebuild ``frame`` (B x C x H x W in [0, 1]), which may be a part of the whole one; returns (x̂, z_a).
 
         Args:
@@ -96,7 +98,8 @@ class MotionAutoencoder(nn.Module):
         code_norm: Normalisation of the code, see `normalise_code`.
         attention: "sum", "variance" or "none", see `VarianceAttention`.
         skips: Whether the outputs of blocks 2 and 1 reach the decoder.
-        decoder_channels: What the decoder's widths follow instead of ``channels``; None is the published network.
+        decoder_channels: What the decoder's widths follow instead of ``channels``; None is the
+            published network.
     """
 
     def __init__(

@@ -16,8 +16,9 @@ def join_codes(codes: list[Tensor], *, normalise: bool = True) -> Tensor:
 
     Args:
         codes: Codes of the streams in use, appearance first.
-        normalise: Whether each vector gets Euclidean norm 1; distances are always taken on normalised ones, and
-            ``False`` serves only the research code's k-means, which was fitted without (the trap of section 5).
+        normalise: Whether each vector gets Euclidean norm 1; distances are always taken on
+            normalised ones, and ``False`` serves only the research code's k-means, which was fitted
+            without (the trap of section 5).
     """
     joint = torch.cat(codes, dim=1).flatten(2).transpose(1, 2)
     return nn.functional.normalize(joint, dim=2, eps=1e-12) if normalise else joint
@@ -81,7 +82,8 @@ def fit_centres(
         raise InputError(
             f"k-means needs at least as many codes as centres: {count} centres, {len(codes)} codes"
         )
-    # Lloyd's partial sums are added in the order in which threads finish: one thread keeps a resumed run bit-identical.
+    # Lloyd's partial sums are added in the order in which threads finish: one thread keeps a
+    # resumed run bit-identical.
     with threadpool_limits(limits=1):
         fitted = KMeans(count, init="k-means++", n_init=1, max_iter=50, random_state=seed).fit(
             codes

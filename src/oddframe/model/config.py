@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from oddframe.core.smoothing import Neighbours
+from oddframe.core.smoothing import SmoothingWindow
 from oddframe.errors import SettingsError
 from oddframe.settings import ListOf, settings_dataclass
 
@@ -19,39 +19,46 @@ class NetworkConfig:
         colour: "rgb" or "grey".
         interval: Frames from one frame of a clip to the next; a clip spans 4 x interval + 1 frames.
         channels: Width of the stem; the three blocks have 2, 4 and 8 times as many channels.
-        decoder_channels: What the decoders' widths follow instead of ``channels``, where 70 % of the work lies; None is
-            the published network.
+        decoder_channels: What the decoders' widths follow instead of ``channels``, where 70 % of
+            the work lies; None is the published network.
         stem_stride: 1, or 2 for a quarter of the work.
         appearance: Whether the spatial stream is there.
         motion: Whether the motion stream is there.
-        empty_scene: Whether the spatial stream has a learned picture of the empty scene to add to (our addition, for
-            fixed cameras).
+        empty_scene: Whether the spatial stream has a learned picture of the empty scene to add to
+            (our addition, for fixed cameras).
         skips: Whether the motion stream has its two skip connections.
-        attention: Variance attention in the motion stream: "sum" (research code), "variance" (published text) or
-            "none".
+        attention: Variance attention in the motion stream: "sum" (research code), "variance"
+            (published text) or "none".
         code_norm: "l1" (research code) or "l2" (times sqrt(C); the decoders learn faster).
         clusters: Number of centres K; 0 leaves the clusters out.
-        kmeans_space: Where the first centres are fitted: "normalised", in which distances are taken, or "raw", as
-            the research code does (a mistake, kept for comparison).
+        kmeans_space: Where the first centres are fitted: "normalised", in which distances are
+            taken, or "raw", as the research code does (a mistake, kept for comparison).
         rebuilt_frame: Frame of the clip that the spatial stream rebuilds: "first" or "last".
-        fusion: Anomaly map: "product" of prediction error and cluster distance per pixel, "error" alone, or
-            "frame" (the error times the frame's mean cluster distance, as in the conference paper).
-        appearance_weight: None for the published prediction error, that of x̂0 + Δ̂ against x4. A number, 0 or more,
-            takes the motion stream's own error plus that many times the spatial stream's in its place.
-        error_power: Exponent of the prediction error in the map, above 0 and at most 1, so that e^error_power takes the
-            place of e: below 1, one place with a large error does not outweigh a whole thing with a middling one.
-        cluster_power: Exponent of the cluster distance in the map, at least 1: e (K w)^power / K. Above 1, dark clothes
-            on pale ground do not drown the cluster distance; 1 is the published product.
-        score_windows: Sides in pixels of the windows over which the map is averaged before the statistic is taken;
-            1 is the map itself. The frame score is the mean over these scales.
-        score_share: Share of the windows, the highest ones, whose mean is the score; 1.0 is the published mean.
-        score_power: Exponent of that mean, above 0, in the raw score; 1 as published. It changes no order, and so no
-            AUC with one threshold; 1 / error_power takes the score back to the error's unit, as a power mean does.
-        scored_frame: Frame of the clip that its score is said of: "last" as published, or "middle", which is known two
-            intervals later, and does not go on for half a clip when what is abnormal has left.
-        score_clips: Clips in a row whose scores' mean is the frame's score, taken before ``score_power``; 1 as
-            published. Half of the others come after the clip that scores the frame where that is its middle one, else
-            all before it.
+        fusion: Anomaly map: "product" of prediction error and cluster distance per pixel, "error"
+            alone, or "frame" (the error times the frame's mean cluster distance, as in the
+            conference paper).
+        appearance_weight: None for the published prediction error, that of x̂0 + Δ̂ against x4. A
+            number, 0 or more, takes the motion stream's own error plus that many times the spatial
+            stream's in its place.
+        error_power: Exponent of the prediction error in the map, above 0 and at most 1, so that
+            e^error_power takes the place of e: below 1, one place with a large error does not
+            outweigh a whole thing with a middling one.
+        cluster_power: Exponent of the cluster distance in the map, at least 1: e (K w)^power / K.
+            Above 1, dark clothes on pale ground do not drown the cluster distance; 1 is the
+            published product.
+        score_windows: Sides in pixels of the windows over which the map is averaged before the
+            statistic is taken; 1 is the map itself. The frame score is the mean over these scales.
+        score_share: Share of the windows, the highest ones, whose mean is the score; 1.0 is the
+            published mean.
+        score_power: Exponent of that mean, above 0, in the raw score; 1 as published. It changes no
+            order, and so no AUC with one threshold; 1 / error_power takes the score back to the
+            error's unit, as a power mean does.
+        scored_frame: Frame of the clip that its score is said of: "last" as published, or "middle",
+            which is known two intervals later, and does not go on for half a clip when what is
+            abnormal has left.
+        score_clips: Clips in a row whose scores' mean is the frame's score, taken before
+            ``score_power``; 1 as published. Half of the others come after the clip that scores the
+            frame where that is its middle one, else all before it.
     """
 
     height: int = 256
@@ -122,11 +129,11 @@ class NetworkConfig:
         return 2 * self.interval if self.scored_frame == "middle" else 0
 
     @property
-    def neighbours(self) -> Neighbours:
+    def neighbours(self) -> SmoothingWindow:
         """Whose scores a frame's score is the mean of."""
         others = self.score_clips - 1
         after = others // 2 if self.scored_frame == "middle" else 0
-        return Neighbours(others - after, after, self.score_power)
+        return SmoothingWindow(others - after, after, self.score_power)
 
     @property
     def known_after(self) -> int:

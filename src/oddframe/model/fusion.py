@@ -40,11 +40,12 @@ def prediction_error(
 ) -> Tensor:
     """e_p, B x H x W, the error of the predicted last frame (x̂0 + Δ̂) against x4.
 
-    With ``appearance_weight`` and both streams it is instead the motion stream's own error, of x0 + Δ̂ against x4, plus
-    that many times the spatial stream's: a blurry x̂0 at every static edge then does not drown the motion.
+    With ``appearance_weight`` and both streams it is instead the motion stream's own error, of x0 +
+    Δ̂ against x4, plus that many times the spatial stream's: a blurry x̂0 at every static edge then
+    does not drown the motion.
 
-    With one stream it is that stream's own error. When the spatial stream rebuilds the last frame there is no such
-    sum; e_p is then the mean of the two streams' errors.
+    With one stream it is that stream's own error. When the spatial stream rebuilds the last frame
+    there is no such sum; e_p is then the mean of the two streams' errors.
     """
     first, last = outputs.frames[:, 0], outputs.frames[:, 4]
     if outputs.difference is None:
@@ -68,7 +69,8 @@ def fuse(error: Tensor, distance: Tensor | None, fusion: str) -> Tensor:
 
     Args:
         error: e_p, B x H x W.
-        distance: w_p, B x h x w, each place of which covers a square of pixels; None without clusters.
+        distance: w_p, B x h x w, each place of which covers a square of pixels; None without
+            clusters.
         fusion: How they are joined.
     """
     if distance is None or fusion == "error":
@@ -83,9 +85,9 @@ def fuse(error: Tensor, distance: Tensor | None, fusion: str) -> Tensor:
 def frame_score(map_: Tensor, windows: tuple[int, ...], share: float, stride: int = 1) -> Tensor:
     """Frame scores, B, of maps B x H x W.
 
-    For each window side the map is averaged over windows of that side, half overlapping, and the highest ``share``
-    of them (at least one) is averaged; the score is the mean over the sides. Side 1 and share 1 is the published
-    mean.
+    For each window side the map is averaged over windows of that side, half overlapping, and the
+    highest ``share`` of them (at least one) is averaged; the score is the mean over the sides. Side
+    1 and share 1 is the published mean.
 
     Args:
         map_: The maps; with a stride B x h x w.
@@ -105,8 +107,9 @@ def frame_score(map_: Tensor, windows: tuple[int, ...], share: float, stride: in
 def _window_means(map_: Tensor, side: int, stride: int) -> Tensor:
     """Means over half overlapping windows, B x N, of maps as in `frame_score`.
 
-    Windows of an even side are two by two cells of half the side, so each pixel is read once: runtimes have no fast way
-    of averaging a single channel over large windows, and spent 8 to 11 % of their time on it.
+    Windows of an even side are two by two cells of half the side, so each pixel is read once:
+    runtimes have no fast way of averaging a single channel over large windows, and spent 8 to 11 %
+    of their time on it.
     """
     step = max(1, side // 2)
     if side > 1 and side % 2:
@@ -133,12 +136,13 @@ def _cells(map_: Tensor, side: int) -> Tensor:
     return strips.reshape(-1, rows, columns, side).mean(dim=3)
 
 
-class FusedScorer(nn.Module):
+class AnomalyScorer(nn.Module):
     """The network with everything behind it that turns clips into scores; what an export holds.
 
     Args:
         network: The trained network.
-        reduced: What the streams compute in, where not in float32; what comes after them does not survive it.
+        reduced: What the streams compute in, where not in float32; what comes after them does not
+            survive it.
     """
 
     def __init__(self, network: Network, reduced: torch.dtype | None = None) -> None:

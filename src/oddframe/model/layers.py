@@ -1,8 +1,8 @@
 """Residual blocks that halve and double the resolution (method section 2).
 
-Both are three 3x3 convolutions without biases: two in a row on the main path and one on the shortcut, LeakyReLU
-(slope 0.01) between and after. The down block strides; the up block puts a pixel shuffle in front of the strided
-convolution's two stand-ins.
+Both are three 3x3 convolutions without biases: two in a row on the main path and one on the
+shortcut, LeakyReLU (slope 0.01) between and after. The down block strides; the up block puts a
+pixel shuffle in front of the strided convolution's two stand-ins.
 
 Variance attention (method section 4).
 """
@@ -74,8 +74,9 @@ def normalise_code(code: Tensor, norm: str) -> Tensor:
 
     Args:
         code: B x C x H x W.
-        norm: "l1" divides by the sum of magnitudes (method section 2); "l2" divides by the Euclidean norm and
-            multiplies by sqrt(C), so that entries stay near 1 and the decoder is not starved (our deviation).
+        norm: "l1" divides by the sum of magnitudes (method section 2); "l2" divides by the
+            Euclidean norm and multiplies by sqrt(C), so that entries stay near 1 and the decoder is
+            not starved (our deviation).
     """
     if norm == "l1":
         return code / code.abs().sum(dim=1, keepdim=True).clamp_min(1e-12)
@@ -86,13 +87,15 @@ def normalise_code(code: Tensor, norm: str) -> Tensor:
 class VarianceAttention(nn.Module):
     """Strengthens the places whose channels disagree most.
 
-    g = average-pool(conv1x1(z)); v = spread of g over channels; a = softmax of v over all places; out = exp(a) z.
+    g = average-pool(conv1x1(z)); v = spread of g over channels; a = softmax of v over all places;
+    out = exp(a) z.
 
     Args:
         channels: Channels C of the features.
-        pool: Side of a pooling window, so that a cell of the map covers 16 x 16 pixels of the frame.
-        spread: "sum" of the squared deviations (the research code) or their mean, the "variance" of the published
-            text: C times smaller inside the softmax.
+        pool: Side of a pooling window, so that a cell of the map covers 16 x 16 pixels of the
+            frame.
+        spread: "sum" of the squared deviations (the research code) or their mean, the "variance" of
+            the published text: C times smaller inside the softmax.
     """
 
     def __init__(self, channels: int, pool: int, spread: str) -> None:

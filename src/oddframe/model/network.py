@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from oddframe.core.records import WHOLE, Part
+from oddframe.core.records import NO_CROP, CropOffset
 from oddframe.errors import BundleError, SettingsError
 from oddframe.model.autoencoders import AppearanceAutoencoder, MotionAutoencoder
 from oddframe.model.clusters import Clusters, join_codes
@@ -23,7 +23,7 @@ _COUNTED_ALONG = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedNetwork:
+class NetworkState:
     """What a network is and what it has learned; `oddframe.model.network.Network.of` runs it in torch.
 
     Attributes:
@@ -90,7 +90,7 @@ class Network(nn.Module):
         self.clusters = Clusters(config.clusters, config.code_width) if config.clusters else None
 
     @classmethod
-    def of(cls, trained: TrainedNetwork) -> Self:
+    def of(cls, trained: NetworkState) -> Self:
         """A network with the weights of a trained one, in evaluation mode on the CPU.
 
         Raises:
@@ -108,13 +108,13 @@ class Network(nn.Module):
             ) from error
         return network.eval()
 
-    def trained(self) -> TrainedNetwork:
+    def trained(self) -> NetworkState:
         """A copy of what it has learned."""
         weights = {
             name: tensor.detach().cpu().numpy().copy(order="C")
             for name, tensor in self.state_dict().items()
         }
-        return TrainedNetwork(self.config, weights)
+        return NetworkState(self.config, weights)
 
     def frames(self, clips: Tensor) -> Tensor:
         """Scale clips to [0, 1]: uint8 B x T x H x W x C -> float B x T x C x H x W. The only place that does."""
@@ -126,7 +126,7 @@ class Network(nn.Module):
         """Position in the clip of the frame that the spatial stream rebuilds."""
         return 0 if self.config.rebuilt_frame == "first" else 4
 
-    def forward(self, clips: Tensor, part: Part = WHOLE) -> Outputs:
+    def forward(self, clips: Tensor, part: CropOffset = NO_CROP) -> Outputs:
         """Run both streams on clips, uint8 B x 5 x H x W x C in 0..255.
 
         Where the clips show a part of the frame, ``part`` says which.

@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Pixels
-from oddframe.core.alerts import Alert, CameraStatus, Phase, StreamState
+from oddframe.core.alerts import Alert, CameraStatus, Phase, StreamStatus
 from oddframe.core.calibration import Calibration
-from oddframe.core.clocks import WallTime
-from oddframe.core.events import EventMachine
+from oddframe.core.clocks import WallClock
+from oddframe.core.events import EventDetector
 from oddframe.core.records import Event, Frame, FrameTiming, Score
 from oddframe.inference.model import Model
-from oddframe.inference.stream_scorer import Stream as Chain
-from oddframe.inference.stream_scorer import Waiting
-from oddframe.media.stream_set import Stream
+from oddframe.inference.stream_scorer import PendingFrame, StreamScorer
+from oddframe.media.stream_set import FrameStream
 from oddframe.monitoring.config import Camera
 
 
@@ -41,7 +40,7 @@ class CameraView:
     """
 
     name: str
-    state: StreamState
+    state: StreamStatus
     score: float | None = None
     recent: Sequence[float | None] = ()
     clips: int = 0
@@ -53,7 +52,7 @@ class CameraView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Glimpse:
+class CameraSnapshot:
     """What a camera shows at one moment.
 
     Attributes:
@@ -91,7 +90,7 @@ class WatchHeader:
 _RECENT_S = 60
 
 
-class WatchedCamera:
+class CameraPipeline:
     """What is known of a camera while it is watched. All calls but `view` come from the thread that scores.
 
     Args:
@@ -111,26 +110,33 @@ class WatchedCamera:
         picture: The last frame for people to look at; None where none was asked for.
         peak_picture: The same at the highest score of the event in progress.
         score: The last score, in (0, 1); None where there is none.
-        map: The last anomaly map; None where there is none, or the picture shows nothing of the scene.
+        map: The last anomaly map; None where there is none, or the picture shows nothing of the
+            scene.
         crashed: Why it is not scored any more; its stream may go on.
     """
 
     def __init__(
-        self, camera: Camera, stream: Stream, model: Model, calibration: Calibration, since_us: int
+        self,
+        camera: Camera,
+        stream: FrameStream,
+        model: Model,
+        calibration: Calibration,
+        since_us: int,
     ) -> None:
         self.camera, self.stream, self.model = camera, stream, model
-        self.wall = WallTime()
+        self.wall = WallClock()
         self.time_s = 0.0
         self.picture: Pixels | None = None
         self.map: npt.NDArray[np.float32] | None = None
         self.peak_picture: Pixels | None = None
         self.crashed: str | None = None
         self.calibration = calibration
-        # A recording that is watched again has the same events; a camera's seconds begin anew with each watching.
+        # A recording that is watched again has the same events; a camera's seconds begin anew with
+        # each watching.
         once = camera.is_file and not camera.loop
         self._identity = camera.name if once else f"{camera.name}\n{since_us}"
         self._machine = self._new_machine()
-        self._chain: Chain | None = None
+        self._chain: StreamScorer | None = None
         self._chain_fps = 0.0
         self._last: tuple[Frame, float] | None = None
         self._clips, self._inference_s = 0, 0.0
@@ -146,7 +152,7 @@ class WatchedCamera:
         """What its results are filed under."""
         return self.camera.name
 
-    def take(self, frame: Frame, now_s: float, now_us: int) -> list[Waiting]:
+    def take(self, frame: Frame, now_s: float, now_us: int) -> list[PendingFrame]:
         """Take the next frame; returns those that are ready for the model, in order.
 
         Args:
@@ -230,9 +236,9 @@ class WatchedCamera:
         """It is watched no more: close what is open."""
         return [*self._let_go(), *self._machine.finish()]
 
-    def _new_machine(self) -> EventMachine:
+    def _new_machine(self) -> EventDetector:
         cool_down_s = None if self.camera.zones is None else self.camera.zones.cool_down_s
-        return EventMachine(self.name, self.calibration, cool_down_s, self._identity)
+        return EventDetector(self.name, self.calibration, cool_down_s, self._identity)
 
     def _let_go(self) -> list[Event]:
         """No clip will score the frames that wait for one; returns what is known now."""
@@ -257,7 +263,7 @@ class WatchedCamera:
         else:
             self._open.add(event.id)
 
-    def state(self) -> StreamState:
+    def state(self) -> StreamStatus:
         """How its stream is doing."""
         state = self.stream.state()
         return (
@@ -299,12 +305,12 @@ class WatchedCamera:
             is_file=self.camera.is_file,
         )
 
-    def glimpse(self) -> Glimpse | None:
+    def glimpse(self) -> CameraSnapshot | None:
         """What it shows now, for any thread. None before the first frame and where no picture is made."""
         picture = self.picture
         if picture is None:
             return None
-        return Glimpse(
+        return CameraSnapshot(
             time_s=self.time_s, picture=picture, map=self.map, map_level=self.calibration.map_level
         )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from oddframe.bundle.bundle import Bundle
-from oddframe.core.calibration import Budget, Calibration, calibrate
+from oddframe.core.calibration import Calibration, FalseAlarmBudget, calibrate
 from oddframe.errors import InputError, SettingsError
 from oddframe.files import write_json
 from oddframe.monitoring.config import Camera
@@ -17,7 +17,8 @@ def calibration_of(camera: Camera, bundle: Bundle) -> Calibration:
 
     Raises:
         InputError: If its budget needs scores that the model does not keep.
-        SettingsError: If the file of its own threshold cannot be read, or was made for another model.
+        SettingsError: If the file of its own threshold cannot be read, or was made for another
+            model.
     """
     if camera.calibration is not None:
         return read_calibration(camera.calibration, bundle)
@@ -28,7 +29,9 @@ def calibration_of(camera: Camera, bundle: Bundle) -> Calibration:
             f"camera {camera.name!r} has a budget of its own, but its model keeps no scores of normal footage; "
             "calibrate the model with footage once: oddframe calibrate MODEL NORMAL"
         )
-    return calibrate(bundle.normal, Budget.parse(camera.false_alarms), bundle.calibration.rules)
+    return calibrate(
+        bundle.normal, FalseAlarmBudget.parse(camera.false_alarms), bundle.calibration.rules
+    )
 
 
 def read_calibration(path: Path, bundle: Bundle) -> Calibration:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from oddframe.core.alerts import plain_name
-from oddframe.core.calibration import Budget
+from oddframe.core.alerts import safe_name
+from oddframe.core.calibration import FalseAlarmBudget
 from oddframe.core.zones import Zones
 from oddframe.errors import SettingsError
 from oddframe.media.live_config import LiveSettings, StreamAddress, stream_address
@@ -26,16 +26,18 @@ class Camera:
     Attributes:
         name: What its results are filed under.
         address: Where its pictures come from.
-        model: A run folder, a model bundle or the name of a shipped model; that of the plan when None.
-        false_alarms: Its own budget such as "2/day", from the scores kept in the model; the model's threshold when
+        model: A run folder, a model bundle or the name of a shipped model; that of the plan when
             None.
+        false_alarms: Its own budget such as "2/day", from the scores kept in the model; the model's
+            threshold when None.
         zones: Which parts of the picture count, when alarms are wanted, and the cool-down.
-        health: Whether it is watched for pictures that show nothing of the scene, where the model knows the scene.
+        health: Whether it is watched for pictures that show nothing of the scene, where the model
+            knows the scene.
         fps: Frames per second of a folder of images; the model's rate when None.
         live: The knobs of its connection.
         loop: Whether a file is played again and again, as a camera that shows it.
-        calibration: File with a threshold of its own, as `oddframe.monitoring.camera_threshold` writes it; it goes
-            before ``false_alarms``.
+        calibration: File with a threshold of its own, as `oddframe.monitoring.camera_threshold`
+            writes it; it goes before ``false_alarms``.
     """
 
     name: str
@@ -63,7 +65,7 @@ class Camera:
         if self.fps is not None and not 0 < self.fps < float("inf"):
             raise SettingsError(f"fps of camera {self.name!r} must be above 0, got {self.fps}")
         if self.false_alarms is not None:
-            Budget.parse(self.false_alarms)
+            FalseAlarmBudget.parse(self.false_alarms)
         if self.loop and self.address.kind != "file":
             raise SettingsError(f"loop is for files, but camera {self.name!r} is none")
 
@@ -79,7 +81,8 @@ class WatchSettings:
 
     Attributes:
         fast: Whether files are played as fast as they are scored.
-        store: Whether events, scores and pictures are kept in a database; JSON lines are written in any case.
+        store: Whether events, scores and pictures are kept in a database; JSON lines are written in
+            any case.
         pictures: Whether pictures and clips of events are kept in it.
         keep_days: What is older goes.
         pictures_gb: Pictures and clips beyond this go, the oldest first.
@@ -122,7 +125,8 @@ class WatchPlan:
         cameras: At least one, unless it `stays`; their names differ, also as parts of paths.
         model: The model of cameras that name none.
         settings: How they are watched.
-        stays: Whether watching goes on where no camera is left, since others may come; a server does.
+        stays: Whether watching goes on where no camera is left, since others may come; a server
+            does.
     """
 
     cameras: Sequence[Camera]
@@ -135,7 +139,7 @@ class WatchPlan:
             raise SettingsError("there must be a camera to watch, got none")
         seen: dict[str, str] = {}
         for camera in self.cameras:
-            key = plain_name(camera.name).casefold()
+            key = safe_name(camera.name).casefold()
             if key in seen:
                 raise SettingsError(
                     f"cameras must have different names, got {seen[key]!r} and {camera.name!r}"
@@ -187,9 +191,9 @@ def named_cameras(
         address = stream_address(source)
         stem = address.name or "camera"
         name, number = stem, 2
-        while plain_name(name).casefold() in taken:
+        while safe_name(name).casefold() in taken:
             name, number = f"{stem}-{number}", number + 1
-        taken.add(plain_name(name).casefold())
+        taken.add(safe_name(name).casefold())
         cameras.append(
             Camera(
                 name=name,

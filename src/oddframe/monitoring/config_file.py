@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from oddframe.bundle.bundle import SHIPPED
-from oddframe.core.calibration import Budget
+from oddframe.core.calibration import FalseAlarmBudget
 from oddframe.errors import OddframeError, SettingsError
 from oddframe.media.live_config import LiveSettings, stream_address
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings
@@ -59,8 +59,8 @@ class Variables(Mapping[str, str]):
     def fill_in_sink(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """The settings of a sink with the values of their variables, in all texts.
 
-        In a ``url`` they are quoted but for / and :, unless the variable is all of it. In a ``template`` the names of
-        a message's values stay as they are.
+        In a ``url`` they are quoted but for / and :, unless the variable is all of it. In a
+        ``template`` the names of a message's values stay as they are.
 
         Raises:
             SettingsError: If one is not set.
@@ -158,9 +158,9 @@ def read_camera_file(
 ) -> WatchPlan:
     """Cameras, how they are watched, and who is told, from a file; docs/watching.md shows one.
 
-    Relative paths in it are relative to the file. ``${NAME}`` in a source and in the texts of a sink stands for an
-    environment variable, so that no secret need stand in the file. In a webhook's template the names of a message's
-    values stand for these instead.
+    Relative paths in it are relative to the file. ``${NAME}`` in a source and in the texts of a
+    sink stands for an environment variable, so that no secret need stand in the file. In a
+    webhook's template the names of a message's values stand for these instead.
 
     Args:
         path: The file.
@@ -169,9 +169,10 @@ def read_camera_file(
         stays: As in the plan: then there may be no camera in it.
 
     Raises:
-        SettingsError: If it cannot be read; a key is unknown (the nearest known one is named), missing, of the wrong
-            kind or out of range; a variable is not set; or a source is nothing that can be watched. The sentence
-            names the file and the place in it, and holds no secret.
+        SettingsError: If it cannot be read; a key is unknown (the nearest known one is named),
+            missing, of the wrong kind or out of range; a variable is not set; or a source is
+            nothing that can be watched. The sentence names the file and the place in it, and holds
+            no secret.
     """
     path = Path(path)
     known = Variables(variables)
@@ -187,7 +188,7 @@ def _plan(
     file: _File, folder: Path, model: str | None, variables: Variables, stays: bool
 ) -> WatchPlan:
     if file.false_alarms is not None:
-        Budget.parse(file.false_alarms)
+        FalseAlarmBudget.parse(file.false_alarms)
     settings = _at("watch", lambda: _settings(file.watch))
     sinks = {
         name: _at(f"sinks.{name}", partial(_sink, table, folder, variables))
@@ -264,5 +265,6 @@ def _at(where: str, make: Callable[[], T], variables: Variables | None = None) -
         return make()
     except OddframeError as error:
         said = str(error)
-    # Not in the handler above: the error itself, which may hold a secret, must not be the context of this one.
+    # Not in the handler above: the error itself, which may hold a secret, must not be the context
+    # of this one.
     raise SettingsError(f"{where}: {said if variables is None else variables.scrub(said)}")

@@ -22,7 +22,7 @@ EVENT_FILES = "events"
 """The sink that writes ``<camera>.events.jsonl``."""
 
 
-class Outlets:
+class WatchOutputs:
     """The database, if any, and all sinks of a watcher.
 
     Args:

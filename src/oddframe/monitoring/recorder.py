@@ -7,18 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from oddframe.core.alerts import Alert, alert
-from oddframe.core.clocks import WallTime
+from oddframe.core.clocks import WallClock
 from oddframe.core.records import Event
 from oddframe.media.clip_export import Cut, cut_recording, write_event_clip
-from oddframe.media.playback import PlayedStream
-from oddframe.monitoring.camera import WatchedCamera
+from oddframe.media.playback import PlaybackStream
+from oddframe.monitoring.camera import CameraPipeline
 from oddframe.monitoring.config import WatchSettings
-from oddframe.monitoring.outputs import Outlets
+from oddframe.monitoring.outputs import WatchOutputs
 from oddframe.results.event_files import EventLines, event_lines
 
 
 @dataclass(frozen=True, slots=True)
-class _Clip:
+class _OpenClip:
     """A clip that is to be written once the camera's time is there."""
 
     due_s: float
@@ -43,7 +43,7 @@ class Recorder:
         self,
         out: Path,
         settings: WatchSettings,
-        outlets: Outlets,
+        outlets: WatchOutputs,
         now_us: Callable[[], int],
         on_alert: Callable[[Alert], None],
     ) -> None:
@@ -51,9 +51,9 @@ class Recorder:
         self._store, self._delivery = outlets.store, outlets.delivery
         self._files: dict[str, ExitStack] = {}
         self._lines: dict[str, EventLines] = {}
-        self._walls: dict[str, WallTime] = {}
+        self._walls: dict[str, WallClock] = {}
         self._pictured: dict[str, float] = {}
-        self._clips: dict[str, list[_Clip]] = {}
+        self._clips: dict[str, list[_OpenClip]] = {}
 
     def __enter__(self) -> "Recorder":
         return self
@@ -65,7 +65,7 @@ class Recorder:
         # Told of a failure, files that are not whole are taken back.
         left.__exit__(*failure)  # type: ignore[arg-type]
 
-    def begin(self, camera: WatchedCamera) -> None:
+    def begin(self, camera: CameraPipeline) -> None:
         """A camera is going to be watched.
 
         Raises:
@@ -77,7 +77,7 @@ class Recorder:
             files = self._files[camera.name] = ExitStack()
             self._lines[camera.name] = files.enter_context(event_lines(path))
 
-    def calibrated(self, camera: WatchedCamera) -> None:
+    def calibrated(self, camera: CameraPipeline) -> None:
         """A camera has another threshold from now on: scores from before cannot be compared with those to come."""
         if self._store is not None:
             model = camera.model.bundle.fingerprint
@@ -85,7 +85,7 @@ class Recorder:
                 camera.name, self._now_us(), camera.calibration.threshold, model
             )
 
-    def take(self, camera: WatchedCamera, events: list[Event]) -> None:
+    def take(self, camera: CameraPipeline, events: list[Event]) -> None:
         """Tell what has become known of a camera, and cut the clips whose time has come."""
         for event in events:
             if (told := self._wanted(camera, event)) is not None:
@@ -93,12 +93,12 @@ class Recorder:
         if waiting := self._clips.get(camera.name):
             self._cut(camera, [clip for clip in waiting if clip.due_s <= camera.time_s])
 
-    def note(self, camera: WatchedCamera, time_s: float) -> None:
+    def note(self, camera: CameraPipeline, time_s: float) -> None:
         """Keep the score that a camera has since a time of its own, in seconds."""
         if self._store is not None and camera.score is not None:
             self._store.put_score(camera.name, camera.wall(time_s), camera.score)
 
-    def finish(self, camera: WatchedCamera) -> None:
+    def finish(self, camera: CameraPipeline) -> None:
         """A camera is watched no more: close what is open, cut what waits."""
         self.take(camera, camera.finish())
         self._cut(camera, list(self._clips.pop(camera.name, ())))
@@ -106,7 +106,7 @@ class Recorder:
         if (files := self._files.pop(camera.name, None)) is not None:
             files.close()
 
-    def _wanted(self, camera: WatchedCamera, event: Event) -> Event | None:
+    def _wanted(self, camera: CameraPipeline, event: Event) -> Event | None:
         """The event as it is to be told; None outside armed hours.
 
         One that goes on when the hours begin starts then, for those who are told.
@@ -125,10 +125,11 @@ class Recorder:
             return None
         return event if armed is None else replace(event, phase="start")
 
-    def _tell(self, camera: WatchedCamera, event: Event) -> None:
+    def _tell(self, camera: CameraPipeline, event: Event) -> None:
         if (lines := self._lines.get(camera.name)) is not None:
             lines.write(event)
-        # Start, updates and end of an event share one mapping, so that its times do not move when a clock is set.
+        # Start, updates and end of an event share one mapping, so that its times do not move when a
+        # clock is set.
         wall = self._walls.setdefault(event.id, camera.wall.snapshot())
         told = alert(event, wall)
         if self._store is not None:
@@ -145,7 +146,7 @@ class Recorder:
             del self._walls[event.id]
             self._pictured.pop(event.id, None)
 
-    def _picture(self, camera: WatchedCamera, told: Alert) -> None:
+    def _picture(self, camera: CameraPipeline, told: Alert) -> None:
         """Keep the picture of the peak; a later and higher one takes the place of the first."""
         event = told.event
         picture = camera.peak_picture if event.kind == "anomaly" else camera.picture
@@ -154,15 +155,15 @@ class Recorder:
         self._pictured[event.id] = event.peak_s
         self._store.put_snapshot(told, picture)
 
-    def _has_video(self, camera: WatchedCamera) -> bool:
+    def _has_video(self, camera: CameraPipeline) -> bool:
         return self._recording(camera) is not None or camera.stream.ring is not None
 
     @staticmethod
-    def _recording(camera: WatchedCamera) -> Path | None:
+    def _recording(camera: CameraPipeline) -> Path | None:
         path = Path(camera.camera.address.secret)
         return path if camera.camera.address.kind == "file" and path.is_file() else None
 
-    def _plan_clip(self, camera: WatchedCamera, told: Alert) -> None:
+    def _plan_clip(self, camera: CameraPipeline, told: Alert) -> None:
         if told.clip is None:
             return
         settings, event = self._settings, told.event
@@ -173,7 +174,7 @@ class Recorder:
         if recording is not None:
             stream = camera.stream
             round_s = (
-                stream.round_start_s(event.start_s) if isinstance(stream, PlayedStream) else 0.0
+                stream.round_start_s(event.start_s) if isinstance(stream, PlaybackStream) else 0.0
             )
             cut = partial(
                 cut_recording, recording, start_s=max(0.0, start_s - round_s), end_s=end_s - round_s
@@ -182,9 +183,9 @@ class Recorder:
             cut = partial(ring.write_clip, start_s=start_s, end_s=end_s)
         else:
             return
-        self._clips.setdefault(camera.name, []).append(_Clip(end_s, told, cut))
+        self._clips.setdefault(camera.name, []).append(_OpenClip(end_s, told, cut))
 
-    def _cut(self, camera: WatchedCamera, clips: list[_Clip]) -> None:
+    def _cut(self, camera: CameraPipeline, clips: list[_OpenClip]) -> None:
         waiting = self._clips.get(camera.name, [])
         for clip in clips:
             if clip in waiting:

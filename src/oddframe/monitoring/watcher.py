@@ -1,6 +1,7 @@
 """The loop: frames of all cameras, in batches, through their models, to the recorder.
 
-From the cameras that are watched to those of another plan: who stays, who gets another threshold, who is new.
+From the cameras that are watched to those of another plan: who stays, who gets another threshold,
+who is new.
 """
 
 import threading
@@ -17,43 +18,45 @@ from oddframe.core.clips import rate_notice
 from oddframe.errors import OddframeError, SourceError
 from oddframe.files import output_error
 from oddframe.inference.model import MOST_WAITING, Model
-from oddframe.inference.stream_scorer import Waiting
+from oddframe.inference.stream_scorer import PendingFrame
 from oddframe.media.discovery import open_source
 from oddframe.media.live_stream import LiveStream
-from oddframe.media.playback import PlayedStream
+from oddframe.media.playback import PlaybackStream
 from oddframe.media.source import FrameFormat
-from oddframe.media.stream_set import Stream, Streams
-from oddframe.monitoring.camera import CameraView, Glimpse, WatchedCamera
+from oddframe.media.stream_set import FrameStream, StreamSet
+from oddframe.monitoring.camera import CameraPipeline, CameraSnapshot, CameraView
 from oddframe.monitoring.camera_threshold import calibration_of
 from oddframe.monitoring.config import Camera, WatchPlan
-from oddframe.monitoring.outputs import Outlets
+from oddframe.monitoring.outputs import WatchOutputs
 from oddframe.monitoring.recorder import Recorder
 from oddframe.sinks.sink import AlertSink
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class PlanChange:
     """What the loop is to do.
 
     Attributes:
         plan: What is to be watched.
-        cameras: The same, in the plan's order: those that stay, and new ones whose streams have not started.
-        recalibrated: Those of them that get another threshold, with their settings and the threshold.
+        cameras: The same, in the plan's order: those that stay, and new ones whose streams have not
+            started.
+        recalibrated: Those of them that get another threshold, with their settings and the
+            threshold.
         done: Set once it is done.
     """
 
     plan: WatchPlan
-    cameras: Sequence[WatchedCamera]
-    recalibrated: Sequence[tuple[WatchedCamera, Camera, Calibration]]
+    cameras: Sequence[CameraPipeline]
+    recalibrated: Sequence[tuple[CameraPipeline, Camera, Calibration]]
     done: threading.Event = field(default_factory=threading.Event)
 
 
 def changed(
-    watched: Sequence[WatchedCamera],
+    watched: Sequence[CameraPipeline],
     plan: WatchPlan,
     models: Mapping[str, Model],
-    make: Callable[[Camera, Model], WatchedCamera],
-) -> Change:
+    make: Callable[[Camera, Model], CameraPipeline],
+) -> PlanChange:
     """What leads from the cameras that are watched to a plan. Nothing has changed yet when this raises.
 
     Args:
@@ -81,7 +84,7 @@ def changed(
         calibration = calibration_of(camera, model.bundle)
         if calibration != known.calibration:
             recalibrated.append((known, camera, calibration))
-    return Change(plan, cameras, recalibrated)
+    return PlanChange(plan, cameras, recalibrated)
 
 
 def _same_pictures(one: Camera, other: Camera) -> bool:
@@ -109,7 +112,8 @@ _FLUSH_S = 60.0
 class Watcher:
     """Watches cameras until it is stopped or, unless the plan stays, all of them have ended.
 
-    `run` is the loop and may be called in any thread; the other methods may be called from any other.
+    `run` is the loop and may be called in any thread; the other methods may be called from any
+    other.
 
     Args:
         plan: What to watch, and how.
@@ -148,21 +152,22 @@ class Watcher:
         self._cameras = [
             self._watched(camera, models[plan.model_of(camera)]) for camera in plan.cameras
         ]
-        self._streams = Streams([camera.stream for camera in self._cameras])
+        self._streams = StreamSet([camera.stream for camera in self._cameras])
         self._stopping = threading.Event()
-        self._changes: SimpleQueue[Change] = SimpleQueue()
+        self._changes: SimpleQueue[PlanChange] = SimpleQueue()
         try:
             self._out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self._out, error) from error
-        self.outlets = Outlets(plan, self._out, now_us, sinks)
+        self.outlets = WatchOutputs(plan, self._out, now_us, sinks)
         self.notices = (*self.outlets.notices, *self._slow_files())
 
     def run(self) -> None:
         """Watch.
 
         Raises:
-            SourceError: If a file could not be read or scored; everything else was watched to its end.
+            SourceError: If a file could not be read or scored; everything else was watched to its
+                end.
             OutputError: If the events of a file could not be written.
         """
         try:
@@ -198,7 +203,7 @@ class Watcher:
         """How every camera is doing."""
         return [camera.view() for camera in self._cameras]
 
-    def glimpse(self, name: str) -> Glimpse | None:
+    def glimpse(self, name: str) -> CameraSnapshot | None:
         """What a camera shows now; None where there is no such camera or no picture of it."""
         camera = next((one for one in self._cameras if one.name == name), None)
         return None if camera is None else camera.glimpse()
@@ -210,7 +215,8 @@ class Watcher:
     def change(self, plan: WatchPlan, models: Mapping[str, Model], timeout_s: float = 10.0) -> bool:
         """Watch what another plan says; its settings and sinks are not looked at. One call at a time.
 
-        Cameras that stay the same are not disturbed, and where nothing but the threshold differs the stream goes on.
+        Cameras that stay the same are not disturbed, and where nothing but the threshold differs
+        the stream goes on.
 
         Args:
             plan: Another plan that stays.
@@ -218,7 +224,8 @@ class Watcher:
             timeout_s: How long to wait for the loop, which may be in the middle of a batch.
 
         Returns:
-            Whether it was done within the time; otherwise it will be as soon as the loop comes to it.
+            Whether it was done within the time; otherwise it will be as soon as the loop comes to
+            it.
 
         Raises:
             InputError: As at the start; then nothing changes.
@@ -230,19 +237,19 @@ class Watcher:
         self._streams.wake()
         return change.done.wait(timeout_s)
 
-    def _follow(self, change: Change, recorder: Recorder) -> None:
+    def _follow(self, change: PlanChange, recorder: Recorder) -> None:
         """Go over to other cameras."""
         for camera in self._cameras:
             if camera not in change.cameras:
-                with _alone(camera):
+                with _isolated(camera):
                     recorder.finish(camera)
         for camera, settings, calibration in change.recalibrated:
-            with _alone(camera):
+            with _isolated(camera):
                 recorder.take(camera, camera.recalibrate(settings, calibration))
                 recorder.calibrated(camera)
         for camera in change.cameras:
             if camera not in self._cameras:
-                with _alone(camera):
+                with _isolated(camera):
                     recorder.begin(camera)
         self.outlets.follow(change.plan)
         self._cameras = list(change.cameras)
@@ -263,16 +270,16 @@ class Watcher:
                 continue
             reported_s = now_s
             for camera in self._cameras:
-                with _alone(camera):
+                with _isolated(camera):
                     recorder.take(camera, camera.pass_time(now_s))
                     if self._plan.stays and camera.stream.is_over:
                         # A file has ended, and nothing will come that closes what is open.
                         recorder.finish(camera)
                 self.outlets.report(camera.status(self._now_us()))
 
-    def _batch(self, most: int) -> list[tuple[WatchedCamera, Waiting]]:
+    def _batch(self, most: int) -> list[tuple[CameraPipeline, PendingFrame]]:
         """Frames that wait, until there are enough for the network; those that it need not see take no place."""
-        batch: list[tuple[WatchedCamera, Waiting]] = []
+        batch: list[tuple[CameraPipeline, PendingFrame]] = []
         new = taken = 0
         while new < most and taken < MOST_WAITING:
             arrivals = self._streams.poll(most - new, 0.0 if taken else _LOOK_S)
@@ -283,15 +290,17 @@ class Watcher:
             for arrival in arrivals:
                 camera = self._cameras[arrival.stream]
                 if camera.crashed is None:
-                    with _alone(camera):
+                    with _isolated(camera):
                         ready = camera.take(arrival.frame, now_s, now_us)
                         batch += [(camera, one) for one in ready]
                         new += sum(one.is_new for one in ready)
         return batch
 
-    def _score(self, arrived: Sequence[tuple[WatchedCamera, Waiting]], recorder: Recorder) -> None:
+    def _score(
+        self, arrived: Sequence[tuple[CameraPipeline, PendingFrame]], recorder: Recorder
+    ) -> None:
         """Score frames of any cameras, those of one model together."""
-        batches: dict[int, list[tuple[WatchedCamera, Waiting]]] = {}
+        batches: dict[int, list[tuple[CameraPipeline, PendingFrame]]] = {}
         for camera, waiting in arrived:
             batches.setdefault(id(camera.model), []).append((camera, waiting))
         for batch in batches.values():
@@ -300,7 +309,7 @@ class Watcher:
             clips = sum(waiting.clip is not None for _, waiting in batch)
             spent_s = (time.perf_counter() - began_s) / max(clips, 1)
             for (camera, _), score in zip(batch, scores, strict=True):
-                with _alone(camera):
+                with _isolated(camera):
                     for one in camera.settled(score):
                         recorder.take(camera, camera.judge(one, spent_s))
                         recorder.note(camera, one.time_s)
@@ -315,22 +324,22 @@ class Watcher:
             if told is not None:
                 yield f"{camera.name} {told}"
 
-    def _watched(self, camera: Camera, model: Model) -> WatchedCamera:
+    def _watched(self, camera: Camera, model: Model) -> CameraPipeline:
         # Who stays shows pictures to people, whether or not any are kept.
         pictures = self._plan.stays or (self._plan.settings.store and self._plan.settings.pictures)
         wanted = model.wanted(PICTURE_WIDTH if pictures else None)
         calibration = calibration_of(camera, model.bundle)
-        return WatchedCamera(
+        return CameraPipeline(
             camera, self._stream(camera, model, wanted), model, calibration, self._now_us()
         )
 
-    def _stream(self, camera: Camera, model: Model, wanted: FrameFormat) -> Stream:
+    def _stream(self, camera: Camera, model: Model, wanted: FrameFormat) -> FrameStream:
         settings = self._plan.settings
         rate_fps = model.bundle.rate_fps
         if camera.address.kind == "file":
             source = open_source(camera.address.secret, camera.fps or rate_fps)
             queue, fast = 2 * model.scorer.batch_size, settings.fast and camera.is_file
-            return PlayedStream(
+            return PlaybackStream(
                 source, wanted, fast=fast, loop=camera.loop, queue=queue, name=camera.name
             )
         keeps = settings.store and settings.pictures
@@ -343,7 +352,7 @@ class Watcher:
 
 
 @contextmanager
-def _alone(camera: WatchedCamera) -> Iterator[None]:
+def _isolated(camera: CameraPipeline) -> Iterator[None]:
     """What goes wrong with one camera is its own state, not the end of the others."""
     try:
         yield

@@ -57,7 +57,8 @@ def thinned(time_s: Float64, score: Float64, most: int) -> tuple[Float64, Float6
 def packed(time_s: Float64, score: Float64, gap_s: float) -> dict[str, Any]:
     """A curve for the script of a page: two rows of 16-bit numbers.
 
-    Frames without a score are left out unless they are more than a gap; then one stands for all of them.
+    Frames without a score are left out unless they are more than a gap; then one stands for all of
+    them.
 
     Args:
         time_s: Times in seconds, N, increasing.
@@ -65,8 +66,8 @@ def packed(time_s: Float64, score: Float64, gap_s: float) -> dict[str, Any]:
         gap_s: After a longer time between two scores the curve is interrupted.
 
     Returns:
-        ``steps``, base64 of the milliseconds from each point to the next, and ``scores``, base64 of 65,534 times the
-        score, 65,535 where there is none; ``start_ms``.
+        ``steps``, base64 of the milliseconds from each point to the next, and ``scores``, base64 of
+        65,534 times the score, 65,535 where there is none; ``start_ms``.
     """
     known = np.isfinite(score)
     times, values = thinned(time_s[known], score[known], MOST_POINTS)
@@ -142,8 +143,8 @@ class Histogram:
     """Bars and lines in a box of `WIDTH` x `HEIGHT`.
 
     Attributes:
-        bars: (left, top, width, height, from, to, count, above the threshold) of each bar; heights are logarithmic, so
-            that single frames in the tail are seen.
+        bars: (left, top, width, height, from, to, count, above the threshold) of each bar; heights
+            are logarithmic, so that single frames in the tail are seen.
         threshold: Where the threshold stands.
         interval: (left, width) of its 95 % interval.
         ticks: (left, text) of the axis.

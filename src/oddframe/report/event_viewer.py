@@ -12,12 +12,12 @@ from oddframe.core.records import Clip, Event, Frame, FrameTiming
 from oddframe.core.zones import Zones
 from oddframe.errors import SourceError
 from oddframe.inference.model import Model
-from oddframe.inference.stream_scorer import Waiting
+from oddframe.inference.stream_scorer import PendingFrame
 from oddframe.media.overlay import heat_layer
 from oddframe.media.recording import read_frames
 from oddframe.media.source import FrameFormat, Source
 from oddframe.report.page import data_uri, resized, within
-from oddframe.results.reader import Results
+from oddframe.results.reader import RecordingResults
 
 WIDEST = 640
 """Width of a snapshot in pixels, where the recording has as many."""
@@ -30,15 +30,15 @@ SNAPSHOT_LENGTH, HEAT_LENGTH, CLIP_LENGTH, CLIP_HEAT_LENGTH = 80_000, 20_000, 24
 
 
 @dataclass(frozen=True, slots=True)
-class Viewing:
+class EventPictures:
     """What is shown of an event.
 
     Attributes:
         picture: The recording's frame at the peak, uint8 H x W x 3.
         snapshot: The same as an address of itself.
         heat: What lies over it, likewise; None where the anomaly map is not known.
-        frames: The clip, a mapping for each frame: ``t`` in seconds, ``s`` the score, ``src`` and, where there is one,
-            ``heat``.
+        frames: The clip, a mapping for each frame: ``t`` in seconds, ``s`` the score, ``src`` and,
+            where there is one, ``heat``.
         map: The anomaly map at the peak, float32 H x W; None where it is not known.
         clip: The clip that the network saw there; None where there is no network.
     """
@@ -57,10 +57,11 @@ class Viewer:
     Args:
         results: What was found in it.
         source: The recording.
-        model: What it was scored with; None where that is gone: then there is heat only where maps were kept.
+        model: What it was scored with; None where that is gone: then there is heat only where maps
+            were kept.
     """
 
-    def __init__(self, results: Results, source: Source, model: Model | None) -> None:
+    def __init__(self, results: RecordingResults, source: Source, model: Model | None) -> None:
         assert results.facts is not None, "a recording is found through its facts"
         self._results, self._facts, self._source, self._model = (
             results,
@@ -69,7 +70,8 @@ class Viewer:
             model,
         )
         self._map_level = float(results.facts.calibration["map_level"])
-        # Where frames were dropped to arrive at the model's rate, those with a score are those that were kept.
+        # Where frames were dropped to arrive at the model's rate, those with a score are those that
+        # were kept.
         thinned = thins(source.rate_fps, results.facts.model_fps)
         self._kept = np.flatnonzero(
             np.isfinite(results.score) if thinned else np.ones(len(results.score), np.bool_)
@@ -82,7 +84,7 @@ class Viewer:
         (frame,) = self._read(FrameFormat(2, 2, "grey", width), [place])
         return data_uri(_picture(frame), 50)
 
-    def show(self, event: Event) -> Viewing:
+    def show(self, event: Event) -> EventPictures:
         """What is shown of an event.
 
         Raises:
@@ -128,7 +130,7 @@ class Viewer:
             if peak in maps
             else None
         )
-        return Viewing(
+        return EventPictures(
             picture=picture,
             snapshot=within([picture], SNAPSHOT_LENGTH, 72)[0],
             heat=heat,
@@ -197,7 +199,9 @@ class Viewer:
         indices = list(clips)
         for begin in range(0, len(indices), size):
             batch = indices[begin : begin + size]
-            waiting = [Waiting(clips[index].last, clips[index], watched=watched) for index in batch]
+            waiting = [
+                PendingFrame(clips[index].last, clips[index], watched=watched) for index in batch
+            ]
             for index, score in zip(batch, self._model.scored(waiting, maps=True), strict=True):
                 if score.map is not None:
                     yield index, score.map

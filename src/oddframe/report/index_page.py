@@ -9,7 +9,7 @@ from oddframe.report.charts import vector_path
 from oddframe.report.event_viewer import Viewer
 from oddframe.report.page import length_text, plural, rendered
 from oddframe.report.score_page import Extra, bands, verdict
-from oddframe.results.reader import Results
+from oddframe.results.reader import RecordingResults
 
 THUMBNAIL_WIDTH = 256
 _SIZE = (400, 60)
@@ -34,16 +34,17 @@ class Intro:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IndexRow:
     """A recording on the page.
 
     Attributes:
         results: What was found in it.
-        thumbnail: Its frame at the highest score, as an address of itself; None where there is none.
+        thumbnail: Its frame at the highest score, as an address of itself; None where there is
+            none.
         extra: What else is known of it.
     """
 
-    results: Results
+    results: RecordingResults
     thumbnail: str | None = field(repr=False)
     extra: Extra
 
@@ -53,7 +54,7 @@ def page_name(name: str) -> str:
     return f"{name}.report.html"
 
 
-def row_of(results: Results, viewer: Viewer | None, extra: Extra | None) -> Row:
+def row_of(results: RecordingResults, viewer: Viewer | None, extra: Extra | None) -> IndexRow:
     """A recording for the page."""
     thumbnail = None
     if viewer is not None:
@@ -62,10 +63,12 @@ def row_of(results: Results, viewer: Viewer | None, extra: Extra | None) -> Row:
         except OddframeError:
             # The recording's own page says what is wrong with it.
             thumbnail = None
-    return Row(results, thumbnail, extra or Extra())
+    return IndexRow(results, thumbnail, extra or Extra())
 
 
-def index_page(folder: str, rows: Sequence[Row], away: str = "", intro: Intro | None = None) -> str:
+def index_page(
+    folder: str, rows: Sequence[IndexRow], away: str = "", intro: Intro | None = None
+) -> str:
     """The page over recordings, as HTML.
 
     Args:
@@ -105,7 +108,7 @@ def index_page(folder: str, rows: Sequence[Row], away: str = "", intro: Intro | 
     )
 
 
-def _shown(row: Row, away: str) -> Mapping[str, object]:
+def _shown(row: IndexRow, away: str) -> Mapping[str, object]:
     results, overlay = row.results, row.results.file(".overlay.mp4")
     return {
         "results": results,

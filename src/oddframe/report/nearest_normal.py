@@ -1,7 +1,7 @@
 """Examples of what a model knows as normal: the nearest of them to what it does not.
 
-They come from the frames that a run folder keeps of its training footage. A bundle that was copied elsewhere holds no
-pictures of that footage, and so has no examples.
+They come from the frames that a run folder keeps of its training footage. A bundle that was copied
+elsewhere holds no pictures of that footage, and so has no examples.
 
 The codes of clips, in the space in which their distances are taken (method section 5).
 """
@@ -18,8 +18,8 @@ import torch
 from oddframe._types import AnomalyMap, Pixels
 from oddframe.core.clips import clip_span
 from oddframe.core.records import Clip
-from oddframe.datasets.clip_dataset import TrainingClips
-from oddframe.datasets.frame_cache import FrameCache, Stretch
+from oddframe.datasets.clip_dataset import ClipDataset
+from oddframe.datasets.frame_cache import FrameCache, FrameRun
 from oddframe.errors import RunError, SourceError
 from oddframe.model.clusters import join_codes
 from oddframe.model.network import Network
@@ -64,7 +64,7 @@ class NormalExample:
     here: tuple[float, float]
 
 
-def training_clips(run: RunFolder, network: Network) -> TrainingClips:
+def training_clips(run: RunFolder, network: Network) -> ClipDataset:
     """The normal footage that a run keeps, without what was found unusable or was left out.
 
     Raises:
@@ -78,9 +78,9 @@ def training_clips(run: RunFolder, network: Network) -> TrainingClips:
             f"{run.cache} must hold the training's frames, but they are gone: {error}"
         ) from error
     used = run.read_footage()
-    stretches = cache.stretches if used is None else [Stretch(**one) for one in used["stretches"]]
+    stretches = cache.stretches if used is None else [FrameRun(**one) for one in used["stretches"]]
     try:
-        return TrainingClips(cache, list(stretches), network.config.interval, network.rebuilt_index)
+        return ClipDataset(cache, list(stretches), network.config.interval, network.rebuilt_index)
     except SourceError as error:
         raise RunError(f"{run.cache} must hold clips of the training, but {error}") from error
 
@@ -93,7 +93,7 @@ class NormalExamples:
         network: The trained network.
     """
 
-    def __init__(self, clips: TrainingClips, network: Network) -> None:
+    def __init__(self, clips: ClipDataset, network: Network) -> None:
         self._clips, self._network = clips, network
         config = network.config
         clip_bytes = 4 * config.code_width * config.height * config.width / config.code_stride**2
@@ -119,7 +119,8 @@ class NormalExamples:
         Args:
             clip: The clip.
             anomaly_map: Its anomaly map, float32 H x W.
-            box: (x_min, y_min, x_max, y_max) of the region to look in, in shares; all of the picture when None.
+            box: (x_min, y_min, x_max, y_max) of the region to look in, in shares; all of the
+                picture when None.
         """
         codes = clip_codes(
             self._network, np.stack([np.stack([frame.pixels for frame in clip.frames])])

@@ -23,7 +23,7 @@ from oddframe._types import Pixels
 from oddframe._version import __version__
 from oddframe.media.overlay import clock_text
 
-_SHARED = files("oddframe") / "serve" / "static" / "shared"
+_SHARED = files("oddframe") / "web" / "static" / "shared"
 """Palette, charts and formats that the app has, too. They are read, never imported: a report needs
 the files of the package but not the libraries of the server."""
 

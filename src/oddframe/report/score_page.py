@@ -1,6 +1,7 @@
 """The page of one recording.
 
-A recording's results in words: what was found, the figures at the top, and what they came about with.
+A recording's results in words: what was found, the figures at the top, and what they came about
+with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oddframe._types import Pixels
-from oddframe.core.calibration import Budget
+from oddframe.core.calibration import FalseAlarmBudget
 from oddframe.core.rarity import REASONS
 from oddframe.core.records import Event
 from oddframe.errors import OddframeError
 from oddframe.media.overlay import clock_text
 from oddframe.report.charts import packed, vector_path
-from oddframe.report.event_viewer import Viewer, Viewing
+from oddframe.report.event_viewer import EventPictures, Viewer
 from oddframe.report.page import length_text, plural, rendered, resized, within
-from oddframe.results.reader import Results
+from oddframe.results.reader import RecordingResults
 
 if TYPE_CHECKING:
     from oddframe.report.nearest_normal import NormalExample, NormalExamples
 
 
-def verdict(results: Results) -> str:
+def verdict(results: RecordingResults) -> str:
     """What was found, as a sentence."""
     if not results.events:
         return f"Nothing unusual in {length_text(results.duration_s)}."
@@ -38,7 +39,7 @@ def verdict(results: Results) -> str:
     )
 
 
-def tiles(results: Results) -> list[tuple[str, str, str]]:
+def tiles(results: RecordingResults) -> list[tuple[str, str, str]]:
     """(name, value, what else) of each figure at the top."""
     known = results.score[np.isfinite(results.score)]
     above = float((known > 0.5).mean()) if known.size else 0.0
@@ -69,13 +70,13 @@ def where(event: Event) -> str:
     return f"{across}{', at the top' if y < 1 / 3 else ', at the bottom' if y > 2 / 3 else ''}"
 
 
-def settings(results: Results) -> list[tuple[str, str]]:
+def settings(results: RecordingResults) -> list[tuple[str, str]]:
     """What the results came about with, as names and values."""
     facts = results.facts
     if facts is None:
         return [("Settings", "not saved: these results were written by an earlier version")]
     found: Mapping[str, Any] = facts.calibration
-    rules, budget = found["rules"], Budget.parse(found["budget"])
+    rules, budget = found["rules"], FalseAlarmBudget.parse(found["budget"])
     origin = (
         "the training's own clips (too low)" if found["in_sample"] else "held-out normal footage"
     )
@@ -157,7 +158,7 @@ class _Shown:
 
     number: int
     event: Event
-    viewing: Viewing | None
+    viewing: EventPictures | None
     missing: str
     top: bool
     where: str
@@ -166,7 +167,7 @@ class _Shown:
 
 
 def score_page(
-    results: Results,
+    results: RecordingResults,
     viewer: Viewer | None,
     examples: "NormalExamples | None",
     *,
@@ -254,7 +255,9 @@ def _shown(
     return _Shown(number, event, viewing, missing, top, where(event), bars, nearest)
 
 
-def _pair(found: "NormalExample", viewing: Viewing, event: Event, typical: float) -> dict[str, Any]:
+def _pair(
+    found: "NormalExample", viewing: EventPictures, event: Event, typical: float
+) -> dict[str, Any]:
     """The hottest place and the normal one most like it, cut out at the same scale."""
     box = event.box or (0.0, 0.0, 0.0, 0.0)
     side = min(0.6, max(_LEAST_CROP, 1.3 * (box[2] - box[0]), 1.3 * (box[3] - box[1])))
@@ -293,7 +296,7 @@ def _frames(one: _Shown) -> dict[str, Any]:
     return {"frames": frames, "peak": peak}
 
 
-def _chart(results: Results, truth: Spans, gap_s: float) -> dict[str, Any]:
+def _chart(results: RecordingResults, truth: Spans, gap_s: float) -> dict[str, Any]:
     """The curve for the page's script."""
     return {
         **packed(results.time_s, results.score, gap_s),
@@ -319,7 +322,7 @@ def _chart(results: Results, truth: Spans, gap_s: float) -> dict[str, Any]:
     }
 
 
-def _drawn(results: Results, truth: Spans, gap_s: float) -> dict[str, Any]:
+def _drawn(results: RecordingResults, truth: Spans, gap_s: float) -> dict[str, Any]:
     """The curve where there is no script, and on paper."""
     length_s, width = results.duration_s, _SIZE[0]
     return {

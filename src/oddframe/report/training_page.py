@@ -18,7 +18,7 @@ from oddframe.model.network import Network
 from oddframe.report.charts import histogram
 from oddframe.report.nearest_normal import training_clips
 from oddframe.report.page import data_uri, length_text, plural, rendered, resized
-from oddframe.report.training_samples import PATCHES, Centre, Sample, Seen, look
+from oddframe.report.training_samples import PATCHES, Centre, NetworkSamples, Sample, sample_network
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import Settings
 
@@ -65,7 +65,7 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
     settings, facts = run.read_settings()
     bundle = read_bundle(run.bundle)
     notices: list[str] = []
-    seen = Seen((), (), 0)
+    seen = NetworkSamples((), (), 0)
     odd: list[dict[str, Any]] = []
     used = run.read_footage()
     cache = None
@@ -75,7 +75,7 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
     except RunError as error:
         notices.append(f"No clips and no atlas: {error}.")
     else:
-        cache, seen = clips.cache, look(network, clips)
+        cache, seen = clips.cache, sample_network(network, clips)
         odd = _odd(used, cache, TorchScorer(network, pick_device(device), 1), bundle)
     if used is None:
         notices.append(

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from oddframe._types import AnomalyMap, Pixels
 from oddframe.core.clips import clip_span
-from oddframe.datasets.clip_dataset import TrainingClips
+from oddframe.datasets.clip_dataset import ClipDataset
 from oddframe.model.clusters import join_codes
-from oddframe.model.fusion import FusedScorer, prediction_error
+from oddframe.model.fusion import AnomalyScorer, prediction_error
 from oddframe.model.layers import VarianceAttention
 from oddframe.model.network import Network, Outputs
 
@@ -37,7 +37,8 @@ class Sample:
         source: The recording.
         time_s: When its last frame is, in seconds.
         raw: Its raw score.
-        steps: Pictures and maps by name: "x0", "x̂0", "Δ", "Δ̂", "x4", "predicted", "error", "attention", "cluster".
+        steps: Pictures and maps by name: "x0", "x̂0", "Δ", "Δ̂", "x4", "predicted", "error",
+            "attention", "cluster".
     """
 
     what: str
@@ -65,7 +66,7 @@ class Centre:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class NetworkSamples:
     """What was looked at.
 
     Attributes:
@@ -80,14 +81,14 @@ class Seen:
 
 
 @torch.inference_mode()
-def look(network: Network, clips: TrainingClips) -> Seen:
+def sample_network(network: Network, clips: ClipDataset) -> NetworkSamples:
     """Run a network over some of its footage.
 
     Args:
         network: The trained network.
         clips: Its footage.
     """
-    scorer = FusedScorer(network).eval()
+    scorer = AnomalyScorer(network).eval()
     numbers = clips.evenly(CLIPS)
     raw, nearest, frames = [], [], []
     steps: list[Mapping[str, AnomalyMap]] = []
@@ -111,7 +112,7 @@ def look(network: Network, clips: TrainingClips) -> Seen:
         source, time_s = clips.cache.stretch_of(position).source, clips.cache.time_s(position)
         samples.append(Sample(what, source, time_s, float(scores[place]), steps[place]))
     centres = _centres(np.concatenate(nearest), np.concatenate(frames)) if nearest else ()
-    return Seen(tuple(samples), centres, len(numbers))
+    return NetworkSamples(tuple(samples), centres, len(numbers))
 
 
 class _Watch:

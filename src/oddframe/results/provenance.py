@@ -1,6 +1,7 @@
 """How the results of a recording came about: ``NAME.score.json``, from which a report can show more than numbers.
 
-It depends on the recording, the model and the settings alone: neither on the clock nor on where the results are.
+It depends on the recording, the model and the settings alone: neither on the clock nor on where the
+results are.
 """
 
 import json
@@ -45,7 +46,8 @@ class ScoreFacts:
     Attributes:
         oddframe: Version of the program.
         recording: The recording, as an absolute path.
-        input_size: Bytes of a recording, images of a folder: a change of it is a change of the recording.
+        input_size: Bytes of a recording, images of a folder: a change of it is a change of the
+            recording.
         rate_fps: Its frames per second.
         gap_s: The longest time between its frames that does not break a clip.
         notices: What was wrong with it, a sentence each.

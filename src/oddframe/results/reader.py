@@ -32,7 +32,7 @@ _ENDINGS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Results:
+class RecordingResults:
     """What was found in one recording.
 
     Attributes:
@@ -109,7 +109,7 @@ def find_results(path: str | Path) -> tuple[Path, list[str]]:
     return folder, there
 
 
-def read_results(folder: Path, name: str) -> Results:
+def read_results(folder: Path, name: str) -> RecordingResults:
     """What was found in one recording.
 
     Raises:
@@ -132,7 +132,7 @@ def read_results(folder: Path, name: str) -> Results:
             f"{table} and {lines.name} must be what oddframe score wrote, but: {error}"
         ) from error
     frame, time_s, score = zip(*rows, strict=True) if rows else ((), (), ())
-    return Results(
+    return RecordingResults(
         name=name,
         folder=folder,
         frame=np.array(frame, dtype=np.int64),
@@ -152,13 +152,13 @@ def _event(values: dict[str, Any]) -> Event:
     return Event(**{**known, "box": None if box is None else tuple(box)})
 
 
-def open_footage(results: Results, elsewhere: Path | None = None) -> Source:
+def open_footage(results: RecordingResults, elsewhere: Path | None = None) -> Source:
     """The recording that results are of.
 
     Args:
         results: What was found in it.
-        elsewhere: Where recordings are now, if not where they were when they were scored: a folder of them, or the
-            recording itself.
+        elsewhere: Where recordings are now, if not where they were when they were scored: a folder
+            of them, or the recording itself.
 
     Raises:
         SourceNotFoundError: If it is gone.

@@ -79,7 +79,8 @@ def parquet_table(path: Path, recording: str | None = None) -> Iterator[ScoreSin
 
     Args:
         path: The file.
-        recording: Name of the recording for a column of that name, the first one; None leaves it out.
+        recording: Name of the recording for a column of that name, the first one; None leaves it
+            out.
 
     Raises:
         MissingExtraError: If pyarrow is not installed.

@@ -1,7 +1,7 @@
 """Alerts to all sinks: handed over at once, put on disk, delivered by a thread for each sink.
 
-A sink that hangs or fails delays neither the caller nor another sink. Every message is delivered at least once, in
-order; ``key`` tells a receiver that it has one already.
+A sink that hangs or fails delays neither the caller nor another sink. Every message is delivered at
+least once, in order; ``key`` tells a receiver that it has one already.
 
 The way to one sink: its queue, its thread, and what happens when it fails.
 """
@@ -17,10 +17,10 @@ from types import TracebackType
 from typing import Self
 
 from oddframe._background import BackgroundQueue
-from oddframe.core.alerts import Alert, CameraStatus, plain_name
+from oddframe.core.alerts import Alert, CameraStatus, safe_name
 from oddframe.core.backoff import Backoff
-from oddframe.errors import DeliveryError, InputError, OddframeError, RefusedError
-from oddframe.sinks.outbox import Spool, Waiting
+from oddframe.errors import DeliveryError, DeliveryRefusedError, InputError, OddframeError
+from oddframe.sinks.outbox import Outbox, QueuedMessage
 from oddframe.sinks.sink import AlertSink, Message, message_of
 
 _ALL = sys.maxsize
@@ -37,12 +37,15 @@ class SinkCounts:
     Attributes:
         delivered: Messages that the receiver has.
         waiting: Messages that it has not.
-        unsaved: Those of them that a kill would lose, since the disk takes nothing or the sink keeps nothing on disk.
+        unsaved: Those of them that a kill would lose, since the disk takes nothing or the sink
+            keeps nothing on disk.
         failures: Attempts that failed; each was or will be made again.
         dropped: Messages that went for newer ones because too many waited.
         refused: Messages put aside in ``refused.jsonl``.
-        error: What the last attempt said; empty when it went well. Never an address, a header or a password.
-        busy_s: How long the sink has been at its present message or report, in seconds; 0 when it is idle.
+        error: What the last attempt said; empty when it went well. Never an address, a header or a
+            password.
+        busy_s: How long the sink has been at its present message or report, in seconds; 0 when it
+            is idle.
     """
 
     delivered: int
@@ -55,11 +58,11 @@ class SinkCounts:
     busy_s: float
 
 
-class Route:
+class SinkWorker:
     """Delivers the messages of one sink, one after another, in a thread of its own."""
 
     def __init__(
-        self, name: str, sink: AlertSink, spool: Spool, chance: Callable[[], float] = random.random
+        self, name: str, sink: AlertSink, spool: Outbox, chance: Callable[[], float] = random.random
     ) -> None:
         """Start the thread.
 
@@ -153,7 +156,7 @@ class Route:
         if len(self._spool):
             self._queue.wake(self._not_before - time.monotonic())
 
-    def _deliver(self, one: Waiting) -> None:
+    def _deliver(self, one: QueuedMessage) -> None:
         message = one.message
         assert message is not None
         error = self._try(lambda: self._sink.deliver(message))
@@ -162,7 +165,7 @@ class Route:
             self._spool.remove(one)
             self._delivered += 1
             self._go_on()
-        elif isinstance(error, RefusedError) or self._is_stuck(error):
+        elif isinstance(error, DeliveryRefusedError) or self._is_stuck(error):
             self._spool.refuse(one, _said(error))
             self._refused += 1
             self._go_on()
@@ -217,27 +220,28 @@ class Delivery:
         """Start, with what the last one left undelivered first.
 
         Args:
-            sinks: By name, which also names the folder of its queue: a sink that keeps its name keeps its queue.
-            folder: Where queues are kept; one process at a time may use it. None keeps them in memory: for tests,
-                and where a kill may lose alerts.
+            sinks: By name, which also names the folder of its queue: a sink that keeps its name
+                keeps its queue.
+            folder: Where queues are kept; one process at a time may use it. None keeps them in
+                memory: for tests, and where a kill may lose alerts.
             most_waiting: Messages that wait for one sink; beyond it the oldest goes and is counted.
 
         Raises:
             InputError: If two names would share a folder.
             OutputError: If a folder cannot be made.
         """
-        if len({plain_name(name) for name in sinks}) < len(sinks) or most_waiting < 1:
+        if len({safe_name(name) for name in sinks}) < len(sinks) or most_waiting < 1:
             raise InputError(
                 f"sinks must have different names and room for a message, got {list(sinks)}"
             )
         spools = {
-            name: Spool(
-                folder / plain_name(name) if folder is not None and sink.durable else None,
+            name: Outbox(
+                folder / safe_name(name) if folder is not None and sink.durable else None,
                 most_waiting,
             )
             for name, sink in sinks.items()
         }
-        self._routes = [Route(name, sink, spools[name]) for name, sink in sinks.items()]
+        self._routes = [SinkWorker(name, sink, spools[name]) for name, sink in sinks.items()]
         self._handed_over = BackgroundQueue(
             "sinks", self._put, most=MOST_HANDED_OVER, upkeep=self._save, every_s=_SAVE_S
         )

@@ -1,8 +1,10 @@
 """Alerts as lines of JSON at the end of a file.
 
-The events of live cameras as lines of JSON: a file a camera, the same lines that a scored recording has.
+The events of live cameras as lines of JSON: a file a camera, the same lines that a scored recording
+has.
 
-Lines at the end of a file that others may move away, and that a kill or a full disk may have left half written.
+Lines at the end of a file that others may move away, and that a kill or a full disk may have left
+half written.
 """
 
 import errno
@@ -33,7 +35,8 @@ def append_line(path: Path, line: str) -> None:
     """
     data = line.encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Opened each time, so that a file that was moved away by a log rotation is not written to any more.
+    # Opened each time, so that a file that was moved away by a log rotation is not written to any
+    # more.
     with path.open("a+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         end = os.pread(file.fileno(), len(data) + 1, max(0, size - len(data) - 1))
@@ -103,7 +106,8 @@ class EventFiles:
 
         Args:
             folder: Where the files are; made where there is none.
-            cameras: Names of those that get one, without slashes; what is told of others is left out.
+            cameras: Names of those that get one, without slashes; what is told of others is left
+                out.
         """
         self._folder, self.cameras = folder, frozenset(cameras)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from oddframe._version import __version__
-from oddframe.core.alerts import CameraStatus, plain_name
+from oddframe.core.alerts import CameraStatus, safe_name
 from oddframe.errors import DeliveryError, MissingExtraError, SettingsError
 from oddframe.settings import settings_dataclass
 from oddframe.sinks.sink import Message, Retry
@@ -29,12 +29,13 @@ class Topics:
 
     def state(self, camera: str) -> str:
         """Retained: what goes on at a camera now."""
-        return f"{self._prefix}/{plain_name(camera)}/state"
+        return f"{self._prefix}/{safe_name(camera)}/state"
 
     def discovery(self, camera: str) -> dict[str, dict[str, Any]]:
         """Home Assistant's configuration of a camera's entities, by topic; retained."""
-        # The line break, which no name has, makes sure of a hash: "a" and "b/c" must not meet "a/b" and "c".
-        node = plain_name(f"{self._prefix}\n{camera}")
+        # The line break, which no name has, makes sure of a hash: "a" and "b/c" must not meet "a/b"
+        # and "c".
+        node = safe_name(f"{self._prefix}\n{camera}")
         return {
             f"{self._discovery_prefix}/{component}/{node}/{item}/config": {
                 "name": name,
@@ -102,10 +103,12 @@ class MqttConfig:
         prefix: Begins every topic; two watchers at one broker need two.
         username: For the broker; none when empty.
         password: As above; never shown.
-        tls: Whether to encrypt, and check the broker's certificate against the system's authorities.
+        tls: Whether to encrypt, and check the broker's certificate against the system's
+            authorities.
         discovery_prefix: Where Home Assistant looks for new devices; empty tells it nothing.
         timeout_s: Longest wait for the broker's receipt.
-        keepalive_s: After one and a half of it without a sign the broker takes us for dead and says "offline".
+        keepalive_s: After one and a half of it without a sign the broker takes us for dead and says
+            "offline".
     """
 
     host: Annotated[str, Field(min_length=1)]
@@ -128,7 +131,7 @@ class MqttConfig:
 
 
 @dataclass
-class _Camera:
+class _CameraTopics:
     """What goes on at a camera, as its retained state says."""
 
     anomalies: set[str] = field(default_factory=set)
@@ -153,7 +156,8 @@ class _Camera:
 class Mqtt:
     """Publishes each alert once and waits for the broker's receipt; its client connects again by itself, forever."""
 
-    # While there is no connection a try costs nothing, and the sooner one sees it come back the better.
+    # While there is no connection a try costs nothing, and the sooner one sees it come back the
+    # better.
     retry = Retry(first_s=0.2, most_s=1.0)
     durable = True
 
@@ -169,7 +173,7 @@ class Mqtt:
         except ImportError as error:
             raise MissingExtraError("MQTT", "watch") from error
         self._config, self._topics = config, Topics(config.prefix, config.discovery_prefix)
-        self._cameras: dict[str, _Camera] = {}
+        self._cameras: dict[str, _CameraTopics] = {}
         # Held while a state is made and published: what is retained is always the last one made.
         self._lock = threading.RLock()
         self._greeted = False
@@ -193,7 +197,8 @@ class Mqtt:
         """Publish an alert and the state that it makes.
 
         Raises:
-            DeliveryError: If the broker has not confirmed it yet; the client goes on trying by itself.
+            DeliveryError: If the broker has not confirmed it yet; the client goes on trying by
+                itself.
         """
         if self._pending is None or self._pending[0] != message["key"]:
             if not self._client.is_connected():
@@ -207,7 +212,8 @@ class Mqtt:
             sent = self._client.publish(
                 self._topics.events, json.dumps(body, ensure_ascii=False), qos=1
             )
-            # Not published anew at the next try: the client does that itself after a lost connection.
+            # Not published anew at the next try: the client does that itself after a lost
+            # connection.
             self._pending = (message["key"], sent.mid)
         number = self._pending[1]
         with self._confirmed:
@@ -224,11 +230,11 @@ class Mqtt:
         """Publish a camera's state where it is another than before."""
         with self._lock:
             known = status.camera in self._cameras
-            camera = self._cameras.setdefault(status.camera, _Camera())
+            camera = self._cameras.setdefault(status.camera, _CameraTopics())
             before = camera.state()
             camera.online, camera.score = status.online, status.score
             if not known:
-                self._introduce(status.camera)
+                self._publish_discovery(status.camera)
             if not known or camera.state() != before:
                 self._publish_state(status.camera)
 
@@ -247,15 +253,15 @@ class Mqtt:
         """Take an alert into the state of its camera."""
         with self._lock:
             known = message["source"] in self._cameras
-            camera = self._cameras.setdefault(message["source"], _Camera(online=True))
+            camera = self._cameras.setdefault(message["source"], _CameraTopics(online=True))
             going_on = camera.anomalies if message["kind"] == "anomaly" else camera.problems
             (going_on.discard if message["phase"] == "end" else going_on.add)(message["id"])
             camera.last = message
             if not known:
-                self._introduce(message["source"])
+                self._publish_discovery(message["source"])
             self._publish_state(message["source"])
 
-    def _introduce(self, camera: str) -> None:
+    def _publish_discovery(self, camera: str) -> None:
         """Tell Home Assistant of a camera; the lock must be held."""
         if self._config.discovery_prefix and self._greeted:
             for topic, config in self._topics.discovery(camera).items():
@@ -279,7 +285,7 @@ class Mqtt:
         with self._lock:
             self._greeted = True
             for camera in self._cameras:
-                self._introduce(camera)
+                self._publish_discovery(camera)
                 self._publish_state(camera)
 
     def _on_disconnect(self, *_: Any) -> None:

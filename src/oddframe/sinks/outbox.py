@@ -22,7 +22,7 @@ REFUSED = "refused.jsonl"
 _REFUSED_BYTES = 10_000_000
 
 
-class Waiting:
+class QueuedMessage:
     """A message in the queue.
 
     Attributes:
@@ -36,7 +36,7 @@ class Waiting:
         self.number, self.message = number, message
 
 
-class Spool:
+class Outbox:
     """Messages for one sink. Threads may share it: one that puts, one that takes."""
 
     def __init__(self, folder: Path | None, most: int) -> None:
@@ -51,8 +51,8 @@ class Spool:
         """
         self._folder, self._most = folder, most
         self._lock = threading.Lock()
-        self._waiting: deque[Waiting] = deque()
-        self._unsaved: deque[Waiting] = deque()
+        self._waiting: deque[QueuedMessage] = deque()
+        self._unsaved: deque[QueuedMessage] = deque()
         self._next = 0
         self.dropped = 0
         """Messages that went for newer ones."""
@@ -65,7 +65,7 @@ class Spool:
             names = sorted(path.stem for path in folder.glob("*.json"))
         except OSError as error:
             raise output_error(folder, error) from error
-        self._waiting.extend(Waiting(int(name), None) for name in names if name.isdigit())
+        self._waiting.extend(QueuedMessage(int(name), None) for name in names if name.isdigit())
         if self._waiting:
             self._next = self._waiting[-1].number + 1
 
@@ -75,7 +75,7 @@ class Spool:
     def put(self, message: Message) -> None:
         """Put a message at the end; it is on disk when this returns, or in memory where the disk is full."""
         with self._lock:
-            one = Waiting(self._next, message)
+            one = QueuedMessage(self._next, message)
             self._next += 1
             if self._folder is not None:
                 self._unsaved.append(one)
@@ -112,7 +112,7 @@ class Spool:
         """Messages that a kill would lose now."""
         return len(self._unsaved) if self._folder is not None else len(self._waiting)
 
-    def first(self) -> Waiting | None:
+    def first(self) -> QueuedMessage | None:
         """The oldest message, which stays; None where nothing waits. Files that are no messages are removed."""
         while True:
             with self._lock:
@@ -123,14 +123,14 @@ class Spool:
                 return one
             self.remove(one)
 
-    def remove(self, one: Waiting) -> None:
+    def remove(self, one: QueuedMessage) -> None:
         """Take a message out."""
         with self._lock:
             if self._waiting and self._waiting[0] is one:
                 self._waiting.popleft()
         self._forget(one)
 
-    def refuse(self, one: Waiting, reason: str) -> None:
+    def refuse(self, one: QueuedMessage, reason: str) -> None:
         """Take a message out, and keep it beside the queue with the reason."""
         if self._folder is not None:
             line = {"at": datetime.now(UTC).isoformat(), "reason": reason, "message": one.message}
@@ -142,7 +142,7 @@ class Spool:
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
         self.remove(one)
 
-    def _forget(self, one: Waiting) -> None:
+    def _forget(self, one: QueuedMessage) -> None:
         with self._lock:
             if one in self._unsaved:
                 self._unsaved.remove(one)
@@ -150,7 +150,7 @@ class Spool:
             with suppress(OSError):
                 self._path(one, self._folder).unlink(missing_ok=True)
 
-    def _load(self, one: Waiting) -> bool:
+    def _load(self, one: QueuedMessage) -> bool:
         assert self._folder is not None
         try:
             one.message = json.loads(self._path(one, self._folder).read_bytes())
@@ -159,5 +159,5 @@ class Spool:
         return isinstance(one.message, dict)
 
     @staticmethod
-    def _path(one: Waiting, folder: Path) -> Path:
+    def _path(one: QueuedMessage, folder: Path) -> Path:
         return folder / f"{one.number:012d}.json"

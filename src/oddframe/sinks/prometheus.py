@@ -75,7 +75,8 @@ class CameraMetrics:
 
     Attributes:
         registry: What prometheus-client makes a page of.
-        sinks: Gives the counts of the other sinks, ``Delivery.counts``; to be set once there is a delivery.
+        sinks: Gives the counts of the other sinks, ``Delivery.counts``; to be set once there is a
+            delivery.
     """
 
     retry = Retry()

@@ -23,7 +23,8 @@ class Retry:
 
     Attributes:
         first_s: Pause after the first failure, in seconds.
-        most_s: Longest pause. Each is shortened at random by up to a half, so that many senders do not come at once.
+        most_s: Longest pause. Each is shortened at random by up to a half, so that many senders do
+            not come at once.
     """
 
     first_s: Annotated[float, Field(gt=0)] = 1.0
@@ -52,7 +53,7 @@ class AlertSink(Protocol):
 
         Raises:
             DeliveryError: If it did not work now.
-            RefusedError: If it never will.
+            LoginRefusedError: If it never will.
         """
         ...
 

@@ -20,7 +20,7 @@ from pydantic import Field
 from oddframe._version import __version__
 from oddframe.core.alerts import Alert, CameraStatus
 from oddframe.core.records import Event
-from oddframe.errors import DeliveryError, RefusedError, SettingsError
+from oddframe.errors import DeliveryError, DeliveryRefusedError, SettingsError
 from oddframe.settings import ListOf, settings_dataclass
 from oddframe.sinks.sink import Message, Retry, message_of
 
@@ -52,16 +52,17 @@ MESSAGE_NAMES = frozenset(_SAMPLE)
 class Body:
     """Makes the body of a request.
 
-    A template has ``$name`` or ``${name}`` for each value of a message and ``$$`` for a dollar sign. Templates of the
-    standard library run no code, which those of Jinja2 would. In JSON the values are escaped, so
-    ``{"text": "$source: $reason"}`` is JSON whatever the camera is called.
+    A template has ``$name`` or ``${name}`` for each value of a message and ``$$`` for a dollar
+    sign. Templates of the standard library run no code, which those of Jinja2 would. In JSON the
+    values are escaped, so ``{"text": "$source: $reason"}`` is JSON whatever the camera is called.
     """
 
     def __init__(self, template: str | None, content_type: str) -> None:
         """Check a template.
 
         Raises:
-            SettingsError: If it names a value that there is not, or makes no JSON where JSON is promised.
+            SettingsError: If it names a value that there is not, or makes no JSON where JSON is
+                promised.
         """
         self._template = None if template is None else Template(template)
         self._json = is_json(content_type)
@@ -196,8 +197,9 @@ class WebhookConfig:
 class Webhook:
     """Sends a request for each alert; any answer of 200 to 299 is a receipt.
 
-    408, 429, 300 to 399, 500 and above, and no answer mean to try again; other answers of 400 to 499 put the alert
-    aside. Redirects are not followed, since headers may hold secrets; proxies are not used.
+    408, 429, 300 to 399, 500 and above, and no answer mean to try again; other answers of 400 to
+    499 put the alert aside. Redirects are not followed, since headers may hold secrets; proxies are
+    not used.
     """
 
     durable = True
@@ -213,7 +215,7 @@ class Webhook:
 
         Raises:
             DeliveryError: If there was no answer, or one that may be another later.
-            RefusedError: If the receiver refuses it for good.
+            LoginRefusedError: If the receiver refuses it for good.
         """
         if message["phase"] not in self._config.phases:
             return
@@ -222,7 +224,7 @@ class Webhook:
         if 200 <= status < 300:
             return
         if 400 <= status < 500 and status not in _AGAIN:
-            raise RefusedError(
+            raise DeliveryRefusedError(
                 f"the webhook at {host} must take the alert, but it answered {status}"
             )
         raise DeliveryError(
@@ -257,7 +259,8 @@ class Webhook:
         connection = (HTTPSConnection if secure else HTTPConnection)(
             host, self._parts.port, timeout=timeout_s
         )
-        # The socket's own limit begins anew with each byte: an answer that trickles in would never end.
+        # The socket's own limit begins anew with each byte: an answer that trickles in would never
+        # end.
         cut = threading.Timer(timeout_s, _cut, (connection,))
         cut.daemon = True
         cut.start()

@@ -97,7 +97,8 @@ def p95(values: Sequence[float]) -> float:
 
 def peak_rss_mb() -> float:
     """Most memory that was resident, in megabytes of 10^6 bytes."""
-    # Not getrusage where it can be helped: its peak is handed on from the process that started this one.
+    # Not getrusage where it can be helped: its peak is handed on from the process that started this
+    # one.
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text().splitlines():

@@ -16,7 +16,7 @@ from oddframe.media.recording import Recording
 from oddframe.media.source import FrameFormat
 from oddframe.speed.fixtures import FRAMES, Beginning
 from oddframe.speed.instruments import p95, peak_rss_mb, rate, repeated
-from oddframe.speed.plan import Bounds, Row, Setup, cameras
+from oddframe.speed.plan import Bounds, Setup, SpeedRow, cameras
 
 INFERENCE, END_TO_END, LIVE = 0.4, 0.4, 0.2
 """Shares of the time of a row."""
@@ -24,7 +24,7 @@ PASSES = 3
 """So many passes over the recording, or its beginning, are to fit into their share."""
 
 
-def measure_row(setup: Setup, recording: Path, seconds: float) -> Row:
+def measure_row(setup: Setup, recording: Path, seconds: float) -> SpeedRow:
     """Measure one row in this process, whose memory becomes the row's.
 
     Args:
@@ -53,7 +53,7 @@ def measure_row(setup: Setup, recording: Path, seconds: float) -> Row:
         1e3 * one for one in _latencies_s(Model(bundle, single), recording, LIVE * seconds)
     ]
     each_ms = [1e3 * one / setup.batch_size for one in took]
-    return Row(
+    return SpeedRow(
         preset=setup.preset,
         backend=setup.backend,
         precision=setup.precision,

@@ -57,7 +57,7 @@ class Setup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class SpeedRow:
     """Speed of one preset in one backend and one precision; rates are medians.
 
     Attributes:
@@ -71,17 +71,19 @@ class Row:
         fps_inference: Frames per second of the network alone, on clips that lie in memory.
         ms_median: Milliseconds per frame of the network alone, in batches.
         ms_p95: The same, 95th percentile.
-        latency_ms_median: Milliseconds from a decoder that is asked for a frame to that frame's score and map, one
-            clip at a time, as a single live camera has it.
+        latency_ms_median: Milliseconds from a decoder that is asked for a frame to that frame's
+            score and map, one clip at a time, as a single live camera has it.
         latency_ms_p95: The same, 95th percentile.
-        rss_mb: Most memory that its process had resident, in megabytes of 10^6 bytes; without what latency took.
+        rss_mb: Most memory that its process had resident, in megabytes of 10^6 bytes; without what
+            latency took.
         gpu_mb: Most that it had on the GPU, likewise; None without one.
-        ready_s: Seconds from the start of its process until the first batch was scored: imports, loading, compiling.
+        ready_s: Seconds from the start of its process until the first batch was scored: imports,
+            loading, compiling.
         cameras: Cameras that it keeps up with, by their rate in frames per second.
-        share_of_bound: ``fps_end_to_end`` as a share of what its slower half does alone, be that decoding with
-            conversion or inference; None where decoding was not measured.
-        tflop_s: Floating-point operations per second of inference alone, in 10^12, a multiplication and an addition
-            counted as two; None where nobody counted.
+        share_of_bound: ``fps_end_to_end`` as a share of what its slower half does alone, be that
+            decoding with conversion or inference; None where decoding was not measured.
+        tflop_s: Floating-point operations per second of inference alone, in 10^12, a multiplication
+            and an addition counted as two; None where nobody counted.
     """
 
     preset: str
@@ -112,7 +114,8 @@ class Bounds:
         preset: Name of the preset or model, whose frames they are.
         fps_decode: Frames per second of decoding alone.
         fps_decode_convert: Of decoding and conversion to the network's size and colours.
-        gflop_per_frame: Floating-point operations of the network for one clip, in 10^9; None without torch.
+        gflop_per_frame: Floating-point operations of the network for one clip, in 10^9; None
+            without torch.
     """
 
     preset: str

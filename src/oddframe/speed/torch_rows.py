@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from oddframe.bundle.bundle import Bundle
 from oddframe.inference.scorer import Scorer
 from oddframe.inference.torch_backend import TorchScorer, pick_device
-from oddframe.model.fusion import FusedScorer
-from oddframe.model.network import Network, TrainedNetwork
+from oddframe.model.fusion import AnomalyScorer
+from oddframe.model.network import Network, NetworkState
 from oddframe.speed.instruments import peak_rss_mb, rate, repeated
 from oddframe.speed.plan import Numbers, Setup, TrainingRow
 from oddframe.training.settings import Settings
@@ -52,7 +52,8 @@ def torch_scorer(bundle: Bundle, setup: Setup, batch_size: int) -> Scorer:
     _set_float32(short=setup.precision == "tf32")
     network = Network.of(bundle.network)
     if setup.compiled:
-        # On a GPU with its kernels captured as a graph: small batches wait for their launches otherwise.
+        # On a GPU with its kernels captured as a graph: small batches wait for their launches
+        # otherwise.
         network.compile(mode="default" if setup.device == "cpu" else "reduce-overhead")
     precision = "float32" if setup.precision == "tf32" else setup.precision
     return TorchScorer(network, torch.device(setup.device), batch_size, precision)
@@ -63,12 +64,12 @@ def peak_gpu_mb(device: str) -> float:
     return torch.cuda.max_memory_allocated(device) / 1e6
 
 
-def gflop_per_clip(trained: TrainedNetwork) -> float:
+def gflop_per_clip(trained: NetworkState) -> float:
     """Floating-point operations for one clip, in 10^9; a multiplication and an addition are two."""
     config = trained.config
     clip = torch.zeros((1, 5, config.height, config.width, config.colours), dtype=torch.uint8)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        FusedScorer(Network.of(trained)).eval()(clip)
+        AnomalyScorer(Network.of(trained)).eval()(clip)
     return float(counter.get_total_flops()) / 1e9
 
 

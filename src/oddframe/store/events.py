@@ -34,7 +34,8 @@ class StoredEvent:
 
     Attributes:
         row: Its number in this store; later rows have higher ones.
-        alert: The event in its latest phase, with paths of its files relative to the store's folder.
+        alert: The event in its latest phase, with paths of its files relative to the store's
+            folder.
         cut: Whether a restart ended it, so that its end is the last moment known of it.
         review: What somebody said of it; None where nobody did.
     """
@@ -59,8 +60,8 @@ def camera_number(connection: Connection, name: str) -> int:
 def write_event(connection: Connection, alert: Alert) -> None:
     """Write one phase of an event: a new row, or what is new of an open one.
 
-    An end without a start, which a full disk may have kept out, makes a row too. So does a second start of the same
-    identity, such as a file that is watched twice.
+    An end without a start, which a full disk may have kept out, makes a row too. So does a second
+    start of the same identity, such as a file that is watched twice.
     """
     event = alert.event
     camera = camera_number(connection, event.source)

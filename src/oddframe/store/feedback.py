@@ -1,6 +1,7 @@
 """Thresholds that held, and changes to cameras that can be undone.
 
-What people say of events, and the feedback set that comes of it: normal events, by camera and model.
+What people say of events, and the feedback set that comes of it: normal events, by camera and
+model.
 """
 
 import json
@@ -18,7 +19,7 @@ from oddframe.store.events import Review, StoredEvent, camera_number, find_event
 from oddframe.store.schema import cameras, events, feedback, reviews, revisions, thresholds
 
 
-class Held(NamedTuple):
+class ThresholdPeriod(NamedTuple):
     """A threshold from a moment on.
 
     Attributes:
@@ -72,15 +73,17 @@ def write_threshold(
     connection.execute(write.on_conflict_do_update(index_elements=["camera", "at_us"], set_=row))
 
 
-def thresholds_of(connection: Connection, camera: str) -> list[Held]:
+def thresholds_of(connection: Connection, camera: str) -> list[ThresholdPeriod]:
     """All thresholds that a camera has had, in order."""
     number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
     query = select(thresholds).where(thresholds.c.camera == number).order_by(thresholds.c.at_us)
-    return [Held(row.at_us, row.threshold, row.model) for row in connection.execute(query)]
+    return [
+        ThresholdPeriod(row.at_us, row.threshold, row.model) for row in connection.execute(query)
+    ]
 
 
 def thresholds_at(
-    held: list[Held], at_us: npt.NDArray[np.int64], model: str
+    held: list[ThresholdPeriod], at_us: npt.NDArray[np.int64], model: str
 ) -> npt.NDArray[np.float64]:
     """The threshold that held at each of N moments; NaN where it was another model's, or none is known."""
     if not held:
@@ -166,7 +169,8 @@ def raw_peak(connection: Connection, event: StoredEvent) -> tuple[float, str] | 
 def write_review(connection: Connection, row: int, review: Review | None) -> StoredEvent | None:
     """Say something of an event, or take back what was said; gives the event as it is then, None where there is none.
 
-    "normal" puts an anomaly into the feedback set of its camera, anything else takes it out. The set outlives the
+    "normal" puts an anomaly into the feedback set of its camera, anything else takes it out. The
+    set outlives the
     event: what is too old to be kept stays normal.
     """
     found = find_events(connection, events.c.row == row)

@@ -2,8 +2,9 @@
 
     DIR/events/2026-07-01/<camera>/140307-<id>.jpg, .mp4
 
-A file is whole under its name before its row points at it, and a row forgets it only after it is gone. What a kill
-leaves in between, ``mend`` finds at the next start: files that no row knows, rows whose file is missing.
+A file is whole under its name before its row points at it, and a row forgets it only after it is
+gone. What a kill leaves in between, ``mend`` finds at the next start: files that no row knows, rows
+whose file is missing.
 """
 
 import os
@@ -21,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from oddframe._background import BackgroundQueue
 from oddframe._types import Pixels
-from oddframe.core.alerts import Alert, plain_name
+from oddframe.core.alerts import Alert, safe_name
 from oddframe.files import replace_file
 from oddframe.store.schema import cameras, events
 
@@ -60,8 +61,8 @@ class FileCounts:
 def file_path(alert: Alert, kind: str) -> str:
     """Where a file of an event belongs, relative to the store's folder; ``kind`` is "snapshot" or "clip"."""
     start = datetime.fromtimestamp(alert.start_us // 1_000_000, UTC)
-    name = f"{start:%H%M%S}-{plain_name(alert.event.id)}{SUFFIXES[kind]}"
-    return f"{FOLDER}/{start:%Y-%m-%d}/{plain_name(alert.event.source)}/{name}"
+    name = f"{start:%H%M%S}-{safe_name(alert.event.id)}{SUFFIXES[kind]}"
+    return f"{FOLDER}/{start:%Y-%m-%d}/{safe_name(alert.event.source)}/{name}"
 
 
 def jpeg(picture: Pixels) -> Callable[[Path], None]:
@@ -90,7 +91,8 @@ class FileWriter:
             folder: The store's.
             room_bytes: No file is written while less than this is free on its disk.
             written: Told the alert, the kind and the path of each file that is whole.
-            upkeep: Removes what is not to be kept; called now, every hour, and when there is too little room.
+            upkeep: Removes what is not to be kept; called now, every hour, and when there is too
+                little room.
         """
         self._folder, self._room_bytes, self._tell, self._upkeep = (
             folder,
@@ -173,7 +175,7 @@ def free_bytes(folder: Path) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class RepairedFiles:
     """What a kill had left between files and rows.
 
     Attributes:
@@ -187,7 +189,7 @@ class Mended:
     missing: int = 0
 
 
-def mend(connection: Connection, folder: Path) -> Mended:
+def reconcile_files(connection: Connection, folder: Path) -> RepairedFiles:
     """Bring rows and files together again; to be called while nobody writes files.
 
     Args:
@@ -217,7 +219,7 @@ def mend(connection: Connection, folder: Path) -> Mended:
         else:
             (folder / path).unlink(missing_ok=True)
             removed += 1
-    return Mended(adopted, removed, missing)
+    return RepairedFiles(adopted, removed, missing)
 
 
 def _adopt(connection: Connection, path: str) -> bool:
@@ -234,9 +236,9 @@ def _adopt(connection: Connection, path: str) -> bool:
         start = datetime.fromtimestamp(start_us // 1_000_000, UTC)
         same = (
             path
-            == f"{FOLDER}/{start:%Y-%m-%d}/{plain_name(source)}/{start:%H%M%S}-{identity}{SUFFIXES[kind]}"
+            == f"{FOLDER}/{start:%Y-%m-%d}/{safe_name(source)}/{start:%H%M%S}-{identity}{SUFFIXES[kind]}"
         )
-        if same and camera == plain_name(source):
+        if same and camera == safe_name(source):
             connection.execute(update(events).where(events.c.row == row).values({kind: path}))
             return True
     return False

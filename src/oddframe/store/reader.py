@@ -19,7 +19,7 @@ DATABASE = "oddframe.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
-class CameraState:
+class StoredState:
     """What a camera was doing from a moment on, until its next one.
 
     Attributes:
@@ -113,7 +113,8 @@ class StoreReader:
     def scores(self, camera: str, from_us: int, to_us: int, most: int = 1000) -> list[ScoreSpan]:
         """Scores of a camera over a stretch of time, in at most ``most`` spans of one length.
 
-        Spans without a score are left out. Below a minute a span is whole seconds, else whole minutes.
+        Spans without a score are left out. Below a minute a span is whole seconds, else whole
+        minutes.
 
         Raises:
             InputError: If the stretch is empty or ``most`` is below 1.
@@ -121,7 +122,7 @@ class StoreReader:
         with self._engine.begin() as connection:
             return read_scores(connection, camera, from_us, to_us, most)
 
-    def states(self, camera: str, from_us: int, to_us: int) -> list[CameraState]:
+    def states(self, camera: str, from_us: int, to_us: int) -> list[StoredState]:
         """States of a camera from the one that holds at the beginning on, in order."""
         with self._engine.begin() as connection:
             number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
@@ -132,7 +133,7 @@ class StoreReader:
             later = connection.execute(
                 mine.where(states.c.at_us > from_us).order_by(states.c.at_us)
             ).all()
-        return [CameraState(row.at_us, bool(row.online), row.state) for row in (*first, *later)]
+        return [StoredState(row.at_us, bool(row.online), row.state) for row in (*first, *later)]
 
     def ask(self, question: Callable[[Connection], T]) -> T:
         """What a question that only reads finds, in a transaction of its own."""

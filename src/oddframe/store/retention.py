@@ -35,7 +35,8 @@ class Retention:
     Attributes:
         keep_days: Events, pictures, clips, scores and states older than this go.
         pictures_gb: Pictures and clips beyond this go, the oldest first; their events stay.
-        keep_free_gb: So do they while the disk has less room than this, and new ones are not written.
+        keep_free_gb: So do they while the disk has less room than this, and new ones are not
+            written.
     """
 
     keep_days: Annotated[float, Field(ge=0)] = 30.0
@@ -67,8 +68,8 @@ class Pruned:
 def prune(engine: Engine, folder: Path, kept: Retention, now_us: int) -> Pruned:
     """Remove what is too old and, after it, pictures that are too many. Events that still go on stay.
 
-    Files go first, since that works on a full disk too. A kill in between leaves rows that point at nothing, which
-    ``mend`` finds at the next start.
+    Files go first, since that works on a full disk too. A kill in between leaves rows that point at
+    nothing, which ``mend`` finds at the next start.
 
     Args:
         engine: A writing one.

@@ -184,11 +184,13 @@ def open_engine(
 
     Args:
         path: The file.
-        writing: Whether to write; such transactions take their lock at once, the others never write.
+        writing: Whether to write; such transactions take their lock at once, the others never
+            write.
         migrations: The steps from version 1 on.
 
     Raises:
-        StoreError: If the file is no store, damaged, newer than this program, or older while not writing.
+        StoreError: If the file is no store, damaged, newer than this program, or older while not
+            writing.
     """
     engine = create_engine(URL.create("sqlite", database=str(path)))
     _prepare(engine, writing)

@@ -1,7 +1,7 @@
 """Scores by the second: gathered as they come, written in batches, read back as coarsely as a page needs.
 
-A month of one camera is 2.6 million seconds. Minutes are kept beside them, so that a page over days reads sixty times
-fewer rows.
+A month of one camera is 2.6 million seconds. Minutes are kept beside them, so that a page over days
+reads sixty times fewer rows.
 """
 
 import threading
@@ -84,7 +84,8 @@ class Seconds:
 def write_seconds(rows: Sequence[Second], connection: Connection) -> None:
     """Write seconds, and their minutes anew.
 
-    A second that is there already, after a restart or a clock that was set back, keeps the higher peak.
+    A second that is there already, after a restart or a clock that was set back, keeps the higher
+    peak.
     """
     if not rows:
         return

@@ -23,7 +23,14 @@ from oddframe.errors import SourceNotFoundError, StoreError
 from oddframe.files import output_error
 from oddframe.store.events import camera_number, close_open, write_event, write_file
 from oddframe.store.feedback import write_threshold
-from oddframe.store.media_files import FileCounts, FileWriter, Mended, file_path, jpeg, mend
+from oddframe.store.media_files import (
+    FileCounts,
+    FileWriter,
+    RepairedFiles,
+    file_path,
+    jpeg,
+    reconcile_files,
+)
 from oddframe.store.reader import DATABASE, StoreReader
 from oddframe.store.retention import Retention, forget_camera, prune
 from oddframe.store.schema import cameras, open_engine, states
@@ -58,8 +65,8 @@ def now_us() -> int:
 class Store:
     """Writes what a watcher sees. All ``put_*`` return at once and may be called by any thread.
 
-    Nothing here raises because a disk is full or gone: it is kept in memory, tried again, and counted where it had to
-    be given up.
+    Nothing here raises because a disk is full or gone: it is kept in memory, tried again, and
+    counted where it had to be given up.
 
     Attributes:
         closed: Ends of the events that the last watcher left open, for the sinks to tell.
@@ -97,7 +104,7 @@ class Store:
             self._lock.release()
             raise
         try:
-            self.closed, self.mended = self._put_right()
+            self.closed, self.mended = self._recover()
             self.reader = StoreReader(self.folder)
         except BaseException:
             self._engine.dispose()
@@ -158,7 +165,8 @@ class Store:
 
         Args:
             alert: The event.
-            write: Writes it to the path that it is given, an ``.mp4``; called by the thread for files.
+            write: Writes it to the path that it is given, an ``.mp4``; called by the thread for
+                files.
         """
         self._put_file(alert, "clip", write)
 
@@ -246,10 +254,10 @@ class Store:
         if not jumped:
             self.prune()
 
-    def _put_right(self) -> tuple[list[Alert], Mended]:
+    def _recover(self) -> tuple[list[Alert], RepairedFiles]:
         """End what a kill left open, and bring files and rows together."""
         with self._engine.begin() as connection:
-            return close_open(connection), mend(connection, self.folder)
+            return close_open(connection), reconcile_files(connection, self.folder)
 
 
 def _lock_folder(folder: Path) -> FileLock:

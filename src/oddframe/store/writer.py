@@ -35,7 +35,8 @@ class WriterCounts:
     Attributes:
         waiting: Not written yet.
         failures: Batches that failed; each was tried again.
-        lost: Changes and seconds given up: there were too many, or the database refused them for good.
+        lost: Changes and seconds given up: there were too many, or the database refused them for
+            good.
         error: What the last failure said; empty when the last batch went well.
     """
 

@@ -1,7 +1,7 @@
 """The people of the drawn scene: walkers and runners.
 
-Every body is a small skeleton in metres (forward, to its right, up) that is projected where it stands, so one
-description serves all headings and distances.
+Every body is a small skeleton in metres (forward, to its right, up) that is projected where it
+stands, so one description serves all headings and distances.
 """
 
 import math
@@ -49,7 +49,7 @@ Body: TypeAlias = Callable[[Spot, float, float], Stack]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """Build and clothing of one person.
 
     Attributes:
@@ -108,14 +108,14 @@ def tone(colour: Colour, factor: float) -> Colour:
     )
 
 
-def random_look(rng: np.random.Generator) -> Look:
+def random_look(rng: np.random.Generator) -> Appearance:
     """Somebody in ordinary clothes."""
 
     def pick(colours: tuple[Colour, ...]) -> Colour:
         return tone(colours[int(rng.integers(len(colours)))], float(rng.uniform(0.88, 1.12)))
 
     bag = (None, None, "backpack", "shoulder", "shopper")[int(rng.integers(5))]
-    return Look(
+    return Appearance(
         height_m=float(rng.uniform(1.56, 1.90)),
         girth=float(rng.uniform(0.88, 1.18)),
         skin=pick(SKINS),
@@ -128,7 +128,7 @@ def random_look(rng: np.random.Generator) -> Look:
     )
 
 
-def walker(look: Look) -> Body:
+def walker(look: Appearance) -> Body:
     """Somebody who walks."""
     h, g = look.height_m, look.girth
 
@@ -179,7 +179,7 @@ def walker(look: Look) -> Body:
     return body
 
 
-def _trunk(stack: Stack, spot: Spot, look: Look, bob: float, lean: float = 0.0) -> None:
+def _trunk(stack: Stack, spot: Spot, look: Appearance, bob: float, lean: float = 0.0) -> None:
     """Torso with a lit side, coat, neck, head and hair."""
     h, g, s, at = look.height_m, look.girth, spot.scale, spot.at
     if look.coat:
@@ -219,7 +219,7 @@ def _trunk(stack: Stack, spot: Spot, look: Look, bob: float, lean: float = 0.0) 
 def _arm(
     stack: Stack,
     spot: Spot,
-    look: Look,
+    look: Appearance,
     side: float,
     lead: float,
     swing: float,
@@ -245,7 +245,7 @@ def _arm(
     stack.rod(wrist, wrist, 0.028 * h * s, tone(look.skin, shade))
 
 
-def runner(look: Look) -> Body:
+def runner(look: Appearance) -> Body:
     """Somebody who runs: long strides, bare legs, bent elbows, leaning forward."""
     h = look.height_m
 
@@ -285,7 +285,9 @@ def runner(look: Look) -> Body:
     return body
 
 
-def _bent_arm(stack: Stack, spot: Spot, look: Look, side: float, swung: float, bob: float) -> None:
+def _bent_arm(
+    stack: Stack, spot: Spot, look: Appearance, side: float, swung: float, bob: float
+) -> None:
     """An arm of the runner."""
     h, s, at = look.height_m, spot.scale, spot.at
     elbow = at(0.08 - 0.20 * swung, 0.15 * side * h, 0.62 * h + bob)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from oddframe.synthetic.actors import Body, Look, Spot, tone, walker
+from oddframe.synthetic.actors import Appearance, Body, Spot, tone, walker
 from oddframe.synthetic.raster import Colour, Stack
 
 BRIGHT: tuple[Colour, ...] = (
@@ -24,7 +24,7 @@ PROP_SIZES_M = {
 """Height and half width of the shadow of each kind of prop, in metres."""
 
 
-def cyclist(look: Look, frame: Colour) -> Body:
+def cyclist(look: Appearance, frame: Colour) -> Body:
     """Somebody on a bicycle."""
     h, spokes = look.height_m, 10
     ring = [
@@ -102,7 +102,7 @@ def _box(
     stack.slab((at(f0, r0, u1), at(f1, r0, u1), at(f1, r1, u1), at(f0, r1, u1)), tone(colour, 1.12))
 
 
-def cart(look: Look, paint: Colour, roof: Colour) -> Body:
+def cart(look: Appearance, paint: Colour, roof: Colour) -> Body:
     """A small utility vehicle with a box body, a driver and a roof on posts."""
 
     def body(spot: Spot, phase: float, _swing: float) -> Stack:
@@ -139,7 +139,7 @@ def cart(look: Look, paint: Colour, roof: Colour) -> Body:
     return body
 
 
-def _driver(stack: Stack, spot: Spot, look: Look) -> None:
+def _driver(stack: Stack, spot: Spot, look: Appearance) -> None:
     """The upper half of whoever drives the cart."""
     s, at = spot.scale, spot.at
     stack.rod(at(0.42, 0.0, 0.75), at(0.42, 0.0, 1.18), 0.20 * s, look.top, 0.21 * s)
@@ -159,7 +159,7 @@ def suitcase(colour: Colour) -> Body:
     return body
 
 
-def porter(look: Look, colour: Colour, carries: Callable[[], bool]) -> Body:
+def porter(look: Appearance, colour: Colour, carries: Callable[[], bool]) -> Body:
     """Somebody who walks and, while `carries()` holds, has a suitcase at the far side."""
     walks = walker(look)
 

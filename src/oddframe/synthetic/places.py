@@ -1,6 +1,7 @@
 """The places of the drawn scene: where the ground lies, which way people walk, and what stands there.
 
-Places on the screen are fractions: x of the width, y of the height, (0, 0) top left. Places on the ground are
+Places on the screen are fractions: x of the width, y of the height, (0, 0) top left. Places on the
+ground are
 metres: x to the right of the camera's axis, z away from the camera.
 
 How the empty places of the drawn scene look: paving, lawns, hedge and building.
@@ -31,7 +32,7 @@ class Prop:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Place:
     """One place.
 
     Attributes:
@@ -71,8 +72,8 @@ class Layout:
     props: tuple[Prop, ...]
 
 
-LAYOUTS: dict[str, Layout] = {
-    "plaza": Layout(
+LAYOUTS: dict[str, Place] = {
+    "plaza": Place(
         horizon=-0.05,
         camera_height_m=6.6,
         focal=1.6,
@@ -108,7 +109,7 @@ LAYOUTS: dict[str, Layout] = {
             Prop("bollard", 0.71, 0.89),
         ),
     ),
-    "station": Layout(
+    "station": Place(
         horizon=-0.16,
         camera_height_m=8.0,
         focal=1.9,
@@ -146,10 +147,10 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
-class Camera:
+class SceneCamera:
     """Where things on the ground of a layout appear on a picture of a given size."""
 
-    def __init__(self, layout: Layout, height: int, width: int) -> None:
+    def __init__(self, layout: Place, height: int, width: int) -> None:
         self.layout = layout
         self.height = height
         self.width = width
@@ -200,9 +201,10 @@ def distance_inside(polygon: tuple[Point, ...], x: Field, y: Field, aspect: floa
     return signed
 
 
-def paint_ground(layout: Layout, height: int, width: int) -> Float32:
+def paint_ground(layout: Place, height: int, width: int) -> Float32:
     """The empty place without what stands on it, float32 H x W x 3, 0 to 255; the same on every call."""
-    # Painted finer and averaged, for smooth joints and kerbs; big pictures are fine enough as they are.
+    # Painted finer and averaged, for smooth joints and kerbs; big pictures are fine enough as they
+    # are.
     fine = 3 if height * width <= 400_000 else 1
     rng = np.random.default_rng(20)
     h, w = height * fine, width * fine
@@ -234,7 +236,7 @@ def _patches(rng: np.random.Generator, h: int, w: int, cells: int) -> Field:
 
 
 def _paving(
-    layout: Layout, x: Field, y: Field, aspect: float, height: int, rng: np.random.Generator
+    layout: Place, x: Field, y: Field, aspect: float, height: int, rng: np.random.Generator
 ) -> Field:
     """Slabs with joints, each slab a little different, lighter towards the camera."""
     z = layout.focal * layout.camera_height_m / np.maximum(y - layout.horizon, 0.05)
@@ -269,7 +271,7 @@ def _paving(
 
 def _lay_lawn(
     picture: Field,
-    layout: Layout,
+    layout: Place,
     polygon: tuple[Point, ...],
     x: Field,
     y: Field,
@@ -301,7 +303,7 @@ def _lay_stripe(picture: Field, stripe: tuple[Point, Point], x: Field, y: Field)
 
 
 def _raise_backdrop(
-    picture: Field, layout: Layout, x: Field, y: Field, rng: np.random.Generator
+    picture: Field, layout: Place, x: Field, y: Field, rng: np.random.Generator
 ) -> None:
     """A hedge along the far edge and a building with windows behind it."""
     h, w = picture.shape[:2]
@@ -369,7 +371,8 @@ class Light:
         comes, goes, crossing, depth = self.cloud
         if time_s < comes:
             return gain, None, 1.0
-        # The edge sweeps over the picture from -0.8 to 1.8 of its width, twice: as it comes and as it goes.
+        # The edge sweeps over the picture from -0.8 to 1.8 of its width, twice: as it comes and as
+        # it goes.
         front, back = (
             np.float32(-0.8 + 2.6 * (time_s - when) / crossing) for when in (comes, goes)
         )

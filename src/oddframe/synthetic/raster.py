@@ -1,7 +1,8 @@
 """Painting for the drawn scene: anti-aliased rods and slabs, blended back to front, with an owner per pixel.
 
-A body is a short stack of rods (tapered, round-ended strokes) and slabs (convex four-cornered faces). A stack is
-turned into one small patch, so a walker costs a dozen numpy calls however many parts it has.
+A body is a short stack of rods (tapered, round-ended strokes) and slabs (convex four-cornered
+faces). A stack is turned into one small patch, so a walker costs a dozen numpy calls however many
+parts it has.
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,7 @@
 """A drawn scene for demos and tests: a fixed camera over a place with walkers, light changes and sensor noise.
 
-Anomalies come with exact pixel masks, boxes and labels. The same seed and settings give the same pixels on every run.
+Anomalies come with exact pixel masks, boxes and labels. The same seed and settings give the same
+pixels on every run.
 
 What is true of drawn footage: boxes, masks and labels, and the files that hold them.
 """
@@ -21,7 +22,7 @@ from oddframe.files import write_bytes
 from oddframe.settings import settings_dataclass
 from oddframe.synthetic.actors import Spot
 from oddframe.synthetic.objects import PROP_SIZES_M, prop
-from oddframe.synthetic.places import LAYOUTS, Camera, Light, Noise, paint_ground
+from oddframe.synthetic.places import LAYOUTS, Light, Noise, SceneCamera, paint_ground
 from oddframe.synthetic.raster import Canvas, Patch, rasterise
 from oddframe.synthetic.script import KINDS, PREWARM_S, Actor, Crowd, Story
 
@@ -72,8 +73,8 @@ def write_truth(folder: Path, name: str, frames: Iterable[DrawnFrame]) -> None:
     """Write what is true of a recording: labels, masks and tracks.
 
     Writes `<name>.npy` (one label a frame, uint8), `<name>.masks.npz` (`masks`, bool T x H x W) and
-    `<name>.tracks.txt` (`track_id,frame,x_min,y_min,x_max,y_max`, frames from 0, one line a box). Each is
-    complete or absent.
+    `<name>.tracks.txt` (`track_id,frame,x_min,y_min,x_max,y_max`, frames from 0, one line a box).
+    Each is complete or absent.
 
     Raises:
         OutputError: When one cannot be written.
@@ -179,12 +180,12 @@ def draw(
     """Draw a recording, a frame at a time; memory does not grow with its length.
 
     Args:
-        seed: Decides everything that happens. The crowd, the light and the noise of a seed are the same with and
-            without anomalies.
+        seed: Decides everything that happens. The crowd, the light and the noise of a seed are the
+            same with and without anomalies.
         frames: How many frames.
         settings: The place and the picture; the defaults when None.
-        anomalies: Kinds that appear, with normal stretches between them; none for normal footage. They are
-            repeated in a long recording; in one much shorter than 30 seconds they overlap.
+        anomalies: Kinds that appear, with normal stretches between them; none for normal footage.
+            They are repeated in a long recording; in one much shorter than 30 seconds they overlap.
 
     Raises:
         SettingsError: On a negative seed, fewer than one frame, or an unknown kind.
@@ -196,10 +197,10 @@ def draw(
     for kind in anomalies:
         if kind not in KINDS:
             raise SettingsError(f"anomalies must be among {', '.join(KINDS)}, got {kind!r}")
-    return _Scene(seed, frames, settings or SceneSettings(), tuple(anomalies)).play()
+    return _DrawnScene(seed, frames, settings or SceneSettings(), tuple(anomalies)).play()
 
 
-class _Scene:
+class _DrawnScene:
     """One recording while it is drawn."""
 
     def __init__(
@@ -212,7 +213,7 @@ class _Scene:
         self.settings = settings
         self.frames = frames
         self.step_s = 1.0 / settings.rate_fps
-        self.camera = Camera(LAYOUTS[settings.layout], height, width)
+        self.camera = SceneCamera(LAYOUTS[settings.layout], height, width)
         self.canvas = Canvas(height, width)
         self.crowd = Crowd(self.camera, crowd, settings.density)
         self.light = Light(height, width, light, settings.light)

@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from oddframe.synthetic.actors import Body, Look, random_look, runner, walker
+from oddframe.synthetic.actors import Appearance, Body, random_look, runner, walker
 from oddframe.synthetic.objects import BRIGHT, cart, cyclist, porter, suitcase
-from oddframe.synthetic.places import Camera
+from oddframe.synthetic.places import SceneCamera
 from oddframe.synthetic.raster import Colour, Point
 
 WALK_M_S = 1.15
@@ -103,7 +103,7 @@ def between(line: tuple[Point, Point], share: float) -> Point:
 
 
 def path(
-    camera: Camera, start: Point, end: Point, margin_m: float = 0.0
+    camera: SceneCamera, start: Point, end: Point, margin_m: float = 0.0
 ) -> tuple[Point, Point, float]:
     """Start on the ground, unit vector and length of the way between two places on the screen."""
     a, b = camera.ground(start), camera.ground(end)
@@ -124,7 +124,7 @@ def beside(start: Point, ahead: Point, forward_m: float, right_m: float) -> Poin
 class Crowd:
     """The normal walkers, from nearly none to a crowd, all going one way on the paving."""
 
-    def __init__(self, camera: Camera, rng: np.random.Generator, density: float) -> None:
+    def __init__(self, camera: SceneCamera, rng: np.random.Generator, density: float) -> None:
         self.camera = camera
         self.rng = rng
         self.density = density
@@ -184,7 +184,7 @@ class Crowd:
             )
         return actors
 
-    def _body(self, look: Look) -> Body:
+    def _body(self, look: Appearance) -> Body:
         """A walker, now and then one with a suitcase: carrying one is normal, leaving it is not."""
         if self.rng.random() >= CARRYING:
             return walker(look)
@@ -216,7 +216,7 @@ class Story:
     """The anomalies: which come when. Planned a block at a time, so that hours of footage cost no memory."""
 
     def __init__(
-        self, camera: Camera, rng: np.random.Generator, kinds: Sequence[str], length_s: float
+        self, camera: SceneCamera, rng: np.random.Generator, kinds: Sequence[str], length_s: float
     ) -> None:
         self.camera = camera
         self.rng = rng
@@ -391,7 +391,7 @@ class Story:
         return stands_s, actors
 
     def _porter(
-        self, look: Look, colour: Colour, start: Point, ahead: Point, length: float, speed: float,
+        self, look: Appearance, colour: Colour, start: Point, ahead: Point, length: float, speed: float,
         reached: float, pause_s: float, takes: bool,
     ) -> Actor:  # fmt: skip
         """Who brings the suitcase, or takes it away; a normal walker."""
@@ -407,7 +407,7 @@ class Story:
         return actor
 
 
-def _dressed(look: Look, top: Colour) -> Look:
+def _dressed(look: Appearance, top: Colour) -> Appearance:
     """The same person in sports clothes."""
     return replace(
         look, top=top, legs=(30.0, 32.0, 44.0), hair=(236.0, 236.0, 232.0), coat=False, bag=None

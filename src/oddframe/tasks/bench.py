@@ -19,7 +19,7 @@ from oddframe.model.config import NetworkConfig
 from oddframe.speed.fixtures import draw_recording
 from oddframe.speed.instruments import busy, machine
 from oddframe.speed.measure import measure_bounds, measure_row
-from oddframe.speed.plan import Bounds, Numbers, Row, Setup, TrainingRow, plan_rows
+from oddframe.speed.plan import Bounds, Numbers, Setup, SpeedRow, TrainingRow, plan_rows
 from oddframe.training.settings import PRESETS, Settings
 
 SECONDS = 12.0
@@ -29,7 +29,7 @@ MOST_S = 540.0
 GPU_BATCHES = (1, 64)
 GRAPHS = ("onnx", "int8")
 
-Measured: TypeAlias = Row | Bounds | TrainingRow
+Measured: TypeAlias = SpeedRow | Bounds | TrainingRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class BenchReport:
     """
 
     machine: Mapping[str, Any]
-    rows: tuple[Row, ...]
+    rows: tuple[SpeedRow, ...]
     bounds: tuple[Bounds, ...]
     training: tuple[TrainingRow, ...]
     notices: tuple[str, ...]
@@ -68,15 +68,17 @@ def bench(
     """Measure how fast this machine scores, on drawn footage, each row in a process of its own.
 
     Args:
-        model: A run folder, a model bundle or the name of a shipped model; when None, randomly initialised presets,
-            for which torch must be installed.
+        model: A run folder, a model bundle or the name of a shipped model; when None, randomly
+            initialised presets, for which torch must be installed.
         presets: Which presets, by name, where there is no model; fast and paper when None.
         backend: What runs the network; "auto" measures all that are installed.
-        device: "auto", "cpu" or a GPU such as "cuda:0", which only torch knows; auto is a GPU where torch sees one.
+        device: "auto", "cpu" or a GPU such as "cuda:0", which only torch knows; auto is a GPU where
+            torch sees one.
         batch_sizes: Clips at a time, a row for each; when empty 8, on a GPU 1 and 64.
         seconds: About how long each row is measured.
         compiled: Whether torch has rows with a compiled network, too.
-        training: Whether the speed of training is measured; when None on a GPU only. With a model it is not.
+        training: Whether the speed of training is measured; when None on a GPU only. With a model
+            it is not.
         on_progress: Told phases "prepare" and "bench".
 
     Raises:
@@ -152,7 +154,7 @@ def bench(
     return BenchReport(
         machine=found,
         rows=tuple(
-            _against(one, known.get(one.preset)) for one in measured if isinstance(one, Row)
+            _against(one, known.get(one.preset)) for one in measured if isinstance(one, SpeedRow)
         ),
         bounds=tuple(known.values()),
         training=tuple(one for one in measured if isinstance(one, TrainingRow)),
@@ -220,7 +222,7 @@ def _measured(
     return found
 
 
-def _against(row: Row, bounds: Bounds | None) -> Row:
+def _against(row: SpeedRow, bounds: Bounds | None) -> SpeedRow:
     """A row beside what bounds it."""
     if bounds is None:
         return row

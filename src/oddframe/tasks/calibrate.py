@@ -13,7 +13,7 @@ import numpy as np
 
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import find_bundle, read_bundle, write_calibration
-from oddframe.core.calibration import Budget, Calibration, NormalScores
+from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores
 from oddframe.core.calibration import calibrate as calibrated
 from oddframe.core.event_rules import EventRules
 from oddframe.core.maps import map_peaks
@@ -68,8 +68,9 @@ def calibrate(
 
     Args:
         model: A run folder or a model bundle.
-        normal: Normal footage that the model was not trained on; its scores take the place of those in the bundle.
-            Without it the scores that the bundle keeps are used, which takes seconds.
+        normal: Normal footage that the model was not trained on; its scores take the place of those
+            in the bundle. Without it the scores that the bundle keeps are used, which takes
+            seconds.
         false_alarms: "1/day", "6/hour", "2/week"; what the bundle has when None.
         rules: Fields of `EventRules` to set; the others stay as the bundle has them.
         fps: Frames per second of folders of images; the bundle's rate when None.
@@ -80,13 +81,14 @@ def calibrate(
         on_progress: Told the frames done of each recording, with its name as the phase.
 
     Raises:
-        SourceError: If no recording can be scored; where some can, the others are named in the report.
+        SourceError: If no recording can be scored; where some can, the others are named in the
+            report.
         InputError: If there is neither footage nor scores in the bundle.
         BundleError: If the bundle is unusable.
         OutputError: If the bundle cannot be written; it stays as it was.
     """
     began = time.monotonic()
-    budget = None if false_alarms is None else Budget.parse(false_alarms)
+    budget = None if false_alarms is None else FalseAlarmBudget.parse(false_alarms)
     folder = find_bundle(model)
     bundle = read_bundle(folder, to_calibrate=True)
     skipped: tuple[str, ...] = ()
@@ -104,7 +106,9 @@ def calibrate(
             f"{folder} keeps no scores of normal footage; give the footage: oddframe calibrate MODEL NORMAL"
         )
     before = bundle.calibration
-    now = calibrated(scores, budget or Budget.parse(before.budget), _changed(before.rules, rules))
+    now = calibrated(
+        scores, budget or FalseAlarmBudget.parse(before.budget), _changed(before.rules, rules)
+    )
     write_calibration(folder, now, scores, with_threshold(bundle.card, now))
     return CalibrationReport(
         bundle=folder,
@@ -125,7 +129,7 @@ def _changed(rules: EventRules, changes: Mapping[str, float]) -> EventRules:
     return replace(rules, **changes)
 
 
-class _Row(NamedTuple):
+class _ScoreRow(NamedTuple):
     """A scored frame, in the order of the arrays of `NormalScores`."""
 
     recording: int
@@ -146,7 +150,7 @@ def _scored(
     """Scores of normal footage, and what was not used of it."""
     found = find_sources(normal, model.bundle.rate_fps if fps is None else fps)
     skipped = [f"{one.path}: {one.reason}" for one in found.skipped]
-    rows: list[_Row] = []
+    rows: list[_ScoreRow] = []
     for source in found.sources:
         try:
             rows += _rows(model, source, rows[-1].recording + 1 if rows else 0, on_progress)
@@ -156,7 +160,7 @@ def _scored(
         raise SourceError(
             "; ".join(skipped) or "no frame of the footage ends a clip; give longer recordings"
         )
-    columns = dict(zip(_Row._fields, zip(*rows, strict=True), strict=True))
+    columns = dict(zip(_ScoreRow._fields, zip(*rows, strict=True), strict=True))
     kinds = {"recording": np.int32, "time_s": np.float64}
     return NormalScores(
         **{
@@ -168,7 +172,7 @@ def _scored(
     ), tuple(skipped)
 
 
-def _rows(model: Model, source: Source, first: int, on_progress: Progress) -> Iterator[_Row]:
+def _rows(model: Model, source: Source, first: int, on_progress: Progress) -> Iterator[_ScoreRow]:
     """The scored frames of a recording; after a gap in time comes another piece of footage."""
     total = source.count_frames()
     longest_s = 2.5 / min(source.rate_fps, model.bundle.rate_fps) + source.gap_s
@@ -184,9 +188,9 @@ def _rows(model: Model, source: Source, first: int, on_progress: Progress) -> It
         yield _row(score, piece)
 
 
-def _row(score: Score, piece: int) -> _Row:
+def _row(score: Score, piece: int) -> _ScoreRow:
     peak = 0.0 if score.map is None else float(map_peaks(score.map[None])[0])
     raw, appearance, motion, cluster = (
         value or 0.0 for value in (score.raw, score.appearance, score.motion, score.cluster)
     )
-    return _Row(piece, score.time_s, raw, appearance, motion, cluster, peak)
+    return _ScoreRow(piece, score.time_s, raw, appearance, motion, cluster, peak)

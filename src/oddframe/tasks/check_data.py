@@ -49,7 +49,8 @@ class CheckedVideo:
         abnormal_share: Their share, 0 to 1.
         masks: Whether there are pixel masks.
         tracks: Whether there is a track file.
-        disagreements: Frames that are abnormal with an empty mask or normal with one that is not; None without masks.
+        disagreements: Frames that are abnormal with an empty mask or normal with one that is not;
+            None without masks.
     """
 
     name: str

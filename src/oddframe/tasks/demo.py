@@ -1,6 +1,7 @@
 """The whole thing on a drawn scene: the verb `oddframe demo`.
 
-What the demo's pages say beside what a report says: what there was to find, and how much of it was found.
+What the demo's pages say beside what a report says: what there was to find, and how much of it was
+found.
 
 What any model must beat: how much the picture changes from the first to the last frame of a clip.
 """
@@ -48,7 +49,8 @@ class DemoRecording:
         kinds: What is unusual in it.
         truth: (start, end) in seconds of what is unusual.
         events: What the model found.
-        true: How many true events there are: stretches of frames in which anything unusual is visible.
+        true: How many true events there are: stretches of frames in which anything unusual is
+            visible.
         found: How many of them an event of ours overlaps.
         false: Events of ours that overlap none.
     """

@@ -63,9 +63,10 @@ def examine(model: str | Path | None = None) -> dict[str, Any]:
     """Look at this machine and, where one is named, at a model.
 
     Returns:
-        Plain values: ``ok`` (whether every check passed), ``versions``, ``ffmpeg``, ``codecs``, ``backends``,
-        ``devices``, and with a model ``bundle`` (its folder, whether it is whole, what is wrong with it, its facts,
-        what can run it here) and ``parity`` (how near its graphs came to the trained network when they were made).
+        Plain values: ``ok`` (whether every check passed), ``versions``, ``ffmpeg``, ``codecs``,
+        ``backends``, ``devices``, and with a model ``bundle`` (its folder, whether it is whole,
+        what is wrong with it, its facts, what can run it here) and ``parity`` (how near its graphs
+        came to the trained network when they were made).
     """
     report: dict[str, Any] = {
         "ok": True,

@@ -1,6 +1,7 @@
 """Score a benchmark and compare with its labels: the verb `oddframe eval DATASET`.
 
-Anybody's scores against labels: the verb `oddframe eval --scores ... --labels ...`. Needs no model and no torch.
+Anybody's scores against labels: the verb `oddframe eval --scores ... --labels ...`. Needs no model
+and no torch.
 """
 
 import time
@@ -48,13 +49,14 @@ def evaluate(
 ) -> EvalReport:
     """Score every frame of a benchmark's test videos and compare with its labels (method section 9).
 
-    One pass over the videos; of maps and masks no more than a batch is held. Footage of one's own is thinned to the
-    model's rate as in use, and frames that thinning drops do not count at all.
+    One pass over the videos; of maps and masks no more than a batch is held. Footage of one's own
+    is thinned to the model's rate as in use, and frames that thinning drops do not count at all.
 
     Args:
         dataset: The benchmark's folder.
         model: A run folder, a model bundle or a loaded model.
-        fps: Frames per second of folders of images; the bundle's rate when None. Recordings have times of their own.
+        fps: Frames per second of folders of images; the bundle's rate when None. Recordings have
+            times of their own.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
         backend: What runs the network, as in `oddframe.inference.model.load`.
@@ -73,7 +75,7 @@ def evaluate(
         if isinstance(model, Model)
         else load(model, device=device, batch_size=batch_size, backend=backend, precision=precision)
     )
-    places = _Places(benchmark.testing)
+    places = _RegionScores(benchmark.testing)
     scores, labels, rates_fps = {}, {}, {}
     notices = [*benchmark.notices, *loaded.notices]
     for number, video in enumerate(benchmark.testing):
@@ -110,7 +112,8 @@ def _scored(
     sampler = Sampler(rate_fps, FrameTiming(source.rate_fps, source.gap_s))
     window = max(model.bundle.network.config.score_windows)
     every_frame = rate_fps == source.rate_fps
-    # Whatever the camera's health: a frame that is left out because it looks odd would make every figure better.
+    # Whatever the camera's health: a frame that is left out because it looks odd would make every
+    # figure better.
     for one in model.scores(source, every_frame=every_frame, health=False, maps=places is not None):
         if one.frame >= len(raw):
             raise LayoutError(
@@ -131,7 +134,7 @@ def _over_windows(anomaly_map: npt.NDArray[np.float32], side: int) -> npt.NDArra
     return averaged
 
 
-class _Places:
+class _RegionScores:
     """Where in the picture something is abnormal, of all videos; what is known of each differs."""
 
     def __init__(self, videos: Sequence[TestVideo]) -> None:
@@ -217,12 +220,15 @@ def evaluate_scores(
     Figures that need anomaly maps are None. Times are None unless the frame rate is known.
 
     Args:
-        scores: One array per video (higher = more anomalous, NaN where not scored), a folder with one `.npy` or
-            `.csv` per video, or a file with one array for all, which the labels' lengths cut.
+        scores: One array per video (higher = more anomalous, NaN where not scored), a folder with
+            one `.npy` or `.csv` per video, or a file with one array for all, which the labels'
+            lengths cut.
         labels: One array of 0 / 1 per video, or what `data.alignment.read_labels` recognises.
-        skip_first: Frames at the start of each video that are not scored: left out of the scores, or without meaning.
+        skip_first: Frames at the start of each video that are not scored: left out of the scores,
+            or without meaning.
         skip_last: The same at the end.
-        fps: Frames per second of all videos; where None, as the `time_s` columns of the scores tell.
+        fps: Frames per second of all videos; where None, as the `time_s` columns of the scores
+            tell.
 
     Raises:
         SourceNotFoundError: Nothing is at a path.

@@ -16,11 +16,11 @@ from oddframe.inference.backends import Backend, installed
 from oddframe.inference.export_gate import (
     TRAINED_ON,
     Footage,
-    Labelled,
-    drawn,
-    gated,
-    of_cache,
-    with_onnx,
+    LabelledComparison,
+    add_onnx,
+    check_parity,
+    footage_from_cache,
+    synthetic_footage,
 )
 from oddframe.inference.model import load
 from oddframe.media.discovery import find_sources
@@ -38,8 +38,10 @@ class ExportReport:
     Attributes:
         bundle: The bundle that has the graph now.
         backend: What runs it, such as "openvino int8".
-        files: Bytes of the files that were written, by name; none where OpenVINO reads a graph that was there.
-        parity: How near each graph that was looked at came to the trained network; see `oddframe.inference.export_gate.gated`.
+        files: Bytes of the files that were written, by name; none where OpenVINO reads a graph that
+            was there.
+        parity: How near each graph that was looked at came to the trained network; see
+            `oddframe.inference.export_gate.gated`.
         notices: What is worth knowing, a sentence each.
         seconds: Wall-clock time.
     """
@@ -65,13 +67,13 @@ def export(
 ) -> ExportReport:
     """Add a graph to a model's bundle, after it passed the parity gate against the trained network.
 
-    The gate compares on normal footage: ``normal``, else the frames that the training left in the run folder, else
-    drawn clips, which will not do for int8. Intruders are drawn into some of it.
+    The gate compares on normal footage: ``normal``, else the frames that the training left in the
+    run folder, else drawn clips, which will not do for int8. Intruders are drawn into some of it.
 
     Args:
         model: A run folder or a model bundle.
-        to: "onnx", the graph that ONNX Runtime and OpenVINO run in float32, or "openvino", which looks at what OpenVINO
-            makes of it, in half precision too where the processor has that.
+        to: "onnx", the graph that ONNX Runtime and OpenVINO run in float32, or "openvino", which
+            looks at what OpenVINO makes of it, in half precision too where the processor has that.
         int8: Whole numbers, for OpenVINO.
         normal: Normal footage of the same camera.
         clips: Footage with something odd in it, compared as well.
@@ -105,14 +107,14 @@ def export(
             raise InputError(
                 "int8 needs normal footage of the camera; give some with --normal FOLDER"
             )
-        footage = drawn(bundle)
-    made = bundle if ONNX in bundle.graphs and to == "openvino" else with_onnx(bundle, footage)
+        footage = synthetic_footage(bundle)
+    made = bundle if ONNX in bundle.graphs and to == "openvino" else add_onnx(bundle, footage)
     backend = Backend(to, "int8" if int8 else "float32")
     if int8:
         made = _in_whole_numbers(made, footage, labelled, fps, on_progress)
     else:
         found = None if labelled is None else _labelled(made, backend, labelled, fps, on_progress)
-        made = gated(made, backend, footage, found)
+        made = check_parity(made, backend, footage, found)
     notices: list[str] = []
     if backend == Backend("openvino"):
         made, notices = _halves(made, footage)
@@ -155,7 +157,7 @@ def _in_whole_numbers(
             found = (
                 None if labelled is None else _labelled(made, backend, labelled, fps, on_progress)
             )
-            return gated(made, backend, footage, found)
+            return check_parity(made, backend, footage, found)
         except ParityError as error:
             refused.append(error)
     raise refused[0]
@@ -190,12 +192,14 @@ def _footage(
                 "--clips must come with normal footage of the camera; give some with --normal FOLDER"
             )
         return None
-    return of_cache(cache, network.interval, origin, None if clips is None else decoded(clips))
+    return footage_from_cache(
+        cache, network.interval, origin, None if clips is None else decoded(clips)
+    )
 
 
 def _labelled(
     bundle: Bundle, backend: Backend, dataset: str | Path, fps: float | None, on_progress: Progress
-) -> Labelled:
+) -> LabelledComparison:
     """AUCs of the trained network and of the graph."""
     from oddframe.tasks.evaluate import evaluate
 
@@ -208,7 +212,7 @@ def _labelled(
                 f"{dataset} must have normal and abnormal frames for an AUC, but has not"
             )
         aucs.append({"raw": pooled.raw, "per_video": pooled.per_video})
-    return Labelled(str(dataset), *aucs)
+    return LabelledComparison(str(dataset), *aucs)
 
 
 def _halves(bundle: Bundle, footage: Footage) -> tuple[Bundle, list[str]]:
@@ -218,7 +222,7 @@ def _halves(bundle: Bundle, footage: Footage) -> tuple[Bundle, list[str]]:
     notices = []
     for precision in openvino_precisions():
         half = Backend("openvino", precision)
-        bundle = gated(bundle, half, footage, refuse=False)
+        bundle = check_parity(bundle, half, footage, refuse=False)
         if complaints := bundle.parity[str(half)]["complaints"]:
             notices.append(f"{half} will not be used: {'; '.join(complaints)}")
     return bundle, notices

@@ -16,10 +16,10 @@ from oddframe.errors import BundleError, OddframeError, RunError, SourceNotFound
 from oddframe.files import write_text
 from oddframe.inference.model import Model, load
 from oddframe.report.event_viewer import Viewer
-from oddframe.report.index_page import Intro, Row, index_page, page_name, row_of
+from oddframe.report.index_page import IndexRow, Intro, index_page, page_name, row_of
 from oddframe.report.score_page import MOST_SHOWN, Extra, score_page
 from oddframe.results.provenance import ModelOrigin, origin_of
-from oddframe.results.reader import Results, find_results, open_footage, read_results
+from oddframe.results.reader import RecordingResults, find_results, open_footage, read_results
 
 if TYPE_CHECKING:
     from oddframe.report.nearest_normal import NormalExamples
@@ -63,8 +63,9 @@ def write_report(
 ) -> PageReport:
     """Write a page for each recording that was scored, and one over all of them; or one for a training.
 
-    Each page is one file that needs nothing else. Pictures are read from the recordings again, and heat maps are those
-    that ``score --maps`` kept or are computed again; what is gone is named on the page.
+    Each page is one file that needs nothing else. Pictures are read from the recordings again, and
+    heat maps are those that ``score --maps`` kept or are computed again; what is gone is named on
+    the page.
 
     Args:
         path: A folder that `score` wrote, one of its files, or a run folder.
@@ -97,7 +98,7 @@ def write_report(
     wanted = [name for name in names if only is None or name in only]
     models = _Models(None if model is None else Path(model), device)
     pages: list[Path] = []
-    rows: list[Row] = []
+    rows: list[IndexRow] = []
     notices: list[str] = []
     for name in names:
         results, extra = read_results(folder, name), extras.get(name)
@@ -192,7 +193,7 @@ class _Behind:
 
     @classmethod
     def of(
-        cls, results: Results, footage: Path | None, models: _Models, *, pictures: bool
+        cls, results: RecordingResults, footage: Path | None, models: _Models, *, pictures: bool
     ) -> "_Behind":
         """All that is still there."""
         try:

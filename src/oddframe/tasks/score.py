@@ -13,8 +13,8 @@ from oddframe._types import Progress, silent
 from oddframe.core.records import Event, Score
 from oddframe.core.zones import Zones
 from oddframe.errors import MissingExtraError, SourceError, SourceNotFoundError
-from oddframe.extras import naming_extras
-from oddframe.files import output_error, together
+from oddframe.extras import require_extra
+from oddframe.files import output_error, write_together
 from oddframe.inference.model import DEFAULT_BATCH, Model, ScoreSink, load, score_recording
 from oddframe.inference.selection import BackendChoice, PrecisionChoice
 from oddframe.media.discovery import find_sources
@@ -107,7 +107,8 @@ def score(
     The curve needs Matplotlib; where that is not installed it is left out, and a notice says so.
 
     Args:
-        source: A recording, a folder or glob of them, folders of numbered images, or several of these.
+        source: A recording, a folder or glob of them, folders of numbered images, or several of
+            these.
         model: A run folder, a model bundle or a loaded model.
         out: Folder for the files.
         fps: Frames per second of folders of images; the bundle's rate when None.
@@ -116,14 +117,15 @@ def score(
         backend: What runs the network, as in `oddframe.inference.model.load`.
         precision: What it computes in, likewise.
         extras: What else to write.
-        zones: Which parts of the picture count, and the cool-down. Armed hours have no say: a recording does not know
-            what time it was.
-        health: Whether the camera's health is watched; without, footage of another camera than the model's is scored
-            too.
+        zones: Which parts of the picture count, and the cool-down. Armed hours have no say: a
+            recording does not know what time it was.
+        health: Whether the camera's health is watched; without, footage of another camera than the
+            model's is scored too.
         on_progress: Told the frames done of each recording, with its name as the phase.
 
     Raises:
-        SourceError: If no recording can be scored; where some can, the others are named in the report.
+        SourceError: If no recording can be scored; where some can, the others are named in the
+            report.
         BundleError: If the model is unusable.
         OutputError: If a file cannot be written; files that are there are whole.
     """
@@ -163,7 +165,7 @@ def score(
     )
 
 
-class _Series:
+class _ScoreCurve:
     """Times and scores of a recording, for its curve: sixteen bytes a frame."""
 
     def __init__(self) -> None:
@@ -186,8 +188,8 @@ def _score_one(
     drawn: bool,
 ) -> RecordingReport:
     """Score one recording; its files appear together at the end."""
-    series = _Series()
-    with together(folder, source.name) as place:
+    series = _ScoreCurve()
+    with write_together(folder, source.name) as place:
         with ExitStack() as closing:
             sinks = [
                 series,
@@ -236,7 +238,7 @@ def _sinks(
     if extras.maps:
         yield map_archive(place / f"{source.name}.maps.npz")
     if extras.overlay:
-        with naming_extras("drawing the overlay"):
+        with require_extra("drawing the overlay"):
             from oddframe.results.score_files import overlay_video
 
         level = model.bundle.calibration.map_level

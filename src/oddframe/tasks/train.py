@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import Bundle, write_bundle
-from oddframe.core.calibration import DEFAULT_BUDGET, Budget, calibrate
+from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget, calibrate
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import without
@@ -18,12 +18,12 @@ from oddframe.inference.torch_backend import TorchScorer, pick_device
 from oddframe.media.discovery import find_sources
 from oddframe.media.plots import save_loss_curves
 from oddframe.report.training_page import write_training_page
-from oddframe.training.distributed import Ranks
+from oddframe.training.distributed import ProcessGroup
 from oddframe.training.held_out_scores import score_clips
-from oddframe.training.loop import SCORING_BATCH, TrainingLoop, go_on, new_trainer
+from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, restore
 from oddframe.training.model_card import model_card
-from oddframe.training.outliers import OddClips, find_odd_clips, first_pass
-from oddframe.training.plan import Wishes, divided, plan_training
+from oddframe.training.outliers import OutlierSpan, find_odd_clips, first_pass
+from oddframe.training.plan import TrainingRequest, plan_training, split_clips
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
 
@@ -66,7 +66,7 @@ class TrainReport:
     false_alarms: str
     in_sample: bool
     losses: Mapping[str, float]
-    odd: tuple[OddClips, ...]
+    odd: tuple[OutlierSpan, ...]
     odd_dropped: bool
     skipped: tuple[str, ...]
     notices: tuple[str, ...]
@@ -93,42 +93,50 @@ def train(
 ) -> TrainReport:
     """Learn what is normal from video.
 
-    Where torchrun or accelerate started several processes they train together, and the first one writes.
+    Where torchrun or accelerate started several processes they train together, and the first one
+    writes.
 
     Args:
-        normal: A recording, a folder or glob of them, folders of numbered images, or several of these.
+        normal: A recording, a folder or glob of them, folders of numbered images, or several of
+            these.
         out: The run folder.
-        preset: A name of `PRESETS`: "fast", "walkway" or "paper"; where neither ``settings`` nor ``resume`` is given.
+        preset: A name of `PRESETS`: "fast", "walkway" or "paper"; where neither ``settings`` nor
+            ``resume`` is given.
         settings: Everything that decides the result.
-        epochs: Train this often over the footage, in place of the settings' numbers of steps, whose proportion stays.
+        epochs: Train this often over the footage, in place of the settings' numbers of steps, whose
+            proportion stays.
         fps: Frames per second of folders of images, 10 when None.
         rate_fps: Rate to train at; the median of the recordings' own when None.
-        cache_gb: Most gigabytes of decoded frames on disk; of more footage clips are taken evenly over time.
-        false_alarms: False alarms agreed to, per camera: "1/day", "6/hour", "2/week". It decides the threshold alone.
-        drop_odd: Leave out what a first, short pass finds to be unlike the rest of the footage; it takes a quarter of
-            the training's time more.
+        cache_gb: Most gigabytes of decoded frames on disk; of more footage clips are taken evenly
+            over time.
+        false_alarms: False alarms agreed to, per camera: "1/day", "6/hour", "2/week". It decides
+            the threshold alone.
+        drop_odd: Leave out what a first, short pass finds to be unlike the rest of the footage; it
+            takes a quarter of the training's time more.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         resume: Go on with the training in ``out``, exactly; what else is given must be as it was.
         overwrite: Start again where ``out`` holds a training.
         checkpoint_s: Seconds from one checkpoint to the next.
-        export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used without torch.
-        on_progress: Told phases "read", "health", "pretrain", "centres", "joint", "calibrate" and "guard"; with
-            ``drop_odd`` also "first pass".
+        export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used
+            without torch.
+        on_progress: Told phases "read", "health", "pretrain", "centres", "joint", "calibrate" and
+            "guard"; with ``drop_odd`` also "first pass".
 
     Raises:
         InputError: If the footage or a setting is unusable.
-        RunError: If the run folder holds another training or nothing to resume, or that was on other footage.
+        RunError: If the run folder holds another training or nothing to resume, or that was on
+            other footage.
         OutputError: If something cannot be written; the last checkpoint stays.
     """
     began = time.monotonic()
-    budget = Budget.parse(false_alarms)
+    budget = FalseAlarmBudget.parse(false_alarms)
     run = RunFolder(out)
     found = find_sources(normal, fps)
-    ranks = Ranks.join(device)
+    ranks = ProcessGroup.join(device)
     used_device = pick_device(ranks.device(device))
-    wishes = Wishes(epochs, rate_fps, cache_gb, drop_odd)
+    wishes = TrainingRequest(epochs, rate_fps, cache_gb, drop_odd)
     # What the first of several processes starts is there for the others to go on with.
-    chosen, dropping, cache, health, clips, held_out = ranks.in_turn(
+    chosen, dropping, cache, health, clips, held_out = ranks.rank_zero_first(
         lambda: plan_training(
             run,
             found,
@@ -140,7 +148,7 @@ def train(
             overwrite=overwrite,
         )
     )
-    odd: tuple[OddClips, ...] = ()
+    odd: tuple[OutlierSpan, ...] = ()
     used = health.stretches
     if dropping:
         pass_run = RunFolder(run.first_pass)
@@ -148,9 +156,9 @@ def train(
             pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, ranks
         )
         used = without(health.stretches, [(one.begin, one.end) for one in odd])
-        clips, held_out = divided(cache, used, chosen)
+        clips, held_out = split_clips(cache, used, chosen)
     trainer = new_trainer(chosen, clips, used_device, ranks)
-    go_on(run, trainer)
+    restore(run, trainer)
     losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).go()
     scores = score_clips(
         TorchScorer(trainer.network, trainer.device, SCORING_BATCH),
@@ -221,7 +229,7 @@ def preset_named(name: str) -> Settings:
     return PRESETS[name]
 
 
-def _odd_notices(odd: Sequence[OddClips], *, dropped: bool) -> tuple[str, ...]:
+def _odd_notices(odd: Sequence[OutlierSpan], *, dropped: bool) -> tuple[str, ...]:
     """A sentence for each odd stretch of the footage."""
     done = (
         "left out of training"

@@ -23,7 +23,7 @@ _STOP_S = 1.7
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class WatchSnapshot:
     """What is to be seen at one moment.
 
     Attributes:
@@ -68,20 +68,22 @@ def watch(
     precision: PrecisionChoice = "auto",
     stop: threading.Event | None = None,
     on_start: Callable[[Sequence[str]], None] = lambda notices: None,
-    on_look: Callable[[Look], None] = lambda look: None,
+    on_look: Callable[[WatchSnapshot], None] = lambda look: None,
 ) -> WatchReport:
     """Watch cameras, or files played as such, until all of them end or `stop` is set.
 
-    Writes ``<name>.events.jsonl`` and, where SQLAlchemy is installed, a database with pictures and clips.
+    Writes ``<name>.events.jsonl`` and, where SQLAlchemy is installed, a database with pictures and
+    clips.
 
     Args:
         what: A plan, as `read_camera_file` reads one, or addresses and files.
-        model: A run folder, a model bundle or the name of a shipped model; that of the plan when None.
+        model: A run folder, a model bundle or the name of a shipped model; that of the plan when
+            None.
         out: Folder for everything that is kept.
         settings: What is kept and told; the plan's, or the defaults, when None.
         device: "auto", "cpu" or a GPU such as "cuda:0".
-        batch_size: Clips that run through the network at a time. When None, as many as there are cameras and at most 8;
-            8 with a file among them, as `score` does.
+        batch_size: Clips that run through the network at a time. When None, as many as there are
+            cameras and at most 8; 8 with a file among them, as `score` does.
         backend: What runs the networks; see `oddframe.load`.
         precision: As above.
         stop: Set it to stop; `watch` returns within two seconds.
@@ -89,8 +91,8 @@ def watch(
         on_look: Told four times a second how all are doing.
 
     Raises:
-        SourceError: If a file cannot be read or an address cannot be watched; a camera that cannot be reached is
-            tried again and again.
+        SourceError: If a file cannot be read or an address cannot be watched; a camera that cannot
+            be reached is tried again and again.
         InputError: If the plan cannot be carried out.
         BundleError: If a model is unusable.
         OutputError: If the folder cannot be written to.
@@ -117,7 +119,8 @@ def watch(
         on_look(looks.next())
         stop.wait(_LOOK_S)
     watcher.stop()
-    # The loop may be in the middle of a batch; what it does not finish now is closed at the next start.
+    # The loop may be in the middle of a batch; what it does not finish now is closed at the next
+    # start.
     loop.join(_STOP_S if stop.is_set() else None)
     on_look(looks.next())
     if loop.failure is not None:
@@ -156,7 +159,7 @@ class _Looks:
         self._began_s = time.monotonic()
         self._days: Counter[date] = Counter()
 
-    def next(self) -> Look:
+    def next(self) -> WatchSnapshot:
         alerts = [self._told.get_nowait() for _ in range(self._told.qsize())]
         self._days.update(
             datetime.fromtimestamp(one.start_us / 1e6).astimezone().date()
@@ -170,7 +173,7 @@ class _Looks:
             events_today=self._days[datetime.now().astimezone().date()],
             lagging=self._watcher.outlets.lagging(),
         )
-        return Look(tuple(self._watcher.views()), header, tuple(alerts))
+        return WatchSnapshot(tuple(self._watcher.views()), header, tuple(alerts))
 
 
 def _plan(

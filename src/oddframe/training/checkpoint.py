@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from oddframe.errors import RunError
-from oddframe.files import output_error, sync
+from oddframe.files import fsync_path, output_error
 from oddframe.training.trainer import Trainer
 
 _NETWORK, _DISCRIMINATOR, _OPTIMISERS, _AVERAGE = (
@@ -66,9 +66,9 @@ def save_checkpoint(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) ->
         }
         (temporary / _STATE).write_text(json.dumps(state, indent=2))
         for path in (*temporary.iterdir(), temporary):
-            sync(path)
+            fsync_path(path)
         temporary.rename(target)
-        sync(folder)
+        fsync_path(folder)
     except (OSError, SafetensorError) as error:
         raise output_error(target, as_os_error(error)) from error
     finally:

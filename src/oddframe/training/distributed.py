@@ -1,11 +1,12 @@
 """Several processes that train one network together (torch.distributed), and what they must tell each other.
 
-Each takes its rows of the same batch, and what is summed is summed over all of them, so that the training is that of
-one process with the whole batch. PyTorch's wrapper DistributedDataParallel does not fit: the cluster loss takes
-gradients of its own outside of backward(), and its mean is over places whose number differs from process to process. So
-the gradients are summed here, in one piece.
+Each takes its rows of the same batch, and what is summed is summed over all of them, so that the
+training is that of one process with the whole batch. PyTorch's wrapper DistributedDataParallel does
+not fit: the cluster loss takes gradients of its own outside of backward(), and its mean is over
+places whose number differs from process to process. So the gradients are summed here, in one piece.
 
-Which of several processes of one training this is, as torchrun and accelerate tell each of those that they start.
+Which of several processes of one training this is, as torchrun and accelerate tell each of those
+that they start.
 """
 
 import os
@@ -25,7 +26,7 @@ _TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class LaunchInfo:
     """A process among those that were started together.
 
     Attributes:
@@ -74,7 +75,7 @@ _PATIENCE = timedelta(days=2)
 """How long a process waits for another, which may be reading all of the footage; torchrun ends those of a dead one."""
 
 
-class Ranks:
+class ProcessGroup:
     """The processes of a training; alone, nothing is told to anybody and every sum is what it was.
 
     Args:
@@ -94,10 +95,11 @@ class Ranks:
             device: The device that was asked for, which decides how the processes talk.
 
         Raises:
-            SettingsError: If there are several processes and one and the same GPU was named for all of them.
+            SettingsError: If there are several processes and one and the same GPU was named for all
+                of them.
             RunError: If the others cannot be reached.
         """
-        launch = Launch.of()
+        launch = LaunchInfo.of()
         if launch.size == 1:
             return cls()
         if device.startswith("cuda:"):
@@ -157,7 +159,7 @@ class Ranks:
         """What this process adds to the mean of ``count`` values, some of which are here; alone it is the mean."""
         return values.mean() if self.size == 1 else values.sum() / count
 
-    def weighed(self, mean: Tensor, rows: int, count: int) -> Tensor:
+    def weighted_mean(self, mean: Tensor, rows: int, count: int) -> Tensor:
         """What a mean over this process's ``rows`` adds to that over all ``count`` rows."""
         return mean if self.size == 1 else mean * (rows / count)
 
@@ -198,11 +200,11 @@ class Ranks:
     def gather_for_all(self, rows: npt.NDArray[Kind], count: int, size: int) -> npt.NDArray[Kind]:
         """As `gather`, in all processes, for one row a number."""
         whole = self.gather(rows, count, size)
-        return self.from_first(
+        return self.broadcast(
             np.empty((count, *rows.shape[1:]), rows.dtype) if whole is None else whole
         )
 
-    def from_first(self, array: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
+    def broadcast(self, array: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
         """The first process's array, for all; the others give one of the same shape and kind."""
         if self.size == 1:
             return array
@@ -210,7 +212,7 @@ class Ranks:
         distributed.broadcast(torch.from_numpy(told), 0)
         return told
 
-    def in_turn(self, work: Callable[[], T]) -> T:
+    def rank_zero_first(self, work: Callable[[], T]) -> T:
         """Do something in the first process and then in the others, which find done what it left on disk.
 
         Raises:
@@ -239,7 +241,7 @@ class Ranks:
             distributed.all_reduce(torch.zeros(1))
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = ProcessGroup()
 """One process by itself."""
 
 

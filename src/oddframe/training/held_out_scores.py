@@ -6,10 +6,10 @@ import numpy.typing as npt
 from oddframe._types import Progress
 from oddframe.core.calibration import NormalScores
 from oddframe.core.maps import map_peaks
-from oddframe.core.smoothing import Neighbours, averaged
-from oddframe.datasets.clip_dataset import TrainingClips
+from oddframe.core.smoothing import SmoothingWindow, averaged
+from oddframe.datasets.clip_dataset import ClipDataset
 from oddframe.inference.scorer import Scorer
-from oddframe.training.distributed import ALONE, Ranks
+from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
 
 MOST_CALIBRATED = 50_000
 """Most clips that a calibration looks at: more than an hour at 10 per second."""
@@ -19,14 +19,14 @@ BLOCK_CLIPS = 600
 
 def score_clips(
     scorer: Scorer,
-    clips: TrainingClips,
+    clips: ClipDataset,
     *,
     rate_fps: float,
     in_sample: bool,
-    neighbours: Neighbours,
+    neighbours: SmoothingWindow,
     on_progress: Progress,
     most: int = MOST_CALIBRATED,
-    ranks: Ranks = ALONE,
+    ranks: ProcessGroup = SINGLE_PROCESS,
 ) -> NormalScores:
     """Score normal clips in the order of the footage.
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from oddframe._types import Progress
-from oddframe.datasets.clip_dataset import Batch, Positions, TrainingClips
+from oddframe.datasets.clip_dataset import Batch, ClipDataset, Positions
 from oddframe.errors import RunError
 from oddframe.model.network import Network
 from oddframe.training.checkpoint import restore_checkpoint, save_checkpoint
-from oddframe.training.distributed import ALONE, Ranks
+from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import Settings
 from oddframe.training.trainer import Trainer
@@ -28,7 +28,10 @@ SCORING_BATCH = 8
 
 
 def new_trainer(
-    settings: Settings, clips: TrainingClips, device: torch.device, ranks: Ranks = ALONE
+    settings: Settings,
+    clips: ClipDataset,
+    device: torch.device,
+    ranks: ProcessGroup = SINGLE_PROCESS,
 ) -> Trainer:
     """A trainer before its first step, with weights that the seed decides and no trace on the global random state."""
     with torch.random.fork_rng(devices=[]):
@@ -39,7 +42,7 @@ def new_trainer(
     return Trainer(network, settings.training, device, ranks)
 
 
-def go_on(run: RunFolder, trainer: Trainer) -> None:
+def restore(run: RunFolder, trainer: Trainer) -> None:
     """Bring a trainer to where its run stands, and the log with it; to the start where there is no checkpoint.
 
     Raises:
@@ -56,15 +59,16 @@ def go_on(run: RunFolder, trainer: Trainer) -> None:
 class TrainingLoop:
     """The loop over steps, with its log and checkpoints.
 
-    Of several processes all go through it step by step; the first one alone writes, and validates meanwhile.
+    Of several processes all go through it step by step; the first one alone writes, and validates
+    meanwhile.
     """
 
     def __init__(
         self,
         run: RunFolder,
         trainer: Trainer,
-        clips: TrainingClips,
-        held_out: TrainingClips | None,
+        clips: ClipDataset,
+        held_out: ClipDataset | None,
         settings: Settings,
         checkpoint_s: float,
         on_progress: Progress,
@@ -126,7 +130,7 @@ class TrainingLoop:
             self.run.append(step=step, phase=phase, held_out=self._validate(self.held_out))
         self.on_progress(phase, step, total, self.losses)
 
-    def _validate(self, held_out: TrainingClips) -> dict[str, float]:
+    def _validate(self, held_out: ClipDataset) -> dict[str, float]:
         """Mean losses on held-out clips as filmed."""
         sums: dict[str, float] = {}
         numbers = held_out.evenly(MOST_VALIDATED)
@@ -175,7 +179,7 @@ def _last_losses(entries: list[dict[str, Any]]) -> dict[str, float]:
     )
 
 
-def _as_filmed(clips: TrainingClips, numbers: Positions) -> Batch:
+def _as_filmed(clips: ClipDataset, numbers: Positions) -> Batch:
     frames = clips.clips(numbers)
     return Batch(
         frames,

@@ -1,8 +1,10 @@
 """Training losses of the two streams (method sections 2 and 3); the cluster loss is `Clusters.loss`.
 
-A linear reading of the joint codes that tells what was made abnormal; training has it, the network has not.
+A linear reading of the joint codes that tells what was made abnormal; training has it, the network
+has not.
 
-A running average of a network's weights: less noise of the last steps than a longer training would take out.
+A running average of a network's weights: less noise of the last steps than a longer training would
+take out.
 """
 
 import torch
@@ -35,8 +37,9 @@ def motion_loss(difference: Tensor, first: Tensor, last: Tensor, gradient_weight
 class Discriminator(nn.Module):
     """Logistic regression on joint codes, whose gradient reaches the encoders.
 
-    Not in the paper. Repelling codes from the centres works only where something in a code says that its place is
-    abnormal. To learn that from the distance alone takes long, and not every training gets there.
+    Not in the paper. Repelling codes from the centres works only where something in a code says
+    that its place is abnormal. To learn that from the distance alone takes long, and not every
+    training gets there.
 
     Args:
         width: Length D of a joint code.
@@ -68,12 +71,13 @@ class Discriminator(nn.Module):
 class WeightAverage:
     """Exponential moving average of all weights and buffers, the running statistics of normalisation among them.
 
-    Not in the paper. Early steps count for little: at step n the average forgets at least as fast as one over (n + 10)
-    / 9 steps.
+    Not in the paper. Early steps count for little: at step n the average forgets at least as fast
+    as one over (n + 10) / 9 steps.
 
     Args:
         network: Whose weights; its current ones are the start.
-        decay: Part of the average that a step keeps, in (0, 1): it reaches over about 1 / (1 - decay) steps.
+        decay: Part of the average that a step keeps, in (0, 1): it reaches over about 1 / (1 -
+            decay) steps.
 
     Attributes:
         state: The average, as a state of the network.

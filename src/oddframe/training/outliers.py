@@ -1,7 +1,8 @@
 """The guard of a training: which of the supposedly normal footage is odd, by the model's own scores.
 
-A model that has trained long on odd footage has learned it too, and the guard at its end finds less. So where odd
-footage is to be left out, a first pass of a quarter of the steps finds it, and the training starts anew without it.
+A model that has trained long on odd footage has learned it too, and the guard at its end finds
+less. So where odd footage is to be left out, a first pass of a quarter of the steps finds it, and
+the training starts anew without it.
 
 Stretches of supposedly normal footage that the model itself finds unlike the rest.
 """
@@ -16,11 +17,11 @@ import torch
 
 from oddframe._types import Progress
 from oddframe.core.clips import clip_span
-from oddframe.datasets.clip_dataset import TrainingClips
+from oddframe.datasets.clip_dataset import ClipDataset
 from oddframe.files import output_error
 from oddframe.inference.torch_backend import TorchScorer
-from oddframe.training.distributed import ALONE, Ranks
-from oddframe.training.loop import SCORING_BATCH, TrainingLoop, go_on, new_trainer
+from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
+from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, restore
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import Settings
 from oddframe.training.trainer import Trainer
@@ -39,7 +40,8 @@ class OddStretch(NamedTuple):
     Attributes:
         first: Place of the first.
         last: Place of the last.
-        peak: The highest raw score r over the limit t from which a stretch starts, as r / (r + t): in (0.5, 1).
+        peak: The highest raw score r over the limit t from which a stretch starts, as r / (r + t):
+            in (0.5, 1).
     """
 
     first: int
@@ -52,9 +54,9 @@ def odd_stretches(
 ) -> list[OddStretch]:
     """Find robust outliers on the logarithmic scale.
 
-    The spread is that of the upper side alone, from the median to the 90 % quantile, as multiples of a normal
-    distribution's: an empty scene scores orders of magnitude lower than a busy one, and up to a tenth of the footage
-    may be odd without hiding itself.
+    The spread is that of the upper side alone, from the median to the 90 % quantile, as multiples
+    of a normal distribution's: an empty scene scores orders of magnitude lower than a busy one, and
+    up to a tenth of the footage may be odd without hiding itself.
 
     Args:
         raw: Raw scores r > 0 of N clips in the order of the footage.
@@ -91,14 +93,15 @@ SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class OddClips:
+class OutlierSpan:
     """A stretch of the footage that is unlike the rest.
 
     Attributes:
         source: The recording.
         start_s: Its first odd frame, in seconds.
         end_s: Its last odd frame, in seconds.
-        score: How odd at most, in (0.5, 1): r / (r + t) of the raw score r, t the guard's own limit.
+        score: How odd at most, in (0.5, 1): r / (r + t) of the raw score r, t the guard's own
+            limit.
         begin: Position in the cache of the first frame of its clips.
         end: Position after the last.
     """
@@ -115,12 +118,13 @@ class OddClips:
 
 
 def find_odd_clips(
-    trainer: Trainer, parts: Sequence[TrainingClips], on_progress: Progress
-) -> tuple[OddClips, ...]:
+    trainer: Trainer, parts: Sequence[ClipDataset], on_progress: Progress
+) -> tuple[OutlierSpan, ...]:
     """Score all parts of the footage now and then, and name what stands out of them together.
 
     Args:
-        trainer: The trained network; of several processes each takes its share and gets all that is found.
+        trainer: The trained network; of several processes each takes its share and gets all that is
+            found.
         parts: Clips trained on and clips held out.
         on_progress: Told the clips done, as phase "guard".
     """
@@ -153,7 +157,7 @@ def find_odd_clips(
         stretch = cache.stretch_of(int(begin[first]))
         # Between two looks nothing is known: what lies next to an odd clip goes with it.
         odd.append(
-            OddClips(
+            OutlierSpan(
                 source=stretch.source,
                 start_s=round(cache.time_s(int(begin[first]) + span - 1), 3),
                 end_s=round(cache.time_s(int(begin[last]) + span - 1), 3),
@@ -168,13 +172,13 @@ def find_odd_clips(
 def first_pass(
     run: RunFolder,
     settings: Settings,
-    clips: TrainingClips,
-    held_out: TrainingClips | None,
+    clips: ClipDataset,
+    held_out: ClipDataset | None,
     device: torch.device,
     checkpoint_s: float,
     on_progress: Progress,
-    ranks: Ranks = ALONE,
-) -> tuple[OddClips, ...]:
+    ranks: ProcessGroup = SINGLE_PROCESS,
+) -> tuple[OutlierSpan, ...]:
     """Train shortly on all of the footage and find what is odd in it; goes on exactly where it was killed.
 
     Args:
@@ -202,7 +206,7 @@ def first_pass(
         run.path.mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(run.path, error) from error
-    go_on(run, trainer)
+    restore(run, trainer)
 
     def told(phase: str, done: int, total: int, losses: Mapping[str, float]) -> None:
         if phase != "centres":

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from oddframe._types import Progress
 from oddframe._version import __version__
 from oddframe.core.clips import clip_span
-from oddframe.datasets.clip_dataset import TrainingClips, split
+from oddframe.datasets.clip_dataset import ClipDataset, split
 from oddframe.datasets.footage_health import FootageHealth, examine_health
-from oddframe.datasets.frame_cache import FrameCache, Stretch, build_cache, footage_key
+from oddframe.datasets.frame_cache import FrameCache, FrameRun, build_cache, footage_key
 from oddframe.errors import OddframeError, RunError, SettingsError, SourceError
-from oddframe.media.discovery import Found
+from oddframe.media.discovery import FoundSources
 from oddframe.media.source import FrameFormat
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import Settings, TrainingConfig
@@ -22,7 +22,7 @@ LEAST_CLIPS = 32
 """Fewer clips than this are no footage to learn from."""
 
 
-class Wishes(NamedTuple):
+class TrainingRequest(NamedTuple):
     """What decides a training beside its settings, as it was asked for; see `oddframe.tasks.train.train`.
 
     Attributes:
@@ -54,16 +54,16 @@ class TrainingPlan(NamedTuple):
     drop_odd: bool
     cache: FrameCache
     health: FootageHealth
-    clips: TrainingClips
-    held_out: TrainingClips | None
+    clips: ClipDataset
+    held_out: ClipDataset | None
 
 
 def plan_training(
     run: RunFolder,
-    found: Found,
+    found: FoundSources,
     settings: Settings | None,
     start: Settings,
-    wishes: Wishes,
+    wishes: TrainingRequest,
     on_progress: Progress,
     *,
     resume: bool,
@@ -83,7 +83,8 @@ def plan_training(
 
     Raises:
         InputError: If the footage or a setting is unusable.
-        RunError: If the folder holds another training or nothing to resume, or that was on other footage.
+        RunError: If the folder holds another training or nothing to resume, or that was on other
+            footage.
         OutputError: If something cannot be written.
     """
     if resume:
@@ -108,11 +109,11 @@ def plan_training(
             run.cache, found.sources, wanted, facts["rate_fps"], facts["cache_bytes"], on_progress
         )
         health = examine_health(cache, on_progress)
-        clips, held_out = divided(cache, health.stretches, chosen)
+        clips, held_out = split_clips(cache, health.stretches, chosen)
         if facts["epochs"] is not None:
             # Epochs become steps once the clips are counted.
             chosen = replace(
-                chosen, training=for_epochs(chosen.training, facts["epochs"], len(clips))
+                chosen, training=steps_for_epochs(chosen.training, facts["epochs"], len(clips))
             )
         run.settle(chosen, facts)
     except OddframeError:
@@ -122,16 +123,16 @@ def plan_training(
     return TrainingPlan(chosen, facts["drop_odd"], cache, health, clips, held_out)
 
 
-def for_epochs(training: TrainingConfig, epochs: float, clips: int) -> TrainingConfig:
+def steps_for_epochs(training: TrainingConfig, epochs: float, clips: int) -> TrainingConfig:
     """The same training, as many steps long as ``epochs`` over ``clips`` take."""
     steps = max(1, round(epochs * clips / min(training.batch_size, clips)))
     pretrain = round(steps * training.pretrain_steps / training.steps)
     return replace(training, pretrain_steps=pretrain, joint_steps=steps - pretrain)
 
 
-def divided(
-    cache: FrameCache, stretches: tuple[Stretch, ...], settings: Settings
-) -> tuple[TrainingClips, TrainingClips | None]:
+def split_clips(
+    cache: FrameCache, stretches: tuple[FrameRun, ...], settings: Settings
+) -> tuple[ClipDataset, ClipDataset | None]:
     """Clips to train on, and those held out; None where nothing is.
 
     Raises:
@@ -140,13 +141,13 @@ def divided(
     interval = settings.network.interval
     rebuilt = 0 if settings.network.rebuilt_frame == "first" else 4
     trained, held = split(stretches, settings.data.hold_out, clip_span(interval))
-    clips = TrainingClips(cache, trained, interval, rebuilt)
+    clips = ClipDataset(cache, trained, interval, rebuilt)
     if len(clips) < LEAST_CLIPS:
         raise SourceError(
             f"training needs at least {LEAST_CLIPS} clips of {clip_span(interval)} unbroken frames, "
             f"found {len(clips)}; give more normal video (minutes, better hours)"
         )
-    return clips, TrainingClips(cache, held, interval, rebuilt) if held else None
+    return clips, ClipDataset(cache, held, interval, rebuilt) if held else None
 
 
 def _check_same(
@@ -154,7 +155,7 @@ def _check_same(
     chosen: Settings,
     facts: Mapping[str, Any],
     settings: Settings | None,
-    wishes: Wishes,
+    wishes: TrainingRequest,
 ) -> None:
     """Refuse to go on with a training in another way than it was started."""
     if settings is not None and wishes.epochs is not None:
@@ -176,7 +177,7 @@ def _check_same(
         )
 
 
-def _facts(found: Found, wishes: Wishes) -> dict[str, Any]:
+def _facts(found: FoundSources, wishes: TrainingRequest) -> dict[str, Any]:
     """What decides a training beside its settings."""
     rate = (
         statistics.median_low(source.rate_fps for source in found.sources)

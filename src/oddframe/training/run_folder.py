@@ -1,7 +1,7 @@
 """A run on disk: what one training leaves behind.
 
-settings.json   everything that decided the result; settings.next.json of a training whose footage is still being read
-log.jsonl       losses and milestones, a JSON object a line
+settings.json   everything that decided the result; settings.next.json of a training whose footage
+is still being read log.jsonl       losses and milestones, a JSON object a line
 checkpoint/     where the training stands
 first_pass/     the same of the pass that looks for odd footage, where there is one
 cache/          decoded frames
@@ -82,7 +82,8 @@ class RunFolder:
         if not self._next.exists():
             return
         try:
-            # The announcement goes last: while it is there, nothing else is taken for this training.
+            # The announcement goes last: while it is there, nothing else is taken for this
+            # training.
             for folder in (self.checkpoint, self.first_pass):
                 if folder.exists():
                     shutil.rmtree(folder)
@@ -144,7 +145,8 @@ class RunFolder:
         """Which of the footage was used and what of it was odd; None where that was not kept, as by earlier versions.
 
         Returns:
-            ``stretches`` that were used, ``odd`` ones that are unlike the rest, and whether those were ``dropped``.
+            ``stretches`` that were used, ``odd`` ones that are unlike the rest, and whether those
+            were ``dropped``.
 
         Raises:
             RunError: If it cannot be read.

@@ -1,6 +1,7 @@
 """Settings of a training and the presets they start from.
 
-How the network is trained (method section 6); apart from the trainer, so that nobody needs torch to read it.
+How the network is trained (method section 6); apart from the trainer, so that nobody needs torch to
+read it.
 """
 
 import math
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from oddframe.datasets.clip_dataset import DataConfig
-from oddframe.datasets.pseudo_anomalies import CounterExamples
+from oddframe.datasets.pseudo_anomalies import PseudoAnomalyConfig
 from oddframe.errors import SettingsError
 from oddframe.model.config import NetworkConfig
 from oddframe.settings import from_mapping, read_table, settings_dataclass
@@ -27,27 +28,32 @@ class TrainingConfig:
         joint_steps: Steps with the cluster loss.
         batch_size: Clips in a step.
         learning_rate: Adam's, for the streams.
-        schedule: "constant", or "cosine": a rise over the first 2 % of the steps, then half a cosine down to 1 %.
-        gradient_clip: Euclidean norm that the gradient of a step, of all weights together, is cut down to where it is
-            larger; 0, as published, never does.
+        schedule: "constant", or "cosine": a rise over the first 2 % of the steps, then half a
+            cosine down to 1 %.
+        gradient_clip: Euclidean norm that the gradient of a step, of all weights together, is cut
+            down to where it is larger; 0, as published, never does.
         gradient_weight: λ_g of the motion loss.
         cluster_weight: Weight of the cluster loss.
         cluster_learning_rate: Adam's, for the centres and the last convolution of each encoder.
-        repulsion: Weight of a joint objective that also keeps the codes of places made abnormal on purpose away from
-            the centres; 0 is the published training. Above 0 it takes the place of ``cluster_weight``, and its
-            gradient reaches the whole encoders.
-        discrimination: Weight of a linear reading of the joint codes that tells places made abnormal from those as
-            filmed, in both phases; only training has it. 0, as published, leaves it out. Too much of it (0.01) teaches
-            the codes to see cut-outs rather than what is wrong with them.
+        repulsion: Weight of a joint objective that also keeps the codes of places made abnormal on
+            purpose away from the centres; 0 is the published training. Above 0 it takes the place
+            of ``cluster_weight``, and its gradient reaches the whole encoders.
+        discrimination: Weight of a linear reading of the joint codes that tells places made
+            abnormal from those as filmed, in both phases; only training has it. 0, as published,
+            leaves it out. Too much of it (0.01) teaches the codes to see cut-outs rather than what
+            is wrong with them.
         margin: Distance from the nearest centre at which such a code is far enough.
         centre_codes: Most joint codes that the first centres are fitted to.
-        averaging: Part of a running average of the weights that each step keeps, 0 to below 1; the trained network has
-            the average at the end. 0 has the weights of the last step, as published.
-        batch_norm: What BatchNorm in the spatial stream normalises with while training: "batch" with the batch's own
-            statistics, as published; "frozen" with those that it has, which then stay (its scales and shifts are
-            learned all the same). With several processes a batch is what one of them has, see docs/scale.md.
-        precision: "float32", "bfloat16" (mixed precision), or "auto": bfloat16 on a GPU and on processors with
-            instructions for it, where it takes about half the time, float32 elsewhere.
+        averaging: Part of a running average of the weights that each step keeps, 0 to below 1; the
+            trained network has the average at the end. 0 has the weights of the last step, as
+            published.
+        batch_norm: What BatchNorm in the spatial stream normalises with while training: "batch"
+            with the batch's own statistics, as published; "frozen" with those that it has, which
+            then stay (its scales and shifts are learned all the same). With several processes a
+            batch is what one of them has, see docs/scale.md.
+        precision: "float32", "bfloat16" (mixed precision), or "auto": bfloat16 on a GPU and on
+            processors with instructions for it, where it takes about half the time, float32
+            elsewhere.
         seed: Seed of everything random.
     """
 
@@ -124,7 +130,7 @@ _FAST = Settings(
         score_clips=5,
     ),
     data=DataConfig(
-        crop=(128, 192), counter_examples=CounterExamples(share=0.6, most=2, company=0.3)
+        crop=(128, 192), counter_examples=PseudoAnomalyConfig(share=0.6, most=2, company=0.3)
     ),
     training=TrainingConfig(
         pretrain_steps=250,
@@ -159,7 +165,8 @@ _WALKWAY = replace(
 
 PRESETS: Mapping[str, Settings] = {"paper": Settings(), "fast": _FAST, "walkway": _WALKWAY}
 """`paper`: the published network and the research code's training. `fast`: for machines without a GPU. `walkway`: as
-large, for cameras like that of UCSD Ped2, over a path with many small walkers, where what is unusual moves. On drawn
+large, for cameras like that of UCSD Ped2, over a path with many small walkers, where what is
+unusual moves. On drawn
 scenes `fast` is the better one, most of all for what is left standing (docs/benchmarks.md)."""
 
 
@@ -167,6 +174,7 @@ def read_settings(path: Path, start: Settings) -> Settings:
     """Settings from a TOML or JSON file with tables ``network``, ``data`` and ``training``, over ``start``.
 
     Raises:
-        SettingsError: If the file cannot be read, or a key is unknown, of the wrong kind or out of range.
+        SettingsError: If the file cannot be read, or a key is unknown, of the wrong kind or out of
+            range.
     """
     return from_mapping(read_table(path), start)

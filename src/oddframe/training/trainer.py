@@ -7,11 +7,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from oddframe.core.records import WHOLE, Part
+from oddframe.core.records import NO_CROP, CropOffset
 from oddframe.errors import SettingsError
 from oddframe.model.clusters import Clusters, fit_centres, join_codes
 from oddframe.model.network import Network
-from oddframe.training.distributed import ALONE, Ranks
+from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
 from oddframe.training.losses import Discriminator, WeightAverage, appearance_loss, motion_loss
 from oddframe.training.settings import TrainingConfig
 
@@ -43,15 +43,21 @@ class Trainer:
         network: What to train; moved to ``device``.
         config: How.
         device: Where.
-        ranks: The processes that train together; each has a trainer with the same weights and gets the same batches.
+        ranks: The processes that train together; each has a trainer with the same weights and gets
+            the same batches.
 
     Attributes:
-        discriminator: What reads the codes while they are trained; None where the settings want none.
+        discriminator: What reads the codes while they are trained; None where the settings want
+            none.
         average: The running average of the weights; None where the settings want none.
     """
 
     def __init__(
-        self, network: Network, config: TrainingConfig, device: torch.device, ranks: Ranks = ALONE
+        self,
+        network: Network,
+        config: TrainingConfig,
+        device: torch.device,
+        ranks: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         if config.batch_size < ranks.size:
             raise SettingsError(
@@ -99,16 +105,16 @@ class Trainer:
         return not self.centred and self.step == self.config.pretrain_steps
 
     def train_step(
-        self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_], part: Part = WHOLE
+        self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_], part: CropOffset = NO_CROP
     ) -> dict[str, Tensor]:
         """Take one step on a batch, given as the arrays of `Batch`; returns the losses as they were before it.
 
-        Where the batch shows a part of the frame, ``part`` says which. Of several processes each gets the whole batch,
-        takes its rows of it, and returns the losses of all of it.
+        Where the batch shows a part of the frame, ``part`` says which. Of several processes each
+        gets the whole batch, takes its rows of it, and returns the losses of all of it.
 
-        The gradient of the cluster loss reaches the centres and the last convolution of each encoder only, unless
-        codes are repelled. Both optimisers step on gradients of the same forward pass; the research code runs a
-        second one in between.
+        The gradient of the cluster loss reaches the centres and the last convolution of each
+        encoder only, unless codes are repelled. Both optimisers step on gradients of the same
+        forward pass; the research code runs a second one in between.
         """
         config = self.config
         self.network.train()
@@ -165,7 +171,9 @@ class Trainer:
         wanted = self._to_device(*batch)
         return {
             name: loss.item()
-            for name, loss in self._losses(wanted, WHOLE, ALONE, len(wanted.clips)).items()
+            for name, loss in self._losses(
+                wanted, NO_CROP, SINGLE_PROCESS, len(wanted.clips)
+            ).items()
         }
 
     @torch.no_grad()
@@ -188,7 +196,7 @@ class Trainer:
             sizes = np.zeros(config.clusters, np.int64)
         else:
             centres, sizes = fit_centres(codes, config.clusters, self.config.seed)
-        centres, sizes = self.ranks.from_first(centres), self.ranks.from_first(sizes)
+        centres, sizes = self.ranks.broadcast(centres), self.ranks.broadcast(sizes)
         self.network.place_centres(torch.from_numpy(centres).to(self.device))
         if self.average is not None:
             # What the centres were before says nothing.
@@ -223,10 +231,13 @@ class Trainer:
             one /= self.ranks.size
         self.ranks.sum(statistics)
 
-    def _losses(self, wanted: Wanted, part: Part, ranks: Ranks, count: int) -> dict[str, Tensor]:
+    def _losses(
+        self, wanted: Wanted, part: CropOffset, ranks: ProcessGroup, count: int
+    ) -> dict[str, Tensor]:
         """Losses by name, in float32 whatever the precision of the network's inside.
 
-        Of several processes each gets its part of them; they add up to the losses of all ``count`` clips.
+        Of several processes each gets its part of them; they add up to the losses of all ``count``
+        clips.
         """
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
             outputs = self.network(wanted.clips, part)
@@ -235,11 +246,11 @@ class Trainer:
         ).unbind(1)
         losses = {}
         if outputs.rebuilt is not None:
-            losses["appearance"] = ranks.weighed(
+            losses["appearance"] = ranks.weighted_mean(
                 appearance_loss(outputs.rebuilt.float(), rebuilt), len(wanted.clips), count
             )
         if outputs.difference is not None:
-            losses["motion"] = ranks.weighed(
+            losses["motion"] = ranks.weighted_mean(
                 motion_loss(outputs.difference.float(), first, last, self.config.gradient_weight),
                 len(wanted.clips),
                 count,
@@ -262,7 +273,7 @@ class Trainer:
         return Places(covered == 0, covered > LEAST_COVER)
 
     def _discrimination_loss(
-        self, discriminator: Discriminator, joint: Tensor, places: Places, ranks: Ranks
+        self, discriminator: Discriminator, joint: Tensor, places: Places, ranks: ProcessGroup
     ) -> dict[str, Tensor]:
         """Mean cross-entropy over the places as filmed plus that over the places made abnormal: both weigh the same."""
         parts = [
@@ -273,7 +284,7 @@ class Trainer:
         return {"discrimination": torch.stack(parts).sum()} if parts else {}
 
     def _cluster_losses(
-        self, clusters: Clusters, joint: Tensor, places: Places, ranks: Ranks
+        self, clusters: Clusters, joint: Tensor, places: Places, ranks: ProcessGroup
     ) -> dict[str, Tensor]:
         """L_c over the places as filmed and, where wanted, the repulsion of places made abnormal."""
         distance = clusters.weighted(joint).sum(dim=2).flatten()

@@ -1,6 +1,7 @@
 """The verb `oddframe serve`: the watcher behind a web app and an API, for people who look at what was found.
 
-Nothing that comes from outside reaches the file system or the network before a file of this room has checked it.
+Nothing that comes from outside reaches the file system or the network before a file of this room
+has checked it.
 """
 
 from oddframe.errors import MissingExtraError

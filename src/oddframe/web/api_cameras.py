@@ -21,14 +21,14 @@ from oddframe.media.live_config import LiveSettings, StreamAddress, checked_sour
 from oddframe.media.live_stream import LiveStream
 from oddframe.media.source import FrameFormat
 from oddframe.store.scores import span_seconds
-from oddframe.web.context import Site, now_us, site_of
+from oddframe.web.context import AppContext, now_us, site_of
 from oddframe.web.schemas import (
     MOST_US,
     CameraAdded,
     CameraChanged,
     CameraList,
     CameraRecord,
-    Source,
+    SourceAddress,
     SourceTested,
     SpanList,
 )
@@ -48,7 +48,7 @@ _IMAGE_RATE_FPS = 10.0
 _trying = threading.Semaphore(MOST_AT_ONCE)
 
 
-def try_source(source: str, folder: Path) -> SourceTested:
+def test_connection(source: str, folder: Path) -> SourceTested:
     """What came of trying a checked address; no redirection is followed.
 
     Args:
@@ -110,7 +110,7 @@ def _as_text(frame: Frame) -> str:
 
 router = APIRouter(prefix="/api/v1/cameras", responses={401: {}, 404: {}})
 
-Here = Annotated[Site, Depends(site_of)]
+Here = Annotated[AppContext, Depends(site_of)]
 CameraName = Annotated[str, InPath(min_length=1, max_length=100)]
 DAY_US = 86_400 * 1_000_000
 
@@ -135,9 +135,9 @@ def add(site: Here, given: CameraAdded) -> CameraRecord:
 
 
 @router.post("/test")
-def test(site: Here, given: Source) -> SourceTested:
+def test(site: Here, given: SourceAddress) -> SourceTested:
     """Try an address: its first picture, or what is wrong with it; takes at most 12 seconds."""
-    return try_source(
+    return test_connection(
         checked_source(given.source, site.supervisor.data, site.media), site.supervisor.data
     )
 
@@ -200,7 +200,7 @@ def scores(
     )
 
 
-def _settings(site: Site, given: CameraChanged) -> dict[str, Any]:
+def _settings(site: AppContext, given: CameraChanged) -> dict[str, Any]:
     """What was given, checked, as `cameras.toml` has it."""
     values = given.model_dump(exclude_unset=True, exclude={"name"})
     if given.source is None:

@@ -9,13 +9,13 @@ from fastapi.responses import FileResponse
 
 from oddframe.store.events import Review
 from oddframe.store.feedback import write_review
-from oddframe.web.context import Site, now_us, site_of
+from oddframe.web.context import AppContext, now_us, site_of
 from oddframe.web.schemas import MOST_US, EventList, EventRecord, ReviewGiven
 from oddframe.web.serializers import event_record
 
 router = APIRouter(prefix="/api/v1/events", responses={401: {}, 404: {}})
 
-Here = Annotated[Site, Depends(site_of)]
+Here = Annotated[AppContext, Depends(site_of)]
 Row = Annotated[int, InPath(ge=0, le=MOST_US)]
 Moment = Annotated[int | None, Query(ge=-MOST_US, le=MOST_US)]
 Word = Annotated[str | None, Query(max_length=200)]
@@ -80,7 +80,7 @@ def clip(site: Here, row: Row) -> FileResponse:
     return _file(site, site.event(row).alert.clip, "video/mp4")
 
 
-def _file(site: Site, path: str | None, kind: str) -> FileResponse:
+def _file(site: AppContext, path: str | None, kind: str) -> FileResponse:
     """A file of the store. The path is the database's own, and is checked all the same."""
     folder = (site.store.folder / "events").resolve()
     found = None if path is None else (site.store.folder / Path(path)).resolve()

@@ -20,8 +20,8 @@ from oddframe.core.recalibration import outside
 from oddframe.monitoring.camera import CameraView
 from oddframe.monitoring.config import Camera
 from oddframe.store.reader import DATABASE
-from oddframe.web.context import Site, now_us, site_of
-from oddframe.web.schemas import Shape
+from oddframe.web.context import AppContext, now_us, site_of
+from oddframe.web.schemas import Schema
 from oddframe.web.thresholds import anomalies, seen_of, threshold_now
 
 LEAST_SECONDS = 600
@@ -37,7 +37,8 @@ class Day:
 
     Attributes:
         day: The day, where the machine is.
-        median: Median of its seconds' peaks, raw and in shares of today's threshold: 1 is the threshold.
+        median: Median of its seconds' peaks, raw and in shares of today's threshold: 1 is the
+            threshold.
         p95: What one in twenty of them reaches.
         hours: How much of the day was scored.
     """
@@ -74,8 +75,9 @@ def days_of(
 def drift_sentence(days: list[Day]) -> str:
     """What to make of it, for people.
 
-    The level of each day is its median and its upper twentieth together, on a logarithmic scale. The days are cut in
-    two where that leaves the least unevenness in both parts, with two days behind, unless there are only two.
+    The level of each day is its median and its upper twentieth together, on a logarithmic scale.
+    The days are cut in two where that leaves the least unevenness in both parts, with two days
+    behind, unless there are only two.
     """
     if len(days) < 2:
         return "There are not enough days yet to see drift."
@@ -118,7 +120,7 @@ def _start_of(day: date) -> int:
 
 router = APIRouter(prefix="/api/v1", responses={401: {}})
 
-Here = Annotated[Site, Depends(site_of)]
+Here = Annotated[AppContext, Depends(site_of)]
 DAY_US = 86_400 * 1_000_000
 DRIFT_US = 30 * DAY_US
 _KEPT_S = 300.0
@@ -128,7 +130,7 @@ _drifts: dict[tuple[int, str], tuple[float, "Drift"]] = {}
 _drifting = threading.Lock()
 
 
-class DayRecord(Shape):
+class DayRecord(Schema):
     """The normal scores of a day, in shares of the threshold."""
 
     day: str
@@ -137,14 +139,14 @@ class DayRecord(Shape):
     hours: float
 
 
-class Drift(Shape):
+class Drift(Schema):
     """Whether normal scores have moved."""
 
     days: list[DayRecord]
     sentence: str
 
 
-class CameraHealth(Shape):
+class CameraHealth(Schema):
     """How a camera has been."""
 
     name: str
@@ -158,7 +160,7 @@ class CameraHealth(Shape):
     drift: Drift
 
 
-class Disk(Shape):
+class Disk(Schema):
     """The disk of the data folder."""
 
     free_gb: float
@@ -166,14 +168,14 @@ class Disk(Shape):
     database_mb: float
 
 
-class SinkHealth(Shape):
+class SinkHealth(Schema):
     """A sink, and what has not been told yet."""
 
     waiting: int
     error: str | None
 
 
-class ProcessHealth(Shape):
+class ProcessHealth(Schema):
     """The program."""
 
     rss_mb: float
@@ -182,7 +184,7 @@ class ProcessHealth(Shape):
     watching: bool
 
 
-class Health(Shape):
+class Health(Schema):
     """All of it."""
 
     cameras: list[CameraHealth]
@@ -220,7 +222,7 @@ def health(site: Here) -> Health:
     )
 
 
-def _camera(site: Site, camera: Camera, view: CameraView) -> CameraHealth:
+def _camera(site: AppContext, camera: Camera, view: CameraView) -> CameraHealth:
     state = view.state
     return CameraHealth(
         name=camera.name,
@@ -235,7 +237,7 @@ def _camera(site: Site, camera: Camera, view: CameraView) -> CameraHealth:
     )
 
 
-def _online(site: Site, name: str) -> float | None:
+def _online(site: AppContext, name: str) -> float | None:
     """The share of the last day, as far as it is known, in which frames came."""
     end_us = now_us()
     start_us = end_us - DAY_US
@@ -250,7 +252,7 @@ def _online(site: Site, name: str) -> float | None:
     return round(online / known, 4) if known > 0 else None
 
 
-def _drift(site: Site, camera: Camera) -> Drift:
+def _drift(site: AppContext, camera: Camera) -> Drift:
     key = (id(site), camera.name)
     with _drifting:
         before = _drifts.get(key)

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import FileResponse
 
 from oddframe.errors import BundleError, InputError
-from oddframe.web.context import Site, site_of
-from oddframe.web.model_registry import ShelvedModel
-from oddframe.web.schemas import Shape
+from oddframe.web.context import AppContext, site_of
+from oddframe.web.model_registry import RegisteredModel
+from oddframe.web.schemas import Schema
 from oddframe.web.serializers import model_name
 
 router = APIRouter(prefix="/api/v1/models", responses={401: {}})
 
-Here = Annotated[Site, Depends(site_of)]
+Here = Annotated[AppContext, Depends(site_of)]
 
 _REPORT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -26,7 +26,7 @@ _REPORT_POLICY = (
 """A report has its scripts inside it. In a sandbox it is a page of nobody: it sees neither the session nor the API."""
 
 
-class ModelRecord(Shape):
+class ModelRecord(Schema):
     """A model that cameras may have."""
 
     name: str
@@ -44,7 +44,7 @@ class ModelRecord(Shape):
     used_by: list[str]
 
 
-class ModelList(Shape):
+class ModelList(Schema):
     """All of them."""
 
     models: list[ModelRecord]
@@ -83,7 +83,7 @@ def report(site: Here, model: Annotated[str, Query(max_length=500)]) -> FileResp
     )
 
 
-def _record(site: Site, model: ShelvedModel, used_by: list[str]) -> ModelRecord:
+def _record(site: AppContext, model: RegisteredModel, used_by: list[str]) -> ModelRecord:
     bundle = site.supervisor.shelf.bundle(model.folder)
     network = bundle.network.config
     created = datetime.fromtimestamp((model.folder / "manifest.json").stat().st_mtime, UTC)

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from oddframe._version import __version__
 from oddframe.web.auth import COOKIE, SESSION_S, TooManyAttempts
-from oddframe.web.context import Site, now_us, site_of
+from oddframe.web.context import AppContext, now_us, site_of
 from oddframe.web.live_updates import EventStream
 from oddframe.web.schemas import Info, SignIn
 
 router = APIRouter(prefix="/api/v1")
 
-Here = Annotated[Site, Depends(site_of)]
+Here = Annotated[AppContext, Depends(site_of)]
 
 
 @router.get("/info")

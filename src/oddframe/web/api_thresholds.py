@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from oddframe.core.calibration import Budget
+from oddframe.core.calibration import FalseAlarmBudget
 from oddframe.web.api_cameras import CameraName
-from oddframe.web.context import Site, site_of
+from oddframe.web.context import AppContext, site_of
 from oddframe.web.schemas import (
     BudgetPreview,
     RecalibrationPreview,
@@ -24,7 +24,7 @@ from oddframe.web.thresholds import (
 
 router = APIRouter(prefix="/api/v1/cameras/{name}", responses={401: {}, 404: {}})
 
-Here = Annotated[Site, Depends(site_of)]
+Here = Annotated[AppContext, Depends(site_of)]
 
 
 @router.get("/budget")
@@ -32,7 +32,7 @@ def budget(
     site: Here, name: CameraName, false_alarms: Annotated[str, Query(max_length=40)]
 ) -> BudgetPreview:
     """What a budget of false alarms would have done over the last day."""
-    return preview_budget(site, site.camera(name), Budget.parse(false_alarms))
+    return preview_budget(site, site.camera(name), FalseAlarmBudget.parse(false_alarms))
 
 
 @router.post("/recalibration/preview")

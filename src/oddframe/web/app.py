@@ -22,9 +22,9 @@ from oddframe.errors import OddframeError, OutputError
 from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.web import api_cameras, api_events, api_health, api_models, api_system
 from oddframe.web import api_thresholds as api_judging
-from oddframe.web.broadcaster import Tellers
-from oddframe.web.context import Site
-from oddframe.web.security import Guard
+from oddframe.web.broadcaster import Broadcaster
+from oddframe.web.context import AppContext
+from oddframe.web.security import SecurityMiddleware
 
 FOLDER = Path(__file__).parent / "static"
 
@@ -68,8 +68,8 @@ class Pages(StaticFiles):
 
 
 def make_app(
-    site: Site, metrics: CameraMetrics, tellers: Tellers, hosts: Collection[str] = ()
-) -> Guard:
+    site: AppContext, metrics: CameraMetrics, tellers: Broadcaster, hosts: Collection[str] = ()
+) -> SecurityMiddleware:
     """The app behind its guard.
 
     Args:
@@ -108,10 +108,10 @@ def make_app(
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(OperationalError, _unwritten)
     _add_plain_routes(app, site, metrics)
-    return Guard(app, site.access, hosts)
+    return SecurityMiddleware(app, site.access, hosts)
 
 
-def _add_plain_routes(app: FastAPI, site: Site, metrics: CameraMetrics) -> None:
+def _add_plain_routes(app: FastAPI, site: AppContext, metrics: CameraMetrics) -> None:
     pages = Pages()
 
     @app.get("/healthz", include_in_schema=False)

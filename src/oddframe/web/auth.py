@@ -114,7 +114,8 @@ class Access:
             return True
         self._wait_if_due(address)
         digest = _digest(token[: _MOST_LENGTH + 1])
-        # Programs send it with every request: what was right once is compared by its digest, in constant time.
+        # Programs send it with every request: what was right once is compared by its digest, in
+        # constant time.
         if self._known is not None and hmac.compare_digest(digest, self._known):
             return True
         with self._hashing:
@@ -157,7 +158,7 @@ def make_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """The hash of a token or password.
 
     Raises:

@@ -15,7 +15,7 @@ _STATUS_S = 1.0
 _FLUSH_S = 2.0
 
 
-class Tellers:
+class Broadcaster:
     """Two threads between the watcher, which must not wait, and the listeners.
 
     Args:

@@ -16,7 +16,7 @@ _EMPTY = """\
 """
 
 
-class CameraBook:
+class CamerasFile:
     """The file with the cameras.
 
     Args:
@@ -53,7 +53,8 @@ class CameraBook:
 
         Args:
             values: Its keys; those that are None are left out.
-            accept: Given the new file under another name before it takes its place; what it raises leaves the old one.
+            accept: Given the new file under another name before it takes its place; what it raises
+                leaves the old one.
 
         Raises:
             OutputError: If the file cannot be written.
@@ -125,7 +126,8 @@ def _set(table: Table, values: Mapping[str, Any]) -> None:
         if value is None:
             table.pop(key, None)
         elif isinstance(value, Mapping):
-            # Lists of polygons inside it stay lists of inline tables, which is how the guide shows them.
+            # Lists of polygons inside it stay lists of inline tables, which is how the guide shows
+            # them.
             inner = tomlkit.table()
             for name, one in value.items():
                 if one is not None:

@@ -20,7 +20,7 @@ def now_us() -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Site:
+class AppContext:
     """The server's parts.
 
     Attributes:
@@ -69,7 +69,7 @@ class Site:
         return found[0]
 
 
-def site_of(request: Request) -> Site:
+def site_of(request: Request) -> AppContext:
     """The site that a request came to."""
-    site: Site = request.app.state.site
+    site: AppContext = request.app.state.site
     return site

@@ -16,7 +16,7 @@ from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEv
 from starlette.types import Receive, Scope, Send
 
 from oddframe.media.overlay import blend_heat
-from oddframe.monitoring.camera import Glimpse
+from oddframe.monitoring.camera import CameraSnapshot
 from oddframe.monitoring.watcher import Watcher
 
 MOST_LISTENERS = 500
@@ -189,7 +189,7 @@ class LivePictures:
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
         self._lock = threading.Lock()
-        self._made: dict[tuple[str, bool], tuple[Glimpse, bytes]] = {}
+        self._made: dict[tuple[str, bool], tuple[CameraSnapshot, bytes]] = {}
 
     def picture(self, camera: str, *, heat: bool) -> bytes | None:
         """What a camera shows, as JPEG.
@@ -217,7 +217,7 @@ class LivePictures:
         return before[1]
 
 
-def _jpeg(glimpse: Glimpse, heat: bool) -> bytes:
+def _jpeg(glimpse: CameraSnapshot, heat: bool) -> bytes:
     pixels = glimpse.picture
     if heat and glimpse.map is not None:
         pixels = blend_heat(pixels, glimpse.map, glimpse.map_level)

@@ -11,7 +11,7 @@ from oddframe.inference.model import Model, load
 
 
 @dataclass(frozen=True, slots=True)
-class ShelvedModel:
+class RegisteredModel:
     """A model that may be chosen.
 
     Attributes:
@@ -23,7 +23,7 @@ class ShelvedModel:
     folder: Path
 
 
-class ModelShelf:
+class ModelRegistry:
     """Finds models, and loads each once.
 
     Args:
@@ -38,7 +38,7 @@ class ModelShelf:
         self._bundles: dict[tuple[Path, int], Bundle] = {}
         self._models: dict[tuple[Path, int], Model] = {}
 
-    def models(self, named: Iterable[str] = ()) -> list[ShelvedModel]:
+    def models(self, named: Iterable[str] = ()) -> list[RegisteredModel]:
         """All that may be chosen, without those that are broken.
 
         Args:
@@ -50,16 +50,16 @@ class ModelShelf:
             *named,
             *sorted(path.name for path in SHIPPED.glob("*")),
         ]
-        found: dict[Path, ShelvedModel] = {}
+        found: dict[Path, RegisteredModel] = {}
         for text in texts:
             try:
                 folder = find_bundle(text)
             except OddframeError:
                 continue
-            found.setdefault(folder.resolve(), ShelvedModel(self._called(text), folder))
+            found.setdefault(folder.resolve(), RegisteredModel(self._called(text), folder))
         return list(found.values())
 
-    def choose(self, name: str, named: Iterable[str] = ()) -> ShelvedModel:
+    def choose(self, name: str, named: Iterable[str] = ()) -> RegisteredModel:
         """The model of a name. Only what `models` gives can be had: no path of a user reaches the disk.
 
         Raises:

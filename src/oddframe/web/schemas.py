@@ -25,25 +25,25 @@ BudgetText = Annotated[Text, StringConstraints(min_length=3, max_length=40)]
 Verdict = Literal["normal", "important", "unsure"]
 
 
-class Shape(BaseModel):
+class Schema(BaseModel):
     """Takes nothing that it does not know."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class SignIn(Shape):
+class SignIn(Schema):
     """Somebody wants to come in."""
 
     token: Annotated[str, StringConstraints(max_length=2_000)]
 
 
-class Source(Shape):
+class SourceAddress(Schema):
     """An address to try; it is never given back."""
 
     source: SourceText
 
 
-class CameraChanged(Shape):
+class CameraChanged(Schema):
     """What is to be different about a camera; what is left out stays."""
 
     source: SourceText | None = None
@@ -63,14 +63,14 @@ class CameraAdded(CameraChanged):
     model: Name | None = None
 
 
-class ReviewGiven(Shape):
+class ReviewGiven(Schema):
     """What somebody says of an event; both empty takes it back."""
 
     verdict: Verdict | None = None
     note: Annotated[Text, StringConstraints(max_length=2_000)] = ""
 
 
-class EventRecord(Shape):
+class EventRecord(Schema):
     """An event; times are microseconds since 1970-01-01 UTC."""
 
     row: int
@@ -94,14 +94,14 @@ class EventRecord(Shape):
     reviewed_us: int | None
 
 
-class EventList(Shape):
+class EventList(Schema):
     """A page of events, the newest first."""
 
     events: list[EventRecord]
     more: bool
 
 
-class CameraState(Shape):
+class StoredState(Schema):
     """How a camera's stream is doing."""
 
     phase: str
@@ -116,7 +116,7 @@ class CameraState(Shape):
     retry_s: float | None
 
 
-class CameraRecord(Shape):
+class CameraRecord(Schema):
     """A camera: its settings but for what is secret, and how it is doing."""
 
     name: str
@@ -128,7 +128,7 @@ class CameraRecord(Shape):
     zones: dict[str, Any] | None
     health: bool
     fps: float | None
-    state: CameraState
+    state: StoredState
     score: float | None
     recent: list[float | None]
     inference_ms: float | None
@@ -140,13 +140,13 @@ class CameraRecord(Shape):
     calibrated_at_us: int | None
 
 
-class CameraList(Shape):
+class CameraList(Schema):
     """All cameras, in the file's order."""
 
     cameras: list[CameraRecord]
 
 
-class SourceTested(Shape):
+class SourceTested(Schema):
     """What came of trying an address."""
 
     ok: bool
@@ -156,14 +156,14 @@ class SourceTested(Shape):
     picture: str | None = None
 
 
-class SpanList(Shape):
+class SpanList(Schema):
     """Scores: start in microseconds, peak, mean; spans without a score are left out."""
 
     spans: list[tuple[int, float, float]]
     span_us: int
 
 
-class Appearing(Shape):
+class Appearing(Schema):
     """An alarm that there would have been."""
 
     start_us: int
@@ -171,7 +171,7 @@ class Appearing(Shape):
     peak: float
 
 
-class BudgetPreview(Shape):
+class BudgetPreview(Schema):
     """What a budget would have done."""
 
     false_alarms: str
@@ -185,7 +185,7 @@ class BudgetPreview(Shape):
     notice: str | None
 
 
-class RecalibrationPreview(Shape):
+class RecalibrationPreview(Schema):
     """What a recalibration would do."""
 
     threshold_before: float
@@ -198,13 +198,13 @@ class RecalibrationPreview(Shape):
     notice: str | None
 
 
-class RevisionDone(Shape):
+class RevisionDone(Schema):
     """The change that was made, or taken back."""
 
     revision: int
 
 
-class RevisionRecord(Shape):
+class RevisionRecord(Schema):
     """A change to a camera."""
 
     number: int
@@ -215,13 +215,13 @@ class RevisionRecord(Shape):
     undone: bool
 
 
-class RevisionList(Shape):
+class RevisionList(Schema):
     """Changes, the newest first."""
 
     revisions: list[RevisionRecord]
 
 
-class Info(Shape):
+class Info(Schema):
     """The server; where it keeps its data is for those who have signed in."""
 
     version: str

@@ -35,14 +35,14 @@ _HEADERS = [
 ]
 
 
-class Guard:
+class SecurityMiddleware:
     """Lets a request through to an app, or answers it itself.
 
     Args:
         app: What it guards.
         access: Who may come in.
-        hosts: Names under which the server may be asked for, beside addresses and ``localhost``. A page of somebody
-            else whose name suddenly leads here (DNS rebinding) comes with its own.
+        hosts: Names under which the server may be asked for, beside addresses and ``localhost``. A
+            page of somebody else whose name suddenly leads here (DNS rebinding) comes with its own.
     """
 
     def __init__(self, app: ASGIApp, access: Access, hosts: Collection[str] = ()) -> None:
@@ -57,14 +57,16 @@ class Guard:
             return
         send = _with_headers(send)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        refused = self._refused(scope, headers) or await self._stranger(scope, headers)
+        refused = self._reject_invalid(scope, headers) or await self._authenticate(scope, headers)
         if refused is not None:
             await _answer(send, *refused)
             return
         body = _Limited(receive, send)
         await self._app(scope, body.receive, body.send)
 
-    def _refused(self, scope: Scope, headers: dict[bytes, str]) -> tuple[int, str, float] | None:
+    def _reject_invalid(
+        self, scope: Scope, headers: dict[bytes, str]
+    ) -> tuple[int, str, float] | None:
         """Why a request is wrong whoever sent it."""
         host = headers.get(b"host", "")
         if not self._is_known(host):
@@ -89,7 +91,7 @@ class Guard:
             return False
         return True
 
-    async def _stranger(
+    async def _authenticate(
         self, scope: Scope, headers: dict[bytes, str]
     ) -> tuple[int, str, float] | None:
         """Why somebody may not come in; leaves in the scope whether he has signed in."""

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from oddframe.core.alerts import Phase, StreamState
+from oddframe.core.alerts import Phase, StreamStatus
 from oddframe.monitoring.camera import CameraView
 from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
 from oddframe.store.feedback import read_revisions
-from oddframe.web.context import Site
-from oddframe.web.schemas import CameraRecord, CameraState, EventRecord
+from oddframe.web.context import AppContext
+from oddframe.web.schemas import CameraRecord, EventRecord, StoredState
 
 
 def camera_path(name: str) -> str:
@@ -55,7 +55,7 @@ def event_record(
     )
 
 
-def camera_records(site: Site) -> list[CameraRecord]:
+def camera_records(site: AppContext) -> list[CameraRecord]:
     """All cameras."""
     tables = site.supervisor.book.tables()
     views = {view.name: view for view in site.supervisor.watcher.views()}
@@ -66,7 +66,7 @@ def camera_records(site: Site) -> list[CameraRecord]:
 
 
 def camera_record(
-    site: Site,
+    site: AppContext,
     camera: Camera,
     table: Mapping[str, Any] | None = None,
     view: CameraView | None = None,
@@ -85,7 +85,7 @@ def camera_record(
     if view is None:
         views = (one for one in supervisor.watcher.views() if one.name == camera.name)
         view = next(
-            views, CameraView(name=camera.name, state=StreamState(camera.name, Phase.CONNECTING))
+            views, CameraView(name=camera.name, state=StreamStatus(camera.name, Phase.CONNECTING))
         )
     state = view.state
     calibration = (
@@ -105,7 +105,7 @@ def camera_record(
         zones=table.get("zones"),
         health=camera.health,
         fps=camera.fps,
-        state=CameraState(
+        state=StoredState(
             phase=str(state.phase),
             error=state.error,
             rate_fps=round(state.rate_fps, 2),
@@ -129,7 +129,7 @@ def camera_record(
     )
 
 
-def model_name(site: Site, camera: Camera) -> str:
+def model_name(site: AppContext, camera: Camera) -> str:
     """The name of a camera's model, as the list of models has it."""
     return site.supervisor.shelf.name_of(site.supervisor.plan.model_of(camera))
 

@@ -19,10 +19,10 @@ from oddframe.settings import AnyPath, ListOf, settings_dataclass
 from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.web.app import make_app
 from oddframe.web.auth import Access, read_hash
-from oddframe.web.broadcaster import Tellers
-from oddframe.web.context import Site
+from oddframe.web.broadcaster import Broadcaster
+from oddframe.web.context import AppContext
 from oddframe.web.live_updates import EventHub, LivePictures
-from oddframe.web.security import Guard
+from oddframe.web.security import SecurityMiddleware
 from oddframe.web.supervisor import Supervisor
 
 ACCESS_FILE = "access.hash"
@@ -72,7 +72,8 @@ def serve(settings: ServeSettings, on_start: Callable[[str], None] = lambda url:
         on_start: Told the address once it listens.
 
     Raises:
-        SettingsError: If it would listen beyond this machine without a token, or `cameras.toml` is wrong.
+        SettingsError: If it would listen beyond this machine without a token, or `cameras.toml` is
+            wrong.
         OutputError: If the data folder cannot be written to, or the port is taken.
         OddframeError: If a model or the store cannot be used.
     """
@@ -114,7 +115,9 @@ def is_local(host: str) -> bool:
         return False
 
 
-def assemble(settings: ServeSettings, data: Path, token_hash: str | None) -> tuple[Guard, Site]:
+def assemble(
+    settings: ServeSettings, data: Path, token_hash: str | None
+) -> tuple[SecurityMiddleware, AppContext]:
     """The app and its parts; the supervisor is not started yet.
 
     Args:
@@ -126,7 +129,7 @@ def assemble(settings: ServeSettings, data: Path, token_hash: str | None) -> tup
         OddframeError: As `serve`.
     """
     hub, metrics = EventHub(), CameraMetrics()
-    tellers = Tellers(hub)
+    tellers = Broadcaster(hub)
     supervisor = Supervisor(
         data,
         on_alert=tellers.take,
@@ -136,7 +139,7 @@ def assemble(settings: ServeSettings, data: Path, token_hash: str | None) -> tup
     )
     tellers.watch(supervisor)
     media = tuple(folder.absolute() for folder in settings.media)
-    site = Site(supervisor, hub, Access(token_hash), LivePictures(supervisor.watcher), media)
+    site = AppContext(supervisor, hub, Access(token_hash), LivePictures(supervisor.watcher), media)
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
     return make_app(site, metrics, tellers, hosts), site
 

@@ -14,8 +14,8 @@ from oddframe.monitoring.config_file import read_camera_file
 from oddframe.monitoring.watcher import Watcher
 from oddframe.sinks.sink import AlertSink
 from oddframe.store.store import Store
-from oddframe.web.cameras_file import CameraBook
-from oddframe.web.model_registry import ModelShelf
+from oddframe.web.cameras_file import CamerasFile
+from oddframe.web.model_registry import ModelRegistry
 
 
 class Supervisor:
@@ -49,9 +49,9 @@ class Supervisor:
         device: str = "auto",
     ) -> None:
         self.data, self._redirects = data, redirects
-        self.book = CameraBook(data / "cameras.toml")
+        self.book = CamerasFile(data / "cameras.toml")
         self.plan = self._read(self.book.path)
-        self.shelf = ModelShelf(data, max(1, min(DEFAULT_BATCH, len(self.plan.cameras))), device)
+        self.shelf = ModelRegistry(data, max(1, min(DEFAULT_BATCH, len(self.plan.cameras))), device)
         self._models = self._loaded(self.plan)
         self.watcher = Watcher(self.plan, self._models, data, on_alert=on_alert, sinks=sinks)
         self.failure: BaseException | None = None
@@ -92,14 +92,15 @@ class Supervisor:
         """What scores a camera."""
         return self._models[self.plan.model_of(camera)]
 
-    def edit(self, change: Callable[[CameraBook, Callable[[Path], None]], None]) -> None:
+    def edit(self, change: Callable[[CamerasFile, Callable[[Path], None]], None]) -> None:
         """Change the file with the cameras and go over to it; where that is impossible both stay as they are.
 
         Args:
             change: Given the book, and what to hand to its methods as ``accept``.
 
         Raises:
-            OddframeError: If the cameras cannot be watched as the file would say, or it cannot be written.
+            OddframeError: If the cameras cannot be watched as the file would say, or it cannot be
+                written.
         """
         with self._changing:
             before = self.plan

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from oddframe.core.alerts import plain_name
-from oddframe.core.calibration import Budget, Calibration, calibrate
+from oddframe.core.alerts import safe_name
+from oddframe.core.calibration import Calibration, FalseAlarmBudget, calibrate
 from oddframe.core.recalibration import alarms, outside, raw_scores, recalibrated
 from oddframe.errors import InputError
 from oddframe.monitoring.camera_threshold import write_camera_calibration
@@ -29,7 +29,7 @@ from oddframe.store.feedback import (
     write_revision,
 )
 from oddframe.store.scores import read_peaks
-from oddframe.web.context import Site, now_us
+from oddframe.web.context import AppContext, now_us
 from oddframe.web.schemas import Appearing, BudgetPreview, RecalibrationPreview
 from oddframe.web.serializers import event_record, model_name
 
@@ -44,7 +44,7 @@ _MICRO = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ScoreHistory:
     """What a camera has shown: seconds since 1970-01-01 UTC in order, and the highest raw score of each."""
 
     seconds: npt.NDArray[np.int64]
@@ -69,7 +69,7 @@ class Proposal:
     feedback: int
 
 
-def propose(site: Site, camera: Camera, budget: Budget) -> Proposal:
+def propose(site: AppContext, camera: Camera, budget: FalseAlarmBudget) -> Proposal:
     """A threshold from the model's normal footage, what the camera has shown of late, and what people called normal.
 
     Stretches with alarms that nobody called normal are left out: they may be what it is there for.
@@ -105,11 +105,11 @@ def propose(site: Site, camera: Camera, budget: Budget) -> Proposal:
     return Proposal(calibration, len(said))
 
 
-def preview_recalibration(site: Site, camera: Camera) -> RecalibrationPreview:
+def preview_recalibration(site: AppContext, camera: Camera) -> RecalibrationPreview:
     """What a recalibration would have made of the alarms of the last days."""
     now = now_us()
     before = threshold_now(site, camera)
-    budget = Budget.parse(camera.false_alarms or before.budget)
+    budget = FalseAlarmBudget.parse(camera.false_alarms or before.budget)
     proposal = propose(site, camera, budget)
     after = proposal.calibration
     raw = _raw_peaks(site, camera, now - PAST_US, now)
@@ -140,7 +140,7 @@ def preview_recalibration(site: Site, camera: Camera) -> RecalibrationPreview:
     )
 
 
-def preview_budget(site: Site, camera: Camera, budget: Budget) -> BudgetPreview:
+def preview_budget(site: AppContext, camera: Camera, budget: FalseAlarmBudget) -> BudgetPreview:
     """What a budget would have made of the last day."""
     now = now_us()
     bundle, current = site.supervisor.model(camera).bundle, threshold_now(site, camera)
@@ -176,13 +176,13 @@ def preview_budget(site: Site, camera: Camera, budget: Budget) -> BudgetPreview:
     )
 
 
-def threshold_now(site: Site, camera: Camera) -> Calibration:
+def threshold_now(site: AppContext, camera: Camera) -> Calibration:
     """The threshold that holds."""
     found = site.supervisor.watcher.calibration(camera.name)
     return found or site.supervisor.model(camera).bundle.calibration
 
 
-def seen_of(site: Site, camera: Camera, start_us: int, end_us: int) -> Seen:
+def seen_of(site: AppContext, camera: Camera, start_us: int, end_us: int) -> ScoreHistory:
     """What a camera has shown under its model, as far as thresholds of that time are known."""
     model = site.supervisor.model(camera).bundle.fingerprint
     seconds, peaks = site.store.reader.ask(
@@ -191,10 +191,10 @@ def seen_of(site: Site, camera: Camera, start_us: int, end_us: int) -> Seen:
     held = site.store.reader.ask(lambda connection: thresholds_of(connection, camera.name))
     raw = raw_scores(peaks, thresholds_at(held, seconds * _MICRO + _MICRO - 1, model))
     known = np.isfinite(raw)
-    return Seen(seconds[known], raw[known])
+    return ScoreHistory(seconds[known], raw[known])
 
 
-def anomalies(site: Site, camera: Camera, start_us: int, end_us: int) -> list[StoredEvent]:
+def anomalies(site: AppContext, camera: Camera, start_us: int, end_us: int) -> list[StoredEvent]:
     """The newest anomalies of a camera."""
     return site.store.reader.events(
         camera=camera.name, kind="anomaly", from_us=start_us, to_us=end_us, limit=MOST_EVENTS
@@ -202,7 +202,7 @@ def anomalies(site: Site, camera: Camera, start_us: int, end_us: int) -> list[St
 
 
 def _raw_peaks(
-    site: Site, camera: Camera, start_us: int, end_us: int
+    site: AppContext, camera: Camera, start_us: int, end_us: int
 ) -> list[tuple[StoredEvent, float]]:
     """The anomalies that the camera's model found, with the raw score of each at its peak."""
     model = site.supervisor.model(camera).bundle.fingerprint
@@ -214,7 +214,9 @@ def _raw_peaks(
     return found
 
 
-def _appearing(seen: Seen, then: Calibration, known: list[tuple[float, float]]) -> list[Appearing]:
+def _appearing(
+    seen: ScoreHistory, then: Calibration, known: list[tuple[float, float]]
+) -> list[Appearing]:
     """Alarms that there would have been, and were not."""
     found = []
     for span in alarms(seen.seconds, seen.raw, then):
@@ -232,10 +234,11 @@ _KEPT = ("model", "false_alarms", "calibration")
 """The settings of a camera that a revision remembers."""
 
 
-def change_camera(site: Site, name: str, values: Mapping[str, Any]) -> None:
+def change_camera(site: AppContext, name: str, values: Mapping[str, Any]) -> None:
     """Change settings of a camera; another model or budget is a revision.
 
-    A threshold of its own belongs to one model: with another one it goes. With another budget it is made anew.
+    A threshold of its own belongs to one model: with another one it goes. With another budget it is
+    made anew.
 
     Args:
         site: Where it is.
@@ -254,7 +257,7 @@ def change_camera(site: Site, name: str, values: Mapping[str, Any]) -> None:
     elif "false_alarms" in values and values["false_alarms"] != camera.false_alarms:
         was = threshold_now(site, camera).budget
         if camera.calibration is not None and values["false_alarms"] is not None:
-            proposal = propose(site, camera, Budget.parse(values["false_alarms"]))
+            proposal = propose(site, camera, FalseAlarmBudget.parse(values["false_alarms"]))
             values["calibration"] = _write(site, camera, proposal.calibration)
         elif camera.calibration is not None:
             values["calibration"] = None
@@ -267,7 +270,7 @@ def change_camera(site: Site, name: str, values: Mapping[str, Any]) -> None:
         )
 
 
-def recalibrate(site: Site, name: str) -> int:
+def recalibrate(site: AppContext, name: str) -> int:
     """Give a camera a threshold of its own; gives the number of the revision.
 
     Raises:
@@ -275,7 +278,7 @@ def recalibrate(site: Site, name: str) -> int:
     """
     camera, before = site.camera(name), _remembered(site, name)
     was = threshold_now(site, camera)
-    proposal = propose(site, camera, Budget.parse(camera.false_alarms or was.budget))
+    proposal = propose(site, camera, FalseAlarmBudget.parse(camera.false_alarms or was.budget))
     path = _write(site, camera, proposal.calibration)
     site.supervisor.edit(lambda book, accept: book.change(name, {"calibration": path}, accept))
     text = (
@@ -289,7 +292,7 @@ def recalibrate(site: Site, name: str) -> int:
     return number
 
 
-def roll_back(site: Site, name: str) -> int:
+def roll_back(site: AppContext, name: str) -> int:
     """Take back the newest change of a camera that was not taken back; gives its number.
 
     Raises:
@@ -306,7 +309,7 @@ def roll_back(site: Site, name: str) -> int:
     return newest.number
 
 
-def revisions_of(site: Site, name: str) -> list[Revision]:
+def revisions_of(site: AppContext, name: str) -> list[Revision]:
     """Changes to a camera, the newest first."""
     return site.store.reader.ask(lambda connection: read_revisions(connection, name))
 
@@ -316,15 +319,15 @@ def _raw_text(score: float) -> str:
     return np.format_float_positional(float(f"{score:.3g}"), trim="-")
 
 
-def _remembered(site: Site, name: str) -> dict[str, Any]:
+def _remembered(site: AppContext, name: str) -> dict[str, Any]:
     table = site.supervisor.book.table(name) or {}
     return {key: table.get(key) for key in _KEPT}
 
 
-def _write(site: Site, camera: Camera, calibration: Calibration) -> str:
+def _write(site: AppContext, camera: Camera, calibration: Calibration) -> str:
     """Keep a threshold in a file of its own; gives the path for `cameras.toml`."""
     folder = site.supervisor.data / "calibrations"
     folder.mkdir(exist_ok=True)
-    path = folder / f"{plain_name(camera.name)}-{now_us()}.json"
+    path = folder / f"{safe_name(camera.name)}-{now_us()}.json"
     write_camera_calibration(path, calibration, site.supervisor.model(camera).bundle)
     return path.relative_to(site.supervisor.data).as_posix()

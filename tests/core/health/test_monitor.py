@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.health.monitor import HealthEvents, HealthReference, HealthTimes, HealthWatch
+from oddframe.core.health.monitor import HealthEvents, HealthMonitor, HealthReference, HealthTimes
 from oddframe.core.records import Frame, HealthChange
 from oddframe.errors import InputError, SettingsError
 from oddframe.synthetic.camera_faults import blackened, covered, darkened, defocused, turned
@@ -48,7 +48,8 @@ def test_a_fault_is_found_and_its_end_too(fault):
     assert entered.since_s < entered.time_s <= SETS_IN / RATE_FPS + 9.0
     assert ENDS / RATE_FPS < left.time_s <= ENDS / RATE_FPS + 6.0
     assert entered.reason
-    # Nothing before it and nothing well after it is touched, and nothing while the state holds is usable.
+    # Nothing before it and nothing well after it is touched, and nothing while the state holds is
+    # usable.
     assert all(usable[:SETS_IN])
     assert not any(usable[round(entered.time_s * RATE_FPS) : ENDS])
     assert all(usable[round(left.time_s * RATE_FPS) :])
@@ -129,7 +130,7 @@ def push(watch, time_s, picture=None):
 
 
 def test_no_signal_needs_somebody_to_tell_the_time():
-    watch = HealthWatch(reference())
+    watch = HealthMonitor(reference())
     assert watch.tick(100.0) == ()
     push(watch, 5.0)
     assert watch.tick(14.9) == ()
@@ -143,7 +144,7 @@ def test_no_signal_needs_somebody_to_tell_the_time():
 
 
 def test_a_gap_in_a_recording_says_what_a_silent_stream_does():
-    told, live = HealthWatch(reference()), HealthWatch(reference())
+    told, live = HealthMonitor(reference()), HealthMonitor(reference())
     push(told, 5.0)
     push(live, 5.0)
     first = live.tick(15.2)
@@ -151,14 +152,14 @@ def test_a_gap_in_a_recording_says_what_a_silent_stream_does():
 
 
 def test_repeats_on_both_sides_of_a_gap_are_no_freeze():
-    watch = HealthWatch(reference())
+    watch = HealthMonitor(reference())
     changes = [change for n in range(60) for change in push(watch, n / 10)]
     changes += [change for n in range(60) for change in push(watch, 30 + n / 10)]
     assert [one.state for one in changes] == ["no signal", "ok"]
 
 
 def test_time_that_goes_back_starts_anew():
-    watch = HealthWatch(reference())
+    watch = HealthMonitor(reference())
     for time_s in (0.0, 0.1, 9_000.0, 3.0, 3.1):
         push(watch, time_s)
     assert watch.state == "ok"
@@ -194,7 +195,7 @@ def test_times_are_those_of_the_frames_whatever_their_rate(rate_fps):
 
 def test_another_size_is_refused():
     with pytest.raises(InputError, match=r"learned from, \(128, 192\)"):
-        push(HealthWatch(reference()), 0.0, np.zeros((64, 64, 1), np.uint8))
+        push(HealthMonitor(reference()), 0.0, np.zeros((64, 64, 1), np.uint8))
 
 
 @pytest.mark.parametrize(

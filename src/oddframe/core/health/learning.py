@@ -1,7 +1,8 @@
 """What is usual for a camera, learned from its normal footage, and which of that footage is itself bad.
 
-Nothing here is set by hand where the footage can tell: how still it can be, how far its light, crowds and focus carry
-the measures. Footage that lies beyond fixed bounds is bad only where it is a small part: what is seen often is usual.
+Nothing here is set by hand where the footage can tell: how still it can be, how far its light,
+crowds and focus carry the measures. Footage that lies beyond fixed bounds is bad only where it is a
+small part: what is seen often is usual.
 """
 
 import math
@@ -13,7 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Pixels
-from oddframe.core.health.measures import BRIDGED, Average, Measures, Scene, StillRun, change, grey
+from oddframe.core.health.measures import (
+    BRIDGED,
+    Average,
+    Measures,
+    SceneModel,
+    StillRun,
+    change,
+    grey,
+)
 from oddframe.core.health.monitor import CHECK_S, NO_DETAIL, HealthReference
 
 Fault = Literal["frozen", "covered", "out of focus"]
@@ -70,21 +79,24 @@ def learn_health(
     """Learn what is usual, and find what is bad, in one pass over footage of one camera.
 
     Args:
-        sample: Frames evenly over the footage, uint8 N x H x W x C; their median is the empty scene.
-        stretches: Unbroken runs of frames: position of the first in the footage, and the frames, uint8 H x W x C.
+        sample: Frames evenly over the footage, uint8 N x H x W x C; their median is the empty
+            scene.
+        stretches: Unbroken runs of frames: position of the first in the footage, and the frames,
+            uint8 H x W x C.
         rate_fps: Frames per second.
 
     Returns:
-        The reference, and bad frames in order, a range for each; ranges of one fault neither touch nor overlap.
+        The reference, and bad frames in order, a range for each; ranges of one fault neither touch
+        nor overlap.
     """
     scene_picture = np.median(np.stack([grey(frame) for frame in sample]), axis=0).astype(np.uint8)
-    scene = Scene(scene_picture)
+    scene = SceneModel(scene_picture)
     checks: list[_Check] = []
     changes: list[npt.NDArray[np.float64]] = []
     starts: list[int] = []
     distances: list[float] = []
     for start, frames in stretches:
-        found = _Stretch(scene, rate_fps)
+        found = _HealthyRun(scene, rate_fps)
         found.go_over(frames)
         end = start + len(found.distances)
         checks += [
@@ -118,10 +130,10 @@ def learn_health(
     return reference, tuple(sorted([*frozen, *hidden], key=lambda span: (span.begin, span.end)))
 
 
-class _Stretch:
+class _HealthyRun:
     """What is seen in one unbroken run of frames."""
 
-    def __init__(self, scene: Scene, rate_fps: float) -> None:
+    def __init__(self, scene: SceneModel, rate_fps: float) -> None:
         self.checks: list[tuple[int, int, Measures]] = []
         self.changes: list[float] = []
         self.distances: list[float] = []
@@ -159,8 +171,8 @@ def _freezes(
 ) -> tuple[float, list[BadFrames]]:
     """From how many seconds on repeated frames are a freeze, and those of the footage.
 
-    Encoders repeat a still scene to the bit, and at night for long. Such runs come in all lengths; a freeze is far
-    longer than the next shorter run.
+    Encoders repeat a still scene to the bit, and at night for long. Such runs come in all lengths;
+    a freeze is far longer than the next shorter run.
     """
     runs = [
         (length_s, start + begin, start + end)

@@ -1,7 +1,8 @@
 """What a camera's health is told from: its picture set against the scene that it usually shows.
 
-Two means make the measures blind to what is no fault. They look at a running mean of a few seconds, in which passers-by
-and noise fade; and they project its slopes on those of the scene, so that light and contrast are factors that cancel.
+Two means make the measures blind to what is no fault. They look at a running mean of a few seconds,
+in which passers-by and noise fade; and they project its slopes on those of the scene, so that light
+and contrast are factors that cancel.
 """
 
 import math
@@ -42,8 +43,10 @@ class Measures:
         brightness: Mean of the picture, 0 to 255.
         contrast: Standard deviation over the picture, in grey levels.
         lost: Share, 0 to 1, of the scene's structured tiles that do not show what they should.
-        detail: Contrast of those tiles as part of that of the scene; near 0 they show nothing at all.
-        sharpness: Fine slopes against coarse ones, as parts of those of the scene: 1 as sharp, 0 blurred.
+        detail: Contrast of those tiles as part of that of the scene; near 0 they show nothing at
+            all.
+        sharpness: Fine slopes against coarse ones, as parts of those of the scene: 1 as sharp, 0
+            blurred.
         shift_px: How far the view is shifted, in pixels, where most blocks agree on it.
     """
 
@@ -131,7 +134,7 @@ class StillRun:
         return 0.0 if math.isnan(self._since_s) else time_s - self._since_s
 
 
-class Scene:
+class SceneModel:
     """What the camera usually shows, prepared for comparison.
 
     Args:

@@ -1,7 +1,7 @@
 """Whether the camera shows what it should: no signal, black or covered, frozen, moved, out of focus.
 
-A state machine over frames and their times. It knows no clock: who watches a stream tells it the time when no frame
-comes.
+A state machine over frames and their times. It knows no clock: who watches a stream tells it the
+time when no frame comes.
 
 What is usual for a camera, as learned from its normal footage and stored in a bundle.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Pixels
-from oddframe.core.health.measures import Average, Measures, Scene, StillRun, change, grey
+from oddframe.core.health.measures import Average, Measures, SceneModel, StillRun, change, grey
 from oddframe.core.records import Event, Frame, HealthChange, HealthState, event_id
 from oddframe.errors import InputError, SettingsError
 
@@ -33,10 +33,11 @@ class HealthReference:
         scene: The empty scene in grey, uint8 H x W, at most 65,536 pixels.
         still_change: Most `change` between a frame and its repeat, in grey levels.
         frozen_after_s: Seconds of repeats from which the picture is frozen.
-        least_brightness: Below this, and below the least contrast, a picture is black where the scene has no structure
-            that could be missed; 0 switches that off.
+        least_brightness: Below this, and below the least contrast, a picture is black where the
+            scene has no structure that could be missed; 0 switches that off.
         least_contrast: As above.
-        most_lost: Share of the scene's tiles that may be lost; 1 switches cover and loss of view off.
+        most_lost: Share of the scene's tiles that may be lost; 1 switches cover and loss of view
+            off.
         least_sharpness: Below it the picture is out of focus; 0 switches that off.
         most_shift_px: From it on the view has moved; infinite switches that off.
         jump: Mean change in grey levels at which the picture has changed as a whole.
@@ -101,7 +102,8 @@ EASED = 0.85
 class HealthTimes:
     """How long a fault lasts before it is a state, and how long it must be gone; all in seconds.
 
-    How long frames repeat before they are frozen is learned from the footage: `HealthReference.frozen_after_s`.
+    How long frames repeat before they are frozen is learned from the footage:
+    `HealthReference.frozen_after_s`.
 
     Attributes:
         no_signal_s: Without a frame.
@@ -160,7 +162,7 @@ class _Fault:
         self.since_s = self._good_since_s = math.nan
 
 
-class HealthWatch:
+class HealthMonitor:
     """Follows one camera; needs nothing that comes after a frame.
 
     Args:
@@ -174,7 +176,7 @@ class HealthWatch:
     def __init__(self, reference: HealthReference, times: HealthTimes | None = None) -> None:
         self.state: HealthState = "ok"
         self._reference, self._times = reference, times or HealthTimes()
-        self._scene = Scene(reference.scene)
+        self._scene = SceneModel(reference.scene)
         leave_s = self._times.leave_s
         self._covered = _Fault("covered", self._times.covered_s, leave_s)
         # Its time is in the reference, and it ends with the first frames that change.
@@ -205,7 +207,8 @@ class HealthWatch:
         """Take the next frame; returns changes of state, oldest first.
 
         Raises:
-            InputError: If the frame has another size than the footage that the reference was learned from.
+            InputError: If the frame has another size than the footage that the reference was
+                learned from.
         """
         picture = grey(frame.pixels)
         if picture.shape != self._reference.scene.shape:

@@ -1,7 +1,7 @@
 # Each target makes .venv where it is missing or older than what it is made from, and does its job in it.
 # `make PYTHON=/path/to/python` chooses the Python that .venv is made with.
 
-.PHONY: demo test test-all test-services check
+.PHONY: demo test test-all test-fuzz test-services check
 
 INSTALLED := .venv/.installed
 PIP := .venv/bin/python -m pip --disable-pip-version-check -qq
@@ -17,6 +17,11 @@ test: $(INSTALLED)
 # The same with the tests that take minutes.
 test-all: $(INSTALLED)
 	@scripts/check -m "not services"
+
+# Search for failures: tests that draw their inputs, in a new order, with new seeds and more examples. Says the seed;
+# `make test-fuzz SEED=123` is that run again.
+test-fuzz: $(INSTALLED)
+	@scripts/fuzz $(SEED)
 
 # Against real programs: an RTSP server, an MQTT broker, a browser, Ray. What is missing is skipped by name, and fails where
 # CI=true.

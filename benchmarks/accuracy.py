@@ -170,8 +170,8 @@ def ablations(out: Path, numbers: list[int], steps: int, only: list[str] | None)
 
 def ablated(change: Mapping[str, Any], steps: int, seed: int) -> Any:
     """Settings of a variant."""
-    from oddframe.config import from_mapping
     from oddframe.demo import demo_settings
+    from oddframe.settings import from_mapping
 
     start = demo_settings(steps, "walkway")
     scale, network = change.get("scale", 1.0), start.network

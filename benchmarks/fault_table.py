@@ -15,7 +15,7 @@ from typing import Any
 
 import av
 
-from oddframe import __version__
+from oddframe._version import __version__
 
 Row = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def watched(rows: Iterable[Row]) -> str:
     """Faults of cameras and on our side: events."""
-    titles = ("fault", "events shown", "told", "lost", "twice", "recovered after", "reconnects")
+    titles = ("fault", "shown", "reported", "lost", "sent twice", "recovered after", "reconnects")
     return table(
         titles,
         (

@@ -37,7 +37,7 @@ from alerting import Hook  # noqa: E402
 from rtsp import RtspServer, encode_pictures  # noqa: E402
 from watch_process import WatchProcess  # noqa: E402
 
-from oddframe import __version__  # noqa: E402
+from oddframe._version import __version__  # noqa: E402
 from oddframe.data.scene import SceneSettings, draw  # noqa: E402
 
 EVERY_S = 10.0

@@ -33,7 +33,7 @@ def main() -> None:
         video = Path(folder) / "short.mp4"
         random = np.random.default_rng(0)
         with VideoWriter(video, 10.0, (360, 240)) as writer:
-            for _ in range(5):
+            for _ in range(9):
                 writer.write(random.integers(0, 256, (240, 360, 3), dtype=np.uint8))
         score = [program, "score", str(video), "-m", args.model, "-o", f"{folder}/out", "--backend", "onnx"]
         commands = {"help": [program, "--help"], "first score": [*score, "--no-health", "--json"]}

@@ -114,8 +114,8 @@ def repeats(path: Path) -> tuple[float, float]:
     """Shares of the frames, as the network gets them, and of the clips that repeat those before."""
     network = PRESETS["fast"].network
     source = Recording(path)
-    sampler = Sampler(MODEL_FPS, source.rate_fps, source.gap_s)
-    slider = ClipSlider(network.interval, sampled_gap_s(source.rate_fps, MODEL_FPS, source.gap_s))
+    sampler = Sampler(MODEL_FPS, source.timing)
+    slider = ClipSlider(network.interval, sampled_gap_s(source.timing, MODEL_FPS))
     frames = source.frames(FrameFormat(network.width, network.height, network.colour))
     kept = [frame for frame in frames if sampler.keeps(frame)]
     same = [np.array_equal(one.pixels, other.pixels) for one, other in pairwise(kept)]

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.core.alerts import Alert, CameraStatus, alert
 from oddframe.core.records import Event, event_id
 from oddframe.sinks.alert_sink import Message, Retry

@@ -14,19 +14,72 @@ import numpy.typing as npt
 import pytest
 from av.video.stream import VideoStream
 from hypothesis import settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 from PIL import Image
 
 # What several test files share; pytest itself puts no folder of ours on the path.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-# A test that measures time fails where the machine is busy.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Hypothesis draws the same examples on every run, and keeps no examples from one run to the next. It has no deadline:
+# a test that measures time fails where the machine is busy. `make test-fuzz` chooses the other profile.
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "fuzz",
+    derandomize=False,
+    deadline=None,
+    max_examples=300,
+    print_blob=True,
+    database=DirectoryBasedExampleDatabase(Path(__file__).parents[1] / ".hypothesis" / "examples"),
+)
+settings.load_profile("fixed")
 
 # Read when torch is first imported: what is tiny is far quicker on one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 Picture = npt.NDArray[np.uint8]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that draw their inputs from the seed of the run, themselves or through a fixture."""
+    if "run_seed" in getattr(item, "fixturenames", ()):
+        item.add_marker("draws")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Seed torch, as pytest-randomly seeds `random` and NumPy: no test depends on what ran before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed_of(item.config))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+    """After a failure, say which order it was in."""
+    if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        terminalreporter.write_line(f"The order of the tests: --randomly-seed={seed_of(config)}")
+
+
+def seed_of(config: pytest.Config) -> int:
+    """The seed of this run: always the same in `make test`, a new one in `make test-fuzz`."""
+    seed = config.getoption("randomly_seed", 0)
+    assert isinstance(seed, int)
+    return seed
+
+
+@pytest.fixture
+def run_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this run, for what must hold whatever is drawn; a test that has it is marked `draws`."""
+    return seed_of(request.config)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what Oddframe remembers of this machine apart from what other runs have left there."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Matplotlib looks there too, and takes seconds to list the fonts again.
+        if "MPLCONFIGDIR" not in os.environ:
+            cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+            patch.setenv("MPLCONFIGDIR", str(cache / "matplotlib"))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def drawn_picture(number: int, width: int = 64, height: int = 48) -> Picture:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,12 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+import typer.main
 from tiny import tiny_settings, walk
 
-from oddframe import __version__
+from oddframe import __version__, cli
 from oddframe.run_folder import RunFolder
 
 VERBS = ["train", "score", "report", "calibrate", "eval", "bench", "doctor", "demo"]
+ALL_VERBS = [*VERBS, "watch", "serve", "export"]
 COMMAND = Path(sys.executable).parent / "oddframe"
 
 
@@ -37,6 +41,28 @@ def test_help_shows_every_flag_and_leaves_with_0(verb, oddframe_command):
     }
     for flag in conventions[verb]:
         assert flag in left.out
+
+
+def command_of(path):
+    """A verb by its words, as typer has built it."""
+    command = typer.main.get_command(cli.app)
+    for word in path:
+        command = command.commands[word]
+    return command
+
+
+@pytest.mark.parametrize("path", [*((verb,) for verb in ALL_VERBS), ("data", "check")], ids=" ".join)
+def test_every_help_shows_an_example_that_is_understood(path):
+    (example,) = re.findall(r"Example: \[cyan\]oddframe (.*?)\[/cyan\]", command_of(path).help)
+    words = shlex.split(example)
+    assert tuple(words[: len(path)]) == path
+    command_of(path).make_context(path[-1], words[len(path) :])
+
+
+@pytest.mark.parametrize("path", [*((verb,) for verb in ALL_VERBS), ("data", "check")], ids=" ".join)
+def test_every_flag_says_what_it_does(path):
+    silent = [param.name for param in command_of(path).params if not getattr(param, "help", None)]
+    assert silent == []
 
 
 def test_the_first_page_shows_the_verbs_and_the_exit_codes(oddframe_command):
@@ -106,7 +132,13 @@ def test_progress_and_notes_never_reach_standard_output(oddframe_command, footag
     run = tmp_path / "run"
     left = oddframe_command("train", footage, tmp_path / "bad.mp4", "-o", run, "-c", tiny_config)
     assert left.code == 0
-    for phase in ("reading frames", "training the streams", "placing the centres", "training jointly", "calibrating"):
+    for phase in (
+        "reading frames",
+        "training the streams",
+        "finding cluster centres",
+        "training all parts",
+        "calibrating",
+    ):
         assert phase in left.err
         assert phase not in left.out
     assert "bad.mp4" in left.err
@@ -171,7 +203,7 @@ def test_the_settings_of_a_run_make_the_same_run(oddframe_command, footage, tiny
         ("s.json", '{"trainin": {}}', "trainin; did you mean training?"),
         ("s.toml", "[network\n", "s.toml must be a readable TOML or JSON file"),
         ("s.toml", "[training]\nbatch_size = 0\n", "training.batch_size must be above 0"),
-        ("s.toml", '[data.counter_examples]\nkinds = ["sped"]\n', "must be one of"),
+        ("s.toml", '[data.counter_examples]\nkinds = ["sped"]\n', r"kinds[0] must be 'foreign'"),
         ("none.toml", None, "none.toml"),
     ],
 )

@@ -1,14 +1,12 @@
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 
 from oddframe.commands.options import Preset
-from oddframe.config import PRESETS, Settings, from_mapping, read_settings
+from oddframe.config import PRESETS, Settings, read_settings
 from oddframe.errors import SettingsError
+from oddframe.settings import from_mapping
 
 
 def changed(table, **values):
@@ -56,19 +54,19 @@ def test_unknown_keys_name_the_nearest_known_one(values, named):
 @pytest.mark.parametrize(
     ("table", "values", "named"),
     [
-        ("network", {"height": "64"}, r"network\.height must be of kind int, got '64'"),
-        ("network", {"height": 64.0}, "height must be of kind int"),
-        ("network", {"height": True}, "height must be of kind int"),
-        ("network", {"skips": 1}, "skips must be of kind bool"),
-        ("network", {"colour": "gray"}, r"network\.colour must be one of 'rgb', 'grey', got 'gray'"),
-        ("network", {"stem_stride": True}, "stem_stride must be one of 1, 2, got True"),
+        ("network", {"height": "64"}, r"network\.height must be a whole number, got '64'"),
+        ("network", {"height": 64.0}, "height must be a whole number"),
+        ("network", {"height": True}, "height must be a whole number"),
+        ("network", {"skips": 1}, "skips must be true or false"),
+        ("network", {"colour": "gray"}, r"network\.colour must be 'rgb' or 'grey', got 'gray'"),
+        ("network", {"stem_stride": True}, "stem_stride must be a whole number, got True"),
         ("network", {"score_windows": 4}, "score_windows must be a list"),
-        ("network", {"score_windows": [4, "8"]}, r"score_windows\[1\] must be of kind int"),
-        ("training", {"learning_rate": "fast"}, "learning_rate must be of kind float"),
-        ("training", {"learning_rate": None}, "learning_rate must be of kind float"),
-        ("training", {"learning_rate": False}, "learning_rate must be of kind float"),
+        ("network", {"score_windows": [4, "8"]}, r"score_windows\[1\] must be a whole number"),
+        ("training", {"learning_rate": "fast"}, "learning_rate must be a number"),
+        ("training", {"learning_rate": None}, "learning_rate must be a number"),
+        ("training", {"learning_rate": False}, "learning_rate must be a number"),
         ("data", {"counter_examples": 0.3}, r"data\.counter_examples must be a table"),
-        ("data", {"counter_examples": {"kinds": ["spped"]}}, r"data\.counter_examples\.kinds\[0\] must be one of"),
+        ("data", {"counter_examples": {"kinds": ["spped"]}}, r"kinds\[0\] must be 'foreign', .*, got 'spped'"),
     ],
 )
 def test_values_of_the_wrong_kind_are_named(table, values, named):
@@ -84,7 +82,7 @@ def test_values_of_the_wrong_kind_are_named(table, values, named):
         ("training", {"batch_size": 0}, r"training\.batch_size must be above 0"),
         ("data", {"hold_out": 0.6}, r"data\.hold_out must be from 0 to 0\.5"),
         ("data", {"counter_examples": {"share": 1.0}}, r"data\.counter_examples\.share must be from 0 to below 1"),
-        ("data", {"counter_examples": {"kinds": []}}, r"data\.counter_examples\.kinds must be some of"),
+        ("data", {"counter_examples": {"kinds": []}}, r"data\.counter_examples\.kinds must not be empty, got \[\]"),
     ],
 )
 def test_values_out_of_range_are_named(table, values, named):
@@ -155,35 +153,3 @@ def test_the_first_preset_is_the_published_method():
 
 def test_the_command_line_knows_all_presets():
     assert {one.value for one in Preset} == set(PRESETS)
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """Settings with what those of a training do not have."""
-
-    to: str
-    via: Path = Path("here")
-    stamps: Mapping[str, float] = field(default_factory=dict)
-    inside: Mapping[str, Any] | None = None
-    key: str = field(default="", repr=False)
-
-
-def test_a_class_stands_for_its_defaults():
-    assert from_mapping({"to": "you"}, Parcel) == Parcel("you")
-    given = {"to": "you", "via": "a/b", "stamps": {"red": 1, "blue": 0.5}, "inside": {"x": [1, {}]}, "key": "k"}
-    assert from_mapping(given, Parcel) == Parcel("you", Path("a/b"), {"red": 1.0, "blue": 0.5}, {"x": [1, {}]}, "k")
-
-
-@pytest.mark.parametrize(
-    ("values", "named"),
-    [
-        ({}, r"^parcel\.to must be given$"),
-        ({"to": "you", "stamps": 3}, r"^parcel\.stamps must be a table, got 3$"),
-        ({"to": "you", "stamps": {"red": "x"}}, r"^parcel\.stamps\.red must be of kind float, got 'x'$"),
-        ({"to": "you", "key": 12}, r"^parcel\.key must be of kind str, got a value of kind int$"),
-        ("12", r"^parcel must be a table, got a value of kind str$"),
-    ],
-)
-def test_what_may_be_secret_is_not_repeated(values, named):
-    with pytest.raises(SettingsError, match=named):
-        from_mapping(values, Parcel, "parcel")

@@ -117,7 +117,7 @@ def test_the_first_way_of_finding_ranges_that_passes_is_taken(failing, taken, ru
 
 def test_given_footage_takes_the_place_of_what_the_training_left(run, footage, monkeypatch):
     shutil.rmtree(run / "cache")
-    with pytest.raises(InputError, match=r"int8 must be set by normal footage of the camera.*--normal"):
+    with pytest.raises(InputError, match=r"int8 needs normal footage of the camera.*--normal"):
         export(run, "openvino", int8=True)
     with pytest.raises(InputError, match="--clips must come with normal footage"):
         export(run, "openvino", clips=footage)
@@ -129,7 +129,7 @@ def test_given_footage_takes_the_place_of_what_the_training_left(run, footage, m
 
 
 def test_what_cannot_be_exported_is_refused(run, monkeypatch):
-    with pytest.raises(SettingsError, match="int8 must go to openvino"):
+    with pytest.raises(SettingsError, match="int8 must be exported to openvino"):
         export(run, "onnx", int8=True)
     monkeypatch.setattr(exporting, "installed", lambda name: name == "torch")
     with pytest.raises(MissingExtraError, match=r"oddframe\[openvino\]"):

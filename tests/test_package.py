@@ -59,16 +59,33 @@ def test_every_public_name_can_be_had(name: str) -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="trian"):
+    with pytest.raises(AttributeError, match="module 'oddframe' has no attribute 'trian'"):
         _ = oddframe.trian
 
 
 def test_type_checkers_see_the_names_that_python_finds() -> None:
-    tree = ast.parse((PACKAGE / "__init__.py").read_text())
-    block = next(node for node in tree.body if isinstance(node, ast.If))
-    seen = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert seen == {name: f"oddframe.{home}" for name, home in oddframe._HOMES.items()}
-    assert sorted(seen) == sorted(oddframe.__all__)
+    body = ast.parse((PACKAGE / "__init__.pyi").read_text()).body
+    lines = [node for node in body if isinstance(node, ast.ImportFrom)]
+    seen = [(alias.name, f"oddframe.{node.module}", alias.asname) for node in lines for alias in node.names]
+    assert sorted(name for name, _, _ in seen) == sorted(oddframe.__all__)
+    for name, module, shown in seen:
+        # Type checkers take no other name of a stub for one that may be imported from it.
+        assert shown == name
+        assert getattr(oddframe, name) is getattr(importlib.import_module(module), name)
+
+
+def test_what_can_be_had_is_listed_before_it_was_used() -> None:
+    code = "import oddframe; print(*dir(oddframe)); from oddframe import *; print(*dir())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    listed, starred = (set(line.split()) for line in done.stdout.splitlines())
+    assert set(oddframe.__all__) <= listed
+    assert set(oddframe.__all__) <= starred
+
+
+def test_a_name_that_needs_a_missing_package_says_which_extra_brings_it() -> None:
+    code = "import sys, oddframe; sys.modules['torch'] = None; oddframe.train"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert 'oddframe.train needs an optional package: pip install "oddframe[train]"' in done.stderr
 
 
 def error_tree() -> dict[str, tuple[str | None, str | None]]:
@@ -215,7 +232,8 @@ def test_the_wheel_holds_what_it_should(tmp_path: Path) -> None:
     with zipfile.ZipFile(built[0]) as wheel:
         held = set(wheel.namelist())
     info = f"oddframe-{oddframe.__version__}.dist-info"
-    sources = {str(path.relative_to(PACKAGE.parent)) for path in PACKAGE.rglob("*.py")}
+    files = [path for suffix in (".py", ".pyi") for path in PACKAGE.rglob(f"*{suffix}")]
+    sources = {str(path.relative_to(PACKAGE.parent)) for path in files}
     assert sources | {"oddframe/py.typed", f"{info}/licenses/LICENSE"} <= held
     assert {name.split("/")[0] for name in held} == {"oddframe", info}
 

@@ -282,7 +282,7 @@ def test_another_model_in_its_place_is_not_taken_for_it(out, loud_run, tmp_path)
     manifest["sha256"]["model.safetensors"] = "0" * 64
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     (notice,) = write_report(out, model=bundle, device="cpu").notices
-    assert "is not the model that this was scored with" in notice
+    assert "now holds another model than the one used for scoring" in notice
 
 
 def test_a_bundle_by_itself_has_no_normal_examples_and_says_so(out, loud_run, tmp_path):

@@ -7,9 +7,10 @@ from PIL import Image
 from tiny import PARTS, bytes_of, tiny_settings, walk
 
 from oddframe.bundle import read_bundle
-from oddframe.config import Settings, from_mapping
+from oddframe.config import Settings
 from oddframe.errors import RunError, SettingsError, SourceError
 from oddframe.model.training_config import TrainingConfig
+from oddframe.settings import from_mapping
 from oddframe.training import train
 from oddframe.training_plan import for_epochs
 

@@ -10,115 +10,18 @@
 Names are imported when they are first used, so that ``import oddframe`` is quick.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import lazy_loader
+
+from oddframe._version import __version__ as __version__
 from oddframe.extras import naming_extras
 
-if TYPE_CHECKING:
-    from oddframe.archive.scoring import ArchiveReport, score_archive
-    from oddframe.benching import BenchReport, bench
-    from oddframe.calibrating import CalibrationReport, calibrate
-    from oddframe.config import PRESETS, Settings
-    from oddframe.core.records import Clip, Event, Frame, Score
-    from oddframe.core.zones import Zones
-    from oddframe.detect import Extras, ScoreReport, score
-    from oddframe.errors import OddframeError
-    from oddframe.evaluation import evaluate
-    from oddframe.exporting import ExportReport, export
-    from oddframe.metrics.report import EvalReport
-    from oddframe.reporting import PageReport, write_report
-    from oddframe.score_evaluation import evaluate_scores
-    from oddframe.scoring import Model, load
-    from oddframe.training import TrainReport, train
-    from oddframe.watching.camera_file import read_camera_file
-    from oddframe.watching.cameras import Camera, WatchPlan, WatchSettings
-    from oddframe.watching.watch import WatchReport, watch
-    from oddframe.zone_settings import read_zones
-
-__version__ = "0.1.0"
-
-__all__ = [
-    "PRESETS",
-    "ArchiveReport",
-    "BenchReport",
-    "CalibrationReport",
-    "Camera",
-    "Clip",
-    "EvalReport",
-    "Event",
-    "ExportReport",
-    "Extras",
-    "Frame",
-    "Model",
-    "OddframeError",
-    "PageReport",
-    "Score",
-    "ScoreReport",
-    "Settings",
-    "TrainReport",
-    "WatchPlan",
-    "WatchReport",
-    "WatchSettings",
-    "Zones",
-    "bench",
-    "calibrate",
-    "evaluate",
-    "evaluate_scores",
-    "export",
-    "load",
-    "read_camera_file",
-    "read_zones",
-    "score",
-    "score_archive",
-    "train",
-    "watch",
-    "write_report",
-]
-
-_HOMES = {
-    "PRESETS": "config",
-    "ArchiveReport": "archive.scoring",
-    "BenchReport": "benching",
-    "CalibrationReport": "calibrating",
-    "Camera": "watching.cameras",
-    "Clip": "core.records",
-    "EvalReport": "metrics.report",
-    "Event": "core.records",
-    "ExportReport": "exporting",
-    "Extras": "detect",
-    "Frame": "core.records",
-    "Model": "scoring",
-    "OddframeError": "errors",
-    "PageReport": "reporting",
-    "Score": "core.records",
-    "ScoreReport": "detect",
-    "Settings": "config",
-    "TrainReport": "training",
-    "WatchPlan": "watching.cameras",
-    "WatchReport": "watching.watch",
-    "WatchSettings": "watching.cameras",
-    "Zones": "core.zones",
-    "bench": "benching",
-    "calibrate": "calibrating",
-    "evaluate": "evaluation",
-    "evaluate_scores": "score_evaluation",
-    "export": "exporting",
-    "load": "scoring",
-    "read_camera_file": "watching.camera_file",
-    "read_zones": "zone_settings",
-    "score": "detect",
-    "score_archive": "archive.scoring",
-    "train": "training",
-    "watch": "watching.watch",
-    "write_report": "reporting",
-}
+_import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with naming_extras(f"{__name__}.{name}"):
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+        return _import_name(name)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, get_args
 from oddframe.bundle import find_bundle, read_bundle
 from oddframe.config import PRESETS, Settings
 from oddframe.errors import InputError, MissingExtraError, SettingsError
+from oddframe.isolation import run_in_process
 from oddframe.model.network_config import NetworkConfig
 from oddframe.progress import Progress, silent
 from oddframe.runtime.backends import installed
@@ -19,7 +20,6 @@ from oddframe.scoring import DEFAULT_BATCH
 from oddframe.speed.footage import draw_recording
 from oddframe.speed.machine import busy, machine
 from oddframe.speed.measuring import measure_bounds, measure_row
-from oddframe.speed.own_process import apart
 from oddframe.speed.planning import plan_rows
 from oddframe.speed.records import Bounds, Numbers, Row, Setup, TrainingRow
 
@@ -120,7 +120,9 @@ def bench(
             setups += plan.setups
             notices += [text for text in plan.notices if text not in notices]
         if not setups:
-            raise InputError(f"something must be able to run the network here, but nothing is: {'; '.join(notices)}")
+            raise InputError(
+                f"a backend on this machine must be able to run the network, but none is: {'; '.join(notices)}"
+            )
         counted = installed("torch")
         works = [
             _Work(f"decoding for {name}", measure_bounds, (name, folder, recording, seconds / 2, counted))
@@ -157,7 +159,7 @@ class _Work(NamedTuple):
 def _ability(device: str, backends: Sequence[str]) -> tuple[str, tuple[Numbers, ...], str | None]:
     """The device, what torch computes in there, and the name of the GPU."""
     if "torch" in backends and installed("torch"):
-        return apart(_torch_ability, device)
+        return run_in_process(_torch_ability, device)
     if device not in ("auto", "cpu"):
         raise SettingsError(f"device must be auto or cpu without torch, got {device!r}; torch runs on a GPU")
     return "cpu", ("float32",), None
@@ -176,7 +178,7 @@ def _folders(
     folders: dict[str, tuple[Path, str | None]] = {}
     for number, (name, settings) in enumerate(presets.items()):
         on_progress("prepare", number, len(presets), {})
-        lacking = apart(_untrained, place / name, settings.network, graphs)
+        lacking = run_in_process(_untrained, place / name, settings.network, graphs)
         folders[name] = place / name, lacking
     on_progress("prepare", len(presets), len(presets), {})
     return folders
@@ -192,7 +194,7 @@ def _measured(works: Sequence[_Work], began: float, notices: list[str], on_progr
             notices.append(f"there was no time left for {late}; take fewer --seconds, or one --preset or --backend")
             break
         try:
-            found.append(apart(work.function, *work.arguments))
+            found.append(run_in_process(work.function, *work.arguments))
         except InputError as error:
             notices.append(f"{work.name} is left out: {error}")
     on_progress("bench", len(works), len(works), {})

@@ -40,13 +40,13 @@ from oddframe.bundle_folder import (
     replace_all,
     replace_some,
 )
-from oddframe.config import from_mapping
 from oddframe.core.calibration import Calibration, uncalibrated
 from oddframe.core.health_reference import HealthReference
 from oddframe.core.normal_scores import ARRAYS, NormalScores
 from oddframe.errors import BundleError, InputError, SourceNotFoundError
 from oddframe.model.network_config import NetworkConfig
 from oddframe.model.trained import TrainedNetwork
+from oddframe.settings import from_mapping
 
 __all__ = [
     "FORMAT",
@@ -117,9 +117,10 @@ def find_bundle(model: str | Path) -> Path:
         if (folder / MANIFEST).is_file():
             return folder
     found = "neither it nor its bundle folder has a manifest.json" if path.exists() else "nothing is there"
+    names = ", ".join(sorted(place.parent.name for place in SHIPPED.glob(f"*/{MANIFEST}")))
     raise SourceNotFoundError(
         f"{path} must be a run folder, a model bundle or the name of a shipped model, but {found}; "
-        "oddframe train makes one"
+        f"shipped are: {names or 'none'}; oddframe train makes another one"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.commands.bench import bench
 from oddframe.commands.calibrate import calibrate
 from oddframe.commands.check import check
@@ -28,11 +28,11 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="oddframe",
-    help="Finds what is abnormal in video after learning only from normal video.\n\n"
-    "[bold]oddframe demo[/bold] shows all of it in five minutes. With footage of your own:\n\n"
+    help="Find what is abnormal in video, after learning from normal video only.\n\n"
+    "[bold]oddframe demo[/bold] shows everything in five minutes. With your own video:\n\n"
     "[cyan]oddframe train normal/ -o runs/door[/cyan]\n\n"
     "[cyan]oddframe score monday.mp4 --model runs/door -o out --overlay[/cyan]",
-    epilog="Exit codes: 0 done, 1 a finding (a failed check), 2 unusable input, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 a check or a recording failed, 2 unusable input, 130 interrupted.",
     rich_markup_mode="rich",
     no_args_is_help=True,
     add_completion=False,
@@ -48,7 +48,7 @@ app.command()(report)
 app.command(name="eval")(evaluate)
 app.command()(export)
 app.command()(bench)
-data = typer.Typer(name="data", help="Look at data sets.", no_args_is_help=True)
+data = typer.Typer(name="data", help="Check data sets.", no_args_is_help=True)
 data.command()(check)
 app.add_typer(data)
 app.command()(doctor)
@@ -99,7 +99,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass

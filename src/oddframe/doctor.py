@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.bundle import find_bundle, read_bundle, read_hashes
 from oddframe.errors import OddframeError
 from oddframe.media.codecs import codecs

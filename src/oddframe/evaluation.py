@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from oddframe.core.records import FrameTiming
 from oddframe.core.sampling import Sampler, thins
 from oddframe.data.layouts import TestVideo, open_benchmark
 from oddframe.data.listing import named
@@ -101,7 +102,7 @@ def _scored(
     """Raw scores per decoded frame of one video, and which frames are kept at a rate; counts maps on the way."""
     raw = np.full(len(video.labels), np.nan)
     kept = np.ones(len(raw), dtype=bool)
-    sampler = Sampler(rate_fps, source.rate_fps, source.gap_s)
+    sampler = Sampler(rate_fps, FrameTiming(source.rate_fps, source.gap_s))
     window = max(model.bundle.network.config.score_windows)
     every_frame = rate_fps == source.rate_fps
     # Whatever the camera's health: a frame that is left out because it looks odd would make every figure better.

@@ -83,7 +83,7 @@ def export(
     began = time.monotonic()
     if int8 and to != "openvino":
         raise SettingsError(
-            "int8 must go to openvino: ONNX Runtime's whole numbers are slower than its float32 here; "
+            "int8 must be exported to openvino, since ONNX Runtime is slower in int8 than in float32; "
             "use --to openvino --int8"
         )
     if not installed("torch"):
@@ -96,7 +96,7 @@ def export(
         footage = _footage(bundle, folder, normal, clips, fps, closing, on_progress)
     if footage is None:
         if int8:
-            raise InputError("int8 must be set by normal footage of the camera; give some with --normal FOLDER")
+            raise InputError("int8 needs normal footage of the camera; give some with --normal FOLDER")
         footage = drawn(bundle)
     made = bundle if ONNX in bundle.graphs and to == "openvino" else with_onnx(bundle, footage)
     backend = Backend(to, "int8" if int8 else "float32")

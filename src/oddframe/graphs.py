@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.bundle import ONNX, Bundle, write_graphs
 from oddframe.core.clips import clip_span
 from oddframe.core.records import FRAMES_PER_CLIP, Pixels
@@ -118,7 +118,7 @@ def _starts(cache: FrameCache, span: int) -> npt.NDArray[np.int64]:
     """Where ``span`` unbroken frames begin."""
     begins = [np.arange(one.offset, one.offset + one.count - span + 1) for one in cache.stretches if one.count >= span]
     if not begins:
-        raise SourceError(f"an export needs {span} unbroken frames of footage, but no stretch has so many")
+        raise SourceError(f"an export needs {span} unbroken frames of footage, but no part of it has so many")
     return np.concatenate(begins)
 
 

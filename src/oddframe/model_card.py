@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.config import Settings
 from oddframe.core.calibration import Calibration
 from oddframe.data.cache import FrameCache

@@ -88,7 +88,7 @@ def score_recording(
         span = clip_span(model.bundle.network.config.interval)
         raise SourceError(
             f"{source.path} must have {span} unbroken frames for a clip to be scored, "
-            f"but none of its {count.frames} frames ends one"
+            f"but none of its {count.frames} frames is the last of so many"
         )
     slower = rate_notice(source.rate_fps, model.bundle.rate_fps)
     faults = [f"from {one.start_s:.1f} to {one.end_s:.1f} s: {one.reason}" for one in found if one.kind == "health"]

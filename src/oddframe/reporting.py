@@ -146,7 +146,7 @@ class _Models:
         folder = find_bundle(self._instead or Path(origin.path or ""))
         weights = origin_of(folder).weights
         if origin.weights is not None and weights != origin.weights:
-            raise BundleError(f"{folder} is not the model that this was scored with any more")
+            raise BundleError(f"{folder} now holds another model than the one used for scoring")
         if folder not in self._loaded:
             self._loaded[folder] = load(folder, device=self._device)
         return folder, self._loaded[folder]

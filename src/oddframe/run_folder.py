@@ -19,9 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from oddframe.config import Settings, from_mapping
+from oddframe.config import Settings
 from oddframe.errors import OutputError, RunError
 from oddframe.files import output_error, write_json
+from oddframe.settings import from_mapping
 
 __all__ = ["RunFolder"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from oddframe.bundle import Bundle, find_bundle, read_bundle
 from oddframe.core.frame_score import frame_score
 from oddframe.core.health import HealthWatch
-from oddframe.core.records import FRAMES_PER_CLIP, Clip, Pixels, Score
+from oddframe.core.records import FRAMES_PER_CLIP, Clip, FrameTiming, Pixels, Score
 from oddframe.core.waiting import Answer, Waiting
 from oddframe.core.zones import Zones
 from oddframe.media.ahead import ahead
@@ -142,7 +142,7 @@ class Model:
             HealthWatch(self.bundle.health) if watch_health and self.bundle.health is not None else None,
             None if zones is None else zones.mask(network.height, network.width),
         )
-        stream.retime(rate_fps, gap_s)
+        stream.retime(FrameTiming(rate_fps, gap_s))
         return stream
 
     def scored(self, waiting: Sequence[Waiting], *, maps: bool) -> Iterator[Score]:

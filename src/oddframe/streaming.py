@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from oddframe.core.clips import ClipSlider
 from oddframe.core.health import HealthWatch
-from oddframe.core.records import Clip, Frame, HealthChange, Score
+from oddframe.core.records import Clip, Frame, FrameTiming, HealthChange, Score
 from oddframe.core.sampling import Sampler, sampled_gap_s
 from oddframe.core.score_mean import ScoreMean
 from oddframe.core.waiting import Answer, Waiting
@@ -40,11 +40,11 @@ class Stream:
         self._answer = Answer()
         self._held: list[Waiting] = []
 
-    def retime(self, rate_fps: float, gap_s: float) -> None:
-        """The source runs at a rate, and a camera after a new connection perhaps at another; see `Model.stream`."""
-        target_fps = self._model_fps or rate_fps
-        self._sampler = Sampler(target_fps, rate_fps, gap_s)
-        self._mean.gap_s = sampled_gap_s(rate_fps, target_fps, gap_s)
+    def retime(self, source: FrameTiming) -> None:
+        """Take the timing of the source; a camera may have another after a new connection."""
+        target_fps = self._model_fps or source.rate_fps
+        self._sampler = Sampler(target_fps, source)
+        self._mean.gap_s = sampled_gap_s(source, target_fps)
         self._slider = ClipSlider(self._network.interval, self._mean.gap_s, self._network.lookahead)
 
     def push(self, frame: Frame) -> list[Waiting]:

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["bars", "console", "messages", "show_evaluation", "show_facts", "show_rows"]
 
 _NAMES = {
-    "draw": "drawing the scene",
+    "draw": "drawing videos",
     "read": "reading frames",
     "pretrain": "training the streams",
-    "centres": "placing the centres",
-    "joint": "training jointly",
-    "health": "checking the camera",
-    "first pass": "looking for odd clips",
-    "calibrate": "calibrating",
-    "guard": "scoring the footage",
+    "centres": "finding cluster centres",
+    "joint": "training all parts",
+    "health": "checking camera health",
+    "first pass": "searching for outliers",
+    "calibrate": "calibrating threshold",
+    "guard": "scoring training video",
     "eval": "scoring test videos",
     "check": "checking test videos",
     "recordings": "scoring recordings",
@@ -120,7 +120,7 @@ def show_evaluation(report: "EvalReport") -> None:
     columns = [f"{name}\n{pool}" for name in kinds for pool in ("micro", "macro")]
     console.print()
     show_rows(
-        ("frames, in %,\nscores written as", *columns),
+        ("per frame, in %,\nscores taken as", *columns),
         [
             (
                 variant.replace("_", " "),
@@ -139,7 +139,7 @@ def _show_events(events: Mapping[str, Any]) -> None:
     console.print()
     show_rows(
         (
-            f"found, of {events['events']} events{span}",
+            f"found of {events['events']} events{span}",
             "found",
             "threshold\n(raw)",
             "false\nalarms",

@@ -30,7 +30,10 @@ from oddframe.training_plan import Wishes, divided, plan_training
 
 __all__ = ["TrainReport", "train"]
 
-_NOT_HELD_OUT = "no unbroken stretch is long enough to hold a part of it out: the threshold is in-sample"
+_NOT_HELD_OUT = (
+    "the footage is too short to keep a part of it out of training: the threshold is in-sample, from the "
+    "training clips themselves, and too low"
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.config import Settings
 from oddframe.core.clips import clip_span
 from oddframe.data.cache import FrameCache, Stretch, build_cache, footage_key
@@ -103,8 +103,8 @@ def plan_training(
         run.start(chosen, facts, overwrite=overwrite)
     elif footage != facts["footage"]:
         raise RunError(
-            f"{run.path} must be resumed with the footage that it was started on, but that has changed since or is "
-            "other footage; bring it back, or start again with --overwrite"
+            f"{run.path} must be resumed with the same footage, but the footage is different now; "
+            "restore it, or start again with --overwrite"
         )
     try:
         cache = build_cache(run.cache, found.sources, wanted, facts["rate_fps"], facts["cache_bytes"], on_progress)
@@ -167,7 +167,7 @@ def _check_same(
     other = [name for name, (given, there) in pairs.items() if given is not None and given != there]
     if other:
         raise RunError(
-            f"{run.path} was started with other {' and '.join(other)}; resume without, or choose another folder"
+            f"{run.path} was started with other {' and '.join(other)}; resume without them, or choose another folder"
         )
 
 

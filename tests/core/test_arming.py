@@ -87,5 +87,5 @@ def test_an_unknown_time_zone_is_refused(zone):
 
 
 def test_no_hours_are_refused():
-    with pytest.raises(SettingsError, match="at least one stretch"):
+    with pytest.raises(SettingsError, match="at least one period"):
         ArmedHours((), BERLIN)

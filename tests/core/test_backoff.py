@@ -30,6 +30,28 @@ def test_what_is_hopeless_waits_the_longest_at_once():
     assert waits(2, hopeless=True) == [60, 60]
 
 
+def test_waits_grow_however_often_it_fails():
+    assert waits(5000)[-1] == 60
+
+
+def test_what_went_well_starts_the_waits_over():
+    backoff = Backoff(1, 60, lambda: 1.0)
+    assert [backoff.next_s() for _ in range(3)] == [0.5, 1, 2]
+    backoff.start_over()
+    assert backoff.next_s() == 0.5
+
+
+@pytest.mark.parametrize(("failures", "asked_s", "wait_s"), [(1, 30, 30), (1, 1e9, 60), (4, 0, 8)])
+def test_the_other_side_may_ask_for_more_up_to_the_longest(failures, asked_s, wait_s):
+    assert waits(failures, asked_s=asked_s)[-1] == wait_s
+
+
+def test_what_the_other_side_asks_for_does_not_make_later_waits_longer():
+    backoff = Backoff(1, 60, lambda: 0.0)
+    assert backoff.next_s(asked_s=30) == 30
+    assert backoff.next_s() == 2
+
+
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.booleans(), st.floats(0, 1, exclude_max=True)), max_size=50))
 def test_waits_stay_in_their_bounds(tries):
     draws = [draw for _, _, draw in tries]

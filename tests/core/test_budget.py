@@ -26,6 +26,11 @@ def test_rates_are_told_in_the_unit_of_the_budget():
     assert Budget.parse("6/hour").in_units(0.123) == "0.12/hour"
 
 
+def test_a_high_rate_is_written_without_an_exponent():
+    assert Budget.parse("1/hour").in_units(234.0) == "230/hour"
+    assert Budget.parse("1/week").in_units(100.0) == "17,000/week"
+
+
 @pytest.mark.parametrize(
     "text", ["", "often", "1/fortnight", "-1/day", "0/day", "1/", "/day", "inf/day", "1e9/day", "1/day/2"]
 )

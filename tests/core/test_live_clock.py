@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.core.live_clock import LiveClock
+from oddframe.core.records import FrameTiming
 
 GAP_S = 0.5
 
 
 def connected(rate_fps=10, **wishes):
     clock = LiveClock()
-    clock.connect(rate_fps, GAP_S, **wishes)
+    clock.connect(FrameTiming(rate_fps, GAP_S), **wishes)
     return clock
 
 
@@ -42,14 +43,14 @@ def test_a_stream_without_timestamps_goes_by_arrival():
 def test_after_a_lost_connection_the_time_that_passed_lies_between():
     clock = connected()
     assert times(clock, [(7.0, 100.0), (7.1, 100.1)]) == pytest.approx([0, 0.1], abs=1e-3)
-    clock.connect(10, GAP_S)
+    clock.connect(FrameTiming(10, GAP_S))
     assert times(clock, [(2.0, 130.0), (2.1, 130.1)]) == pytest.approx([30, 30.1], abs=1e-3)
 
 
 def test_however_short_a_loss_no_clip_spans_it():
     clock = connected()
     before = clock.time_s(7.0, 100.0)
-    clock.connect(10, GAP_S)
+    clock.connect(FrameTiming(10, GAP_S))
     assert clock.time_s(7.1, 100.1) - before > GAP_S
 
 
@@ -101,7 +102,7 @@ def test_times_always_increase_whatever_comes(steps, timed):
     for stamp_s, later_s, reconnects, rate_fps in steps:
         arrived_s += later_s
         if reconnects:
-            clock.connect(rate_fps, GAP_S, timed=timed)
+            clock.connect(FrameTiming(rate_fps, GAP_S), timed=timed)
         found.append(clock.time_s(stamp_s, arrived_s))
     assert found[0] == 0
     assert all(a < b for a, b in pairwise(found))

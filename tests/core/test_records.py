@@ -3,8 +3,8 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from oddframe.core.records import Clip, Frame, Score
-from oddframe.errors import InputError
+from oddframe.core.records import Clip, Frame, FrameTiming, Score
+from oddframe.errors import InputError, SettingsError
 
 
 def frame(index=0, shape=(48, 64, 3), dtype=np.uint8):
@@ -53,3 +53,14 @@ def test_a_frame_without_a_clip_has_an_empty_score():
 def test_records_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
         frame().index = 3
+
+
+@pytest.mark.parametrize(("rate_fps", "gap_s"), [(25, 0.5), (7, 0.5), (2, 1.75)])
+def test_neither_half_a_second_nor_two_lost_frames_make_a_gap_in_a_video(rate_fps, gap_s):
+    assert FrameTiming.of_video(rate_fps) == FrameTiming(rate_fps, gap_s)
+
+
+@pytest.mark.parametrize(("rate_fps", "gap_s"), [(0, 1), (-1, 1), (float("nan"), 1), (10, -1)])
+def test_a_timing_that_cannot_be_is_refused(rate_fps, gap_s):
+    with pytest.raises(SettingsError, match="above 0 and its gap not below 0, got"):
+        FrameTiming(rate_fps, gap_s)

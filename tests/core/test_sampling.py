@@ -1,12 +1,17 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.core.clips import clips
-from oddframe.core.records import Frame
+from oddframe.core.records import Frame, FrameTiming
 from oddframe.core.sampling import rate_notice, sample, sampled_gap_s, thins
 from oddframe.errors import SettingsError
+
+THINNED = FrameTiming(1000.0, math.inf)
+"""The timing of a source that is far faster than what is wanted of it, and has no gaps."""
 
 
 def frames_at(times_s):
@@ -14,24 +19,26 @@ def frames_at(times_s):
     return [Frame(i, float(t), pixels, (8, 6)) for i, t in enumerate(times_s)]
 
 
-def at_rate(fps, count=200, jitter_s=0.0):
-    jitter = np.random.default_rng(7).uniform(-jitter_s, jitter_s, count)
+def at_rate(fps, count=200, jitter_s=0.0, seed=7):
+    jitter = np.random.default_rng(seed).uniform(-jitter_s, jitter_s, count)
     return frames_at(np.arange(count) / fps + jitter)
 
 
-def kept(frames, *args, **wishes):
-    return [frame.index for frame in sample(frames, *args, **wishes)]
+def kept(frames, rate_fps, source=THINNED):
+    return [frame.index for frame in sample(frames, rate_fps, source)]
 
 
 @pytest.mark.parametrize("ratio", [2, 3, 4, 5, 6])
-def test_a_whole_ratio_keeps_every_nth_frame_even_when_timestamps_tremble(ratio):
-    frames = at_rate(10 * ratio, jitter_s=0.2 / (10 * ratio))
-    assert kept(frames, 10) == list(range(0, 200, ratio))
+def test_a_whole_ratio_keeps_every_nth_frame_even_when_timestamps_tremble(ratio, run_seed):
+    # Up to a sixth of a frame's time it holds whatever is drawn; beyond that, for the most part.
+    for share, seed in ((0.16, run_seed), (0.2, 7)):
+        frames = at_rate(10 * ratio, jitter_s=share / (10 * ratio), seed=seed)
+        assert kept(frames, 10) == list(range(0, 200, ratio))
 
 
 @pytest.mark.parametrize("fps", [12, 15, 25, 29.97])
 def test_other_ratios_keep_the_rate_and_stay_within_half_a_frame_of_the_grid(fps):
-    times = [frame.time_s for frame in sample(at_rate(fps, 600), 10)]
+    times = [frame.time_s for frame in sample(at_rate(fps, 600), 10, THINNED)]
     assert len(times) == pytest.approx(600 / fps * 10, abs=1.01)
     off = [abs(time_s - round(time_s * 10) / 10) for time_s in times]
     assert max(off) <= 0.5 / fps + 1e-9
@@ -40,7 +47,7 @@ def test_other_ratios_keep_the_rate_and_stay_within_half_a_frame_of_the_grid(fps
 @given(st.lists(st.floats(-1, 2), max_size=50), st.floats(0.5, 30))
 def test_it_only_drops_keeps_order_and_never_repeats(steps_s, rate_fps):
     frames = frames_at(np.cumsum([0.0, *steps_s]))
-    found = list(sample(frames, rate_fps, gap_s=1.0))
+    found = list(sample(frames, rate_fps, FrameTiming(1000.0, 1.0)))
     indices = [frame.index for frame in found]
     assert indices == sorted(set(indices))
     assert all(frame is frames[frame.index] for frame in found)
@@ -56,13 +63,13 @@ def test_it_is_causal():
 
 def test_the_grid_starts_afresh_after_a_gap_and_when_time_goes_backwards():
     times = [0, 0.05, 0.1, 5.03, 5.08, 5.13, 1.0, 1.05, 1.1]
-    assert kept(frames_at(times), 10, gap_s=1.0) == [0, 2, 3, 5, 6, 8]
+    assert kept(frames_at(times), 10, FrameTiming(1000.0, 1.0)) == [0, 2, 3, 5, 6, 8]
 
 
 @pytest.mark.parametrize(("fps", "dropped"), [(10.6, True), (10.4, False), (10, False), (5, False)])
 def test_a_source_within_5_percent_or_below_is_passed_through(fps, dropped):
     assert thins(fps, 10) is dropped
-    assert (len(kept(at_rate(fps), 10, source_fps=fps)) < 200) is dropped
+    assert (len(kept(at_rate(fps), 10, FrameTiming(fps, math.inf))) < 200) is dropped
 
 
 def test_only_a_slower_source_gets_a_notice():
@@ -73,16 +80,16 @@ def test_only_a_slower_source_gets_a_notice():
 
 @pytest.mark.parametrize("fps", [11, 12.5, 15, 25, 30])
 def test_thinned_frames_of_an_image_folder_still_make_clips(fps):
-    gap_s = sampled_gap_s(fps, 10, 1.5 / fps)
-    thinned = list(sample(at_rate(fps), 10, fps, 1.5 / fps))
-    assert len(list(clips(thinned, 1, gap_s))) == len(thinned) - 4
+    source = FrameTiming(fps, 1.5 / fps)
+    thinned = list(sample(at_rate(fps), 10, source))
+    assert len(list(clips(thinned, 1, sampled_gap_s(source, 10)))) == len(thinned) - 4
 
 
 def test_the_gap_of_a_source_that_is_not_thinned_stays():
-    assert sampled_gap_s(10, 10, 0.15) == 0.15
+    assert sampled_gap_s(FrameTiming(10, 0.15), 10) == 0.15
 
 
 @pytest.mark.parametrize("rate_fps", [0, -1, float("nan")])
 def test_a_rate_that_cannot_be_is_refused(rate_fps):
     with pytest.raises(SettingsError, match="rate_fps must be above 0"):
-        sample([], rate_fps)
+        sample([], rate_fps, THINNED)

@@ -202,9 +202,15 @@ def test_shares_out_of_range_are_refused(share):
         CounterExamples(share=share)
 
 
-@pytest.mark.parametrize("kinds", [(), ("foreign", "invisible")])
-def test_unknown_kinds_are_refused(kinds):
-    with pytest.raises(SettingsError, match="kinds must be some of"):
+@pytest.mark.parametrize(
+    ("kinds", "named"),
+    [
+        ((), r"data\.counter_examples\.kinds must not be empty"),
+        (("foreign", "invisible"), r"kinds\[1\] must be 'foreign', .* or 'carried', got 'invisible'"),
+    ],
+)
+def test_unknown_kinds_are_refused(kinds, named):
+    with pytest.raises(SettingsError, match=named):
         CounterExamples(share=0.1, kinds=kinds)
 
 

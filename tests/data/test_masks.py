@@ -117,7 +117,7 @@ def test_arrays_that_are_no_masks_are_refused(tmp_path):
         list(MaskArray(tmp_path / "x.npy").frames())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), suffix=st.sampled_from([".png", ".bmp", ".tif", ".jpg"]))
 def test_a_changed_image_never_crashes(tmp_path, data, suffix):
     path = tmp_path / f"000{suffix}"

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oddframe.core.records import FrameTiming
 from oddframe.media.clock import FrameClock
 
 
 def times(pts, start=0, rate_fps=10.0, gap_s=0.5):
-    clock = FrameClock(rate_fps, gap_s, Fraction(1, 1000), start)
+    clock = FrameClock(FrameTiming(rate_fps, gap_s), Fraction(1, 1000), start)
     notices = []
     found = [clock.time_s(tick) for tick in pts]
     clock.report(notices.append)

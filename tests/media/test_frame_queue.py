@@ -34,7 +34,7 @@ def test_a_waiting_queue_drops_nothing_however_slowly_it_is_emptied():
     while len(found) < 20:
         assert len(queue) <= 2
         found += drained(queue)
-    giver.join(5)
+    giver.join(120)
     assert found == list(range(20))
     assert queue.dropped == 0
 
@@ -45,7 +45,7 @@ def test_closing_frees_who_waits_and_takes_no_more():
     giver = threading.Thread(target=lambda: queue.put(frame(1)))
     giver.start()
     queue.close()
-    giver.join(5)
+    giver.join(120)
     assert not giver.is_alive()
     assert drained(queue) == [0]
 

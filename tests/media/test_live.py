@@ -45,7 +45,7 @@ def watched(url, keep_fps=None, **settings):
         stream.stop()
 
 
-def until(holds, limit_s=20.0):
+def until(holds, limit_s=120.0):
     """Wait until something holds."""
     end_s = time.monotonic() + limit_s
     while not holds():
@@ -229,13 +229,14 @@ def test_a_server_that_says_nothing_is_tried_again_and_again():
 
 
 def test_nobody_there_is_said_in_words():
-    with socket.create_server(("127.0.0.1", 0)) as taken_port:
-        port = taken_port.getsockname()[1]
-    with watched(f"rtsp://bob:s3cret@127.0.0.1:{port}/x", first_wait_s=30, longest_wait_s=30) as live:
-        until(lambda: live.state().phase is Phase.WAITING)
-        state = live.state()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # and never listens: nobody else can take this port either
+        port = silent.getsockname()[1]
+        with watched(f"rtsp://bob:s3cret@127.0.0.1:{port}/x", first_wait_s=300, longest_wait_s=300) as live:
+            until(lambda: live.state().phase is Phase.WAITING)
+            state = live.state()
     assert state.error.startswith(f"rtsp://***@127.0.0.1:{port}/x cannot be read: nothing listens there")
-    assert 14 < state.retry_s <= 30
+    assert 30 < state.retry_s <= 300
 
 
 def test_a_camera_that_is_not_plugged_in_is_said_in_words():
@@ -263,44 +264,39 @@ def black_hole():
 
 
 @pytest.mark.parametrize(("scheme", "kind"), [("rtsp", "silent"), ("http", "silent"), ("rtsp", "black hole")])
-def test_stopping_in_the_middle_of_a_connect_takes_no_time(scheme, kind):
+def test_stopping_in_the_middle_of_a_connect_does_not_wait_for_it(scheme, kind):
     with StreamServer(silence, reads=False) as server, black_hole() as hole:
         port = server.port if kind == "silent" else hole
-        with watched(f"{scheme}://127.0.0.1:{port}/x", open_timeout_s=3) as live:
+        with watched(f"{scheme}://127.0.0.1:{port}/x", open_timeout_s=60) as live:
             until(lambda: live._connection and live._connection.thread.is_alive())
             time.sleep(0.2)
             connection = live._connection
-            began_s = time.monotonic()
             live.stop()
-            assert time.monotonic() - began_s < 2
             assert live.is_over
             assert connection.thread.is_alive()  # left behind, and
-    connection.thread.join(10)
-    assert not connection.thread.is_alive()  # ended by its time-outs
+    connection.thread.join(120)
+    assert not connection.thread.is_alive()  # ended by the other side, or by its time-outs
 
 
 def test_a_program_ends_at_once_though_a_connection_hangs():
     program = """
-import sys, threading, time
+import sys
 from oddframe.media.live import LiveStream
+from oddframe.media.live_settings import LiveSettings
 from oddframe.media.sources import FrameFormat
 from oddframe.media.stream_address import stream_address
 from oddframe.media.streams import Streams
-live = [LiveStream(stream_address(url), FrameFormat(8, 8, "grey")) for url in sys.argv[1:]]
+patient = LiveSettings(open_timeout_s=600)
+live = [LiveStream(stream_address(url), FrameFormat(8, 8, "grey"), patient) for url in sys.argv[1:]]
 with Streams(live) as streams:
     streams.poll(1, 0.5)
-    began_s = time.monotonic()
-print("stopped", time.monotonic() - began_s, time.time(), flush=True)
+print("stopped", flush=True)
 """
     with StreamServer(silence, reads=False) as server, black_hole() as hole:
         urls = [f"rtsp://bob:s3cret@127.0.0.1:{port}/x" for port in (server.port, hole)]
-        left = subprocess.run([sys.executable, "-c", program, *urls], capture_output=True, text=True, timeout=60)
-        ended = time.time()
-    assert (left.returncode, left.stderr) == (0, "")
-    word, took_s, stopped = left.stdout.split()
-    assert word == "stopped"
-    assert float(took_s) < 2
-    assert ended - float(stopped) < 2
+        # The connects hang for longer than this waits.
+        left = subprocess.run([sys.executable, "-c", program, *urls], capture_output=True, text=True, timeout=200)
+    assert (left.returncode, left.stderr, left.stdout) == (0, "", "stopped\n")
 
 
 def test_connections_that_hang_for_ever_do_not_pile_up(monkeypatch):
@@ -412,5 +408,5 @@ def test_nothing_stays_open_when_a_stream_is_stopped(video):
         for _ in range(3):
             with watched(server.url(), read_timeout_s=0.3) as live:
                 taken(live, 5)
-            live._watcher.join(5)
+            live._watcher.join(120)
     until(lambda: sockets() <= before)

@@ -44,19 +44,17 @@ def test_a_folder_of_images_is_played_too(images):
 
 
 def test_its_own_speed_is_that_of_its_timestamps(video):
-    """The moments at which frames come, on a clock of our own that only waiting moves."""
-    source = open_source(video(times_s=[0, 0.1, 0.2, 0.5, 0.6]))
-    stream = PlayedStream(source, RGB)
+    times_s = [0, 0.1, 0.2, 0.5, 0.6]
+    stream = PlayedStream(open_source(video(times_s=times_s)), RGB, queue=64)
     came = []
     stream.notify = lambda: came.append(time.monotonic())
-    stream._queue._length = 64
+    began_s = time.monotonic()
     stream.start()
     while stream.state().phase is not Phase.ENDED:
         time.sleep(0.01)
-    steps = np.diff(came)[:4]
-    # Waiting may take longer than asked for, on a busy machine much longer, but never less.
-    assert came[4] - came[0] >= 0.59
-    assert steps[2] > 0.1
+    # A frame may come later than its time, on a busy machine much later, but never before it.
+    assert [time_s for time_s, at_s in zip(times_s, came, strict=False) if at_s - began_s < time_s - 0.01] == []
+    assert len(came) > len(times_s)
 
 
 def test_stopping_ends_it_whether_it_waits_for_its_time_or_for_room(video):

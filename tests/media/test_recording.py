@@ -129,7 +129,8 @@ def test_a_consumer_that_stops_early_leaves_nothing_open(video):
 
 def test_a_long_recording_is_never_held_as_a_whole(video):
     alive, most = [], 0
-    for clip in clips(sample(Recording(video(frames=400)).frames(RGB), 10), 1, 0.5):
+    recording = Recording(video(frames=400))
+    for clip in clips(sample(recording.frames(RGB), 10, recording.timing), 1, 0.5):
         alive = [reference for reference in alive if reference() is not None]
         alive.append(weakref.ref(clip.last.pixels))
         most = max(most, len(alive))

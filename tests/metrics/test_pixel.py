@@ -61,8 +61,8 @@ def test_criterion_equals_a_literal_sweep(frames, share):
     assert area == expected if expected is None else area == pytest.approx(expected)
 
 
-def test_binned_auc_stays_within_its_margin_on_continuous_values():
-    rng = np.random.default_rng(0)
+def test_binned_auc_stays_within_its_margin_on_continuous_values(run_seed):
+    rng = np.random.default_rng(run_seed)
     values = rng.lognormal(size=(20, 30, 40)).astype(np.float32)
     truth = rng.random(values.shape) < 0.1
     values[truth] *= np.float32(1.3)
@@ -72,7 +72,7 @@ def test_binned_auc_stays_within_its_margin_on_continuous_values():
     exact = roc_auc_score(truth.ravel(), values.ravel())
     assert metrics.result().frames == 20
     assert 0.0 < metrics.auc_margin() < 1e-3
-    assert abs(metrics.auc() - exact) <= metrics.auc_margin()
+    assert abs(metrics.auc() - exact) <= metrics.auc_margin() + 1e-12
 
 
 def test_share_is_not_raised_by_rounding():

@@ -34,14 +34,14 @@ def test_every_size_equals_a_literal_loop(height, width, tall, wide, seed):
     np.testing.assert_allclose(resized, literal(values, (tall, wide)), atol=1e-5)
 
 
-def test_enlarging_equals_torch():
-    values = np.random.default_rng(0).normal(size=(12, 19)).astype(np.float32)
+def test_enlarging_equals_torch(run_seed):
+    values = np.random.default_rng(run_seed).normal(size=(12, 19)).astype(np.float32)
     expected = torch.nn.functional.interpolate(torch.from_numpy(values)[None, None], size=(24, 36), mode="bilinear")
     np.testing.assert_allclose(resized_map(values, (24, 36)), expected[0, 0].numpy(), atol=1e-5)
 
 
-def test_the_right_size_stays_as_it_is():
-    values = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+def test_the_right_size_stays_as_it_is(run_seed):
+    values = np.random.default_rng(run_seed).normal(size=(3, 4)).astype(np.float32)
     np.testing.assert_array_equal(resized_map(values, (3, 4)), values)
 
 

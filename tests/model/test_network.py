@@ -168,7 +168,7 @@ def test_the_same_seed_builds_the_same_network():
         ({"score_power": 0.0}, "score_power"),
         ({"score_power": float("nan")}, "score_power"),
         ({"scored_frame": "first"}, "scored_frame"),
-        ({"colour": "gray"}, "'rgb', 'grey', got 'gray'"),
+        ({"colour": "gray"}, "'rgb' or 'grey', got 'gray'"),
         ({"fusion": "sum"}, "fusion"),
         ({"attention": "max"}, "attention"),
         ({"stem_stride": 4}, "stem_stride"),

@@ -440,7 +440,7 @@ def test_centres_are_the_kmeans_of_the_codes_that_distances_are_taken_of(batch):
         ({"gradient_clip": -1.0}, "gradient_clip"),
         ({"averaging": 1.0}, "averaging must be from 0 to below 1"),
         ({"seed": -1}, "seed"),
-        ({"schedule": "linear"}, "'constant', 'cosine', got 'linear'"),
+        ({"schedule": "linear"}, "'constant' or 'cosine', got 'linear'"),
         ({"precision": "float16"}, "precision"),
     ],
 )

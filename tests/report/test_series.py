@@ -44,8 +44,8 @@ def test_frames_without_a_score_between_others_do_not_interrupt_it():
     assert len(values) == 17
 
 
-def test_thinning_keeps_what_stands_out():
-    random = np.random.default_rng(3)
+def test_thinning_keeps_what_stands_out(run_seed):
+    random = np.random.default_rng(run_seed)
     time_s, score = np.arange(500_000) / 10, random.uniform(0.1, 0.3, 500_000)
     score[[7, 123_456, 499_999]] = 0.99
     score[250_000] = 0.01

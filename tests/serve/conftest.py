@@ -83,7 +83,7 @@ def served(data):
                 yield client, site
         finally:
             site.supervisor.stop()
-            assert site.supervisor.join(10)
+            assert site.supervisor.join(120)
 
     return start
 
@@ -95,7 +95,7 @@ def client(served):
         yield client
 
 
-def wait_until(holds, timeout_s=20.0):
+def wait_until(holds, timeout_s=120.0):
     deadline = time.monotonic() + timeout_s
     while not (found := holds()):
         assert time.monotonic() < deadline, "it never came"

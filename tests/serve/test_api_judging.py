@@ -89,7 +89,7 @@ def test_an_important_alarm_that_would_vanish_is_told(served, alarmed):
         assert "1 of the alarms that would disappear was marked as important" in preview(client)["notice"]
         judge(client, second, None)
         assert preview(client)["feedback"] == 0
-        assert "no event of this camera" in preview(client)["notice"]
+        assert "not marked any event of this camera" in preview(client)["notice"]
 
 
 def test_a_budget_is_tried_on_the_last_day_and_changes_nothing(served, alarmed):

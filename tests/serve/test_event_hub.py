@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 
-from oddframe.serve import event_hub
 from oddframe.serve.access import Access
 from oddframe.serve.event_hub import MOST_LISTENERS, MOST_WAITING, EventHub, EventStream, Listener
 from oddframe.serve.guard import Guard
@@ -18,7 +17,7 @@ MANY = 200
 
 
 @contextmanager
-def serving(hub):
+def serving(hub, stuck_s=20.0):
     """A server of nothing but the event stream; gives its port."""
 
     async def app(scope, receive, send):
@@ -29,7 +28,7 @@ def serving(hub):
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
             return
-        await EventStream(hub, hub.listen())(scope, receive, send)
+        await EventStream(hub, hub.listen(), stuck_s=stuck_s)(scope, receive, send)
 
     config = uvicorn.Config(
         Guard(app, Access(None)), port=0, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5
@@ -44,7 +43,7 @@ def serving(hub):
     finally:
         hub.close_soon()
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         assert not thread.is_alive()
 
 
@@ -89,8 +88,7 @@ def test_many_browsers_all_hear_everything():
         asyncio.run(run(port))
 
 
-def test_a_browser_that_reads_nothing_delays_nobody_and_holds_little(monkeypatch):
-    monkeypatch.setattr(event_hub, "_STUCK_S", 1.0)
+def test_a_browser_that_reads_nothing_delays_nobody_and_holds_little():
     hub = EventHub()
     long = "x" * 20_000
 
@@ -106,7 +104,7 @@ def test_a_browser_that_reads_nothing_delays_nobody_and_holds_little(monkeypatch
         assert slow in clients
         await closed(clients)
 
-    with serving(hub) as port:
+    with serving(hub, stuck_s=1.0) as port:
         asyncio.run(run(port))
 
 
@@ -122,6 +120,27 @@ def test_a_stop_lets_everybody_go():
     with serving(hub) as port:
         asyncio.run(run(port))
     assert hub.listen() is None
+
+
+def test_the_stream_is_what_a_browser_expects():
+    """The lines as they were before a library wrote them."""
+    hub = EventHub()
+
+    async def run(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"content-type: text/event-stream" in head
+        assert b"cache-control: no-store" in head
+        assert b"x-accel-buffering: no" in head
+        await reader.readuntil(b"\r\nretry: 2000\n\n\r\n")
+        hub.publish("status", {"text": "é\n\r", "none": None}, latest_only=True)
+        expected = 'event: status\ndata: {"text":"é\\n\\r","none":null}\n\n'.encode()
+        await reader.readuntil(b"\r\n" + expected + b"\r\n")
+        await closed([(reader, writer)])
+
+    with serving(hub) as port:
+        asyncio.run(run(port))
 
 
 @pytest.fixture

@@ -183,15 +183,6 @@ def test_two_sinks_must_not_share_a_queue(tmp_path):
         Delivery({"a": Plain()}, tmp_path, most_waiting=0)
 
 
-def test_pauses_grow_are_shortened_at_random_and_heed_the_receiver():
-    retry = Retry(first_s=1, most_s=60)
-    assert [retry.pause_s(failures, 0.0) for failures in (1, 2, 3, 6, 7, 5000)] == [1, 2, 4, 32, 60, 60]
-    assert retry.pause_s(3, 1.0) == 2
-    assert retry.pause_s(1, 0.0, asked_s=30) == 30
-    assert retry.pause_s(1, 0.0, asked_s=1e9) == 60
-    assert retry.pause_s(4, 0.0, asked_s=0) == 8
-
-
 def test_a_message_has_the_event_and_its_wall_clock_times():
     message = message_of(made_alert(0, "end"))
     assert message == {

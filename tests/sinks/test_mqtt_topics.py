@@ -33,13 +33,13 @@ def test_two_cameras_or_prefixes_never_share_an_entity():
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"host": ""}, "must have the host of a broker"),
+        ({"host": ""}, r"mqtt\.host must not be empty"),
         ({"port": 0}, "port must be from 1 to 65535, got 0"),
         ({"prefix": "a/#"}, r"prefix must be a topic without \+ and #"),
         ({"prefix": ""}, "prefix must not be empty"),
         ({"discovery_prefix": "+"}, "discovery_prefix must be a topic"),
         ({"password": "hunter2"}, "must have a username"),
-        ({"keepalive_s": 1}, "keepalive_s from 5 to 65535"),
+        ({"keepalive_s": 1}, "keepalive_s must be from 5 to 65535, got 1"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(wish, said):

@@ -99,8 +99,8 @@ def test_a_kill_between_files_and_rows_is_noticed(tmp_path):
     ("wish", "said"),
     [
         ({"keep_days": 0}, "keep_days must be above 0"),
-        ({"keep_days": float("nan")}, "keep_days must be a number of at least 0, got nan"),
-        ({"pictures_gb": -1}, "pictures_gb must be a number of at least 0, got -1"),
+        ({"keep_days": float("nan")}, "keep_days must be at least 0 and finite, got nan"),
+        ({"pictures_gb": -1}, "pictures_gb must be at least 0, got -1"),
     ],
 )
 def test_settings_out_of_range_are_refused(wish, said):

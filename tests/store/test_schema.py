@@ -1,9 +1,12 @@
 import sqlite3
+import subprocess
+import sys
+import threading
 
 import pytest
 from sqlalchemy import inspect
 
-from oddframe.errors import StoreError
+from oddframe.errors import OutputError, StoreError
 from oddframe.store.event_rows import Review
 from oddframe.store.event_store import Store
 from oddframe.store.reading import DATABASE
@@ -161,3 +164,37 @@ def test_one_watcher_at_a_time(tmp_path):
     with Store(tmp_path), pytest.raises(StoreError, match="another process has it"):
         Store(tmp_path)
     Store(tmp_path).close()
+
+
+HOLDS_A_STORE = """
+import sys
+from oddframe.store.event_store import Store
+store = Store(sys.argv[1])
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_kill_lets_go_of_a_folder_and_another_process_may_have_it(tmp_path):
+    command = [sys.executable, "-c", HOLDS_A_STORE, str(tmp_path)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with holder:
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(StoreError, match="another process has it"):
+            Store(tmp_path)
+        holder.kill()
+    Store(tmp_path).close()
+
+
+def test_another_thread_may_close_a_store(tmp_path):
+    store = Store(tmp_path)
+    closing = threading.Thread(target=store.close)
+    closing.start()
+    closing.join()
+    Store(tmp_path).close()
+
+
+def test_a_folder_in_which_no_file_can_be_made_is_an_error(tmp_path):
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(OutputError, match="lock"):
+        Store(tmp_path)

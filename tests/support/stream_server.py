@@ -110,4 +110,4 @@ def multipart(pictures: list[bytes], every_s: float) -> Answer:
 
 def silence(connection: socket.socket, over: threading.Event) -> None:
     """Says nothing."""
-    over.wait(30)
+    over.wait(300)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from oddframe.config import Settings, from_mapping
+from oddframe.config import Settings
 from oddframe.core.alarms import EventRules
 from oddframe.core.calibration import Calibration
 from oddframe.core.surprise import NormalTail
+from oddframe.settings import from_mapping
 
 _VALUES: dict[str, dict[str, Any]] = {
     "network": {

@@ -70,7 +70,7 @@ def test_a_narrow_terminal_keeps_what_matters_most(width, there, missing):
     assert max(map(cell_len, lines)) <= width
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(
     st.integers(20, 200),
     st.lists(

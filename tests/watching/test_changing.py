@@ -22,7 +22,7 @@ def plan(*cameras):
     return WatchPlan(cameras=cameras, model="m", stays=True)
 
 
-def wait_until(holds, timeout_s=20.0):
+def wait_until(holds, timeout_s=120.0):
     deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline, "it never came"
@@ -39,7 +39,7 @@ def running(model, tmp_path):
         yield watcher
     finally:
         watcher.stop()
-        thread.join(10)
+        thread.join(120)
         assert not thread.is_alive()
 
 

@@ -106,9 +106,9 @@ def test_the_command_tells_lines_where_there_is_no_terminal(oddframe_command, ti
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "Give SOURCE, or --config"),
-        (("a.mp4", "--config", "cameras.toml"), "Give SOURCE, or --config"),
-        (("--config", "cameras.toml", "--no-health"), "belong to SOURCE"),
+        ((), "Give either SOURCE or --config"),
+        (("a.mp4", "--config", "cameras.toml"), "Give either SOURCE or --config"),
+        (("--config", "cameras.toml", "--no-health"), "are not for --config"),
         (("ftp://10.0.0.7/a", "--model", "ped2"), "must begin with rtsp://"),
         (("nothing.mp4", "--model", "ped2"), "nothing is there"),
     ],
@@ -125,7 +125,7 @@ def test_a_time_out_is_no_crash(tiny_run, tmp_path):
     threading.Timer(1.0, stop.set).start()
     began_s = time.monotonic()
     report = watch("rtsp://bob:geheim@127.0.0.1:9/x", tiny_run, tmp_path, device="cpu", stop=stop)
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < 120
     assert report.stopped
     assert "geheim" not in repr(report)
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.archive.crew import ATTEMPTS, Crew, Lost, supervise
 from oddframe.archive.results import LAYOUT, Results
 from oddframe.archive.tasks import Part, Task, list_tasks

@@ -5,7 +5,7 @@ import platform
 import time
 from dataclasses import dataclass, field
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.archive.results import Results
 from oddframe.archive.tasks import Task, legible
 from oddframe.core.records import Event

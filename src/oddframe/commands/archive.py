@@ -84,12 +84,13 @@ def _show(report: "ArchiveReport") -> None:
     warn([one.error for one in report.failed[:_MOST_NAMED]])
     show_facts(
         {
-            "recordings": f"{report.recordings}, of which {report.finished} were finished before",
+            "recordings": f"{report.recordings}, {report.finished} of them scored in an earlier run",
             "scored": f"{report.scored} ({report.frames} frames) in {duration(report.seconds)}",
             "events": report.events,
-            "failed": f"{len(report.failed)}" + (f"; {report.out}/recordings has all of them" if report.failed else ""),
+            "failed": f"{len(report.failed)}"
+            + (f"; all are listed in {report.out}/recordings" if report.failed else ""),
             "workers": f"{report.workers}"
-            + (f", {report.lost_workers} died on the way" if report.lost_workers else ""),
+            + (f", {report.lost_workers} died and were replaced" if report.lost_workers else ""),
             "results": f"[bold]{report.out}[/bold]",
         }
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddframe.commands.options import MACHINE, AsJson, Backend, BackendName, Device, Preset
+from oddframe.commands.options import MACHINE, AsJson, BackendName, Device, Preset
 from oddframe.commands.shown import duration, print_json, warn
 
 if TYPE_CHECKING:
@@ -18,38 +18,53 @@ def bench(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="A run folder, a model bundle or the name of a shipped model; else untrained presets."
+            "--model",
+            "-m",
+            help="Run folder, model bundle, or name of a shipped model such as ped2.",
+            show_default="untrained presets",
         ),
     ] = None,
     preset: Annotated[
-        list[Preset] | None, typer.Option(help="Only this preset; may be given again.", show_default="all")
+        list[Preset] | None,
+        typer.Option(help="Measure this preset only; may be repeated.", show_default="fast and paper"),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="How long each row is measured, about.")] = 12.0,
-    backend: Backend = BackendName.auto,
+    seconds: Annotated[float, typer.Option(help="How long to measure each row of the table, in seconds.")] = 12.0,
+    backend: Annotated[
+        BackendName,
+        typer.Option(help="Measure this library only. auto: all that are installed.", rich_help_panel=MACHINE),
+    ] = BackendName.auto,
     device: Device = "auto",
     batch_size: Annotated[
         list[int] | None,
         typer.Option(
-            help="Clips at a time; given again, a row for each.",
-            show_default="8, on a GPU 1 and 64",
+            help="Number of clips that the network processes at once; may be repeated.",
+            show_default="8; on a GPU 1 and 64",
             rich_help_panel=MACHINE,
         ),
     ] = None,
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Also rows of torch with a compiled network.", rich_help_panel=MACHINE)
+        bool,
+        typer.Option(
+            "--compile",
+            help="Also measure PyTorch with a compiled network.",
+            rich_help_panel=MACHINE,
+        ),
     ] = False,
     training: Annotated[
         bool | None,
         typer.Option(
             "--training/--no-training",
-            help="Also how fast presets train.",
-            show_default="on a GPU",
+            help="Also measure how fast presets train.",
+            show_default="only on a GPU",
             rich_help_panel=MACHINE,
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how fast this machine scores: each backend and precision, in under ten minutes."""
+    """Measure how fast this machine scores, for each backend and precision; under ten minutes.
+
+    Example: [cyan]oddframe bench --model runs/door[/cyan]
+    """
     from oddframe.benching import bench as run_bench
     from oddframe.config import PRESETS
     from oddframe.terminal import bars, show_facts

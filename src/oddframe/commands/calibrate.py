@@ -21,28 +21,41 @@ __all__ = ["calibrate"]
 
 
 def calibrate(
-    model: Annotated[str, typer.Argument(help="A run folder or a model bundle.")],
+    model: Annotated[str, typer.Argument(help="Run folder or model bundle; it gets the new threshold.")],
     normal: Annotated[
         list[str] | None,
-        typer.Argument(help="Normal video that the model was not trained on; else scores kept in the bundle serve."),
+        typer.Argument(
+            help="Normal video that the model was not trained on. Without it, the normal scores "
+            "that are stored in the model are used."
+        ),
     ] = None,
     false_alarms: Annotated[
         str | None,
         typer.Option(
             "--false-alarms",
             metavar="N/UNIT",
-            help="False alarms agreed to for a camera: 6/hour, 1/day, 2/week, 1/month.",
-            show_default="as before",
+            help="Allowed false alarms per camera, such as 6/hour, 1/day, 2/week or 1/month. "
+            "Fewer makes the model less sensitive.",
+            show_default="unchanged",
         ),
     ] = None,
     least: Annotated[
-        float | None, typer.Option(help="Seconds that an event must last to start.", show_default="as before")
+        float | None,
+        typer.Option(help="Minimum length of an event, in seconds.", show_default="unchanged"),
     ] = None,
     merge_gap: Annotated[
-        float | None, typer.Option(help="Seconds of calm that an event goes on over.", show_default="as before")
+        float | None,
+        typer.Option(
+            help="Longest pause within one event, in seconds; a longer one ends it.",
+            show_default="unchanged",
+        ),
     ] = None,
     cool_down: Annotated[
-        float | None, typer.Option(help="Seconds after an event without another.", show_default="as before")
+        float | None,
+        typer.Option(
+            help="Seconds after the end of an event in which no new event starts.",
+            show_default="unchanged",
+        ),
     ] = None,
     fps: Fps = None,
     device: Device = "auto",
@@ -51,7 +64,10 @@ def calibrate(
     precision: Precision = Numbers.auto,
     as_json: AsJson = False,
 ) -> None:
-    """Set a model's threshold for a budget of false alarms, from normal video or scores kept in the bundle."""
+    """Set a model's threshold for the number of false alarms that you allow.
+
+    Example: [cyan]oddframe calibrate runs/door normal-april/ --false-alarms 2/week[/cyan]
+    """
     from oddframe.calibrating import calibrate as run_calibration
     from oddframe.terminal import bars, show_facts
 
@@ -74,12 +90,14 @@ def calibrate(
         return
     warn((*report.skipped, *report.notices))
     found = report.calibration
-    before = "" if report.threshold_before is None else f", {report.threshold_before:.4g} before"
+    interval = f"95 % interval {found.threshold_low:.4g} to {found.threshold_high:.4g}"
+    before = "" if report.threshold_before is None else f"; before: {report.threshold_before:.4g}"
+    origin = "normal scores stored in the model" if report.cached else "normal video"
     show_facts(
         {
-            "threshold": f"{found.threshold:.4g} ({found.threshold_low:.4g} to {found.threshold_high:.4g}{before})",
-            "for": f"{found.budget} false alarms",
-            "from": f"{found.clips} clips, {duration(3600 * found.hours)}{', kept scores' * report.cached}",
+            "threshold": f"raw score {found.threshold:.4g} ({interval}{before})",
+            "allows": f"{found.budget} false alarms",
+            "based on": f"{origin}: {found.clips} clips, {duration(3600 * found.hours)}",
             "took": duration(report.seconds),
             "model": f"[bold]{report.bundle}[/bold]",
         }

@@ -13,12 +13,17 @@ __all__ = ["check"]
 
 
 def check(
-    path: Annotated[Path, typer.Argument(help="A benchmark, a labelled set of your own, or normal footage.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="Folder of a benchmark, a labelled test set or normal footage."),
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Say what a data set was recognised as, what it holds and what is wrong with it.
+    """Show which data set a folder holds, what is in it and what is wrong with it.
 
-    Exit code 2 where it is not recognised or contradicts itself; a partial copy is usable.
+    Exit code 2 if it is not recognised or contradicts itself; a partial copy can be used.
+
+    Example: [cyan]oddframe data check ped2/[/cyan]
     """
     from oddframe.data_check import check_data
     from oddframe.terminal import bars, show_facts, show_rows
@@ -59,7 +64,7 @@ def check(
             )
         else:
             show_rows(
-                ("recording", "frames", "frames/s", "took"),
+                ("recording", "frames", "frames/s", "length"),
                 [
                     (escaped(one.name), str(one.frames), f"{one.rate_fps:.4g}", duration(one.duration_s))
                     for one in report.training

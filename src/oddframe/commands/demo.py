@@ -12,11 +12,16 @@ __all__ = ["demo"]
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for footage, model and pictures.")] = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for videos, model, results and pages.")] = Path(
+        "demo"
+    ),
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Draw a plaza, learn its normal life, find what is odd in it; under five minutes on two cores."""
+    """See it work: draw videos of a plaza, train on them, find the anomalies; under five minutes.
+
+    Example: [cyan]oddframe demo -o demo[/cyan]
+    """
     from oddframe.demo import run_demo
     from oddframe.terminal import bars, console, show_facts, show_rows
 
@@ -26,16 +31,16 @@ def demo(
         print_json(report.as_dict())
         return
     show_rows(
-        ("recording", "true", "found", "false", "what there was to see"),
+        ("recording", "true events", "found", "false alarms", "anomalies"),
         [(one.name, str(one.true), str(one.found), str(one.false), ", ".join(one.kinds)) for one in report.recordings],
     )
     show_facts(
         {
-            "found": f"{report.events_found} of {report.events_total} true events, {report.false_events} false ones",
+            "found": f"{report.events_found} of {report.events_total} true events, {report.false_events} false alarms",
             "AUC": f"{report.auc_raw:.3f} (plain frame difference: {report.baseline_auc_raw:.3f})",
             "took": duration(report.seconds),
-            "look at": f"[bold]{report.page}[/bold]",
+            "open": f"[bold]{report.page}[/bold]",
         }
     )
     if report.app is not None:
-        console.print(f"See it live, judge it, recalibrate: [bold]oddframe serve --data {report.app}[/bold]")
+        console.print(f"To see it live and judge events: [bold]oddframe serve --data {report.app}[/bold]")

@@ -13,11 +13,19 @@ __all__ = ["doctor"]
 
 def doctor(
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Also check this run or bundle, hashes and all.")
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Also check that the files of this run folder or bundle are complete and unchanged.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is installed here, and whether a bundle is whole."""
+    """Show what is installed on this machine, and check whether a model is complete.
+
+    Example: [cyan]oddframe doctor --model runs/door[/cyan]
+    """
     from oddframe.doctor import examine
     from oddframe.terminal import show_facts
 

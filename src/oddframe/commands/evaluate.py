@@ -21,29 +21,48 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    dataset: Annotated[Path | None, typer.Argument(help="A labelled benchmark or test set; needs --model.")] = None,
+    dataset: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of a benchmark or labelled test set; needs --model."),
+    ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="A run folder, a model bundle or the name of a shipped model.")
+        str | None,
+        typer.Option("--model", "-m", help="Run folder, model bundle, or name of a shipped model such as ped2."),
     ] = None,
     scores: Annotated[
         Path | None,
         typer.Option(
-            help="Anybody's scores: a folder with a .npy or .csv per video, or one array of all; needs --labels.",
+            help="Scores from any program: a folder with one .npy or .csv file per video, or one "
+            "file for all videos; needs --labels.",
             rich_help_panel=SCORES,
         ),
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="A folder, benchmark, .npy, .csv or .mat with labels for --scores.", rich_help_panel=SCORES),
+        typer.Option(
+            help="Labels for --scores: a folder, a benchmark, or a .npy, .csv or .mat file.",
+            rich_help_panel=SCORES,
+        ),
     ] = None,
     skip_first: Annotated[
-        int, typer.Option(min=0, help="Frames at the start of each video without a score.", rich_help_panel=SCORES)
+        int,
+        typer.Option(
+            min=0,
+            help="Number of frames at the start of each video that have no score.",
+            rich_help_panel=SCORES,
+        ),
     ] = 0,
     skip_last: Annotated[
-        int, typer.Option(min=0, help="Frames at the end of each video without a score.", rich_help_panel=SCORES)
+        int,
+        typer.Option(
+            min=0,
+            help="Number of frames at the end of each video that have no score.",
+            rich_help_panel=SCORES,
+        ),
     ] = 0,
     fps: Annotated[
-        float | None, typer.Option(help="Frames per second of folders of images, and of --scores without times.")
+        float | None,
+        typer.Option(help="Frames per second of image folders, and of --scores without times."),
     ] = None,
     device: Device = "auto",
     batch_size: BatchSize = 8,
@@ -51,7 +70,10 @@ def evaluate(
     precision: Precision = Numbers.auto,
     as_json: AsJson = False,
 ) -> None:
-    """Say how well a model does on a labelled test set, or how good anybody's scores are."""
+    """Compare the scores of a model, or of any program, with labels: AUC, false alarms, delay.
+
+    Example: [cyan]oddframe eval ped2/ --model ped2[/cyan]
+    """
     from oddframe.terminal import bars, show_evaluation
 
     if scores is not None and labels is not None and dataset is None and model is None:
@@ -60,7 +82,7 @@ def evaluate(
         report = evaluate_scores(scores, labels, skip_first=skip_first, skip_last=skip_last, fps=fps)
     elif dataset is not None and model is not None and scores is None and labels is None:
         if skip_first or skip_last:
-            raise typer.BadParameter("--skip-first and --skip-last belong to --scores")
+            raise typer.BadParameter("--skip-first and --skip-last are for --scores only")
         from oddframe.evaluation import evaluate as run_evaluation
 
         with bars(quiet=as_json) as on_progress:
@@ -75,7 +97,7 @@ def evaluate(
                 on_progress=on_progress,
             )
     else:
-        raise typer.BadParameter("Give DATASET and --model, or --scores and --labels.")
+        raise typer.BadParameter("Give either DATASET and --model, or --scores and --labels.")
     if as_json:
         print_json(report.as_dict())
         return

@@ -20,21 +20,35 @@ class Target(StrEnum):
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A run folder or a model bundle.")],
-    to: Annotated[Target, typer.Option("--to", help="What runs the graph.")],
+    model: Annotated[str, typer.Argument(help="Run folder or model bundle; it gets the exported network.")],
+    to: Annotated[Target, typer.Option("--to", help="Library that will run it: onnx (ONNX Runtime) or openvino.")],
     int8: Annotated[
-        bool, typer.Option("--int8", help="8-bit whole numbers, set by normal footage; for OpenVINO.")
+        bool,
+        typer.Option("--int8", help="Use 8-bit integers, set on normal footage; only with --to openvino."),
     ] = False,
     normal: Annotated[
         list[str] | None,
-        typer.Option(help="Normal footage of the camera; else frames that the training left in the run folder serve."),
+        typer.Option(
+            help="Normal footage of the camera, for comparing results and for --int8; may be repeated.",
+            show_default="frames that the training left in the run folder",
+        ),
     ] = None,
-    clips: Annotated[list[str] | None, typer.Option(help="Footage with something odd in it, compared as well.")] = None,
-    labelled: Annotated[Path | None, typer.Option(help="A labelled test set on which the AUC must not change.")] = None,
+    clips: Annotated[
+        list[str] | None,
+        typer.Option(help="Footage with something abnormal, for comparing results; may be repeated."),
+    ] = None,
+    labelled: Annotated[
+        Path | None, typer.Option(help="Labelled test set on which the AUC must stay the same.")
+    ] = None,
     fps: Fps = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a graph to a model that runs without torch, once it answers as the trained network does."""
+    """Add an exported network to a model, so that it runs faster and without PyTorch.
+
+    It is added only if its results match those of the trained network.
+
+    Example: [cyan]oddframe export runs/door --to openvino --int8[/cyan]
+    """
     from oddframe.exporting import export as run_export
     from oddframe.terminal import bars, show_facts
 

@@ -54,37 +54,62 @@ class Numbers(StrEnum):
     int8 = "int8"
 
 
-MACHINE, LEARNING, OUTPUT, SCORES = "Machine", "What is learned", "Output", "Anybody's scores"
-ARCHIVE = "Archives"
+MACHINE, LEARNING, OUTPUT = "Hardware and speed", "Training", "Output"
+SCORES, ARCHIVE = "Scores from another program", "Large archives"
 Model = Annotated[
-    str, typer.Option("--model", "-m", help="A run folder, a model bundle or the name of a shipped model.")
+    str,
+    typer.Option("--model", "-m", help="Run folder, model bundle, or name of a shipped model such as ped2."),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, or a GPU such as cuda:0.", rich_help_panel=MACHINE)]
-BatchSize = Annotated[int, typer.Option(help="Clips that run through the network at a time.", rich_help_panel=MACHINE)]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Where to compute: auto (a GPU if there is one), cpu, or a GPU such as cuda:0.",
+        rich_help_panel=MACHINE,
+    ),
+]
+BatchSize = Annotated[
+    int,
+    typer.Option(help="Number of clips that the network processes at once.", rich_help_panel=MACHINE),
+]
 Backend = Annotated[
     BackendName,
     typer.Option(
-        help="What runs the network. auto: the fastest here that says what the trained network says; tried once.",
+        help="Library that runs the network. auto: the fastest one on this machine whose results "
+        "match the trained network; measured once and remembered.",
         rich_help_panel=MACHINE,
     ),
 ]
 Precision = Annotated[
     Numbers,
-    typer.Option(help="What the network computes in. int8 needs oddframe export.", rich_help_panel=MACHINE),
+    typer.Option(
+        help="Number format that the network computes in. auto: chosen together with the backend; "
+        "int8 needs a model from oddframe export --int8.",
+        rich_help_panel=MACHINE,
+    ),
 ]
 AsJson = Annotated[
     bool,
-    typer.Option("--json", help="Print one JSON object to standard output and nothing else.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--json",
+        help="Print one JSON object instead of text and progress bars.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Budget = Annotated[
     str,
     typer.Option(
-        "--false-alarms", metavar="N/UNIT", help="False alarms agreed to for a camera: 6/hour, 1/day, 2/week, 1/month."
+        "--false-alarms",
+        metavar="N/UNIT",
+        help="Allowed false alarms per camera, such as 6/hour, 1/day, 2/week or 1/month. "
+        "Fewer makes the model less sensitive.",
     ),
 ]
 Fps = Annotated[
     float | None,
-    typer.Option(help="Frames per second of folders of images; recordings have times of their own."),
+    typer.Option(
+        help="Frames per second of image folders; videos have their own timestamps.",
+        show_default="the model's rate; 10 for train",
+    ),
 ]
 
 

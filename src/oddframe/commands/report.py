@@ -12,20 +12,30 @@ __all__ = ["report"]
 
 
 def report(
-    what: Annotated[Path, typer.Argument(help="A folder that score wrote, one of its files, or a run folder.")],
+    what: Annotated[Path, typer.Argument(help="Results folder of oddframe score, one of its files, or a run folder.")],
     footage: Annotated[
-        Path | None, typer.Option(help="Where the recordings are now, if they are not where they were scored.")
+        Path | None,
+        typer.Option(help="Where the recordings are now, if they were moved after scoring."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="The model that they were scored with, if it was moved.")
+        str | None,
+        typer.Option("--model", "-m", help="Where the model is now, if it was moved after scoring."),
     ] = None,
     events: Annotated[
-        int, typer.Option(min=0, help="Events with pictures on a page, the most unusual ones.", rich_help_panel=OUTPUT)
+        int,
+        typer.Option(
+            min=0,
+            help="How many events of a page get pictures; those with the highest scores.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = 10,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Write pages that open anywhere: what was unusual, when, where and why; or what a training learned."""
+    """Write HTML pages: what was unusual, when, where and why; or what a training learned.
+
+    Example: [cyan]oddframe report out[/cyan]
+    """
     from oddframe.reporting import write_report
     from oddframe.terminal import bars, show_facts
 
@@ -41,6 +51,6 @@ def report(
         {
             "pages": str(len(written.pages)),
             "took": duration(written.seconds),
-            "look at": f"[bold]{written.page}[/bold]",
+            "open": f"[bold]{written.page}[/bold]",
         }
     )

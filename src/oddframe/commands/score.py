@@ -29,30 +29,56 @@ __all__ = ["score"]
 
 def score(
     source: Annotated[
-        list[str], typer.Argument(help="Recordings, folders or globs of them, folders of numbered images.")
+        list[str],
+        typer.Argument(help="Video files, folders or patterns such as 'cam1/*.mp4'; folders of numbered images."),
     ],
     model: Model,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; created if it does not exist.")],
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also a video with heat map and curve.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--overlay",
+            help="Also write NAME.overlay.mp4: the video with heat map and score curve.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     maps: Annotated[
-        bool, typer.Option("--maps", help="Also the anomaly maps, compressed.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--maps",
+            help="Also write NAME.maps.npz: the anomaly map of each frame, compressed.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     parquet: Annotated[
-        bool, typer.Option("--parquet", help="Also the scores as Parquet.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--parquet",
+            help="Also write NAME.scores.parquet: the scores as a Parquet table.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     pages: Annotated[
         bool,
         typer.Option(
-            "--report", help="Also pages that open anywhere, as oddframe report does.", rich_help_panel=OUTPUT
+            "--report",
+            help="Also write HTML pages, as oddframe report does.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     zones: Annotated[
-        Path | None, typer.Option("--zones", help="TOML or JSON with polygons to watch or to ignore, and a cool-down.")
+        Path | None,
+        typer.Option(
+            "--zones",
+            help="TOML or JSON file with areas to watch or to ignore, and a pause after events.",
+        ),
     ] = None,
     no_health: Annotated[
-        bool, typer.Option("--no-health", help="Also score what the camera's health says shows nothing.")
+        bool,
+        typer.Option(
+            "--no-health",
+            help="Score every frame, even if the camera is covered, frozen, moved or out of focus.",
+        ),
     ] = False,
     fps: Fps = None,
     device: Device = "auto",
@@ -63,19 +89,33 @@ def score(
     engine: Annotated[
         EngineName | None,
         typer.Option(
-            help="Score a folder of any size with workers, into Parquet tables; goes on where it was stopped. "
-            "local: processes; ray: a cluster.",
+            help="Score a folder of any size with several workers, into Parquet tables. A stopped "
+            "run continues. local: processes on this machine; ray: a Ray cluster.",
             rich_help_panel=ARCHIVE,
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Recordings scored at a time.", rich_help_panel=ARCHIVE)] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of workers; each scores one recording at a time.",
+            show_default="one per 2 processors, or one per GPU with ray and --device cuda",
+            rich_help_panel=ARCHIVE,
+        ),
+    ] = None,
     part: Annotated[
         str | None,
-        typer.Option(metavar="N/COUNT", help="Only this part of the folder, as 3/64.", rich_help_panel=ARCHIVE),
+        typer.Option(
+            metavar="N/COUNT",
+            help="Score only this part of the folder: 3/64 is the third of 64 parts.",
+            rich_help_panel=ARCHIVE,
+        ),
     ] = None,
 ) -> None:
-    """Score recordings; writes scores, events and a curve for each."""
-    from oddframe.zone_settings import read_zones
+    """Score recordings: write a table of scores, the events and a picture of the curve for each.
+
+    Example: [cyan]oddframe score monday.mp4 --model runs/door -o out --overlay[/cyan]
+    """
+    from oddframe.settings import read_zones
 
     chosen_zones = None if zones is None else read_zones(zones)
     if engine is None and (workers is not None or part is not None):
@@ -146,7 +186,7 @@ def score(
         )
         for one in report.recordings
     ]
-    show_rows(("recording", "frames", "peak", "events", "from - to"), rows)
+    show_rows(("recording", "frames", "highest score", "events", "start - end"), rows)
     frames = sum(one.frames for one in report.recordings)
     from oddframe.terminal import console
 
@@ -154,7 +194,7 @@ def score(
         warn(written.notices)
     console.print(
         f"\n{frames} frames in {duration(report.seconds)} with {report.backend}; results in [bold]{out}[/bold]"
-        + ("" if written is None else f", look at [bold]{written.page}[/bold]")
+        + ("" if written is None else f"; open [bold]{written.page}[/bold]")
     )
 
 

@@ -11,48 +11,74 @@ from oddframe.commands.options import Device
 
 __all__ = ["serve"]
 
-SAFETY = "Safety"
+SAFETY = "Access"
 
 
 def serve(
     data: Annotated[
-        Path, typer.Option("--data", "-d", help="Folder with cameras.toml; gets the database and all pictures.")
+        Path,
+        typer.Option(
+            "--data",
+            "-d",
+            help="Folder with cameras.toml; database, pictures and clips are stored there too. "
+            "Created if it does not exist.",
+        ),
     ] = Path("oddframe-data"),
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for everybody, which needs a token.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(help="Port to listen at; 0 takes a free one.")] = 8750,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen on. 0.0.0.0 lets other machines connect and needs a token."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 uses any free port.")] = 8750,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="File with the token or password that lets somebody in.", rich_help_panel=SAFETY),
+        typer.Option(
+            help="File with the token (password) for signing in; at least 12 characters.", rich_help_panel=SAFETY
+        ),
     ] = None,
     token: Annotated[
         str | None,
         typer.Option(
-            envvar="ODDFRAME_TOKEN", help="The same; better in the variable than here.", rich_help_panel=SAFETY
+            envvar="ODDFRAME_TOKEN",
+            help="The token itself. The environment variable is safer than the command line.",
+            rich_help_panel=SAFETY,
         ),
     ] = None,
     make_token: Annotated[
         bool,
         typer.Option(
-            "--make-token", help="Make a token, print it once, keep its hash, and leave.", rich_help_panel=SAFETY
+            "--make-token",
+            help="Create a token, print it once, store its hash in the data folder, and exit.",
+            rich_help_panel=SAFETY,
         ),
     ] = False,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="A name under which the server is reached, beside its address.", rich_help_panel=SAFETY),
+        typer.Option(
+            help="Additional host name of this server, such as that of a proxy; may be repeated.",
+            rich_help_panel=SAFETY,
+        ),
     ] = None,
     media: Annotated[
         list[Path] | None,
-        typer.Option(help="A folder whose files may be watched, beside DATA.", rich_help_panel=SAFETY),
+        typer.Option(
+            help="Additional folder of video files that may be watched; may be repeated.",
+            rich_help_panel=SAFETY,
+        ),
     ] = None,
     redirects: Annotated[
         bool,
-        typer.Option("--redirects", help="Let cameras send their reader to other addresses.", rich_help_panel=SAFETY),
+        typer.Option(
+            "--redirects",
+            help="Allow HTTP cameras to redirect to another address.",
+            rich_help_panel=SAFETY,
+        ),
     ] = False,
     device: Device = "auto",
 ) -> None:
-    """Watch the cameras of a folder, and show them in the browser: live, events, thresholds, models, health."""
+    """Watch cameras and show them in the browser: live, events, thresholds, models, health.
+
+    Example: [cyan]oddframe serve --data site[/cyan], then open http://127.0.0.1:8750/
+    """
     from oddframe.process_title import hide_in_process_title
     from oddframe.serve.access import hashed, write_hash
     from oddframe.serve.access import make_token as new_token
@@ -65,10 +91,11 @@ def serve(
         data.mkdir(parents=True, exist_ok=True)
         write_hash(data / ACCESS_FILE, hashed(made))
         console.print(made, soft_wrap=True, highlight=False, markup=False)
-        messages.print("Keep it: only its hash was stored. Whoever has it can see and change everything.")
+        messages.print("Keep this token: only its hash is stored. Whoever has it can change everything.")
         return
     if token:
-        hide_in_process_title([token])
+        for notice in hide_in_process_title([token]):
+            messages.print(notice, highlight=False, markup=False)
         os.environ.pop("ODDFRAME_TOKEN", None)
     settings = ServeSettings(
         data=data,
@@ -80,7 +107,9 @@ def serve(
         redirects=redirects,
         device=device,
     )
-    run_serve(settings, on_start=lambda url: messages.print(f"Oddframe is at [bold]{url}[/bold]; Ctrl-C ends it."))
+    run_serve(
+        settings, on_start=lambda url: messages.print(f"Oddframe runs at [bold]{url}[/bold]; stop it with Ctrl-C.")
+    )
     # All is written and closed; looking for garbage among all that torch brought would take seconds.
     gc.freeze()
 
@@ -90,7 +119,7 @@ def _hash(token: str | None, token_file: Path | None) -> str | None:
     from oddframe.serve.access import hashed
 
     if token is not None and token_file is not None:
-        raise SettingsError("a token must be given once: as --token-file, or as ODDFRAME_TOKEN")
+        raise SettingsError("a token must be given in one way: --token-file or ODDFRAME_TOKEN")
     if token_file is not None:
         try:
             token = token_file.read_text(encoding="utf-8").strip()

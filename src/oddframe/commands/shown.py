@@ -58,10 +58,11 @@ def duration(seconds: float) -> str:
 
 
 def parity_line(found: dict[str, Any]) -> str:
-    """How near a graph came to the trained network, in a line."""
-    events = "the same events" if found["events_same"] else "other events"
+    """Say in one line how close the results of an exported network are to the trained one's."""
+    events = "the same events" if found["events_same"] else "different events"
     line = (
-        f"raw {found['raw_error']:.1e} off at most, {events}, {found['alarms_off']} of {found['clips']} alarms differ"
+        f"raw scores differ by at most {100 * found['raw_error']:.4f} %, {events}, "
+        f"alarms differ in {found['alarms_off']} of {found['clips']} clips"
     )
     if "auc" in found:
         pairs = ((name, auc, found["auc"]["exported"][name]) for name, auc in found["auc"]["trained"].items())

@@ -18,13 +18,17 @@ __all__ = ["train"]
 def train(
     normal: Annotated[
         list[str],
-        typer.Argument(help="Normal video: recordings, folders or globs of them, folders of numbered images."),
+        typer.Argument(
+            help="Normal video to learn from: video files, folders or patterns such as "
+            "'cam1/*.mp4', or folders of numbered images."
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to make.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to create, for log, checkpoints and model.")],
     preset: Annotated[
         Preset | None,
         typer.Option(
-            help="fast: for machines without a GPU. paper: as published.",
+            help="Settings to start from. fast: also trains without a GPU. walkway: for cameras "
+            "that see people small and far away. paper: as published; slow without a GPU.",
             show_default="fast",
             rich_help_panel=LEARNING,
         ),
@@ -34,46 +38,79 @@ def train(
         typer.Option(
             "--config",
             "-c",
-            help="TOML or JSON with tables network, data and training, over the preset.",
+            help="TOML or JSON file with tables network, data and training; overrides the preset.",
             rich_help_panel=LEARNING,
         ),
     ] = None,
     epochs: Annotated[
         float | None,
-        typer.Option(help="Passes over the footage, instead of the preset's steps.", rich_help_panel=LEARNING),
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Clips in a step.", rich_help_panel=LEARNING)] = None,
-    hold_out: Annotated[
-        float | None,
         typer.Option(
-            help="Share of the footage kept for validation and calibration [0.15]; 0 calibrates in-sample.",
+            help="Number of passes over the footage.",
+            show_default="the preset's number of steps",
             rich_help_panel=LEARNING,
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.", rich_help_panel=LEARNING)] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Clips per training step.",
+            show_default="8; with --preset paper 4",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(
+            help="Fraction of the footage, 0 to 0.5, that is not trained on but used for "
+            "validation and for the threshold. With 0 the threshold comes from the training footage itself "
+            "and is too low.",
+            show_default="0.15",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of all random numbers.", show_default="0", rich_help_panel=LEARNING),
+    ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(help="Frames per second to train at; faster footage is thinned.", rich_help_panel=LEARNING),
+        typer.Option(
+            help="Frames per second that the model uses; further frames are skipped.",
+            show_default="the median of the recordings",
+            rich_help_panel=LEARNING,
+        ),
     ] = None,
     fps: Fps = None,
     cache_gb: Annotated[
-        float, typer.Option(help="Most gigabytes of decoded frames on disk.", rich_help_panel=MACHINE)
+        float,
+        typer.Option(
+            help="Disk space for decoded frames, in gigabytes. If the footage needs more, a part of "
+            "it is used, spread evenly over time.",
+            rich_help_panel=MACHINE,
+        ),
     ] = 4.0,
     false_alarms: Budget = "1/day",
     drop_odd: Annotated[
         bool,
         typer.Option(
             "--drop-odd",
-            help="Leave out clips unlike the rest of the footage; a first pass finds them, a quarter of the time more.",
+            help="Leave out outliers: footage that is unlike the rest. A short first training "
+            "finds them, so it takes a quarter longer.",
             rich_help_panel=LEARNING,
         ),
     ] = False,
     device: Device = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the run folder.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start again over the training there.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the stopped training in the run folder.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace a training that is already in the run folder."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Learn what is normal; writes a run folder with the model bundle in it."""
+    """Learn what is normal from video, and write a run folder with the trained model.
+
+    Example: [cyan]oddframe train normal/ -o runs/door[/cyan]
+    """
     from oddframe.terminal import bars, show_facts
 
     changes = {"batch_size": batch_size, "seed": seed}
@@ -106,13 +143,15 @@ def train(
         print_json(report)
         return
     warn((*report.skipped, *report.notices))
-    origin = "[yellow]in-sample[/yellow]" if report.in_sample else f"{report.held_out} held-out clips"
+    origin = f"{report.held_out} held-out clips"
+    if report.in_sample:
+        origin = "[yellow]the training clips themselves, so it is too low[/yellow]"
     show_facts(
         {
             "clips": f"{report.clips}" + (f" ({report.share:.0%} of the footage)" if report.share < 1 else ""),
             "steps": report.steps,
             "losses": "  ".join(f"{name} {value:.2e}" for name, value in report.losses.items()),
-            "threshold": f"{report.threshold:.4g} for {report.false_alarms} ({origin})",
+            "threshold": f"raw score {report.threshold:.4g} for {report.false_alarms} false alarms, from {origin}",
             "took": duration(report.seconds),
             "model": f"[bold]{report.bundle}[/bold]",
             "try it": f"oddframe score VIDEO --model {report.run} -o out --overlay",

@@ -32,37 +32,66 @@ __all__ = ["watch"]
 def watch(
     source: Annotated[
         list[str] | None,
-        typer.Argument(help="rtsp://, http(s)://, a camera's number or /dev/videoN, or files; or give --config."),
+        typer.Argument(
+            help="Cameras: rtsp://..., http(s)://..., or for a local camera its number or "
+            "/dev/videoN; or video files. Not together with --config."
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="A run folder, a model bundle or the name of a shipped model.")
+        str | None,
+        typer.Option("--model", "-m", help="Run folder, model bundle, or name of a shipped model such as ped2."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything that is kept.")] = Path("watched"),
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Folder for events, the database, pictures and clips."),
+    ] = Path("watched"),
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="cameras.toml: cameras, their zones and budgets, sinks.")
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="File such as cameras.toml with the cameras, their zones and allowed false "
+            "alarms, and where alerts are sent.",
+        ),
     ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Play files as fast as they are scored, not at their own speed.")
+        bool,
+        typer.Option("--fast", help="Play files as fast as they can be scored, not at their own speed."),
     ] = False,
     zones: Annotated[
-        Path | None, typer.Option("--zones", help="TOML or JSON with polygons, armed hours and a cool-down.")
+        Path | None,
+        typer.Option(
+            "--zones",
+            help="TOML or JSON file with areas to watch or to ignore, hours in which alarms are "
+            "wanted, and a pause after events.",
+        ),
     ] = None,
     no_health: Annotated[
-        bool, typer.Option("--no-health", help="Also score what the camera's health says shows nothing.")
+        bool,
+        typer.Option(
+            "--no-health",
+            help="Score every frame, even if the camera is covered, frozen, moved or out of focus.",
+        ),
     ] = False,
     no_store: Annotated[
-        bool, typer.Option("--no-store", help="Keep JSON lines only: no database, no pictures.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--no-store",
+            help="Write JSON lines only: no database, no pictures, no clips.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     no_pictures: Annotated[
-        bool, typer.Option("--no-pictures", help="Keep no pictures and no clips.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option("--no-pictures", help="Store no pictures and no clips.", rich_help_panel=OUTPUT),
     ] = False,
     fps: Fps = None,
     device: Device = "auto",
     batch_size: Annotated[
         int | None,
         typer.Option(
-            help="Clips that run through the network at a time.",
-            show_default="one for each camera, at most 8; 8 with files",
+            help="Number of clips that the network processes at once.",
+            show_default="number of cameras, at most 8; with files 8",
             rich_help_panel=MACHINE,
         ),
     ] = None,
@@ -70,7 +99,10 @@ def watch(
     precision: Precision = Numbers.auto,
     as_json: AsJson = False,
 ) -> None:
-    """Watch cameras live, or files as if they were; events go to files, a database and whom you name."""
+    """Watch live cameras, or files as if they were cameras: store events and send alerts.
+
+    Example: [cyan]oddframe watch rtsp://10.0.0.7/stream1 --model runs/door -o watched[/cyan]
+    """
     from oddframe.commands.watch_screen import watch_screen
     from oddframe.terminal import console
     from oddframe.watching.watch import watch as run_watch
@@ -122,16 +154,16 @@ def _plan(
     health: bool,
     fps: float | None,
 ) -> "WatchPlan":
+    from oddframe.settings import read_zones
     from oddframe.watching.camera_file import read_camera_file
     from oddframe.watching.cameras import WatchPlan, named_cameras
-    from oddframe.zone_settings import read_zones
 
     if (source is None) == (config is None):
-        raise typer.BadParameter("Give SOURCE, or --config.")
+        raise typer.BadParameter("Give either SOURCE or --config.")
     if config is not None:
         if zones is not None or not health or fps is not None:
             raise typer.BadParameter(
-                "--zones, --no-health and --fps belong to SOURCE; the file has them for each camera"
+                "--zones, --no-health and --fps are not for --config: the file has them per camera"
             )
         return read_camera_file(config, model=model)
     chosen = None if zones is None else read_zones(zones)

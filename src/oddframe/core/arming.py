@@ -81,7 +81,7 @@ class ArmedHours:
     def __post_init__(self) -> None:
         if not self.hours:
             raise SettingsError(
-                "armed hours must name at least one stretch, got none; leave them out to be always armed"
+                "armed hours must name at least one period, got none; leave them out to be always armed"
             )
         self._zone()
 

@@ -30,14 +30,23 @@ class Backoff:
         self._longest_s = longest_s
         self._draw = draw
 
-    def next_s(self, lasted_s: float = 0.0, *, hopeless: bool = False) -> float:
-        """The next wait in seconds.
+    def next_s(
+        self,
+        lasted_s: float = 0.0,
+        *,
+        hopeless: bool = False,
+        asked_s: float | None = None,
+    ) -> float:
+        """Give the next wait in seconds.
 
         Args:
-            lasted_s: How long the last try went well. Where that is longer than the wait that would follow, the
-                waits start over: what fails at once again and again gets rare tries, what ran for hours a quick one.
-            hopeless: Whether trying soon cannot help (a refused password: cameras lock out who insists); then the
-                wait is the longest there is.
+            lasted_s: How long the last try went well. Where that is longer than the wait that would
+                follow, the waits start over: what fails at once again and again gets rare tries,
+                what ran for hours a quick one.
+            hopeless: Whether trying soon cannot help (a refused password: cameras lock out who
+                insists); then the wait is the longest there is.
+            asked_s: The shortest wait that the other side asked for; it may not ask for more than
+                the longest wait.
         """
         if hopeless:
             self._full_s = self._longest_s
@@ -45,4 +54,8 @@ class Backoff:
             self._full_s = self._first_s
         wait_s = self._full_s * (1 - self._draw() / 2)
         self._full_s = min(2 * self._full_s, self._longest_s)
-        return wait_s
+        return wait_s if asked_s is None else max(wait_s, min(asked_s, self._longest_s))
+
+    def start_over(self) -> None:
+        """Go back to the first wait: something went well."""
+        self._full_s = self._first_s

@@ -50,7 +50,9 @@ class Budget:
 
     def in_units(self, per_hour: float) -> str:
         """A rate in this budget's own unit, as text."""
-        return f"{per_hour * _HOURS[self.unit]:.2g}/{self.unit}"
+        # Two digits are what such an estimate is worth; "2.3e+02" is not how people write 230.
+        rounded = float(f"{per_hour * _HOURS[self.unit]:.2g}")
+        return f"{rounded:,.12g}/{self.unit}"
 
     def __str__(self) -> str:
         return f"{self.count:g}/{self.unit}"

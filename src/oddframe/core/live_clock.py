@@ -1,5 +1,7 @@
 """Frame times of a live stream: its own timestamps, held to the time that really passes."""
 
+from oddframe.core.records import FrameTiming
+
 __all__ = ["LiveClock"]
 
 _NUDGE = 0.1
@@ -34,18 +36,24 @@ class LiveClock:
         self._timed = True
         self._period_s, self._gap_s, self._slew = 0.04, 0.5, _SLEW
 
-    def connect(self, rate_fps: float, gap_s: float, *, timed: bool = True, follows_arrival: bool = True) -> None:
-        """A connection begins; the next frame comes behind a gap.
+    def connect(
+        self,
+        timing: FrameTiming,
+        *,
+        timed: bool = True,
+        follows_arrival: bool = True,
+    ) -> None:
+        """Begin a connection; the next frame comes behind a gap.
 
         Args:
-            rate_fps: Frames per second.
-            gap_s: The longest time between two frames that is not a gap, in seconds.
-            timed: Whether the stream has timestamps; frames without any come at the time of their arrival.
-            follows_arrival: Whether frames arrive when they were taken. Segments (HLS) arrive ahead of their time,
-                and so say nothing of a clock that drifts.
+            timing: How its frames follow each other.
+            timed: Whether the stream has timestamps; frames without any come at the time of their
+                arrival.
+            follows_arrival: Whether frames arrive when they were taken. Segments (HLS) arrive ahead
+                of their time, and so say nothing of a clock that drifts.
         """
         self._is_connected, self._last_stamp_s = False, None
-        self._period_s, self._gap_s = 1 / rate_fps, gap_s
+        self._period_s, self._gap_s = 1 / timing.rate_fps, timing.gap_s
         self._timed = timed
         self._slew = _SLEW if follows_arrival else 0.0
 

@@ -3,18 +3,19 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from oddframe.errors import InputError
+from oddframe.errors import InputError, SettingsError
 
 __all__ = [
     "FRAMES_PER_CLIP",
     "Clip",
     "Event",
     "Frame",
+    "FrameTiming",
     "HealthChange",
     "HealthState",
     "Pixels",
@@ -61,6 +62,34 @@ class Frame:
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.pixels.shape))
         return f"Frame(index={self.index}, time_s={self.time_s:.3f}, pixels={shape})"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTiming:
+    """How the frames of a source follow each other in time.
+
+    Attributes:
+        rate_fps: Frames per second on average, above 0.
+        gap_s: The longest time between two consecutive frames that is not a gap, in seconds.
+    """
+
+    rate_fps: float
+    gap_s: float
+
+    def __post_init__(self) -> None:
+        if not (self.rate_fps > 0 and self.gap_s >= 0):
+            raise SettingsError(
+                "the rate of a source must be above 0 and its gap not below 0, "
+                f"got {self.rate_fps} frames per second and {self.gap_s} s"
+            )
+
+    @classmethod
+    def of_video(cls, rate_fps: float) -> Self:
+        """Give the timing of a recording or a camera.
+
+        Neither half a second nor two frames lost in a row make a gap.
+        """
+        return cls(rate_fps, max(0.5, 3.5 / rate_fps))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 
-from oddframe.core.records import Frame
+from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError
 
 __all__ = ["RATE_TOLERANCE", "Sampler", "rate_notice", "sample", "sampled_gap_s", "thins"]
@@ -27,41 +27,41 @@ def rate_notice(source_fps: float, rate_fps: float) -> str | None:
     )
 
 
-def sampled_gap_s(source_fps: float, rate_fps: float, gap_s: float) -> float:
-    """The gap that breaks clips after `sample`: kept frames lie up to one period of each rate apart."""
-    if not thins(source_fps, rate_fps):
-        return gap_s
-    return max(gap_s, 1.1 * (1 / rate_fps + 1 / source_fps))
+def sampled_gap_s(source: FrameTiming, rate_fps: float) -> float:
+    """Give the gap that breaks clips after `sample`.
+
+    Frames that are kept lie up to one period of each rate apart.
+    """
+    if not thins(source.rate_fps, rate_fps):
+        return source.gap_s
+    return max(source.gap_s, 1.1 * (1 / rate_fps + 1 / source.rate_fps))
 
 
-def sample(
-    frames: Iterable[Frame], rate_fps: float, source_fps: float | None = None, gap_s: float = math.inf
-) -> Iterator[Frame]:
+def sample(frames: Iterable[Frame], rate_fps: float, source: FrameTiming) -> Iterator[Frame]:
     """Keep the frames that lie nearest to a grid of `rate_fps` points per second.
 
     Args:
         frames: Frames of one source in order of time.
         rate_fps: Frames per second wanted, above 0.
-        source_fps: The source's own rate; where it is at most 5 % above `rate_fps`, or below it, every frame
-            is kept. Without it every source is thinned by time.
-        gap_s: After a longer time between two consecutive frames, and when time goes backwards, the grid
-            starts afresh on the frame that follows.
+        source: The timing of the frames. Where its rate is at most 5 % above `rate_fps`, or below
+            it, every frame is kept. After a gap, and when time goes backwards, the grid starts
+            afresh on the frame that follows.
 
     Raises:
         SettingsError: If `rate_fps` is not above 0.
     """
-    sampler = Sampler(rate_fps, source_fps, gap_s)
+    sampler = Sampler(rate_fps, source)
     return (frame for frame in frames if sampler.keeps(frame))
 
 
 class Sampler:
     """Takes frames one by one and says which to keep; see `sample`."""
 
-    def __init__(self, rate_fps: float, source_fps: float | None = None, gap_s: float = math.inf) -> None:
+    def __init__(self, rate_fps: float, source: FrameTiming) -> None:
         if not rate_fps > 0:
             raise SettingsError(f"rate_fps must be above 0, got {rate_fps}")
-        self._keeps_all = source_fps is not None and not thins(source_fps, rate_fps)
-        self._rate_fps, self._gap_s = rate_fps, gap_s
+        self._keeps_all = not thins(source.rate_fps, rate_fps)
+        self._rate_fps, self._gap_s = rate_fps, source.gap_s
         self._start_s = self._before_s = math.nan
         self._kept = 0
 

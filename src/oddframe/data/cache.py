@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe.core.clips import follows
-from oddframe.core.records import Frame, Pixels
+from oddframe.core.records import Frame, FrameTiming, Pixels
 from oddframe.core.sampling import rate_notice, sample, sampled_gap_s, thins
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 from oddframe.files import output_error, replace_file, write_json
@@ -236,9 +236,10 @@ class _Writer:
         self.notices: list[str] = []
 
     def write(self, file: BinaryIO, source: Source, frames: Iterable[Frame], rate_fps: float) -> None:
-        gap_s = sampled_gap_s(source.rate_fps, rate_fps, source.gap_s)
+        timing = FrameTiming(source.rate_fps, source.gap_s)
+        gap_s = sampled_gap_s(timing, rate_fps)
         before: tuple[int, Frame] | None = None
-        for frame in sample(frames, rate_fps, source.rate_fps, source.gap_s):
+        for frame in sample(frames, rate_fps, timing):
             # Counted through all sources: many short ones are thinned out as evenly as one long one.
             position, self.seen = self.seen, self.seen + 1
             if position % self.period >= BLOCK_FRAMES or self.written >= self.limit:

@@ -8,14 +8,15 @@ temporal pseudo-anomalies (Astrid et al., 2021).
 
 from copy import copy
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from oddframe.core.records import Pixels
 from oddframe.data.pasting import foreign_look, paste, soft_shape
-from oddframe.errors import SettingsError
+from oddframe.settings import ListOf, settings_dataclass
 
 __all__ = ["CounterExamples", "Forger", "Kind"]
 
@@ -29,7 +30,7 @@ QUIET = 0.01
 """Share of the time that something may be at a place which counts as one where nothing ever is."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass("data.counter_examples")
 class CounterExamples:
     """How many training clips are made abnormal, and how.
 
@@ -46,27 +47,11 @@ class CounterExamples:
             in them is abnormal, and should have stayed where it was. No cut-out, and many places at once.
     """
 
-    share: float = 0.0
-    kinds: tuple[Kind, ...] = ("foreign", "misplaced", "speed")
-    most: int = 1
-    company: float = 0.0
-    fast_forward: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("share", "fast_forward"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise SettingsError(
-                    f"data.counter_examples.{name} must be from 0 to below 1, got {getattr(self, name)}"
-                )
-        if not 0.0 <= self.company <= 1.0:
-            raise SettingsError(f"data.counter_examples.company must be from 0 to 1, got {self.company}")
-        if self.most < 1:
-            raise SettingsError(f"data.counter_examples.most must be at least 1, got {self.most}")
-        unknown = set(self.kinds) - set(get_args(Kind))
-        if unknown or not self.kinds:
-            raise SettingsError(
-                f"data.counter_examples.kinds must be some of {list(get_args(Kind))}, got {list(self.kinds)}"
-            )
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    kinds: Annotated[ListOf[Kind], Field(min_length=1)] = ("foreign", "misplaced", "speed")
+    most: Annotated[int, Field(ge=1)] = 1
+    company: Annotated[float, Field(ge=0, le=1)] = 0.0
+    fast_forward: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class Forger:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe.data.listing import entries, last_number
-from oddframe.data.mat_file import Cells, Structs, Value, read_variable
+from oddframe.data.mat_file import MatArray, is_numeric, read_variable
 from oddframe.data.npy_file import is_pickle, map_npy
 from oddframe.data.range_file import Intervals, read_ranges
 from oddframe.errors import LayoutError
@@ -33,6 +33,10 @@ __all__ = [
 ]
 
 Labels: TypeAlias = npt.NDArray[np.uint8]
+
+_MOST_VIDEOS = 1 << 16
+_MOST_INTERVALS = 1 << 20
+"""Most that a file may hold, so that a small file cannot fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +181,7 @@ def read_intervals(path: Path) -> list[Intervals]:
     Raises:
         LayoutError: Not a readable MATLAB file (up to version 7.2), no `gt`, or `gt` is not intervals.
     """
-    gt = read_variable(path, "gt")
-    if isinstance(gt, Structs) and len(gt.fields) == 1:
-        (videos,) = gt.fields.values()
-    elif isinstance(gt, Cells):
-        videos = gt.values
-    else:
-        videos = tuple(gt) if isinstance(gt, np.ndarray) and gt.ndim == 3 else (gt,)
-    return [_intervals_of_video(path, place, video) for place, video in enumerate(videos, start=1)]
+    return read_variable(path, "gt", _intervals_of_videos)
 
 
 def read_label_array(path: Path) -> Labels:
@@ -204,11 +201,35 @@ def read_label_array(path: Path) -> Labels:
     return labels
 
 
-def _intervals_of_video(path: Path, place: int, value: Value) -> Intervals:
-    while isinstance(value, Cells) and len(value.values) == 1:
-        value = value.values[0]
-    if not isinstance(value, np.ndarray):
-        raise LayoutError(f"{path}: gt of video {place} must be a 2 x S array of numbers, found something else")
+def _intervals_of_videos(path: Path, gt: MatArray) -> list[Intervals]:
+    videos: MatArray | list[MatArray]
+    if gt.dtype.names is not None and len(gt.dtype.names) == 1:
+        (field,) = gt.dtype.names
+        videos = gt[field].ravel(order="F")
+    elif gt.dtype == object:
+        videos = gt.ravel(order="F")
+    else:
+        videos = gt if gt.ndim == 3 else [gt]
+    if len(videos) > _MOST_VIDEOS:
+        raise LayoutError(
+            f"{path}: gt must hold {_MOST_VIDEOS:,} videos at most, found {len(videos):,}"
+        )
+    found = [_intervals_of_video(path, place, one) for place, one in enumerate(videos, start=1)]
+    total = sum(intervals.shape[1] for intervals in found)
+    if total > _MOST_INTERVALS:
+        raise LayoutError(
+            f"{path}: gt must hold {_MOST_INTERVALS:,} intervals at most, found {total:,}"
+        )
+    return found
+
+
+def _intervals_of_video(path: Path, place: int, value: MatArray) -> Intervals:
+    while isinstance(value, np.ndarray) and value.dtype == object and value.size == 1:
+        value = value.item()
+    if not is_numeric(value):
+        raise LayoutError(
+            f"{path}: gt of video {place} must be a 2 x S array of numbers, found something else"
+        )
     if value.size == 0:
         return np.zeros((2, 0), dtype=np.int64)
     # A single stretch is also met as a row.

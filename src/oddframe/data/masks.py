@@ -1,6 +1,7 @@
 """Pixel masks of a test video, a frame at a time: folders of images, `.npy` arrays, `volLabel` of `.mat` files."""
 
 import struct
+import tempfile
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sized
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from oddframe.data.labels import Labels
-from oddframe.data.mat_file import iterate_matrices
+from oddframe.data.mat_file import MatArray, is_numeric, read_variable
 from oddframe.data.npy_file import map_npy
 from oddframe.errors import LayoutError
 
@@ -139,8 +140,14 @@ class MaskVolume:
     path: Path
 
     def frames(self) -> Iterator[Mask]:
-        """See `Masks.frames`; the file is unpacked as it is read, a frame at a time."""
-        yield from _of_one_size(self.path, (matrix != 0 for matrix in iterate_matrices(self.path, "volLabel")))
+        """See `Masks.frames`; another process unpacks the file, and its masks are mapped here."""
+        with tempfile.TemporaryDirectory(prefix="oddframe-") as folder:
+            place = Path(folder) / "masks.npy"
+            read_variable(self.path, "volLabel", _save_masks, place)
+            masks = map_npy(place)
+        # What is mapped stays on the disk until nobody needs it, also without a name.
+        for mask in masks:
+            yield np.array(mask)
 
 
 def labels_of_masks(masks: Masks) -> Labels:
@@ -184,6 +191,24 @@ def mask_size(path: Path) -> tuple[int, int]:
     """
     height, width = read_mask(path).shape
     return width, height
+
+
+def _save_masks(path: Path, cells: MatArray, place: Path) -> None:
+    """Write the matrices of a cell array as one array, T x H x W."""
+    if cells.dtype != object:
+        raise LayoutError(f"{path}: volLabel must be a cell array with one matrix a frame")
+    masks = list(_of_one_size(path, _masks_in_cells(path, cells)))
+    np.save(place, np.array(masks, dtype=np.bool_))
+
+
+def _masks_in_cells(path: Path, cells: MatArray) -> Iterator[Mask]:
+    for number, values in enumerate(cells.ravel(order="F"), start=1):
+        if not is_numeric(values):
+            raise LayoutError(
+                f"{path}: cell {number} of volLabel must be a matrix of numbers, "
+                "it is something else"
+            )
+        yield values != 0
 
 
 def _of_one_size(path: Path, masks: Iterator[Mask]) -> Iterator[Mask]:

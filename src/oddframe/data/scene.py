@@ -5,8 +5,10 @@ Anomalies come with exact pixel masks, boxes and labels. The same seed and setti
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from oddframe.core.records import Pixels
 from oddframe.data.scene_actors import Spot
@@ -19,6 +21,7 @@ from oddframe.data.scene_story import KINDS, PREWARM_S, Story
 from oddframe.data.scene_things import PROP_SIZES_M, prop
 from oddframe.data.scene_truth import Box, DrawnFrame, write_truth
 from oddframe.errors import SettingsError
+from oddframe.settings import settings_dataclass
 
 __all__ = [
     "KINDS",
@@ -37,7 +40,7 @@ VISIBLE_SHARE = 0.0004
 """An anomaly counts in a frame from this share of the picture on: 25 pixels at 320 x 192."""
 
 
-@dataclass(frozen=True)
+@settings_dataclass()
 class SceneSettings:
     """What is drawn, and how.
 
@@ -52,26 +55,16 @@ class SceneSettings:
     """
 
     layout: str = "plaza"
-    width: int = 320
-    height: int = 192
-    rate_fps: float = 10.0
-    noise: float = 2.5
-    density: float = 1.0
-    light: float = 1.0
+    width: Annotated[int, Field(ge=48, le=1920)] = 320
+    height: Annotated[int, Field(ge=32, le=1200)] = 192
+    rate_fps: Annotated[float, Field(ge=1, le=60)] = 10.0
+    noise: Annotated[float, Field(ge=0, le=64)] = 2.5
+    density: Annotated[float, Field(ge=0, le=4)] = 1.0
+    light: Annotated[float, Field(ge=0, le=2)] = 1.0
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise SettingsError(f"layout must be one of {', '.join(LAYOUTS)}, got {self.layout!r}")
-        for name, low, high in (
-            ("width", 48, 1920), ("height", 32, 1200), ("rate_fps", 1.0, 60.0),
-            ("noise", 0.0, 64.0), ("density", 0.0, 4.0), ("light", 0.0, 2.0),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            whole = isinstance(low, int)
-            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-                raise SettingsError(f"{name} must be a {'whole ' * whole}number, got {value!r}")
-            if not low <= value <= high:
-                raise SettingsError(f"{name} must be between {low} and {high}, got {value!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Which clips are trained on and which are held out, and the batches made of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from oddframe.core.clips import clip_span
 from oddframe.core.part import WHOLE, Part
@@ -14,6 +15,7 @@ from oddframe.core.records import FRAMES_PER_CLIP, Pixels
 from oddframe.data.cache import FrameCache, Stretch
 from oddframe.data.counter_examples import CounterExamples, Forger, Kind
 from oddframe.errors import SettingsError, SourceError
+from oddframe.settings import ListOf, settings_dataclass
 
 __all__ = ["Batch", "DataConfig", "TrainingClips", "split", "too_short"]
 
@@ -29,7 +31,7 @@ ANYWHERE = 0.15
 Positions = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass("data")
 class DataConfig:
     """What is trained on.
 
@@ -43,13 +45,11 @@ class DataConfig:
         counter_examples: Clips made abnormal on purpose.
     """
 
-    hold_out: float = 0.15
-    crop: tuple[int, ...] = ()
+    hold_out: Annotated[float, Field(ge=0, le=0.5)] = 0.15
+    crop: ListOf[int] = ()
     counter_examples: CounterExamples = field(default_factory=CounterExamples)
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.hold_out <= 0.5:
-            raise SettingsError(f"data.hold_out must be from 0 to 0.5, got {self.hold_out}")
         if self.crop and (len(self.crop) != 2 or any(side < 32 or side % CROP_STEP for side in self.crop)):
             raise SettingsError(
                 f"data.crop must be a height and a width, multiples of {CROP_STEP}, or empty, got {list(self.crop)}"

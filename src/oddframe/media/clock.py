@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from fractions import Fraction
 
+from oddframe.core.records import FrameTiming
+
 __all__ = ["FrameClock"]
 
 _NUDGE = 0.1
@@ -12,20 +14,20 @@ _NUDGE = 0.1
 class FrameClock:
     """Turns the timestamps of one pass into times in seconds.
 
-    A frame without a timestamp comes one period after the one before. A timestamp that lies back by more
-    than `gap_s` starts a new stretch (joined recordings, a clock that was set): the times go on behind a gap,
-    so that no clip spans the joint. A smaller step back is moved on by a tenth of a period.
+    A frame without a timestamp comes one period after the one before. A timestamp that lies back
+    by more than a gap starts a new stretch (joined recordings, a clock that was set): the times go
+    on behind a gap, so that no clip spans the joint. A smaller step back is moved on by a tenth of
+    a period.
 
     Args:
-        rate_fps: Frames per second, for frames without timestamps.
-        gap_s: Longest time between frames that is not a gap.
+        timing: Its rate is for frames without timestamps, its gap for those that lie back.
         time_base: Seconds per tick.
         start: The stream's first timestamp in ticks; None where the file does not say.
     """
 
-    def __init__(self, rate_fps: float, gap_s: float, time_base: Fraction, start: int | None) -> None:
-        self._period_s = 1 / rate_fps
-        self._gap_s = gap_s
+    def __init__(self, timing: FrameTiming, time_base: Fraction, start: int | None) -> None:
+        self._period_s = 1 / timing.rate_fps
+        self._gap_s = timing.gap_s
         self._time_base = float(time_base)
         self._start = start
         self._offset_s = 0.0

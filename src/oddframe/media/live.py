@@ -8,7 +8,7 @@ from itertools import count
 
 from oddframe.core.backoff import Backoff
 from oddframe.core.live_clock import LiveClock
-from oddframe.core.records import Frame
+from oddframe.core.records import Frame, FrameTiming
 from oddframe.core.stream_state import Phase, StreamState
 from oddframe.errors import InputError
 from oddframe.media.frame_queue import FrameQueue
@@ -143,9 +143,10 @@ class LiveStream:
 
     # What connections call.
 
-    def _opened(self, rate_fps: float, gap_s: float) -> None:
-        self._known_fps = rate_fps
-        self.rate_fps, self.gap_s = min(rate_fps, self._keep_fps or rate_fps), gap_s
+    def _opened(self, timing: FrameTiming) -> None:
+        self._known_fps = timing.rate_fps
+        self.rate_fps = min(timing.rate_fps, self._keep_fps or timing.rate_fps)
+        self.gap_s = timing.gap_s
 
     def _give(self, frame: Frame) -> None:
         now_s = self._now_s()

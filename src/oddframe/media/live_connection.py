@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from oddframe.core.live_clock import LiveClock
-from oddframe.core.records import Frame
+from oddframe.core.records import Frame, FrameTiming
 from oddframe.core.sampling import Sampler, sampled_gap_s
 from oddframe.errors import SourceError
 from oddframe.media.convert import Converter
@@ -27,18 +27,13 @@ from oddframe.media.packet_ring import PacketRing
 from oddframe.media.sources import FrameFormat
 from oddframe.media.stream_address import StreamAddress
 
-__all__ = ["Connection", "Surroundings", "gap_s"]
+__all__ = ["Connection", "Surroundings"]
 
 _MOST_SKIPPED = 300
 """Packets that are skipped for want of a key frame; some streams mark none."""
 
 _MEASURED_S = 1.5
 """How long frames are counted to learn a rate that is not stated."""
-
-
-def gap_s(rate_fps: float) -> float:
-    """The longest time between two frames that is not a gap; the same as in recordings."""
-    return max(0.5, 3.5 / rate_fps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,8 @@ class Surroundings:
         clock: Times of the stream, across connections.
         ring: Encoded video for clips; None keeps none.
         now_s: Seconds on a clock that never jumps.
-        opened: Called with the stream's rate and its gap, in seconds, once they are known.
+        opened: Called with the stream's own rate and the gap of the frames that are kept, once
+            they are known.
         numbers: Indices of decoded frames; they go on across connections.
         give: Takes a frame.
     """
@@ -65,7 +61,7 @@ class Surroundings:
     clock: LiveClock
     ring: PacketRing | None
     now_s: Callable[[], float]
-    opened: Callable[[float, float], None]
+    opened: Callable[[FrameTiming], None]
     numbers: Iterator[int]
     give: Callable[[Frame], None]
 
@@ -164,12 +160,16 @@ class Connection:
     def _begin(self, rate_fps: float) -> None:
         """Frames can be passed on: their rate is known."""
         around = self._around
-        gap, keep_fps = gap_s(rate_fps), around.keep_fps
+        timing, keep_fps = FrameTiming.of_video(rate_fps), around.keep_fps
         if keep_fps is not None:
-            self._sampler = Sampler(keep_fps, rate_fps, gap)
-            gap = sampled_gap_s(rate_fps, keep_fps, gap)
-        around.clock.connect(rate_fps, gap, timed=not self._untimed, follows_arrival=self._follows_arrival)
-        around.opened(rate_fps, gap)
+            self._sampler = Sampler(keep_fps, timing)
+            timing = replace(timing, gap_s=sampled_gap_s(timing, keep_fps))
+        around.clock.connect(
+            timing,
+            timed=not self._untimed,
+            follows_arrival=self._follows_arrival,
+        )
+        around.opened(timing)
         self._has_begun = True
 
     def _measure(self, stamp_s: float | None) -> None:

@@ -1,13 +1,18 @@
 """The knobs of a live stream; docs/streams.md says when to turn them."""
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from oddframe.errors import SettingsError
+from oddframe.settings import settings_dataclass
 
 __all__ = ["LiveSettings"]
 
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 
-@dataclass(frozen=True, slots=True)
+
+@settings_dataclass("live")
 class LiveSettings:
     """How a live stream is opened, watched over and kept.
 
@@ -25,30 +30,20 @@ class LiveSettings:
         redirects: Whether an http server may send the reader to another address.
     """
 
-    open_timeout_s: float = 10.0
-    read_timeout_s: float = 10.0
-    quiet_s: float = 3.0
-    stall_s: float = 20.0
-    first_wait_s: float = 1.0
-    longest_wait_s: float = 60.0
-    queue: int = 4
-    decoder_threads: int = 1
-    keep_s: float = 0.0
-    keep_mb: float = 64.0
+    open_timeout_s: Seconds = 10.0
+    read_timeout_s: Seconds = 10.0
+    quiet_s: Seconds = 3.0
+    stall_s: Seconds = 20.0
+    first_wait_s: Seconds = 1.0
+    longest_wait_s: Seconds = 60.0
+    queue: Annotated[int, Field(ge=1, le=256)] = 4
+    decoder_threads: Annotated[int, Field(ge=1, le=256)] = 1
+    keep_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    keep_mb: Annotated[float, Field(gt=0, le=3600)] = 64.0
     redirects: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("open_timeout_s", "read_timeout_s", "quiet_s", "stall_s", "first_wait_s", "keep_mb"):
-            if not 0 < getattr(self, name) <= 3600:
-                raise SettingsError(f"{name} must be above 0 and at most 3600, got {getattr(self, name)}")
-        if not self.first_wait_s <= self.longest_wait_s <= 3600:
+        if self.longest_wait_s < self.first_wait_s:
             raise SettingsError(
-                f"longest_wait_s must be at least first_wait_s ({self.first_wait_s}) and at most 3600, "
-                f"got {self.longest_wait_s}"
+                f"longest_wait_s must be at least first_wait_s ({self.first_wait_s}), got {self.longest_wait_s}"
             )
-        if not 0 <= self.keep_s <= 3600:
-            raise SettingsError(f"keep_s must be between 0 and 3600, got {self.keep_s}")
-        for name in ("queue", "decoder_threads"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not 1 <= value <= 256:
-                raise SettingsError(f"{name} must be a whole number between 1 and 256, got {value!r}")

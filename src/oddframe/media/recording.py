@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from oddframe.core.records import Frame
+from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SourceError, SourceNotFoundError
 from oddframe.media.clock import FrameClock
 from oddframe.media.convert import Converter
@@ -53,8 +53,9 @@ class Recording:
         self.name = name or self.path.stem
         self.notices: list[str] = []
         with _opened(self.path) as container:
-            self.rate_fps = self._measured_fps(container, _video_stream(container, self.path))
-        self.gap_s = max(0.5, 3.5 / self.rate_fps)
+            rate_fps = self._measured_fps(container, _video_stream(container, self.path))
+        self.timing = FrameTiming.of_video(rate_fps)
+        self.rate_fps, self.gap_s = self.timing.rate_fps, self.timing.gap_s
 
     def __repr__(self) -> str:
         return f"Recording({str(self.path)!r}, {self.rate_fps:.3g} frames per second)"
@@ -114,7 +115,7 @@ class _Pass:
         # Every decoding thread holds frames of its own: more of them cost memory and bring no speed that is used.
         self._stream.thread_count = min(_DECODING_THREADS, os.cpu_count() or 1)
         time_base, start = self._stream.time_base or Fraction(1, 1000), self._stream.start_time
-        self._clock = FrameClock(recording.rate_fps, recording.gap_s, time_base, start)
+        self._clock = FrameClock(recording.timing, time_base, start)
         self._packets = 0
         self._damaged = 0
         self._size: tuple[int, int] | None = None

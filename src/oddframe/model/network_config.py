@@ -1,15 +1,17 @@
 """What the network is (method sections 2 to 6); apart from the network, so that nobody needs torch to read it."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from oddframe.core.score_mean import Neighbours
 from oddframe.errors import SettingsError
+from oddframe.settings import ListOf, settings_dataclass
 
-__all__ = ["NetworkConfig", "check_choices"]
+__all__ = ["NetworkConfig"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass("network")
 class NetworkConfig:
     """What the network is; the defaults are the paper's.
 
@@ -57,75 +59,55 @@ class NetworkConfig:
     height: int = 256
     width: int = 256
     colour: Literal["rgb", "grey"] = "rgb"
-    interval: int = 1
-    channels: int = 32
-    decoder_channels: int | None = None
-    stem_stride: Literal[1, 2] = 1
+    interval: Annotated[int, Field(ge=1)] = 1
+    channels: Annotated[int, Field(ge=1)] = 32
+    decoder_channels: Annotated[int, Field(ge=1)] | None = None
+    stem_stride: Annotated[int, Field(ge=1, le=2)] = 1
     appearance: bool = True
     motion: bool = True
     empty_scene: bool = False
     skips: bool = True
     attention: Literal["sum", "variance", "none"] = "sum"
     code_norm: Literal["l1", "l2"] = "l1"
-    clusters: int = 32
+    clusters: Annotated[int, Field(ge=0)] = 32
     kmeans_space: Literal["normalised", "raw"] = "normalised"
     rebuilt_frame: Literal["first", "last"] = "first"
     fusion: Literal["product", "error", "frame"] = "product"
-    appearance_weight: float | None = None
-    error_power: float = 1.0
-    cluster_power: float = 1.0
-    score_windows: tuple[int, ...] = (1,)
-    score_share: float = 1.0
-    score_power: float = 1.0
+    appearance_weight: Annotated[float, Field(ge=0)] | None = None
+    error_power: Annotated[float, Field(gt=0, le=1)] = 1.0
+    cluster_power: Annotated[float, Field(ge=1, le=16)] = 1.0
+    score_windows: ListOf[int] = (1,)
+    score_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    score_power: Annotated[float, Field(gt=0, le=16)] = 1.0
     scored_frame: Literal["last", "middle"] = "last"
-    score_clips: int = 1
+    score_clips: Annotated[int, Field(ge=1, le=99)] = 1
 
     def __post_init__(self) -> None:
-        check_choices(self, "network")
         step = 16 * self.stem_stride
-        for name in ("height", "width"):
-            if getattr(self, name) < step or getattr(self, name) % step:
-                raise SettingsError(f"network.{name} must be a positive multiple of {step}, got {getattr(self, name)}")
-        for name in ("interval", "channels"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"network.{name} must be at least 1, got {getattr(self, name)}")
-        if self.decoder_channels is not None and self.decoder_channels < 1:
-            raise SettingsError(f"network.decoder_channels must be at least 1, got {self.decoder_channels}")
-        decoder_channels = self.channels if self.decoder_channels is None else self.decoder_channels
+        for name, side in (("height", self.height), ("width", self.width)):
+            if side < step or side % step:
+                raise SettingsError(f"network.{name} must be a positive multiple of {step}, got {side}")
+        decoder_channels = self.decoder_channels or self.channels
         if self.motion and (decoder_channels + self.channels * self.skips) % 2:
             # The last pixel shuffle deals out twice as many channels in fours.
             rule = "network.decoder_channels (network.channels where it is not set)"
             found = f"{decoder_channels}"
             if self.skips:
-                rule, found = f"{rule} plus network.channels", f"{decoder_channels} + {self.channels}"
+                rule += " plus network.channels"
+                found += f" + {self.channels}"
             raise SettingsError(f"{rule} must be even for the motion stream, got {found}")
         if not (self.appearance or self.motion):
             raise SettingsError("at least one of network.appearance and network.motion must be true")
-        if self.clusters < 0:
-            raise SettingsError(f"network.clusters must be 0 (none) or more, got {self.clusters}")
         if not self.clusters and self.fusion != "error":
             raise SettingsError(
                 f'without clusters network.fusion must be "error", got "{self.fusion}"; set one or the other'
             )
-        if not self.score_windows or any(
-            side < 1 or side > min(self.height, self.width) for side in self.score_windows
-        ):
+        longest = min(self.height, self.width)
+        if not self.score_windows or not all(1 <= side <= longest for side in self.score_windows):
             raise SettingsError(
                 "network.score_windows must be sides from 1 to the frame's shorter side, "
                 f"got {list(self.score_windows)}"
             )
-        if self.appearance_weight is not None and not 0.0 <= self.appearance_weight < float("inf"):
-            raise SettingsError(f"network.appearance_weight must be 0 or more and finite, got {self.appearance_weight}")
-        if not 0.0 < self.error_power <= 1.0:
-            raise SettingsError(f"network.error_power must be above 0 and at most 1, got {self.error_power}")
-        if not 1.0 <= self.cluster_power <= 16.0:
-            raise SettingsError(f"network.cluster_power must be from 1 to 16, got {self.cluster_power}")
-        if not 1 <= self.score_clips <= 99:
-            raise SettingsError(f"network.score_clips must be from 1 to 99, got {self.score_clips}")
-        if not 0.0 < self.score_power <= 16.0:
-            raise SettingsError(f"network.score_power must be above 0 and at most 16, got {self.score_power}")
-        if not 0.0 < self.score_share <= 1.0:
-            raise SettingsError(f"network.score_share must be above 0 and at most 1, got {self.score_share}")
 
     @property
     def colours(self) -> int:
@@ -158,19 +140,3 @@ class NetworkConfig:
     def code_stride(self) -> int:
         """Pixels from one place of a code to the next."""
         return 8 * self.stem_stride
-
-
-def check_choices(config: object, table: str) -> None:
-    """Refuse what is none of a setting's choices, which the type checker alone would not stop at run time.
-
-    Args:
-        config: A dataclass with settings of kind Literal.
-        table: Name of its table in the settings, for the sentence.
-
-    Raises:
-        SettingsError: If a value is not among them.
-    """
-    for name, kind in get_type_hints(type(config)).items():
-        if get_origin(kind) is Literal and getattr(config, name) not in get_args(kind):
-            choices = ", ".join(map(repr, get_args(kind)))
-            raise SettingsError(f"{table}.{name} must be one of {choices}, got {getattr(config, name)!r}")

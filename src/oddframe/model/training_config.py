@@ -1,16 +1,17 @@
 """How the network is trained (method section 6); apart from the trainer, so that nobody needs torch to read it."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from oddframe.errors import SettingsError
-from oddframe.model.network_config import check_choices
+from oddframe.settings import settings_dataclass
 
 __all__ = ["TrainingConfig"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass("training")
 class TrainingConfig:
     """How the network is trained; the defaults are the research code's.
 
@@ -43,35 +44,25 @@ class TrainingConfig:
         seed: Seed of everything random.
     """
 
-    pretrain_steps: int = 5_000
-    joint_steps: int = 100_000
-    batch_size: int = 4
-    learning_rate: float = 1e-5
+    pretrain_steps: Annotated[int, Field(ge=0)] = 5_000
+    joint_steps: Annotated[int, Field(ge=0)] = 100_000
+    batch_size: Annotated[int, Field(gt=0)] = 4
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-5
     schedule: Literal["constant", "cosine"] = "constant"
-    gradient_clip: float = 0.0
-    gradient_weight: float = 0.01
-    cluster_weight: float = 0.1
-    cluster_learning_rate: float = 1e-6
-    repulsion: float = 0.0
-    discrimination: float = 0.0
-    margin: float = 0.8
-    centre_codes: int = 200_000
-    averaging: float = 0.0
+    gradient_clip: Annotated[float, Field(ge=0)] = 0.0
+    gradient_weight: Annotated[float, Field(ge=0)] = 0.01
+    cluster_weight: Annotated[float, Field(ge=0)] = 0.1
+    cluster_learning_rate: Annotated[float, Field(gt=0)] = 1e-6
+    repulsion: Annotated[float, Field(ge=0)] = 0.0
+    discrimination: Annotated[float, Field(ge=0)] = 0.0
+    margin: Annotated[float, Field(gt=0)] = 0.8
+    centre_codes: Annotated[int, Field(gt=0)] = 200_000
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch_norm: Literal["batch", "frozen"] = "batch"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
     def __post_init__(self) -> None:
-        check_choices(self, "training")
-        weights = ("gradient_weight", "cluster_weight", "repulsion", "discrimination")
-        for name in ("pretrain_steps", "joint_steps", "gradient_clip", *weights, "seed"):
-            if not getattr(self, name) >= 0:
-                raise SettingsError(f"training.{name} must be 0 or more, got {getattr(self, name)}")
-        for name in ("batch_size", "learning_rate", "cluster_learning_rate", "margin", "centre_codes"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise SettingsError(f"training.{name} must be above 0 and finite, got {getattr(self, name)}")
-        if not 0.0 <= self.averaging < 1.0:
-            raise SettingsError(f"training.averaging must be from 0 to below 1, got {self.averaging}")
         if not self.steps:
             raise SettingsError("training.pretrain_steps and training.joint_steps must not both be 0")
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.bundle import find_bundle, read_hashes
 from oddframe.core.calibration import Calibration
 from oddframe.core.zones import Polygon, Zones
@@ -17,7 +17,7 @@ from oddframe.errors import OddframeError, SourceError
 from oddframe.files import write_json
 from oddframe.media.sources import Source
 from oddframe.scoring import Model
-from oddframe.zone_settings import zones_from
+from oddframe.settings import zones_from
 
 __all__ = ["SUFFIX", "ModelOrigin", "ScoreFacts", "input_size", "origin_of", "read_facts", "write_facts"]
 

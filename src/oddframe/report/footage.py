@@ -42,7 +42,7 @@ def open_footage(results: Results, elsewhere: Path | None = None) -> Source:
     found = input_size(there, source)
     if found != facts.input_size:
         raise SourceError(
-            f"{there} is not what was scored: {found} {'images' if there.is_dir() else 'bytes'} where there were "
-            f"{facts.input_size}; score it again"
+            f"{there} is not what was scored: it has {found} {'images' if there.is_dir() else 'bytes'} "
+            f"and had {facts.input_size}; score it again"
         )
     return source

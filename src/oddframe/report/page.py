@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.media.overlay import clock_text
 
 __all__ = ["rendered"]

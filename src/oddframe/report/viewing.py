@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe.core.clips import clip_span
-from oddframe.core.records import Clip, Event, Frame, Pixels
+from oddframe.core.records import Clip, Event, Frame, FrameTiming, Pixels
 from oddframe.core.sampling import sampled_gap_s, thins
 from oddframe.core.waiting import Waiting
 from oddframe.core.zones import Zones
@@ -139,7 +139,7 @@ class Viewer:
         if len(found) != len(indices):
             raise SourceError(
                 f"{self._source.path} must still hold the frames that were scored, but {len(indices) - len(found)} "
-                "of those that are to be shown are missing; score it again"
+                "of the frames to show are missing; score it again"
             )
         return found
 
@@ -154,7 +154,8 @@ class Viewer:
         """The clip that scores each frame where one does, by the frame's index."""
         assert self._model is not None
         rate_fps = self._facts.model_fps
-        gap_s = sampled_gap_s(self._source.rate_fps, rate_fps, self._source.gap_s)
+        timing = FrameTiming(self._source.rate_fps, self._source.gap_s)
+        gap_s = sampled_gap_s(timing, rate_fps)
         stream = self._model.stream(rate_fps, gap_s, every_frame=True, watch_health=False, zones=self._zones())
         for frame in frames:
             for waiting in stream.push(frame):

@@ -72,7 +72,10 @@ def settings(results: Results) -> list[tuple[str, str]]:
         ("Model", facts.model.path or "given as an object"),
         ("Weights", f"sha256 {facts.model.weights[:16]}…" if facts.model.weights else "not known"),
         ("Frames seen", f"{facts.frame_size[0]} x {facts.frame_size[1]}, interval {facts.interval}"),
-        ("False alarms", f"{found['budget']} ({budget.per_hour:.3g} per hour)"),
+        (
+            "False alarms",
+            found["budget"] if budget.unit == "hour" else f"{budget}, which is {budget.per_hour:.3g} per hour",
+        ),
         (
             "Threshold",
             f"raw {found['threshold']:.4g} ({found['threshold_low']:.4g} to {found['threshold_high']:.4g})",

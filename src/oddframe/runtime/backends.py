@@ -118,6 +118,7 @@ def make_scorer(
 def _graph(bundle: Bundle, name: str, option: str) -> bytes:
     if name not in bundle.graphs:
         raise InputError(
-            f"the model must have {name} for that, but has not; make it with: oddframe export MODEL --to {option}"
+            f"the model must have {name} for this backend, but does not; "
+            f"make it with: oddframe export MODEL --to {option}"
         )
     return bundle.graphs[name]

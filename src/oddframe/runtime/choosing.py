@@ -129,7 +129,7 @@ def _tried(bundle: Bundle, able: list[Backend], device: str, batch_size: int, ke
     speeds = _clips_per_s(scorers, clips_of(frames, interval)[:batch_size])
     if not speeds:
         why = "; ".join(f"{name} {what}" for name, what in told.items())
-        raise InputError(f"something must be able to run this model here, but nothing is: {why}")
+        raise InputError(f"a backend on this machine must be able to run this model, but none is: {why}")
     chosen, fastest = next(iter(speeds.items()))
     for backend, speed in speeds.items():
         told[str(backend)] = round(speed, 1)

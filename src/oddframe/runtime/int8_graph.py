@@ -67,7 +67,7 @@ def int8_graph(graph: bytes, clips: Pixels, ranges: Ranges = "extremes") -> dict
             )
     except ValueError as error:
         # NumPy cannot cut into bins what has hardly any range, as in a network that was not trained.
-        raise ParityError(f"int8 must find ranges of what flows through the graph, but: {error}") from error
+        raise ParityError(f"int8 must measure the ranges of values in the network, but failed: {error}") from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / INT8[0]
         openvino.save_model(quantised, path, compress_to_fp16=False)

@@ -43,7 +43,7 @@ class OnnxScorer:
         except Exception as error:
             # Its errors have no common class of their own.
             raise BundleError(
-                f"the graph of a model must be one that ONNX Runtime {onnxruntime.__version__} loads: {error}; "
+                f"ONNX Runtime {onnxruntime.__version__} cannot load the exported network of this model: {error}; "
                 "export it again with: oddframe export MODEL --to onnx"
             ) from error
 

@@ -48,7 +48,7 @@ class OpenvinoScorer:
             compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise BundleError(
-                f"the graph of a model must be one that OpenVINO {openvino.__version__} loads: {error}; "
+                f"OpenVINO {openvino.__version__} cannot load the exported network of this model: {error}; "
                 "export it again with: oddframe export MODEL --to openvino"
             ) from error
         self._request: Any = compiled.create_infer_request()

@@ -105,7 +105,7 @@ def compare(
     """
     stretches = [stretch for stretch in stretches if len(stretch) >= clip_span(interval)]
     if not stretches:
-        raise InputError(f"parity needs {clip_span(interval)} unbroken frames, found no stretch of so many")
+        raise InputError(f"comparing results needs {clip_span(interval)} unbroken frames, but the footage has fewer")
     size = min(trained.batch_size, other.batch_size)
     raws: list[npt.NDArray[np.float64]] = []
     spans: tuple[list[_Span], list[_Span]] = ([], [])

@@ -9,6 +9,7 @@ try:
     import argon2 as _passwords  # noqa: F401
     import fastapi as _api  # noqa: F401
     import sqlalchemy as _store  # noqa: F401
+    import sse_starlette as _stream  # noqa: F401
     import tomlkit as _files  # noqa: F401
     import uvicorn as _server  # noqa: F401
 except ImportError as error:

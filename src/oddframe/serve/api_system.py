@@ -1,11 +1,11 @@
 """The API about the server itself: who is signed in, what happens, whether it is well."""
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.serve.access import COOKIE, SESSION_S, TooManyAttempts
 from oddframe.serve.event_hub import EventStream
 from oddframe.serve.shapes import Info, SignIn
@@ -68,23 +68,12 @@ def logout(site: Here, request: Request) -> Response:
 
 
 @router.get("/stream", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}, 503: {}})
-async def stream(site: Here) -> Any:
+async def stream(site: Here) -> EventStream:
     """Server-sent events: `status` once a second, `event` for every phase of an event, `changed`."""
     listener = site.hub.listen()
     if listener is None:
         raise HTTPException(503, "too many browser windows are connected; close some of them")
-    return _Streaming(site, listener)
-
-
-class _Streaming(Response):
-    """The answer that goes on."""
-
-    def __init__(self, site: Site, listener: Any) -> None:
-        super().__init__(media_type="text/event-stream")
-        self._stream = EventStream(site.hub, listener)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._stream(scope, receive, send)
+    return EventStream(site.hub, listener)
 
 
 def _time_zone() -> str:

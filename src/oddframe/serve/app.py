@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy.exc import OperationalError
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.errors import OddframeError, OutputError
 from oddframe.serve import api_cameras, api_events, api_health, api_judging, api_models, api_system
 from oddframe.serve.guard import Guard
@@ -79,8 +79,8 @@ def _add_plain_routes(app: FastAPI, site: Site, metrics: CameraMetrics) -> None:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
-    def page(request: Request) -> Response:
-        return pages.answer(request)
+    async def page(request: Request) -> Response:
+        return await pages.get_response(pages.get_path(request.scope), request.scope)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

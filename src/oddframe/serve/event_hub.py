@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-import json
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import Any
 
+from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["EventHub", "Listener"]
+__all__ = ["EventHub", "EventStream", "Listener"]
 
 MOST_LISTENERS = 500
 MOST_WAITING = 50
@@ -19,6 +20,9 @@ _ALIVE_S = 15.0
 
 _STUCK_S = 20.0
 """A listener that takes nothing for so long is left."""
+
+_RETRY_MS = 2000
+"""How long a browser waits before it opens a lost connection again."""
 
 
 class Listener:
@@ -117,47 +121,48 @@ class EventHub:
             listener.put(message, latest_only=latest_only)
 
 
-class EventStream:
-    """An answer that goes on for as long as somebody listens (server-sent events)."""
+class EventStream(EventSourceResponse):
+    """An answer that goes on for as long as somebody listens (server-sent events).
 
-    def __init__(self, hub: EventHub, listener: Listener) -> None:
+    Args:
+        hub: Where the listener belongs to; it leaves with the end of the answer.
+        listener: What waits for this browser.
+        stuck_s: How long the browser may take nothing.
+    """
+
+    def __init__(self, hub: EventHub, listener: Listener, *, stuck_s: float = _STUCK_S) -> None:
+        super().__init__(
+            _messages(listener),
+            sep="\n",
+            ping=_ALIVE_S,
+            ping_message_factory=_sign_of_life,
+            send_timeout=stuck_s,
+        )
         self._hub, self._listener = hub, listener
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        gone = asyncio.create_task(_gone(receive))
-        listener = self._listener
-        gone.add_done_callback(lambda _: listener.wake.set())
-        headers = [
-            (b"content-type", b"text/event-stream"),
-            (b"cache-control", b"no-store"),
-            (b"x-accel-buffering", b"no"),
-        ]
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            # A first line at once: proxies and browsers then know that it is open.
-            await send({"type": "http.response.body", "body": b"retry: 2000\n\n", "more_body": True})
-            while not (listener.closed or gone.done()):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_ALIVE_S):
-                        await listener.wake.wait()
-                body = listener.take() or b":\n\n"
-                async with asyncio.timeout(_STUCK_S):
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except (TimeoutError, OSError):
             # It reads nothing, or is gone.
-            return
+            with contextlib.suppress(TimeoutError, OSError):
+                await super().__call__(scope, receive, send)
         finally:
-            gone.cancel()
-            self._hub.leave(listener)
+            self._hub.leave(self._listener)
 
 
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _messages(listener: Listener) -> AsyncIterator[bytes]:
+    # A first line at once: proxies and browsers then know that it is open.
+    yield ServerSentEvent(retry=_RETRY_MS, sep="\n").encode()
+    while not listener.closed:
+        await listener.wake.wait()
+        if body := listener.take():
+            yield body
+
+
+def _sign_of_life() -> ServerSentEvent:
+    return ServerSentEvent(comment="", sep="\n")
 
 
 def _message(kind: str, values: Any) -> bytes:
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return f"event: {kind}\ndata: {text}\n\n".encode()
+    # Put into words once, for all listeners.
+    return JSONServerSentEvent(values, event=kind, sep="\n").encode()

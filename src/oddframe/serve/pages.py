@@ -1,16 +1,19 @@
-"""The front end's files, from memory: a path of a request is looked up in a list, never joined to a folder."""
+"""The front end's files; a browser asks each time whether the one that it has is the present one."""
 
-import hashlib
 import mimetypes
+import os
 from pathlib import Path
 
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 __all__ = ["Pages"]
 
 FOLDER = Path(__file__).parent / "static"
 
+# Machines differ in what they take these for, and browsers run no script of another type.
 _TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
@@ -19,35 +22,31 @@ _TYPES = {
 }
 
 
-class Pages:
-    """Answers requests for the front end.
+class Pages(StaticFiles):
+    """Answers requests for the front end."""
 
-    Args:
-        folder: Where its files are.
-    """
+    def __init__(self) -> None:
+        for suffix, kind in _TYPES.items():
+            mimetypes.add_type(kind, suffix)
+        super().__init__(directory=FOLDER, html=True)
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self._files = {
-            "/" + path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()
-        }
-        self._read: dict[str, tuple[int, bytes, str]] = {}
-
-    def answer(self, request: Request) -> Response:
-        """A file, or that there is none."""
-        name = "/index.html" if request.url.path == "/" else request.url.path
-        path = self._files.get(name)
-        if path is None:
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file, or say that there is none."""
+        try:
+            return await super().get_response(path, scope)
+        except HTTPException as error:
+            if error.status_code != 404:
+                raise
             return PlainTextResponse("There is no such page.", 404)
-        content, tag = self._content(name, path)
-        headers = {"cache-control": "no-cache", "etag": tag}
-        if tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        return Response(content, media_type=kind, headers=headers)
 
-    def _content(self, name: str, path: Path) -> tuple[bytes, str]:
-        changed = path.stat().st_mtime_ns
-        if name not in self._read or self._read[name][0] != changed:
-            content = path.read_bytes()
-            self._read[name] = (changed, content, f'"{hashlib.sha256(content).hexdigest()[:16]}"')
-        return self._read[name][1:]
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """Return a file, or that the browser has it."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["cache-control"] = "no-cache"
+        return response

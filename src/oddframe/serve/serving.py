@@ -6,11 +6,12 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Annotated
 
 import uvicorn
+from pydantic import Field
 
 from oddframe.errors import OutputError, SettingsError
 from oddframe.files import output_error
@@ -22,6 +23,7 @@ from oddframe.serve.live_pictures import LivePictures
 from oddframe.serve.site import Site
 from oddframe.serve.supervisor import Supervisor
 from oddframe.serve.tellers import Tellers
+from oddframe.settings import AnyPath, ListOf, settings_dataclass
 from oddframe.sinks.prometheus import CameraMetrics
 
 __all__ = ["ACCESS_FILE", "ServeSettings", "assemble", "is_local", "serve"]
@@ -35,7 +37,7 @@ _GOODBYE_S = 0.8
 _STOP_S = 1.7
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass()
 class ServeSettings:
     """Where and for whom to serve.
 
@@ -50,18 +52,16 @@ class ServeSettings:
         device: "auto", "cpu" or a GPU such as "cuda:0".
     """
 
-    data: Path
+    data: AnyPath
     host: str = "127.0.0.1"
-    port: int = 8750
+    port: Annotated[int, Field(ge=0, le=65535)] = 8750
     token_hash: str | None = None
-    hosts: Sequence[str] = ()
-    media: Sequence[Path] = ()
+    hosts: ListOf[str] = ()
+    media: ListOf[AnyPath] = ()
     redirects: bool = False
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.port < 65536:
-            raise SettingsError(f"port must be from 0 to 65535, got {self.port}")
         for folder in self.media:
             if not folder.is_dir():
                 raise SettingsError(f"--media must be a folder, but {folder} is not")

@@ -1,14 +1,17 @@
 """What tells those who listen: every phase of an event, and once a second how the cameras are doing."""
 
 import threading
-from queue import SimpleQueue
 
+from oddframe._background import BackgroundQueue
 from oddframe.core.alerts import Alert
 from oddframe.serve.event_hub import EventHub
 from oddframe.serve.supervisor import Supervisor
 from oddframe.serve.telling import event_record, status_record
 
 __all__ = ["Tellers"]
+
+MOST_ALERTS = 10_000
+"""Phases of events that may wait to be told: many more than come while a disk hangs."""
 
 _STATUS_S = 1.0
 _FLUSH_S = 2.0
@@ -23,7 +26,7 @@ class Tellers:
 
     def __init__(self, hub: EventHub) -> None:
         self._hub = hub
-        self._alerts: SimpleQueue[Alert | None] = SimpleQueue()
+        self._alerts = BackgroundQueue("tell", self._tell_events, most=MOST_ALERTS)
         self._stopping = threading.Event()
         self._supervisor: Supervisor | None = None
 
@@ -36,20 +39,18 @@ class Tellers:
         self._supervisor = supervisor
 
     def start(self) -> None:
-        """Begin."""
-        for work in (self._tell_events, self._tell_states):
-            threading.Thread(target=work, name="tell", daemon=True).start()
+        """Start both threads."""
+        self._alerts.start()
+        threading.Thread(target=self._tell_states, name="tell", daemon=True).start()
 
     def stop(self) -> None:
-        """End; does not wait."""
+        """Have both threads end; this does not wait for them."""
         self._stopping.set()
-        self._alerts.put(None)
+        self._alerts.stop()
 
-    def _tell_events(self) -> None:
+    def _tell_events(self, alerts: list[Alert]) -> None:
         assert self._supervisor is not None, "watch comes before start"
-        while (alert := self._alerts.get()) is not None:
-            if self._stopping.is_set():
-                return
+        for alert in alerts:
             store, event = self._supervisor.store, alert.event
             # Its row is written by another thread.
             store.flush(_FLUSH_S)

@@ -4,12 +4,14 @@ A new one is a file with a class that has these members; ``delivery`` gives it a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeAlias
+from typing import Annotated, Any, Protocol, TypeAlias
+
+from pydantic import Field
 
 from oddframe.core.alerts import Alert, CameraStatus
 from oddframe.errors import SettingsError
+from oddframe.settings import settings_dataclass
 
 __all__ = ["AlertSink", "Message", "Retry", "message_of", "utc"]
 
@@ -17,35 +19,23 @@ Message: TypeAlias = Mapping[str, Any]
 """What a sink is told of an alert, as plain values that JSON has; docs/sinks.md lists them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass("retry")
 class Retry:
-    """When what failed is tried again: after twice as long each time, and forever.
+    """When what failed is tried again: after twice as long each time, and forever; see `Backoff`.
 
     Attributes:
         first_s: Pause after the first failure, in seconds.
         most_s: Longest pause. Each is shortened at random by up to a half, so that many senders do not come at once.
     """
 
-    first_s: float = 1.0
+    first_s: Annotated[float, Field(gt=0)] = 1.0
     most_s: float = 60.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.first_s <= self.most_s < float("inf"):
+        if self.most_s < self.first_s:
             raise SettingsError(
-                f"pauses must be above 0 and the longest not below the first, got {self.first_s} and {self.most_s}"
+                f"the longest pause, most_s, must be at least first_s ({self.first_s}), got {self.most_s}"
             )
-
-    def pause_s(self, failures: int, chance: float, asked_s: float | None = None) -> float:
-        """How long to wait after so many failures in a row.
-
-        Args:
-            failures: At least 1.
-            chance: Drawn from 0 to 1.
-            asked_s: What the receiver asked for; it may not ask for more than the longest pause.
-        """
-        longest = min(self.most_s, self.first_s * 2.0 ** min(failures - 1, 60))
-        pause_s = longest * (1 - chance / 2)
-        return pause_s if asked_s is None else max(pause_s, min(asked_s, self.most_s))
 
 
 class AlertSink(Protocol):

@@ -4,14 +4,13 @@ A sink that hangs or fails delays neither the caller nor another sink. Every mes
 order; ``key`` tells a receiver that it has one already.
 """
 
-import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from oddframe._background import BackgroundQueue
 from oddframe.core.alerts import Alert, CameraStatus, plain_name
 from oddframe.errors import InputError
 from oddframe.sinks.alert_sink import AlertSink, Message, message_of
@@ -48,23 +47,15 @@ class Delivery:
             name: Spool(folder / plain_name(name) if folder is not None and sink.durable else None, most_waiting)
             for name, sink in sinks.items()
         }
-        self._ready = threading.Condition()
-        self._handed: deque[Message] = deque()
-        self._lost = 0
-        self._busy = self._closing = False
         self._routes = [Route(name, sink, spools[name]) for name, sink in sinks.items()]
-        self._thread = threading.Thread(target=self._run, name="sinks", daemon=True)
-        self._thread.start()
+        self._handed_over = BackgroundQueue(
+            "sinks", self._put, most=MOST_HANDED_OVER, upkeep=self._save, every_s=_SAVE_S
+        )
+        self._handed_over.start()
 
     def offer(self, alert: Alert) -> None:
         """Have an alert delivered to every sink."""
-        message = message_of(alert)
-        with self._ready:
-            self._handed.append(message)
-            if len(self._handed) > MOST_HANDED_OVER:
-                self._handed.popleft()
-                self._lost += 1
-            self._ready.notify_all()
+        self._handed_over.put(message_of(alert))
 
     def offer_all(self, alerts: Iterable[Alert]) -> None:
         """Have several delivered, in order."""
@@ -79,18 +70,22 @@ class Delivery:
     @property
     def lost(self) -> int:
         """Alerts given up before they reached a queue: the disk hung for too long."""
-        return self._lost
+        return self._handed_over.dropped + self._handed_over.failed
 
     def counts(self) -> dict[str, SinkCounts]:
-        """How each sink is doing."""
+        """Say how each sink is doing, by its name."""
         return {route.name: route.counts() for route in self._routes}
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until every sink has everything, or the time runs out; whether the former."""
+        """Wait until every sink has everything.
+
+        Returns:
+            Whether they have; otherwise the time ran out.
+        """
         deadline = time.monotonic() + timeout_s
-        with self._ready:
-            done = self._ready.wait_for(lambda: not self._handed and not self._busy, timeout_s)
-        return done and all(route.flush(max(0.0, deadline - time.monotonic())) for route in self._routes)
+        return self._handed_over.flush(timeout_s) and all(
+            route.flush(deadline - time.monotonic()) for route in self._routes
+        )
 
     def close(self, timeout_s: float = 1.5) -> bool:
         """Put everything on disk and end the threads; what is not delivered by then waits for the next start.
@@ -100,14 +95,12 @@ class Delivery:
         """
         deadline = time.monotonic() + timeout_s
         self.flush(timeout_s / 3)
-        with self._ready:
-            self._closing = True
-            self._ready.notify_all()
-        self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._handed_over.stop(drain=True)
+        self._handed_over.join(deadline - time.monotonic())
         for route in self._routes:
             route.stop()
         ended = [route.join(deadline - time.monotonic()) for route in self._routes]
-        return all(ended) and not self._thread.is_alive()
+        return all(ended) and self._handed_over.join(0.0)
 
     def __enter__(self) -> Self:
         return self
@@ -117,19 +110,13 @@ class Delivery:
     ) -> None:
         self.close()
 
-    def _run(self) -> None:
-        """Move what was handed over to the queues; what the disk did not take, again every second."""
-        while True:
-            with self._ready:
-                self._busy = False
-                self._ready.notify_all()
-                self._ready.wait_for(lambda: self._handed or self._closing, _SAVE_S)
-                if self._closing and not self._handed:
-                    return
-                message = self._handed.popleft() if self._handed else None
-                self._busy = message is not None
+    def _put(self, messages: list[Message]) -> None:
+        """Move what was handed over to the queues of the sinks."""
+        for message in messages:
             for route in self._routes:
-                if message is None:
-                    route.save()
-                else:
-                    route.put(message)
+                route.put(message)
+
+    def _save(self) -> None:
+        """Try again what the disk did not take."""
+        for route in self._routes:
+            route.save()

@@ -1,19 +1,18 @@
 """Alerts as lines of JSON at the end of a file."""
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import DeliveryError
 from oddframe.files import output_error
+from oddframe.settings import AnyPath, settings_dataclass
 from oddframe.sinks.alert_sink import Message, Retry
 from oddframe.sinks.line_file import append_line
 
 __all__ = ["JsonLines", "JsonLinesConfig"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass()
 class JsonLinesConfig:
     """Where lines go.
 
@@ -21,7 +20,7 @@ class JsonLinesConfig:
         path: The file; it is made where there is none, and may be moved away at any time.
     """
 
-    path: Path
+    path: AnyPath
 
 
 class JsonLines:

@@ -3,10 +3,13 @@
 import json
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import DeliveryError, MissingExtraError, SettingsError
+from oddframe.settings import settings_dataclass
 from oddframe.sinks.alert_sink import Message, Retry
 from oddframe.sinks.mqtt_topics import Topics
 
@@ -17,7 +20,7 @@ _TYPES = {"start": "new", "update": "update", "end": "end"}
 _GOODBYE_S = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass("mqtt")
 class MqttConfig:
     """Which broker, and under which names.
 
@@ -33,34 +36,23 @@ class MqttConfig:
         keepalive_s: After one and a half of it without a sign the broker takes us for dead and says "offline".
     """
 
-    host: str
-    port: int = 1883
-    prefix: str = "oddframe"
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    prefix: Annotated[str, Field(min_length=1)] = "oddframe"
     username: str = ""
     password: str = field(default="", repr=False)
     tls: bool = False
     discovery_prefix: str = "homeassistant"
-    timeout_s: float = 10.0
-    keepalive_s: int = 30
+    timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    keepalive_s: Annotated[int, Field(ge=5, le=65535)] = 30
 
     def __post_init__(self) -> None:
-        if not self.host:
-            raise SettingsError("MQTT must have the host of a broker, got an empty one")
-        if not 0 < self.port < 65536:
-            raise SettingsError(f"MQTT's port must be from 1 to 65535, got {self.port}")
         for name in ("prefix", "discovery_prefix"):
             value = getattr(self, name)
             if set(value) & set("+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
                 raise SettingsError(f"MQTT's {name} must be a topic without + and #, got {value!r}")
-        if not self.prefix:
-            raise SettingsError("MQTT's prefix must not be empty")
         if self.password and not self.username:
             raise SettingsError("MQTT's password must have a username with it")
-        if not self.timeout_s > 0 or not 5 <= self.keepalive_s <= 65535:
-            raise SettingsError(
-                f"MQTT's timeout_s must be above 0 and keepalive_s from 5 to 65535, "
-                f"got {self.timeout_s} and {self.keepalive_s}"
-            )
 
 
 @dataclass

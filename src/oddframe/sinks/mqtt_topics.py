@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from oddframe import __version__
+from oddframe._version import __version__
 from oddframe.core.alerts import plain_name
 
 __all__ = ["Topics"]

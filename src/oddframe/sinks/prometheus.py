@@ -3,11 +3,13 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import MissingExtraError, OutputError, SettingsError
+from oddframe.settings import settings_dataclass
 from oddframe.sinks.alert_sink import Message, Retry
 from oddframe.sinks.route import SinkCounts
 
@@ -31,7 +33,7 @@ _OF_SINKS: tuple[tuple[str, str, str, Callable[[SinkCounts], float]], ...] = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass("prometheus")
 class PrometheusConfig:
     """Where to listen.
 
@@ -41,13 +43,11 @@ class PrometheusConfig:
     """
 
     host: str = "127.0.0.1"
-    port: int = 9464
+    port: Annotated[int, Field(ge=0, le=65535)] = 9464
 
     def __post_init__(self) -> None:
         if not self.host:
             raise SettingsError('the metrics\' host must not be empty; "0.0.0.0" listens to everybody')
-        if not 0 <= self.port < 65536:
-            raise SettingsError(f"the metrics' port must be from 0 to 65535, got {self.port}")
 
 
 class CameraMetrics:

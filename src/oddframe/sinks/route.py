@@ -1,17 +1,23 @@
 """The way to one sink: its queue, its thread, and what happens when it fails."""
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from oddframe._background import BackgroundQueue
 from oddframe.core.alerts import CameraStatus
+from oddframe.core.backoff import Backoff
 from oddframe.errors import DeliveryError, OddframeError, RefusedError
 from oddframe.sinks.alert_sink import AlertSink, Message
 from oddframe.sinks.spool import Spool, Waiting
 
 __all__ = ["Route", "SinkCounts"]
+
+_ALL = sys.maxsize
+"""States of cameras are not counted: at most one of each waits."""
 
 BUG_ATTEMPTS = 5
 """A message that makes a sink fail in an unforeseen way is put aside after so many attempts: others wait behind it."""
@@ -55,20 +61,29 @@ class Route:
             chance: Draws from 0 to 1, for the pauses.
         """
         self.name = name
-        self._sink, self._spool, self._chance = sink, spool, chance
-        self._ready = threading.Condition()
+        self._sink, self._spool = sink, spool
+        self._backoff = Backoff(sink.retry.first_s, sink.retry.most_s, chance)
+        self._lock = threading.Lock()
         self._statuses: dict[str, CameraStatus] = {}
         self._delivered = self._failures = self._refused = self._in_a_row = 0
-        self._error, self._not_before, self._busy_since = "", 0.0, 0.0
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name=f"sink-{name}", daemon=True)
-        self._thread.start()
+        self._error, self._not_before = "", 0.0
+        # What waits in it are the names of cameras with a status to report; messages wait in the
+        # spool, and delivering them is its upkeep. So reports go on while a message has to wait.
+        self._queue = BackgroundQueue(
+            f"sink-{name}",
+            self._report,
+            most=_ALL,
+            batch=_ALL,
+            upkeep=self._deliver_next,
+            every_s=sink.retry.most_s,
+            finish=lambda: self._try(sink.close),
+        )
+        self._queue.start()
 
     def put(self, message: Message) -> None:
         """Take a message; waits for the disk at most."""
         self._spool.put(message)
-        with self._ready:
-            self._ready.notify_all()
+        self._queue.wake()
 
     def save(self) -> None:
         """Move to the disk what it did not take before."""
@@ -76,85 +91,86 @@ class Route:
 
     def report(self, status: CameraStatus) -> None:
         """Take a status in place of the camera's last one; never waits."""
-        with self._ready:
+        with self._lock:
+            is_new = status.camera not in self._statuses
             self._statuses[status.camera] = status
-            self._ready.notify_all()
+        if is_new:
+            self._queue.put(status.camera)
 
     def counts(self) -> SinkCounts:
-        """How it is going."""
-        with self._ready:
-            return SinkCounts(
-                delivered=self._delivered,
-                waiting=len(self._spool),
-                unsaved=self._spool.unsaved,
-                failures=self._failures,
-                dropped=self._spool.dropped,
-                refused=self._refused,
-                error=self._error,
-                busy_s=time.monotonic() - self._busy_since if self._busy_since else 0.0,
-            )
+        """Say how the sink is doing."""
+        return SinkCounts(
+            delivered=self._delivered,
+            waiting=len(self._spool),
+            unsaved=self._spool.unsaved,
+            failures=self._failures,
+            dropped=self._spool.dropped,
+            refused=self._refused,
+            error=self._error,
+            busy_s=self._queue.busy_s,
+        )
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until nothing is left to deliver or report, or the time runs out; whether the former."""
-        with self._ready:
-            return self._ready.wait_for(
-                lambda: not len(self._spool) and not self._statuses and not self._busy_since, timeout_s
-            )
+        """Wait until nothing is left to deliver or report.
+
+        Returns:
+            Whether that is so; otherwise the time ran out.
+        """
+        return self._queue.flush(timeout_s, until=lambda: not len(self._spool))
 
     def stop(self) -> None:
         """Have the thread end after what it is at."""
-        with self._ready:
-            self._closing = True
-            self._ready.notify_all()
+        self._queue.stop()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread to end; one that hangs is left behind, and its messages wait on disk."""
-        self._thread.join(max(0.0, timeout_s))
-        return not self._thread.is_alive()
+        """Wait for the thread to end; one that hangs is left behind, and its messages wait on disk.
 
-    def _run(self) -> None:
-        while True:
-            with self._ready:
-                self._busy_since = 0.0
-                self._ready.notify_all()
-                while not self._closing and not self._statuses and self._wait_s() != 0.0:
-                    self._ready.wait(self._wait_s())
-                if self._closing:
-                    break
-                statuses, self._statuses = list(self._statuses.values()), {}
-                self._busy_since = time.monotonic()
-            for status in statuses:
-                self._try(lambda status=status: self._sink.report(status))  # type: ignore[misc]
-            if self._wait_s() == 0.0 and (one := self._spool.first()) is not None:
-                self._deliver(one)
-        self._try(self._sink.close)
+        Returns:
+            Whether it has ended.
+        """
+        return self._queue.join(timeout_s)
 
-    def _wait_s(self) -> float | None:
-        """How long until there is a message to try; None where none waits."""
-        return max(0.0, self._not_before - time.monotonic()) if len(self._spool) else None
+    def _report(self, cameras: list[str]) -> None:
+        """Report the latest status of each camera."""
+        for camera in cameras:
+            with self._lock:
+                status = self._statuses.pop(camera)
+            self._try(lambda status=status: self._sink.report(status))  # type: ignore[misc]
+
+    def _deliver_next(self) -> None:
+        """Deliver the oldest message, unless its pause is not over, and come back for the rest."""
+        if time.monotonic() >= self._not_before and (one := self._spool.first()) is not None:
+            self._deliver(one)
+        if len(self._spool):
+            self._queue.wake(self._not_before - time.monotonic())
 
     def _deliver(self, one: Waiting) -> None:
         message = one.message
         assert message is not None
         error = self._try(lambda: self._sink.deliver(message))
-        refused = isinstance(error, RefusedError) or (
-            error is not None and not isinstance(error, OSError) and self._in_a_row + 1 >= BUG_ATTEMPTS
-        )
-        if refused:
-            self._spool.refuse(one, _said(error))
-        elif error is None:
+        self._error = _said(error)
+        if error is None:
             self._spool.remove(one)
-        with self._ready:
-            self._error = _said(error)
-            self._refused += refused
-            self._delivered += error is None
-            if error is None or refused:
-                self._in_a_row, self._not_before = 0, 0.0
-                return
+            self._delivered += 1
+            self._go_on()
+        elif isinstance(error, RefusedError) or self._is_stuck(error):
+            self._spool.refuse(one, _said(error))
+            self._refused += 1
+            self._go_on()
+        else:
             self._failures += 1
             self._in_a_row += 1
             asked_s = error.wait_s if isinstance(error, DeliveryError) else None
-            self._not_before = time.monotonic() + self._sink.retry.pause_s(self._in_a_row, self._chance(), asked_s)
+            self._not_before = time.monotonic() + self._backoff.next_s(asked_s=asked_s)
+
+    def _is_stuck(self, error: Exception) -> bool:
+        """Whether a message made the sink fail in an unforeseen way too often."""
+        return not isinstance(error, OSError) and self._in_a_row + 1 >= BUG_ATTEMPTS
+
+    def _go_on(self) -> None:
+        """Go on with the next message, at once and with short pauses again."""
+        self._in_a_row, self._not_before = 0, 0.0
+        self._backoff.start_over()
 
     @staticmethod
     def _try(call: Callable[[], None]) -> Exception | None:

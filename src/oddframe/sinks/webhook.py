@@ -5,19 +5,21 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from oddframe import __version__
+from pydantic import Field
+
+from oddframe._version import __version__
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import DeliveryError, RefusedError, SettingsError
+from oddframe.settings import ListOf, settings_dataclass
 from oddframe.sinks.alert_sink import Message, Retry
 from oddframe.sinks.webhook_body import Body
 
 __all__ = ["Webhook", "WebhookConfig"]
-
-_PHASES = ("start", "update", "end")
 
 _AGAIN = {408, 429}
 """Answers of 400 to 499 that may be another one later."""
@@ -26,7 +28,7 @@ _KEY_LENGTH = 8
 """Shorter parts of an address's path are words such as "hook", not keys."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass("webhook")
 class WebhookConfig:
     """Where and what to send. Address and headers may hold secrets: neither is ever shown.
 
@@ -44,8 +46,8 @@ class WebhookConfig:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     template: str | None = None
     content_type: str = "application/json"
-    phases: tuple[str, ...] = _PHASES
-    timeout_s: float = 10.0
+    phases: ListOf[Literal["start", "update", "end"]] = ("start", "update", "end")
+    timeout_s: Annotated[float, Field(gt=0)] = 10.0
     retry: Retry = field(default_factory=Retry)
 
     def __post_init__(self) -> None:
@@ -65,10 +67,6 @@ class WebhookConfig:
                 raise SettingsError(f"a webhook's header must have a name of letters, digits and -, got {name!r}")
             if not value.isascii() or not value.isprintable():
                 raise SettingsError(f"the webhook's header {name} must be one line of ASCII, but its value is not")
-        if unknown := [phase for phase in self.phases if phase not in _PHASES]:
-            raise SettingsError(f"a webhook's phases must be of {', '.join(_PHASES)}, got {unknown[0]!r}")
-        if not 0 < self.timeout_s < float("inf"):
-            raise SettingsError(f"a webhook's timeout_s must be above 0, got {self.timeout_s}")
         Body(self.template, self.content_type)
 
     @property

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from oddframe import __version__
+from oddframe._version import __version__
 
 __all__ = ["busy", "machine"]
 
@@ -34,11 +34,11 @@ def busy(found: dict[str, Any]) -> tuple[str, ...]:
     notices = []
     if found["load"] > _IDLE * found["cores"]:
         notices.append(
-            f"the machine was at work when this began (load {found['load']} on {found['cores']} cores): "
-            "figures of a quiet one are higher"
+            f"the machine was busy at the start (load {found['load']} on {found['cores']} cores): "
+            "the figures of an idle machine are higher"
         )
     if threads := os.environ.get("OMP_NUM_THREADS"):
-        notices.append(f"OMP_NUM_THREADS is {threads}: torch is held to it, and perhaps others")
+        notices.append(f"OMP_NUM_THREADS is {threads}: it limits torch, and perhaps other libraries")
     return tuple(notices)
 
 

@@ -3,6 +3,7 @@
 from oddframe.errors import MissingExtraError
 
 try:
-    import sqlalchemy as _needed  # noqa: F401
+    import filelock as _lock  # noqa: F401
+    import sqlalchemy as _database  # noqa: F401
 except ImportError as error:
     raise MissingExtraError("keeping what is watched", "watch") from error

@@ -12,16 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from filelock import FileLock, Timeout
 from sqlalchemy import select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
 from oddframe.core.alerts import Alert, CameraStatus
 from oddframe.core.records import Pixels
-from oddframe.errors import SourceNotFoundError
+from oddframe.errors import SourceNotFoundError, StoreError
 from oddframe.files import output_error
 from oddframe.store.event_rows import camera_number, close_open, write_event, write_file
-from oddframe.store.folder_lock import FolderLock
 from oddframe.store.picture_files import FileCounts, FileWriter, Mended, file_path, jpeg, mend
 from oddframe.store.reading import DATABASE, StoreReader
 from oddframe.store.retention import Retention, forget_camera, prune
@@ -88,7 +88,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self.folder, error) from error
-        self._lock = FolderLock(self.folder)
+        self._lock = _lock_folder(self.folder)
         try:
             self._engine = open_engine(self.folder / DATABASE, writing=True)
         except BaseException:
@@ -237,3 +237,25 @@ class Store:
         """End what a kill left open, and bring files and rows together."""
         with self._engine.begin() as connection:
             return close_open(connection), mend(connection, self.folder)
+
+
+def _lock_folder(folder: Path) -> FileLock:
+    """Take a folder for this process; a kill lets go of it.
+
+    Raises:
+        StoreError: If another process has it.
+        OutputError: If nothing can be written there.
+    """
+    path = folder / "lock"
+    # A store may be closed by another thread. A soft lock would outlive a kill.
+    lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StoreError(
+            f"{folder} must be used by one watcher at a time, but another process has it; "
+            "stop that one or choose another folder"
+        ) from error
+    except OSError as error:
+        raise output_error(path, error) from error
+    return lock

@@ -7,13 +7,11 @@ leaves in between, ``mend`` finds at the next start: files that no row knows, ro
 """
 
 import os
-import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -21,6 +19,7 @@ from sqlalchemy import select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from oddframe._background import BackgroundQueue
 from oddframe.core.alerts import Alert, plain_name
 from oddframe.core.records import Pixels
 from oddframe.files import replace_file
@@ -40,6 +39,9 @@ _QUALITY = 85
 
 SUFFIXES = {"snapshot": ".jpg", "clip": ".mp4"}
 """Kinds of files, named as their columns, and what their names end with."""
+
+_File: TypeAlias = tuple[Alert, str, Callable[[Path], None]]
+"""A file to be written: its event, its kind, and what writes it to a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,66 +91,56 @@ class FileWriter:
             upkeep: Removes what is not to be kept; called now, every hour, and when there is too little room.
         """
         self._folder, self._room_bytes, self._tell, self._upkeep = folder, room_bytes, written, upkeep
-        self._ready = threading.Condition()
-        self._waiting: deque[tuple[Alert, str, Callable[[Path], None]]] = deque()
         self._written = self._lost = 0
         self._error = ""
-        self._busy, self._closing = True, False
-        self._thread = threading.Thread(target=self._run, name="store-files", daemon=True)
-        self._thread.start()
+        self._queue = BackgroundQueue(
+            "store-files",
+            self._write_next,
+            most=MOST_WAITING,
+            upkeep=self._tidy,
+            every_s=UPKEEP_S,
+        )
+        self._queue.start()
 
     def put(self, alert: Alert, kind: str, write: Callable[[Path], None]) -> None:
         """Have a file written by ``write``, which is given the path to write to; never waits."""
-        with self._ready:
-            if len(self._waiting) >= MOST_WAITING:
-                self._waiting.popleft()
-                self._lost, self._error = self._lost + 1, "too many files waited for the disk"
-            self._waiting.append((alert, kind, write))
-            self._ready.notify_all()
+        if not self._queue.put((alert, kind, write)):
+            self._error = "too many files waited for the disk"
 
     def counts(self) -> FileCounts:
-        """How it is going."""
-        with self._ready:
-            return FileCounts(self._written, self._lost, self._error)
+        """Say how many files were written and lost so far."""
+        lost = self._lost + self._queue.dropped + self._queue.failed
+        return FileCounts(self._written, lost, self._error)
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until every file is written or given up, or the time runs out; whether the former."""
-        with self._ready:
-            return self._ready.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
+        """Wait until every file is written or given up.
+
+        Returns:
+            Whether they are; otherwise the time ran out.
+        """
+        return self._queue.flush(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
-        """Write what waits and end the thread; whether that went within the time."""
-        done = self.flush(timeout_s)
-        with self._ready:
-            self._closing = True
-            self._ready.notify_all()
-        self._thread.join(0.1)
-        return done
+        """Write what waits and end the thread.
 
-    def _run(self) -> None:
-        error, due = self._tidy(), time.monotonic() + UPKEEP_S
-        while True:
-            with self._ready:
-                self._busy, self._error = False, error or self._error
-                self._ready.notify_all()
-                self._ready.wait_for(lambda: self._waiting or self._closing, max(0.0, due - time.monotonic()))
-                if self._closing:
-                    return
-                task, self._busy = self._waiting.popleft() if self._waiting else None, True
-            if task is None:
-                error, due = self._tidy(), time.monotonic() + UPKEEP_S
-                continue
-            error = self._write(*task)
-            with self._ready:
-                self._lost += bool(error)
-                self._written += not error
+        Returns:
+            Whether that went within the time; otherwise what waits is left unwritten.
+        """
+        return self._queue.close(timeout_s)
 
-    def _tidy(self) -> str:
+    def _write_next(self, batch: list[_File]) -> None:
+        for alert, kind, write in batch:
+            error = self._write(alert, kind, write)
+            self._lost += bool(error)
+            self._written += not error
+            self._error = error or self._error
+
+    def _tidy(self) -> None:
+        """Remove what is not to be kept; a database or a disk that does not let us is noted."""
         try:
             self._upkeep()
         except (SQLAlchemyError, OSError) as error:
-            return str(getattr(error, "orig", None) or error)
-        return ""
+            self._error = str(getattr(error, "orig", None) or error)
 
     def _write(self, alert: Alert, kind: str, write: Callable[[Path], None]) -> str:
         """Write one file; gives what went wrong."""

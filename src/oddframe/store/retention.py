@@ -4,11 +4,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.engine import Engine
 
 from oddframe.errors import SettingsError
+from oddframe.settings import settings_dataclass
 from oddframe.store.picture_files import FOLDER, free_bytes
 from oddframe.store.schema import cameras, events, feedback, minutes, revisions, seconds, states, thresholds
 
@@ -18,7 +21,7 @@ _DAY_US = 86_400 * 1_000_000
 _ROWS_AT_A_TIME = 500
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass()
 class Retention:
     """What is kept.
 
@@ -28,15 +31,11 @@ class Retention:
         keep_free_gb: So do they while the disk has less room than this, and new ones are not written.
     """
 
-    keep_days: float = 30.0
-    pictures_gb: float = 10.0
-    keep_free_gb: float = 1.0
+    keep_days: Annotated[float, Field(ge=0)] = 30.0
+    pictures_gb: Annotated[float, Field(ge=0)] = 10.0
+    keep_free_gb: Annotated[float, Field(ge=0)] = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("keep_days", "pictures_gb", "keep_free_gb"):
-            value = getattr(self, name)
-            if not 0 <= value < float("inf"):
-                raise SettingsError(f"{name} must be a number of at least 0, got {value}")
         if self.keep_days == 0:
             raise SettingsError("keep_days must be above 0, got 0; `pictures = false` keeps no pictures")
 

@@ -7,19 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from oddframe._background import BackgroundQueue, TryAgainError
 from oddframe.store.score_rows import Second, write_seconds
 
 __all__ = ["Change", "Writer", "WriterCounts"]
 
 Change = Callable[[Connection], object]
 """Something to write, in the transaction of a batch. It may be called again when the batch failed."""
-
-T = TypeVar("T")
 
 MOST_CHANGES = 20_000
 MOST_SECONDS = 200_000
@@ -50,7 +48,10 @@ class WriterCounts:
 
 
 class Writer:
-    """Takes changes at once and writes them in batches, in order; survives a disk that is full or gone for a while."""
+    """Takes changes at once and writes them in batches, in order.
+
+    It survives a disk that is full or gone for a while.
+    """
 
     def __init__(self, engine: Engine, flush_s: float) -> None:
         """Start the thread.
@@ -59,31 +60,39 @@ class Writer:
             engine: A writing one.
             flush_s: Seconds of scores wait at most this long; changes are written at once.
         """
-        self._engine, self._flush_s = engine, flush_s
-        self._ready = threading.Condition()
-        self._changes: deque[Change] = deque()
+        self._engine = engine
+        self._lock = threading.Lock()
         self._seconds: deque[Second] = deque()
-        self._failures = self._lost = self._asked = self._answered = 0
+        self._seconds_put = self._seconds_lost = self._refused = self._failures = 0
         self._error = ""
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
-        self._thread.start()
+        self._queue = BackgroundQueue(
+            "store",
+            self._write_batch,
+            most=MOST_CHANGES,
+            batch=_BATCH,
+            upkeep=self._write_seconds,
+            every_s=flush_s,
+        )
+        self._queue.start()
 
     def put(self, change: Change) -> None:
         """Have a change written; never waits."""
-        with self._ready:
-            self._lost += _append(self._changes, change, MOST_CHANGES)
-            self._ready.notify_all()
+        self._queue.put(change)
 
     def put_second(self, second: Second) -> None:
         """Have the scores of a second written with one of the next batches; never waits."""
-        with self._ready:
-            self._lost += _append(self._seconds, second, MOST_SECONDS)
+        with self._lock:
+            self._seconds.append(second)
+            self._seconds_put += 1
+            if len(self._seconds) > MOST_SECONDS:
+                self._seconds.popleft()
+                self._seconds_lost += 1
 
     def counts(self) -> WriterCounts:
-        """How it is going."""
-        with self._ready:
-            return WriterCounts(len(self._changes) + len(self._seconds), self._failures, self._lost, self._error)
+        """Say how many things wait, failed and were lost so far."""
+        lost = self._queue.dropped + self._queue.failed + self._seconds_lost + self._refused
+        waiting = self._queue.waiting + len(self._seconds)
+        return WriterCounts(waiting, self._failures, lost, self._error)
 
     def flush(self, timeout_s: float) -> bool:
         """Write all that was put before this call.
@@ -91,11 +100,14 @@ class Writer:
         Returns:
             Whether it is written; otherwise the time ran out, and it is still tried.
         """
-        with self._ready:
-            self._asked += 1
-            number = self._asked
-            self._ready.notify_all()
-            return self._ready.wait_for(lambda: self._answered >= number, timeout_s)
+        with self._lock:
+            number = self._seconds_put
+        self._queue.wake()
+
+        def has_no_older_seconds() -> bool:
+            return self._seconds_put - len(self._seconds) >= number
+
+        return self._queue.flush(timeout_s, until=has_no_older_seconds)
 
     def close(self, timeout_s: float) -> bool:
         """Write what is left and end the thread.
@@ -105,41 +117,34 @@ class Writer:
         """
         deadline = time.monotonic() + timeout_s
         written = self.flush(timeout_s)
-        with self._ready:
-            self._closing = True
-            self._ready.notify_all()
-        self._thread.join(max(0.1, deadline - time.monotonic()))
+        # What failed just now and waits to be tried again gets its last chance.
+        self._queue.wake()
+        self._queue.stop(drain=True)
+        self._queue.join(max(0.1, deadline - time.monotonic()))
         return written
 
-    def _run(self) -> None:
-        last = time.monotonic()
-        while True:
-            with self._ready:
-                wait_s = max(0.0, last + self._flush_s - time.monotonic())
-                self._ready.wait_for(self._is_due, wait_s)
-                changes, seconds = list(islice(self._changes, _BATCH)), list(islice(self._seconds, 10 * _BATCH))
-                everything = len(changes) == len(self._changes) and len(seconds) == len(self._seconds)
-                asked = self._asked if everything else self._answered
-                if self._closing and not changes and not seconds:
-                    return
-            last = time.monotonic()
-            error, refused = self._write(changes, seconds) if changes or seconds else ("", [])
-            with self._ready:
-                self._error = error or "; ".join(refused[:1])
-                if error:
-                    self._failures += 1
-                    if self._closing:
-                        return
-                    self._ready.wait_for(lambda: self._closing, _WAIT_S)
-                    continue
-                _remove(self._changes, changes)
-                _remove(self._seconds, seconds)
-                self._lost += len(refused)
-                self._answered = asked
-                self._ready.notify_all()
+    def _write_seconds(self) -> None:
+        """Write the scores that no change took along."""
+        self._write_batch([])
 
-    def _is_due(self) -> bool:
-        return bool(self._changes) or self._asked > self._answered or self._closing
+    def _write_batch(self, changes: list[Change]) -> None:
+        """Write changes, and seconds with them.
+
+        Raises:
+            TryAgainError: If the database takes nothing now.
+        """
+        with self._lock:
+            seconds = list(islice(self._seconds, 10 * _BATCH))
+        error, refused = self._write(changes, seconds) if changes or seconds else ("", [])
+        self._error = error or "; ".join(refused[:1])
+        if error:
+            self._failures += 1
+            raise TryAgainError(_WAIT_S)
+        self._refused += len(refused)
+        with self._lock:
+            _remove(self._seconds, seconds)
+        if len(seconds) == 10 * _BATCH:
+            self._queue.wake()
 
     def _write(self, changes: list[Change], seconds: list[Second]) -> tuple[str, list[str]]:
         """Write a batch in one transaction; gives why all of it failed, and why some of it will never do."""
@@ -179,16 +184,7 @@ def _said(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error)
 
 
-def _append(queue: deque[T], item: T, most: int) -> int:
-    """Put an item at the end; the oldest goes when there are too many. Gives how many went."""
-    queue.append(item)
-    if len(queue) <= most:
-        return 0
-    queue.popleft()
-    return 1
-
-
-def _remove(queue: deque[T], done: list[T]) -> None:
+def _remove(queue: deque[Second], done: list[Second]) -> None:
     """Take what is done off the front; some of it may have been pushed out since."""
     remaining = {id(item) for item in done}
     while queue and id(queue[0]) in remaining:

@@ -2,22 +2,21 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from oddframe.bundle import SHIPPED
-from oddframe.config import from_mapping, read_table
 from oddframe.core.budget import Budget
 from oddframe.errors import OddframeError, SettingsError
 from oddframe.media.live_settings import LiveSettings
 from oddframe.media.stream_address import stream_address
+from oddframe.settings import ListOf, from_mapping, read_table, settings_dataclass, zones_from
 from oddframe.sinks.json_lines import JsonLinesConfig
 from oddframe.sinks.making import SINK_KINDS, SinkConfig
 from oddframe.watching.cameras import Camera, WatchPlan, WatchSettings
 from oddframe.watching.variables import Variables
-from oddframe.zone_settings import zones_from
 
 __all__ = ["read_camera_file"]
 
@@ -32,18 +31,18 @@ _ELSEWHERE = {
 """Fields of `WatchSettings` that the table ``watch`` does not have."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass()
 class _File:
     """The file's own keys; what lies deeper is checked in its place."""
 
     model: str | None = None
     false_alarms: str | None = None
     watch: Mapping[str, Any] = field(default_factory=dict)
-    camera: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    camera: ListOf[Mapping[str, Any]] = field(default=(), repr=False)
     sinks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass()
 class _CameraTable:
     """The keys of a camera."""
 

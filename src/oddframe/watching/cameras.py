@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from oddframe.core.alerts import plain_name
 from oddframe.core.budget import Budget
@@ -10,6 +13,7 @@ from oddframe.core.zones import Zones
 from oddframe.errors import SettingsError
 from oddframe.media.live_settings import LiveSettings
 from oddframe.media.stream_address import StreamAddress, stream_address
+from oddframe.settings import settings_dataclass
 from oddframe.sinks.making import SinkConfig, secrets_of
 
 __all__ = ["Camera", "WatchPlan", "WatchSettings", "named_cameras"]
@@ -67,7 +71,7 @@ class Camera:
         return self.address.kind == "file" and not self.loop
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings_dataclass("watch")
 class WatchSettings:
     """How cameras are watched, and what is kept and told.
 
@@ -87,21 +91,15 @@ class WatchSettings:
     fast: bool = False
     store: bool = True
     pictures: bool = True
-    keep_days: float = 30.0
-    pictures_gb: float = 10.0
-    keep_free_gb: float = 1.0
-    clip_before_s: float = 5.0
-    clip_after_s: float = 5.0
-    clip_most_s: float = 60.0
+    keep_days: Annotated[float, Field(ge=0)] = 30.0
+    pictures_gb: Annotated[float, Field(ge=0)] = 10.0
+    keep_free_gb: Annotated[float, Field(ge=0)] = 1.0
+    clip_before_s: Annotated[float, Field(ge=0, le=600)] = 5.0
+    clip_after_s: Annotated[float, Field(ge=0, le=600)] = 5.0
+    clip_most_s: Annotated[float, Field(ge=0, le=600)] = 60.0
     sinks: Mapping[str, SinkConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("keep_days", "pictures_gb", "keep_free_gb"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise SettingsError(f"{name} must be a number of at least 0, got {getattr(self, name)}")
-        for name in ("clip_before_s", "clip_after_s", "clip_most_s"):
-            if not 0 <= getattr(self, name) <= 600:
-                raise SettingsError(f"{name} must be from 0 to 600 seconds, got {getattr(self, name)}")
         if "events" in self.sinks:
             raise SettingsError('a sink must not be called "events": that is the one that writes <camera>.events.jsonl')
 

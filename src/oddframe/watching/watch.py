@@ -100,7 +100,7 @@ def watch(
     """
     began_s = time.monotonic()
     plan = _plan(what, model, settings)
-    hide_in_process_title(plan.secrets)
+    hidden = hide_in_process_title(plan.secrets)
     size = _batch_size(plan) if batch_size is None else batch_size
     models = {
         name: load(name, device=device, batch_size=size, backend=backend, precision=precision)
@@ -108,7 +108,8 @@ def watch(
     }
     told: SimpleQueue[Alert] = SimpleQueue()
     watcher = Watcher(plan, models, out, on_alert=told.put)
-    notices = (*watcher.notices, *(notice for one in models.values() for notice in one.notices))
+    of_models = (notice for one in models.values() for notice in one.notices)
+    notices = (*hidden, *watcher.notices, *of_models)
     on_start(notices)
     stop = stop or threading.Event()
     looks = _Looks(watcher, tuple(models), told)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from oddframe.core.alerts import Alert, CameraStatus
 from oddframe.core.calibration import Calibration
 from oddframe.core.events import EventMachine
-from oddframe.core.records import Event, Frame, Pixels, Score
+from oddframe.core.records import Event, Frame, FrameTiming, Pixels, Score
 from oddframe.core.stream_state import Phase, StreamState
 from oddframe.core.waiting import Waiting
 from oddframe.core.wall_time import WallTime
@@ -93,7 +93,7 @@ class WatchedCamera:
                 rate_fps, self.stream.gap_s, watch_health=self.camera.health, zones=self.camera.zones
             )
         elif rate_fps != self._chain_fps:
-            self._chain.retime(rate_fps, self.stream.gap_s)
+            self._chain.retime(FrameTiming(rate_fps, self.stream.gap_s))
         self._chain_fps = rate_fps
         self._last, self.time_s = (frame, now_s), frame.time_s
         return self._chain.push(frame)

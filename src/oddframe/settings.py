@@ -1,0 +1,296 @@
+"""Settings: what checks them when they are made, and how they are read from TOML and JSON.
+
+A class of settings is a pydantic dataclass: ``@settings_dataclass()`` in place of ``@dataclass``.
+Its annotations are the checks of its fields; ``__post_init__`` checks what fields must be
+together. Whatever is wrong becomes a `SettingsError` here, in one place, with one sentence that
+says what must hold and what was found.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, fields, is_dataclass
+from functools import wraps
+from inspect import unwrap
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, dataclass_transform, get_args, get_type_hints, overload
+
+from pydantic import ConfigDict, Field, Strict, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic.fields import FieldInfo
+
+from oddframe.core.arming import ArmedHours
+from oddframe.core.zones import Polygon, Zones
+from oddframe.errors import SettingsError
+
+__all__ = ["AnyPath", "ListOf", "from_mapping", "read_table", "read_zones", "settings_dataclass", "zones_from"]
+
+T = TypeVar("T")
+
+ListOf = Annotated[tuple[T, ...], Strict(False)]
+"""A list in a file, a tuple in Python."""
+
+AnyPath = Annotated[Path, Strict(False)]
+"""A text in a file, a path in Python."""
+
+_CONFIG = ConfigDict(
+    strict=True,  # A whole number does for a number; true is no number, and "3" is none either.
+    extra="forbid",
+    allow_inf_nan=False,
+    arbitrary_types_allowed=True,
+    hide_input_in_errors=True,
+)
+
+_WANTED = {
+    "missing": "be given",
+    "int_type": "be a whole number",
+    "float_type": "be a number",
+    "bool_type": "be true or false",
+    "string_type": "be a text",
+    "path_type": "be a path",
+    "tuple_type": "be a list",
+    "dict_type": "be a table",
+    "mapping_type": "be a table",
+    "finite_number": "be finite",
+}
+"""What must hold where pydantic reports an error of this type; for others its own sentence is told."""
+
+_BOUNDS = {"gt": "above", "ge": "at least", "le": "at most", "lt": "below"}
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def settings_dataclass(table: str = "") -> Callable[[type[T]], type[T]]:
+    """Make a class a frozen dataclass with fields by keyword that checks itself when it is made.
+
+    Values must be of the annotated kind (a whole number does for a number, a list for a `ListOf`),
+    and within the bounds of a ``pydantic.Field`` in the annotation. What is wrong is a
+    `SettingsError`, never pydantic's own error.
+
+    Args:
+        table: What comes before the name of a field in a sentence: the table in which people
+            write it.
+    """
+
+    def make(kind: type[T]) -> type[T]:
+        made: Any = pydantic_dataclass(frozen=True, kw_only=True, config=_CONFIG)(kind)
+        check = made.__init__
+
+        @wraps(check)
+        def initialise(self: Any, **values: Any) -> None:
+            _check(check, self, values, table)
+
+        made.__init__ = initialise
+        return made  # type: ignore[no-any-return]
+
+    return make
+
+
+@overload
+def from_mapping(values: object, start: type[T], where: str = "") -> T: ...
+@overload
+def from_mapping(values: object, start: T, where: str = "") -> T: ...
+def from_mapping(values: object, start: Any, where: str = "") -> Any:
+    """A copy of the settings ``start`` with ``values``, nested like them, in place of their own.
+
+    Args:
+        values: A table.
+        start: What holds where the table says nothing; or a class of settings, whose defaults then
+            hold.
+        where: What to call the table in a sentence. Values of fields without a ``repr`` are never
+            repeated.
+
+    Raises:
+        SettingsError: If a key is unknown (the nearest known one is named), of the wrong kind or
+            out of range, or a field without a default is missing.
+    """
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{where or 'settings'} must be a table, got {_kind_of(values)}")
+    kind: Any = start if isinstance(start, type) else type(start)
+    known = {} if start is kind else {item.name: getattr(start, item.name) for item in fields(kind)}
+    hints = get_type_hints(kind)
+    for key, value in values.items():
+        name = str(key)
+        # Where nothing is known yet, the class of the inner table holds its defaults.
+        inner = known.get(name, hints.get(name))
+        known[name] = from_mapping(value, inner, _named(where, name)) if is_dataclass(inner) else value
+    made = object.__new__(kind)
+    # The checks alone, without the table's name that comes with settings made in Python.
+    _check(unwrap(kind.__init__), made, known, where)
+    return made
+
+
+def read_table(path: Path) -> Any:
+    """What a TOML or JSON file holds.
+
+    Raises:
+        SettingsError: If it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} must be a readable TOML or JSON file: {error}") from error
+
+
+def read_zones(path: str | Path) -> Zones:
+    """Zones from a file.
+
+        cool_down_s = 30
+        time_zone = "Europe/Berlin"
+        armed = ["mon-fri 18:00-06:00", "sat,sun 00:00-24:00"]
+
+        [[watch]]
+        name = "door"
+        polygon = [[0.1, 0.2], [0.5, 0.2], [0.5, 0.9]]
+
+        [[ignore]]
+        polygon = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [0.0, 0.1]]
+
+    Raises:
+        SettingsError: If it cannot be read, or a key is unknown (the nearest known one is named) or
+            of the wrong kind.
+    """
+    path = Path(path)
+    return zones_from(read_table(path), str(path))
+
+
+def zones_from(values: object, where: str) -> Zones:
+    """Zones from the table that such a file is.
+
+    Args:
+        values: The table.
+        where: What to call it in a sentence.
+
+    Raises:
+        SettingsError: As `read_zones`.
+    """
+    try:
+        table = from_mapping(values, _ZoneTable)
+        return Zones(
+            watch=_polygons(table.watch, "watch"),
+            ignore=_polygons(table.ignore, "ignore"),
+            armed=table.hours,
+            cool_down_s=table.cool_down_s,
+        )
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from error
+
+
+@settings_dataclass()
+class _ZoneTable:
+    """The keys of a table of zones."""
+
+    watch: ListOf[Any] = ()
+    ignore: ListOf[Any] = ()
+    armed: ListOf[str] | None = None
+    time_zone: str | None = None
+    cool_down_s: Annotated[float, Field(ge=0)] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.armed is None) != (self.time_zone is None):
+            raise SettingsError("armed and time_zone must come together, found one of them")
+
+    @property
+    def hours(self) -> ArmedHours | None:
+        """When alarms are wanted."""
+        if self.armed is None or self.time_zone is None:
+            return None
+        return ArmedHours.parse(self.armed, self.time_zone)
+
+
+@settings_dataclass()
+class _ZoneOutline:
+    """The keys of one zone."""
+
+    polygon: ListOf[Annotated[tuple[float, float], Strict(False)]]
+    name: str = ""
+
+
+def _polygons(tables: Sequence[object], key: str) -> tuple[Polygon, ...]:
+    """The zones in a list of tables."""
+    zones = (from_mapping(one, _ZoneOutline, f"{key}[{at}]") for at, one in enumerate(tables))
+    return tuple(Polygon(zone.polygon, zone.name) for zone in zones)
+
+
+def _check(check: Callable[..., None], made: object, values: Mapping[str, Any], where: str) -> None:
+    """Fill in settings, or raise one sentence about the first thing that is wrong with them."""
+    try:
+        check(made, **values)
+    except ValidationError as error:
+        details: list[Any] = error.errors(include_url=False)
+    else:
+        return
+    # Not in the handler above: pydantic's error holds the values, which may be secret, and must
+    # not be the context.
+    raise _translated(details, type(made), where)
+
+
+def _translated(details: Sequence[Mapping[str, Any]], kind: type, where: str) -> SettingsError:
+    # A wrong name goes first: that another one is missing then mostly follows from it.
+    first = min(details, key=lambda detail: detail["type"] != "unexpected_keyword_argument")
+    context = first.get("ctx", {})
+    if not first["loc"]:
+        return context["error"] if isinstance(context.get("error"), SettingsError) else SettingsError(first["msg"])
+    items = {item.name: item for item in fields(kind)}
+    key, *inner = first["loc"]
+    name = _named(where, *first["loc"])
+    if first["type"] == "unexpected_keyword_argument":
+        near = difflib.get_close_matches(str(key), items, n=1)
+        known = f"did you mean {near[0]}?" if near else f"known are {', '.join(items)}"
+        return SettingsError(f"unknown setting {name}; {known}")
+    hint = get_type_hints(kind, include_extras=True)[str(key)]
+    wanted = _wanted(first, context, {} if inner else _bounds(hint))
+    if first["type"] == "missing":
+        return SettingsError(f"{name} must {wanted}")
+    shown = repr if items[str(key)].repr else _kind_of
+    return SettingsError(f"{name} must {wanted}, got {shown(first['input'])}")
+
+
+def _wanted(detail: Mapping[str, Any], context: Mapping[str, Any], bounds: Mapping[str, Any]) -> str:
+    """What must hold, without the field's name: "be at least 1"."""
+    match detail["type"]:
+        case "literal_error":
+            return f"be {context['expected']}"
+        case "dataclass_exact_type":
+            return f"be a {context['class_name']}"
+        case "too_short":
+            return "not be empty" if context["min_length"] == 1 else f"have at least {context['min_length']} values"
+        case "too_long":
+            return f"have at most {context['max_length']} values"
+        case "string_too_short":
+            return "not be empty"
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            return f"be {_range(bounds or context)}"
+        case "finite_number" if bounds:
+            return f"be {_range(bounds)}" + " and finite" * (not bounds.keys() & {"le", "lt"})
+        case other:
+            return _WANTED.get(other, f"be otherwise ({detail['msg']})")
+
+
+def _bounds(hint: Any) -> dict[str, Any]:
+    """Bounds in an annotation: "gt", "ge", "lt" and "le" with their numbers."""
+    found: dict[str, Any] = {}
+    for part in (*get_args(hint), *getattr(hint, "__metadata__", ())):
+        for rule in part.metadata if isinstance(part, FieldInfo) else ():
+            found |= {bound: getattr(rule, bound) for bound in _BOUNDS if hasattr(rule, bound)}
+        found |= _bounds(part)
+    return found
+
+
+def _range(bounds: Mapping[str, Any]) -> str:
+    """Bounds in words: "from 0 to below 1"."""
+    if "ge" in bounds and bounds.keys() & {"le", "lt"}:
+        return f"from {bounds['ge']} to " + (f"{bounds['le']}" if "le" in bounds else f"below {bounds['lt']}")
+    return " and ".join(f"{word} {bounds[key]}" for key, word in _BOUNDS.items() if key in bounds)
+
+
+def _named(*places: object) -> str:
+    """Places in one another as people write them: network.score_windows[1]."""
+    texts = (f"[{place}]" if isinstance(place, int) else f".{place}" for place in places if place != "")
+    return "".join(texts).removeprefix(".")
+
+
+def _kind_of(value: object) -> str:
+    """What may be said of a value that may hold a secret."""
+    return f"a value of kind {type(value).__name__}"

@@ -1,0 +1,72 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from in_own_process import fill, fill_within, modules_of_measuring, print_and_count, refuse
+
+from oddframe.errors import InputError, SettingsError
+from oddframe.isolation import run_in_process
+
+
+def test_the_answer_comes_from_another_process():
+    assert run_in_process(os.getpid) != os.getpid()
+
+
+def test_memory_is_its_own():
+    ballast = fill(300)
+    assert ballast[1] > 300
+    # This process had more, which a fork or the system's own account of it would have handed on.
+    _, small = run_in_process(fill, 1)
+    assert small < 200
+    _, large = run_in_process(fill, 300)
+    assert large - small > 250
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(SettingsError("it must be so"), "it must be so"), (RuntimeError("no"), "RuntimeError: no")]
+)
+def test_what_fails_there_is_an_error_here(error, said):
+    with pytest.raises(InputError, match=f"^{said}$"):
+        run_in_process(refuse, error)
+
+
+def test_a_process_that_dies_is_an_error():
+    with pytest.raises(InputError, match="died with exit code 7"):
+        run_in_process(os._exit, 7)
+
+
+def test_torch_stays_out_of_it():
+    """Else rows of ONNX Runtime had torch's memory, and a base install no rows."""
+    loaded = run_in_process(modules_of_measuring)
+    assert "oddframe.speed.measuring" in loaded
+    assert "torch" not in loaded
+
+
+def test_a_process_that_takes_too_long_is_ended():
+    with pytest.raises(InputError, match="not done after 1 seconds"):
+        run_in_process(time.sleep, 600, timeout_s=1.0)
+
+
+def test_what_the_work_prints_is_no_part_of_the_result():
+    assert run_in_process(print_and_count, "shown") == 5
+
+
+def test_more_memory_than_allowed_is_an_error():
+    assert run_in_process(fill_within, 10, 200)[0] == 10_000_000
+    with pytest.raises(InputError, match="MemoryError"):
+        run_in_process(fill_within, 400, 200)
+
+
+UNPROTECTED = """
+import os
+from oddframe.isolation import run_in_process
+print(run_in_process(os.getpid) != os.getpid())
+"""
+
+
+def test_a_program_need_not_protect_itself_from_being_run_again(tmp_path):
+    (tmp_path / "program.py").write_text(UNPROTECTED)
+    ran = subprocess.run([sys.executable, tmp_path / "program.py"], capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ("True\n", "")

@@ -1,14 +1,16 @@
 """A benchmark, UCSD Ped2 where nothing is said: several seeds of a preset, and the table of ablations.
 
-    ODDFRAME_PED2=... python benchmarks/accuracy.py seeds -o runs/accuracy --preset fast --seeds 0 1 2 [-- flags]
-    python benchmarks/accuracy.py seeds -o runs/avenue --dataset "Avenue Dataset" --seeds 0
-    ODDFRAME_PED2=... python benchmarks/accuracy.py ablations -o runs/ablations --steps 600 --seeds 0 1
+    ODDFRAME_PED2=... python benchmarks/accuracy.py seeds -o runs/accuracy --preset fast --seeds 0 1
+    2 [-- flags] python benchmarks/accuracy.py seeds -o runs/avenue --dataset "Avenue Dataset"
+    --seeds 0 ODDFRAME_PED2=... python benchmarks/accuracy.py ablations -o runs/ablations --steps
+    600 --seeds 0 1
 
-`seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory of the training; a
-run folder that is there is resumed, and a seed with figures is done. `ablations` trains each variant of the `walkway`
-preset for the same few steps, at half the size and seen whole as by `oddframe demo`, and takes many scores off each of
-the trained networks. Calls with other seeds may run beside each other, since each seed has a file of its own; one with
-all of them then prints the tables in Markdown, with mean and spread. The test labels give the figures, nothing is
+`seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory
+of the training; a run folder that is there is resumed, and a seed with figures is done. `ablations`
+trains each variant of the `walkway` preset for the same few steps, at half the size and seen whole
+as by `oddframe demo`, and takes many scores off each of the trained networks. Calls with other
+seeds may run beside each other, since each seed has a file of its own; one with all of them then
+prints the tables in Markdown, with mean and spread. The test labels give the figures, nothing is
 chosen here.
 """
 
@@ -49,7 +51,9 @@ VARIANTS: Mapping[str, dict[str, Any]] = {
         "training": {"discrimination": 0.0},
     },
     "only sped-up passers-by": {"data": {"counter_examples": {"kinds": ["speed"]}}},
-    "without things carried": {"data": {"counter_examples": {"kinds": ["foreign", "misplaced", "speed"]}}},
+    "without things carried": {
+        "data": {"counter_examples": {"kinds": ["foreign", "misplaced", "speed"]}}
+    },
     "codes not repelled": {"training": {"repulsion": 0.0}},
     "codes not told apart": {"training": {"discrimination": 0.0}},
     "gradients not clipped": {"training": {"gradient_clip": 0.0}},
@@ -66,11 +70,20 @@ VARIANTS: Mapping[str, dict[str, Any]] = {
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("seeds", "ablations"))
-    parser.add_argument("-o", "--out", type=Path, required=True, help="folder of run folders and results")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, help="folder of run folders and results"
+    )
     parser.add_argument("--preset", default="fast")
-    parser.add_argument("--dataset", type=Path, default=os.environ.get("ODDFRAME_PED2"), help="in any of its layouts")
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        default=os.environ.get("ODDFRAME_PED2"),
+        help="in any of its layouts",
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=1_000, help="steps of each ablation")
     parser.add_argument("--only", nargs="*", help="these ablations only")
@@ -98,16 +111,20 @@ def versions() -> str:
 
 def seeds(dataset: Path, out: Path, preset: str, numbers: list[int], more: list[str]) -> None:
     """Train and evaluate a preset with several seeds."""
-    from oddframe.data.layouts import open_benchmark
+    from oddframe.datasets.layouts import open_benchmark
 
     benchmark = open_benchmark(dataset)
-    results = [one_seed(benchmark, out / f"{preset}-{seed}", preset, seed, more) for seed in numbers]
+    results = [
+        one_seed(benchmark, out / f"{preset}-{seed}", preset, seed, more) for seed in numbers
+    ]
     for pool in ("micro", "macro"):
         ways = results[0]["evaluated"]["auc"][pool]
         print(f"\n| AUC {pool} | {' | '.join(ways)} |\n|---|{'---|' * len(ways)}")
         print(
             f"| {benchmark.name}, {preset} | "
-            + " | ".join(spread([r["evaluated"]["auc"][pool][way] for r in results]) for way in ways)
+            + " | ".join(
+                spread([r["evaluated"]["auc"][pool][way] for r in results]) for way in ways
+            )
             + " |"
         )
     for level, names in (("pixel", ("auc", "criterion_auc")), ("region", ("rbdc", "tbdc"))):
@@ -120,11 +137,20 @@ def one_seed(benchmark: Any, run: Path, preset: str, seed: int, more: list[str])
     """Train with a seed and evaluate, or take the figures that are there."""
     path = run.with_suffix(".json")
     if not path.exists():
-        flags = ["--resume"] if (run / "settings.json").exists() else ["--preset", preset, "--seed", str(seed)]
+        flags = (
+            ["--resume"]
+            if (run / "settings.json").exists()
+            else ["--preset", preset, "--seed", str(seed)]
+        )
         trained = oddframe("train", *map(str, benchmark.training), "-o", str(run), *flags, *more)
         peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         evaluated = oddframe("eval", str(benchmark.root), "--model", str(run))
-        figures = {"seed": seed, "train_peak_mb": round(peak_mb), "trained": trained, "evaluated": evaluated}
+        figures = {
+            "seed": seed,
+            "train_peak_mb": round(peak_mb),
+            "trained": trained,
+            "evaluated": evaluated,
+        }
         path.write_text(json.dumps(figures, indent=2))
     found: dict[str, Any] = json.loads(path.read_text())
     trained, evaluated = found["trained"], found["evaluated"]
@@ -137,7 +163,9 @@ def one_seed(benchmark: Any, run: Path, preset: str, seed: int, more: list[str])
 
 def oddframe(*arguments: str) -> dict[str, Any]:
     """The JSON of an oddframe command."""
-    done = subprocess.run([sys.executable, "-m", "oddframe", *arguments, "--json"], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "oddframe", *arguments, "--json"], stdout=subprocess.PIPE, check=True
+    )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -156,7 +184,9 @@ def ablations(out: Path, numbers: list[int], steps: int, only: list[str] | None)
     results: dict[str, dict[int, Any]] = {name: {} for name in VARIANTS}
     for seed in numbers:
         path = out / f"ablations-{seed}.json"
-        found: dict[str, dict[str, dict[str, list[float]]]] = json.loads(path.read_text()) if path.exists() else {}
+        found: dict[str, dict[str, dict[str, list[float]]]] = (
+            json.loads(path.read_text()) if path.exists() else {}
+        )
         for name, change in VARIANTS.items():
             if name not in found and (not only or name in only):
                 began = time.monotonic()
@@ -170,8 +200,8 @@ def ablations(out: Path, numbers: list[int], steps: int, only: list[str] | None)
 
 def ablated(change: Mapping[str, Any], steps: int, seed: int) -> Any:
     """Settings of a variant."""
-    from oddframe.demo import demo_settings
     from oddframe.settings import from_mapping
+    from oddframe.tasks.demo import demo_settings
 
     start = demo_settings(steps, "walkway")
     scale, network = change.get("scale", 1.0), start.network
@@ -181,15 +211,19 @@ def ablated(change: Mapping[str, Any], steps: int, seed: int) -> Any:
         "score_windows": [max(1, round(side * scale)) for side in network.score_windows],
     }
     start = from_mapping({"network": size, "training": {"seed": seed}}, start)
-    return from_mapping({table: values for table, values in change.items() if table != "scale"}, start)
+    return from_mapping(
+        {table: values for table, values in change.items() if table != "scale"}, start
+    )
 
 
-def one_ablation(change: Mapping[str, Any], run: Path, steps: int, seed: int) -> dict[str, dict[str, list[float]]]:
+def one_ablation(
+    change: Mapping[str, Any], run: Path, steps: int, seed: int
+) -> dict[str, dict[str, list[float]]]:
     """AUC (raw, per video) of each part and statistic of a network trained for a few steps."""
-    from oddframe.data.layouts import open_benchmark
+    from oddframe.datasets.layouts import open_benchmark
+    from oddframe.inference.model import load
     from oddframe.model.network import Network
-    from oddframe.scoring import load
-    from oddframe.training import train
+    from oddframe.tasks.train import train
 
     short = ablated(change, steps, seed)
     benchmark = open_benchmark(os.environ["ODDFRAME_PED2"])
@@ -198,15 +232,20 @@ def one_ablation(change: Mapping[str, Any], run: Path, steps: int, seed: int) ->
     scored = [dict(scores(network, pictures(video.path, short))) for video in benchmark.testing]
     reach = 4 * short.network.interval
     labels = [video.labels[reach:] for video in benchmark.testing]
-    middle = [video.labels[reach // 2 : len(video.labels) - reach // 2] for video in benchmark.testing]
-    # The research code gives the clip that ends at frame t the label of t + 1, and drops the last clip.
+    middle = [
+        video.labels[reach // 2 : len(video.labels) - reach // 2] for video in benchmark.testing
+    ]
+    # The research code gives the clip that ends at frame t the label of t + 1, and drops the last
+    # clip.
     shifted = [one[1:] for one in labels]
     found = {}
     for key in scored[0]:
         values = [one[key] for one in scored]
         found[key] = {"aligned": aucs(values, labels)}
         if key == "map published (error x distance), frame mean":
-            found[key]["labels as in the research code"] = aucs([one[:-1] for one in values], shifted)
+            found[key]["labels as in the research code"] = aucs(
+                [one[:-1] for one in values], shifted
+            )
         if key == f"{PRESET_MAP}, {WINDOWS}":
             found[key]["labels of the middle frame"] = aucs(values, middle)
             power = short.network.score_power
@@ -218,8 +257,8 @@ def one_ablation(change: Mapping[str, Any], run: Path, steps: int, seed: int) ->
 
 def pictures(path: Path, settings: Any) -> npt.NDArray[np.uint8]:
     """Frames of a folder at the network's size."""
-    from oddframe.media.finding import open_source
-    from oddframe.media.sources import FrameFormat
+    from oddframe.media.discovery import open_source
+    from oddframe.media.source import FrameFormat
 
     network = settings.network
     wanted = FrameFormat(network.width, network.height, network.colour)
@@ -240,14 +279,20 @@ def scores(network: Any, frames: npt.NDArray[np.uint8]) -> Iterator[tuple[str, F
             outputs = network(torch.from_numpy(frames[clips[begin : begin + 8]]))
         maps = {"prediction error": prediction_error(outputs, config.rebuilt_frame)}
         if outputs.rebuilt is not None:
-            maps["appearance error"] = squared_error(outputs.rebuilt, outputs.frames[:, network.rebuilt_index])
+            maps["appearance error"] = squared_error(
+                outputs.rebuilt, outputs.frames[:, network.rebuilt_index]
+            )
         if outputs.difference is not None:
-            maps["motion error"] = squared_error(outputs.frames[:, 0] + outputs.difference, outputs.frames[:, 4])
+            maps["motion error"] = squared_error(
+                outputs.frames[:, 0] + outputs.difference, outputs.frames[:, 4]
+            )
         with torch.no_grad():
             coarse = network.cluster_map(outputs.codes)
         if coarse is not None:
             side = config.code_stride
-            distance = (coarse * config.clusters).repeat_interleave(side, 1).repeat_interleave(side, 2)
+            distance = (
+                (coarse * config.clusters).repeat_interleave(side, 1).repeat_interleave(side, 2)
+            )
             maps["cluster distance"] = distance
             overall = distance.mean(dim=(1, 2), keepdim=True)
             maps["map per frame (conference paper)"] = maps["prediction error"] * overall
@@ -265,7 +310,9 @@ def scores(network: Any, frames: npt.NDArray[np.uint8]) -> Iterator[tuple[str, F
                 ("top 0.5 % of windows of 1/8", (large,), 0.005),
                 ("windows of all three sides", (small, middle, large), 0.02),
             ):
-                found.setdefault(f"{name}, {statistic}", []).append(frame_score(one, windows, share).double().numpy())
+                found.setdefault(f"{name}, {statistic}", []).append(
+                    frame_score(one, windows, share).double().numpy()
+                )
     for name, values in found.items():
         yield name, np.concatenate(values)
 
@@ -276,7 +323,8 @@ def aucs(values: list[Floats], labels: list[npt.NDArray[np.uint8]]) -> list[floa
 
     names = [str(number) for number in range(len(values))]
     figures = frame_metrics(
-        dict(zip(names, values, strict=True)), dict(zip(names, [np.asarray(one) for one in labels], strict=True))
+        dict(zip(names, values, strict=True)),
+        dict(zip(names, [np.asarray(one) for one in labels], strict=True)),
     ).as_dict()["auc"]["micro"]
     return [figures[way] for way in ("raw", "per_video", "raw_smoothed", "per_video_smoothed")]
 

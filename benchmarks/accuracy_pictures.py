@@ -2,9 +2,10 @@
 
     ODDFRAME_PED2=... python benchmarks/accuracy_pictures.py --model ped2 -o docs/images
 
-Writes `ped2_curves.png`, `ped2_misses.png`, `ped2_false_alarms.png` and `ped2_codes.png`, and prints the list of worst
-frames. The test labels serve to find them, nothing is chosen here. The pictures of mistakes show silhouettes in place
-of the frames, which are not ours to publish; `--frames` shows the frames themselves.
+Writes `ped2_curves.png`, `ped2_misses.png`, `ped2_false_alarms.png` and `ped2_codes.png`, and
+prints the list of worst frames. The test labels serve to find them, nothing is chosen here. The
+pictures of mistakes show silhouettes in place of the frames, which are not ours to publish;
+`--frames` shows the frames themselves.
 """
 
 import argparse
@@ -16,9 +17,10 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 
-from oddframe.data.layouts import TestVideo, open_benchmark
-from oddframe.media.finding import open_source
-from oddframe.scoring import Model, load
+from oddframe.datasets.benchmark import TestVideo
+from oddframe.datasets.layouts import open_benchmark
+from oddframe.inference.model import Model, load
+from oddframe.media.discovery import open_source
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -48,10 +50,14 @@ class Video:
 
 def main() -> None:
     """Score the test videos and draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", required=True)
     parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--frames", action="store_true", help="show the frames, for nobody else's eyes")
+    parser.add_argument(
+        "--frames", action="store_true", help="show the frames, for nobody else's eyes"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     model = load(args.model)
@@ -62,7 +68,9 @@ def main() -> None:
     mistakes(videos, alarms, args.out / "ped2_false_alarms.png", frames=args.frames)
     codes(videos, args.out / "ped2_codes.png")
     for title, found in (("misses", misses), ("false alarms", alarms)):
-        print(title, ", ".join(f"{videos[v].name}:{frame} ({share:.0%})" for v, frame, share in found))
+        print(
+            title, ", ".join(f"{videos[v].name}:{frame} ({share:.0%})" for v, frame, share in found)
+        )
 
 
 def scored(model: Model, video: TestVideo) -> Video:
@@ -77,7 +85,9 @@ def scored(model: Model, video: TestVideo) -> Video:
         pictures.append(one.picture)
     masks = list(video.masks.frames())
     name, labels = video.name, video.labels
-    return Video(name, labels, np.array(raw), np.array(cluster), np.array(motion), maps, pictures, masks)
+    return Video(
+        name, labels, np.array(raw), np.array(cluster), np.array(motion), maps, pictures, masks
+    )
 
 
 def curves(videos: list[Video], threshold: float, path: Path) -> None:
@@ -93,7 +103,10 @@ def curves(videos: list[Video], threshold: float, path: Path) -> None:
         axis.tick_params(labelsize=7)
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)
-    figure.supxlabel("frame (grey: labelled abnormal; dashed: the model's threshold from normal video)", fontsize=9)
+    figure.supxlabel(
+        "frame (grey: labelled abnormal; dashed: the model's threshold from normal video)",
+        fontsize=9,
+    )
     figure.supylabel("raw score", fontsize=9)
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -125,9 +138,15 @@ def worst(videos: list[Video], *, missed: bool) -> list[tuple[int, int, float]]:
     return kept
 
 
-def mistakes(videos: list[Video], found: list[tuple[int, int, float]], path: Path, *, frames: bool) -> None:
+def mistakes(
+    videos: list[Video], found: list[tuple[int, int, float]], path: Path, *, frames: bool
+) -> None:
     """What is in the picture with the anomaly map laid over it and the true region outlined."""
-    hottest = float(np.nanquantile(np.concatenate([[np.max(m) for m in v.maps if m is not None] for v in videos]), 0.9))
+    hottest = float(
+        np.nanquantile(
+            np.concatenate([[np.max(m) for m in v.maps if m is not None] for v in videos]), 0.9
+        )
+    )
     figure, axes = plt.subplots(2, 5, figsize=(17, 5.4), layout="constrained")
     for axis in axes.flat:
         axis.axis("off")
@@ -135,10 +154,14 @@ def mistakes(videos: list[Video], found: list[tuple[int, int, float]], path: Pat
         video = videos[number]
         picture, heat = video.pictures[frame], video.maps[frame]
         height, width = picture.shape[:2]
-        axis.imshow(picture if frames else silhouettes(video.pictures, frame), extent=(0, width, height, 0))
+        axis.imshow(
+            picture if frames else silhouettes(video.pictures, frame), extent=(0, width, height, 0)
+        )
         if heat is not None:
             level = np.clip(heat.astype(np.float32) / hottest, 0, 1)
-            axis.imshow(level, extent=(0, width, height, 0), cmap="Reds", alpha=level, vmin=0, vmax=1)
+            axis.imshow(
+                level, extent=(0, width, height, 0), cmap="Reds", alpha=level, vmin=0, vmax=1
+            )
         if video.masks[frame].any():
             axis.contour(
                 np.linspace(0, width, video.masks[frame].shape[1]), np.linspace(0, height, video.masks[frame].shape[0]),
@@ -153,7 +176,9 @@ def silhouettes(pictures: list[npt.NDArray[np.uint8]], frame: int) -> npt.NDArra
     """Grey where a picture is not the empty scene, the median of its recording; uint8 H x W x 3."""
     empty = np.median(np.stack(pictures), axis=0)
     there = np.abs(pictures[frame].astype(np.float32) - empty).max(axis=2) > FOREGROUND
-    shape: npt.NDArray[np.uint8] = np.where(there[..., None], 200, 250).astype(np.uint8).repeat(3, axis=2)
+    shape: npt.NDArray[np.uint8] = (
+        np.where(there[..., None], 200, 250).astype(np.uint8).repeat(3, axis=2)
+    )
     return shape
 
 
@@ -169,7 +194,14 @@ def codes(videos: list[Video], path: Path) -> None:
         auc = roc_auc_score(labels[known], values[known])
         bins = np.geomspace(values[known].min(), values[known].max(), 60)
         for kind, colour, name in ((0, BLUE, "normal frames"), (1, RED, "abnormal frames")):
-            axis.hist(values[known & (labels == kind)], bins, color=colour, alpha=0.55, label=name, density=True)
+            axis.hist(
+                values[known & (labels == kind)],
+                bins,
+                color=colour,
+                alpha=0.55,
+                label=name,
+                density=True,
+            )
         axis.set_xscale("log")
         axis.set_yticks([])
         title = "distance from the clusters" if part == "cluster" else "motion error"

@@ -2,8 +2,9 @@
 
     python benchmarks/archive_overhead.py [--recordings 200] [--workers 2] [--engine local ray]
 
-Draws recordings of 10 frames, scores them with an untrained network of the smallest size, and prints recordings per
-second of each engine beside those of one process that writes the same files, and the bytes of such a table.
+Draws recordings of 10 frames, scores them with an untrained network of the smallest size, and
+prints recordings per second of each engine beside those of one process that writes the same files,
+and the bytes of such a table.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 FRAMES = 10
 
@@ -30,7 +31,9 @@ def main() -> None:
         place = Path(folder)
         model, archive = _prepared(place, asked.recordings)
         alone = _alone(archive, model, place / "alone")
-        print(f"one process, no engine: {asked.recordings / alone:.1f} recordings/s ({FRAMES} frames each)")
+        print(
+            f"one process, no engine: {asked.recordings / alone:.1f} recordings/s ({FRAMES} frames each)"
+        )
         for engine in asked.engine:
             begin, seconds = _with(engine, archive, model, place / engine, asked.workers)
             after = (asked.recordings - 1) / (seconds - begin)
@@ -39,23 +42,26 @@ def main() -> None:
                 f"the first was done after {begin:.1f} s, the others at {after:.1f} recordings/s"
             )
         files = list((place / "alone" / "scores").glob("*/*.parquet"))
-        print(f"Parquet of {FRAMES} rows: {sum(file.stat().st_size for file in files) / len(files):.0f} bytes a file")
+        print(
+            f"Parquet of {FRAMES} rows: {sum(file.stat().st_size for file in files) / len(files):.0f} bytes a file"
+        )
 
 
 def _prepared(place: Path, recordings: int) -> tuple[Path, Path]:
     import shutil
 
     import torch
-    from archive_runs import film
-    from tiny import tiny_calibration, tiny_settings
+    from tests.support.archive_runs import film
+    from tests.support.tiny import tiny_calibration, tiny_settings
 
-    from oddframe.bundle import Bundle, write_bundle
+    from oddframe.bundle.bundle import Bundle, write_bundle
     from oddframe.model.network import Network
 
     torch.manual_seed(0)
     network = Network(tiny_settings().network).trained()
     write_bundle(
-        place / "model", Bundle(network=network, rate_fps=10.0, calibration=tiny_calibration(), card="untrained")
+        place / "model",
+        Bundle(network=network, rate_fps=10.0, calibration=tiny_calibration(), card="untrained"),
     )
     (place / "archive").mkdir()
     film(place / "archive" / "00000.mp4", FRAMES)
@@ -65,12 +71,14 @@ def _prepared(place: Path, recordings: int) -> tuple[Path, Path]:
 
 
 def _alone(archive: Path, model: Path, out: Path) -> float:
-    from oddframe.archive.results import Results
-    from oddframe.archive.tasks import list_tasks
-    from oddframe.archive.worker import Job, Worker
+    from oddframe.batch.results import BatchResults
+    from oddframe.batch.tasks import list_tasks
+    from oddframe.batch.worker import Job, Worker
 
-    Results(out).start("alone", {})
-    worker = Worker(Job(key="alone", model=str(model), out=str(out), backend="torch", precision="float32"))
+    BatchResults(out).start("alone", {})
+    worker = Worker(
+        Job(key="alone", model=str(model), out=str(out), backend="torch", precision="float32")
+    )
     tasks = list_tasks(archive)
     worker.score(tasks[0])
     began = time.perf_counter()
@@ -80,7 +88,7 @@ def _alone(archive: Path, model: Path, out: Path) -> float:
 
 
 def _with(engine: str, archive: Path, model: Path, out: Path, workers: int) -> tuple[float, float]:
-    from oddframe.archive.scoring import score_archive
+    from oddframe.batch.run import score_archive
 
     began = time.perf_counter()
     first: list[float] = []
@@ -89,7 +97,14 @@ def _with(engine: str, archive: Path, model: Path, out: Path, workers: int) -> t
         first.append(time.perf_counter() - began)
 
     report = score_archive(
-        archive, model, out, engine=engine, workers=workers, backend="torch", precision="float32", on_progress=told
+        archive,
+        model,
+        out,
+        engine=engine,
+        workers=workers,
+        backend="torch",
+        precision="float32",
+        on_progress=told,
     )
     assert not report.failed
     return first[0], time.perf_counter() - began

@@ -2,8 +2,8 @@
 
     python benchmarks/chain_cost.py [--times 15]
 
-The shipped model's chain runs with a scorer that answers at once, on noise in memory of 256 x 384; microseconds of the
-thread that scores, the median of some passes over 400 frames.
+The shipped model's chain runs with a scorer that answers at once, on noise in memory of 256 x 384;
+microseconds of the thread that scores, the median of some passes over 400 frames.
 """
 
 import argparse
@@ -15,11 +15,12 @@ from statistics import median
 
 import numpy as np
 
-from oddframe.bundle import find_bundle, read_bundle
-from oddframe.core.records import Frame, Pixels
-from oddframe.media.sources import FrameFormat
-from oddframe.runtime.scorer import ClipScores, padded
-from oddframe.scoring import Model
+from oddframe._types import Pixels
+from oddframe.bundle.bundle import find_bundle, read_bundle
+from oddframe.core.records import Frame
+from oddframe.inference.model import Model
+from oddframe.inference.scorer import ClipScores, pad_batch
+from oddframe.media.source import FrameFormat
 
 FRAMES, BATCH = 400, 8
 
@@ -31,7 +32,7 @@ class AtOnce:
 
     def score(self, clips: Pixels) -> ClipScores:
         """The same for every clip."""
-        count, (height, width) = len(padded(clips, BATCH)), clips.shape[2:4]
+        count, (height, width) = len(pad_batch(clips, BATCH)), clips.shape[2:4]
         ones = np.ones(count, np.float32)
         return ClipScores(ones, ones, ones, ones, np.zeros((count, height, width), np.float32))
 
@@ -53,12 +54,19 @@ class InMemory:
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
         """A pass over them."""
         for number in range(FRAMES):
-            yield Frame(number, number / self.rate_fps, self._pictures[number % 64], (wanted.width, wanted.height))
+            yield Frame(
+                number,
+                number / self.rate_fps,
+                self._pictures[number % 64],
+                (wanted.width, wanted.height),
+            )
 
 
 def main() -> None:
     """Time and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--times", type=int, default=15)
     args = parser.parse_args()
     model = Model(replace(read_bundle(find_bundle("ped2")), health=None), AtOnce())

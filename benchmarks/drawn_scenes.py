@@ -2,8 +2,10 @@
 
     python benchmarks/drawn_scenes.py -o runs/drawn-scenes [--preset walkway] [--json]
 
-A preset at half the size and 1,800 steps, `fast` as `oddframe demo` has it, on the plaza and on the station. AUCs are
-raw: one threshold for all recordings, all scored frames pooled. A kind's AUC compares the frames that show it with all
+A preset at half the size and 1,800 steps, `fast` as `oddframe demo` has it, on the plaza and on the
+station. AUCs are
+raw: one threshold for all recordings, all scored frames pooled. A kind's AUC compares the frames
+    that show it with all
 normal frames. Beside them the better one of two plain frame differences, for each kind on its own.
 """
 
@@ -20,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from oddframe.config import PRESETS
-from oddframe.data.scene import KINDS, TEST_RECORDINGS, SceneSettings
-from oddframe.demo import demo_settings, run_demo
-from oddframe.metrics.baselines import FrameDifference
+from oddframe.synthetic.scene import TEST_RECORDINGS, SceneSettings
+from oddframe.synthetic.script import KINDS
+from oddframe.tasks.demo import FrameDifference, demo_settings, run_demo
+from oddframe.training.settings import PRESETS
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +52,9 @@ def measure(layout: str, preset: str, out: Path) -> dict[str, object]:
     scene = SceneSettings(layout=layout)
     report = run_demo(out / layout, settings=demo_settings(preset=preset), scene=scene)
     kinds, energy = kinds_and_baselines(scene)
-    ours = np.concatenate([raw_scores(out / layout / "results" / f"{one.name}.scores.csv") for one in TEST_RECORDINGS])
+    ours = np.concatenate(
+        [raw_scores(out / layout / "results" / f"{one.name}.scores.csv") for one in TEST_RECORDINGS]
+    )
     known = np.isfinite(ours) & np.isfinite(energy).all(axis=1)
     normal = np.array([not shown for shown in kinds])
 
@@ -67,10 +71,16 @@ def measure(layout: str, preset: str, out: Path) -> dict[str, object]:
 
 def main() -> None:
     """Measure both layouts and print a table, or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the two demos")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    parser.add_argument("--layouts", nargs="+", choices=("plaza", "station"), default=["plaza", "station"])
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the table"
+    )
+    parser.add_argument(
+        "--layouts", nargs="+", choices=("plaza", "station"), default=["plaza", "station"]
+    )
     parser.add_argument("--preset", choices=list(PRESETS), default="fast")
     args = parser.parse_args()
     results = [measure(layout, args.preset, args.out) for layout in args.layouts]

@@ -1,16 +1,18 @@
 """False alarms promised against observed: does a calibrated threshold keep its budget?
 
-Simulated scores: many cameras, each calibrated on footage of its own and then watched for longer; autocorrelated, with
-light and heavy tails. Drawn scores: hours of the demo's plaza, drawn small, normal people only; the score is the plain
-frame difference (highest hundredth of |x4 - x0|), the noisiest that a model may have to live with. One half of the
-recordings calibrates, the other half is watched. Ped2: the seconds that a model held out must come with the warning.
+Simulated scores: many cameras, each calibrated on footage of its own and then watched for longer;
+autocorrelated, with light and heavy tails. Drawn scores: hours of the demo's plaza, drawn small,
+normal people only; the score is the plain frame difference (highest hundredth of |x4 - x0|), the
+noisiest that a model may have to live with. One half of the recordings calibrates, the other half
+is watched. Ped2: the seconds that a model held out must come with the warning.
 
-The interval is the 95 % interval of the observed rate: Poisson for the count that was seen, with the threshold's own
-error beside it (for simulated cameras the spread between them; for drawn scores the count behind the threshold).
+The interval is the 95 % interval of the observed rate: Poisson for the count that was seen, with
+the threshold's own error beside it (for simulated cameras the spread between them; for drawn scores
+the count behind the threshold).
 
     python benchmarks/false_alarms.py simulated [--cameras 30] [--json]
-    python benchmarks/false_alarms.py drawn [--hours 10] [--width 48 --height 32] [--workers 2] [--json]
-    python benchmarks/false_alarms.py ped2 --model runs/ped2 [--json]
+    python benchmarks/false_alarms.py drawn [--hours 10] [--width 48 --height 32] [--workers 2]
+    [--json] python benchmarks/false_alarms.py ped2 --model runs/ped2 [--json]
 """
 
 import argparse
@@ -28,10 +30,8 @@ import numpy.typing as npt
 from scipy.signal import lfilter
 from scipy.stats import norm, t
 
-from oddframe.core.alarms import EventRules, spans
-from oddframe.core.budget import Budget
-from oddframe.core.calibration import Calibration, calibrate
-from oddframe.core.normal_scores import NormalScores
+from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores, calibrate
+from oddframe.core.event_rules import EventRules, spans
 
 RATE_FPS = 10.0
 MINUTES = 5
@@ -56,7 +56,9 @@ def normal_scores(pieces: Sequence[Floats], rate_fps: float = RATE_FPS) -> Norma
 def observed(pieces: Sequence[Floats], calibration: Calibration, rate_fps: float = RATE_FPS) -> int:
     """Events in pieces of footage."""
     ends = calibration.threshold, calibration.release
-    return sum(len(spans(np.arange(len(one)) / rate_fps, one, calibration.rules, *ends)) for one in pieces)
+    return sum(
+        len(spans(np.arange(len(one)) / rate_fps, one, calibration.rules, *ends)) for one in pieces
+    )
 
 
 def _gaussian(random: np.random.Generator, count: int, memory_s: float) -> Floats:
@@ -88,7 +90,14 @@ WORLDS: dict[str, tuple[Callable[[Floats], Floats], float]] = {
     "power law, memory 1 s": (_pareto, 1.0),
     "log Student-t, memory 1 s": (_student, 1.0),
 }
-PROMISES = (("6/hour", 10.0), ("1/hour", 10.0), ("1/hour", 2.0), ("1/day", 24.0), ("1/day", 6.0), ("1/week", 24.0))
+PROMISES = (
+    ("6/hour", 10.0),
+    ("1/hour", 10.0),
+    ("1/hour", 2.0),
+    ("1/day", 24.0),
+    ("1/day", 6.0),
+    ("1/week", 24.0),
+)
 """Budgets, and hours of footage that each camera is calibrated on."""
 
 
@@ -96,7 +105,7 @@ def simulated(cameras: int, seed: int) -> Iterator[dict[str, Any]]:
     """Rows of the table for simulated cameras."""
     for number, (world, (shape, memory_s)) in enumerate(WORLDS.items()):
         for row, (budget, hours) in enumerate(PROMISES):
-            wanted = Budget.parse(budget)
+            wanted = FalseAlarmBudget.parse(budget)
             watched_hours = min(max(hours, 10 / wanted.per_hour), 240.0)
             counts, warned = [], 0
             for camera in range(cameras):
@@ -111,19 +120,35 @@ def simulated(cameras: int, seed: int) -> Iterator[dict[str, Any]]:
                 counts.append(observed(later, calibration))
                 seen_hours = sum(map(len, later)) / RATE_FPS / 3600
             mean = float(np.mean(counts))
-            # The spread between cameras holds both errors, that of the threshold and that of counting.
+            # The spread between cameras holds both errors, that of the threshold and that of
+            # counting.
             spread = max(float(np.std(counts, ddof=1)), mean**0.5)
             if calibration.method == "empirical":
-                # Known there: the watched count and the count that the threshold stands on, each as a Poisson one.
-                spread = max(spread, float(np.hypot(mean**0.5, mean / (wanted.per_hour * hours) ** 0.5)))
+                # Known there: the watched count and the count that the threshold stands on, each as
+                # a Poisson one.
+                spread = max(
+                    spread, float(np.hypot(mean**0.5, mean / (wanted.per_hour * hours) ** 0.5))
+                )
             error = spread / cameras**0.5 * 1.96
             yield _row(
-                world, wanted, hours, calibration.method, mean / seen_hours, error / seen_hours, warned == cameras
+                world,
+                wanted,
+                hours,
+                calibration.method,
+                mean / seen_hours,
+                error / seen_hours,
+                warned == cameras,
             )
 
 
 def _row(
-    what: str, budget: Budget, hours: float, method: str, rate: float, error: float, warned: bool
+    what: str,
+    budget: FalseAlarmBudget,
+    hours: float,
+    method: str,
+    rate: float,
+    error: float,
+    warned: bool,
 ) -> dict[str, Any]:
     per_unit = budget.count / budget.per_hour
     low, high = max(rate - error, 0.0) * per_unit, (rate + error) * per_unit
@@ -142,8 +167,8 @@ def _row(
 
 def _drawn_recording(task: tuple[int, int, int]) -> tuple[int, Floats]:
     """Frame differences of one drawn normal recording."""
-    from oddframe.data.scene import SceneSettings, draw
-    from oddframe.metrics.baselines import FrameDifference
+    from oddframe.synthetic.scene import SceneSettings, draw
+    from oddframe.tasks.demo import FrameDifference
 
     seed, width, height = task
     difference = FrameDifference()
@@ -160,10 +185,11 @@ def drawn(hours: float, width: int, height: int, workers: int) -> Iterator[dict[
     footage, later = scores[:count], scores[count:]
     seen_hours = sum(map(len, later)) / RATE_FPS / 3600
     for budget in ("6/hour", "1/hour"):
-        wanted = Budget.parse(budget)
+        wanted = FalseAlarmBudget.parse(budget)
         calibration = calibrate(normal_scores(footage), wanted)
         seen = observed(later, calibration)
-        # A relative error of each: the count that was seen, and the count that the threshold stands on.
+        # A relative error of each: the count that was seen, and the count that the threshold stands
+        # on.
         apart = 1.96 * np.hypot(max(seen, 1) ** -0.5, (wanted.per_hour * calibration.hours) ** -0.5)
         rate = max(seen, 1) / seen_hours
         row = _row(
@@ -175,7 +201,7 @@ def drawn(hours: float, width: int, height: int, workers: int) -> Iterator[dict[
 
 def ped2(model: str) -> Iterator[dict[str, Any]]:
     """The warning that a model of a few minutes carries; nothing is observed."""
-    from oddframe.scoring import load
+    from oddframe.inference.model import load
 
     calibration = load(model).bundle.calibration
     yield {
@@ -190,16 +216,25 @@ def ped2(model: str) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """Measure one part and print a table, or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("part", choices=("simulated", "drawn", "ped2"))
     parser.add_argument("--cameras", type=int, default=30, help="simulated cameras per row")
-    parser.add_argument("--hours", type=float, default=10.0, help="drawn hours to calibrate on, and as many to watch")
+    parser.add_argument(
+        "--hours",
+        type=float,
+        default=10.0,
+        help="drawn hours to calibrate on, and as many to watch",
+    )
     parser.add_argument("--width", type=int, default=48)
     parser.add_argument("--height", type=int, default=32)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", help="for ped2: a run folder or bundle")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the table"
+    )
     args = parser.parse_args()
     if args.part == "ped2" and args.model is None:
         parser.error("ped2 needs --model")
@@ -238,9 +273,7 @@ def _line(row: dict[str, Any]) -> str:
     if "observed" not in row:
         return f"{start}{'':>33}  {warned}: {' '.join(row['notices'])}"
     low, high = row["interval"]
-    return (
-        f"{start}{row['observed']:>10.2f}  [{low:5.2f}, {high:5.2f}]  {'yes' if row['contains'] else 'NO':<5}  {warned}"
-    )
+    return f"{start}{row['observed']:>10.2f}  [{low:5.2f}, {high:5.2f}]  {'yes' if row['contains'] else 'NO':<5}  {warned}"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ Row = Mapping[str, Any]
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table; what is not there is a dash."""
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    lines += ["| " + " | ".join("-" if cell is None else str(cell) for cell in row) + " |" for row in rows]
+    lines += [
+        "| " + " | ".join("-" if cell is None else str(cell) for cell in row) + " |" for row in rows
+    ]
     return "\n".join(lines)
 
 
@@ -33,7 +35,15 @@ def watched(rows: Iterable[Row]) -> str:
     return table(
         titles,
         (
-            (row["fault"], row["sent"], told(row), row["lost"], row["twice"], seconds(row), row.get("reconnects"))
+            (
+                row["fault"],
+                row["sent"],
+                told(row),
+                row["lost"],
+                row["twice"],
+                seconds(row),
+                row.get("reconnects"),
+            )
             for row in rows
         ),
     )
@@ -41,7 +51,11 @@ def watched(rows: Iterable[Row]) -> str:
 
 def told(row: Row) -> str:
     """How many events came everywhere, or where how many did."""
-    counts = {name: row[name] for name in ("lines", "store", "webhook", "mqtt", "receiver", "down") if name in row}
+    counts = {
+        name: row[name]
+        for name in ("lines", "store", "webhook", "mqtt", "receiver", "down")
+        if name in row
+    }
     if len(set(counts.values())) == 1:
         return str(next(iter(counts.values())))
     return ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -55,21 +69,30 @@ def seconds(row: Row) -> str | None:
 def streams(rows: Iterable[Row]) -> str:
     """Faults of a stream alone: frames."""
     titles = ("fault", "recovered after", "frames lost", "reconnects")
-    return table(titles, ((row["fault"], seconds(row), row.get("lost"), row["reconnects"]) for row in rows))
+    return table(
+        titles, ((row["fault"], seconds(row), row.get("lost"), row["reconnects"]) for row in rows)
+    )
 
 
 def stops(rows: Iterable[Row]) -> str:
     """How long a stop took."""
-    return table(("while", "signal", "ended after"), ((r["stop"], r["signal"], f"{r['took_s']:.1f} s") for r in rows))
+    return table(
+        ("while", "signal", "ended after"),
+        ((r["stop"], r["signal"], f"{r['took_s']:.1f} s") for r in rows),
+    )
 
 
 def main() -> None:
     """Print them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("rows", type=Path, help="the file that ODDFRAME_FAULTS named")
     parsed = (json.loads(line) for line in parser.parse_args().rows.read_text().splitlines())
     # A fault that was measured again: the last time counts.
-    last = {(row.get("fault"), row.get("stop"), row.get("signal"), "sent" in row): row for row in parsed}
+    last = {
+        (row.get("fault"), row.get("stop"), row.get("signal"), "sent" in row): row for row in parsed
+    }
     rows = [last[key] for key in sorted(last, key=str)]
     about = {
         "oddframe": __version__,

@@ -2,9 +2,9 @@
 
     python benchmarks/graph_operators.py runs/door/bundle/model.onnx [OTHER.onnx ...] [--times 25]
 
-ONNX Runtime in one thread, one clip of noise. Of the first graph it prints the time by kind of operator; with others
-all of them take turns, in milliseconds of this thread, and each is compared with the first: the largest difference of
-its outputs as a part of theirs.
+ONNX Runtime in one thread, one clip of noise. Of the first graph it prints the time by kind of
+operator; with others all of them take turns, in milliseconds of this thread, and each is compared
+with the first: the largest difference of its outputs as a part of theirs.
 """
 
 import argparse
@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from oddframe.core.records import Pixels
-from oddframe.runtime.scorer import CLIPS, PARTS
+from oddframe._types import Pixels
+from oddframe.inference.scorer import CLIPS, PARTS
 
 
 def main() -> None:
     """Time, compare, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("graphs", nargs="+", type=Path)
     parser.add_argument("--times", type=int, default=25)
     args = parser.parse_args()

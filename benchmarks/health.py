@@ -1,8 +1,9 @@
 """How strong a camera's fault must be to be found, and that what is no fault is not: the figures of docs/health.md.
 
-A reference is learned from normal recordings of the drawn scene. Then test recordings (other seeds) run through the
-watch; the fault sets in after 10 seconds. Frames have the size of the fast preset, 192 x 128, grey; strengths are in
-its pixels. With Ped2 also the false states on its training and test footage.
+A reference is learned from normal recordings of the drawn scene. Then test recordings (other seeds)
+run through the watch; the fault sets in after 10 seconds. Frames have the size of the fast preset,
+192 x 128, grey; strengths are in its pixels. With Ped2 also the false states on its training and
+test footage.
 
     [ODDFRAME_PED2=/path/to/ped2] python benchmarks/health.py [--seeds 3] [--json]
 """
@@ -19,12 +20,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from oddframe.core.health import HealthWatch
-from oddframe.core.health_learning import learn_health
-from oddframe.core.health_reference import HealthReference
-from oddframe.core.records import Frame, HealthState, Pixels
-from oddframe.data.camera_faults import blackened, covered, darkened, defocused, turned
-from oddframe.data.scene import SceneSettings, draw
+from oddframe._types import Pixels
+from oddframe.core.health.learning import learn_health
+from oddframe.core.health.monitor import HealthMonitor, HealthReference
+from oddframe.core.records import Frame, HealthState
+from oddframe.synthetic.camera_faults import blackened, covered, darkened, defocused, turned
+from oddframe.synthetic.scene import SceneSettings, draw
 
 SIZE = (192, 128)
 RATE_FPS = 10.0
@@ -48,7 +49,8 @@ FAULTS: dict[str, dict[str, tuple[HealthState, Change | None]]] = {
         for sigma in (0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
     },
     "turned": {
-        f"{shift} px": ("moved", lambda p, r, s=shift: turned(p, s, s // 3)) for shift in (1, 2, 3, 5, 8, 16, 32, 64)
+        f"{shift} px": ("moved", lambda p, r, s=shift: turned(p, s, s // 3))
+        for shift in (1, 2, 3, 5, 8, 16, 32, 64)
     },
 }
 HARMLESS: dict[str, tuple[dict[str, float], Change | None]] = {
@@ -65,7 +67,9 @@ HARMLESS: dict[str, tuple[dict[str, float], Change | None]] = {
 
 def small(picture: Pixels) -> Pixels:
     """A drawn picture as the network gets it."""
-    return np.asarray(Image.fromarray(picture).convert("L").resize(SIZE, Image.Resampling.BILINEAR))[..., None]
+    return np.asarray(
+        Image.fromarray(picture).convert("L").resize(SIZE, Image.Resampling.BILINEAR)
+    )[..., None]
 
 
 def drawn(layout: str, seed: int, frames: int, **wishes: float) -> list[Pixels]:
@@ -79,15 +83,21 @@ def learned(recordings: list[list[Pixels]]) -> HealthReference:
     flat = [frame for recording in recordings for frame in recording]
     numbers = np.linspace(0, len(flat) - 1, 128).round().astype(int)
     starts = np.cumsum([0, *map(len, recordings)])
-    stretches = [(int(start), recording) for start, recording in zip(starts, recordings, strict=False)]
-    reference, bad = learn_health(np.stack([flat[number] for number in numbers]), stretches, RATE_FPS)
+    stretches = [
+        (int(start), recording) for start, recording in zip(starts, recordings, strict=False)
+    ]
+    reference, bad = learn_health(
+        np.stack([flat[number] for number in numbers]), stretches, RATE_FPS
+    )
     assert not bad, bad
     return reference
 
 
-def states(reference: HealthReference, pictures: Iterable[Pixels]) -> tuple[list[tuple[str, float]], float, float]:
+def states(
+    reference: HealthReference, pictures: Iterable[Pixels]
+) -> tuple[list[tuple[str, float]], float, float]:
     """States entered and when, the share of frames without a score, and milliseconds a frame."""
-    watch = HealthWatch(reference)
+    watch = HealthMonitor(reference)
     entered, unusable, took_s, count = [], 0, 0.0, 0
     for index, picture in enumerate(pictures):
         frame = Frame(index, index / RATE_FPS, picture, SIZE)
@@ -131,10 +141,15 @@ def measure(layout: str, seeds: int) -> dict[str, list[dict[str, object]]]:
                 }
             )
     for name, (wishes, change) in HARMLESS.items():
-        recordings = [drawn(layout, 1001 + n, SETS_IN + AFTER, **wishes) for n in range(seeds)] if wishes else normal
+        recordings = (
+            [drawn(layout, 1001 + n, SETS_IN + AFTER, **wishes) for n in range(seeds)]
+            if wishes
+            else normal
+        )
         random = np.random.default_rng(0)
         told_all = [
-            states(reference, (p if change is None else change(p, random) for p in pictures)) for pictures in recordings
+            states(reference, (p if change is None else change(p, random) for p in pictures))
+            for pictures in recordings
         ]
         harmless.append(
             {
@@ -153,12 +168,15 @@ def ped2(root: Path) -> dict[str, object]:
     def read(part: str) -> list[list[Pixels]]:
         folders = sorted((root / part / "frames").iterdir())
         return [
-            [small(np.asarray(Image.open(path).convert("RGB"))) for path in sorted(f.glob("*.jpg"))] for f in folders
+            [small(np.asarray(Image.open(path).convert("RGB"))) for path in sorted(f.glob("*.jpg"))]
+            for f in folders
         ]
 
     training = read("training")
     reference = learned(training)
-    counts: dict[str, object] = {"bytes": sum(array.nbytes for array in reference.as_arrays().values())}
+    counts: dict[str, object] = {
+        "bytes": sum(array.nbytes for array in reference.as_arrays().values())
+    }
     for part, recordings in (("training", training), ("testing", read("testing"))):
         told = [states(reference, pictures) for pictures in recordings]
         counts[part] = {
@@ -172,9 +190,13 @@ def ped2(root: Path) -> dict[str, object]:
 
 def main() -> None:
     """Measure, and print tables or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3, help="test recordings for each row")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the tables")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the tables"
+    )
     args = parser.parse_args()
     result: dict[str, object] = {
         "about": {

@@ -2,8 +2,9 @@
 
     python benchmarks/motion_cues.py [--times 7]
 
-The flow is Lucas and Kanade's, dense, in three levels of a pyramid with three rounds each, in NumPy and SciPy; it is
-checked on a shift that is known before it is timed. Medians of milliseconds for one pair of frames of 256 x 256.
+The flow is Lucas and Kanade's, dense, in three levels of a pyramid with three rounds each, in NumPy
+and SciPy; it is checked on a shift that is known before it is timed. Medians of milliseconds for
+one pair of frames of 256 x 256.
 """
 
 import argparse
@@ -25,15 +26,21 @@ Floats = npt.NDArray[np.float32]
 
 def main() -> None:
     """Check the flow, time both, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--times", type=int, default=7)
     args = parser.parse_args()
     random = np.random.default_rng(0)
-    first = ndimage.gaussian_filter(random.normal(0, 1, (SIDE, SIDE, 3)), (3, 3, 0), mode="wrap").astype(np.float32)
+    first = ndimage.gaussian_filter(
+        random.normal(0, 1, (SIDE, SIDE, 3)), (3, 3, 0), mode="wrap"
+    ).astype(np.float32)
     second = ndimage.shift(first, (*SHIFT, 0), order=3, mode="grid-wrap").astype(np.float32)
     error = np.abs(np.median(flow(grey(first), grey(second)), axis=(1, 2)) - np.array(SHIFT)).max()
     if error > 0.1:
-        raise SystemExit(f"the flow must find a shift of {SHIFT} to a tenth of a pixel, but is {error:.2f} off")
+        raise SystemExit(
+            f"the flow must find a shift of {SHIFT} to a tenth of a pixel, but is {error:.2f} off"
+        )
     difference_ms = timed(lambda: second - first, args.times)
     flow_ms = timed(lambda: flow(grey(first), grey(second)), args.times)
     print(

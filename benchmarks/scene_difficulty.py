@@ -1,8 +1,8 @@
 """How hard the drawn scene is: the frame AUC of plain motion energy on its test recordings.
 
-Two baselines per frame, on clips of 5 frames in grey [0, 1]: the mean of |x4 - x0| and the mean of its top 1 %.
-AUCs are raw: one threshold for all recordings, all frames pooled. A kind's AUC compares the frames that show it
-with all normal frames.
+Two baselines per frame, on clips of 5 frames in grey [0, 1]: the mean of |x4 - x0| and the mean of
+its top 1 %. AUCs are raw: one threshold for all recordings, all frames pooled. A kind's AUC
+compares the frames that show it with all normal frames.
 
     python benchmarks/scene_difficulty.py [--width 320 --height 192] [--json]
 """
@@ -20,11 +20,14 @@ import PIL
 import sklearn
 from sklearn.metrics import roc_auc_score
 
-from oddframe.data.scene import KINDS, TEST_RECORDINGS, DrawnRecording, SceneSettings
-from oddframe.metrics.baselines import BASELINES, FrameDifference
+from oddframe.synthetic.scene import TEST_RECORDINGS, DrawnRecording, SceneSettings
+from oddframe.synthetic.script import KINDS
+from oddframe.tasks.demo import BASELINES, FrameDifference
 
 
-def baselines(recording: DrawnRecording, settings: SceneSettings) -> tuple[npt.NDArray[np.float64], list[set[str]]]:
+def baselines(
+    recording: DrawnRecording, settings: SceneSettings
+) -> tuple[npt.NDArray[np.float64], list[set[str]]]:
     """Both baselines (N x 2) of each frame that ends a clip, and the kinds visible in it."""
     difference = FrameDifference()
     energies, kinds = [], []
@@ -62,13 +65,18 @@ def measure(settings: SceneSettings) -> dict[str, object]:
 
 def main() -> None:
     """Measure both layouts and print a table, or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--height", type=int, default=192)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the table"
+    )
     args = parser.parse_args()
     results = [
-        measure(SceneSettings(layout=name, width=args.width, height=args.height)) for name in ("plaza", "station")
+        measure(SceneSettings(layout=name, width=args.width, height=args.height))
+        for name in ("plaza", "station")
     ]
     about = {
         "seeds": [recording.seed for recording in TEST_RECORDINGS],

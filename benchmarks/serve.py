@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/serve.py [--model MODEL] [--video FILE] [--clients 200]
 
-Starts `oddframe serve` on a folder of its own with one looped recording and a month of made-up scores, asks it as
-browsers do, and prints a Markdown table. Needs a machine that does nothing else.
+Starts `oddframe serve` on a folder of its own with one looped recording and a month of made-up
+scores, asks it as browsers do, and prints a Markdown table. Needs a machine that does nothing else.
 """
 
 import argparse
@@ -29,11 +29,11 @@ from sqlalchemy import insert
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
-from oddframe.bundle import find_bundle, read_bundle
-from oddframe.store.event_rows import camera_number
-from oddframe.store.event_store import Store, StoreConfig
+from oddframe.bundle.bundle import find_bundle, read_bundle
+from oddframe.store.events import camera_number
 from oddframe.store.retention import Retention
 from oddframe.store.schema import SCORE_SCALE, minutes, seconds
+from oddframe.store.store import Store, StoreConfig
 
 DAYS = 30
 SLOW = 50
@@ -42,9 +42,15 @@ SLOW = 50
 
 def main() -> None:
     """Read the arguments, measure, print."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--model", default="ped2", help="a run folder, a bundle or a shipped model")
-    options.add_argument("--video", type=Path, required=True, help="a recording to play again and again")
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--model", default="ped2", help="a run folder, a bundle or a shipped model"
+    )
+    options.add_argument(
+        "--video", type=Path, required=True, help="a recording to play again and again"
+    )
     options.add_argument("--clients", type=int, default=200)
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -65,11 +71,15 @@ def write_data(data: Path, model: str, video: Path) -> None:
     levels = np.random.default_rng(0).beta(2, 12, DAYS * 86_400)
     with Store(data, StoreConfig(retention=Retention(keep_days=2 * DAYS))) as store:
         start = end - len(levels)
-        store.put_threshold("yard", start * 1_000_000, bundle.calibration.threshold, bundle.fingerprint)
+        store.put_threshold(
+            "yard", start * 1_000_000, bundle.calibration.threshold, bundle.fingerprint
+        )
         store.flush()
         for first in range(0, len(levels), 86_400):
             day = levels[first : first + 86_400]
-            store.do(lambda connection, first=start + first, day=day: write_day(connection, first, day))
+            store.do(
+                lambda connection, first=start + first, day=day: write_day(connection, first, day)
+            )
 
 
 def write_day(connection: Connection, first: int, levels: npt.NDArray[np.float64]) -> None:
@@ -79,7 +89,8 @@ def write_day(connection: Connection, first: int, levels: npt.NDArray[np.float64
     times = first + np.arange(len(scores))
     both = zip(times.tolist(), scores.tolist(), strict=True)
     connection.execute(
-        insert(seconds), [{"camera": camera, "second": at, "peak": one, "mean": one} for at, one in both]
+        insert(seconds),
+        [{"camera": camera, "second": at, "peak": one, "mean": one} for at, one in both],
     )
     minute = times // 60
     connection.execute(
@@ -106,22 +117,49 @@ def measure(data: Path, clients: int) -> None:
             time.sleep(0.05)
         rows.append(("from the command to ready", f"{time.perf_counter() - began:.1f} s"))
         until_scored(url)
-        rows.append(("first view: page, style, scripts, cameras (without a browser)", ms(lambda: first_view(url))))
-        rows.append(("30 days of one camera's scores in 1,000 spans", ms(lambda: scores(url, DAYS))))
+        rows.append(
+            (
+                "first view: page, style, scripts, cameras (without a browser)",
+                ms(lambda: first_view(url)),
+            )
+        )
+        rows.append(
+            ("30 days of one camera's scores in 1,000 spans", ms(lambda: scores(url, DAYS)))
+        )
         rows.append(("one day in 1,000 spans", ms(lambda: scores(url, 1))))
-        rows.append(("live picture with heat map", ms(lambda: get(f"{url}/api/v1/cameras/yard/live.jpg?heat=1"))))
-        rows.append(("preview of a budget on the last day", ms(lambda: get(f"{url}{BUDGET}"), times=3)))
-        rows.append(("preview of a recalibration, a day of scores", ms(lambda: post(f"{url}{PREVIEW}"), times=3)))
+        rows.append(
+            (
+                "live picture with heat map",
+                ms(lambda: get(f"{url}/api/v1/cameras/yard/live.jpg?heat=1")),
+            )
+        )
+        rows.append(
+            ("preview of a budget on the last day", ms(lambda: get(f"{url}{BUDGET}"), times=3))
+        )
+        rows.append(
+            (
+                "preview of a recalibration, a day of scores",
+                ms(lambda: post(f"{url}{PREVIEW}"), times=3),
+            )
+        )
         rows.append(("recalibration applied", ms(lambda: post(f"{url}{APPLY}"), times=1)))
         rows.append(
-            ("health with the drift of 30 days, the first time", ms(lambda: get(f"{url}/api/v1/health"), times=1))
+            (
+                "health with the drift of 30 days, the first time",
+                ms(lambda: get(f"{url}/api/v1/health"), times=1),
+            )
         )
         rows += asyncio.run(listeners(url, port, clients, program.pid))
         streams = [urllib.request.urlopen(f"{url}/api/v1/stream", timeout=30) for _ in range(20)]
         began = time.perf_counter()
         program.send_signal(signal.SIGTERM)
         code = program.wait(30)
-        rows.append(("SIGTERM to exit 0, 20 clients listening", f"{time.perf_counter() - began:.2f} s (exit {code})"))
+        rows.append(
+            (
+                "SIGTERM to exit 0, 20 clients listening",
+                f"{time.perf_counter() - began:.2f} s (exit {code})",
+            )
+        )
         for stream in streams:
             stream.close()
     finally:
@@ -184,9 +222,13 @@ def first_view(url: str) -> None:
         seen.add(path)
         text = get(url + path).decode("utf-8", "replace")
         folder = path.rpartition("/")[0]
-        for name in re.findall(r"""(?:src|href)="([^"#:]+)"|from\s+"(\.[^"]+)"|import\s+"(\.[^"]+)\"""", text):
+        for name in re.findall(
+            r"""(?:src|href)="([^"#:]+)"|from\s+"(\.[^"]+)"|import\s+"(\.[^"]+)\"""", text
+        ):
             found = next(filter(None, name))
-            todo.append(os.path.normpath(f"{folder}/{found}") if not found.startswith("/") else found)
+            todo.append(
+                os.path.normpath(f"{folder}/{found}") if not found.startswith("/") else found
+            )
     get(f"{url}/api/v1/info")
     get(f"{url}/api/v1/cameras")
 
@@ -194,7 +236,9 @@ def first_view(url: str) -> None:
 def scores(url: str, days: int) -> None:
     """Ask for the scores of the last days."""
     end_us = time.time_ns() // 1000
-    get(f"{url}/api/v1/cameras/yard/scores?from_us={end_us - days * 86_400_000_000}&to_us={end_us}&most=1000")
+    get(
+        f"{url}/api/v1/cameras/yard/scores?from_us={end_us - days * 86_400_000_000}&to_us={end_us}&most=1000"
+    )
 
 
 def ms(ask: object, times: int = 10) -> str:
@@ -204,7 +248,9 @@ def ms(ask: object, times: int = 10) -> str:
         began = time.perf_counter()
         ask()  # type: ignore[operator]
         taken.append(1000 * (time.perf_counter() - began))
-    return f"{statistics.median(taken):.0f} ms" + (f" (at most {max(taken):.0f})" if times > 1 else "")
+    return f"{statistics.median(taken):.0f} ms" + (
+        f" (at most {max(taken):.0f})" if times > 1 else ""
+    )
 
 
 async def listeners(url: str, port: int, clients: int, pid: int) -> list[tuple[str, str]]:
@@ -220,7 +266,12 @@ async def listeners(url: str, port: int, clients: int, pid: int) -> list[tuple[s
     stuck = [await listen(port) for _ in range(SLOW)]
     await asyncio.sleep(10)
     late = await lateness(opened)
-    rows.append((f"{SLOW} more that read nothing: from the first to the last of the others", f"{late:.0f} ms"))
+    rows.append(
+        (
+            f"{SLOW} more that read nothing: from the first to the last of the others",
+            f"{late:.0f} ms",
+        )
+    )
     for _, writer in (*opened, *stuck):
         writer.close()
     return rows

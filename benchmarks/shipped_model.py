@@ -1,11 +1,12 @@
 """Make the model `ped2` that comes with the package of a training on UCSD Ped2.
 
     export ODDFRAME_PED2=...
-    python benchmarks/accuracy.py seeds -o runs/accuracy --preset walkway --seeds 0 -- --false-alarms 60/hour
-    python benchmarks/shipped_model.py runs/accuracy/walkway-0 -o src/oddframe/models/ped2
+    python benchmarks/accuracy.py seeds -o runs/accuracy --preset walkway --seeds 0 --
+    --false-alarms 60/hour python benchmarks/shipped_model.py runs/accuracy/walkway-0 -o
+    src/oddframe/models/ped2
 
-Weights are rounded to float16, for half the size; the graph is exported again, through the parity gate; the card says
-where the footage comes from.
+Weights are rounded to float16, for half the size; the graph is exported again, through the parity
+gate; the card says where the footage comes from.
 """
 
 import argparse
@@ -13,8 +14,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from oddframe.bundle import find_bundle, read_bundle, write_bundle
-from oddframe.exporting import export
+from oddframe.bundle.bundle import find_bundle, read_bundle, write_bundle
+from oddframe.tasks.export import export
 
 ORIGIN = """
 ## UCSD Ped2
@@ -31,13 +32,17 @@ is unusual.
 
 def main() -> None:
     """Read the command line and write the bundle."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path, help="the training's run folder")
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--ped2", type=Path, default=os.environ.get("ODDFRAME_PED2"))
     args = parser.parse_args()
     trained = read_bundle(find_bundle(args.run))
-    half = replace(trained, network=trained.network.halved(), card=trained.card + ORIGIN, graphs={}, parity={})
+    half = replace(
+        trained, network=trained.network.halved(), card=trained.card + ORIGIN, graphs={}, parity={}
+    )
     write_bundle(args.out, half)
     print(export(args.out, "onnx", normal=args.ped2 / "training" / "frames").parity)
     print(f"{sum(path.stat().st_size for path in args.out.iterdir()):,} bytes")

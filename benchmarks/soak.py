@@ -1,10 +1,11 @@
 """Watch several RTSP streams for a while and see whether memory and file handles stay flat.
 
-A real `oddframe watch` process with database, pictures, clips, a webhook and metrics watches streams of GStreamer's
-RTSP server on loopback (scripts/install-services). They show the drawn scene with anomalies, drawn at the model's 10
-frames a second and served at --rate: at 5 it plays at half speed. Every ten seconds memory, file handles and threads
-are read from /proc, and what the cameras do from the metrics. How late an alert is counts from the frame that it is
-about to its arrival at the receiver.
+A real `oddframe watch` process with database, pictures, clips, a webhook and metrics watches
+streams of GStreamer's RTSP server on loopback (scripts/install-services). They show the drawn scene
+with anomalies, drawn at the model's 10 frames a second and served at --rate: at 5 it plays at half
+speed. Every ten seconds memory, file handles and threads are read from /proc, and what the cameras
+do from the metrics. How late an alert is counts from the frame that it is about to its arrival at
+the receiver.
 
     python benchmarks/soak.py --model demo/run [--minutes 20] [--cameras 8] [--rate 5] [--out soak]
 
@@ -30,15 +31,17 @@ from typing import Any
 import numpy as np
 
 # The server, the receiver and the process are those of the tests against real parts.
-TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS / "services"), str(TESTS / "support")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from alerting import Hook  # noqa: E402
-from rtsp import RtspServer, encode_pictures  # noqa: E402
-from watch_process import WatchProcess  # noqa: E402
+from tests.support.alerting import Hook
+from tests.support.rtsp import RtspServer, encode_pictures
+from tests.support.watch_process import WatchProcess
 
-from oddframe._version import __version__  # noqa: E402
-from oddframe.data.scene import SceneSettings, draw  # noqa: E402
+from oddframe._version import __version__
+from oddframe.synthetic.scene import (
+    SceneSettings,
+    draw,
+)
 
 EVERY_S = 10.0
 SETTLED_S = 120.0
@@ -60,7 +63,11 @@ class Receiver(Hook):
     def _note(self, _count: int) -> int:
         message = json.loads(self.requests[-1][2])
         if (message["kind"], message["phase"]) in (("anomaly", "start"), ("anomaly", "update")):
-            shown_s = datetime.fromisoformat(message["start"]).timestamp() + message["end_s"] - message["start_s"]
+            shown_s = (
+                datetime.fromisoformat(message["start"]).timestamp()
+                + message["end_s"]
+                - message["start_s"]
+            )
             self.late_s.append(time.time() - shown_s)
         return 200
 
@@ -79,7 +86,9 @@ def sample(watch: WatchProcess, receiver: Receiver, cameras: Sequence[str]) -> d
     text = watch.metrics()
     found = {
         (one[1], one[2]): float(one[3])
-        for one in re.finditer(r'^oddframe_(\w+)\{(?:camera|sink)="([^"]*)"[^}]*\} (\S+)$', text, re.MULTILINE)
+        for one in re.finditer(
+            r'^oddframe_(\w+)\{(?:camera|sink)="([^"]*)"[^}]*\} (\S+)$', text, re.MULTILINE
+        )
     }
 
     def of_cameras(name: str) -> list[float]:
@@ -100,7 +109,8 @@ def sample(watch: WatchProcess, receiver: Receiver, cameras: Sequence[str]) -> d
         "events": sum(of_cameras("events_total")),
         "waiting": found.get(("sink_waiting", "hook"), 0.0),
         "late_s": late_s,
-        "kept_mb": sum(path.stat().st_size for path in watch.out.rglob("*") if path.is_file()) / 1e6,
+        "kept_mb": sum(path.stat().st_size for path in watch.out.rglob("*") if path.is_file())
+        / 1e6,
     }
 
 
@@ -117,7 +127,9 @@ def soak(model: Path, cameras: int, rate_fps: float, minutes: float) -> Iterator
         tables = [{"name": name, "source": server.url()} for name in names]
         sinks = {"hook": {"kind": "webhook", "url": receiver.url}}
         keeps = {"clip_before_s": 5, "clip_after_s": 5}
-        watch = stack.enter_context(WatchProcess(folder / "watch", model, tables, sinks, watch=keeps))
+        watch = stack.enter_context(
+            WatchProcess(folder / "watch", model, tables, sinks, watch=keeps)
+        )
         watch.until(lambda: all(watch.metric("oddframe_up", name) for name in names), 120)
         began_s = time.monotonic()
         while (now_s := time.monotonic() - began_s) <= 60 * minutes:
@@ -139,7 +151,9 @@ def summary(samples: Sequence[dict[str, Any]], cameras: int) -> dict[str, Any]:
         name: {
             "start": median(one[name] for one in settled[:few]),
             "end": median(one[name] for one in settled[-few:]),
-            "per_hour": float(60 * np.polyfit(minutes, [one[name] for one in settled], 1)[0]) if few > 1 else 0.0,
+            "per_hour": float(60 * np.polyfit(minutes, [one[name] for one in settled], 1)[0])
+            if few > 1
+            else 0.0,
         }
         for name in ("rss_mb", "handles", "threads")
     }
@@ -148,7 +162,9 @@ def summary(samples: Sequence[dict[str, Any]], cameras: int) -> dict[str, Any]:
         "rate_fps": median(rate for one in settled for rate in one["rates_fps"]),
         "slowest_fps": min(min(one["rates_fps"]) for one in settled),
         "clips_per_s": (last["clips"] - first["clips"]) / passed_s,
-        "ms_per_clip": 1000 * (last["model_s"] - first["model_s"]) / max(last["clips"] - first["clips"], 1),
+        "ms_per_clip": 1000
+        * (last["model_s"] - first["model_s"])
+        / max(last["clips"] - first["clips"], 1),
         "processors": (last["cpu_s"] - first["cpu_s"]) / passed_s,
         "late_s": {"median": float(np.median(late_s)), "p99": float(np.quantile(late_s, 0.99))},
         "frames": last["frames"],
@@ -156,7 +172,10 @@ def summary(samples: Sequence[dict[str, Any]], cameras: int) -> dict[str, Any]:
         "reconnects": last["reconnects"],
         "events": last["events"],
         "most_waiting": max(one["waiting"] for one in settled),
-        "kept_mb_per_camera_and_hour": 3600 * (last["kept_mb"] - first["kept_mb"]) / passed_s / cameras,
+        "kept_mb_per_camera_and_hour": 3600
+        * (last["kept_mb"] - first["kept_mb"])
+        / passed_s
+        / cameras,
     }
 
 
@@ -184,7 +203,11 @@ def save_picture(samples: Sequence[dict[str, Any]], path: Path) -> None:
 def table(found: dict[str, Any]) -> str:
     """The figures that docs/benchmarks.md has, as Markdown."""
     rows = ["| | start | end | a hour more |", "|---|---|---|---|"]
-    for name, title in (("rss_mb", "memory, MB"), ("handles", "file handles"), ("threads", "threads")):
+    for name, title in (
+        ("rss_mb", "memory, MB"),
+        ("handles", "file handles"),
+        ("threads", "threads"),
+    ):
         one = found[name]
         rows.append(f"| {title} | {one['start']:.0f} | {one['end']:.0f} | {one['per_hour']:+.1f} |")
     late = found["late_s"]
@@ -205,19 +228,27 @@ def table(found: dict[str, Any]) -> str:
 
 def main() -> None:
     """Run it, write the figures and print them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="a run folder or a model bundle, such as demo/run")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", type=Path, required=True, help="a run folder or a model bundle, such as demo/run"
+    )
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--cameras", type=int, default=8)
     parser.add_argument("--rate", type=float, default=5.0, help="frames a second of each camera")
-    parser.add_argument("--out", type=Path, default=Path("soak"), help="the files' name without ending")
+    parser.add_argument(
+        "--out", type=Path, default=Path("soak"), help="the files' name without ending"
+    )
     args = parser.parse_args()
     samples = []
     for one in soak(args.model.resolve(), args.cameras, args.rate, args.minutes):
         samples.append(one)
         if "rss_mb" in one:
             print(
-                f"{one['at_s']:6.0f} s  {one['rss_mb']:6.1f} MB  {one['handles']} handles", file=sys.stderr, flush=True
+                f"{one['at_s']:6.0f} s  {one['rss_mb']:6.1f} MB  {one['handles']} handles",
+                file=sys.stderr,
+                flush=True,
             )
     end = samples.pop()
     found = summary(samples, args.cameras)
@@ -232,7 +263,8 @@ def main() -> None:
         "rate_fps": args.rate,
     }
     args.out.with_suffix(".json").write_text(
-        json.dumps({"about": about, "summary": found, "end": end, "samples": samples}, indent=1) + "\n"
+        json.dumps({"about": about, "summary": found, "end": end, "samples": samples}, indent=1)
+        + "\n"
     )
     save_picture(samples, args.out.with_suffix(".png"))
     print(", ".join(f"{name} {value}" for name, value in about.items()))

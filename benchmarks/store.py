@@ -1,7 +1,8 @@
 """What keeping and telling costs: how fast the database takes events and scores, and what a slow disk or sink costs.
 
-Whoever scores only hands over; the times of the calls are theirs. "locked" has another program hold the database, as a
-disk that hangs does; "sink hangs" has a receiver that takes half a second for each alert.
+Whoever scores only hands over; the times of the calls are theirs. "locked" has another program hold
+the database, as a disk that hangs does; "sink hangs" has a receiver that takes half a second for
+each alert.
 
     python benchmarks/store.py [--events 2000] [--days 2] [--json]
 """
@@ -25,10 +26,10 @@ import numpy.typing as npt
 from oddframe._version import __version__
 from oddframe.core.alerts import Alert, CameraStatus, alert
 from oddframe.core.records import Event, event_id
-from oddframe.sinks.alert_sink import Message, Retry
 from oddframe.sinks.delivery import Delivery
-from oddframe.store.event_store import Store, StoreConfig
+from oddframe.sinks.sink import Message, Retry
 from oddframe.store.retention import Retention
+from oddframe.store.store import Store, StoreConfig
 
 NOON_US = 1_790_000_000_000_000
 DAY_S = 86_400
@@ -83,7 +84,10 @@ def database(folder: Path, count: int) -> Iterator[dict[str, Any]]:
         spent = timed(lambda at=at: store.put_score("yard", int(at), 0.25) for at in moments)  # type: ignore[misc]
         store.flush(600)
         yield row("scores, 10 a second", spent, time.perf_counter() - began_s)
-    with Store(folder / "locked", ROOMY) as store, closing(sqlite3.connect(folder / "locked/oddframe.sqlite")) as other:
+    with (
+        Store(folder / "locked", ROOMY) as store,
+        closing(sqlite3.connect(folder / "locked/oddframe.sqlite")) as other,
+    ):
         other.isolation_level = None
         other.execute("BEGIN IMMEDIATE")
         spent = timed(lambda one=one: store.put_event(one) for one in told)  # type: ignore[misc]
@@ -121,7 +125,9 @@ def sinks(folder: Path, count: int) -> Iterator[dict[str, Any]]:
     yield row("alerts to a sink, queue on disk", spent, time.perf_counter() - began_s)
     delivery.close()
     delivery = Delivery({"slow": Slow(0.5, durable=True)}, folder / "slow", most_waiting=count)
-    yield row("alerts, sink hangs", timed(lambda one=one: delivery.offer(one) for one in told), None)  # type: ignore[misc]
+    yield row(
+        "alerts, sink hangs", timed(lambda one=one: delivery.offer(one) for one in told), None
+    )  # type: ignore[misc]
     while delivery.counts()["slow"].waiting + delivery.counts()["slow"].delivered < count:
         time.sleep(0.1)  # until all of it is on disk
     delivery.close(10)
@@ -149,10 +155,14 @@ def kept(folder: Path, days: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, and print a table or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--events", type=int, default=2000, help="alerts to put")
     parser.add_argument("--days", type=int, default=2, help="days of scores to keep")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of the table"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="store-") as folder:
         rows = [*database(Path(folder), args.events), *sinks(Path(folder), args.events)]

@@ -2,12 +2,13 @@
 
     ODDFRAME_PED2=... python benchmarks/synthetic_validation.py -o runs/ped2-validation
 
-Four of the sixteen training recordings are kept from training and become the test recordings of a benchmark in the
-frame-folder layout that `oddframe train` and `oddframe eval` read: each as it was filmed, and several times with
-something added that the training's counter-examples do not contain: a drawn cyclist, a drawn cart, and a real
-pedestrian cut out of another recording who glides at twice to four times a walker's pace without moving a leg, as on a
-skateboard. As a control some recordings get a cut-out pedestrian who walks as filmed; they count as normal. Pixel masks
-say where.
+Four of the sixteen training recordings are kept from training and become the test recordings of a
+benchmark in the frame-folder layout that `oddframe train` and `oddframe eval` read: each as it was
+filmed, and several times with something added that the training's counter-examples do not contain:
+a drawn cyclist, a drawn cart, and a real pedestrian cut out of another recording who glides at
+twice to four times a walker's pace without moving a leg, as on a skateboard. As a control some
+recordings get a cut-out pedestrian who walks as filmed; they count as normal. Pixel masks say
+where.
 """
 
 import argparse
@@ -21,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from oddframe.data.scene_actors import Spot, random_look
-from oddframe.data.scene_paint import Patch, rasterise
-from oddframe.data.scene_things import BRIGHT, cart, cyclist
+from oddframe.synthetic.actors import Spot, random_look
+from oddframe.synthetic.objects import BRIGHT, cart, cyclist
+from oddframe.synthetic.raster import Patch, rasterise
 
 HELD_OUT = ("03", "07", "11", "14")
 FOREGROUND = 26.0
@@ -49,7 +50,12 @@ class Cutout:
 
 def frames_of(folder: Path) -> Floats:
     """All frames of a folder, float32 N x H x W in 0..255."""
-    return np.stack([np.asarray(Image.open(path).convert("L"), np.float32) for path in sorted(folder.glob("*.jpg"))])
+    return np.stack(
+        [
+            np.asarray(Image.open(path).convert("L"), np.float32)
+            for path in sorted(folder.glob("*.jpg"))
+        ]
+    )
 
 
 def people(frames: Floats, empty: Floats) -> list[Cutout]:
@@ -65,13 +71,20 @@ def people(frames: Floats, empty: Floats) -> list[Cutout]:
         for number, place in enumerate(ndimage.find_objects(labels), start=1):
             alone = labels[place] == number
             height, width = alone.shape
-            if PEOPLE_PX[0] <= alone.sum() <= PEOPLE_PX[1] and 1.3 < height / width < 4.0 and height > 14:
+            if (
+                PEOPLE_PX[0] <= alone.sum() <= PEOPLE_PX[1]
+                and 1.3 < height / width < 4.0
+                and height > 14
+            ):
                 wide = (
                     slice(max(0, place[0].start - 2), place[0].stop + 2),
                     slice(max(0, place[1].start - 2), place[1].stop + 2),
                 )
                 soft = np.clip(
-                    ndimage.gaussian_filter((labels[wide] == number).astype(np.float32), 0.7) * 1.6 - 0.2, 0.0, 1.0
+                    ndimage.gaussian_filter((labels[wide] == number).astype(np.float32), 0.7) * 1.6
+                    - 0.2,
+                    0.0,
+                    1.0,
                 )
                 found.append((wide[0].start, wide[1].start, soft.astype(np.float32), frame[wide]))
         following = []
@@ -80,7 +93,9 @@ def people(frames: Floats, empty: Floats) -> list[Cutout]:
             near = [
                 f
                 for f in found
-                if abs(f[0] - top) < 4 and abs(f[1] - left) < 5 and abs(f[2].shape[1] - alpha.shape[1]) < 5
+                if abs(f[0] - top) < 4
+                and abs(f[1] - left) < 5
+                and abs(f[2].shape[1] - alpha.shape[1]) < 5
             ]
             if len(near) == 1:
                 one.patches.append(near[0])
@@ -92,20 +107,27 @@ def people(frames: Floats, empty: Floats) -> list[Cutout]:
     return [one for one in done + running if len(one.patches) >= 20]
 
 
-def add(frame: Floats, mask: npt.NDArray[np.bool_], top: int, left: int, alpha: Floats, grey: Floats) -> None:
+def add(
+    frame: Floats, mask: npt.NDArray[np.bool_], top: int, left: int, alpha: Floats, grey: Floats
+) -> None:
     """Blend something in, clipped to the picture."""
     height, width = frame.shape
     rows = slice(max(0, -top), min(alpha.shape[0], height - top))
     columns = slice(max(0, -left), min(alpha.shape[1], width - left))
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return
-    place = (slice(top + rows.start, top + rows.stop), slice(left + columns.start, left + columns.stop))
+    place = (
+        slice(top + rows.start, top + rows.stop),
+        slice(left + columns.start, left + columns.stop),
+    )
     a, g = alpha[rows, columns], grey[rows, columns]
     frame[place] = a * g + (1.0 - a) * frame[place]
     mask[place] |= a > 0.4
 
 
-def glider(who: Cutout, random: np.random.Generator, walk: bool) -> Iterator[tuple[int, int, Floats, Floats]]:
+def glider(
+    who: Cutout, random: np.random.Generator, walk: bool
+) -> Iterator[tuple[int, int, Floats, Floats]]:
     """Somebody cut out, as filmed or standing on something that rolls."""
     if walk:
         yield from who.patches
@@ -141,7 +163,9 @@ def drawn(kind: str, random: np.random.Generator) -> Iterator[tuple[int, int, Fl
 
 def main() -> None:
     """Write the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ped2", type=Path, default=os.environ.get("ODDFRAME_PED2"))
@@ -150,12 +174,19 @@ def main() -> None:
     folders = sorted(path for path in training.iterdir() if path.is_dir())
     all_frames = {folder.name: frames_of(folder) for folder in folders}
     empty = np.median(np.concatenate([frames[::8] for frames in all_frames.values()]), axis=0)
-    walkers = [one for name, frames in all_frames.items() if name in HELD_OUT for one in people(frames, empty)]
+    walkers = [
+        one
+        for name, frames in all_frames.items()
+        if name in HELD_OUT
+        for one in people(frames, empty)
+    ]
     print(f"{len(walkers)} people could be cut out")
     random = np.random.default_rng(arguments.seed)
     for folder in folders:
         if folder.name not in HELD_OUT:
-            shutil.copytree(folder, arguments.out / "training" / "frames" / folder.name, dirs_exist_ok=True)
+            shutil.copytree(
+                folder, arguments.out / "training" / "frames" / folder.name, dirs_exist_ok=True
+            )
     number = 0
     for name in HELD_OUT:
         for kind in ("as filmed", "company", "cyclist", "cart", "glider"):
@@ -167,7 +198,9 @@ def main() -> None:
                 things = (
                     drawn(kind, random)
                     if kind in ("cyclist", "cart")
-                    else glider(walkers[int(random.integers(len(walkers)))], random, kind == "company")
+                    else glider(
+                        walkers[int(random.integers(len(walkers)))], random, kind == "company"
+                    )
                 )
                 at = begin
                 for thing in things:
@@ -182,14 +215,21 @@ def main() -> None:
             for part in ("frames", "pixel_masks"):
                 (arguments.out / "testing" / part / video).mkdir(parents=True, exist_ok=True)
             for at, (frame, mask) in enumerate(zip(noisy, masks, strict=True)):
-                Image.fromarray(frame).save(arguments.out / "testing" / "frames" / video / f"{at:03d}.jpg", quality=92)
+                Image.fromarray(frame).save(
+                    arguments.out / "testing" / "frames" / video / f"{at:03d}.jpg", quality=92
+                )
                 Image.fromarray(mask.astype(np.uint8) * 255).save(
                     arguments.out / "testing" / "pixel_masks" / video / f"{at:03d}.png"
                 )
             (arguments.out / "testing" / "frame_labels").mkdir(exist_ok=True)
             abnormal = masks.sum(axis=(1, 2)) > 30
-            np.save(arguments.out / "testing" / "frame_labels" / f"{video}.npy", abnormal.astype(np.uint8))
-            print(f"{video}: recording {name}, {kind}: {abnormal.sum()} of {len(frames)} frames abnormal")
+            np.save(
+                arguments.out / "testing" / "frame_labels" / f"{video}.npy",
+                abnormal.astype(np.uint8),
+            )
+            print(
+                f"{video}: recording {name}, {kind}: {abnormal.sum()} of {len(frames)} frames abnormal"
+            )
 
 
 if __name__ == "__main__":

@@ -14,11 +14,10 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from oddframe.core.alerts import Alert
+from oddframe.cli.watch_screen import render
+from oddframe.core.alerts import Alert, Phase, StreamStatus
 from oddframe.core.records import Event
-from oddframe.core.stream_state import Phase, StreamState
-from oddframe.watch_view.screen import render
-from oddframe.watching.views import CameraView, WatchHeader
+from oddframe.monitoring.camera import CameraView, WatchHeader
 
 NOW_US = 1_790_000_190_000_000
 """2026-09-21 14:16:30 UTC."""
@@ -28,7 +27,10 @@ def scores(usual: float, peaks: Sequence[tuple[int, float]] = ()) -> list[float]
     """A minute of scores, a value a second, around a usual one, with (second, height) of peaks."""
     wave = [usual + 0.08 * math.sin(second / 5) for second in range(60)]
     for at, height in peaks:
-        wave = [max(score, height * math.exp(-(((second - at) / 3) ** 2))) for second, score in enumerate(wave)]
+        wave = [
+            max(score, height * math.exp(-(((second - at) / 3) ** 2)))
+            for second, score in enumerate(wave)
+        ]
     return wave
 
 
@@ -46,10 +48,16 @@ def told(
     return Alert(event, start_us, start_us, start_us + round(lasted_s * 1e6))
 
 
-def camera(name: str, phase: Phase, size: tuple[int, int] | None, rate_fps: float, **rest: Any) -> CameraView:
+def camera(
+    name: str, phase: Phase, size: tuple[int, int] | None, rate_fps: float, **rest: Any
+) -> CameraView:
     """A camera in a state."""
-    state = {key: rest.pop(key) for key in ("dropped", "reconnects", "error", "retry_s") if key in rest}
-    return CameraView(name=name, state=StreamState(name, phase, size=size, rate_fps=rate_fps, **state), **rest)
+    state = {
+        key: rest.pop(key) for key in ("dropped", "reconnects", "error", "retry_s") if key in rest
+    }
+    return CameraView(
+        name=name, state=StreamStatus(name, phase, size=size, rate_fps=rate_fps, **state), **rest
+    )
 
 
 def cameras() -> list[CameraView]:
@@ -104,13 +112,19 @@ def main(path: str, columns: str = "120") -> None:
         lagging={"phone": "12 waiting: the webhook at example.org gave no answer (timed out)"},
     )
     console = Console(
-        record=True, width=int(columns), file=io.StringIO(), force_terminal=True, color_system="truecolor"
+        record=True,
+        width=int(columns),
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
     )
     console.print(render(cameras(), header, console.width, tz=UTC))
     drawing = console.export_svg(title="oddframe watch --config cameras.toml", unique_id="watch")
     # Rich asks for a font from the internet, which nobody who reads a page should have to.
     drawing = re.sub(r"@font-face \{.*?\}\s*", "", drawing, flags=re.DOTALL)
-    Path(path).write_text(drawing.replace("Fira Code, monospace", "'DejaVu Sans Mono', Menlo, Consolas, monospace"))
+    Path(path).write_text(
+        drawing.replace("Fira Code, monospace", "'DejaVu Sans Mono', Menlo, Consolas, monospace")
+    )
 
 
 if __name__ == "__main__":

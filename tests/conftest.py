@@ -18,10 +18,10 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from PIL import Image
 
 # What several test files share; pytest itself puts no folder of ours on the path.
-sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-# Hypothesis draws the same examples on every run, and keeps no examples from one run to the next. It has no deadline:
-# a test that measures time fails where the machine is busy. `make test-fuzz` chooses the other profile.
+# Hypothesis draws the same examples on every run, and keeps no examples from one run to the next.
+# It has no deadline: a test that measures time fails where the machine is busy. `make test-fuzz`
+# chooses the other profile.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 settings.register_profile(
     "fuzz",
@@ -51,7 +51,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         sys.modules["torch"].manual_seed(seed_of(item.config))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
     """After a failure, say which order it was in."""
     if exitstatus == pytest.ExitCode.TESTS_FAILED:
         terminalreporter.write_line(f"The order of the tests: --randomly-seed={seed_of(config)}")
@@ -106,14 +108,17 @@ def write_video(
         stream = container.add_stream(codec, rate=rate_fps)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
-        # Milliseconds are for times of one's own only: an AVI of them claims 1000 frames per second.
+        # Milliseconds are for times of one's own only: an AVI of them claims 1000 frames per
+        # second.
         ticks = rate_fps if times_s is None else 1000
         stream.codec_context.time_base = Fraction(1, ticks)
         if codec.startswith("libx26"):
             stream.options = {"crf": "10", "preset": "ultrafast", "g": "10"}
         if rotation:
             stream.set_display_rotation(rotation)
-        times = [number / rate_fps for number in range(frames)] if times_s is None else list(times_s)
+        times = (
+            [number / rate_fps for number in range(frames)] if times_s is None else list(times_s)
+        )
         for number, time_s in enumerate(times):
             frame = av.VideoFrame.from_ndarray(draw(number, *size), format="rgb24")
             frame.pts, frame.time_base = round(time_s * ticks), Fraction(1, ticks)
@@ -123,7 +128,10 @@ def write_video(
 
 
 def write_images(
-    folder: Path, numbers: Iterable[int], size: tuple[int, int] = (64, 48), pattern: str = "{:03d}.jpg"
+    folder: Path,
+    numbers: Iterable[int],
+    size: tuple[int, int] = (64, 48),
+    pattern: str = "{:03d}.jpg",
 ) -> Path:
     """Write a folder of numbered images of drawn pictures."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -165,7 +173,9 @@ def write_audio(path: Path) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=44100)
         for number in range(20):
-            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            silence = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+            )
             silence.rate, silence.pts = 44100, number * 1024
             container.mux(stream.encode(silence))
         container.mux(stream.encode(None))
@@ -186,7 +196,9 @@ def audio(tmp_path: Path) -> Callable[..., Path]:
 def truncated_video(video: Callable[..., Path]) -> Callable[..., Path]:
     """Writes a recording of which only a share of the bytes is left; with the header in front it still opens."""
 
-    def make(name: str = "cut.mp4", share: float = 0.6, header_first: bool = True, **wishes: object) -> Path:
+    def make(
+        name: str = "cut.mp4", share: float = 0.6, header_first: bool = True, **wishes: object
+    ) -> Path:
         options = {"movflags": "faststart"} if header_first and name.endswith(".mp4") else None
         path = video(name, **{"frames": 100, **wishes}, options=options)
         data = path.read_bytes()
@@ -217,7 +229,7 @@ def resized_video(video: Callable[..., Path]) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three short normal recordings; read only."""
-    from tiny import walk
+    from tests.support.tiny import walk
 
     folder = tmp_path_factory.mktemp("footage")
     for name in ("a", "b", "c"):
@@ -228,7 +240,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def oddframe_command() -> Iterator[Callable[..., object]]:
     """The command line: `oddframe_command("train", footage, "-o", run).code`; see `forked.Commands`."""
-    from forked import Commands
+    from tests.support.forked import Commands
 
     with Commands() as commands:
         yield commands
@@ -237,7 +249,7 @@ def oddframe_command() -> Iterator[Callable[..., object]]:
 @pytest.fixture(scope="session")
 def tiny_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A settings file of the tiny training, complete: the presets may change."""
-    from tiny import tiny_settings
+    from tests.support.tiny import tiny_settings
 
     path = tmp_path_factory.mktemp("config") / "tiny.json"
     path.write_text(json.dumps(tiny_settings().as_dict()))
@@ -261,7 +273,7 @@ def tiny_run(
 @pytest.fixture(scope="session")
 def exported_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`tiny_run` with a graph for ONNX Runtime and OpenVINO in its bundle; read only."""
-    from oddframe.exporting import export
+    from oddframe.tasks.export import export
 
     run = shutil.copytree(tiny_run, tmp_path_factory.mktemp("exported") / "run")
     export(run, "onnx")

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny import tiny_settings, walk
 
 import oddframe
-from oddframe import config
+from oddframe.training import settings as config
+from tests.support.tiny import tiny_settings, walk
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,11 +26,13 @@ def footage_as_shown(video, tmp_path, monkeypatch):
     video("monday.mp4", frames=20, draw=walk)
     monkeypatch.chdir(tmp_path)
     quick = tiny_settings(pretrain_steps=2, joint_steps=2)
-    monkeypatch.setattr("oddframe.training.add_graph", lambda *_: ())  # it takes seconds
-    monkeypatch.setattr("oddframe.training.PRESETS", dict.fromkeys(config.PRESETS, quick))
+    monkeypatch.setattr("oddframe.tasks.train.add_graph", lambda *_: ())  # it takes seconds
+    monkeypatch.setattr("oddframe.tasks.train.PRESETS", dict.fromkeys(config.PRESETS, quick))
 
 
-@pytest.mark.parametrize(("page", "code"), [(page.name, code) for page in PAGES for code in shown(page)])
+@pytest.mark.parametrize(
+    ("page", "code"), [(page.name, code) for page in PAGES for code in shown(page)]
+)
 def test_what_a_page_shows(page, code, footage_as_shown, capsys):
     """Either a line for each frame of monday.mp4, or one for the camera that it is played as."""
     exec(compile(code, page, "exec"), {})
@@ -42,7 +44,9 @@ def test_the_readme_shows_some():
 
 
 def test_what_the_package_shows(footage_as_shown, capsys):
-    code = "".join(example.source for example in doctest.DocTestParser().get_examples(oddframe.__doc__))
+    code = "".join(
+        example.source for example in doctest.DocTestParser().get_examples(oddframe.__doc__)
+    )
     assert "oddframe.train" in code
     # Where nothing is unusual nothing is printed: everything is.
     exec(compile(code.replace("> 0.5", "> 0.0"), "package", "exec"), {})
@@ -54,7 +58,10 @@ def test_what_the_package_shows(footage_as_shown, capsys):
 def test_the_flat_interface(footage_as_shown, tmp_path):
     """What README describes in words: files from `score`, errors that are ours and the builtin's."""
     report = oddframe.train(
-        "normal/", "run", settings=replace(tiny_settings(pretrain_steps=1, joint_steps=1)), export=False
+        "normal/",
+        "run",
+        settings=replace(tiny_settings(pretrain_steps=1, joint_steps=1)),
+        export=False,
     )
     assert isinstance(report, oddframe.TrainReport)
     found = oddframe.score("monday.mp4", "run", "out", extras=oddframe.Extras(maps=True))

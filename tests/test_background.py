@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from alerting import until
 
 from oddframe._background import BackgroundQueue, TryAgainError
+from tests.support.alerting import until
 
 
 class Gate:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oddframe.errors import MissingExtraError
-from oddframe.extras import EXTRA_OF, EXTRA_OF_VERB, naming_extras
+from oddframe.extras import EXTRA_OF, EXTRA_OF_VERB, require_extra
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -26,7 +26,9 @@ def packages(extra):
 def test_every_package_of_an_extra_is_brought_by_it():
     distributions = importlib.metadata.packages_distributions()
     for module, extra in EXTRA_OF.items():
-        assert packages(extra) & {name.lower().replace("_", "-") for name in distributions[module]}, module
+        assert packages(extra) & {
+            name.lower().replace("_", "-") for name in distributions[module]
+        }, module
 
 
 def test_every_extra_is_named_somewhere_and_all_has_all():
@@ -37,25 +39,38 @@ def test_every_extra_is_named_somewhere_and_all_has_all():
 
 def test_the_base_install_has_nothing_heavy():
     base = {re.match(r"[\w-]+", wanted)[0] for wanted in PROJECT["dependencies"]}
-    assert base == {"av", "lazy-loader", "numpy", "onnxruntime", "pydantic", "rich", "safetensors", "typer"}
+    assert base == {
+        "av",
+        "lazy-loader",
+        "numpy",
+        "onnxruntime",
+        "pydantic",
+        "rich",
+        "safetensors",
+        "typer",
+    }
 
 
 @pytest.mark.parametrize(("extra", "named"), [(None, "train"), ("eval", "eval")])
 def test_a_missing_package_is_named_with_the_command_that_adds_it(extra, named):
     with (
-        pytest.raises(MissingExtraError, match=rf'training needs .*: pip install "oddframe\[{named}\]"'),
-        naming_extras("training", extra),
+        pytest.raises(
+            MissingExtraError, match=rf'training needs .*: pip install "oddframe\[{named}\]"'
+        ),
+        require_extra("training", extra),
     ):
         raise ModuleNotFoundError("No module named 'torch'", name="torch.nn")
 
 
-@pytest.mark.parametrize("error", [ModuleNotFoundError("x", name="colour"), ImportError("x"), ValueError("x")])
+@pytest.mark.parametrize(
+    "error", [ModuleNotFoundError("x", name="colour"), ImportError("x"), ValueError("x")]
+)
 def test_other_errors_pass(error):
-    with pytest.raises(type(error)) as caught, naming_extras("training"):
+    with pytest.raises(type(error)) as caught, require_extra("training"):
         raise error
     assert caught.value is error
 
 
 def test_one_that_is_named_already_keeps_its_name():
-    with pytest.raises(MissingExtraError, match="MQTT"), naming_extras("training"):
+    with pytest.raises(MissingExtraError, match="MQTT"), require_extra("training"):
         raise MissingExtraError("MQTT", "watch")

@@ -4,10 +4,16 @@ import sys
 import time
 
 import pytest
-from in_own_process import fill, fill_within, modules_of_measuring, print_and_count, refuse
 
 from oddframe.errors import InputError, SettingsError
 from oddframe.isolation import run_in_process
+from tests.support.in_own_process import (
+    fill,
+    fill_within,
+    modules_of_measuring,
+    print_and_count,
+    refuse,
+)
 
 
 def test_the_answer_comes_from_another_process():
@@ -25,7 +31,8 @@ def test_memory_is_its_own():
 
 
 @pytest.mark.parametrize(
-    ("error", "said"), [(SettingsError("it must be so"), "it must be so"), (RuntimeError("no"), "RuntimeError: no")]
+    ("error", "said"),
+    [(SettingsError("it must be so"), "it must be so"), (RuntimeError("no"), "RuntimeError: no")],
 )
 def test_what_fails_there_is_an_error_here(error, said):
     with pytest.raises(InputError, match=f"^{said}$"):
@@ -40,7 +47,7 @@ def test_a_process_that_dies_is_an_error():
 def test_torch_stays_out_of_it():
     """Else rows of ONNX Runtime had torch's memory, and a base install no rows."""
     loaded = run_in_process(modules_of_measuring)
-    assert "oddframe.speed.measuring" in loaded
+    assert "oddframe.speed.measure" in loaded
     assert "torch" not in loaded
 
 

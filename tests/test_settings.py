@@ -9,10 +9,16 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from oddframe.core.arming import ArmedHours
-from oddframe.core.zones import Polygon, Zones
+from oddframe.core.zones import Polygon, Schedule, Zones
 from oddframe.errors import SettingsError
-from oddframe.settings import AnyPath, ListOf, from_mapping, read_zones, settings_dataclass, zones_from
+from oddframe.settings import (
+    AnyPath,
+    ListOf,
+    from_mapping,
+    read_zones,
+    settings_dataclass,
+    zones_from,
+)
 
 CORNERS = [[0.1, 0.2], [0.5, 0.2], [0.5, 0.9]]
 TEXT = """
@@ -34,7 +40,7 @@ def test_zones_come_from_toml(tmp_path):
     assert read_zones(tmp_path / "z.toml") == Zones(
         watch=(Polygon(((0.1, 0.2), (0.5, 0.2), (0.5, 0.9)), "door"),),
         ignore=(Polygon(((0.0, 0.0), (1.0, 0.0), (1.0, 0.1))),),
-        armed=ArmedHours.parse(["mon-fri 18:00-06:00"], "Europe/Berlin"),
+        armed=Schedule.parse(["mon-fri 18:00-06:00"], "Europe/Berlin"),
         cool_down_s=30,
     )
 
@@ -57,11 +63,17 @@ def test_nothing_said_is_all_of_the_picture_always():
         ({"watch": [3]}, r"front: watch\[0\] must be a table"),
         ({"watch": [{"polygons": []}]}, "did you mean polygon?"),
         ({"watch": [{}]}, r"front: watch\[0\]\.polygon must be given"),
-        ({"watch": [{"polygon": [[0, 0], [1, 0], [1, "x"]]}]}, r"polygon\[2\]\[1\] must be a number, got 'x'"),
+        (
+            {"watch": [{"polygon": [[0, 0], [1, 0], [1, "x"]]}]},
+            r"polygon\[2\]\[1\] must be a number, got 'x'",
+        ),
         ({"watch": [{"polygon": [[0, 0], [1, 0], 1]}]}, r"polygon\[2\] must be a list, got 1"),
         ({"watch": [{"polygon": [[0, 0], [1, 0], [1]]}]}, r"polygon\[2\]\[1\] must be given"),
         ({"watch": [{"polygon": [[0, 0], [1, 0], [1, 1, 1]]}]}, "must have at most 2 values"),
-        ({"watch": [{"polygon": [[0, 0], [1, 0], [1, True]]}]}, r"\[1\] must be a number, got True"),
+        (
+            {"watch": [{"polygon": [[0, 0], [1, 0], [1, True]]}]},
+            r"\[1\] must be a number, got True",
+        ),
         ({"ignore": [{"polygon": [[0, 0], [1, 0]]}]}, "at least 3 corners"),
         ({"watch": [{"polygon": CORNERS, "name": 3}]}, "name must be a text"),
         ({"armed": ["10:00-11:00"]}, "must come together"),
@@ -97,7 +109,13 @@ class Parcel:
 
 def test_a_class_stands_for_its_defaults():
     assert from_mapping({"to": "you"}, Parcel) == Parcel(to="you")
-    given = {"to": "you", "via": "a/b", "stamps": {"red": 1, "blue": 0.5}, "inside": {"x": [1, {}]}, "key": "k"}
+    given = {
+        "to": "you",
+        "via": "a/b",
+        "stamps": {"red": 1, "blue": 0.5},
+        "inside": {"x": [1, {}]},
+        "key": "k",
+    }
     found = from_mapping(given, Parcel)
     assert asdict(found) == {**given, "via": Path("a/b"), "stamps": {"red": 1.0, "blue": 0.5}}
 

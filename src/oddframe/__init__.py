@@ -15,7 +15,7 @@ from typing import Any
 import lazy_loader
 
 from oddframe._version import __version__ as __version__
-from oddframe.extras import naming_extras
+from oddframe.extras import require_extra
 
 _import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
@@ -23,5 +23,5 @@ _import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with naming_extras(f"{__name__}.{name}"):
+    with require_extra(f"{__name__}.{name}"):
         return _import_name(name)

@@ -5,38 +5,22 @@ The tree; each error is also the builtin that fits, so callers need not know our
     OddframeError
     ├── InputError (ValueError)              unusable input: what was given cannot be worked with
     │   ├── SourceError                      a recording, folder or stream that cannot be read
-    │   ├── LayoutError                      a benchmark folder or label file that is not what it says
-    │   └── SettingsError                    a setting that is unknown, of the wrong kind or out of range
-    ├── SourceNotFoundError (FileNotFoundError)   nothing at that path
-    ├── BundleError (ValueError)             a model bundle that is truncated, altered or of another format
-    ├── ParityError (ValueError)             an exported model that does not say what the trained one says
-    ├── RunError (ValueError)                a run folder that cannot be started in or resumed
-    ├── StoreError (ValueError)              a store that is damaged, newer than this program, or in use
-    ├── DeliveryError (OSError)              an alert that its receiver did not take now; it is sent again
-    ├── RefusedError (ValueError)            an alert that its receiver will never take; it is put aside
-    ├── OutputError (OSError)                something could not be written; what was there is untouched
-    └── MissingExtraError (ImportError)      an optional package is not installed
+    │   ├── LayoutError                      a benchmark folder or label file that is not what it
+    says │   └── SettingsError                    a setting that is unknown, of the wrong kind or
+    out of range ├── SourceNotFoundError (FileNotFoundError)   nothing at that path
+    ├── BundleError (ValueError)             a model bundle that is truncated, altered or of another
+    format ├── ParityError (ValueError)             an exported model that does not say what the
+    trained one says ├── RunError (ValueError)                a run folder that cannot be started in
+    or resumed ├── StoreError (ValueError)              a store that is damaged, newer than this
+    program, or in use ├── DeliveryError (OSError)              an alert that its receiver did not
+    take now; it is sent again ├── LoginRefusedError (ValueError)            an alert that its
+    receiver will never take; it is put aside ├── OutputError (OSError)                something
+    could not be written; what was there is untouched └── MissingExtraError (ImportError)      an
+    optional package is not installed
 
-The command line prints the one line and leaves with exit code 2. A sentence says what must hold, what was found
-and what to do.
+The command line prints the one line and leaves with exit code 2. A sentence says what must hold,
+what was found and what to do.
 """
-
-__all__ = [
-    "BundleError",
-    "DeliveryError",
-    "InputError",
-    "LayoutError",
-    "MissingExtraError",
-    "OddframeError",
-    "OutputError",
-    "ParityError",
-    "RefusedError",
-    "RunError",
-    "SettingsError",
-    "SourceError",
-    "SourceNotFoundError",
-    "StoreError",
-]
 
 
 class OddframeError(Exception):
@@ -91,7 +75,7 @@ class DeliveryError(OddframeError, OSError):
         self.wait_s = wait_s
 
 
-class RefusedError(OddframeError, ValueError):
+class DeliveryRefusedError(OddframeError, ValueError):
     """The receiver will never take this alert, however often it is sent."""
 
 

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 from oddframe.errors import MissingExtraError
 
-__all__ = ["EXTRA_OF", "EXTRA_OF_VERB", "naming_extras"]
-
 EXTRA_OF = {
     "PIL": "pictures",
     "argon2": "serve",
@@ -34,12 +32,18 @@ EXTRA_OF = {
 }
 """The extra that brings a package, by the name under which it is imported."""
 
-EXTRA_OF_VERB = {"data": "eval", "demo": "train", "eval": "eval", "export": "train", "train": "train"}
+EXTRA_OF_VERB = {
+    "data": "eval",
+    "demo": "train",
+    "eval": "eval",
+    "export": "train",
+    "train": "train",
+}
 """The extra that brings all that a verb of the command line needs."""
 
 
 @contextmanager
-def naming_extras(what: str, extra: str | None = None) -> Iterator[None]:
+def require_extra(what: str, extra: str | None = None) -> Iterator[None]:
     """Where a package of an extra is missing inside the block, say which command adds it.
 
     Args:

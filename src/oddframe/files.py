@@ -11,8 +11,6 @@ from typing import Any
 
 from oddframe.errors import OddframeError, OutputError
 
-__all__ = ["output_error", "replace_file", "sync", "together", "write_bytes", "write_json", "write_text"]
-
 _WHAT_TO_DO = {
     errno.ENOSPC: "the disk is full; make room and try again",
     errno.EDQUOT: "the disk quota is used up; make room and try again",
@@ -36,8 +34,8 @@ def output_error(path: Path, error: OSError) -> OutputError:
 def replace_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on success it replaces `path` in one step.
 
-    The temporary file keeps the suffix, so that writers which look at it choose the same format. When the
-    block fails the temporary file is removed and what was at `path` stays as it was.
+    The temporary file keeps the suffix, so that writers which look at it choose the same format.
+    When the block fails the temporary file is removed and what was at `path` stays as it was.
 
     Raises:
         OutputError: If the system refused to write; other errors pass through as they are.
@@ -45,13 +43,15 @@ def replace_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary: Path | None = None
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent
+        )
         os.close(descriptor)
         temporary = Path(name)
         yield temporary
-        _settle(temporary)
+        _finish(temporary)
         temporary.replace(path)
-        sync(path.parent)
+        fsync_path(path.parent)
     except OddframeError:  # some of ours are OSErrors too, and have said what is wrong
         raise
     except OSError as error:
@@ -63,7 +63,7 @@ def replace_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def together(folder: Path, name: str) -> Iterator[Path]:
+def write_together(folder: Path, name: str) -> Iterator[Path]:
     """A place for new files, which move into ``folder`` when the block ends well and else vanish.
 
     So a disk that fills up leaves all old files of a recording or all new ones.
@@ -101,16 +101,16 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _settle(temporary: Path) -> None:
+def _finish(temporary: Path) -> None:
     """Give the file the permissions of an ordinary new file and push it to the disk."""
     # mkstemp makes files that only their owner may read. The umask can only be read by setting it.
     umask = os.umask(0)
     os.umask(umask)
     temporary.chmod(0o666 & ~umask)
-    sync(temporary)
+    fsync_path(temporary)
 
 
-def sync(path: Path) -> None:
+def fsync_path(path: Path) -> None:
     """Push a file, or a folder's list of names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

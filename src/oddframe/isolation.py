@@ -12,8 +12,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from oddframe.errors import InputError, OddframeError
 
-__all__ = ["limit_memory", "run_in_process"]
-
 T = TypeVar("T")
 
 _CHILD = "import sys; sys.path[:] = sys.argv[1:]; from oddframe import isolation; isolation.answer_parent()"

@@ -20,11 +20,8 @@ from pydantic import ConfigDict, Field, Strict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
 
-from oddframe.core.arming import ArmedHours
-from oddframe.core.zones import Polygon, Zones
+from oddframe.core.zones import Polygon, Schedule, Zones
 from oddframe.errors import SettingsError
-
-__all__ = ["AnyPath", "ListOf", "from_mapping", "read_table", "read_zones", "settings_dataclass", "zones_from"]
 
 T = TypeVar("T")
 
@@ -113,7 +110,9 @@ def from_mapping(values: object, start: Any, where: str = "") -> Any:
         name = str(key)
         # Where nothing is known yet, the class of the inner table holds its defaults.
         inner = known.get(name, hints.get(name))
-        known[name] = from_mapping(value, inner, _named(where, name)) if is_dataclass(inner) else value
+        known[name] = (
+            from_mapping(value, inner, _named(where, name)) if is_dataclass(inner) else value
+        )
     made = object.__new__(kind)
     # The checks alone, without the table's name that comes with settings made in Python.
     _check(unwrap(kind.__init__), made, known, where)
@@ -192,11 +191,11 @@ class _ZoneTable:
             raise SettingsError("armed and time_zone must come together, found one of them")
 
     @property
-    def hours(self) -> ArmedHours | None:
+    def hours(self) -> Schedule | None:
         """When alarms are wanted."""
         if self.armed is None or self.time_zone is None:
             return None
-        return ArmedHours.parse(self.armed, self.time_zone)
+        return Schedule.parse(self.armed, self.time_zone)
 
 
 @settings_dataclass()
@@ -231,7 +230,11 @@ def _translated(details: Sequence[Mapping[str, Any]], kind: type, where: str) ->
     first = min(details, key=lambda detail: detail["type"] != "unexpected_keyword_argument")
     context = first.get("ctx", {})
     if not first["loc"]:
-        return context["error"] if isinstance(context.get("error"), SettingsError) else SettingsError(first["msg"])
+        return (
+            context["error"]
+            if isinstance(context.get("error"), SettingsError)
+            else SettingsError(first["msg"])
+        )
     items = {item.name: item for item in fields(kind)}
     key, *inner = first["loc"]
     name = _named(where, *first["loc"])
@@ -247,7 +250,9 @@ def _translated(details: Sequence[Mapping[str, Any]], kind: type, where: str) ->
     return SettingsError(f"{name} must {wanted}, got {shown(first['input'])}")
 
 
-def _wanted(detail: Mapping[str, Any], context: Mapping[str, Any], bounds: Mapping[str, Any]) -> str:
+def _wanted(
+    detail: Mapping[str, Any], context: Mapping[str, Any], bounds: Mapping[str, Any]
+) -> str:
     """What must hold, without the field's name: "be at least 1"."""
     match detail["type"]:
         case "literal_error":
@@ -255,7 +260,11 @@ def _wanted(detail: Mapping[str, Any], context: Mapping[str, Any], bounds: Mappi
         case "dataclass_exact_type":
             return f"be a {context['class_name']}"
         case "too_short":
-            return "not be empty" if context["min_length"] == 1 else f"have at least {context['min_length']} values"
+            return (
+                "not be empty"
+                if context["min_length"] == 1
+                else f"have at least {context['min_length']} values"
+            )
         case "too_long":
             return f"have at most {context['max_length']} values"
         case "string_too_short":
@@ -281,13 +290,17 @@ def _bounds(hint: Any) -> dict[str, Any]:
 def _range(bounds: Mapping[str, Any]) -> str:
     """Bounds in words: "from 0 to below 1"."""
     if "ge" in bounds and bounds.keys() & {"le", "lt"}:
-        return f"from {bounds['ge']} to " + (f"{bounds['le']}" if "le" in bounds else f"below {bounds['lt']}")
+        return f"from {bounds['ge']} to " + (
+            f"{bounds['le']}" if "le" in bounds else f"below {bounds['lt']}"
+        )
     return " and ".join(f"{word} {bounds[key]}" for key, word in _BOUNDS.items() if key in bounds)
 
 
 def _named(*places: object) -> str:
     """Places in one another as people write them: network.score_windows[1]."""
-    texts = (f"[{place}]" if isinstance(place, int) else f".{place}" for place in places if place != "")
+    texts = (
+        f"[{place}]" if isinstance(place, int) else f".{place}" for place in places if place != ""
+    )
     return "".join(texts).removeprefix(".")
 
 

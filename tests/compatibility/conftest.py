@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from old_version import copy_stored
+
+from tests.support.old_version import copy_stored
 
 
 @pytest.fixture(scope="session")

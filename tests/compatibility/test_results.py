@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from old_version import EXACT
-from surface import missing
 
 import oddframe
+from tests.support.old_version import EXACT
+from tests.support.surface import missing
 
 SCORES = 1e-4
 """Processors add in other orders."""

@@ -8,8 +8,9 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from old_version import TOKEN, copy_stored, without_moments
-from surface import missing
+
+from tests.support.old_version import TOKEN, copy_stored, without_moments
+from tests.support.surface import missing
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from surface import missing, plain, signatures, verbs
 
 import oddframe
-from oddframe.config import Settings, read_settings
+from oddframe.training.settings import Settings, read_settings
+from tests.support.surface import missing, plain, signatures, verbs
 
 
 @pytest.fixture(scope="module")

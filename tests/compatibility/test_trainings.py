@@ -5,8 +5,9 @@ import json
 
 import numpy as np
 import pytest
-from old_version import resettle
 from safetensors.numpy import load_file
+
+from tests.support.old_version import resettle
 
 WEIGHTS = "bundle/model.safetensors"
 

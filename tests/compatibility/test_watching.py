@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from alerting import hook
-from old_version import copy_stored
-from surface import missing
 
-from oddframe.store.reading import StoreReader
+from oddframe.store.reader import StoreReader
+from tests.support.alerting import hook
+from tests.support.old_version import copy_stored
+from tests.support.surface import missing
 
 EVENTS = (
     "SELECT events.*, cameras.name FROM events JOIN cameras USING (camera) ORDER BY events.row",

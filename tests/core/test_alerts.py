@@ -1,12 +1,12 @@
 from dataclasses import replace
 
 import pytest
-from alerting import made_alert, made_event, wall
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.alerts import CameraStatus, alert, plain_name
+from oddframe.core.alerts import CameraStatus, alert, safe_name
 from oddframe.errors import InputError
+from tests.support.alerting import made_alert, made_event, wall
 
 
 def test_wall_clock_times_come_from_the_clock_that_is_given():
@@ -21,7 +21,9 @@ def test_an_event_that_goes_on_has_no_end():
 
 
 def test_keys_tell_alerts_apart_and_repeat_for_the_same_one():
-    alerts = [made_alert(number, phase) for number in range(3) for phase in ("start", "update", "end")]
+    alerts = [
+        made_alert(number, phase) for number in range(3) for phase in ("start", "update", "end")
+    ]
     alerts.append(alert(made_event(0, "update", score=0.9), wall))
     assert len({one.key for one in alerts}) == len(alerts)
     assert [one.key for one in alerts[:9]] == [
@@ -36,13 +38,15 @@ def test_an_end_keeps_its_key_when_it_is_told_again_with_less_known_of_it():
 
 @given(st.lists(st.text(min_size=1), unique=True, min_size=2))
 def test_plain_names_are_safe_and_different(names):
-    plain = [plain_name(name) for name in names]
+    plain = [safe_name(name) for name in names]
     assert len(set(plain)) == len(names)
-    assert all(name.isascii() and not set(name) & set("/+#$. \\") and 0 < len(name) < 80 for name in plain)
+    assert all(
+        name.isascii() and not set(name) & set("/+#$. \\") and 0 < len(name) < 80 for name in plain
+    )
 
 
 def test_a_plain_name_stays():
-    assert plain_name("Yard-2_b") == "Yard-2_b"
+    assert safe_name("Yard-2_b") == "Yard-2_b"
 
 
 def test_a_camera_must_have_a_name():

@@ -52,7 +52,11 @@ def test_what_the_other_side_asks_for_does_not_make_later_waits_longer():
     assert backoff.next_s() == 2
 
 
-@given(st.lists(st.tuples(st.floats(0, 1e6), st.booleans(), st.floats(0, 1, exclude_max=True)), max_size=50))
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1e6), st.booleans(), st.floats(0, 1, exclude_max=True)), max_size=50
+    )
+)
 def test_waits_stay_in_their_bounds(tries):
     draws = [draw for _, _, draw in tries]
     backoff = Backoff(0.5, 60, iter(draws).__next__)

@@ -6,13 +6,55 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import tiny_calibration
 
-from oddframe.core.alarms import EventRules, spans
-from oddframe.core.budget import Budget
-from oddframe.core.calibration import Calibration, calibrate, uncalibrated
-from oddframe.core.normal_scores import NormalScores
-from oddframe.errors import InputError
+from oddframe.core.calibration import (
+    DEFAULT_BUDGET,
+    Calibration,
+    FalseAlarmBudget,
+    NormalScores,
+    calibrate,
+    uncalibrated,
+)
+from oddframe.core.event_rules import EventRules, spans
+from oddframe.errors import InputError, SettingsError
+from tests.support.tiny import tiny_calibration
+
+
+@pytest.mark.parametrize(
+    ("text", "per_hour", "again"),
+    [
+        ("1/day", 1 / 24, "1/day"),
+        ("6/hour", 6.0, "6/hour"),
+        ("2/week", 2 / 168, "2/week"),
+        (" 0.5 per month ", 0.5 / 720, "0.5/month"),
+        (DEFAULT_BUDGET, 1 / 24, "1/day"),
+    ],
+)
+def test_a_budget_is_a_number_per_unit(text, per_hour, again):
+    budget = FalseAlarmBudget.parse(text)
+    assert budget.per_hour == pytest.approx(per_hour)
+    assert str(budget) == again
+    assert FalseAlarmBudget.parse(again) == budget
+
+
+def test_rates_are_told_in_the_unit_of_the_budget():
+    assert FalseAlarmBudget.parse("1/day").in_units(0.5) == "12/day"
+    assert FalseAlarmBudget.parse("6/hour").in_units(0.123) == "0.12/hour"
+
+
+def test_a_high_rate_is_written_without_an_exponent():
+    assert FalseAlarmBudget.parse("1/hour").in_units(234.0) == "230/hour"
+    assert FalseAlarmBudget.parse("1/week").in_units(100.0) == "17,000/week"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "often", "1/fortnight", "-1/day", "0/day", "1/", "/day", "inf/day", "1e9/day", "1/day/2"],
+)
+def test_what_is_no_budget_is_refused(text):
+    with pytest.raises(SettingsError, match="a false-alarm budget must"):
+        FalseAlarmBudget.parse(text)
+
 
 RAW = st.floats(1e-9, 1e3)
 PARTS = ("raw", "appearance", "motion", "cluster", "map_peak")
@@ -44,7 +86,9 @@ def events_in(raw, found):
 
 @given(raw=RAW, threshold=RAW)
 def test_score_is_r_over_r_plus_t(raw, threshold):
-    assert tiny_calibration(threshold=threshold).score(raw) == pytest.approx(raw / (raw + threshold))
+    assert tiny_calibration(threshold=threshold).score(raw) == pytest.approx(
+        raw / (raw + threshold)
+    )
 
 
 @given(raw=RAW, threshold=RAW, factor=st.floats(1.001, 100.0))
@@ -62,7 +106,7 @@ def test_score_is_one_half_exactly_at_the_threshold(threshold):
 
 def test_with_enough_footage_the_threshold_is_read_off_the_events():
     raw = footage(0, minutes=60)
-    found = calibrate(normal(raw), Budget.parse("60/hour"))
+    found = calibrate(normal(raw), FalseAlarmBudget.parse("60/hour"))
     assert found.method == "empirical"
     assert events_in(raw.astype(np.float32).astype(float), found) in (59, 60)
     assert found.threshold_low < found.threshold < found.threshold_high
@@ -73,11 +117,11 @@ def test_with_enough_footage_the_threshold_is_read_off_the_events():
 @pytest.mark.parametrize(("budget", "hours"), [("8/hour", 2), ("2/hour", 1)])
 def test_with_little_footage_the_tail_keeps_the_budget_on_average(budget, hours):
     """Over cameras, each with its own footage; the error of the mean is about a fifth."""
-    promised = Budget.parse(budget).per_hour
+    promised = FalseAlarmBudget.parse(budget).per_hour
     rates = []
     later = [footage(1000 + number, minutes=360) for number in range(3)]
     for seed in range(10):
-        found = calibrate(normal(footage(seed, minutes=60 * hours)), Budget.parse(budget))
+        found = calibrate(normal(footage(seed, minutes=60 * hours)), FalseAlarmBudget.parse(budget))
         assert found.method == "tail"
         rates.append(sum(events_in(one, found) for one in later) / 18)
     assert 0.6 * promised < np.mean(rates) < 1.6 * promised
@@ -88,13 +132,13 @@ def test_events_are_counted_not_frames():
     quick = footage(0, minutes=60)
     slow = np.repeat(quick, 10)
     rules = EventRules(least_s=0.0, merge_gap_s=0.0)
-    one = calibrate(normal(quick), Budget.parse("60/hour"), rules)
-    ten = calibrate(normal(slow), Budget.parse("6/hour"), rules)
+    one = calibrate(normal(quick), FalseAlarmBudget.parse("60/hour"), rules)
+    ten = calibrate(normal(slow), FalseAlarmBudget.parse("6/hour"), rules)
     assert ten.threshold == pytest.approx(one.threshold, rel=1e-3)
 
 
 def test_longer_events_are_rarer_and_a_wider_gap_merges_them():
-    raw, budget = normal(footage(0, minutes=60)), Budget.parse("60/hour")
+    raw, budget = normal(footage(0, minutes=60)), FalseAlarmBudget.parse("60/hour")
     plain = calibrate(raw, budget, EventRules(least_s=0.0, merge_gap_s=0.5)).threshold
     assert calibrate(raw, budget, EventRules(least_s=0.5, merge_gap_s=0.5)).threshold < plain
     assert calibrate(raw, budget, EventRules(least_s=0.0, merge_gap_s=20.0)).threshold < plain
@@ -105,7 +149,7 @@ def test_spikes_shorter_than_the_least_length_do_not_move_the_tail():
     raw = footage(0, minutes=60)
     spiked = raw.copy()
     spiked[::97] *= 30
-    budget = Budget.parse("1/hour")
+    budget = FalseAlarmBudget.parse("1/hour")
     assert calibrate(normal(spiked), budget).threshold == pytest.approx(
         calibrate(normal(raw), budget).threshold, rel=0.3
     )
@@ -115,14 +159,14 @@ def test_half_a_minute_of_footage_asks_for_no_wonders():
     """Its threshold for one alarm a day must be within reach: scores a few times the spread beyond all seen."""
     for seed in range(5):
         raw = footage(seed, minutes=0.6)
-        found = calibrate(normal(raw), Budget.parse("1/day"))
+        found = calibrate(normal(raw), FalseAlarmBudget.parse("1/day"))
         assert 1.0 < np.log(found.threshold / raw.max()) / 0.3 + 1.0 < 8.0
 
 
 def test_a_smaller_budget_is_a_higher_threshold():
     series = normal(footage(0, minutes=30))
     budgets = ("200/hour", "80/hour", "50/hour", "6/hour", "1/hour", "1/day", "1/week", "1/month")
-    thresholds = [calibrate(series, Budget.parse(budget)).threshold for budget in budgets]
+    thresholds = [calibrate(series, FalseAlarmBudget.parse(budget)).threshold for budget in budgets]
     assert thresholds == sorted(thresholds)
     assert len(set(thresholds)) == len(thresholds)
 
@@ -138,22 +182,24 @@ def test_the_unit_of_the_scores_does_not_matter(factor):
 def test_recordings_are_not_one_stretch():
     """What is loud at the end of a recording is another event than what is loud at the beginning of the next."""
     peaks = 3 + np.random.default_rng(0).random((60, 2))
-    pieces = [np.concatenate([np.full(10, a), np.linspace(1, 1.1, 600), np.full(10, b)]) for a, b in peaks]
-    apart = calibrate(normal(*pieces), Budget.parse("40/hour"))
-    joined = calibrate(normal(np.concatenate(pieces)), Budget.parse("40/hour"))
+    pieces = [
+        np.concatenate([np.full(10, a), np.linspace(1, 1.1, 600), np.full(10, b)]) for a, b in peaks
+    ]
+    apart = calibrate(normal(*pieces), FalseAlarmBudget.parse("40/hour"))
+    joined = calibrate(normal(np.concatenate(pieces)), FalseAlarmBudget.parse("40/hour"))
     assert apart.threshold == pytest.approx(np.sort(peaks.ravel())[-42], rel=0.01)
     assert 3.0 < joined.threshold < apart.threshold
 
 
 def test_too_short_footage_says_how_much_is_needed():
-    found = calibrate(normal(footage(0, minutes=4)), Budget.parse("1/day"))
+    found = calibrate(normal(footage(0, minutes=4)), FalseAlarmBudget.parse("1/day"))
     (notice,) = found.notices
     assert notice.startswith("4 minutes of normal footage are too short for 1/day: ")
     assert notice.endswith("calibrate on 24 hours or more")
     assert f"as high as {24 * found.rate_high:.2g}/day" in notice
     assert found.rate_low < 1 / 24 < found.rate_high
     assert found.threshold_low <= found.threshold <= found.threshold_high
-    assert calibrate(normal(footage(0, minutes=4)), Budget.parse("15/hour")).notices == ()
+    assert calibrate(normal(footage(0, minutes=4)), FalseAlarmBudget.parse("15/hour")).notices == ()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +212,7 @@ def test_too_short_footage_says_how_much_is_needed():
 )
 def test_lengths_are_told_in_units_of_their_size(seconds, budget, said):
     raw = np.exp(0.1 * np.random.default_rng(0).standard_normal(seconds))
-    (notice,) = calibrate(normal(raw, rate_fps=1.0), Budget.parse(budget)).notices
+    (notice,) = calibrate(normal(raw, rate_fps=1.0), FalseAlarmBudget.parse(budget)).notices
     assert re.search(said, notice)
 
 
@@ -174,7 +220,7 @@ def test_lengths_are_told_in_units_of_their_size(seconds, budget, said):
 @pytest.mark.parametrize("spread", [0.0, 0.2])
 def test_however_little_there_is_a_threshold_lies_above_all_of_it(count, spread):
     raw = 0.25 * np.exp(spread * np.sin(np.arange(count)))
-    found = calibrate(normal(raw, in_sample=True), Budget.parse("1/day"))
+    found = calibrate(normal(raw, in_sample=True), FalseAlarmBudget.parse("1/day"))
     assert found.threshold > raw.max()
     assert found.threshold < 100 * raw.max()
     assert (found.clips, found.in_sample, found.method) == (count, True, "tail")
@@ -183,7 +229,7 @@ def test_however_little_there_is_a_threshold_lies_above_all_of_it(count, spread)
 
 def test_a_budget_beyond_all_events_is_given_what_there_is():
     raw = footage(0, minutes=10)
-    found = calibrate(normal(raw), Budget.parse("100000/hour"))
+    found = calibrate(normal(raw), FalseAlarmBudget.parse("100000/hour"))
     assert raw.min() < found.threshold < raw.max()
     assert events_in(raw, found) > 20
 
@@ -210,7 +256,9 @@ def test_tails_are_those_of_the_parts():
 
 
 def test_a_calibration_comes_back_from_json():
-    found = calibrate(normal(footage(0, 10)), Budget.parse("2/week"), EventRules(cool_down_s=7.0))
+    found = calibrate(
+        normal(footage(0, 10)), FalseAlarmBudget.parse("2/week"), EventRules(cool_down_s=7.0)
+    )
     assert Calibration.from_dict(json.loads(json.dumps(found.as_dict()))) == found
 
 
@@ -223,7 +271,11 @@ def test_a_calibration_checks_itself(name, value):
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"release": 3.0}, "at most the threshold"), ({"tails": {}}, "appearance"), ({"budget": "often"}, "budget")],
+    [
+        ({"release": 3.0}, "at most the threshold"),
+        ({"tails": {}}, "appearance"),
+        ({"budget": "often"}, "budget"),
+    ],
 )
 def test_a_calibration_that_makes_no_sense_is_refused(changes, named):
     with pytest.raises(InputError, match=named):
@@ -232,3 +284,51 @@ def test_a_calibration_that_makes_no_sense_is_refused(changes, named):
 
 def test_a_stand_in_says_that_it_is_none():
     assert uncalibrated().clips == 0
+
+
+def scores(raw=(1.0, 2.0, 3.0), **changes):
+    raw = np.asarray(raw, np.float32)
+    values = {
+        "recording": np.zeros(len(raw), np.int32),
+        "time_s": np.arange(len(raw), dtype=float),
+        **dict.fromkeys(("raw", "appearance", "motion", "cluster", "map_peak"), raw),
+        "rate_fps": 10.0,
+        "in_sample": False,
+    }
+    return NormalScores(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        ([], "got none"),
+        ([1.0, 0.0], "1 of 2"),
+        ([np.nan], "such as nan"),
+        ([1.0, np.inf], "inf"),
+        ([-3.0], "-3.0"),
+    ],
+)
+def test_scores_that_are_no_scores_are_refused(raw, found):
+    with pytest.raises(InputError, match=found):
+        scores(raw)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"motion": np.ones(2, np.float32)}, "of one length"),
+        ({"rate_fps": 0.0}, "rate_fps"),
+        ({"time_s": np.array([0.0, 2.0, 1.0])}, "in order"),
+        ({"recording": np.array([1, 0, 0], np.int32)}, "in order"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(changes, named):
+    with pytest.raises(InputError, match=named):
+        scores(**changes)
+
+
+def test_pieces_are_the_recordings():
+    found = scores(recording=np.array([0, 0, 7], np.int32), time_s=np.array([0.0, 1.0, 0.0]))
+    assert [(piece.start, piece.stop) for piece in found.pieces()] == [(0, 2), (2, 3)]
+    assert found.hours == pytest.approx(3 / 36_000)
+    assert replace(found, rate_fps=1.0).hours == pytest.approx(3 / 3_600)

@@ -1,10 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.clips import clip_span, clips
-from oddframe.core.records import Frame
+from oddframe.core.clips import clip_span, clips, rate_notice, sample, sampled_gap_s, thins
+from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError
 
 
@@ -16,7 +18,9 @@ def frames_at(times_s, size=(8, 6)):
 
 @pytest.mark.parametrize("interval", [1, 2, 3])
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 13, 30])
-def test_n_frames_give_n_minus_4_intervals_clips_and_clip_i_ends_on_frame_i_plus_4_intervals(count, interval):
+def test_n_frames_give_n_minus_4_intervals_clips_and_clip_i_ends_on_frame_i_plus_4_intervals(
+    count, interval
+):
     frames = frames_at([0.1 * i for i in range(count)])
     found = list(clips(frames, interval, gap_s=0.5))
     assert len(found) == max(0, count - 4 * interval)
@@ -73,7 +77,9 @@ def test_an_interval_below_1_is_refused_at_once():
     shown=st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0.1] * 9 + [3.0])), max_size=60),
     interval=st.integers(1, 3),
 )
-def test_a_clip_repeats_where_all_its_pixels_are_those_of_the_clip_one_frame_before(shown, interval):
+def test_a_clip_repeats_where_all_its_pixels_are_those_of_the_clip_one_frame_before(
+    shown, interval
+):
     times_s = np.cumsum([step for _, step in shown])
     frames = [
         Frame(i, t, np.full((2, 2, 1), level, np.uint8), (8, 6))
@@ -90,5 +96,93 @@ def test_one_pixel_off_by_one_is_no_repeat():
     frames = frames_at([0.1 * i for i in range(8)])
     off = frames[5].pixels.copy()
     off[1, 1, 0] += 1
-    frames[5:] = [Frame(one.index, one.time_s, off if one.index == 5 else one.pixels, (8, 6)) for one in frames[5:]]
+    frames[5:] = [
+        Frame(one.index, one.time_s, off if one.index == 5 else one.pixels, (8, 6))
+        for one in frames[5:]
+    ]
     assert [clip.repeats for clip in clips(frames, 1, 0.5)] == [False, False, False, False]
+
+
+THINNED = FrameTiming(1000.0, math.inf)
+"""The timing of a source that is far faster than what is wanted of it, and has no gaps."""
+
+
+def frames_at_sampling(times_s):
+    pixels = np.zeros((2, 2, 1), np.uint8)
+    return [Frame(i, float(t), pixels, (8, 6)) for i, t in enumerate(times_s)]
+
+
+def at_rate(fps, count=200, jitter_s=0.0, seed=7):
+    jitter = np.random.default_rng(seed).uniform(-jitter_s, jitter_s, count)
+    return frames_at_sampling(np.arange(count) / fps + jitter)
+
+
+def kept(frames, rate_fps, source=THINNED):
+    return [frame.index for frame in sample(frames, rate_fps, source)]
+
+
+@pytest.mark.parametrize("ratio", [2, 3, 4, 5, 6])
+def test_a_whole_ratio_keeps_every_nth_frame_even_when_timestamps_tremble(ratio, run_seed):
+    # Up to a sixth of a frame's time it holds whatever is drawn; beyond that, for the most part.
+    for share, seed in ((0.16, run_seed), (0.2, 7)):
+        frames = at_rate(10 * ratio, jitter_s=share / (10 * ratio), seed=seed)
+        assert kept(frames, 10) == list(range(0, 200, ratio))
+
+
+@pytest.mark.parametrize("fps", [12, 15, 25, 29.97])
+def test_other_ratios_keep_the_rate_and_stay_within_half_a_frame_of_the_grid(fps):
+    times = [frame.time_s for frame in sample(at_rate(fps, 600), 10, THINNED)]
+    assert len(times) == pytest.approx(600 / fps * 10, abs=1.01)
+    off = [abs(time_s - round(time_s * 10) / 10) for time_s in times]
+    assert max(off) <= 0.5 / fps + 1e-9
+
+
+@given(st.lists(st.floats(-1, 2), max_size=50), st.floats(0.5, 30))
+def test_it_only_drops_keeps_order_and_never_repeats(steps_s, rate_fps):
+    frames = frames_at_sampling(np.cumsum([0.0, *steps_s]))
+    found = list(sample(frames, rate_fps, FrameTiming(1000.0, 1.0)))
+    indices = [frame.index for frame in found]
+    assert indices == sorted(set(indices))
+    assert all(frame is frames[frame.index] for frame in found)
+    assert indices[0] == 0
+
+
+def test_it_is_causal():
+    frames = at_rate(25)
+    everything = kept(frames, 10)
+    for end in (1, 7, 50, 133):
+        assert kept(frames[:end], 10) == [index for index in everything if index < end]
+
+
+def test_the_grid_starts_afresh_after_a_gap_and_when_time_goes_backwards():
+    times = [0, 0.05, 0.1, 5.03, 5.08, 5.13, 1.0, 1.05, 1.1]
+    assert kept(frames_at_sampling(times), 10, FrameTiming(1000.0, 1.0)) == [0, 2, 3, 5, 6, 8]
+
+
+@pytest.mark.parametrize(("fps", "dropped"), [(10.6, True), (10.4, False), (10, False), (5, False)])
+def test_a_source_within_5_percent_or_below_is_passed_through(fps, dropped):
+    assert thins(fps, 10) is dropped
+    assert (len(kept(at_rate(fps), 10, FrameTiming(fps, math.inf))) < 200) is dropped
+
+
+def test_only_a_slower_source_gets_a_notice():
+    assert rate_notice(9.6, 10) is None
+    assert rate_notice(30, 10) is None
+    assert "movement will look faster" in (rate_notice(9.4, 10) or "")
+
+
+@pytest.mark.parametrize("fps", [11, 12.5, 15, 25, 30])
+def test_thinned_frames_of_an_image_folder_still_make_clips(fps):
+    source = FrameTiming(fps, 1.5 / fps)
+    thinned = list(sample(at_rate(fps), 10, source))
+    assert len(list(clips(thinned, 1, sampled_gap_s(source, 10)))) == len(thinned) - 4
+
+
+def test_the_gap_of_a_source_that_is_not_thinned_stays():
+    assert sampled_gap_s(FrameTiming(10, 0.15), 10) == 0.15
+
+
+@pytest.mark.parametrize("rate_fps", [0, -1, float("nan")])
+def test_a_rate_that_cannot_be_is_refused(rate_fps):
+    with pytest.raises(SettingsError, match="rate_fps must be above 0"):
+        sample([], rate_fps, THINNED)

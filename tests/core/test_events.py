@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import tiny_calibration
 
-from oddframe.core.events import EventMachine, events
+from oddframe.core.events import EventDetector, events
 from oddframe.core.records import Score
+from tests.support.tiny import tiny_calibration
 
 CALIBRATION = tiny_calibration(least_s=0.1, merge_gap_s=0.3, update_s=0.5)
 VALUES = st.lists(st.one_of(st.none(), st.sampled_from([0.1, 0.46, 0.5, 0.6, 0.9])), max_size=60)
@@ -16,7 +16,13 @@ VALUES = st.lists(st.one_of(st.none(), st.sampled_from([0.1, 0.46, 0.5, 0.6, 0.9
 def scores(values, start_s=0.0, maps=None, **parts):
     known = {"appearance": 1.0, "motion": 2.0, "cluster": 3.0, **parts}
     return [
-        Score(number, round(start_s + number / 10, 6), value, map=maps, **(known if value is not None else {}))
+        Score(
+            number,
+            round(start_s + number / 10, 6),
+            value,
+            map=maps,
+            **(known if value is not None else {}),
+        )
         for number, value in enumerate(values)
     ]
 
@@ -37,13 +43,18 @@ def test_an_event_is_told_at_its_start_while_it_lasts_and_at_its_end():
         ("update", 1.2, 0.5),
         ("end", 1.3, 0.5),
     ]
-    assert {(one.id, one.source, one.start_s, one.kind) for one in lines} == {(lines[0].id, "door", 0.1, "anomaly")}
+    assert {(one.id, one.source, one.start_s, one.kind) for one in lines} == {
+        (lines[0].id, "door", 0.1, "anomaly")
+    }
     assert [one.score for one in lines] == [0.6, 0.9, 0.9, 0.9]
 
 
 def test_each_phase_is_told_on_the_frame_that_makes_it_known():
-    machine = EventMachine("door", CALIBRATION)
-    heard = [[one.phase for one in machine.push(score)] for score in scores([0.6, 0.6, 0.1, 0.1, 0.1, 0.1])]
+    machine = EventDetector("door", CALIBRATION)
+    heard = [
+        [one.phase for one in machine.push(score)]
+        for score in scores([0.6, 0.6, 0.1, 0.1, 0.1, 0.1])
+    ]
     assert heard == [[], ["start"], [], [], [], ["end"]]
     assert machine.finish() == []
 
@@ -63,7 +74,11 @@ def test_every_event_starts_once_ends_once_and_goes_on_in_between(values):
         assert [one.end_s for one in lines] == sorted(one.end_s for one in lines)
         assert [one.score for one in lines] == sorted(one.score for one in lines)
         known = {round(n / 10, 6): value for n, value in enumerate(values)}
-        inside = [v for t, v in known.items() if v is not None and lines[-1].start_s <= t <= lines[-1].end_s]
+        inside = [
+            v
+            for t, v in known.items()
+            if v is not None and lines[-1].start_s <= t <= lines[-1].end_s
+        ]
         assert lines[-1].score == max(inside) == known[lines[-1].peak_s]
 
 
@@ -72,7 +87,7 @@ def test_what_is_told_of_a_beginning_is_the_beginning_of_what_is_told(values, le
     """Nothing that comes later has a part in it."""
 
     def pushed(few):
-        machine = EventMachine("door", CALIBRATION)
+        machine = EventDetector("door", CALIBRATION)
         return [one for score in few for one in machine.push(score)]
 
     whole, part = pushed(scores(values)), pushed(scores(values)[:length])
@@ -81,7 +96,10 @@ def test_what_is_told_of_a_beginning_is_the_beginning_of_what_is_told(values, le
 
 def test_a_new_stretch_has_a_peak_of_its_own():
     values = [0.9, 0.1, 0.6, 0.6, *[0.1] * 5, 0.7, 0.7]  # the first is too short for an event
-    assert [(one.start_s, one.peak_s, one.score) for one in ended(values)] == [(0.2, 0.2, 0.6), (0.9, 0.9, 0.7)]
+    assert [(one.start_s, one.peak_s, one.score) for one in ended(values)] == [
+        (0.2, 0.2, 0.6),
+        (0.9, 0.9, 0.7),
+    ]
 
 
 def test_the_peak_may_come_after_a_calm_within_the_event():
@@ -106,7 +124,7 @@ def test_the_reason_is_the_part_that_lies_farthest_in_its_own_tail(parts, reason
 def test_the_region_is_that_of_the_peak():
     quiet, hot = np.zeros((32, 64), np.float32), np.zeros((32, 64), np.float32)
     hot[8:16, 16:32] = 9.0
-    machine = EventMachine("door", CALIBRATION)
+    machine = EventDetector("door", CALIBRATION)
     for number, (value, anomaly_map) in enumerate([(0.6, quiet), (0.9, hot), (0.6, quiet)]):
         machine.push(Score(number, number / 10, value, map=anomaly_map))
     (event,) = machine.finish()
@@ -122,8 +140,10 @@ def test_without_maps_there_is_no_region():
 
 
 def test_the_cool_down_of_a_camera_takes_the_place_of_the_rules():
-    machine = EventMachine("door", CALIBRATION, cool_down_s=60.0)
-    heard = [one for score in scores([0.6, 0.6, *[0.1] * 5, 0.6, 0.6]) for one in machine.push(score)]
+    machine = EventDetector("door", CALIBRATION, cool_down_s=60.0)
+    heard = [
+        one for score in scores([0.6, 0.6, *[0.1] * 5, 0.6, 0.6]) for one in machine.push(score)
+    ]
     assert [one.phase for one in heard] == ["start", "end"]
 
 

@@ -41,7 +41,9 @@ def test_a_clip_scores_its_last_frame():
 def test_records_print_shapes_and_times_not_pixels():
     assert repr(frame(12)) == "Frame(index=12, time_s=1.200, pixels=48x64x3)"
     assert repr(Clip(tuple(frame(index) for index in range(5)))) == "Clip(0..4, ends at 0.400 s)"
-    score = Score(4, 0.4, 0.6, map=np.zeros((2, 2), np.float32), picture=np.zeros((2, 2, 3), np.uint8))
+    score = Score(
+        4, 0.4, 0.6, map=np.zeros((2, 2), np.float32), picture=np.zeros((2, 2, 3), np.uint8)
+    )
     assert "array" not in repr(score)
 
 

@@ -1,9 +1,65 @@
+import threading
+import time
+
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from oddframe.media.convert import Converter, picture_size
-from oddframe.media.sources import FrameFormat
+from oddframe.media.convert import Converter, picture_size, prefetch
+from oddframe.media.source import FrameFormat
+
+
+def counted(count, seen=None, error=None):
+    try:
+        for number in range(count):
+            if seen is not None:
+                seen.append(number)
+            yield number
+        if error is not None:
+            raise error
+    finally:
+        if seen is not None:
+            seen.append("closed")
+
+
+@given(st.integers(0, 30), st.integers(1, 5))
+def test_everything_comes_in_order(count, most):
+    assert list(prefetch(counted(count), most)) == list(range(count))
+
+
+def test_it_is_ahead_but_not_too_far():
+    seen = []
+    items = prefetch(counted(50, seen), 3)
+    assert next(items) == 0
+    deadline = time.monotonic() + 120
+    while len(seen) < 5 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    # One is out, three wait, one is in the hand of the thread.
+    assert seen == [0, 1, 2, 3, 4]
+    items.close()
+
+
+def test_an_error_comes_behind_what_came_before_it():
+    items = prefetch(counted(5, error=ValueError("broken")), 2)
+    assert [next(items) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match="broken"):
+        next(items)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 5])
+def test_who_leaves_early_leaves_nothing_behind(taken):
+    before = threading.active_count()
+    seen = []
+    items = prefetch(counted(1000, seen), 2)
+    for _ in range(taken):
+        next(items)
+    items.close()
+    assert threading.active_count() <= before  # what other tests have left may end meanwhile
+    assert seen == [] or seen[-1] == "closed"
+    assert len(seen) < 20
 
 
 def decoded(picture):
@@ -29,7 +85,8 @@ def test_frames_of_one_pass_do_not_share_memory():
 
 
 @pytest.mark.parametrize(
-    ("degrees", "corner"), [(0, (0, 0)), (90, (-1, 0)), (180, (-1, -1)), (-90, (0, -1)), (-180, (-1, -1))]
+    ("degrees", "corner"),
+    [(0, (0, 0)), (90, (-1, 0)), (180, (-1, -1)), (-90, (0, -1)), (-180, (-1, -1))],
 )
 def test_turning_is_counterclockwise(degrees, corner):
     picture = np.zeros((20, 40, 3), np.uint8)
@@ -41,7 +98,8 @@ def test_turning_is_counterclockwise(degrees, corner):
 
 
 @pytest.mark.parametrize(
-    ("source", "width", "size"), [((1920, 1080), 640, (640, 360)), ((63, 47), 33, (32, 24)), ((500, 1), 10, (10, 2))]
+    ("source", "width", "size"),
+    [((1920, 1080), 640, (640, 360)), ((63, 47), 33, (32, 24)), ((500, 1), 10, (10, 2))],
 )
 def test_picture_sizes_are_even_and_keep_the_aspect_ratio(source, width, size):
     assert picture_size(source, width) == size

@@ -8,7 +8,7 @@ from PIL import Image
 from oddframe.core.clips import clips
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 from oddframe.media.images import ImageFolder
-from oddframe.media.sources import FrameFormat
+from oddframe.media.source import FrameFormat
 
 RGB = FrameFormat(32, 24, "rgb")
 GREY = FrameFormat(32, 24, "grey")
@@ -23,9 +23,13 @@ def level(frame):
 def test_every_kind_of_image_gives_the_drawn_pictures(images, suffix, wanted):
     source = ImageFolder(images(pattern="{:03d}." + suffix), fps=5)
     frames = list(source.frames(wanted))
-    assert [frame.index for frame in frames] == list(range(10)) == list(range(source.count_frames()))
+    assert (
+        [frame.index for frame in frames] == list(range(10)) == list(range(source.count_frames()))
+    )
     assert [frame.time_s for frame in frames] == pytest.approx([i / 5 for i in range(10)])
-    assert [level(frame) for frame in frames] == pytest.approx([20 + 2 * i for i in range(10)], abs=1)
+    assert [level(frame) for frame in frames] == pytest.approx(
+        [20 + 2 * i for i in range(10)], abs=1
+    )
     assert {frame.source_size for frame in frames} == {(64, 48)}
     assert (source.rate_fps, source.gap_s) == (5, pytest.approx(0.3))
     assert source.notices == []
@@ -44,7 +48,9 @@ def test_other_depths_are_read(tmp_path, mode, suffix):
         else:
             image = Image.fromarray(picture).convert(mode)
         image.save(tmp_path / f"{number}.{suffix}")
-    assert [level(frame) for frame in ImageFolder(tmp_path).frames(GREY)] == pytest.approx([60] * 3, abs=2)
+    assert [level(frame) for frame in ImageFolder(tmp_path).frames(GREY)] == pytest.approx(
+        [60] * 3, abs=2
+    )
 
 
 def test_order_is_that_of_the_numbers_and_the_first_one_is_index_0(images):
@@ -104,7 +110,9 @@ def test_a_folder_of_which_nothing_can_be_read_is_an_error(images):
     folder = images(numbers=range(3))
     for path in folder.iterdir():
         path.write_bytes(b"")
-    with pytest.raises(SourceError, match=r"at least one image that can be read; 000\.jpg: the file is empty"):
+    with pytest.raises(
+        SourceError, match=r"at least one image that can be read; 000\.jpg: the file is empty"
+    ):
         list(ImageFolder(folder).frames(GREY))
 
 

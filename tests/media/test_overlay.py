@@ -20,7 +20,9 @@ def near(pixels, colour):
     return int((np.abs(pixels.astype(int) - colour).max(axis=-1) < 40).sum())
 
 
-@pytest.mark.parametrize(("size", "shown"), [((360, 240), (720, 480)), ((640, 360), (640, 360)), ((61, 47), (122, 94))])
+@pytest.mark.parametrize(
+    ("size", "shown"), [((360, 240), (720, 480)), ((640, 360), (640, 360)), ((61, 47), (122, 94))]
+)
 def test_small_pictures_are_doubled_and_sizes_are_even(size, shown):
     overlay = Overlay(size, 1.0)
     drawn = overlay.draw(grey(*size), heat(0), 0.2, 0.0)
@@ -41,7 +43,10 @@ def test_only_the_hot_place_glows_and_hotter_places_cover_more():
     blended = blend_heat(grey(), level, 1.0).astype(int)
     assert np.abs(blended[24, 36] - 120).max() > 40
     assert np.array_equal(blended[:15], grey()[:15])
-    changes = [np.abs(blend_heat(grey(), heat(x), 1.0)[0, 0].astype(int) - 120).max() for x in (0.4, 0.8, 1.5, 4)]
+    changes = [
+        np.abs(blend_heat(grey(), heat(x), 1.0)[0, 0].astype(int) - 120).max()
+        for x in (0.4, 0.8, 1.5, 4)
+    ]
     assert changes == sorted(changes)
     assert changes[0] < changes[-1]
 
@@ -97,7 +102,14 @@ def test_memory_is_bounded_by_the_window():
 
 @pytest.mark.parametrize(
     ("time_s", "text"),
-    [(0, "0:00.0"), (7.26, "0:07.3"), (59.96, "1:00.0"), (760, "12:40.0"), (3723.4, "1:02:03.4"), (-0.5, "-0:00.5")],
+    [
+        (0, "0:00.0"),
+        (7.26, "0:07.3"),
+        (59.96, "1:00.0"),
+        (760, "12:40.0"),
+        (3723.4, "1:02:03.4"),
+        (-0.5, "-0:00.5"),
+    ],
 )
 def test_times_read_as_people_write_them(time_s, text):
     assert clock_text(time_s) == text

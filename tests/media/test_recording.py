@@ -1,3 +1,5 @@
+"""Frames read again by number are those of a whole pass."""
+
 import os
 import weakref
 from itertools import pairwise
@@ -7,12 +9,78 @@ import av
 import numpy as np
 import pytest
 
-from oddframe.core.clips import clips
-from oddframe.core.sampling import sample
+from oddframe.core.clips import clips, sample
 from oddframe.errors import SourceError, SourceNotFoundError
+from oddframe.media import recording as excerpt
 from oddframe.media import recording as recording_file
-from oddframe.media.recording import Recording
-from oddframe.media.sources import FrameFormat
+from oddframe.media.discovery import open_source
+from oddframe.media.recording import Recording, read_frames
+from oddframe.media.source import FrameFormat
+
+WANTED = FrameFormat(32, 24, "grey", picture_width=48)
+
+
+def whole(source):
+    return list(source.frames(WANTED))
+
+
+def same(found, frames):
+    assert [(one.index, one.time_s) for one in found] == [(one.index, one.time_s) for one in frames]
+    for one, frame in zip(found, frames, strict=True):
+        assert np.array_equal(one.pixels, frame.pixels)
+        assert np.array_equal(one.picture, frame.picture)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
+@pytest.mark.parametrize("indices", [[0, 1, 2], [37, 38, 41, 55], [59], list(range(60))], ids=str)
+def test_they_are_the_same_frames(name, indices, video):
+    codec = {"codec": "mpeg4"} if name.endswith("avi") else {}
+    source = open_source(video(name, frames=60, **codec))
+    frames = whole(source)
+    times_s = np.array([frames[index].time_s for index in indices])
+    same(read_frames(source, WANTED, indices, times_s), [frames[index] for index in indices])
+
+
+def test_what_lies_before_is_not_decoded(video, monkeypatch):
+    source = open_source(video(frames=100))
+    frames = whole(source)
+    monkeypatch.setattr(Recording, "frames", lambda *_: pytest.fail("a whole pass"))
+    same(read_frames(source, WANTED, [90, 91], np.array([9.0, 9.1])), frames[90:92])
+
+
+def test_turned_and_uneven_recordings(video):
+    times_s = [0.0, 0.1, 0.25, 0.3, 2.0, 2.1, 2.15, 2.4, 2.5]
+    source = open_source(video("a.mp4", frames=9, times_s=times_s, rotation=90))
+    frames = whole(source)
+    indices = [2, 4, 7]
+    same(
+        read_frames(source, WANTED, indices, np.array([frames[i].time_s for i in indices])),
+        [frames[i] for i in indices],
+    )
+
+
+def test_where_times_do_not_lead_there_all_of_it_is_read(video):
+    # As after a place where timestamps jump back: a pass has put the times behind a gap.
+    source = open_source(video(frames=30))
+    frames = whole(source)
+    same(read_frames(source, WANTED, [20, 21], np.array([102.0, 102.1])), frames[20:22])
+
+
+def test_images_by_number(images):
+    source = open_source(images("01", [3, 4, 5, 8, 9]), fps=10.0)
+    frames = whole(source)
+    same(read_frames(source, WANTED, [1, 5], np.array([0.1, 0.5])), [frames[1], frames[3]])
+    assert read_frames(source, WANTED, [4], np.array([0.4])) == []
+
+
+def test_a_recording_that_is_gone_is_named(video):
+    path = video(frames=10)
+    source = open_source(path)
+    path.unlink()
+    with pytest.raises(SourceNotFoundError, match="nothing is there"):
+        read_frames(source, WANTED, [3], np.array([0.3]))
+    assert excerpt.read_frames(source, WANTED, [], np.array([])) == []
+
 
 RGB = FrameFormat(32, 24, "rgb")
 GREY = FrameFormat(32, 24, "grey")
@@ -48,9 +116,13 @@ def is_open(path):
 @pytest.mark.parametrize("wanted", [RGB, GREY])
 def test_every_kind_gives_the_drawn_pictures_in_order(video, name, wishes, wanted):
     source, frames = read(video(name, **wishes), wanted)
-    assert [frame.index for frame in frames] == list(range(20)) == list(range(source.count_frames()))
+    assert (
+        [frame.index for frame in frames] == list(range(20)) == list(range(source.count_frames()))
+    )
     assert [frame.time_s for frame in frames] == pytest.approx([0.1 * i for i in range(20)])
-    assert [flat(frame) for frame in frames] == pytest.approx([20 + 2 * i for i in range(20)], abs=4)
+    assert [flat(frame) for frame in frames] == pytest.approx(
+        [20 + 2 * i for i in range(20)], abs=4
+    )
     assert {frame.pixels.shape for frame in frames} == {(24, 32, 3 if wanted is RGB else 1)}
     assert {frame.source_size for frame in frames} == {wishes.get("size", (64, 48))}
     assert source.rate_fps == pytest.approx(10)
@@ -67,7 +139,9 @@ def test_a_grey_recording_gives_grey_and_rgb(video):
 
 
 @pytest.mark.parametrize(
-    ("rotation", "corner"), [(90, (-3, 2)), (-90, (2, -3)), (180, (-3, -3))], ids=["90", "-90", "180"]
+    ("rotation", "corner"),
+    [(90, (-3, 2)), (-90, (2, -3)), (180, (-3, -3))],
+    ids=["90", "-90", "180"],
 )
 def test_the_display_matrix_turns_frames_upright(video, rotation, corner):
     path = video(rotation=rotation, frames=3)
@@ -102,7 +176,9 @@ def test_a_stream_that_starts_late_starts_at_0(video):
 
 def test_frames_without_timestamps_are_timed_by_the_rate_with_a_notice(video):
     source, frames = read(video("a.h264"))
-    assert [frame.time_s for frame in frames] == pytest.approx([i / source.rate_fps for i in range(20)])
+    assert [frame.time_s for frame in frames] == pytest.approx(
+        [i / source.rate_fps for i in range(20)]
+    )
     assert "20 frame(s) had no timestamp" in source.notices[0]
 
 
@@ -146,11 +222,15 @@ def test_pictures_keep_the_aspect_ratio_with_even_sides(video):
 def test_a_recording_cut_off_behind_its_header_gives_what_is_there_and_says_so(truncated_video):
     source, frames = read(truncated_video("cut.mp4"))
     assert 40 <= len(frames) < 100
-    assert [round(flat(frame)) for frame in frames] == pytest.approx([20 + 2 * i for i in range(len(frames))], abs=4)
+    assert [round(flat(frame)) for frame in frames] == pytest.approx(
+        [20 + 2 * i for i in range(len(frames))], abs=4
+    )
     assert any("ended early: the header promises 100 frames" in notice for notice in source.notices)
 
 
-@pytest.mark.parametrize(("name", "codec"), [("cut.mkv", "libx264"), ("cut.avi", "mpeg4"), ("cut.flv", "libx264")])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("cut.mkv", "libx264"), ("cut.avi", "mpeg4"), ("cut.flv", "libx264")]
+)
 def test_other_containers_that_are_cut_off_say_so_too(truncated_video, name, codec):
     source, frames = read(truncated_video(name, share=0.5, codec=codec))
     assert 5 <= len(frames) < 100
@@ -223,7 +303,9 @@ def test_the_fingerprint_changes_with_the_file(video):
     assert Recording(path).fingerprint() != before
 
 
-def test_what_is_no_recording_is_refused_by_name_and_reason(tmp_path, audio, truncated_video, images):
+def test_what_is_no_recording_is_refused_by_name_and_reason(
+    tmp_path, audio, truncated_video, images
+):
     text, empty = tmp_path / "text.mp4", tmp_path / "empty.mp4"
     text.write_text("not a video\n" * 50)
     (tmp_path / "story.txt").write_text("not a video\n" * 50)
@@ -244,7 +326,9 @@ def test_what_is_no_recording_is_refused_by_name_and_reason(tmp_path, audio, tru
 
 
 def test_a_recording_that_is_not_there_is_not_found(tmp_path):
-    with pytest.raises(SourceNotFoundError, match=r"none\.mp4 must be a recording, but nothing is there"):
+    with pytest.raises(
+        SourceNotFoundError, match=r"none\.mp4 must be a recording, but nothing is there"
+    ):
         Recording(tmp_path / "none.mp4")
 
 
@@ -272,7 +356,9 @@ def test_a_recording_without_a_single_frame_that_decodes_is_an_error(video):
 
 def test_a_playlist_does_not_lead_to_the_network(tmp_path):
     path = tmp_path / "list.m3u8"
-    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
+    path.write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
+    )
     with pytest.raises(SourceError):
         list(Recording(path).frames(RGB))
 

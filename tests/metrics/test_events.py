@@ -54,7 +54,11 @@ def test_operating_points_equal_a_literal_sweep(videos, rate):
         assert (point.threshold, point.false_alarms, point.delay_mean_s) == (None, None, None)
         return
     threshold, false_alarms, per_hour, delays = expected
-    assert (point.threshold, point.false_alarms, point.detected) == (threshold, false_alarms, len(delays))
+    assert (point.threshold, point.false_alarms, point.detected) == (
+        threshold,
+        false_alarms,
+        len(delays),
+    )
     assert point.false_alarms_per_hour == pytest.approx(per_hour)
     assert point.delay_mean_s == pytest.approx(statistics.mean(delays))
     assert point.delay_median_s == pytest.approx(statistics.median(delays))
@@ -91,7 +95,11 @@ def test_without_a_rate_there_are_no_times():
     result = event_metrics({"a": [1.0, 2.0, 0.0]}, {"a": [0, 1, 0]}, None, (1.0,))
     (point,) = result.points
     assert (point.detected, point.false_alarms, point.delays_frames) == (1, 0, (0,))
-    assert (result.hours_scored, point.false_alarms_per_hour, point.delay_mean_s) == (None, None, None)
+    assert (result.hours_scored, point.false_alarms_per_hour, point.delay_mean_s) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_nothing_scored_detects_nothing():
@@ -113,7 +121,9 @@ def test_ties_between_events_and_normal_frames_are_alarms():
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class(label):
-    result = event_metrics({"a": [1.0, 2.0]}, {"a": [label, label]}, rate_fps=1.0, detection_rates=(1.0,))
+    result = event_metrics(
+        {"a": [1.0, 2.0]}, {"a": [label, label]}, rate_fps=1.0, detection_rates=(1.0,)
+    )
     assert result.events == label
     assert result.points[0].false_alarms == (0 if label else None)
 

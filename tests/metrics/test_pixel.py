@@ -2,16 +2,41 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from oddframe.errors import InputError
-from oddframe.metrics.pixel import PixelMetrics
+from oddframe.metrics.pixel import PixelMetrics, level_numbers, resized_map
+
+FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(FLOATS, min_size=2, max_size=30), st.sampled_from([10, 13, 21, 31]))
+def test_levels_keep_the_order(values, bits):
+    values = np.sort(np.array(values, dtype=np.float32))
+    numbers = level_numbers(values, bits)
+    assert (np.diff(numbers) >= 0).all()
+    assert numbers.min() >= 0
+    assert numbers.max() < 2**bits
+
+
+def test_both_zeros_are_one_level():
+    assert len(set(level_numbers(np.array([0.0, -0.0], np.float32), 21).tolist())) == 1
+
+
+@pytest.mark.parametrize("factor", [1e-20, 1.0, 1e20])
+def test_each_factor_of_two_has_the_same_number_of_levels(factor):
+    values = (factor * np.linspace(1, 2, 1000, endpoint=False)).astype(np.float32)
+    assert len(set(level_numbers(values, 13).tolist())) in (16, 17)
+
 
 # Exact in one bin each, with many ties and both zeros.
 VALUES = st.sampled_from([-3.0, -0.0, 0.0, 1e-30, 0.25, 1.0, 1.0625, 700.0])
-FRAMES = st.lists(st.lists(st.tuples(VALUES, st.booleans()), min_size=6, max_size=6), min_size=1, max_size=6)
+FRAMES = st.lists(
+    st.lists(st.tuples(VALUES, st.booleans()), min_size=6, max_size=6), min_size=1, max_size=6
+)
 
 
 def split(frame):
@@ -51,7 +76,9 @@ def literal_criterion_auc(frames, share):
             found += sum(value >= threshold for value in pixels) / len(pixels) >= share
         alarms = sum(any(value >= threshold for value, _ in frame) for frame in normal)
         curve.append((alarms / len(normal), found / len(abnormal)))
-    return sum((right[0] - left[0]) * (right[1] + left[1]) / 2 for left, right in itertools.pairwise(curve))
+    return sum(
+        (right[0] - left[0]) * (right[1] + left[1]) / 2 for left, right in itertools.pairwise(curve)
+    )
 
 
 @given(FRAMES, st.sampled_from([0.1, 0.2, 0.4, 0.5, 1.0]))
@@ -134,3 +161,49 @@ def test_the_result_holds_every_figure():
         "criterion_auc": 1.0,
         "criterion_equal_error_rate": 0.0,
     }
+
+
+SIDES = st.integers(1, 9)
+
+
+def literal(values, size):
+    """Sample the plane of straight lines between pixel centres, one output pixel at a time."""
+    height, width = values.shape
+    out = np.empty(size)
+    for row in range(size[0]):
+        for column in range(size[1]):
+            y = min(max((row + 0.5) * height / size[0] - 0.5, 0), height - 1)
+            x = min(max((column + 0.5) * width / size[1] - 0.5, 0), width - 1)
+            top, left = int(y), int(x)
+            bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
+            upper = values[top, left] * (1 - (x - left)) + values[top, right] * (x - left)
+            lower = values[bottom, left] * (1 - (x - left)) + values[bottom, right] * (x - left)
+            out[row, column] = upper * (1 - (y - top)) + lower * (y - top)
+    return out
+
+
+@given(SIDES, SIDES, SIDES, SIDES, st.integers(0, 99))
+def test_every_size_equals_a_literal_loop(height, width, tall, wide, seed):
+    values = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
+    resized = resized_map(values, (tall, wide))
+    assert resized.dtype == np.float32
+    np.testing.assert_allclose(resized, literal(values, (tall, wide)), atol=1e-5)
+
+
+def test_enlarging_equals_torch(run_seed):
+    values = np.random.default_rng(run_seed).normal(size=(12, 19)).astype(np.float32)
+    expected = torch.nn.functional.interpolate(
+        torch.from_numpy(values)[None, None], size=(24, 36), mode="bilinear"
+    )
+    np.testing.assert_allclose(resized_map(values, (24, 36)), expected[0, 0].numpy(), atol=1e-5)
+
+
+def test_the_right_size_stays_as_it_is(run_seed):
+    values = np.random.default_rng(run_seed).normal(size=(3, 4)).astype(np.float32)
+    np.testing.assert_array_equal(resized_map(values, (3, 4)), values)
+
+
+@pytest.mark.parametrize("values", [[1.0], [[]], np.zeros((2, 2, 2))])
+def test_other_shapes_are_refused(values):
+    with pytest.raises(InputError, match="must be H x W"):
+        resized_map(values, (2, 2))

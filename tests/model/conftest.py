@@ -68,7 +68,9 @@ def batch_norm(x, norm):
     """With the statistics that training gathered; x C H W."""
     out = np.zeros_like(x)
     for c in range(len(x)):
-        out[c] = (x[c] - norm.mean[c]) / math.sqrt(norm.var[c] + 1e-5) * norm.weight[c] + norm.bias[c]
+        out[c] = (x[c] - norm.mean[c]) / math.sqrt(norm.var[c] + 1e-5) * norm.weight[c] + norm.bias[
+            c
+        ]
     return out
 
 
@@ -108,7 +110,10 @@ def joint(codes, place):
 
 def soft_distances(vector, centres, sharpness=25.0):
     """s_pk d_pk for each k."""
-    d = [math.sqrt(sum((a - b) ** 2 for a, b in zip(vector, centre, strict=True))) for centre in centres]
+    d = [
+        math.sqrt(sum((a - b) ** 2 for a, b in zip(vector, centre, strict=True)))
+        for centre in centres
+    ]
     weights = [math.exp(-sharpness * (one - min(d))) for one in d]  # the same, without a sum of 0
     return [weight / sum(weights) * one for weight, one in zip(weights, d, strict=True)]
 
@@ -144,7 +149,9 @@ def array(tensor):
 
 
 def block_weights(block):
-    return SimpleNamespace(**{name: array(getattr(block, name).weight) for name in ("first", "second", "shortcut")})
+    return SimpleNamespace(
+        **{name: array(getattr(block, name).weight) for name in ("first", "second", "shortcut")}
+    )
 
 
 def affine(layer):
@@ -155,7 +162,10 @@ def appearance_weights(stream):
     norms = [pair[0] for pair in stream.encoder]
     return SimpleNamespace(
         stem=affine(stream.stem[0]),
-        norms=[SimpleNamespace(mean=array(n.running_mean), var=array(n.running_var), **vars(affine(n))) for n in norms],
+        norms=[
+            SimpleNamespace(mean=array(n.running_mean), var=array(n.running_var), **vars(affine(n)))
+            for n in norms
+        ],
         encoder=[block_weights(pair[1]) for pair in stream.encoder],
         to_code=array(stream.to_code.weight),
         decoder=[block_weights(block) for block in list(stream.decoder)[:3]],
@@ -205,7 +215,9 @@ def draw_clips():
         for number in range(count):
             top, left = random.integers(0, height - 8), random.integers(0, width - 16)
             for t in range(5):
-                clips[number, t, top : top + 8, left + 2 * t : left + 2 * t + 8] = 40 * t + random.integers(0, 60)
+                clips[number, t, top : top + 8, left + 2 * t : left + 2 * t + 8] = (
+                    40 * t + random.integers(0, 60)
+                )
         return clips.astype(np.uint8)
 
     return make

@@ -7,22 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.errors import SettingsError
-from oddframe.model.fusion import FusedScorer, frame_score, fuse, prediction_error, squared_error
+from oddframe.model.config import NetworkConfig
+from oddframe.model.fusion import AnomalyScorer, frame_score, fuse, prediction_error, squared_error
 from oddframe.model.network import Network, Outputs
-from oddframe.model.network_config import NetworkConfig
 
 SMALL = NetworkConfig(height=32, width=48, channels=2, clusters=3)
 
 
 def build(**changes):
     torch.manual_seed(0)
-    return FusedScorer(Network(replace(SMALL, **changes))).double().eval()
+    return AnomalyScorer(Network(replace(SMALL, **changes))).double().eval()
 
 
 def outputs_of(draw, rebuilt=True, difference=True):
     frames = draw(2, 5, 3, 4, 6, seed=1)
     return Outputs(
-        frames, draw(2, 3, 4, 6, seed=2) if rebuilt else None, draw(2, 3, 4, 6, seed=3) if difference else None, []
+        frames,
+        draw(2, 3, 4, 6, seed=2) if rebuilt else None,
+        draw(2, 3, 4, 6, seed=3) if difference else None,
+        [],
     )
 
 
@@ -31,7 +34,9 @@ def literal_error(estimate, truth):
     out = np.zeros((estimate.shape[0], *estimate.shape[2:]))
     for b, y, x in np.ndindex(out.shape):
         colours = range(estimate.shape[1])
-        out[b, y, x] = sum((estimate[b, c, y, x] - truth[b, c, y, x]) ** 2 for c in colours) / len(colours)
+        out[b, y, x] = sum((estimate[b, c, y, x] - truth[b, c, y, x]) ** 2 for c in colours) / len(
+            colours
+        )
     return out
 
 
@@ -201,16 +206,22 @@ def test_a_perfect_prediction_still_scores_above_zero(draw_clips):
 
 def test_squared_error_is_a_mean_over_colours(draw):
     one, other = draw(2, 3, 4, 5, seed=1), draw(2, 3, 4, 5, seed=2)
-    np.testing.assert_allclose(squared_error(one, other).numpy(), literal_error(one.numpy(), other.numpy()))
+    np.testing.assert_allclose(
+        squared_error(one, other).numpy(), literal_error(one.numpy(), other.numpy())
+    )
 
 
-@pytest.mark.parametrize("changes", [{}, {"channels": 8, "stem_stride": 2, "height": 64, "width": 64}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"channels": 8, "stem_stride": 2, "height": 64, "width": 64}]
+)
 def test_score_of_a_clip_is_the_same_to_the_bit_whatever_comes_with_it(changes, draw_clips):
     scorer = build(**changes).float()
     config = scorer.network.config
     clips = torch.from_numpy(draw_clips(5, config.height, config.width))
     with torch.inference_mode():
-        alone = scorer(clips[:1].expand(4, *clips.shape[1:]).contiguous())  # padded with itself, as `Model` does
+        alone = scorer(
+            clips[:1].expand(4, *clips.shape[1:]).contiguous()
+        )  # padded with itself, as `Model` does
         for slot in range(4):
             batch = clips[1:].clone()
             batch[slot] = clips[0]
@@ -227,4 +238,6 @@ def test_with_a_weight_the_streams_errors_are_added(frame, index, draw):
     expected += 0.3 * literal_error(outputs.rebuilt.numpy(), outputs.frames[:, index].numpy())
     np.testing.assert_allclose(prediction_error(outputs, frame, 0.3).numpy(), expected)
     alone = outputs_of(draw, rebuilt=False)
-    np.testing.assert_array_equal(prediction_error(alone, frame, 0.3), prediction_error(alone, frame))
+    np.testing.assert_array_equal(
+        prediction_error(alone, frame, 0.3), prediction_error(alone, frame)
+    )

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from oddframe.config import PRESETS
 from oddframe.errors import SettingsError
-from oddframe.model.fusion import FusedScorer
+from oddframe.model.config import NetworkConfig
+from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
-from oddframe.model.network_config import NetworkConfig
+from oddframe.training.settings import PRESETS
 
 SMALL = NetworkConfig(height=32, width=32, channels=2, clusters=3)
 
@@ -22,7 +22,7 @@ def build(**changes):
 def cost(config):
     """Parameters, and floating point operations of scoring one frame (2 for each multiplication with addition)."""
     with torch.device("meta"):
-        scorer = FusedScorer(Network(config)).eval()
+        scorer = AnomalyScorer(Network(config)).eval()
         clip = torch.zeros(1, 5, config.height, config.width, config.colours, dtype=torch.uint8)
         with FlopCounterMode(display=False) as counter:
             scorer(clip)
@@ -59,7 +59,9 @@ def test_network_equals_loops_from_pixels_to_codes(literal, draw_clips):
     frames = clips[0].astype(np.float64).transpose(0, 3, 1, 2) / 255
     rebuilt, z_a = literal.appearance(frames[0], literal.appearance_weights(network.appearance))
     # x0..x3 one after the other, each with its three colours.
-    difference, z_m = literal.motion(np.concatenate(list(frames[:4])), literal.motion_weights(network.motion))
+    difference, z_m = literal.motion(
+        np.concatenate(list(frames[:4])), literal.motion_weights(network.motion)
+    )
     np.testing.assert_allclose(literal.array(outputs.rebuilt[0]), rebuilt, atol=1e-10)
     np.testing.assert_allclose(literal.array(outputs.difference[0]), difference, atol=1e-10)
     centres = literal.array(network.clusters.centres)
@@ -76,7 +78,9 @@ def test_pixels_are_scaled_once(draw_clips):
     network = build()
     outputs = network(torch.from_numpy(clips))
     np.testing.assert_allclose(outputs.frames[0, 0, :, 0, 0].numpy(), (0.0, 0.2, 1.0))
-    rebuilt, _ = network.appearance(torch.from_numpy(clips[:, 0].transpose(0, 3, 1, 2) / 255.0).float())
+    rebuilt, _ = network.appearance(
+        torch.from_numpy(clips[:, 0].transpose(0, 3, 1, 2) / 255.0).float()
+    )
     torch.testing.assert_close(outputs.rebuilt, rebuilt)
 
 
@@ -128,7 +132,10 @@ def test_picture_of_the_empty_scene_starts_where_it_is_placed():
 
 @pytest.mark.parametrize("skips", [True, False])
 def test_decoders_may_be_narrower_than_encoders(skips, draw_clips):
-    network, published = build(channels=4, decoder_channels=2, skips=skips), build(channels=4, skips=skips)
+    network, published = (
+        build(channels=4, decoder_channels=2, skips=skips),
+        build(channels=4, skips=skips),
+    )
     outputs = network(torch.from_numpy(draw_clips()))
     assert outputs.rebuilt.shape == outputs.difference.shape == (2, 3, 32, 32)
     assert [code.shape for code in outputs.codes] == [(2, 32, 4, 4)] * 2
@@ -182,7 +189,16 @@ def test_what_cannot_be_built_is_refused_by_name(changes, named):
 def test_defaults_are_the_methods():
     config = NetworkConfig()
     assert (config.height, config.width, config.colour, config.interval) == (256, 256, "rgb", 1)
-    assert (config.channels, config.clusters, config.attention, config.code_norm) == (32, 32, "sum", "l1")
-    assert (config.rebuilt_frame, config.fusion, config.kmeans_space) == ("first", "product", "normalised")
+    assert (config.channels, config.clusters, config.attention, config.code_norm) == (
+        32,
+        32,
+        "sum",
+        "l1",
+    )
+    assert (config.rebuilt_frame, config.fusion, config.kmeans_space) == (
+        "first",
+        "product",
+        "normalised",
+    )
     assert (config.score_windows, config.score_share) == ((1,), 1.0)
     assert (config.empty_scene, config.decoder_channels) == (False, None)

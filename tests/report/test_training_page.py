@@ -8,12 +8,12 @@ import sys
 
 import numpy as np
 import pytest
-from pages import read_page
 
 from oddframe.errors import RunError
 from oddframe.report.training_page import write_training_page
 from oddframe.report.training_samples import _centres
-from oddframe.reporting import write_report
+from oddframe.tasks.report import write_report
+from tests.support.pages import read_page
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,13 @@ def test_losses_are_those_of_the_log(page, tiny_run):
 
 def test_clips_are_shown_step_by_step(page):
     captions = [
-        *("x0: first frame", "x̂0: rebuilt", "Δ: what changed", "Δ̂: change predicted", "x4: last frame"),
+        *(
+            "x0: first frame",
+            "x̂0: rebuilt",
+            "Δ: what changed",
+            "Δ̂: change predicted",
+            "x4: last frame",
+        ),
         *("predicted x4", "error", "attention", "distance from clusters"),
     ]
     text = page.text[""]
@@ -78,8 +84,18 @@ def test_the_histogram_holds_all_normal_frames(page, tiny_run):
 
 def test_odd_stretches_are_shown_and_whether_they_were_trained_on(run):
     used = json.loads((run / "footage.json").read_text())
-    odd = {"source": "<i>a</i>", "start_s": 1.0, "end_s": 2.0, "score": 0.75, "begin": 10, "end": 20}
-    for dropped, words in ((False, "They were used for training"), (True, "They were left out of the training")):
+    odd = {
+        "source": "<i>a</i>",
+        "start_s": 1.0,
+        "end_s": 2.0,
+        "score": 0.75,
+        "begin": 10,
+        "end": 20,
+    }
+    for dropped, words in (
+        (False, "They were used for training"),
+        (True, "They were left out of the training"),
+    ):
         (run / "footage.json").write_text(json.dumps({**used, "odd": [odd], "dropped": dropped}))
         shown = read_page(write_training_page(run, device="cpu"))
         assert words in shown.text[""]
@@ -112,7 +128,7 @@ def test_what_cannot_be_read_is_named(run):
 
 
 def test_pages_of_results_need_no_torch():
-    light = "import sys, oddframe.reporting; sys.exit('torch' in sys.modules)"
+    light = "import sys, oddframe.tasks.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", light], check=False).returncode == 0
 
 

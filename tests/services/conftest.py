@@ -1,18 +1,13 @@
 """Fixtures that several tests against real servers share."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
     """The scene with known events, encoded for the RTSP server; see `watch_scene.Scenes`."""
-    from rtsp import require_rtsp
-    from watch_scene import encode_scenes
+    from tests.support.rtsp import require_rtsp
+    from tests.support.watch_scene import encode_scenes
 
     require_rtsp()
     return encode_scenes(tmp_path_factory.mktemp("scenes"))
@@ -21,6 +16,6 @@ def scenes(tmp_path_factory):
 @pytest.fixture(scope="session")
 def scene_model(tmp_path_factory):
     """The run folder of a model that finds exactly the known events of the scene; read only."""
-    from watch_scene import learn_scene
+    from tests.support.watch_scene import learn_scene
 
     return learn_scene(tmp_path_factory.mktemp("model"))

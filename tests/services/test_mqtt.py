@@ -9,16 +9,16 @@ import time
 from pathlib import Path
 
 import pytest
-from alerting import made_alert, until
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.sinks.delivery import Delivery
 from oddframe.sinks.mqtt import Mqtt, MqttConfig
+from tests.support.alerting import made_alert, until
+from tests.support.mosquitto import Broker, Listener
 
 pytestmark = pytest.mark.services
 
-sys.path.insert(0, str(Path(__file__).parent))
-from mosquitto import Broker, Listener  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ def offer(delivery, numbers):
 
 
 def keys(numbers):
-    return [made_alert(number, phase).key for number in numbers for phase in ("start", "update", "end")]
+    return [
+        made_alert(number, phase).key for number in numbers for phase in ("start", "update", "end")
+    ]
 
 
 def firsts(values):
@@ -96,7 +98,12 @@ def test_events_states_and_discovery(broker, listener, tmp_path):
     found = {topic: payload for topic, payload, _ in late.heard}
     assert found.pop("oddframe/available") == "offline"
     assert found.pop("oddframe/yard/state") == states[-1]
-    assert sorted(topic.split("/")[3] for topic in found) == ["anomaly", "online", "problem", "score"]
+    assert sorted(topic.split("/")[3] for topic in found) == [
+        "anomaly",
+        "online",
+        "problem",
+        "score",
+    ]
     for topic, config in found.items():
         assert topic.startswith("homeassistant/")
         assert config["state_topic"] == "oddframe/yard/state"
@@ -164,8 +171,7 @@ def test_a_broker_that_hangs_delays_nobody(broker, listener, tmp_path):
 WATCHER = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-from alerting import made_alert
+from tests.support.alerting import made_alert
 from oddframe.sinks.delivery import Delivery
 from oddframe.sinks.mqtt import Mqtt, MqttConfig
 delivery = Delivery({"mqtt": Mqtt(MqttConfig(host="127.0.0.1", port=int(sys.argv[2])))}, Path(sys.argv[1]))
@@ -182,9 +188,8 @@ time.sleep(60)
 
 
 def watcher(folder, broker):
-    support = Path(__file__).parents[1] / "support"
-    command = [sys.executable, "-c", WATCHER, folder, str(broker.port), support]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", WATCHER, folder, str(broker.port)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def kill(process):
@@ -220,13 +225,17 @@ def test_a_wrong_password_is_a_failure_that_tells_no_secret_and_loses_nothing(tm
     broker = Broker(folder, {"me": "right"})
     try:
         listener = Listener(broker, user="me", password="right")
-        with Delivery({"mqtt": sink(broker, username="me", password="hunter2")}, tmp_path / "queue") as delivery:
+        with Delivery(
+            {"mqtt": sink(broker, username="me", password="hunter2")}, tmp_path / "queue"
+        ) as delivery:
             delivery.offer(made_alert())
             until(lambda: delivery.counts()["mqtt"].failures)
             counts = delivery.counts()["mqtt"]
             assert "no connection to the MQTT broker at 127.0.0.1" in counts.error
             assert "hunter2" not in repr(counts)
-        with Delivery({"mqtt": sink(broker, username="me", password="right")}, tmp_path / "queue") as delivery:
+        with Delivery(
+            {"mqtt": sink(broker, username="me", password="right")}, tmp_path / "queue"
+        ) as delivery:
             assert delivery.flush(120)
             until(lambda: heard_keys(listener) == [made_alert().key])
         listener.close()

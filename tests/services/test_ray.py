@@ -5,9 +5,11 @@ import os
 import signal
 
 import pytest
-from archive_runs import busy_worker, doubled_or_lost, film, starting
+
+from tests.support.archive_runs import busy_worker, doubled_or_lost, film, starting
 
 pytestmark = pytest.mark.services
+
 
 RECORDINGS, FRAMES = 9, 200
 
@@ -17,7 +19,9 @@ def _ray():
     if os.environ.get("CI") == "true":
         import ray  # noqa: F401
     else:
-        pytest.importorskip("ray", reason='Ray is not installed: pip install -c constraints.txt -e ".[ray]"')
+        pytest.importorskip(
+            "ray", reason='Ray is not installed: pip install -c constraints.txt -e ".[ray]"'
+        )
 
 
 @pytest.mark.usefixtures("_ray")

@@ -6,7 +6,6 @@ The time to recover counts from the end of the fault to the next frame.
 import json
 import os
 import signal
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,24 +16,28 @@ import av
 import numpy as np
 import pytest
 
+from oddframe.core.alerts import Phase
 from oddframe.core.clips import clips
-from oddframe.core.stream_state import Phase
-from oddframe.media.live import LiveStream
-from oddframe.media.live_settings import LiveSettings
-from oddframe.media.sources import FrameFormat
-from oddframe.media.stream_address import stream_address
-from oddframe.media.streams import Streams
+from oddframe.media.live_config import LiveSettings, stream_address
+from oddframe.media.live_stream import LiveStream
+from oddframe.media.source import FrameFormat
+from oddframe.media.stream_set import StreamSet
+from tests.support.rtsp import RtspServer, encode, require_rtsp
+from tests.support.udp_relay import UdpRelay
 
 pytestmark = pytest.mark.services
-
-sys.path.insert(0, str(Path(__file__).parent))
-from rtsp import RtspServer, encode, require_rtsp  # noqa: E402
-from udp_relay import UdpRelay  # noqa: E402
 
 RATE_FPS = 10
 FORMAT = FrameFormat(64, 48, "grey", picture_width=160)
 SETTINGS = LiveSettings(
-    open_timeout_s=5, read_timeout_s=3, quiet_s=1, stall_s=4, first_wait_s=0.5, longest_wait_s=2, queue=256, keep_s=60
+    open_timeout_s=5,
+    read_timeout_s=3,
+    quiet_s=1,
+    stall_s=4,
+    first_wait_s=0.5,
+    longest_wait_s=2,
+    queue=256,
+    keep_s=60,
 )
 
 
@@ -103,10 +106,19 @@ def watching(url, settings=SETTINGS):
 def note(fault, watched, **measured):
     """Keep a row of the table."""
     state = watched.look()
-    row = {"fault": fault, **measured, "reconnects": state.reconnects, "dropped": state.dropped, "last": state.error}
+    row = {
+        "fault": fault,
+        **measured,
+        "reconnects": state.reconnects,
+        "dropped": state.dropped,
+        "last": state.error,
+    }
     if os.environ.get("ODDFRAME_FAULTS"):
         with Path(os.environ["ODDFRAME_FAULTS"]).open("a") as file:
-            file.write(json.dumps({k: round(v, 2) if isinstance(v, float) else v for k, v in row.items()}) + "\n")
+            file.write(
+                json.dumps({k: round(v, 2) if isinstance(v, float) else v for k, v in row.items()})
+                + "\n"
+            )
 
 
 def missing(times, from_s=0.0):
@@ -117,7 +129,10 @@ def missing(times, from_s=0.0):
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_frames_come_with_the_cameras_times(scene, transport):
-    with RtspServer(scene) as server, watching(server.url(query=f"?transport={transport}")) as watched:
+    with (
+        RtspServer(scene) as server,
+        watching(server.url(query=f"?transport={transport}")) as watched,
+    ):
         watched.more(30)
         state = watched.look()
     assert (state.phase, state.dropped, state.damaged, state.reconnects) == (Phase.LIVE, 0, 0, 0)
@@ -131,7 +146,9 @@ def test_frames_come_with_the_cameras_times(scene, transport):
 def test_a_clip_is_cut_from_the_cameras_own_packets(scene, tmp_path):
     with RtspServer(scene) as server, watching(server.url()) as watched:
         watched.more(40)
-        clip = watched.stream.ring.write_clip(tmp_path / "clip", watched.times[15], watched.times[30])
+        clip = watched.stream.ring.write_clip(
+            tmp_path / "clip", watched.times[15], watched.times[30]
+        )
     assert clip.start_s <= watched.times[15]
     with av.open(str(clip.path)) as container:
         pictures = [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
@@ -151,7 +168,12 @@ def test_a_server_that_is_killed_and_comes_back(scene):
         server.start()
         recovered_s = watched.more(20)
         state = watched.look()
-        note("server killed, back after 1 s", watched, recovered_s=recovered_s, lost=missing(watched.times, before_s))
+        note(
+            "server killed, back after 1 s",
+            watched,
+            recovered_s=recovered_s,
+            lost=missing(watched.times, before_s),
+        )
     assert (state.phase, state.reconnects) == (Phase.LIVE, 1)
     assert recovered_s < 10
     watched.assert_sound()
@@ -170,7 +192,10 @@ def test_a_server_that_stalls(scene, stopped_s):
         recovered_s = watched.more(20)
         state = watched.look()
         note(
-            f"server stopped for {stopped_s} s", watched, recovered_s=recovered_s, lost=missing(watched.times, before_s)
+            f"server stopped for {stopped_s} s",
+            watched,
+            recovered_s=recovered_s,
+            lost=missing(watched.times, before_s),
         )
     assert state.phase is Phase.LIVE
     assert state.reconnects == (stopped_s > SETTINGS.read_timeout_s)
@@ -187,7 +212,12 @@ def test_a_camera_that_stays_connected_and_sends_nothing(scene):
         watched.until(lambda state: state.phase in (Phase.WAITING, Phase.CONNECTING))
         server.order("go")
         recovered_s = watched.more(20)
-        note("no pictures until given up", watched, recovered_s=recovered_s, lost=missing(watched.times, before_s))
+        note(
+            "no pictures until given up",
+            watched,
+            recovered_s=recovered_s,
+            lost=missing(watched.times, before_s),
+        )
     assert watched.look().reconnects == 1
     watched.assert_sound()
 
@@ -222,13 +252,22 @@ def test_a_picture_that_changes_its_size(scene, larger):
 
 @pytest.mark.parametrize("jump_s", [3600.0, -300.0])
 def test_timestamps_that_jump(scene, jump_s):
-    with RtspServer(scene) as server, UdpRelay(server.port) as relay, watching(relayed(server, relay)) as watched:
+    with (
+        RtspServer(scene) as server,
+        UdpRelay(server.port) as relay,
+        watching(relayed(server, relay)) as watched,
+    ):
         watched.more(20)
         count = len(watched.frames)
         relay.shift_s = jump_s
         recovered_s = watched.more(30)
         state = watched.look()
-        note(f"timestamps jump by {jump_s:g} s", watched, recovered_s=recovered_s, lost=50 - len(watched.frames))
+        note(
+            f"timestamps jump by {jump_s:g} s",
+            watched,
+            recovered_s=recovered_s,
+            lost=50 - len(watched.frames),
+        )
     assert state.jumps == 1
     assert state.reconnects == 0
     assert watched.times[-1] - watched.times[count - 1] < 6
@@ -270,13 +309,20 @@ def decoded(folder):
     for path in sorted(folder.glob("*.h264")):
         pictures += codec.decode(av.Packet(path.read_bytes()))
     pictures += codec.decode(None)
-    return np.stack([picture.to_ndarray(width=160, height=96, format="rgb24").astype(np.int16) for picture in pictures])
+    return np.stack(
+        [
+            picture.to_ndarray(width=160, height=96, format="rgb24").astype(np.int16)
+            for picture in pictures
+        ]
+    )
 
 
 def nearest(picture, sent):
     """How far, in grey levels over the worst block of 16 x 16, a picture is from the sent one that is most like it."""
     off = np.abs(sent - picture.astype(np.int16)).mean(axis=3)
-    blocks = off.reshape(len(sent), off.shape[1] // 16, 16, off.shape[2] // 16, 16).mean(axis=(2, 4))
+    blocks = off.reshape(len(sent), off.shape[1] // 16, 16, off.shape[2] // 16, 16).mean(
+        axis=(2, 4)
+    )
     return blocks.max(axis=(1, 2)).min()
 
 
@@ -287,7 +333,7 @@ def test_a_slow_camera_delays_no_other(scene):
             for one, name in ((slow, "slow"), (busy, "busy"))
         ]
         counts = [0, 0]
-        with Streams(streams) as watched:
+        with StreamSet(streams) as watched:
             end_s = time.monotonic() + 30
             while (counts[0] < 4 or counts[1] < 40) and time.monotonic() < end_s:
                 for arrival in watched.poll(8, 1):

@@ -1,6 +1,7 @@
 """`oddframe watch` and cameras with faults, all at the same time: each comes back by itself and delays no other.
 
-What was measured goes to the file that $ODDFRAME_FAULTS names; docs/faults.md says what the columns mean.
+What was measured goes to the file that $ODDFRAME_FAULTS names; docs/faults.md says what the columns
+mean.
 """
 
 import signal
@@ -12,18 +13,17 @@ from urllib.parse import quote
 
 import pytest
 
+from oddframe.tasks.score import score
+from tests.support.alerting import hook
+from tests.support.mosquitto import Broker, Listener
+from tests.support.rtsp import RtspServer
+from tests.support.shown import Shown
+from tests.support.told import count_all, lines, note, received, side_by_side, twice
+from tests.support.udp_relay import UdpRelay
+from tests.support.watch_process import LIVE, WatchProcess, slowed
+from tests.support.watch_scene import LONG_S, write_recording
+
 pytestmark = pytest.mark.services
-
-from alerting import hook  # noqa: E402
-from mosquitto import Broker, Listener  # noqa: E402
-from rtsp import RtspServer  # noqa: E402
-from shown import Shown  # noqa: E402
-from told import count_all, lines, note, received, side_by_side, twice  # noqa: E402
-from udp_relay import UdpRelay  # noqa: E402
-from watch_process import LIVE, WatchProcess, slowed  # noqa: E402
-from watch_scene import LONG_S, write_recording  # noqa: E402
-
-from oddframe.detect import score  # noqa: E402
 
 RIGHT, WRONG, MQTT, TOKEN = "s3cret p@ss", "wr0ng/p@ss", "br0ker p@ss", "t0ken-of-the-hook"
 
@@ -139,7 +139,8 @@ def fleet(tmp_path_factory, scenes, scene_model):
     with ExitStack() as open_until_the_end:
         enter = open_until_the_end.enter_context
         servers = {
-            name: enter(RtspServer(scenes.calm, *(protected(RIGHT) if name == "password" else ()))) for name in FAULTS
+            name: enter(RtspServer(scenes.calm, *(protected(RIGHT) if name == "password" else ())))
+            for name in FAULTS
         }
         relays = {name: enter(UdpRelay(servers[name].port, loss)) for name, loss in RELAYED.items()}
         receiver = enter(hook())
@@ -149,7 +150,8 @@ def fleet(tmp_path_factory, scenes, scene_model):
         listener = Listener(broker, user="me", password=MQTT)
         open_until_the_end.callback(listener.close)
         cameras = [
-            {"name": name, "source": address(name, servers[name], relays.get(name)), "live": LIVE} for name in FAULTS
+            {"name": name, "source": address(name, servers[name], relays.get(name)), "live": LIVE}
+            for name in FAULTS
         ]
         sinks = {
             "hook": {"kind": "webhook", "url": receiver.url, "headers": {"Authorization": "Bearer ${TOKEN}"}},
@@ -159,17 +161,27 @@ def fleet(tmp_path_factory, scenes, scene_model):
         }  # fmt: skip
         env = {"DOOR": WRONG, "TOKEN": TOKEN, "MQTT": MQTT}
         watch = enter(WatchProcess(folder / "watch", scene_model, cameras, sinks, env=env))
-        watch.until(lambda: all(watch.metric("oddframe_up", name) for name in FAULTS if name != "password"))
-        shown = {name: Shown(name, servers[name], watch, receiver, relays.get(name)) for name in FAULTS}
-        went = side_by_side({name: partial(FAULTS[name][1], shown[name], scenes) for name in FAULTS})
+        watch.until(
+            lambda: all(watch.metric("oddframe_up", name) for name in FAULTS if name != "password")
+        )
+        shown = {
+            name: Shown(name, servers[name], watch, receiver, relays.get(name)) for name in FAULTS
+        }
+        went = side_by_side(
+            {name: partial(FAULTS[name][1], shown[name], scenes) for name in FAULTS}
+        )
         for name in FAULTS:
-            shown[name].measured["reconnects"] = round(watch.metric("oddframe_reconnects_total", name))
+            shown[name].measured["reconnects"] = round(
+                watch.metric("oddframe_reconnects_total", name)
+            )
         leaks = {"metrics": watch.metrics(), "arguments": watch.arguments}
         code, stopped_s = watch.signal(signal.SIGTERM)
         messages = received(receiver)
         leaks |= {"said": watch.said, "webhook": repr(messages), "mqtt": repr(listener.heard)}
         leaks |= {
-            str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and watch.out in path.parents
+            str(path): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file() and watch.out in path.parents
         }
         leaks["settings"] = watch.config.read_text()
         return Fleet(

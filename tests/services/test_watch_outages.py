@@ -1,6 +1,7 @@
 """`oddframe watch` and faults on our side: receivers that are down, a full disk, a kill, a clock that is set.
 
-What was measured goes to the file that $ODDFRAME_FAULTS names; docs/faults.md says what the columns mean.
+What was measured goes to the file that $ODDFRAME_FAULTS names; docs/faults.md says what the columns
+mean.
 """
 
 import os
@@ -9,11 +10,11 @@ from functools import partial
 
 import pytest
 
-pytestmark = pytest.mark.services
+from tests.support.outages import DAY_S, clock_set, disk_full, receivers_down, watcher_killed
+from tests.support.told import note, side_by_side
+from tests.support.watch_process import slowed
 
-from outages import DAY_S, clock_set, disk_full, receivers_down, watcher_killed  # noqa: E402
-from told import note, side_by_side  # noqa: E402
-from watch_process import slowed  # noqa: E402
+pytestmark = pytest.mark.services
 
 SCENARIOS = {"receivers": receivers_down, "killed": watcher_killed, "clock": clock_set}
 ROOT = {"disk": disk_full}
@@ -72,7 +73,13 @@ def test_a_full_disk_loses_no_event(outage, outages):
     if "disk" not in outages:
         pytest.skip("mounting a small file system needs root")
     what = outage("disk")
-    note("disk full, then room again", what["sent"], what["told"], twice=what["twice"], recovered_s=what["recovered_s"])
+    note(
+        "disk full, then room again",
+        what["sent"],
+        what["told"],
+        twice=what["twice"],
+        recovered_s=what["recovered_s"],
+    )
     assert set(what["told"].values()) == {what["sent"]}
     assert len(what["in_full"]) == 1, "it was full"
     assert what["pictures"] == [True, False, False, True], "pictures are not kept in memory"
@@ -95,7 +102,12 @@ def test_a_killed_watcher_loses_nothing_that_was_told(outage):
 
 def test_a_clock_that_is_set_tears_no_event_apart(outage):
     what = outage("clock")
-    note("clock set ahead by a day, then back by two", what["sent"], what["told"], twice=what["twice"])
+    note(
+        "clock set ahead by a day, then back by two",
+        what["sent"],
+        what["told"],
+        twice=what["twice"],
+    )
     assert set(what["told"].values()) == {what["sent"]}
     ends = [one for one in what["messages"] if (one["phase"], one["kind"]) == ("end", "anomaly")]
     began = [datetime.fromisoformat(one["start"]).timestamp() for one in ends]

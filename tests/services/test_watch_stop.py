@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-pytestmark = pytest.mark.services
+from tests.support.alerting import hook
+from tests.support.rtsp import RtspServer
+from tests.support.told import complete, lines, note_stop, stored
+from tests.support.watch_process import LIVE, WatchProcess, free_port, slowed, until_all
 
-from alerting import hook  # noqa: E402
-from rtsp import RtspServer  # noqa: E402
-from told import complete, lines, note_stop, stored  # noqa: E402
-from watch_process import LIVE, WatchProcess, free_port, slowed, until_all  # noqa: E402
+pytestmark = pytest.mark.services
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PASSWORD = "geheim55"
@@ -58,7 +58,9 @@ def stops(during, processes, server, scenes, holds):
 def processes(stack, folder, model, cameras, sinks=None, arguments=()):
     """One for each signal."""
     return [
-        stack.enter_context(WatchProcess(folder / number.name, model, cameras, sinks, arguments=arguments))
+        stack.enter_context(
+            WatchProcess(folder / number.name, model, cameras, sinks, arguments=arguments)
+        )
         for number in SIGNALS
     ]
 
@@ -88,7 +90,9 @@ def test_in_the_middle_of_a_connect(scenes, scene_model, tmp_path):
             scenes,
             scores,
         )
-        assert all("never: connecting" in one.said and "never: waiting" not in one.said for one in running)
+        assert all(
+            "never: connecting" in one.said and "never: waiting" not in one.said for one in running
+        )
 
 
 def test_while_it_waits_to_try_again_and_without_a_password_for_ps(scenes, scene_model, tmp_path):
@@ -97,11 +101,17 @@ def test_while_it_waits_to_try_again_and_without_a_password_for_ps(scenes, scene
         arguments = (server.url(), nowhere, "--model", str(scene_model))
         running = processes(stack, tmp_path, scene_model, [], arguments=arguments)
         until_all(running, lambda one: "waiting" in one.said and "live" in one.said)
-        assert all("127.0.0.1" in one.arguments and PASSWORD not in one.arguments for one in running)
+        assert all(
+            "127.0.0.1" in one.arguments and PASSWORD not in one.arguments for one in running
+        )
         stops("waiting to try again", running, server, scenes, lambda one: True)
         for one in running:
             assert PASSWORD not in one.said
-            assert not any(PASSWORD.encode() in path.read_bytes() for path in one.out.rglob("*") if path.is_file())
+            assert not any(
+                PASSWORD.encode() in path.read_bytes()
+                for path in one.out.rglob("*")
+                if path.is_file()
+            )
 
 
 def test_with_a_receiver_that_hangs(scenes, scene_model, tmp_path):
@@ -119,4 +129,6 @@ def test_with_a_receiver_that_hangs(scenes, scene_model, tmp_path):
             scores,
         )
         for one in running:
-            assert len(list((one.out / "queue" / "hook").iterdir())) >= 2, "start and end wait for the next start"
+            assert len(list((one.out / "queue" / "hook").iterdir())) >= 2, (
+                "start and end wait for the next start"
+            )

@@ -2,13 +2,12 @@ import threading
 import time
 
 import pytest
-from alerting import made_alert, until
 
 from oddframe.core.alerts import CameraStatus
-from oddframe.errors import DeliveryError, InputError, RefusedError
-from oddframe.sinks.alert_sink import Retry, message_of, utc
-from oddframe.sinks.delivery import Delivery
-from oddframe.sinks.route import BUG_ATTEMPTS
+from oddframe.errors import DeliveryError, DeliveryRefusedError, InputError
+from oddframe.sinks.delivery import BUG_ATTEMPTS, Delivery
+from oddframe.sinks.sink import Retry, message_of, utc
+from tests.support.alerting import made_alert, until
 
 
 class Plain:
@@ -58,7 +57,9 @@ class Hanging(Plain):
 
 
 def offer(delivery, numbers):
-    delivery.offer_all(made_alert(number, phase) for number in numbers for phase in ("start", "end"))
+    delivery.offer_all(
+        made_alert(number, phase) for number in numbers for phase in ("start", "end")
+    )
 
 
 def expected(numbers):
@@ -94,7 +95,9 @@ def test_a_sink_that_hangs_forever_delays_nobody(tmp_path):
     assert set(expected(range(20))) - {(0, "start")} <= set(sink.taken)
 
 
-@pytest.mark.parametrize("error", [DeliveryError("not now"), ConnectionResetError(), OSError(5, "x")])
+@pytest.mark.parametrize(
+    "error", [DeliveryError("not now"), ConnectionResetError(), OSError(5, "x")]
+)
 def test_what_fails_is_tried_again_until_it_works_and_keeps_the_order(tmp_path, error):
     sink = Failing(error, 3 * BUG_ATTEMPTS)
     with Delivery({"a": sink}, tmp_path) as delivery:
@@ -102,11 +105,16 @@ def test_what_fails_is_tried_again_until_it_works_and_keeps_the_order(tmp_path, 
         assert delivery.flush(120)
         counts = delivery.counts()["a"]
     assert sink.taken == expected(range(3))
-    assert (counts.failures, counts.delivered, counts.refused, counts.error) == (3 * BUG_ATTEMPTS, 6, 0, "")
+    assert (counts.failures, counts.delivered, counts.refused, counts.error) == (
+        3 * BUG_ATTEMPTS,
+        6,
+        0,
+        "",
+    )
 
 
 def test_what_is_refused_is_put_aside_and_the_rest_goes_on(tmp_path):
-    sink = Failing(RefusedError("it must be nicer"), 1)
+    sink = Failing(DeliveryRefusedError("it must be nicer"), 1)
     with Delivery({"a": sink}, tmp_path) as delivery:
         offer(delivery, range(2))
         assert delivery.flush(120)
@@ -152,7 +160,9 @@ def test_of_several_statuses_a_slow_sink_learns_the_last_of_each_camera(tmp_path
         until(lambda: delivery.counts()["a"].busy_s)
         for number in range(10):
             for camera in ("yard", "gate"):
-                delivery.report(CameraStatus(camera=camera, at_us=number, online=True, state="live"))
+                delivery.report(
+                    CameraStatus(camera=camera, at_us=number, online=True, state="live")
+                )
         go.set()
         assert delivery.flush(120)
     assert {status.camera: status.at_us for status in sink.statuses} == {"yard": 9, "gate": 9}

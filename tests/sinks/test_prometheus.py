@@ -2,14 +2,14 @@ import urllib.request
 from contextlib import contextmanager
 
 import pytest
-from alerting import made_alert
 from prometheus_client.parser import text_string_to_metric_families
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import OutputError, SettingsError
-from oddframe.sinks.alert_sink import message_of
 from oddframe.sinks.delivery import Delivery
 from oddframe.sinks.prometheus import Prometheus, PrometheusConfig
+from oddframe.sinks.sink import message_of
+from tests.support.alerting import made_alert
 
 
 @contextmanager
@@ -25,7 +25,11 @@ def samples(sink):
     with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/metrics", timeout=120) as answer:
         text = answer.read().decode()
     families = text_string_to_metric_families(text)
-    return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
 
 def test_what_is_known_of_each_camera_is_served():
@@ -91,7 +95,10 @@ def test_two_watchers_have_registries_of_their_own():
 
 
 def test_a_port_that_is_taken_is_an_error():
-    with serving() as sink, pytest.raises(OutputError, match=r"could not be served at 127\.0\.0\.1 port"):
+    with (
+        serving() as sink,
+        pytest.raises(OutputError, match=r"could not be served at 127\.0\.0\.1 port"),
+    ):
         Prometheus(PrometheusConfig(port=sink.port))
 
 

@@ -11,13 +11,17 @@ import time
 from pathlib import Path
 
 import pytest
-from alerting import hook, made_alert, until
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oddframe.core.alerts import CameraStatus
-from oddframe.errors import DeliveryError, RefusedError, SettingsError
-from oddframe.sinks.alert_sink import Retry, message_of
+from oddframe.errors import DeliveryError, DeliveryRefusedError, SettingsError
 from oddframe.sinks.delivery import Delivery
-from oddframe.sinks.webhook import Webhook, WebhookConfig
+from oddframe.sinks.sink import Retry, message_of
+from oddframe.sinks.webhook import Body, Webhook, WebhookConfig
+from tests.support.alerting import hook, made_alert, until
+
+ROOT = Path(__file__).parents[2]
 
 FAST = Retry(first_s=0.01, most_s=0.05)
 
@@ -49,7 +53,9 @@ def test_the_message_is_posted_as_json_with_a_key(server):
 
 def test_a_password_in_the_address_becomes_basic_authentication(server):
     deliver(server.url.replace("http://", "http://me:p%40ss@"))
-    assert server.requests[0][1]["Authorization"] == "Basic " + base64.b64encode(b"me:p@ss").decode()
+    assert (
+        server.requests[0][1]["Authorization"] == "Basic " + base64.b64encode(b"me:p@ss").decode()
+    )
 
 
 def test_headers_of_ones_own_come_before_ours(server):
@@ -70,7 +76,7 @@ def test_phases_that_are_not_wanted_are_not_sent(server):
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
 def test_a_refusal_is_for_good(server, status):
     server.answer = lambda _count: status
-    with pytest.raises(RefusedError, match=f"it answered {status}"):
+    with pytest.raises(DeliveryRefusedError, match=f"it answered {status}"):
         deliver(server.url)
 
 
@@ -134,7 +140,9 @@ def test_one_who_hangs_is_cut_off(trickle):
 def test_nothing_that_is_said_holds_a_secret():
     secrets = ("hunter2", "t0ken", "k3y", "p4th")
     config = WebhookConfig(
-        url="http://me:hunter2@127.0.0.1:9/p4th?key=k3y", headers={"Authorization": "Bearer t0ken"}, timeout_s=30
+        url="http://me:hunter2@127.0.0.1:9/p4th?key=k3y",
+        headers={"Authorization": "Bearer t0ken"},
+        timeout_s=30,
     )
     with pytest.raises(DeliveryError) as caught:
         Webhook(config).deliver(message_of(made_alert()))
@@ -185,20 +193,21 @@ def test_an_outage_loses_nothing_and_keeps_the_order(server, tmp_path):
             assert delivery.flush(120)
             taken = [json.loads(body)["key"] for body in again.taken]
         assert delivery.counts()["hook"].delivered == 16
-    assert taken == [made_alert(number, phase).key for number in range(8) for phase in ("start", "end")]
+    assert taken == [
+        made_alert(number, phase).key for number in range(8) for phase in ("start", "end")
+    ]
 
 
 SENDER = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-from alerting import made_alert
-from oddframe.sinks.alert_sink import Retry
+from tests.support.alerting import made_alert
+from oddframe.sinks.sink import Retry
 from oddframe.sinks.delivery import Delivery
 from oddframe.sinks.webhook import Webhook, WebhookConfig
 sink = Webhook(WebhookConfig(url=sys.argv[2], retry=Retry(first_s=0.01, most_s=0.02)))
 delivery = Delivery({"hook": sink}, Path(sys.argv[1]))
-numbers = range(int(sys.argv[4]), int(sys.argv[5]))
+numbers = range(int(sys.argv[3]), int(sys.argv[4]))
 for number in numbers:
     delivery.offer(made_alert(number))
 # Nothing is delivered before this is printed: the server answers 500.
@@ -212,11 +221,18 @@ print("delivered", flush=True)
 
 def test_a_kill_in_the_middle_loses_nothing(server, tmp_path):
     """Killed while the server answers 500, and again while it takes one after the other."""
-    support = Path(__file__).parents[1] / "support"
 
     def send(first, last):
-        command = [sys.executable, "-c", SENDER, tmp_path, server.url, support, str(first), str(last)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command = [
+            sys.executable,
+            "-c",
+            SENDER,
+            tmp_path,
+            server.url,
+            str(first),
+            str(last),
+        ]
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
     server.answer = lambda _count: 500
     sender = send(0, 12)
@@ -246,3 +262,44 @@ def test_a_kill_in_the_middle_loses_nothing(server, tmp_path):
     assert sorted(set(numbers)) == list(range(16)), "every one came"
     assert [n for i, n in enumerate(numbers) if n not in numbers[:i]] == list(range(16)), "in order"
     assert len(numbers) <= 18, "and few of them twice"
+
+
+@given(st.text(), st.sampled_from(["start", "end"]))
+def test_a_template_makes_json_whatever_the_camera_is_called(name, phase):
+    template = (
+        '{"text": "$source: ${reason} until $end", "box": $box, "price": "5 $$", "score": $score}'
+    )
+    message = message_of(made_alert(phase=phase, source=name))
+    made = json.loads(Body(template, "application/json; charset=utf-8").of(message))
+    end = message["end"] or ""
+    assert made == {
+        "text": f"{name}: moves wrong until {end}",
+        "box": [0.25, 0.5, 0.75, 1.0],
+        "price": "5 $",
+        "score": 0.75,
+    }
+
+
+def test_what_is_not_known_is_null_or_nothing():
+    message = message_of(made_alert(box=None))
+    assert (
+        Body('{"box": $box, "clip": "$clip"}', "application/json").of(message)
+        == b'{"box": null, "clip": ""}'
+    )
+    assert Body("box $box, clip $clip", "text/plain").of(message) == b"box , clip "
+
+
+def test_plain_text_is_not_escaped():
+    assert (
+        Body('say "$source"', "text/plain").of(message_of(made_alert(source='a "b"')))
+        == b'say "a "b""'
+    )
+
+
+@pytest.mark.parametrize("template", ["${source.__class__}", "{source}", "{{ source }}"])
+def test_templates_run_no_code(template):
+    try:
+        body = Body(template, "text/plain").of(message_of(made_alert()))
+    except ValueError:
+        return
+    assert body == template.encode()

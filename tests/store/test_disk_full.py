@@ -6,13 +6,13 @@ import threading
 
 import numpy as np
 import pytest
-from alerting import NOON_US, made_alert, until
-from ballast import fill_up
 
-from oddframe.store.event_store import Store, StoreConfig
 from oddframe.store.retention import Retention
 from oddframe.store.schema import open_engine
+from oddframe.store.store import Store, StoreConfig
 from oddframe.store.writer import Writer
+from tests.support.alerting import NOON_US, made_alert, until
+from tests.support.ballast import fill_up
 
 ROOMY = StoreConfig(retention=Retention(keep_free_gb=0))
 
@@ -24,7 +24,9 @@ def small_disk(tmp_path):
     mounted = (
         os.geteuid() == 0
         and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, check=False
+            ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder],
+            capture_output=True,
+            check=False,
         ).returncode
     )
     if not mounted:
@@ -51,7 +53,9 @@ def test_a_full_disk_loses_no_event_once_there_is_room(small_disk):
         assert store.flush(120)
         counts = store.counts()[0]
         assert (counts.waiting, counts.lost, counts.error) == (0, 0, "")
-        assert [int(one.alert.event.id, 16) for one in store.reader.events(limit=1000)] == list(range(249, -1, -1))
+        assert [int(one.alert.event.id, 16) for one in store.reader.events(limit=1000)] == list(
+            range(249, -1, -1)
+        )
         assert len(store.reader.scores("yard", NOON_US, NOON_US + 500 * 1_000_000)) == 249
         assert not list(small_disk.rglob(".*.jpg"))
 
@@ -61,7 +65,10 @@ def test_pruning_works_on_a_full_disk(small_disk):
     with Store(small_disk, ROOMY, clock=lambda: clock[0]) as store:
         for number in range(4):
             store.put_event(made_alert(number, "end"))
-            store.put_snapshot(made_alert(number), np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8))
+            store.put_snapshot(
+                made_alert(number),
+                np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8),
+            )
         assert store.flush(120)
         fill_up(small_disk)
         clock[0] += 40 * 86_400 * 1_000_000
@@ -75,15 +82,23 @@ def test_what_the_database_refuses_for_good_takes_nothing_else_with_it(tmp_path)
     writer = Writer(engine, 0.1)
     ready = threading.Event()
     writer.put(lambda connection: ready.wait(60))
-    writer.put(lambda connection: connection.exec_driver_sql("INSERT INTO cameras (name) VALUES ('a')"))
-    writer.put(lambda connection: connection.exec_driver_sql("INSERT INTO cameras (name) VALUES ('a')"))
-    writer.put(lambda connection: connection.exec_driver_sql("INSERT INTO cameras (name) VALUES ('b')"))
+    writer.put(
+        lambda connection: connection.exec_driver_sql("INSERT INTO cameras (name) VALUES ('a')")
+    )
+    writer.put(
+        lambda connection: connection.exec_driver_sql("INSERT INTO cameras (name) VALUES ('a')")
+    )
+    writer.put(
+        lambda connection: connection.exec_driver_sql("INSERT INTO cameras (name) VALUES ('b')")
+    )
     ready.set()
     assert writer.flush(120)
     assert writer.counts().lost == 1
     assert writer.close(60)
     with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT name FROM cameras ORDER BY 1").scalars().all() == ["a", "b"]
+        assert connection.exec_driver_sql(
+            "SELECT name FROM cameras ORDER BY 1"
+        ).scalars().all() == ["a", "b"]
     engine.dispose()
 
 
@@ -91,7 +106,9 @@ def test_putting_never_waits_for_a_lock_that_another_program_holds(tmp_path):
     with Store(tmp_path, ROOMY, clock=lambda: NOON_US) as store:
         other = open_engine(tmp_path / "oddframe.sqlite", writing=True)
         with other.begin():
-            putting = threading.Thread(target=lambda: [store.put_event(made_alert(n, "end")) for n in range(100)])
+            putting = threading.Thread(
+                target=lambda: [store.put_event(made_alert(n, "end")) for n in range(100)]
+            )
             putting.start()
             putting.join(8)
             assert not putting.is_alive()

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from alerting import NOON_US, made_alert
-from dying import dying_at
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import SettingsError
-from oddframe.store.event_store import Store, StoreConfig
 from oddframe.store.retention import Retention
+from oddframe.store.store import Store, StoreConfig
+from tests.support.alerting import NOON_US, made_alert
+from tests.support.dying import dying_at
 
 DAY_US = 86_400 * 1_000_000
 PICTURE = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
@@ -28,12 +28,18 @@ def fill(store, numbers, phase="end"):
         store.put_event(made_alert(number, phase))
         store.put_snapshot(made_alert(number), PICTURE)
         store.put_score("yard", made_alert(number).start_us, 0.4)
-        store.put_status(CameraStatus(camera="yard", at_us=made_alert(number).start_us, online=True, state=str(number)))
+        store.put_status(
+            CameraStatus(
+                camera="yard", at_us=made_alert(number).start_us, online=True, state=str(number)
+            )
+        )
     assert store.flush(120)
 
 
 def files(store):
-    return sorted(path.relative_to(store.folder).as_posix() for path in (store.folder / "events").rglob("*.*"))
+    return sorted(
+        path.relative_to(store.folder).as_posix() for path in (store.folder / "events").rglob("*.*")
+    )
 
 
 def test_what_is_too_old_goes_whole(tmp_path):
@@ -92,7 +98,11 @@ def test_a_kill_between_files_and_rows_is_noticed(tmp_path):
     assert killed == 2
     with Store(tmp_path, ROOMY, clock=Clock()) as store:
         assert store.mended.missing == 2
-        assert sum(one.alert.snapshot is not None for one in store.reader.events()) == len(files(store)) == 1
+        assert (
+            sum(one.alert.snapshot is not None for one in store.reader.events())
+            == len(files(store))
+            == 1
+        )
 
 
 @pytest.mark.parametrize(

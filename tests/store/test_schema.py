@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import inspect
 
 from oddframe.errors import OutputError, StoreError
-from oddframe.store.event_rows import Review
-from oddframe.store.event_store import Store
-from oddframe.store.reading import DATABASE
-from oddframe.store.review_rows import write_review
+from oddframe.store.events import Review
+from oddframe.store.feedback import write_review
+from oddframe.store.reader import DATABASE
 from oddframe.store.schema import MIGRATIONS, metadata, open_engine
+from oddframe.store.store import Store
 
 
 def test_a_new_database_uses_a_write_ahead_log_and_waits_for_locks(tmp_path):
@@ -19,7 +19,14 @@ def test_a_new_database_uses_a_write_ahead_log_and_waits_for_locks(tmp_path):
     with engine.connect() as connection:
         values = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "busy_timeout", "synchronous", "foreign_keys", "auto_vacuum", "user_version")
+            for name in (
+                "journal_mode",
+                "busy_timeout",
+                "synchronous",
+                "foreign_keys",
+                "auto_vacuum",
+                "user_version",
+            )
         ]
     engine.dispose()
     assert values == ["wal", 10_000, 2, 1, 2, 2]
@@ -55,7 +62,9 @@ def test_an_older_database_is_brought_up_to_date_in_one_step(tmp_path):
 def test_a_newer_database_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "a.sqlite"
     tables(path, (*MIGRATIONS, add_marks))
-    with pytest.raises(StoreError, match=r"must be of version 2 or older, but it is of version 3.*update Oddframe"):
+    with pytest.raises(
+        StoreError, match=r"must be of version 2 or older, but it is of version 3.*update Oddframe"
+    ):
         open_engine(path, writing=True)
 
 
@@ -85,10 +94,24 @@ def test_a_damaged_file_is_refused_with_what_to_do(tmp_path):
 
 def test_a_change_of_the_tables_needs_a_migration():
     """Whoever changes this list adds a step to `MIGRATIONS` first: there are files of this version outside."""
-    assert {table.name: [column.name for column in table.columns] for table in metadata.sorted_tables} == {
+    assert {
+        table.name: [column.name for column in table.columns] for table in metadata.sorted_tables
+    } == {
         "cameras": ["camera", "name"],
         "events": [
-            *("row", "id", "camera", "kind", "start_us", "peak_us", "seen_us", "end_us", "start_s", "peak_s", "end_s"),
+            *(
+                "row",
+                "id",
+                "camera",
+                "kind",
+                "start_us",
+                "peak_us",
+                "seen_us",
+                "end_us",
+                "start_s",
+                "peak_s",
+                "end_s",
+            ),
             *("score", "box", "reason", "parts", "snapshot", "clip", "cut"),
         ],
         "seconds": ["camera", "second", "peak", "mean"],
@@ -108,7 +131,12 @@ def test_a_store_of_version_1_becomes_one_of_today_and_keeps_what_it_has(tmp_pat
     with Store(tmp_path, clock=lambda: 10**9) as store:
         (event,) = store.reader.events()
         assert (event.alert.event.source, event.review) == ("yard", None)
-        assert store.do(lambda connection: write_review(connection, event.row, Review("normal", "", 5))) is not None
+        assert (
+            store.do(
+                lambda connection: write_review(connection, event.row, Review("normal", "", 5))
+            )
+            is not None
+        )
         assert store.reader.scores("yard", 0, 10**9)[0].peak == 0.75
     with Store(tmp_path / "new"):
         pass
@@ -118,10 +146,16 @@ def test_a_store_of_version_1_becomes_one_of_today_and_keeps_what_it_has(tmp_pat
 def described(path):
     """Tables with their columns, keys and indices, but for how their text is laid out."""
     connection = sqlite3.connect(path)
-    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    names = [
+        name
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    ]
     found = {
         # The first column counts, indices in the order in which they were made.
-        name: [sorted(str(row[1:]) for row in connection.execute(f"PRAGMA {kind}({name})")) for kind in PRAGMAS]
+        name: [
+            sorted(str(row[1:]) for row in connection.execute(f"PRAGMA {kind}({name})"))
+            for kind in PRAGMAS
+        ]
         for name in names
     }
     connection.close()
@@ -168,7 +202,7 @@ def test_one_watcher_at_a_time(tmp_path):
 
 HOLDS_A_STORE = """
 import sys
-from oddframe.store.event_store import Store
+from oddframe.store.store import Store
 store = Store(sys.argv[1])
 print("open", flush=True)
 sys.stdin.read()

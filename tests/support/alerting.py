@@ -20,7 +20,11 @@ def wall(time_s: float) -> int:
 
 
 def made_event(
-    number: int = 0, phase: str = "start", source: str = "yard", kind: str = "anomaly", **wishes: object
+    number: int = 0,
+    phase: str = "start",
+    source: str = "yard",
+    kind: str = "anomaly",
+    **wishes: object,
 ) -> Event:
     """An event of four seconds; each number has a start and an identity of its own."""
     start_s = 10.0 * number
@@ -60,7 +64,8 @@ class Hook:
     """A web server on this machine that notes what it is sent.
 
     Attributes:
-        answer: Called with the requests so far; gives the status of the answer, and may take its time.
+        answer: Called with the requests so far; gives the status of the answer, and may take its
+            time.
         requests: Method and path, headers, body of each, in order.
         taken: Bodies that were answered with 200.
     """
@@ -99,7 +104,9 @@ class Hook:
         self._server.daemon_threads = True
         self.port: int = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}/hook"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:

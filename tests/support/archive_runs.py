@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import duckdb
-from tiny import walk
 
-from oddframe.media.writer import VideoWriter
+from oddframe.media.video_writer import VideoWriter
+from tests.support.tiny import walk
 
 
 def film(path: Path, frames: int) -> None:
@@ -22,14 +22,31 @@ def film(path: Path, frames: int) -> None:
 def starting(archive: Path, model: Path, out: Path, *flags: object) -> subprocess.Popen[str]:
     """Start ``oddframe score ARCHIVE --engine ...``; its report comes as JSON."""
     fixed = ["--backend", "torch", "--precision", "float32", "--json"]
-    command = [sys.executable, "-m", "oddframe", "score", archive, "-m", model, "-o", out, *fixed, *flags]
+    command = [
+        sys.executable,
+        "-m",
+        "oddframe",
+        "score",
+        archive,
+        "-m",
+        model,
+        "-o",
+        out,
+        *fixed,
+        *flags,
+    ]
     return subprocess.Popen(
         [str(one) for one in command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # Ray's workers yield to everything else on the machine, which other tests are.
-        env={**os.environ, "OMP_NUM_THREADS": "1", "RAY_ADDRESS": "local", "RAY_worker_niceness": "0"},
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "RAY_ADDRESS": "local",
+            "RAY_worker_niceness": "0",
+        },
     )
 
 
@@ -76,7 +93,9 @@ def _offspring(program: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                parents[int(entry.name)] = int(
+                    (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                )
             except OSError:
                 continue  # It has just ended.
     found, fresh = [], [program]
@@ -88,6 +107,8 @@ def _offspring(program: int) -> list[int]:
 
 def _command(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
     except OSError:
         return ""

@@ -36,10 +36,17 @@ def page(width: int = 1280, height: int = 900) -> Iterator[tuple[Page, list[str]
     where, wrong = chromium(), []
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=where, args=["--no-sandbox"])
-        opened = browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+        opened = browser.new_page(
+            viewport={"width": width, "height": height}, reduced_motion="reduce"
+        )
         opened.set_default_timeout(PATIENCE_MS)
         opened.on("pageerror", lambda error: wrong.append(str(error)))
-        opened.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+        opened.on(
+            "console",
+            lambda said: (
+                wrong.append(said.text) if "Content Security Policy" in said.text else None
+            ),
+        )
         yield opened, wrong
         browser.close()
 
@@ -47,7 +54,18 @@ def page(width: int = 1280, height: int = 900) -> Iterator[tuple[Page, list[str]
 @contextmanager
 def server(data: Path, token: str | None = None) -> Iterator[str]:
     """`oddframe serve` on a folder, at a port of its own; gives its address."""
-    command = [sys.executable, "-m", "oddframe", "serve", "--data", str(data), "--port", "0", "--device", "cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "oddframe",
+        "serve",
+        "--data",
+        str(data),
+        "--port",
+        "0",
+        "--device",
+        "cpu",
+    ]
     # A line must not be broken where the address is.
     told = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
     if token:

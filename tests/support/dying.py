@@ -23,7 +23,9 @@ class KilledError(BaseException):
 class _Watch:
     """Counts the operations under a folder that change something, and strikes at one of them."""
 
-    def __init__(self, folder: Path, number: int | None, strike: Callable[[], None], events: set[str]) -> None:
+    def __init__(
+        self, folder: Path, number: int | None, strike: Callable[[], None], events: set[str]
+    ) -> None:
         self.folder, self.number, self.strike, self.events = str(folder), number, strike, events
         self.count = 0
         self.on = True
@@ -74,7 +76,8 @@ def _watched(watch: _Watch) -> Iterator[_Watch]:
 def dying_at(number: int | None, folder: Path) -> Iterator[_Watch]:
     """From the operation with this number on (from 0) every change under a folder raises `KilledError`.
 
-    With None nothing happens but counting. The block must not go on after it is killed: the error is caught here.
+    With None nothing happens but counting. The block must not go on after it is killed: the error
+    is caught here.
     """
 
     def strike() -> None:

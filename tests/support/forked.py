@@ -1,7 +1,7 @@
 """Runs the command line in processes that can die: run as a program it reads orders, a JSON object a line, and forks.
 
-What is heavy is imported once for all of them, before the fork. Each process has its own arguments, its own output,
-and where wanted something that goes wrong in it.
+What is heavy is imported once for all of them, before the fork. Each process has its own arguments,
+its own output, and where wanted something that goes wrong in it.
 """
 
 import json
@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Commands:
     def __enter__(self) -> Self:
         self._place = tempfile.TemporaryDirectory()
         self._program = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-m", "tests.support.forked"],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -72,18 +75,24 @@ class Commands:
 
         Args:
             arguments: The verb and what follows it.
-            trouble: What goes wrong: ``phase`` and ``done`` (a signal comes when a phase is so far), ``step`` (it
-                comes in this training step), ``signal`` (which one, SIGKILL when left out), ``operation`` and
-                ``folder`` (killed at this file operation under it), ``full`` and ``folder`` (from this operation on
-                the disk is full), ``unreadable`` (a
-                file that the system refuses to open), ``without`` (a package that is not installed). ``curves`` and
-                ``graph`` are no trouble but time: only with the one a training draws its losses and writes its page,
-                only with the other it exports its network.
+            trouble: What goes wrong: ``phase`` and ``done`` (a signal comes when a phase is so
+                far), ``step`` (it comes in this training step), ``signal`` (which one, SIGKILL when
+                left out), ``operation`` and ``folder`` (killed at this file operation under it),
+                ``full`` and ``folder`` (from this operation on the disk is full), ``unreadable`` (a
+                file that the system refuses to open), ``without`` (a package that is not
+                installed). ``curves`` and ``graph`` are no trouble but time: only with the one a
+                training draws its losses and writes its page, only with the other it exports its
+                network.
         """
         assert self._program.stdin is not None
         assert self._program.stdout is not None
         out, err = (Path(self._place.name) / name for name in ("out", "err"))
-        order = {"arguments": [str(one) for one in arguments], "out": str(out), "err": str(err), "trouble": trouble}
+        order = {
+            "arguments": [str(one) for one in arguments],
+            "out": str(out),
+            "err": str(err),
+            "trouble": trouble,
+        }
         self._program.stdin.write(json.dumps(order, default=str) + "\n")
         self._program.stdin.flush()
         code = int(self._program.stdout.readline())
@@ -91,9 +100,9 @@ class Commands:
 
 
 def _main() -> None:
-    import oddframe.demo
-    import oddframe.doctor
-    import oddframe.evaluation  # noqa: F401
+    import oddframe.tasks.demo
+    import oddframe.tasks.doctor
+    import oddframe.tasks.evaluate  # noqa: F401
 
     _warm_up()
     for line in sys.stdin:
@@ -107,11 +116,10 @@ def _main() -> None:
 
 def _warm_up() -> None:
     """Train and score once: most of a tiny training is what libraries do for the first time."""
-    from tiny import tiny_settings, walk
-
-    from oddframe.detect import score
-    from oddframe.media.writer import VideoWriter
-    from oddframe.training import train
+    from oddframe.media.video_writer import VideoWriter
+    from oddframe.tasks.score import score
+    from oddframe.tasks.train import train
+    from tests.support.tiny import tiny_settings, walk
 
     with tempfile.TemporaryDirectory() as folder:
         normal = Path(folder) / "a.mp4"
@@ -160,9 +168,8 @@ def _make_trouble(
     curves: bool = False,
     graph: bool = False,
 ) -> None:
-    import dying
-
-    import oddframe.training
+    import oddframe.tasks.train
+    from tests.support import dying
 
     if phase is not None:
         _signal_at(phase, done, signal)
@@ -177,14 +184,14 @@ def _make_trouble(
     if without is not None:
         sys.modules[without] = None  # type: ignore[assignment]
     if not curves:
-        oddframe.training.save_loss_curves = lambda path, entries: None
-        oddframe.training.write_training_page = lambda path, **_: path
+        oddframe.tasks.train.save_loss_curves = lambda path, entries: None
+        oddframe.tasks.train.write_training_page = lambda path, **_: path
     if not graph:
-        oddframe.training.add_graph = lambda folder, bundle, cache: ()
+        oddframe.tasks.train.add_graph = lambda folder, bundle, cache: ()
 
 
 def _signal_at(phase: str, done: int, number: int) -> None:
-    from oddframe import terminal
+    from oddframe.cli import output as terminal
 
     def tell(self: object, now: str, so_far: int, total: int, values: Mapping[str, float]) -> None:
         if now == phase and so_far >= done:
@@ -194,7 +201,7 @@ def _signal_at(phase: str, done: int, number: int) -> None:
 
 
 def _signal_in(step: int, number: int) -> None:
-    from oddframe.model.trainer import Trainer
+    from oddframe.training.trainer import Trainer
 
     taken = Trainer.train_step
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from PIL import Image
 
-from oddframe.core.health import HealthWatch
-from oddframe.core.health_learning import BadFrames, learn_health
-from oddframe.core.health_reference import HealthReference
-from oddframe.core.records import Frame, HealthChange, Pixels
-from oddframe.data.scene import SceneSettings, draw
+from oddframe._types import Pixels
+from oddframe.core.health.learning import BadFrames, learn_health
+from oddframe.core.health.monitor import HealthMonitor, HealthReference
+from oddframe.core.records import Frame, HealthChange
+from oddframe.synthetic.scene import SceneSettings, draw
 
 RATE_FPS = 10.0
 
@@ -19,7 +19,9 @@ RATE_FPS = 10.0
 def drawn(seed: int, frames: int, layout: str = "plaza", **wishes: float) -> tuple[Pixels, ...]:
     """A normal recording, frames uint8 128 x 192 x 1."""
     settings = SceneSettings(layout=layout, width=192, height=128, **wishes)
-    pictures = (Image.fromarray(frame.pixels).convert("L") for frame in draw(seed, frames, settings))
+    pictures = (
+        Image.fromarray(frame.pixels).convert("L") for frame in draw(seed, frames, settings)
+    )
     return tuple(np.asarray(picture)[..., None] for picture in pictures)
 
 
@@ -43,7 +45,7 @@ def watched(
     pictures: Iterable[Pixels], of: HealthReference | None = None, rate_fps: float = RATE_FPS
 ) -> tuple[list[HealthChange], list[bool]]:
     """Changes of state, and for each frame whether it is usable."""
-    watch = HealthWatch(of or reference())
+    watch = HealthMonitor(of or reference())
     changes, usable = [], []
     for index, picture in enumerate(pictures):
         changes += watch.push(Frame(index, index / rate_fps, picture, (192, 128)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from oddframe.isolation import limit_memory
-from oddframe.speed.memory import peak_rss_mb
+from oddframe.speed.instruments import peak_rss_mb
 
 
 def fill(megabytes: int) -> tuple[int, float]:
@@ -24,8 +24,7 @@ def refuse(error: Exception) -> None:
 
 def modules_of_measuring() -> set[str]:
     """What is imported for measuring."""
-    import oddframe.benching
-    import oddframe.speed.measuring  # noqa: F401
+    import oddframe.speed.measure  # noqa: F401
 
     return set(sys.modules)
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import strategies as st
 
 H, W = 4, 5
-MASKS = st.lists(st.booleans(), min_size=H * W, max_size=H * W).map(lambda v: np.array(v).reshape(H, W))
+MASKS = st.lists(st.booleans(), min_size=H * W, max_size=H * W).map(
+    lambda v: np.array(v).reshape(H, W)
+)
 MAPS = st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0]), min_size=H * W, max_size=H * W).map(
     lambda v: np.array(v).reshape(H, W)
 )
@@ -16,7 +18,9 @@ BOXES = st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 3), st.in
 )
 TRACKED = st.lists(st.tuples(st.sampled_from("ab"), BOXES), max_size=3)
 INSIDE = TRACKED.map(
-    lambda tracked: [(track, (x, y, min(x_max, W), min(y_max, H))) for track, (x, y, x_max, y_max) in tracked]
+    lambda tracked: [
+        (track, (x, y, min(x_max, W), min(y_max, H))) for track, (x, y, x_max, y_max) in tracked
+    ]
 )
 SCORED = st.lists(st.tuples(st.sampled_from([1.0, 2.0, 3.0]), BOXES), max_size=4)
 
@@ -81,12 +85,16 @@ def literal_criteria(frames, thresholds):
             detected = detect(threshold)
             for track, true in truth:
                 outcome[track].append(any(iou(true, one) >= 0.1 for one in detected))
-            false_positives += sum(all(iou(true, one) < 0.1 for _, true in truth) for one in detected)
+            false_positives += sum(
+                all(iou(true, one) < 0.1 for _, true in truth) for one in detected
+            )
         x = false_positives / len(frames)
         everything = [hit for hits in outcome.values() for hit in hits]
         if everything:
             region_points.append((x, sum(everything) / len(everything)))
-            track_points.append((x, sum(sum(h) / len(h) >= 0.1 for h in outcome.values()) / len(tracks)))
+            track_points.append(
+                (x, sum(sum(h) / len(h) >= 0.1 for h in outcome.values()) / len(tracks))
+            )
         if x > 1:
             break
     if not tracks:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import scipy.io
 from av.video.stream import VideoStream
 from PIL import Image
-from tiny import walk
+
+from tests.support.tiny import walk
 
 SIZE = (64, 48)
 TRUTH = ([0] * 5 + [1] * 4 + [0] * 3, [1] * 10, [0, 1, 0, 0, 0, 1, 1, 1, 0])
@@ -39,7 +40,12 @@ def ucsd(root: Path, with_masks: Sequence[int] = (1, 3)) -> Path:
         if number in with_masks:
             save_masks(home / "Test" / f"Test{number:03d}_gt", masks_of(labels), ".bmp", first=1)
     (home / "Test" / "UCSDped2.m").write_text("\n".join(lines) + "\n")
-    for junk in ("Train/.DS_Store", "Train/Train001/._001.tif", "Test/._UCSDped2.m", "Test/Test001/._001.tif"):
+    for junk in (
+        "Train/.DS_Store",
+        "Train/Train001/._001.tif",
+        "Test/._UCSDped2.m",
+        "Test/Test001/._001.tif",
+    ):
         (home / junk).write_bytes(b"\0\5\x16\7 junk")
     return home
 
@@ -68,7 +74,9 @@ def shanghaitech(root: Path) -> Path:
         name = f"01_{number:04d}"
         _images(home / "testing" / "frames" / name, len(labels), ".jpg")
         np.save(home / "testing" / "test_frame_mask" / f"{name}.npy", np.array(labels, np.uint8))
-        np.save(home / "testing" / "test_pixel_mask" / f"{name}.npy", masks_of(labels).astype(np.uint8))
+        np.save(
+            home / "testing" / "test_pixel_mask" / f"{name}.npy", masks_of(labels).astype(np.uint8)
+        )
     return home
 
 
@@ -95,11 +103,14 @@ def own(root: Path) -> Path:
     for number, labels in enumerate(TRUTH, start=1):
         draw_recording(home / "testing" / f"door{number}.mp4", len(labels))
         lines += [
-            f"door{number}.mp4,{(start - 1) / RATE_FPS},{(end - 1) / RATE_FPS}" for start, end in stretches(labels)
+            f"door{number}.mp4,{(start - 1) / RATE_FPS},{(end - 1) / RATE_FPS}"
+            for start, end in stretches(labels)
         ]
         masks = masks_of(labels)
         for frame in np.flatnonzero(labels):
-            save_masks(home / "masks" / f"door{number}", masks[frame][np.newaxis], ".png", first=int(frame))
+            save_masks(
+                home / "masks" / f"door{number}", masks[frame][np.newaxis], ".png", first=int(frame)
+            )
     (home / "labels.csv").write_text("\n".join(lines) + "\n")
     (home / "tracks").mkdir()
     (home / "tracks" / "door1.txt").write_text("1,5,30,10,44,20\n")

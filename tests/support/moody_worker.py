@@ -5,8 +5,8 @@ import signal
 import time
 from pathlib import Path
 
-from oddframe.archive.tasks import Task
-from oddframe.archive.worker import Outcome
+from oddframe.batch.tasks import Task
+from oddframe.batch.worker import Outcome
 
 
 class Moody:

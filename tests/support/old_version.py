@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from surface import PLACE
+from tests.support.surface import PLACE
 
 STORED = Path(__file__).parents[1] / "fixtures" / "v0_1_0"
 

@@ -43,7 +43,12 @@ class Page:
     def addresses(self) -> list[str]:
         """Everything that the page points at."""
         names = ("src", "href", "srcset", "poster", "action", "data", "xlink:href")
-        return [value for _, attributes in self.tags for key, value in attributes.items() if key in names]
+        return [
+            value
+            for _, attributes in self.tags
+            for key, value in attributes.items()
+            if key in names
+        ]
 
 
 def read_page(page: str | Path) -> Page:
@@ -77,5 +82,8 @@ class _Reader(HTMLParser):
         if self._open and self._open[-1][0] in ("style", "script"):
             self.page.raw.append((*self._open[-1], data))
             return
-        for where in ("", *(attributes["id"] for _, attributes in self._open if "id" in attributes)):
+        for where in (
+            "",
+            *(attributes["id"] for _, attributes in self._open if "id" in attributes),
+        ):
             self.page.text[where] = self.page.text.get(where, "") + data

@@ -13,8 +13,9 @@ class StreamServer:
     """Use it in a `with` block.
 
     Args:
-        answers: What to do with the first connection, the second and so on; the last is for all that follow. An
-            answer gets the connection, on which a request has been read, and an event that is set at the end.
+        answers: What to do with the first connection, the second and so on; the last is for all
+            that follow. An answer gets the connection, on which a request has been read, and an
+            event that is set at the end.
 
     Attributes:
         port: Where it listens, on 127.0.0.1.
@@ -74,7 +75,9 @@ class StreamServer:
             connection.close()
 
 
-def http(body: bytes = b"", status: str = "200 OK", *, holds: bool = False, **headers: str) -> Answer:
+def http(
+    body: bytes = b"", status: str = "200 OK", *, holds: bool = False, **headers: str
+) -> Answer:
     """Answers with this; `holds` keeps the connection open behind it without another word."""
 
     def answer(connection: socket.socket, over: threading.Event) -> None:
@@ -99,9 +102,13 @@ def multipart(pictures: list[bytes], every_s: float) -> Answer:
     """Answers with JPEG pictures one by one, as web cameras do."""
 
     def answer(connection: socket.socket, over: threading.Event) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=here\r\n\r\n")
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=here\r\n\r\n"
+        )
         for picture in pictures:
-            head = b"--here\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture)
+            head = b"--here\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(
+                picture
+            )
             connection.sendall(head + picture + b"\r\n")
             over.wait(every_s)
 

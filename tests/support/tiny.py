@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from oddframe.config import Settings
-from oddframe.core.alarms import EventRules
 from oddframe.core.calibration import Calibration
-from oddframe.core.surprise import NormalTail
+from oddframe.core.event_rules import EventRules
+from oddframe.core.rarity import NormalTail
 from oddframe.settings import from_mapping
+from oddframe.training.settings import Settings
 
 _VALUES: dict[str, dict[str, Any]] = {
     "network": {
@@ -48,7 +48,9 @@ def tiny_settings(**changes: Any) -> Settings:
 
 def tiny_calibration(**changes: Any) -> Calibration:
     """A calibration without footage; changes are its fields, or those of its rules."""
-    rules = {item.name: changes.pop(item.name) for item in fields(EventRules) if item.name in changes}
+    rules = {
+        item.name: changes.pop(item.name) for item in fields(EventRules) if item.name in changes
+    }
     threshold = changes.get("threshold", 2.0)
     values: dict[str, Any] = {
         "threshold": threshold,
@@ -64,8 +66,12 @@ def tiny_calibration(**changes: Any) -> Calibration:
         "in_sample": False,
         "map_level": 1.0,
         "rules": EventRules(**rules),
-        # One in a thousand normal frames reaches 2 in its appearance, 4 in its motion, 6 in its cluster distance.
-        "tails": {name: NormalTail((factor, 2 * factor), (0.0, 3.0), 0.1) for factor, name in enumerate(PARTS, 1)},
+        # One in a thousand normal frames reaches 2 in its appearance, 4 in its motion, 6 in its
+        # cluster distance.
+        "tails": {
+            name: NormalTail((factor, 2 * factor), (0.0, 3.0), 0.1)
+            for factor, name in enumerate(PARTS, 1)
+        },
     }
     return Calibration(**{**values, **changes})
 
@@ -73,7 +79,11 @@ def tiny_calibration(**changes: Any) -> Calibration:
 def left_over(folder: Path) -> list[str]:
     """Files and folders under a folder that look temporary."""
     names = [path.name for path in folder.rglob("*")]
-    return [name for name in names if name.startswith(".") or name.endswith((".new", ".part", ".next.json"))]
+    return [
+        name
+        for name in names
+        if name.startswith(".") or name.endswith((".new", ".part", ".next.json"))
+    ]
 
 
 def bytes_of(folder: Path, names: Sequence[str] = ("**/*",)) -> dict[str, bytes]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass(frozen=True)
 class Together:
@@ -32,14 +34,27 @@ class Together:
     err: list[str]
 
 
-def train_together(processes: int, place: Path, *arguments: str | Path, killed_in: int | None = None) -> Together:
+def train_together(
+    processes: int, place: Path, *arguments: str | Path, killed_in: int | None = None
+) -> Together:
     """Run ``oddframe train`` in so many processes; where wanted all are killed in a training step."""
     place.mkdir()
-    order = {"place": str(place), "arguments": [str(one) for one in arguments], "killed_in": killed_in}
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "NO_COLOR": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    order = {
+        "place": str(place),
+        "arguments": [str(one) for one in arguments],
+        "killed_in": killed_in,
+    }
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "120",
+        "NO_COLOR": "1",
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
     told = subprocess.run(
-        [sys.executable, __file__, str(processes), json.dumps(order)],
+        [sys.executable, "-m", "tests.support.together", str(processes), json.dumps(order)],
         env=environment,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
@@ -55,7 +70,7 @@ def train_together(processes: int, place: Path, *arguments: str | Path, killed_i
 
 
 def _main(processes: int, order: dict[str, Any]) -> None:
-    import oddframe.training  # noqa: F401
+    import oddframe.tasks.train  # noqa: F401
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -74,7 +89,13 @@ def _be(rank: int, processes: int, port: int, order: dict[str, Any]) -> None:
     place = Path(order["place"])
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(place / f"{rank}.{name}", os.O_WRONLY | os.O_CREAT), number)
-    told = {"RANK": rank, "WORLD_SIZE": processes, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    told = {
+        "RANK": rank,
+        "WORLD_SIZE": processes,
+        "LOCAL_RANK": rank,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
     os.environ.update({name: str(value) for name, value in told.items()})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _watch(place / f"{rank}.weights", order["killed_in"])
@@ -93,13 +114,13 @@ def _be(rank: int, processes: int, port: int, order: dict[str, Any]) -> None:
 
 def _watch(weights: Path, killed_in: int | None) -> None:
     """Leave out what is only for people, note the weights, and die where that is wanted."""
-    import oddframe.training
-    from oddframe.model.trainer import Trainer
-    from oddframe.training_loop import TrainingLoop
+    import oddframe.tasks.train
+    from oddframe.training.loop import TrainingLoop
+    from oddframe.training.trainer import Trainer
 
-    oddframe.training.save_loss_curves = lambda path, entries: None
-    oddframe.training.write_training_page = lambda path, **_: path  # type: ignore[assignment]
-    oddframe.training.add_graph = lambda *_: ()
+    oddframe.tasks.train.save_loss_curves = lambda path, entries: None
+    oddframe.tasks.train.write_training_page = lambda path, **_: path  # type: ignore[assignment]
+    oddframe.tasks.train.add_graph = lambda *_: ()
     going, stepping = TrainingLoop.go, Trainer.train_step
 
     def go(self: TrainingLoop) -> dict[str, float]:

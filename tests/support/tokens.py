@@ -1,6 +1,6 @@
 """A token to test with, and its hash."""
 
-from oddframe.serve.access import hashed
+from oddframe.web.auth import hash_token
 
 TOKEN = "a token that is long enough"
-HASH = hashed(TOKEN)
+HASH = hash_token(TOKEN)

@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 from oddframe.errors import SettingsError
 
-__all__ = ["Backoff"]
-
 
 class Backoff:
     """Waits that double from `first_s` to `longest_s`; up to half of each is taken off at random.
 
-    The random part keeps cameras that went away together (a switch that restarts) from coming back in one rush.
+    The random part keeps cameras that went away together (a switch that restarts) from coming back
+    in one rush.
 
     Args:
         first_s: The first wait in seconds, above 0.

@@ -1,20 +1,160 @@
-"""From scores of normal video to a threshold that keeps a false-alarm budget, without labels and without the future."""
+"""From scores of normal video to a threshold that keeps a false-alarm budget, without labels and without the future.
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+How many false alarms a user agrees to: a number per unit of time, for each camera.
+
+Scores of normal video as a calibration takes and keeps them.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from oddframe.core.alarms import EventRules, Span, spans
-from oddframe.core.budget import DEFAULT_BUDGET, Budget
-from oddframe.core.normal_scores import NormalScores
-from oddframe.core.surprise import REASONS, NormalTail
-from oddframe.core.tail_fit import TailFit, fit_tail
-from oddframe.errors import InputError
+from oddframe._types import Float64
+from oddframe.core.event_rules import EventRules, Span, spans
+from oddframe.core.extreme_value import TailFit, fit_tail
+from oddframe.core.rarity import REASONS, NormalTail
+from oddframe.errors import InputError, SettingsError
 
-__all__ = ["ENOUGH_EVENTS", "MAP_QUANTILE", "Calibration", "calibrate", "uncalibrated"]
+_HOURS = {"hour": 1.0, "day": 24.0, "week": 168.0, "month": 720.0}
+"""Length of each unit in hours; a month has 30 days."""
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarmBudget:
+    """At most so many false alarms per unit of time.
+
+    Attributes:
+        count: How many, above 0.
+        unit: "hour", "day", "week" or "month".
+
+    Raises:
+        SettingsError: If the count is not above 0 or the unit is unknown.
+    """
+
+    count: float
+    unit: str
+
+    def __post_init__(self) -> None:
+        if not 0 < self.count < math.inf or self.unit not in _HOURS:
+            raise SettingsError(
+                f"a false-alarm budget must be above 0 per {_units()}, got {self.count:g}/{self.unit}"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> "FalseAlarmBudget":
+        """Read "1/day", "6/hour" or "0.5/week".
+
+        Raises:
+            SettingsError: If it is none.
+        """
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:/|per)\s*([a-z]+)\s*", text)
+        if match is None:
+            raise SettingsError(
+                f"a false-alarm budget must read like 1/day, 6/hour or 2/week, got {text!r}"
+            )
+        return cls(float(match[1]), match[2])
+
+    @property
+    def per_hour(self) -> float:
+        """False alarms per hour."""
+        return self.count / _HOURS[self.unit]
+
+    def in_units(self, per_hour: float) -> str:
+        """A rate in this budget's own unit, as text."""
+        # Two digits are what such an estimate is worth; "2.3e+02" is not how people write 230.
+        rounded = float(f"{per_hour * _HOURS[self.unit]:.2g}")
+        return f"{rounded:,.12g}/{self.unit}"
+
+    def __str__(self) -> str:
+        return f"{self.count:g}/{self.unit}"
+
+
+DEFAULT_BUDGET = "1/day"
+"""What a user agrees to who says nothing."""
+
+
+def _units() -> str:
+    *first, last = _HOURS
+    return f"{', '.join(first)} or {last}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NormalScores:
+    """Scores of N normal frames in order, recording after recording.
+
+    Attributes:
+        recording: Number of the unbroken piece of footage that each comes from, int32, not
+            decreasing.
+        time_s: Time in that piece in seconds, float64, increasing.
+        raw: Raw scores r > 0, float32.
+        appearance: As in `oddframe.core.records.Score`, float32.
+        motion: Likewise.
+        cluster: Likewise.
+        map_peak: Height of the hottest place of each frame's anomaly map, float32.
+        rate_fps: Frames per second at which they were scored.
+        in_sample: Whether the model was trained on these frames.
+    """
+
+    recording: npt.NDArray[np.int32]
+    time_s: npt.NDArray[np.float64]
+    raw: npt.NDArray[np.float32]
+    appearance: npt.NDArray[np.float32]
+    motion: npt.NDArray[np.float32]
+    cluster: npt.NDArray[np.float32]
+    map_peak: npt.NDArray[np.float32]
+    rate_fps: float
+    in_sample: bool
+
+    def __post_init__(self) -> None:
+        shapes = {
+            item.name: getattr(self, item.name).shape
+            for item in fields(self)
+            if item.name in ARRAYS
+        }
+        if len(set(shapes.values())) != 1 or self.raw.ndim != 1:
+            raise InputError(f"normal scores must be arrays of one length, got {shapes}")
+        raw = self.raw
+        if not len(raw) or not np.all(np.isfinite(raw)) or not np.all(raw > 0):
+            wrong = raw[~(np.isfinite(raw) & (raw > 0))]
+            found = (
+                f"{len(wrong)} of {len(raw)} that are not, such as {wrong[0]}"
+                if len(wrong)
+                else "none"
+            )
+            raise InputError(
+                f"calibration needs at least one raw score, all finite and above 0, got {found}"
+            )
+        if not self.rate_fps > 0:
+            raise InputError(f"rate_fps must be above 0, got {self.rate_fps}")
+        same = np.diff(self.recording) == 0
+        if np.any(np.diff(self.recording) < 0) or np.any(np.diff(self.time_s)[same] <= 0):
+            raise InputError(
+                "normal scores must be in order of recording and time, but some go back"
+            )
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    @property
+    def hours(self) -> float:
+        """How much footage this is."""
+        return len(self) / self.rate_fps / 3600.0
+
+    def pieces(self) -> Iterator[slice]:
+        """The frames of each recording."""
+        borders = [0, *(np.flatnonzero(np.diff(self.recording)) + 1).tolist(), len(self)]
+        return (slice(begin, end) for begin, end in pairwise(borders))
+
+
+ARRAYS = ("recording", "time_s", "raw", "appearance", "motion", "cluster", "map_peak")
+"""The arrays of `NormalScores`."""
+
 
 MAP_QUANTILE = 0.999
 """Share of normal frames whose map lies at or below the calibration's map level."""
@@ -27,8 +167,6 @@ DEEPEST_BASE = 0.1
 _GRID_STEPS = 8
 """Thresholds tried per power of ten of the share of frames above them."""
 
-Floats = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
@@ -39,14 +177,17 @@ class Calibration:
         release: Raw score below which it no longer is, at most the threshold.
         threshold_low: Lower end of the threshold's 95 % interval.
         threshold_high: Its upper end.
-        rate_low: Between this rate of false alarms per hour and ``rate_high`` the true one lies with 95 %.
+        rate_low: Between this rate of false alarms per hour and ``rate_high`` the true one lies
+            with 95 %.
         rate_high: See ``rate_low``.
         budget: The false alarms agreed to, such as "1/day".
-        method: "empirical" where there were enough events, "tail" where an extreme-value tail was fitted.
+        method: "empirical" where there were enough events, "tail" where an extreme-value tail was
+            fitted.
         hours: Length of the normal footage.
         clips: How many normal clips it comes from.
         in_sample: Whether the model was trained on those very clips; the threshold is then too low.
-        map_level: Height of the anomaly map that normal clips hardly ever reach; overlays scale their colours by it.
+        map_level: Height of the anomaly map that normal clips hardly ever reach; overlays scale
+            their colours by it.
         rules: When scores become an event; the threshold holds for these.
         tails: The normal tail of "appearance", "motion" and "cluster".
     """
@@ -69,12 +210,18 @@ class Calibration:
     def __post_init__(self) -> None:
         for name in ("threshold", "release", "map_level"):
             if not 0.0 < getattr(self, name) < float("inf"):
-                raise InputError(f"calibration {name} must be above 0 and finite, got {getattr(self, name)}")
+                raise InputError(
+                    f"calibration {name} must be above 0 and finite, got {getattr(self, name)}"
+                )
         if self.release > self.threshold:
-            raise InputError(f"calibration release must be at most the threshold {self.threshold}, got {self.release}")
+            raise InputError(
+                f"calibration release must be at most the threshold {self.threshold}, got {self.release}"
+            )
         if set(self.tails) != set(REASONS):
-            raise InputError(f"calibration tails must be those of {', '.join(REASONS)}, got {', '.join(self.tails)}")
-        Budget.parse(self.budget)
+            raise InputError(
+                f"calibration tails must be those of {', '.join(REASONS)}, got {', '.join(self.tails)}"
+            )
+        FalseAlarmBudget.parse(self.budget)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
@@ -106,7 +253,7 @@ class Calibration:
     @property
     def notices(self) -> tuple[str, ...]:
         """What to tell whoever relies on the budget, a sentence each."""
-        budget = Budget.parse(self.budget)
+        budget = FalseAlarmBudget.parse(self.budget)
         if self.hours * budget.per_hour >= 1.0:
             return ()
         return (
@@ -116,21 +263,23 @@ class Calibration:
         )
 
 
-def calibrate(normal: NormalScores, budget: Budget | None = None, rules: EventRules | None = None) -> Calibration:
+def calibrate(
+    normal: NormalScores, budget: FalseAlarmBudget | None = None, rules: EventRules | None = None
+) -> Calibration:
     """The threshold at which normal footage gives as many events as the budget allows.
 
-    Events are counted by the rules themselves, for each threshold tried. Where the footage holds at least
-    `ENOUGH_EVENTS` of them at the budget, that is the threshold. Else a generalised Pareto tail is fitted to the levels
-    of the highest separate events and followed as far as it takes; the level of an event is the highest threshold at
-    which the rules still make one of it.
+    Events are counted by the rules themselves, for each threshold tried. Where the footage holds at
+    least `ENOUGH_EVENTS` of them at the budget, that is the threshold. Else a generalised Pareto
+    tail is fitted to the levels of the highest separate events and followed as far as it takes; the
+    level of an event is the highest threshold at which the rules still make one of it.
 
     Args:
         normal: Scores of normal footage, best of footage that the model was not trained on.
         budget: False alarms agreed to, per camera; `DEFAULT_BUDGET` when None.
         rules: When scores become an event; the defaults when None.
     """
-    budget, rules = budget or Budget.parse(DEFAULT_BUDGET), rules or EventRules()
-    series = _Series(normal, rules)
+    budget, rules = budget or FalseAlarmBudget.parse(DEFAULT_BUDGET), rules or EventRules()
+    series = _ScoreSeries(normal, rules)
     allowed = budget.per_hour * normal.hours
     tried = series.tried(max(allowed + 3 * allowed**0.5, TAIL_EVENTS))
     if allowed >= ENOUGH_EVENTS:
@@ -153,7 +302,9 @@ def calibrate(normal: NormalScores, budget: Budget | None = None, rules: EventRu
         hours=normal.hours,
         clips=len(normal),
         in_sample=normal.in_sample,
-        map_level=max(float(np.quantile(normal.map_peak, MAP_QUANTILE)), float(np.finfo(np.float32).tiny)),
+        map_level=max(
+            float(np.quantile(normal.map_peak, MAP_QUANTILE)), float(np.finfo(np.float32).tiny)
+        ),
         rules=rules,
         tails={name: NormalTail.of(getattr(normal, name)) for name in REASONS},
     )
@@ -169,12 +320,12 @@ def uncalibrated() -> Calibration:
     )  # fmt: skip
 
 
-class _Series:
+class _ScoreSeries:
     """Normal footage on the scale on which thresholds are sought: the logarithm of raw scores, called level."""
 
     def __init__(self, normal: NormalScores, rules: EventRules) -> None:
         self.rules, self.hours = rules, normal.hours
-        self.values: Floats = np.log(normal.raw.astype(np.float64))
+        self.values: Float64 = np.log(normal.raw.astype(np.float64))
         self.middle = float(np.median(self.values))
         self.pieces = [(normal.time_s[piece], self.values[piece]) for piece in normal.pieces()]
 
@@ -205,17 +356,19 @@ class _Series:
                 break
         return found
 
-    def event_levels(self, base: float) -> Floats:
+    def event_levels(self, base: float) -> Float64:
         """The highest threshold at which each event above ``base`` still is one."""
         levels = []
         for (times_s, values), found in zip(self.pieces, self.events(base), strict=True):
             starts = self._start_levels(times_s, values)
             for span in found:
-                inside = slice(*np.searchsorted(times_s, [span.start_s, span.end_s + 1e-6]).tolist())
+                inside = slice(
+                    *np.searchsorted(times_s, [span.start_s, span.end_s + 1e-6]).tolist()
+                )
                 levels.append(float(starts[inside].max()))
         return np.maximum(np.asarray(levels, np.float64), base)
 
-    def _start_levels(self, times_s: Floats, values: Floats) -> Floats:
+    def _start_levels(self, times_s: Float64, values: Float64) -> Float64:
         """Below which threshold an event can start on each frame: it must be exceeded there and held long enough."""
         until = np.searchsorted(times_s, times_s + self.rules.least_s - 1e-6)
         lowest = values
@@ -231,15 +384,20 @@ class _Series:
         return np.minimum(values, held)
 
 
-def _counted(series: _Series, tried: list[tuple[float, int]], allowed: float) -> tuple[float, tuple[float, float]]:
+def _counted(
+    series: _ScoreSeries, tried: list[tuple[float, int]], allowed: float
+) -> tuple[float, tuple[float, float]]:
     """The threshold at which the footage gives ``allowed`` events, and those of its 95 % interval."""
     apart = 1.96 * allowed**0.5
-    # One less: the level of the k-th highest event is on average that of k events in as much other footage.
-    level, low, high = (_level_of(series, tried, allowed - 1 + more) for more in (0.0, apart, -apart))
+    # One less: the level of the k-th highest event is on average that of k events in as much other
+    # footage.
+    level, low, high = (
+        _level_of(series, tried, allowed - 1 + more) for more in (0.0, apart, -apart)
+    )
     return level, (low, high)
 
 
-def _level_of(series: _Series, tried: list[tuple[float, int]], count: float) -> float:
+def _level_of(series: _ScoreSeries, tried: list[tuple[float, int]], count: float) -> float:
     """The threshold, coming from above, below which there are more than ``count`` events."""
     beyond = next((place for place, (_, found) in enumerate(tried) if found > count), None)
     if beyond is None:
@@ -251,17 +409,24 @@ def _level_of(series: _Series, tried: list[tuple[float, int]], count: float) -> 
     return high
 
 
-def _fitted(series: _Series, tried: list[tuple[float, int]]) -> TailFit:
+def _fitted(series: _ScoreSeries, tried: list[tuple[float, int]]) -> TailFit:
     """The tail of the highest separate events."""
     floor = float(np.quantile(series.values, 1.0 - DEEPEST_BASE))
     usable = [pair for pair in tried if pair[0] >= floor] or tried[:1]
-    base = next((level for level, count in usable if count >= TAIL_EVENTS), max(usable, key=lambda pair: pair[1])[0])
+    base = next(
+        (level for level, count in usable if count >= TAIL_EVENTS),
+        max(usable, key=lambda pair: pair[1])[0],
+    )
     above = series.values[series.values > base]
-    return fit_tail(base, series.event_levels(base), above, series.hours, len(above) / len(series.values))
+    return fit_tail(
+        base, series.event_levels(base), above, series.hours, len(above) / len(series.values)
+    )
 
 
 def _length(hours: float) -> str:
     """A length of footage for people, in the largest unit of which there are two."""
     units = {"days": 24.0, "hours": 1.0, "minutes": 1 / 60}
-    unit, length = next(((name, size) for name, size in units.items() if hours >= 2 * size), ("seconds", 1 / 3600))
+    unit, length = next(
+        ((name, size) for name, size in units.items() if hours >= 2 * size), ("seconds", 1 / 3600)
+    )
     return f"{hours / length:.3g} {unit}"

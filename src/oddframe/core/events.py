@@ -4,14 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from oddframe.core.alarms import Alarm, Span
+from oddframe._types import BoolMask
 from oddframe.core.calibration import Calibration
-from oddframe.core.health import HealthEvents
+from oddframe.core.event_rules import HysteresisDetector, Span
+from oddframe.core.health.monitor import HealthEvents
+from oddframe.core.maps import Box, find_region
+from oddframe.core.rarity import reason, surprises
 from oddframe.core.records import Event, Score, event_id
-from oddframe.core.region import Box, Mask, find_region
-from oddframe.core.surprise import reason, surprises
-
-__all__ = ["THRESHOLD", "EventMachine", "events"]
 
 THRESHOLD = 0.5
 """A score above this is unusual; where it lies in raw scores is the calibration's business."""
@@ -23,15 +22,16 @@ class _Peak(NamedTuple):
     time_s: float
     score: float
     parts: Mapping[str, float]
-    mask: Mask | None
+    mask: BoolMask | None
     box: Box | None
 
 
-class EventMachine:
+class EventDetector:
     """Takes the scores of one source in order of time and says what becomes of events.
 
-    What it says depends on the scores alone, not on when or in what batches they come. Each event is told at its start,
-    every ``update_s`` seconds of the stream while the score stays up, and at its end; see `EventRules`.
+    What it says depends on the scores alone, not on when or in what batches they come. Each event
+    is told at its start, every ``update_s`` seconds of the stream while the score stays up, and at
+    its end; see `EventRules`.
 
     Args:
         source: The source's name, which goes into the events.
@@ -41,11 +41,21 @@ class EventMachine:
     """
 
     def __init__(
-        self, source: str, calibration: Calibration, cool_down_s: float | None = None, identity: str | None = None
+        self,
+        source: str,
+        calibration: Calibration,
+        cool_down_s: float | None = None,
+        identity: str | None = None,
     ) -> None:
-        rules = calibration.rules if cool_down_s is None else replace(calibration.rules, cool_down_s=cool_down_s)
+        rules = (
+            calibration.rules
+            if cool_down_s is None
+            else replace(calibration.rules, cool_down_s=cool_down_s)
+        )
         self._source, self._calibration, self._rules = source, calibration, rules
-        self._alarm = Alarm(rules, THRESHOLD, min(calibration.release_score, THRESHOLD))
+        self._alarm = HysteresisDetector(
+            rules, THRESHOLD, min(calibration.release_score, THRESHOLD)
+        )
         self._identity = source if identity is None else identity
         self._health = HealthEvents(source, self._identity)
         self._peak: _Peak | None = None
@@ -61,7 +71,9 @@ class EventMachine:
         if self._alarm.high:
             self._look(score)
         if step.opened or (
-            self._alarm.is_open and self._alarm.high and score.time_s - self._told_s >= self._rules.update_s - 1e-6
+            self._alarm.is_open
+            and self._alarm.high
+            and score.time_s - self._told_s >= self._rules.update_s - 1e-6
         ):
             self._told_s = score.time_s
             span = Span(self._alarm.start_s, self._alarm.last_s)
@@ -83,7 +95,9 @@ class EventMachine:
         if score.score is None or (self._peak is not None and score.score <= self._peak.score):
             return
         raw = {"appearance": score.appearance, "motion": score.motion, "cluster": score.cluster}
-        parts = surprises(self._calibration.tails, {name: value or 0.0 for name, value in raw.items()})
+        parts = surprises(
+            self._calibration.tails, {name: value or 0.0 for name, value in raw.items()}
+        )
         mask = box = None
         if score.map is not None:
             mask, box = find_region(score.map, self._calibration.map_level)
@@ -108,8 +122,8 @@ class EventMachine:
 
 
 def events(scores: Iterable[Score], source: str, calibration: Calibration) -> Iterator[Event]:
-    """Yield what `EventMachine` says of the scores of one source, as soon as it is known."""
-    machine = EventMachine(source, calibration)
+    """Yield what `EventDetector` says of the scores of one source, as soon as it is known."""
+    machine = EventDetector(source, calibration)
     for score in scores:
         yield from machine.push(score)
     yield from machine.finish()

@@ -1,30 +1,18 @@
-"""The records that travel along the chain: frame, clip, score, event."""
+"""The records that travel along the chain: frame, clip, score, event.
+
+Which part of the frame is looked at.
+"""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from oddframe._types import Pixels
 from oddframe.errors import InputError, SettingsError
-
-__all__ = [
-    "FRAMES_PER_CLIP",
-    "Clip",
-    "Event",
-    "Frame",
-    "FrameTiming",
-    "HealthChange",
-    "HealthState",
-    "Pixels",
-    "Score",
-    "event_id",
-]
-
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-"""Pictures: uint8, 0 to 255, H x W x C with C = 1 (grey) or 3 (RGB)."""
 
 HealthState: TypeAlias = Literal["ok", "no signal", "frozen", "covered", "out of focus", "moved"]
 """Whether a camera shows what it should; "covered" may be black too."""
@@ -38,8 +26,8 @@ class Frame:
     """One decoded frame, already at the size that the network wants.
 
     Attributes:
-        index: Position in its source as decoded, from 0; for folders of numbered images the file's own number
-            minus that of the first.
+        index: Position in its source as decoded, from 0; for folders of numbered images the file's
+            own number minus that of the first.
         time_s: Presentation time in seconds, from the source's timestamps.
         pixels: uint8, H x W x C, C = 1 or 3.
         source_size: (width, height) in pixels before resizing; a change of it breaks clips.
@@ -53,7 +41,11 @@ class Frame:
     picture: Pixels | None = None
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] not in (1, 3):
+        if (
+            self.pixels.dtype != np.uint8
+            or self.pixels.ndim != 3
+            or self.pixels.shape[2] not in (1, 3)
+        ):
             raise InputError(
                 "frame pixels must be uint8 of shape H x W x 1 or H x W x 3, "
                 f"got {self.pixels.dtype} of shape {self.pixels.shape}"
@@ -98,8 +90,8 @@ class Clip:
 
     Attributes:
         frames: The five frames, oldest first.
-        repeats: Whether their pixels are, byte for byte, those of the clip that ended on the frame before, so that
-            nothing new can be said of it.
+        repeats: Whether their pixels are, byte for byte, those of the clip that ended on the frame
+            before, so that nothing new can be said of it.
     """
 
     frames: tuple[Frame, ...]
@@ -149,10 +141,11 @@ class Score:
         appearance: The same statistic of the reconstruction error (x̂0 - x0)^2.
         motion: The same statistic of the motion error (Δ̂ - Δ)^2.
         cluster: The same statistic of the cluster distance w.
-        map: The anomaly map, float32 H x W at the network's size, when a caller asked for it; read only, since frames
-            that repeat each other share it.
+        map: The anomaly map, float32 H x W at the network's size, when a caller asked for it; read
+            only, since frames that repeat each other share it.
         picture: The frame for people to look at, uint8 h x w x 3, when a caller asked for it.
-        health: The camera's state, or the fault that is seen before it is certain; unless "ok" there is no score.
+        health: The camera's state, or the fault that is seen before it is certain; unless "ok"
+            there is no score.
         changes: Changes of that state that came with the frame.
     """
 
@@ -174,7 +167,8 @@ class Event:
     """A stretch of a source in which something unusual was seen, or something was wrong with the camera.
 
     Attributes:
-        id: Hash of the source's name and the start (and of the state, for health): the same for the same footage.
+        id: Hash of the source's name and the start (and of the state, for health): the same for the
+            same footage.
         kind: "anomaly" or "health".
         phase: "start" as soon as it is known, "update" while it lasts, "end" when it is over.
         source: Name of the source.
@@ -182,13 +176,15 @@ class Event:
         end_s: Time of the last frame that so far belongs to it, in seconds.
         peak_s: Time of its highest score so far, in seconds.
         score: That highest score, in (0.5, 1); for health 1.
-        box: (x_min, y_min, x_max, y_max) of the region at the peak, 0 to 1 of width and height; None where none is
-            known.
-        reason: "looks wrong", "moves wrong" or "unlike any known pattern"; for health a sentence about the state.
-        parts: How far "appearance", "motion" and "cluster" lie in their own normal tail at the peak: -log10 of the
-            share of normal frames that reach as far, so 3 is one in a thousand. Empty for health.
-        mask: The region at the peak, bool H x W at the size of the anomaly map. It stays in memory: the box is what
-            is written.
+        box: (x_min, y_min, x_max, y_max) of the region at the peak, 0 to 1 of width and height;
+            None where none is known.
+        reason: "looks wrong", "moves wrong" or "unlike any known pattern"; for health a sentence
+            about the state.
+        parts: How far "appearance", "motion" and "cluster" lie in their own normal tail at the
+            peak: -log10 of the share of normal frames that reach as far, so 3 is one in a thousand.
+                Empty for health.
+        mask: The region at the peak, bool H x W at the size of the anomaly map. It stays in memory:
+            the box is what is written.
     """
 
     id: str
@@ -206,18 +202,39 @@ class Event:
 
     def as_dict(self) -> dict[str, Any]:
         """What is written of it, as plain values in the order above, without the mask."""
-        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "mask"}
-        return {**values, "box": None if self.box is None else list(self.box), "parts": dict(self.parts)}
+        values = {
+            item.name: getattr(self, item.name) for item in fields(self) if item.name != "mask"
+        }
+        return {
+            **values,
+            "box": None if self.box is None else list(self.box),
+            "parts": dict(self.parts),
+        }
 
 
 def event_id(identity: str, start_s: float, state: str = "") -> str:
     """The identity of an event: the same in every process and for every output.
 
     Args:
-        identity: Of the source: a recording's name. A live camera's seconds begin anew whenever somebody begins to
-            watch it, so that its name and that moment are needed.
+        identity: Of the source: a recording's name. A live camera's seconds begin anew whenever
+            somebody begins to watch it, so that its name and that moment are needed.
         start_s: When it starts, in seconds of the stream.
         state: What a health event is about; two of them may start together.
     """
     text = f"{identity}\n{start_s:.6f}" + (f"\n{state}" if state else "")
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class CropOffset(NamedTuple):
+    """A part of a fixed view; its size is that of the pixels that come with it.
+
+    Attributes:
+        top: Its first row in the whole frame.
+        left: Its first column there.
+    """
+
+    top: int = 0
+    left: int = 0
+
+
+NO_CROP = CropOffset()

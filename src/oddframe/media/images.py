@@ -14,16 +14,20 @@ from av.video.codeccontext import VideoCodecContext
 from oddframe.core.records import Frame
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 from oddframe.media.convert import Converter
-from oddframe.media.sources import FrameFormat
-
-__all__ = ["DEFAULT_FPS", "IMAGE_SUFFIXES", "ImageFolder", "is_numbered_image"]
+from oddframe.media.source import FrameFormat
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 
 DEFAULT_FPS = 10.0
 """Frames per second of a folder of images about which nothing is said."""
 
-_SIGNATURES = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG": "png", b"BM": "bmp", b"II*\0": "tiff", b"MM\0*": "tiff"}
+_SIGNATURES = {
+    b"\xff\xd8\xff": "mjpeg",
+    b"\x89PNG": "png",
+    b"BM": "bmp",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+}
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 _JPEG_END = b"\xff\xd9"
 
@@ -43,7 +47,8 @@ class _Image:
 class ImageFolder:
     """Images in the order of the last number in their names; see `Source` for what it offers.
 
-    A frame's index is its number less the first one, its time is index / fps; so a missing number is a gap.
+    A frame's index is its number less the first one, its time is index / fps; so a missing number
+    is a gap.
 
     Args:
         path: The folder.
@@ -120,7 +125,9 @@ class ImageFolder:
             index = image.number - first
             frame = converter.frame(decoded, index, index / self.rate_fps)
             if size is not None and size != frame.source_size:
-                self._notice(f"the picture changes from {_by(size)} to {_by(frame.source_size)} at {image.path.name}")
+                self._notice(
+                    f"the picture changes from {_by(size)} to {_by(frame.source_size)} at {image.path.name}"
+                )
             size = frame.source_size
             yield frame
         if size is None and only is None:
@@ -149,8 +156,9 @@ def _decode(path: Path) -> av.VideoFrame:
     # The JPEG decoder paints the rest of a truncated picture grey without a word.
     if kind == "mjpeg" and _JPEG_END not in data[-1024:]:
         raise _BrokenImageError("the image is cut off")
-    # A decoder of its own for every image: a PNG decoder that is kept adds each picture to the one before,
-    # and a new one costs next to nothing. One thread, because frame threads hold a picture back.
+    # A decoder of its own for every image: a PNG decoder that is kept adds each picture to the one
+    # before, and a new one costs next to nothing. One thread, because frame threads hold a picture
+    # back.
     context = cast(VideoCodecContext, av.CodecContext.create(kind, "r"))
     context.thread_count = 1
     try:
@@ -165,12 +173,19 @@ def _decode(path: Path) -> av.VideoFrame:
 def _numbered(folder: Path, files: Sequence[Path] | None) -> list[_Image]:
     if files is None:
         try:
-            files = [path for path in folder.iterdir() if is_numbered_image(path) and path.is_file()]
+            files = [
+                path for path in folder.iterdir() if is_numbered_image(path) and path.is_file()
+            ]
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise SourceNotFoundError(f"{folder} must be a folder of images, but there is none") from error
+            raise SourceNotFoundError(
+                f"{folder} must be a folder of images, but there is none"
+            ) from error
         except OSError as error:
             raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
-    images = sorted((_Image(_number(path), path) for path in files), key=lambda image: (image.number, image.path))
+    images = sorted(
+        (_Image(_number(path), path) for path in files),
+        key=lambda image: (image.number, image.path),
+    )
     if not images:
         raise SourceError(
             f"{folder} must hold numbered images such as 000.jpg ({', '.join(sorted(IMAGE_SUFFIXES))}), but holds none"

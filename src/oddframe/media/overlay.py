@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from oddframe.core.records import Pixels
+from oddframe._types import Pixels
 from oddframe.errors import SettingsError
-
-__all__ = ["Overlay", "blend_heat", "clock_text", "heat_layer"]
 
 _SMALL_WIDTH = 480
 """Pictures narrower than this are shown at twice their size, so that the text stays legible."""
@@ -40,25 +38,34 @@ class _Moment(NamedTuple):
 class Overlay:
     """Draws the frames of one source in order; remembers the scores of the last seconds for the curve.
 
-    Above is the picture with the heat map on its unusual places (red border while the score is above 0.5), below it
-    a strip with time, score and the curve of the last seconds.
+    Above is the picture with the heat map on its unusual places (red border while the score is
+    above 0.5), below it a strip with time, score and the curve of the last seconds.
 
     Args:
         picture_size: (width, height) of the pictures in pixels.
-        map_scale: Level of the anomaly map that is shown half hot: the one expected at the threshold, so that
-            colours mean the same in all frames and recordings. Above 0.
+        map_scale: Level of the anomaly map that is shown half hot: the one expected at the
+            threshold, so that colours mean the same in all frames and recordings. Above 0.
         window_s: Seconds of score that the curve shows.
         gap_s: After a longer time between two frames the curve is interrupted.
     """
 
     def __init__(
-        self, picture_size: tuple[int, int], map_scale: float, window_s: float = 20.0, gap_s: float = 1.0
+        self,
+        picture_size: tuple[int, int],
+        map_scale: float,
+        window_s: float = 20.0,
+        gap_s: float = 1.0,
     ) -> None:
         if not map_scale > 0 or not window_s > 0:
-            raise SettingsError(f"map_scale and window_s must be above 0, got {map_scale} and {window_s}")
+            raise SettingsError(
+                f"map_scale and window_s must be above 0, got {map_scale} and {window_s}"
+            )
         factor = 2 if picture_size[0] < _SMALL_WIDTH else 1
         self._picture_size = picture_size
-        self._shown = (max(2, picture_size[0] * factor // 2 * 2), max(2, picture_size[1] * factor // 2 * 2))
+        self._shown = (
+            max(2, picture_size[0] * factor // 2 * 2),
+            max(2, picture_size[1] * factor // 2 * 2),
+        )
         self._map_scale = map_scale
         self._window_s = window_s
         self._gap_s = gap_s
@@ -69,7 +76,9 @@ class Overlay:
         """(width, height) of the frames that come out, both even."""
         return self._shown[0], self._shown[1] + _STRIP_HEIGHT
 
-    def draw(self, picture: Pixels, heat_map: _Map | None, score: float | None, time_s: float) -> Pixels:
+    def draw(
+        self, picture: Pixels, heat_map: _Map | None, score: float | None, time_s: float
+    ) -> Pixels:
         """Draw the next frame.
 
         Args:
@@ -123,15 +132,24 @@ class Overlay:
         text = "no score" if score is None else f"{score:.2f}"
         size = 18 if score is None else 32
         colour = _FAINT if score is None else _ALARM if above else _CALM
-        draw.text((x, (_STRIP_HEIGHT - 12) * _FINE), text, fill=colour, font=_font(size * _FINE), anchor="ls")
+        draw.text(
+            (x, (_STRIP_HEIGHT - 12) * _FINE),
+            text,
+            fill=colour,
+            font=_font(size * _FINE),
+            anchor="ls",
+        )
 
     def _plot(self, draw: ImageDraw.ImageDraw, left: float, right: float) -> None:
         top, bottom = _MARGIN * _FINE, (_STRIP_HEIGHT - _MARGIN) * _FINE
         middle = bottom + (top - bottom) * _THRESHOLD
         draw.line([(left, bottom), (right, bottom)], fill=_FAINT, width=_FINE)
         _dashes(draw, left, right, middle)
-        draw.text((left - 5 * _FINE, middle), "0.5", fill=_FAINT, font=_font(11 * _FINE), anchor="rm")
-        # The newest moment is at the right once the window is full; before that the curve grows from the left.
+        draw.text(
+            (left - 5 * _FINE, middle), "0.5", fill=_FAINT, font=_font(11 * _FINE), anchor="rm"
+        )
+        # The newest moment is at the right once the window is full; before that the curve grows
+        # from the left.
         start_s = max(self._moments[0].time_s, self._moments[-1].time_s - self._window_s)
 
         def place(moment: _Moment) -> _Place:
@@ -140,7 +158,11 @@ class Overlay:
             return left + (right - left) * across, bottom + (top - bottom) * score
 
         for before, moment in pairwise(self._moments):
-            if before.score is None or moment.score is None or moment.time_s - before.time_s > self._gap_s:
+            if (
+                before.score is None
+                or moment.score is None
+                or moment.time_s - before.time_s > self._gap_s
+            ):
                 continue
             colour = _ALARM if max(before.score, moment.score) > _THRESHOLD else _CALM
             draw.line([place(before), place(moment)], fill=colour, width=2 * _FINE, joint="curve")
@@ -231,5 +253,7 @@ def _glow() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
 
     heat = np.linspace(0, 1, 256, dtype=np.float32)
     colours = np.asarray(colormaps["inferno"](heat)[:, :3] * 255, dtype=np.float32)
-    cover = np.clip((heat - _HEAT_SHOWS) / (_HEAT_FULL - _HEAT_SHOWS), 0, 1) * np.float32(_HEAT_OPACITY)
+    cover = np.clip((heat - _HEAT_SHOWS) / (_HEAT_FULL - _HEAT_SHOWS), 0, 1) * np.float32(
+        _HEAT_OPACITY
+    )
     return colours, cover.astype(np.float32)

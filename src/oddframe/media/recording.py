@@ -1,8 +1,11 @@
-"""Recordings: any file that FFmpeg reads, with times from its timestamps."""
+"""Recordings: any file that FFmpeg reads, with times from its timestamps.
+
+Some frames of a source again, by number, without decoding all that lies before them.
+"""
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import islice, pairwise
@@ -10,17 +13,18 @@ from pathlib import Path
 from statistics import median
 
 import av
+import numpy as np
+import numpy.typing as npt
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from oddframe.core.clocks import RecordingClock
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SourceError, SourceNotFoundError
-from oddframe.media.clock import FrameClock
 from oddframe.media.convert import Converter
-from oddframe.media.sources import FrameFormat
-
-__all__ = ["Recording"]
+from oddframe.media.images import ImageFolder
+from oddframe.media.source import FrameFormat, Source
 
 _FALLBACK_FPS = 25.0
 _PLAUSIBLE_FPS = (0.01, 240.0)
@@ -41,7 +45,8 @@ _STILL_FORMATS = {"tty": "text", "image2": "a single image", "ico": "a single im
 class Recording:
     """One file with video in it; see `Source` for what it offers.
 
-    Opening reads the header only, and finds out whether there is a video stream that can be decoded.
+    Opening reads the header only, and finds out whether there is a video stream that can be
+    decoded.
 
     Raises:
         SourceNotFoundError: If there is no such file.
@@ -112,10 +117,11 @@ class _Pass:
         self._container = container
         self._stream = _video_stream(container, recording.path)
         self._stream.thread_type = "AUTO"
-        # Every decoding thread holds frames of its own: more of them cost memory and bring no speed that is used.
+        # Every decoding thread holds frames of its own: more of them cost memory and bring no speed
+        # that is used.
         self._stream.thread_count = min(_DECODING_THREADS, os.cpu_count() or 1)
         time_base, start = self._stream.time_base or Fraction(1, 1000), self._stream.start_time
-        self._clock = FrameClock(recording.timing, time_base, start)
+        self._clock = RecordingClock(recording.timing, time_base, start)
         self._packets = 0
         self._damaged = 0
         self._size: tuple[int, int] | None = None
@@ -131,7 +137,9 @@ class _Pass:
                 frame = converter.frame(decoded, index, time_s, decoded.rotation)
             except av.FFmpegError as error:
                 path, form = self._recording.path, decoded.format.name
-                raise SourceError(f"{path} holds pictures of the form {form}, which cannot be converted") from error
+                raise SourceError(
+                    f"{path} holds pictures of the form {form}, which cannot be converted"
+                ) from error
             self._watch_size(frame)
             index += 1
             yield frame
@@ -148,14 +156,19 @@ class _Pass:
                 self._damaged += not packet.is_corrupt
                 continue
             yield from decoded
-        # Where reading was given up the decoder still holds frames; elsewhere it says that it is empty.
+        # Where reading was given up the decoder still holds frames; elsewhere it says that it is
+        # empty.
         with suppress(av.FFmpegError):
             yield from self._stream.decode(None)
 
     def _watch_size(self, frame: Frame) -> None:
         if self._size is not None and frame.source_size != self._size:
-            before, after = (f"{width} x {height}" for width, height in (self._size, frame.source_size))
-            self._recording._notice(f"the picture changes from {before} to {after} at {frame.time_s:.2f} s")
+            before, after = (
+                f"{width} x {height}" for width, height in (self._size, frame.source_size)
+            )
+            self._recording._notice(
+                f"the picture changes from {before} to {after} at {frame.time_s:.2f} s"
+            )
         self._size = frame.source_size
 
     def _report(self, frames: int) -> None:
@@ -166,7 +179,9 @@ class _Pass:
                 "it is empty, cut off or damaged"
             )
         if self._damaged:
-            recording._notice(f"damaged data was met {self._damaged} time(s); what could not be decoded was skipped")
+            recording._notice(
+                f"damaged data was met {self._damaged} time(s); what could not be decoded was skipped"
+            )
         self._clock.report(recording._notice)
         self._report_early_end()
 
@@ -192,12 +207,17 @@ def _opened(path: Path) -> Iterator[InputContainer]:
             raise SourceError(f"{path} must be a recording, but it is a folder")
         if not path.stat().st_size:
             raise SourceError(f"{path} must be a recording, but it is empty")
-        # An absolute path cannot be taken for a protocol ("a:b.mp4"); no playlist may lead to the network.
-        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        # An absolute path cannot be taken for a protocol ("a:b.mp4"); no playlist may lead to the
+        # network.
+        container = av.open(
+            str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        )
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"{path} must be a recording, but nothing is there") from error
     except PermissionError as error:
-        raise SourceError(f"{path} cannot be read: permission denied; change its permissions") from error
+        raise SourceError(
+            f"{path} cannot be read: permission denied; change its permissions"
+        ) from error
     except (av.FFmpegError, OSError) as error:
         reason = error.strerror or str(error)
         raise SourceError(
@@ -216,11 +236,15 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     """The first stream of moving pictures; a cover picture in a piece of music is none."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        kinds = " and ".join(sorted({str(stream.type) for stream in container.streams})) or "nothing"
+        kinds = (
+            " and ".join(sorted({str(stream.type) for stream in container.streams})) or "nothing"
+        )
         raise SourceError(f"{path} must hold a video stream, but it only holds {kinds}")
     stream = streams[0]
     if stream.codec_context is None:
-        raise SourceError(f"{path} holds video in a coding that this FFmpeg has no decoder for; convert it first")
+        raise SourceError(
+            f"{path} holds video in a coding that this FFmpeg has no decoder for; convert it first"
+        )
     return stream
 
 
@@ -239,7 +263,8 @@ def _readable_packets(
         except av.FFmpegError as error:
             reason = error.strerror or str(error)
         except IndexError:
-            # PyAV, at the end of a file in which damage made streams appear that the header does not name.
+            # PyAV, at the end of a file in which damage made streams appear that the header does
+            # not name.
             return
         else:
             return
@@ -253,3 +278,87 @@ def _promised_s(container: InputContainer, stream: VideoStream) -> float | None:
     if container.format.name in _TIMED_FORMATS and container.duration:
         return container.duration / av.time_base
     return None
+
+
+_TOLERANCE_S = 1e-4
+"""Times of the same frame differ by rounding alone."""
+
+
+def read_frames(
+    source: Source, wanted: FrameFormat, indices: Sequence[int], times_s: npt.NDArray[np.float64]
+) -> list[Frame]:
+    """The frames of a source with these numbers, as a whole pass would give them.
+
+    A recording is entered at the picture before the first of them that can be decoded by itself.
+    Where its timestamps cannot be trusted to lead there, which their times show, all of it is
+    decoded up to the last.
+
+    Args:
+        source: A recording or a folder of images.
+        wanted: The form of the frames.
+        indices: Their numbers, increasing.
+        times_s: The times that an earlier pass gave to them, in seconds.
+
+    Returns:
+        Those that are there, in order.
+
+    Raises:
+        SourceNotFoundError: If the source is no longer there.
+        SourceError: If it cannot be read.
+    """
+    if not indices:
+        return []
+    if isinstance(source, ImageFolder):
+        return list(source.frames(wanted, only=frozenset(indices)))
+    found = (
+        _sought(source.path, wanted, indices, times_s) if isinstance(source, Recording) else None
+    )
+    return _passed(source, wanted, indices) if found is None else found
+
+
+def _sought(
+    path: Path, wanted: FrameFormat, indices: Sequence[int], times_s: npt.NDArray[np.float64]
+) -> list[Frame] | None:
+    """The frames at these times, entered by seeking; None unless every one of them is met."""
+    converter, found = Converter(wanted), []
+    try:
+        with av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            base, zero = stream.time_base, stream.start_time or 0
+            if base is None:
+                return None
+            container.seek(zero + max(0, int(times_s[0] / base)), stream=stream)
+            for decoded in container.decode(stream):
+                if decoded.pts is None:
+                    return None
+                time_s = float(decoded.pts - zero) * float(base)
+                place = int(np.searchsorted(times_s, time_s - _TOLERANCE_S))
+                if place < len(times_s) and abs(float(times_s[place]) - time_s) < _TOLERANCE_S:
+                    frame = converter.frame(
+                        decoded, indices[place], float(times_s[place]), decoded.rotation
+                    )
+                    found.append(frame)
+                if time_s > times_s[-1] - _TOLERANCE_S:
+                    break
+    except FileNotFoundError as error:
+        raise SourceNotFoundError(f"{path} must be a recording, but nothing is there") from error
+    except PermissionError as error:
+        raise SourceError(
+            f"{path} cannot be read: permission denied; change its permissions"
+        ) from error
+    except (av.FFmpegError, IndexError):
+        # What is damaged is read as it was the first time: from the front, past the damage.
+        return None
+    return found if [frame.index for frame in found] == list(indices) else None
+
+
+def _passed(source: Source, wanted: FrameFormat, indices: Sequence[int]) -> list[Frame]:
+    """The frames with these numbers in a pass from the front."""
+    chosen, found = frozenset(indices), []
+    for frame in source.frames(wanted):
+        if frame.index in chosen:
+            found.append(frame)
+        if frame.index >= indices[-1]:
+            break
+    return found

@@ -1,11 +1,13 @@
 """What frame scores mean to a person on watch: false alarms per hour, and how late an event is noticed.
 
-A true event is an unbroken run of abnormal frames in one video. At a threshold, an alarm is an unbroken run of
-scored frames that reach it. An event is detected if one of its frames reaches the threshold; an alarm that
-touches no event is false. Frames without a score (NaN) raise no alarm and end one.
+A true event is an unbroken run of abnormal frames in one video. At a threshold, an alarm is an
+unbroken run of scored frames that reach it. An event is detected if one of its frames reaches the
+threshold; an alarm that touches no event is false. Frames without a score (NaN) raise no alarm and
+end one.
 
-Where all frames are normal there is nothing to detect, and where too few events have a scored frame a share of them
-cannot be: the operating point then is None in all but the share. Where all are abnormal no alarm is false.
+Where all frames are normal there is nothing to detect, and where too few events have a scored frame
+a share of them cannot be: the operating point then is None in all but the share. Where all are
+abnormal no alarm is false.
 """
 
 import math
@@ -16,11 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from oddframe._types import Float64
 from oddframe.errors import InputError
-from oddframe.metrics.curves import Floats, stretches
-from oddframe.metrics.frame import Labels, check_paired
-
-__all__ = ["DETECTION_RATES", "EventMetrics", "OperatingPoint", "TrueEvent", "event_metrics"]
+from oddframe.metrics.frame import Labels, check_paired, stretches
 
 DETECTION_RATES = (0.5, 0.8, 0.9, 1.0)
 """Shares of the true events at which false alarms are counted."""
@@ -55,8 +55,8 @@ class OperatingPoint:
         detected: Events detected, at least the share asked for.
         false_alarms: Alarms that touch no event.
         false_alarms_per_hour: Per hour of scored video, with or without events in it.
-        delay_mean_s: Mean over the detected events of the time from an event's first frame to its first alarmed
-            frame, in seconds.
+        delay_mean_s: Mean over the detected events of the time from an event's first frame to its
+            first alarmed frame, in seconds.
         delay_median_s: Its median.
         delays_frames: The same per true event, in frames; None for an event that is not detected.
     """
@@ -93,15 +93,21 @@ class EventMetrics:
         """The same tree as plain dicts, lists and numbers, ready for `json.dumps`."""
         points = [asdict(point) for point in self.points]
         for point in points:
-            point["delays_frames"] = None if point["delays_frames"] is None else list(point["delays_frames"])
-        return {**asdict(self), "true_events": [asdict(event) for event in self.true_events], "points": points}
+            point["delays_frames"] = (
+                None if point["delays_frames"] is None else list(point["delays_frames"])
+            )
+        return {
+            **asdict(self),
+            "true_events": [asdict(event) for event in self.true_events],
+            "points": points,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
     """Scores and labels of all videos, and how long they are."""
 
-    scores: dict[str, Floats]
+    scores: dict[str, Float64]
     labels: dict[str, Labels]
     rates_fps: dict[str, float] | None
     hours: float | None
@@ -116,8 +122,8 @@ def event_metrics(
     """Count false alarms and delays at the thresholds that detect given shares of the events.
 
     Args:
-        scores: Per video, one score per frame on one scale for all videos, NaN where unscored. Min-max within a
-            video uses the future and says nothing about a person on watch.
+        scores: Per video, one score per frame on one scale for all videos, NaN where unscored.
+            Min-max within a video uses the future and says nothing about a person on watch.
         labels: Per video, one label per frame: 0 normal, 1 abnormal.
         rate_fps: Frames per second, of all videos or of each; None where nobody knows.
         detection_rates: Shares of the events, each in (0, 1].
@@ -126,14 +132,20 @@ def event_metrics(
         InputError: Scores and labels do not fit together, or a rate is missing or out of range.
     """
     if not all(0.0 < rate <= 1.0 for rate in detection_rates):
-        raise InputError(f"detection rates must be above 0 and at most 1, got {list(detection_rates)}")
+        raise InputError(
+            f"detection rates must be above 0 and at most 1, got {list(detection_rates)}"
+        )
     checked_scores, checked_labels = check_paired(scores, labels)
     rates_fps = _rates(rate_fps, list(checked_labels))
     hours = None
     if rates_fps is not None:
         counted = {name: int((~np.isnan(values)).sum()) for name, values in checked_scores.items()}
         hours = sum(frames / rates_fps[name] for name, frames in counted.items()) / 3600.0
-    events = tuple(event for name in checked_labels for event in _true_events(name, checked_scores, checked_labels))
+    events = tuple(
+        event
+        for name in checked_labels
+        for event in _true_events(name, checked_scores, checked_labels)
+    )
     watched = _Watched(checked_scores, checked_labels, rates_fps, hours)
     return EventMetrics(
         events=len(events),
@@ -144,13 +156,17 @@ def event_metrics(
     )
 
 
-def _rates(rate_fps: float | Mapping[str, float] | None, names: Sequence[str]) -> dict[str, float] | None:
+def _rates(
+    rate_fps: float | Mapping[str, float] | None, names: Sequence[str]
+) -> dict[str, float] | None:
     if rate_fps is None:
         return None
     rates_fps = dict(rate_fps) if isinstance(rate_fps, Mapping) else dict.fromkeys(names, rate_fps)
     for name in names:
         if not (math.isfinite(rates_fps.get(name, math.nan)) and rates_fps[name] > 0.0):
-            raise InputError(f"rate_fps must be above 0 for every video, got {rates_fps.get(name)} for {name}")
+            raise InputError(
+                f"rate_fps must be above 0 for every video, got {rates_fps.get(name)} for {name}"
+            )
     return rates_fps
 
 
@@ -162,7 +178,10 @@ def _operating_point(rate: float, events: Sequence[TrueEvent], watched: _Watched
         return OperatingPoint(rate)
     threshold = peaks[needed - 1]
     delays = tuple(_delay(event, watched.scores[event.video], threshold) for event in events)
-    false_alarms = sum(_false_alarms(watched.scores[name], watched.labels[name], threshold) for name in watched.labels)
+    false_alarms = sum(
+        _false_alarms(watched.scores[name], watched.labels[name], threshold)
+        for name in watched.labels
+    )
     point = OperatingPoint(
         detection_rate=rate,
         threshold=threshold,
@@ -173,7 +192,9 @@ def _operating_point(rate: float, events: Sequence[TrueEvent], watched: _Watched
     if watched.rates_fps is None or watched.hours is None:
         return point
     delays_s = [
-        delay / watched.rates_fps[event.video] for event, delay in zip(events, delays, strict=True) if delay is not None
+        delay / watched.rates_fps[event.video]
+        for event, delay in zip(events, delays, strict=True)
+        if delay is not None
     ]
     return replace(
         point,
@@ -183,7 +204,9 @@ def _operating_point(rate: float, events: Sequence[TrueEvent], watched: _Watched
     )
 
 
-def _true_events(name: str, scores: Mapping[str, Floats], labels: Mapping[str, Labels]) -> list[TrueEvent]:
+def _true_events(
+    name: str, scores: Mapping[str, Float64], labels: Mapping[str, Labels]
+) -> list[TrueEvent]:
     found = []
     for start, stop in stretches(labels[name] == 1):
         values = scores[name][start:stop]
@@ -192,13 +215,13 @@ def _true_events(name: str, scores: Mapping[str, Floats], labels: Mapping[str, L
     return found
 
 
-def _delay(event: TrueEvent, scores: Floats, threshold: float) -> int | None:
+def _delay(event: TrueEvent, scores: Float64, threshold: float) -> int | None:
     """Frames from an event's first to its first alarmed one."""
     if event.peak is None or event.peak < threshold:
         return None
     return int(np.argmax(scores[event.first_frame : event.last_frame + 1] >= threshold))
 
 
-def _false_alarms(scores: Floats, truth: Labels, threshold: float) -> int:
+def _false_alarms(scores: Float64, truth: Labels, threshold: float) -> int:
     # A comparison with NaN is false, so an unscored frame is never part of an alarm.
     return sum(not truth[start:stop].any() for start, stop in stretches(scores >= threshold))

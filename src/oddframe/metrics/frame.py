@@ -1,9 +1,12 @@
 """Frame-level metrics: how well one number per frame tells abnormal frames from normal ones.
 
-Method section 9. Every figure is given for each way of writing the scores (`Variants`) and pooled two ways
-(`Pooled`). Frames without a score (NaN) are left out of every figure, and counted. All figures depend on the
-order of the scores only, ties count half in the area under the ROC curve, and a figure that does not exist
-(all frames of one class, no frame at all) is None, never a number that looks like a result.
+Method section 9. Every figure is given for each way of writing the scores (`Variants`) and pooled
+two ways (`Pooled`). Frames without a score (NaN) are left out of every figure, and counted. All
+figures depend on the order of the scores only, ties count half in the area under the ROC curve, and
+a figure that does not exist (all frames of one class, no frame at all) is None, never a number that
+looks like a result.
+
+The ways of writing one video's scores that are evaluated side by side (method section 9, rule 1).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,21 +15,77 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
 from sklearn import metrics as sklearn_metrics
 
+from oddframe._types import Float64
 from oddframe.errors import InputError
-from oddframe.metrics.curves import Floats, variants
 
-__all__ = [
-    "FrameMetrics",
-    "Pooled",
-    "Variants",
-    "auc_score",
-    "average_precision_score",
-    "check_paired",
-    "equal_error_rate",
-    "frame_metrics",
-]
+SMOOTHING_SIGMA = 3.0
+"""Width in frames of the Gaussian behind every `*_smoothed` figure."""
+
+
+def variants(scores: Float64) -> dict[str, Float64 | None]:
+    """One video's scores, written in each way that `Variants` names; NaN stays NaN."""
+    normalised = per_video(scores)
+    reciprocal = per_video_reciprocal(scores)
+    return {
+        "raw": scores,
+        "raw_smoothed": smooth(scores),
+        "per_video": normalised,
+        "per_video_smoothed": smooth(normalised),
+        "per_video_reciprocal": reciprocal,
+        "per_video_reciprocal_smoothed": None if reciprocal is None else smooth(reciprocal),
+    }
+
+
+def per_video(scores: Float64) -> Float64:
+    """(r - min) / (max - min) over the scored frames of one video; a constant video becomes all 0."""
+    scored = scores[~np.isnan(scores)]
+    if scored.size == 0:
+        return scores.copy()
+    low, high = scored.min(), scored.max()
+    if low == high:
+        return scores * 0.0
+    normalised: Float64 = (scores - low) / (high - low)
+    return normalised
+
+
+def per_video_reciprocal(scores: Float64) -> Float64 | None:
+    """The research code's 1 - minmax(1 / r) over one video; a constant video becomes all 0.
+
+    Method section 6. It bends the scale without changing the order within a video, so only figures
+    pooled over videos differ from `per_video`. None unless every score is above 0.
+    """
+    scored = scores[~np.isnan(scores)]
+    if (scored <= 0.0).any():
+        return None
+    if scored.size == 0 or scored.min() == scored.max():
+        return scores * 0.0
+    # The same as 1 - minmax(1 / r), without the reciprocal of very small scores.
+    reciprocal: Float64 = per_video(scores) * (scored.max() / scores)
+    return reciprocal
+
+
+def smooth(scores: Float64, sigma: float = SMOOTHING_SIGMA) -> Float64:
+    """Centred Gaussian over time, cut off at 4 sigma, within each stretch of scored frames.
+
+    Stretches are smoothed on their own and mirrored at their ends (scipy's `reflect`: d c b a | a b
+    c d), so a frame without a score neither receives nor spreads anything.
+    """
+    smoothed = scores.copy()
+    for start, stop in stretches(~np.isnan(scores)):
+        smoothed[start:stop] = gaussian_filter1d(
+            scores[start:stop], sigma, mode="reflect", truncate=4.0
+        )
+    return smoothed
+
+
+def stretches(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """The runs of True as half-open (start, stop) pairs, in order."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
 
 Labels: TypeAlias = npt.NDArray[np.uint8]
 Figure: TypeAlias = Callable[[npt.ArrayLike, npt.ArrayLike], float | None]
@@ -40,8 +99,10 @@ class Variants:
         raw: The scores as they are, one global threshold: what a user gets.
         raw_smoothed: `raw` after `smooth`.
         per_video: Min-max within each video, what papers print; it uses the future.
-        per_video_smoothed: Min-max first, then smoothed, so that both variants share one normalisation.
-        per_video_reciprocal: The research code's 1 - minmax(1 / r); undefined unless every score is above 0.
+        per_video_smoothed: Min-max first, then smoothed, so that both variants share one
+            normalisation.
+        per_video_reciprocal: The research code's 1 - minmax(1 / r); undefined unless every score is
+            above 0.
         per_video_reciprocal_smoothed: `per_video_reciprocal` after `smooth`.
     """
 
@@ -59,8 +120,8 @@ class Pooled:
 
     Attributes:
         micro: Over all scored frames of all videos together.
-        macro: Mean over the videos that have a scored frame. A video of one class is padded with one frame of
-            the other class at the far end of the scores (see `frame_metrics`).
+        macro: Mean over the videos that have a scored frame. A video of one class is padded with
+            one frame of the other class at the far end of the scores (see `frame_metrics`).
     """
 
     micro: Variants
@@ -99,25 +160,30 @@ class FrameMetrics:
         return tree
 
 
-def frame_metrics(scores: Mapping[str, npt.ArrayLike], labels: Mapping[str, npt.ArrayLike]) -> FrameMetrics:
+def frame_metrics(
+    scores: Mapping[str, npt.ArrayLike], labels: Mapping[str, npt.ArrayLike]
+) -> FrameMetrics:
     """Evaluate frame scores against frame labels.
 
-    Padding of one-class videos in the macro figures (method section 9, rule 1: "at score 0 / 1"): the min-max
-    variants live in [0, 1], so the added normal frame has score 0 and the added abnormal frame score 1. Raw
-    scores have no such range; the score that Oddframe shows, r / (r + t), lies strictly between 0 and 1, so 0
-    and 1 mean below and above every frame: the added frame has r = -inf or +inf.
+    Padding of one-class videos in the macro figures (method section 9, rule 1: "at score 0 / 1"):
+    the min-max variants live in [0, 1], so the added normal frame has score 0 and the added
+    abnormal frame score 1. Raw scores have no such range; the score that Oddframe shows, r / (r +
+    t), lies strictly between 0 and 1, so 0 and 1 mean below and above every frame: the added frame
+    has r = -inf or +inf.
 
     Args:
-        scores: Per video, one score per frame, higher = more anomalous, NaN where no clip scores the frame.
+        scores: Per video, one score per frame, higher = more anomalous, NaN where no clip scores
+            the frame.
         labels: Per video, one label per frame: 0 normal, 1 abnormal.
 
     Raises:
-        InputError: Names or lengths do not match, a label is neither 0 nor 1, or a score is infinite.
+        InputError: Names or lengths do not match, a label is neither 0 nor 1, or a score is
+            infinite.
     """
     checked_scores, checked_labels = check_paired(scores, labels)
     keep = {name: ~np.isnan(values) for name, values in checked_scores.items()}
     truth = {name: checked_labels[name][mask] for name, mask in keep.items()}
-    written: dict[str, dict[str, Floats] | None] = {variant: {} for variant in Variants.__slots__}
+    written: dict[str, dict[str, Float64] | None] = {variant: {} for variant in Variants.__slots__}
     for name, values in checked_scores.items():
         for variant, curve in variants(values).items():
             per_name = written[variant]
@@ -161,7 +227,9 @@ def equal_error_rate(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | No
     truth, ranks = _ranked(labels, scores)
     if not _has_both(truth):
         return None
-    false_positive, true_positive, _ = sklearn_metrics.roc_curve(truth, ranks, drop_intermediate=False)
+    false_positive, true_positive, _ = sklearn_metrics.roc_curve(
+        truth, ranks, drop_intermediate=False
+    )
     excess = false_positive - (1.0 - true_positive)  # rises from -1 to 1 along the curve
     after = int(np.argmax(excess >= 0.0))
     before = after - 1
@@ -171,11 +239,12 @@ def equal_error_rate(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | No
 
 def check_paired(
     scores: Mapping[str, npt.ArrayLike], labels: Mapping[str, npt.ArrayLike]
-) -> tuple[dict[str, Floats], dict[str, Labels]]:
+) -> tuple[dict[str, Float64], dict[str, Labels]]:
     """Scores as float64 and labels as uint8 per video, in the order of the labels.
 
     Raises:
-        InputError: Names or lengths do not match, a label is neither 0 nor 1, or a score is infinite.
+        InputError: Names or lengths do not match, a label is neither 0 nor 1, or a score is
+            infinite.
     """
     if not labels:
         raise InputError("at least one video with labels is needed, got none")
@@ -187,10 +256,12 @@ def check_paired(
             f"without scores: {_listed(without_scores)}; without labels: {_listed(without_labels)}"
         )
     checked = {name: _check_one(name, scores[name], labels[name]) for name in labels}
-    return {name: pair[0] for name, pair in checked.items()}, {name: pair[1] for name, pair in checked.items()}
+    return {name: pair[0] for name, pair in checked.items()}, {
+        name: pair[1] for name, pair in checked.items()
+    }
 
 
-def _check_one(name: str, scores: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Floats, Labels]:
+def _check_one(name: str, scores: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Float64, Labels]:
     values = np.asarray(scores, dtype=np.float64)
     truth = np.asarray(labels)
     if values.ndim != 1 or values.shape != truth.shape:
@@ -199,27 +270,37 @@ def _check_one(name: str, scores: npt.ArrayLike, labels: npt.ArrayLike) -> tuple
             f"got scores of shape {values.shape} and labels of shape {truth.shape}"
         )
     if not np.isin(truth, (0, 1)).all():
-        raise InputError(f"video {name}: labels must be 0 (normal) or 1 (abnormal), got {np.unique(truth)[:5]}")
+        raise InputError(
+            f"video {name}: labels must be 0 (normal) or 1 (abnormal), got {np.unique(truth)[:5]}"
+        )
     if np.isinf(values).any():
         frame = int(np.argmax(np.isinf(values)))
-        raise InputError(f"video {name}: scores must be finite, or NaN where unscored, got inf at frame {frame}")
+        raise InputError(
+            f"video {name}: scores must be finite, or NaN where unscored, got inf at frame {frame}"
+        )
     return values, truth.astype(np.uint8)
 
 
-def _pool(figure: Figure, truth: dict[str, Labels], written: dict[str, dict[str, Floats] | None]) -> Pooled:
+def _pool(
+    figure: Figure, truth: dict[str, Labels], written: dict[str, dict[str, Float64] | None]
+) -> Pooled:
     micro: dict[str, float | None] = dict.fromkeys(Variants.__slots__)
     macro: dict[str, float | None] = dict.fromkeys(Variants.__slots__)
     for variant, curves in written.items():
         if curves is None:
             continue
-        micro[variant] = figure(np.concatenate(list(truth.values())), np.concatenate(list(curves.values())))
+        micro[variant] = figure(
+            np.concatenate(list(truth.values())), np.concatenate(list(curves.values()))
+        )
         low, high = (-np.inf, np.inf) if variant.startswith("raw") else (0.0, 1.0)
-        pairs = [_padded(truth[name], curve, low, high) for name, curve in curves.items() if curve.size]
+        pairs = [
+            _padded(truth[name], curve, low, high) for name, curve in curves.items() if curve.size
+        ]
         macro[variant] = _mean([figure(*pair) for pair in pairs])
     return Pooled(micro=Variants(**micro), macro=Variants(**macro))
 
 
-def _padded(truth: Labels, curve: Floats, low: float, high: float) -> tuple[Labels, Floats]:
+def _padded(truth: Labels, curve: Float64, low: float, high: float) -> tuple[Labels, Float64]:
     if truth.all():
         return np.append(truth, np.uint8(0)), np.append(curve, low)
     if not truth.any():
@@ -233,7 +314,8 @@ def _mean(figures: Sequence[float | None]) -> float | None:
 
 
 def _ranked(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Labels, npt.NDArray[np.intp]]:
-    # Ranks keep every order and tie, and carry -inf and +inf past scikit-learn's check for finite input.
+    # Ranks keep every order and tie, and carry -inf and +inf past scikit-learn's check for finite
+    # input.
     ranks = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)[1]
     return np.asarray(labels).astype(np.uint8), ranks
 

@@ -6,13 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe.errors import InputError
-from oddframe.metrics.map_regions import MapRegionMetrics
-from oddframe.metrics.pixel import PixelMetrics, PixelResult
-from oddframe.metrics.region import RegionResult, TrueRegion
-from oddframe.metrics.resizing import resized_map
-from oddframe.metrics.tracks import MaskTracks
-
-__all__ = ["Localisation", "VideoLocalisation"]
+from oddframe.metrics.pixel import PixelMetrics, PixelResult, resized_map
+from oddframe.metrics.region import MapRegionMetrics, MaskTracks, RegionResult, TrueRegion
 
 
 class Localisation:
@@ -30,14 +25,18 @@ class Localisation:
         """Frames whose mask (or tracks, without masks) and label do not agree on whether they are abnormal."""
 
     def video(
-        self, name: str, labels: npt.NDArray[np.uint8], tracks: Mapping[int, Sequence[TrueRegion]] | None = None
+        self,
+        name: str,
+        labels: npt.NDArray[np.uint8],
+        tracks: Mapping[int, Sequence[TrueRegion]] | None = None,
     ) -> "VideoLocalisation":
         """Begin a video.
 
         Args:
             name: Its name; track names of masks begin with it.
             labels: One 0 / 1 per frame.
-            tracks: True regions per frame, counted from 0, where they are known; else the masks' parts are taken.
+            tracks: True regions per frame, counted from 0, where they are known; else the masks'
+                parts are taken.
         """
         return VideoLocalisation(self, name, labels, tracks)
 
@@ -90,7 +89,8 @@ class VideoLocalisation:
         """The next frame of the video.
 
         Args:
-            anomaly_map: h x w, resized to the mask's size or to `size`; None where the frame has no score.
+            anomaly_map: h x w, resized to the mask's size or to `size`; None where the frame has no
+                score.
             mask: H x W, true where abnormal, where the video has masks.
             size: (H, W) that the tracks are given at, where it has no masks.
 
@@ -110,7 +110,9 @@ class VideoLocalisation:
             return
         wanted = mask.shape if mask is not None else size
         if wanted is None:
-            raise InputError(f"video {self._name}: either a mask or the size of the frame is needed, got neither")
+            raise InputError(
+                f"video {self._name}: either a mask or the size of the frame is needed, got neither"
+            )
         values = resized_map(anomaly_map, (wanted[0], wanted[1]))
         if mask is not None:
             self._whole.count_pixels(values, mask)

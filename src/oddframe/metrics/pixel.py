@@ -1,7 +1,16 @@
 """Pixel-level metrics: how well anomaly maps point at the abnormal pixels (method section 9, rule 6).
 
-A whole benchmark has hundreds of millions of pixels, so the pixel AUC is counted in bins while frames go by: fixed
-memory, any number of frames, and a stated bound on what the bins can hide.
+A whole benchmark has hundreds of millions of pixels, so the pixel AUC is counted in bins while
+frames go by: fixed memory, any number of frames, and a stated bound on what the bins can hide.
+
+A fixed scale for values of any range: float32 numbers cut to their first bits, in order.
+
+Thresholds for one global sweep have to be known before the first frame of a single pass. The first
+bits of a float (sign, exponent, the head of the mantissa) are such thresholds for every model: each
+step is the same share of the value, whatever the values are.
+
+Anomaly maps at the size of the true masks: maps are as large as the network's input, masks as the
+frame.
 """
 
 import math
@@ -11,14 +20,29 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from oddframe._types import BoolMask
 from oddframe.errors import InputError
 from oddframe.metrics.frame import auc_score, equal_error_rate
-from oddframe.metrics.levels import level_numbers
 
-__all__ = ["PixelMetrics", "PixelResult"]
+_SIGN = np.uint32(1 << 31)
+
+
+def level_numbers(values: npt.NDArray[np.float32], bits: int) -> npt.NDArray[np.int32]:
+    """The level of each value, from 0 to 2^bits - 1; a larger value is never on a lower level.
+
+    Args:
+        values: Finite, float32, any shape.
+        bits: How many of the first bits count, 9 to 31; 9 + m give 2^m levels per factor of two.
+    """
+    # Adding 0 turns -0.0, which equals 0.0 but has other bits, into 0.0.
+    pattern = np.ascontiguousarray(values + np.float32(0.0)).view(np.uint32)
+    # A float's bits grow with it once those of negative numbers are turned around.
+    ordered = np.where(pattern & _SIGN, ~pattern, pattern | _SIGN)
+    numbers: npt.NDArray[np.int32] = (ordered >> np.uint32(32 - bits)).astype(np.int32)
+    return numbers
+
 
 AnomalyMap: TypeAlias = npt.NDArray[np.float32]
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _KEPT_BITS = 21
 
@@ -31,7 +55,8 @@ class PixelResult:
         frames: Frames counted; those without a score are not.
         auc: Area under the ROC curve over all pixels of all frames.
         auc_margin: How far `auc` can be from the exact value.
-        criterion_share: Part of a frame's abnormal pixels that must be found, as in the two figures below.
+        criterion_share: Part of a frame's abnormal pixels that must be found, as in the two figures
+            below.
         criterion_auc: Area under the frame ROC curve under that criterion.
         criterion_equal_error_rate: Equal error rate of the same curve; lower is better.
     """
@@ -51,16 +76,19 @@ class PixelResult:
 class PixelMetrics:
     """Collects anomaly maps and true masks, one frame at a time, and gives the pixel-level figures.
 
-    A bin holds all float32 values that share sign, exponent and the first 12 bits of the mantissa: values less
-    than 0.025 % apart may fall together and then count as tied.
+    A bin holds all float32 values that share sign, exponent and the first 12 bits of the mantissa:
+    values less than 0.025 % apart may fall together and then count as tied.
 
     Args:
-        share: Part of a frame's abnormal pixels that must be found for the frame to count, in (0, 1].
+        share: Part of a frame's abnormal pixels that must be found for the frame to count, in (0,
+            1].
     """
 
     def __init__(self, share: float = 0.4) -> None:
         if not 0.0 < share <= 1.0:
-            raise InputError(f"the share of abnormal pixels to find must be above 0 and at most 1, got {share}")
+            raise InputError(
+                f"the share of abnormal pixels to find must be above 0 and at most 1, got {share}"
+            )
         self._share = share
         self._normal = np.zeros(1 << _KEPT_BITS, dtype=np.int64)
         self._abnormal = np.zeros(1 << _KEPT_BITS, dtype=np.int64)
@@ -121,8 +149,8 @@ class PixelMetrics:
     def criterion_auc(self) -> float | None:
         """Frame ROC under the criterion of Mahadevan et al. (CVPR 2010); None if all frames are of one class.
 
-        At a threshold an abnormal frame is found if at least `share` of its abnormal pixels reach it, a normal
-        frame is a false alarm if any pixel does.
+        At a threshold an abnormal frame is found if at least `share` of its abnormal pixels reach
+        it, a normal frame is a false alarm if any pixel does.
         """
         return auc_score(self._frame_labels, self._frame_scores)
 
@@ -136,7 +164,7 @@ class PixelMetrics:
         return self._normal[used].astype(np.float64), self._abnormal[used].astype(np.float64)
 
 
-def _found_until(values: AnomalyMap, truth: Mask, share: float) -> float:
+def _found_until(values: AnomalyMap, truth: BoolMask, share: float) -> float:
     """The highest threshold at which the frame still counts as alarmed."""
     if not truth.any():
         return float(values.max())
@@ -144,3 +172,42 @@ def _found_until(values: AnomalyMap, truth: Mask, share: float) -> float:
     # Less a rounding error, so that 40 % of 5 pixels are 2 and never 3.
     needed = max(1, math.ceil(share * abnormal.size - 1e-9))
     return float(abnormal[-needed])
+
+
+def resized_map(values: npt.ArrayLike, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """A map resized bilinearly, the same bits on every machine.
+
+    Pixels are squares and sampled at their centres (not aligned corners); beyond the outermost
+    centres the edge goes on. Nothing is averaged where the map is the larger one. A map of the
+    right size stays as it is.
+
+    Args:
+        values: h x w, finite; taken as float32.
+        size: (height, width) wanted, in pixels.
+
+    Raises:
+        InputError: The map is not h x w with at least one pixel.
+    """
+    given: npt.NDArray[np.float32] = np.asarray(values, dtype=np.float32)
+    if given.ndim != 2 or given.size == 0:
+        raise InputError(
+            f"an anomaly map must be H x W with at least one pixel, got shape {given.shape}"
+        )
+    if given.shape == size:
+        return given
+    above, below, down = _neighbours(given.shape[0], size[0])
+    left, right, across = _neighbours(given.shape[1], size[1])
+    rows: npt.NDArray[np.float32] = (
+        given[above] * (1 - down)[:, None] + given[below] * down[:, None]
+    )
+    resized: npt.NDArray[np.float32] = rows[:, left] * (1 - across) + rows[:, right] * across
+    return resized
+
+
+def _neighbours(
+    given: int, wanted: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+    """For each wanted place the two given ones it lies between, and how far towards the second."""
+    places = np.clip((np.arange(wanted) + 0.5) * (given / wanted) - 0.5, 0, given - 1)
+    first = np.floor(places).astype(np.intp)
+    return first, np.minimum(first + 1, given - 1), (places - first).astype(np.float32)

@@ -1,42 +1,43 @@
 """Region- and track-based detection criteria, RBDC and TBDC (method section 9, rule 5).
 
-After Ramachandra & Jones, "Street Scene" (WACV 2020). A true region is found if a detected region of its frame
-overlaps it with IoU >= 0.1; a track is found if at least 10 % of its regions are; a detected region that
-overlaps no true region that much is a false positive. Both criteria are the area under (rate of found regions or
-tracks) over (false positives per frame) from 0 to 1, with one global threshold.
+After Ramachandra & Jones, "Street Scene" (WACV 2020). A true region is found if a detected region
+of its frame overlaps it with IoU >= 0.1; a track is found if at least 10 % of its regions are; a
+detected region that overlaps no true region that much is a false positive. Both criteria are the
+area under (rate of found regions or tracks) over (false positives per frame) from 0 to 1, with one
+global threshold.
 
-The paper does not say how the curve is closed. Here it starts at (0, 0), is straight between thresholds, and
-stays level from its last point to 1 false positive per frame: a detector that never gets there is given nothing
-that it did not find. The sweep goes down from the highest threshold and ends with the first one that has more than
-1 false positive per frame.
+The paper does not say how the curve is closed. Here it starts at (0, 0), is straight between
+thresholds, and stays level from its last point to 1 false positive per frame: a detector that never
+gets there is given nothing that it did not find. The sweep goes down from the highest threshold and
+ends with the first one that has more than 1 false positive per frame.
 
 `RegionMetrics` takes lists of scored detections, `map_regions.MapRegionMetrics` takes anomaly maps.
+
+RBDC and TBDC of anomaly maps, in one pass and fixed memory; `region` says what they are.
+
+At a threshold the connected parts (8 neighbours) of a map that reach it are the detections. The
+thresholds are fixed levels, sixteen for each factor of two (`levels`): a map's values are compared
+with a threshold by their levels, so values less than 6.25 % apart may count as equal.
+
+Counts only grow, so a threshold that has more false positives than there will be frames lies beyond
+1 per frame for good: the sweep ends there, and the frames that follow are looked at down to that
+level only.
+
+True regions and the tracks that they are part of, from pixel masks that go by one frame at a time.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from oddframe._types import BoolMask
 from oddframe.errors import InputError
-
-__all__ = [
-    "MIN_IOU",
-    "MIN_TRACK_SHARE",
-    "Detection",
-    "Region",
-    "RegionMetrics",
-    "RegionResult",
-    "Tally",
-    "TrueRegion",
-    "label_parts",
-    "overlap",
-]
-
-Mask: TypeAlias = npt.NDArray[np.bool_]
+from oddframe.metrics.pixel import level_numbers
 
 MIN_IOU = 0.1
 """Overlap from which a detected region counts as having found a true one."""
@@ -59,7 +60,7 @@ class Region:
 
     top: int
     left: int
-    pixels: Mask = field(repr=False)
+    pixels: BoolMask = field(repr=False)
 
     @classmethod
     def box(cls, x_min: float, y_min: float, x_max: float, y_max: float) -> "Region":
@@ -70,7 +71,9 @@ class Region:
         """
         left, top, right, bottom = (round(edge) for edge in (x_min, y_min, x_max, y_max))
         if right <= left or bottom <= top:
-            raise InputError(f"a box must hold a pixel, got x {x_min} to {x_max} and y {y_min} to {y_max}")
+            raise InputError(
+                f"a box must hold a pixel, got x {x_min} to {x_max} and y {y_min} to {y_max}"
+            )
         return cls(top, left, np.ones((bottom - top, right - left), dtype=bool))
 
 
@@ -100,8 +103,8 @@ class RegionResult:
         frames: Frames counted; true regions of frames without a score are not.
         regions: True regions in them.
         tracks: True tracks in them.
-        false_positives_per_frame: One per threshold, thresholds falling; thresholds that tell nothing new are
-            left out.
+        false_positives_per_frame: One per threshold, thresholds falling; thresholds that tell
+            nothing new are left out.
         regions_found: Share of the true regions, likewise.
         tracks_found: Share of the true tracks, likewise.
     """
@@ -117,7 +120,10 @@ class RegionResult:
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, ready for `json.dumps`."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
 
 
 class Tally:
@@ -156,7 +162,9 @@ class Tally:
         # In whole numbers of regions and less a rounding error, so that 1 region of 10 is 10 %.
         enough = found >= np.maximum(1, np.ceil(MIN_TRACK_SHARE * sizes - 1e-9))
         rate = self.false_positives[:steps] / max(self.frames, 1)
-        points = np.stack((rate, found.sum(axis=0) / max(regions, 1), enough.sum(axis=0) / max(tracks, 1)), axis=1)
+        points = np.stack(
+            (rate, found.sum(axis=0) / max(regions, 1), enough.sum(axis=0) / max(tracks, 1)), axis=1
+        )
         new = np.concatenate(([True], (np.diff(points, axis=0) != 0).any(axis=1)))
         rate, region_rate, track_rate = points[new].T
         return RegionResult(
@@ -175,7 +183,8 @@ class RegionMetrics:
     """Collects scored detections and true regions frame by frame, at thresholds fixed beforehand.
 
     Args:
-        thresholds: A region is detected at or above a threshold; the distinct scores give the exact curve.
+        thresholds: A region is detected at or above a threshold; the distinct scores give the exact
+            curve.
     """
 
     def __init__(self, thresholds: Iterable[float]) -> None:
@@ -193,7 +202,8 @@ class RegionMetrics:
         """
         self._tally.frames += 1
         hits = np.array(
-            [[overlap(true.region, one.region) >= MIN_IOU for one in detections] for true in truth], dtype=bool
+            [[overlap(true.region, one.region) >= MIN_IOU for one in detections] for true in truth],
+            dtype=bool,
         ).reshape(len(truth), len(detections))
         scores = np.array([one.score for one in detections])
         reached = scores >= np.array(self._thresholds)[:, None]
@@ -213,25 +223,30 @@ def overlap(first: Region, second: Region) -> float:
     right = min(first.left + first.pixels.shape[1], second.left + second.pixels.shape[1])
     if bottom <= top or right <= left:
         return 0.0
-    shared = int((_cut(first, top, left, bottom, right) & _cut(second, top, left, bottom, right)).sum())
+    shared = int(
+        (_cut(first, top, left, bottom, right) & _cut(second, top, left, bottom, right)).sum()
+    )
     return shared / (int(first.pixels.sum()) + int(second.pixels.sum()) - shared)
 
 
-def label_parts(flags: Mask) -> tuple[npt.NDArray[np.int32], int]:
+def label_parts(flags: BoolMask) -> tuple[npt.NDArray[np.int32], int]:
     """Number the connected parts (8 neighbours) of an H x W mask from 1; also says how many there are."""
     numbers, count = ndimage.label(flags, structure=_EIGHT_NEIGHBOURS)
     return numbers, count
 
 
-def _cut(region: Region, top: int, left: int, bottom: int, right: int) -> Mask:
-    return region.pixels[top - region.top : bottom - region.top, left - region.left : right - region.left]
+def _cut(region: Region, top: int, left: int, bottom: int, right: int) -> BoolMask:
+    return region.pixels[
+        top - region.top : bottom - region.top, left - region.left : right - region.left
+    ]
 
 
 def _area(rate: npt.NDArray[np.float64], found: npt.NDArray[np.float64]) -> float:
     """Area from 0 to 1 under the curve through (0, 0), cut at 1 and level beyond its last point.
 
-    With maps a lower threshold can merge detections and so lower both rates. The curve then is the best rate
-    reached at no more than so many false positives, which leaves the always rising curve of a fixed list as it is.
+    With maps a lower threshold can merge detections and so lower both rates. The curve then is the
+    best rate reached at no more than so many false positives, which leaves the always rising curve
+    of a fixed list as it is.
     """
     order = np.lexsort((found, rate))
     x = np.concatenate(([0.0], rate[order]))
@@ -242,3 +257,187 @@ def _area(rate: npt.NDArray[np.float64], found: npt.NDArray[np.float64]) -> floa
         share = (1.0 - x[beyond - 1]) / (x[beyond] - x[beyond - 1])
         at_one = y[beyond - 1] + share * (y[beyond] - y[beyond - 1])
     return float(np.trapezoid(np.append(y[:beyond], at_one), np.append(x[:beyond], 1.0)))
+
+
+_KEPT_BITS = 13
+_LEVELS = 1 << _KEPT_BITS
+
+
+class MapRegionMetrics:
+    """Collects anomaly maps and true regions frame by frame.
+
+    Args:
+        frames: The most frames that will come.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self._most_frames = frames
+        self._tally = Tally(_LEVELS)
+        self._end = _LEVELS  # steps from here on are beyond 1 false positive per frame for good
+
+    def add(self, anomaly_map: npt.ArrayLike, truth: Sequence[TrueRegion]) -> None:
+        """Count one scored frame.
+
+        Args:
+            anomaly_map: H x W, higher = more anomalous; taken as float32.
+            truth: The true regions of the frame, at the map's size; empty if it is normal.
+
+        Raises:
+            InputError: The map is not H x W, or not finite; a region lies outside; or more frames
+                come than said.
+        """
+        values = np.asarray(anomaly_map, dtype=np.float32)
+        if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
+            raise InputError(f"an anomaly map must be H x W and finite, got shape {values.shape}")
+        if self._tally.frames == self._most_frames:
+            raise InputError(f"at most {self._most_frames} frames were said to come, got one more")
+        for true in truth:
+            _check_inside(true, values.shape)
+        self._tally.frames += 1
+        found = [self._tally.regions_of(true.track) for true in truth]
+        # Thresholds fall from step 0: a step is a level counted from the top.
+        steps = (_LEVELS - 1) - level_numbers(values, _KEPT_BITS)
+        used = np.flatnonzero(np.bincount(steps.ravel(), minlength=_LEVELS)[: self._end])
+        # Between two steps with pixels on them nothing changes.
+        for first, last in pairwise([*used.tolist(), self._end]):
+            hits, false_positives = _outcome(steps <= first, truth)
+            for counts, hit in zip(found, hits, strict=True):
+                counts[first:last] += hit
+            self._tally.false_positives[first:last] += false_positives
+        beyond = np.flatnonzero(self._tally.false_positives[: self._end] > self._most_frames)
+        if beyond.size:
+            self._end = int(beyond[0]) + 1
+
+    def join(self, kept: str, gone: str) -> None:
+        """Two tracks turn out to be one."""
+        self._tally.join(kept, gone)
+
+    def result(self) -> RegionResult:
+        """The criteria over all frames counted so far."""
+        return self._tally.result()
+
+
+def _outcome(
+    detected: npt.NDArray[np.bool_], truth: Sequence[TrueRegion]
+) -> tuple[list[bool], int]:
+    """Which true regions are found, and how many detected parts find none."""
+    numbers, parts = label_parts(detected)
+    if not truth or not parts:
+        return [False] * len(truth), parts
+    areas = np.bincount(numbers.ravel(), minlength=parts + 1)
+    useful = np.zeros(parts + 1, dtype=bool)
+    hits = []
+    for true in truth:
+        region = true.region
+        height, width = region.pixels.shape
+        under = numbers[region.top : region.top + height, region.left : region.left + width][
+            region.pixels
+        ]
+        shared = np.bincount(under, minlength=parts + 1)
+        overlaps = shared / (areas + under.size - shared) >= MIN_IOU
+        overlaps[0] = False  # what was not detected
+        hits.append(bool(overlaps.any()))
+        useful |= overlaps
+    return hits, parts - int(useful.sum())
+
+
+def _check_inside(true: TrueRegion, size: tuple[int, ...]) -> None:
+    region = true.region
+    bottom, right = region.top + region.pixels.shape[0], region.left + region.pixels.shape[1]
+    if region.top < 0 or region.left < 0 or bottom > size[0] or right > size[1]:
+        raise InputError(
+            f"track {true.track}: a true region must lie within the {size[1]} x {size[0]} frame, "
+            f"got x {region.left} to {right} and y {region.top} to {bottom}"
+        )
+
+
+class MaskTracks:
+    """Names the regions of one video's masks by track, where no track file exists.
+
+    Regions (pixels joined by their 8 neighbours) that overlap from one frame to the next are one
+    track; so tracks that meet become one, and an object that jumps farther than its own size, or is
+    covered for a frame, becomes two. Only the last frame is held.
+
+    Args:
+        video: Its name, which track names begin with.
+    """
+
+    def __init__(self, video: str) -> None:
+        self._video = video
+        self._kept: list[int] = [
+            0
+        ]  # by track number: the track that it was joined to; 0 is the background
+        self._last: npt.NDArray[np.int32] | None = None
+
+    def add(self, mask: npt.ArrayLike) -> tuple[list[TrueRegion], list[tuple[str, str]]]:
+        """The next frame's regions, and the pairs (kept, gone) of earlier tracks that turn out to be one.
+
+        Every frame of the video has to come, the ones without a score too.
+
+        Args:
+            mask: H x W, true where abnormal; one size for the whole video.
+
+        Raises:
+            InputError: The mask is not H x W, or of another size than the one before.
+        """
+        flags = _checked(mask)
+        if self._last is not None and self._last.shape != flags.shape:
+            raise InputError(
+                f"video {self._video}: all masks must be of one size, got {flags.shape} after {self._last.shape}"
+            )
+        here = np.zeros(flags.shape, dtype=np.int32)
+        numbered: list[tuple[int, Region]] = []
+        joined = []
+        for region in regions_of_mask(flags):
+            window = (
+                slice(region.top, region.top + region.pixels.shape[0]),
+                slice(region.left, region.left + region.pixels.shape[1]),
+            )
+            touched = (
+                np.unique(self._last[window][region.pixels])
+                if self._last is not None
+                else np.zeros(1, np.int32)
+            )
+            known = sorted({self._track(int(number)) for number in touched} - {0})
+            if not known:
+                known = [len(self._kept)]
+                self._kept.append(known[0])
+            for gone in known[1:]:
+                self._kept[gone] = known[0]
+                joined.append((self._name(known[0]), self._name(gone)))
+            here[window][region.pixels] = known[0]
+            numbered.append((known[0], region))
+        self._last = here
+        # A later region of the same frame may have joined the track of an earlier one.
+        regions = [
+            TrueRegion(self._name(self._track(number)), region) for number, region in numbered
+        ]
+        return regions, joined
+
+    def _track(self, number: int) -> int:
+        while self._kept[number] != number:
+            number = self._kept[number]
+        return number
+
+    def _name(self, number: int) -> str:
+        return f"{self._video}/{number}"
+
+
+def regions_of_mask(mask: npt.ArrayLike) -> list[Region]:
+    """The connected parts (8 neighbours) of an H x W mask.
+
+    Raises:
+        InputError: The mask is not H x W.
+    """
+    numbers, _ = label_parts(_checked(mask))
+    return [
+        Region(rows.start, columns.start, numbers[rows, columns] == number)
+        for number, (rows, columns) in enumerate(ndimage.find_objects(numbers), start=1)
+    ]
+
+
+def _checked(mask: npt.ArrayLike) -> BoolMask:
+    flags: BoolMask = np.asarray(mask).astype(bool)
+    if flags.ndim != 2:
+        raise InputError(f"a mask of one frame must be H x W, got shape {flags.shape}")
+    return flags

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from oddframe.metrics.curves import SMOOTHING_SIGMA, Floats
+from oddframe._types import Float64
 from oddframe.metrics.events import EventMetrics
-from oddframe.metrics.frame import FrameMetrics
+from oddframe.metrics.frame import SMOOTHING_SIGMA, FrameMetrics
 from oddframe.metrics.pixel import PixelResult
 from oddframe.metrics.region import RegionResult
-
-__all__ = ["EvalReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +31,7 @@ class EvalReport:
     events: EventMetrics
     pixel: PixelResult | None = None
     region: RegionResult | None = None
-    scores: Mapping[str, Floats] = field(repr=False)
+    scores: Mapping[str, Float64] = field(repr=False)
     notices: tuple[str, ...]
     seconds: float
 

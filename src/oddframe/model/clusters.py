@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from oddframe.errors import InputError
 
-__all__ = ["Clusters", "fit_centres", "join_codes"]
-
 SHARPNESS = 25.0
 """How quickly soft assignment falls with distance (the 25 of s_pk = softmax(-25 d_pk))."""
 
@@ -18,8 +16,9 @@ def join_codes(codes: list[Tensor], *, normalise: bool = True) -> Tensor:
 
     Args:
         codes: Codes of the streams in use, appearance first.
-        normalise: Whether each vector gets Euclidean norm 1; distances are always taken on normalised ones, and
-            ``False`` serves only the research code's k-means, which was fitted without (the trap of section 5).
+        normalise: Whether each vector gets Euclidean norm 1; distances are always taken on
+            normalised ones, and ``False`` serves only the research code's k-means, which was fitted
+            without (the trap of section 5).
     """
     joint = torch.cat(codes, dim=1).flatten(2).transpose(1, 2)
     return nn.functional.normalize(joint, dim=2, eps=1e-12) if normalise else joint
@@ -40,7 +39,9 @@ class Clusters(nn.Module):
     def distances(self, joint: Tensor) -> Tensor:
         """d_pk = ||r_p - c_k||, B x P x K, of joint codes B x P x D."""
         squares = (
-            joint.square().sum(dim=2, keepdim=True) - 2.0 * joint @ self.centres.t() + self.centres.square().sum(dim=1)
+            joint.square().sum(dim=2, keepdim=True)
+            - 2.0 * joint @ self.centres.t()
+            + self.centres.square().sum(dim=1)
         )
         return squares.clamp_min(1e-10).sqrt()
 
@@ -78,9 +79,14 @@ def fit_centres(
     from threadpoolctl import threadpool_limits
 
     if len(codes) < count:
-        raise InputError(f"k-means needs at least as many codes as centres: {count} centres, {len(codes)} codes")
-    # Lloyd's partial sums are added in the order in which threads finish: one thread keeps a resumed run bit-identical.
+        raise InputError(
+            f"k-means needs at least as many codes as centres: {count} centres, {len(codes)} codes"
+        )
+    # Lloyd's partial sums are added in the order in which threads finish: one thread keeps a
+    # resumed run bit-identical.
     with threadpool_limits(limits=1):
-        fitted = KMeans(count, init="k-means++", n_init=1, max_iter=50, random_state=seed).fit(codes)
+        fitted = KMeans(count, init="k-means++", n_init=1, max_iter=50, random_state=seed).fit(
+            codes
+        )
     centres = np.ascontiguousarray(fitted.cluster_centers_, dtype=np.float32)
     return centres, np.bincount(fitted.labels_, minlength=count)

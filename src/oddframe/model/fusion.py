@@ -5,11 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from oddframe.core.frame_score import SMALLEST
+from oddframe.core.maps import SMALLEST
 from oddframe.errors import SettingsError
 from oddframe.model.network import Network, Outputs
-
-__all__ = ["FusedScorer", "FusedScores", "frame_score", "fuse", "prediction_error", "squared_error"]
 
 
 class FusedScores(NamedTuple):
@@ -37,14 +35,17 @@ def squared_error(estimate: Tensor, truth: Tensor) -> Tensor:
     return squares[:, 0] if squares.shape[1] == 1 else squares.mean(dim=1)
 
 
-def prediction_error(outputs: Outputs, rebuilt_frame: str, appearance_weight: float | None = None) -> Tensor:
+def prediction_error(
+    outputs: Outputs, rebuilt_frame: str, appearance_weight: float | None = None
+) -> Tensor:
     """e_p, B x H x W, the error of the predicted last frame (x̂0 + Δ̂) against x4.
 
-    With ``appearance_weight`` and both streams it is instead the motion stream's own error, of x0 + Δ̂ against x4, plus
-    that many times the spatial stream's: a blurry x̂0 at every static edge then does not drown the motion.
+    With ``appearance_weight`` and both streams it is instead the motion stream's own error, of x0 +
+    Δ̂ against x4, plus that many times the spatial stream's: a blurry x̂0 at every static edge then
+    does not drown the motion.
 
-    With one stream it is that stream's own error. When the spatial stream rebuilds the last frame there is no such
-    sum; e_p is then the mean of the two streams' errors.
+    With one stream it is that stream's own error. When the spatial stream rebuilds the last frame
+    there is no such sum; e_p is then the mean of the two streams' errors.
     """
     first, last = outputs.frames[:, 0], outputs.frames[:, 4]
     if outputs.difference is None:
@@ -58,7 +59,9 @@ def prediction_error(outputs: Outputs, rebuilt_frame: str, appearance_weight: fl
         return squared_error(first + outputs.difference, last) + appearance_weight * rebuilt
     if rebuilt_frame == "first":
         return squared_error(outputs.rebuilt + outputs.difference, last)
-    return (squared_error(outputs.rebuilt, last) + squared_error(first + outputs.difference, last)) / 2
+    return (
+        squared_error(outputs.rebuilt, last) + squared_error(first + outputs.difference, last)
+    ) / 2
 
 
 def fuse(error: Tensor, distance: Tensor | None, fusion: str) -> Tensor:
@@ -66,7 +69,8 @@ def fuse(error: Tensor, distance: Tensor | None, fusion: str) -> Tensor:
 
     Args:
         error: e_p, B x H x W.
-        distance: w_p, B x h x w, each place of which covers a square of pixels; None without clusters.
+        distance: w_p, B x h x w, each place of which covers a square of pixels; None without
+            clusters.
         fusion: How they are joined.
     """
     if distance is None or fusion == "error":
@@ -81,9 +85,9 @@ def fuse(error: Tensor, distance: Tensor | None, fusion: str) -> Tensor:
 def frame_score(map_: Tensor, windows: tuple[int, ...], share: float, stride: int = 1) -> Tensor:
     """Frame scores, B, of maps B x H x W.
 
-    For each window side the map is averaged over windows of that side, half overlapping, and the highest ``share``
-    of them (at least one) is averaged; the score is the mean over the sides. Side 1 and share 1 is the published
-    mean.
+    For each window side the map is averaged over windows of that side, half overlapping, and the
+    highest ``share`` of them (at least one) is averaged; the score is the mean over the sides. Side
+    1 and share 1 is the published mean.
 
     Args:
         map_: The maps; with a stride B x h x w.
@@ -103,13 +107,20 @@ def frame_score(map_: Tensor, windows: tuple[int, ...], share: float, stride: in
 def _window_means(map_: Tensor, side: int, stride: int) -> Tensor:
     """Means over half overlapping windows, B x N, of maps as in `frame_score`.
 
-    Windows of an even side are two by two cells of half the side, so each pixel is read once: runtimes have no fast way
-    of averaging a single channel over large windows, and spent 8 to 11 % of their time on it.
+    Windows of an even side are two by two cells of half the side, so each pixel is read once:
+    runtimes have no fast way of averaging a single channel over large windows, and spent 8 to 11 %
+    of their time on it.
     """
     step = max(1, side // 2)
     if side > 1 and side % 2:
-        return nn.functional.avg_pool2d(_upsample(map_, stride).unsqueeze(1), side, stride=step).flatten(1)
-    cells = _upsample(map_, stride // step) if stride % step == 0 else _cells(_upsample(map_, stride), step)
+        return nn.functional.avg_pool2d(
+            _upsample(map_, stride).unsqueeze(1), side, stride=step
+        ).flatten(1)
+    cells = (
+        _upsample(map_, stride // step)
+        if stride % step == 0
+        else _cells(_upsample(map_, stride), step)
+    )
     if side == 1:
         return cells.flatten(1)
     cells = cells[:, 1:] + cells[:, :-1]
@@ -125,12 +136,13 @@ def _cells(map_: Tensor, side: int) -> Tensor:
     return strips.reshape(-1, rows, columns, side).mean(dim=3)
 
 
-class FusedScorer(nn.Module):
+class AnomalyScorer(nn.Module):
     """The network with everything behind it that turns clips into scores; what an export holds.
 
     Args:
         network: The trained network.
-        reduced: What the streams compute in, where not in float32; what comes after them does not survive it.
+        reduced: What the streams compute in, where not in float32; what comes after them does not
+            survive it.
     """
 
     def __init__(self, network: Network, reduced: torch.dtype | None = None) -> None:
@@ -145,7 +157,11 @@ class FusedScorer(nn.Module):
         frames = outputs.frames
         error = prediction_error(outputs, config.rebuilt_frame, config.appearance_weight)
         distance = self.network.cluster_map(outputs.codes)
-        weight = None if distance is None else _sharpened(distance, config.clusters, config.cluster_power)
+        weight = (
+            None
+            if distance is None
+            else _sharpened(distance, config.clusters, config.cluster_power)
+        )
         anomaly_map = fuse(_raised(error, config.error_power), weight, config.fusion)
         nothing = torch.zeros_like(error[:, 0, 0])
         appearance = motion = cluster = nothing
@@ -154,10 +170,14 @@ class FusedScorer(nn.Module):
             rebuilt = squared_error(outputs.rebuilt, frames[:, self.network.rebuilt_index])
             appearance = frame_score(rebuilt, windows, share)
         if outputs.difference is not None:
-            motion = frame_score(squared_error(frames[:, 0] + outputs.difference, frames[:, 4]), windows, share)
+            motion = frame_score(
+                squared_error(frames[:, 0] + outputs.difference, frames[:, 4]), windows, share
+            )
         if distance is not None:
             cluster = frame_score(distance, windows, share, config.code_stride)
-        raw = _raised(frame_score(anomaly_map, windows, share), config.score_power).clamp_min(SMALLEST)
+        raw = _raised(frame_score(anomaly_map, windows, share), config.score_power).clamp_min(
+            SMALLEST
+        )
         return FusedScores(raw, appearance, motion, cluster, anomaly_map)
 
     def _outputs(self, clips: Tensor) -> Outputs:

@@ -1,19 +1,53 @@
-"""The whole network: two streams and their clusters (method sections 2 to 5)."""
+"""The whole network: two streams and their clusters (method sections 2 to 5).
 
-from typing import NamedTuple, Self
+A trained network as arrays: what a bundle holds, and what nobody needs torch to read.
+"""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from oddframe.core.part import WHOLE, Part
+from oddframe.core.records import NO_CROP, CropOffset
 from oddframe.errors import BundleError, SettingsError
-from oddframe.model.appearance import AppearanceAutoencoder
+from oddframe.model.autoencoders import AppearanceAutoencoder, MotionAutoencoder
 from oddframe.model.clusters import Clusters, join_codes
-from oddframe.model.motion import MotionAutoencoder
-from oddframe.model.network_config import NetworkConfig
-from oddframe.model.trained import TrainedNetwork
+from oddframe.model.config import NetworkConfig
 
-__all__ = ["Network", "Outputs"]
+_COUNTED_ALONG = ("running_mean", "running_var", "num_batches_tracked")
+"""What batch normalisation keeps beside its parameters."""
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkState:
+    """What a network is and what it has learned; `oddframe.model.network.Network.of` runs it in torch.
+
+    Attributes:
+        config: What it is.
+        weights: Its parameters and running statistics by name, float32 or float16.
+    """
+
+    config: NetworkConfig
+    weights: Mapping[str, npt.NDArray[Any]]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return sum(
+            value.size for name, value in self.weights.items() if not name.endswith(_COUNTED_ALONG)
+        )
+
+    def halved(self) -> Self:
+        """The same with its weights rounded to float16, for half the size."""
+        halves = {
+            name: value.astype(np.float16) if value.dtype == np.float32 else value
+            for name, value in self.weights.items()
+        }
+        return type(self)(self.config, halves)
 
 
 class Outputs(NamedTuple):
@@ -45,12 +79,18 @@ class Network(nn.Module):
         shape = (config.colours, config.channels, config.stem_stride, config.code_norm)
         narrow = config.decoder_channels
         empty_shape = (config.height, config.width) if config.empty_scene else None
-        self.appearance = AppearanceAutoencoder(*shape, narrow, empty_shape) if config.appearance else None
-        self.motion = MotionAutoencoder(*shape, config.attention, config.skips, narrow) if config.motion else None
+        self.appearance = (
+            AppearanceAutoencoder(*shape, narrow, empty_shape) if config.appearance else None
+        )
+        self.motion = (
+            MotionAutoencoder(*shape, config.attention, config.skips, narrow)
+            if config.motion
+            else None
+        )
         self.clusters = Clusters(config.clusters, config.code_width) if config.clusters else None
 
     @classmethod
-    def of(cls, trained: TrainedNetwork) -> Self:
+    def of(cls, trained: NetworkState) -> Self:
         """A network with the weights of a trained one, in evaluation mode on the CPU.
 
         Raises:
@@ -59,15 +99,22 @@ class Network(nn.Module):
         network = cls(trained.config)
         try:
             # A copy: arrays of a file are read-only, and torch warns of them.
-            network.load_state_dict({name: torch.tensor(value) for name, value in trained.weights.items()})
+            network.load_state_dict(
+                {name: torch.tensor(value) for name, value in trained.weights.items()}
+            )
         except RuntimeError as error:
-            raise BundleError(f"the weights of a model must be those of its settings, but are not: {error}") from error
+            raise BundleError(
+                f"the weights of a model must be those of its settings, but are not: {error}"
+            ) from error
         return network.eval()
 
-    def trained(self) -> TrainedNetwork:
+    def trained(self) -> NetworkState:
         """A copy of what it has learned."""
-        weights = {name: tensor.detach().cpu().numpy().copy(order="C") for name, tensor in self.state_dict().items()}
-        return TrainedNetwork(self.config, weights)
+        weights = {
+            name: tensor.detach().cpu().numpy().copy(order="C")
+            for name, tensor in self.state_dict().items()
+        }
+        return NetworkState(self.config, weights)
 
     def frames(self, clips: Tensor) -> Tensor:
         """Scale clips to [0, 1]: uint8 B x T x H x W x C -> float B x T x C x H x W. The only place that does."""
@@ -79,7 +126,7 @@ class Network(nn.Module):
         """Position in the clip of the frame that the spatial stream rebuilds."""
         return 0 if self.config.rebuilt_frame == "first" else 4
 
-    def forward(self, clips: Tensor, part: Part = WHOLE) -> Outputs:
+    def forward(self, clips: Tensor, part: CropOffset = NO_CROP) -> Outputs:
         """Run both streams on clips, uint8 B x 5 x H x W x C in 0..255.
 
         Where the clips show a part of the frame, ``part`` says which.

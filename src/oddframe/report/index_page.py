@@ -5,14 +5,11 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from oddframe.errors import OddframeError
+from oddframe.report.charts import vector_path
+from oddframe.report.event_viewer import Viewer
 from oddframe.report.page import length_text, plural, rendered
-from oddframe.report.results import Results
-from oddframe.report.score_page import Extra, bands
-from oddframe.report.series import vector_path
-from oddframe.report.viewing import Viewer
-from oddframe.report.words import verdict
-
-__all__ = ["Intro", "Row", "index_page", "page_name", "row_of"]
+from oddframe.report.score_page import Extra, bands, verdict
+from oddframe.results.reader import RecordingResults
 
 THUMBNAIL_WIDTH = 256
 _SIZE = (400, 60)
@@ -37,16 +34,17 @@ class Intro:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IndexRow:
     """A recording on the page.
 
     Attributes:
         results: What was found in it.
-        thumbnail: Its frame at the highest score, as an address of itself; None where there is none.
+        thumbnail: Its frame at the highest score, as an address of itself; None where there is
+            none.
         extra: What else is known of it.
     """
 
-    results: Results
+    results: RecordingResults
     thumbnail: str | None = field(repr=False)
     extra: Extra
 
@@ -56,7 +54,7 @@ def page_name(name: str) -> str:
     return f"{name}.report.html"
 
 
-def row_of(results: Results, viewer: Viewer | None, extra: Extra | None) -> Row:
+def row_of(results: RecordingResults, viewer: Viewer | None, extra: Extra | None) -> IndexRow:
     """A recording for the page."""
     thumbnail = None
     if viewer is not None:
@@ -65,10 +63,12 @@ def row_of(results: Results, viewer: Viewer | None, extra: Extra | None) -> Row:
         except OddframeError:
             # The recording's own page says what is wrong with it.
             thumbnail = None
-    return Row(results, thumbnail, extra or Extra())
+    return IndexRow(results, thumbnail, extra or Extra())
 
 
-def index_page(folder: str, rows: Sequence[Row], away: str = "", intro: Intro | None = None) -> str:
+def index_page(
+    folder: str, rows: Sequence[IndexRow], away: str = "", intro: Intro | None = None
+) -> str:
     """The page over recordings, as HTML.
 
     Args:
@@ -77,7 +77,9 @@ def index_page(folder: str, rows: Sequence[Row], away: str = "", intro: Intro | 
         away: The way from this page to those of the recordings, with a slash at its end.
         intro: What it begins with.
     """
-    ordered = sorted(rows, key=lambda row: (-row.results.peak, -len(row.results.events), row.results.name))
+    ordered = sorted(
+        rows, key=lambda row: (-row.results.peak, -len(row.results.events), row.results.name)
+    )
     events = sum(len(row.results.events) for row in rows)
     seconds = sum(row.results.duration_s for row in rows)
     unusual = sum(bool(row.results.events) for row in rows)
@@ -88,7 +90,11 @@ def index_page(folder: str, rows: Sequence[Row], away: str = "", intro: Intro | 
             ("Events", str(events), ""),
             ("Recordings", str(len(rows)), f"{unusual} with something unusual"),
             ("Length", length_text(seconds), ""),
-            ("Highest score", f"{max(row.results.peak for row in rows):.2f}", "the threshold is 0.5"),
+            (
+                "Highest score",
+                f"{max(row.results.peak for row in rows):.2f}",
+                "the threshold is 0.5",
+            ),
         ],
     )
     return rendered(
@@ -102,7 +108,7 @@ def index_page(folder: str, rows: Sequence[Row], away: str = "", intro: Intro | 
     )
 
 
-def _shown(row: Row, away: str) -> Mapping[str, object]:
+def _shown(row: IndexRow, away: str) -> Mapping[str, object]:
     results, overlay = row.results, row.results.file(".overlay.mp4")
     return {
         "results": results,
@@ -113,7 +119,9 @@ def _shown(row: Row, away: str) -> Mapping[str, object]:
         "overlay": quote(away + overlay.name) if overlay.is_file() else "",
         "curve": {
             "path": vector_path(results.time_s, results.score, _GAP_S, results.duration_s, _SIZE),
-            "events": bands([(one.start_s, one.end_s) for one in results.events], results.duration_s, _SIZE[0]),
+            "events": bands(
+                [(one.start_s, one.end_s) for one in results.events], results.duration_s, _SIZE[0]
+            ),
             "truth": bands(row.extra.truth, results.duration_s, _SIZE[0]),
         },
     }

@@ -1,26 +1,129 @@
-"""The page of one recording."""
+"""The page of one recording.
 
-from collections.abc import Sequence
+A recording's results in words: what was found, the figures at the top, and what they came about
+with.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oddframe.core.records import Event, Pixels
-from oddframe.core.surprise import REASONS
+from oddframe._types import Pixels
+from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.core.rarity import REASONS
+from oddframe.core.records import Event
 from oddframe.errors import OddframeError
 from oddframe.media.overlay import clock_text
-from oddframe.report.page import rendered
-from oddframe.report.pictures import resized, within
-from oddframe.report.results import Results
-from oddframe.report.series import packed, vector_path
-from oddframe.report.viewing import Viewer, Viewing
-from oddframe.report.words import settings, tiles, verdict, where
+from oddframe.report.charts import packed, vector_path
+from oddframe.report.event_viewer import EventPictures, Viewer
+from oddframe.report.page import length_text, plural, rendered, resized, within
+from oddframe.results.reader import RecordingResults
 
 if TYPE_CHECKING:
-    from oddframe.report.normal_examples import NormalExample, NormalExamples
+    from oddframe.report.nearest_normal import NormalExample, NormalExamples
 
-__all__ = ["MOST_SHOWN", "Extra", "bands", "score_page"]
+
+def verdict(results: RecordingResults) -> str:
+    """What was found, as a sentence."""
+    if not results.events:
+        return f"Nothing unusual in {length_text(results.duration_s)}."
+    top = max(results.events, key=lambda event: event.score)
+    count = len(results.events)
+    if count == 1:
+        return f"One unusual event in {length_text(results.duration_s)}, at {clock_text(top.peak_s)}: {top.reason}."
+    return (
+        f"{plural(count, 'unusual event')} in {length_text(results.duration_s)}, the most unusual at "
+        f"{clock_text(top.peak_s)}: {top.reason}."
+    )
+
+
+def tiles(results: RecordingResults) -> list[tuple[str, str, str]]:
+    """(name, value, what else) of each figure at the top."""
+    known = results.score[np.isfinite(results.score)]
+    above = float((known > 0.5).mean()) if known.size else 0.0
+    found = [
+        ("Events", str(len(results.events)), ""),
+        (
+            "Highest score",
+            f"{results.peak:.2f}",
+            f"at {clock_text(results.peak_s)}; the threshold is 0.5",
+        ),
+        ("Above the threshold", f"{above:.1%}", f"of {known.size:,} scored frames"),
+        ("Length", length_text(results.duration_s), plural(len(results.frame), "frame")),
+    ]
+    if results.facts is not None:
+        calibration = results.facts.calibration
+        found.append(("Allowed false alarms", str(calibration["budget"]), "on normal footage"))
+    if results.faults:
+        found.append(("Camera", plural(len(results.faults), "fault"), results.faults[0].reason))
+    return found
+
+
+def where(event: Event) -> str:
+    """Where in the picture, in words."""
+    if event.box is None:
+        return ""
+    x, y = (event.box[0] + event.box[2]) / 2, (event.box[1] + event.box[3]) / 2
+    across = "on the left" if x < 1 / 3 else "on the right" if x > 2 / 3 else "in the middle"
+    return f"{across}{', at the top' if y < 1 / 3 else ', at the bottom' if y > 2 / 3 else ''}"
+
+
+def settings(results: RecordingResults) -> list[tuple[str, str]]:
+    """What the results came about with, as names and values."""
+    facts = results.facts
+    if facts is None:
+        return [("Settings", "not saved: these results were written by an earlier version")]
+    found: Mapping[str, Any] = facts.calibration
+    rules, budget = found["rules"], FalseAlarmBudget.parse(found["budget"])
+    origin = (
+        "the training's own clips (too low)" if found["in_sample"] else "held-out normal footage"
+    )
+    zones = facts.zones
+    own_rest = None if zones is None else zones["cool_down_s"]
+    parts = (
+        []
+        if zones is None
+        else [plural(len(zones[kind]), f"{kind} zone") for kind in ("watch", "ignore")]
+    )
+    return [
+        ("Recording", facts.recording),
+        ("Frame rate", f"{facts.rate_fps:.4g} per second, scored at {facts.model_fps:.4g}"),
+        ("Model", facts.model.path or "given as an object"),
+        ("Weights", f"sha256 {facts.model.weights[:16]}…" if facts.model.weights else "not known"),
+        (
+            "Frames seen",
+            f"{facts.frame_size[0]} x {facts.frame_size[1]}, interval {facts.interval}",
+        ),
+        (
+            "False alarms",
+            found["budget"]
+            if budget.unit == "hour"
+            else f"{budget}, which is {budget.per_hour:.3g} per hour",
+        ),
+        (
+            "Threshold",
+            f"raw {found['threshold']:.4g} ({found['threshold_low']:.4g} to {found['threshold_high']:.4g})",
+        ),
+        ("Released at", f"raw {found['release']:.4g}"),
+        (
+            "Calibrated on",
+            f"{length_text(3600 * found['hours'])} of {origin}, {found['clips']:,} clips",
+        ),
+        (
+            "An event",
+            f"lasts {rules['least_s']:g} s, bridges {rules['merge_gap_s']:g} s, "
+            f"then {rules['cool_down_s'] if own_rest is None else own_rest:g} s of rest",
+        ),
+        ("Zones", " and ".join(parts) if parts else "all of the picture"),
+        ("Camera health", "watched" if facts.health else "not watched"),
+        (
+            "Scored with",
+            f"Oddframe {facts.oddframe}{f', {facts.backend}' if facts.backend else ''}",
+        ),
+    ]
+
 
 MOST_SHOWN = 10
 """Events with pictures; the most unusual ones."""
@@ -55,7 +158,7 @@ class _Shown:
 
     number: int
     event: Event
-    viewing: Viewing | None
+    viewing: EventPictures | None
     missing: str
     top: bool
     where: str
@@ -64,7 +167,7 @@ class _Shown:
 
 
 def score_page(
-    results: Results,
+    results: RecordingResults,
     viewer: Viewer | None,
     examples: "NormalExamples | None",
     *,
@@ -115,14 +218,26 @@ def score_page(
     )
 
 
-def _shown(number: int, event: Event, viewer: Viewer | None, examples: "NormalExamples | None", *, top: bool) -> _Shown:
+def _shown(
+    number: int,
+    event: Event,
+    viewer: Viewer | None,
+    examples: "NormalExamples | None",
+    *,
+    top: bool,
+) -> _Shown:
     viewing, missing, nearest = None, "see the note at the top.", None
     if viewer is not None:
         try:
             viewing, missing = viewer.show(event), ""
         except OddframeError as error:
             missing = str(error)
-    if viewing is not None and examples is not None and viewing.map is not None and viewing.clip is not None:
+    if (
+        viewing is not None
+        and examples is not None
+        and viewing.map is not None
+        and viewing.clip is not None
+    ):
         found = examples.nearest(viewing.clip, viewing.map, event.box)
         nearest = _pair(found, viewing, event, examples.typical)
     main = next((part for part, words in REASONS.items() if words == event.reason), "")
@@ -140,7 +255,9 @@ def _shown(number: int, event: Event, viewer: Viewer | None, examples: "NormalEx
     return _Shown(number, event, viewing, missing, top, where(event), bars, nearest)
 
 
-def _pair(found: "NormalExample", viewing: Viewing, event: Event, typical: float) -> dict[str, Any]:
+def _pair(
+    found: "NormalExample", viewing: EventPictures, event: Event, typical: float
+) -> dict[str, Any]:
     """The hottest place and the normal one most like it, cut out at the same scale."""
     box = event.box or (0.0, 0.0, 0.0, 0.0)
     side = min(0.6, max(_LEAST_CROP, 1.3 * (box[2] - box[0]), 1.3 * (box[3] - box[1])))
@@ -150,7 +267,8 @@ def _pair(found: "NormalExample", viewing: Viewing, event: Event, typical: float
     if normal.shape[2] == 1:
         normal = np.repeat(normal, 3, axis=2)
     here, there = (
-        _cut(picture, place, side) for picture, place in ((viewing.picture, found.here), (normal, found.place))
+        _cut(picture, place, side)
+        for picture, place in ((viewing.picture, found.here), (normal, found.place))
     )
     usual = "" if np.isnan(typical) else f" Between normal places, {typical:.2g} is typical."
     return {
@@ -178,7 +296,7 @@ def _frames(one: _Shown) -> dict[str, Any]:
     return {"frames": frames, "peak": peak}
 
 
-def _chart(results: Results, truth: Spans, gap_s: float) -> dict[str, Any]:
+def _chart(results: RecordingResults, truth: Spans, gap_s: float) -> dict[str, Any]:
     """The curve for the page's script."""
     return {
         **packed(results.time_s, results.score, gap_s),
@@ -197,12 +315,14 @@ def _chart(results: Results, truth: Spans, gap_s: float) -> dict[str, Any]:
             }
             for number, event in enumerate(results.events, start=1)
         ],
-        "faults": [{"start": one.start_s, "end": one.end_s, "reason": one.reason} for one in results.faults],
+        "faults": [
+            {"start": one.start_s, "end": one.end_s, "reason": one.reason} for one in results.faults
+        ],
         "truth": [list(span) for span in truth],
     }
 
 
-def _drawn(results: Results, truth: Spans, gap_s: float) -> dict[str, Any]:
+def _drawn(results: RecordingResults, truth: Spans, gap_s: float) -> dict[str, Any]:
     """The curve where there is no script, and on paper."""
     length_s, width = results.duration_s, _SIZE[0]
     return {
@@ -216,7 +336,26 @@ def _drawn(results: Results, truth: Spans, gap_s: float) -> dict[str, Any]:
 
 def _ticks(length_s: float) -> list[tuple[float, str]]:
     """Round times along the axis, where they are in per cent of it."""
-    steps = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+    steps = (
+        0.5,
+        1,
+        2,
+        5,
+        10,
+        15,
+        30,
+        60,
+        120,
+        300,
+        600,
+        900,
+        1800,
+        3600,
+        7200,
+        14400,
+        43200,
+        86400,
+    )
     step = next((one for one in steps if length_s / one <= _MOST_TICKS), length_s / _MOST_TICKS)
     places = np.arange(0.0, 0.97 * length_s, step) if length_s > 0 else np.zeros(1)
     return [(round(100 * at / max(length_s, 1e-9), 2), clock_text(at)) for at in places.tolist()]
@@ -225,4 +364,6 @@ def _ticks(length_s: float) -> list[tuple[float, str]]:
 def bands(spans: Spans, length_s: float, width: int) -> list[tuple[float, float]]:
     """(left, width) of stretches of time in a picture so wide; none so narrow that it is not seen."""
     scale = width / max(length_s, 1e-9)
-    return [(round(start * scale, 1), round(max(2.0, (end - start) * scale), 1)) for start, end in spans]
+    return [
+        (round(start * scale, 1), round(max(2.0, (end - start) * scale), 1)) for start, end in spans
+    ]

@@ -5,26 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from oddframe.bundle import Bundle, read_bundle
-from oddframe.config import Settings
+from oddframe._types import AnomalyMap, Pixels
+from oddframe.bundle.bundle import Bundle, read_bundle
 from oddframe.core.clips import clip_span
-from oddframe.core.records import Pixels
-from oddframe.data.cache import FrameCache
+from oddframe.datasets.frame_cache import FrameCache
 from oddframe.errors import RunError
 from oddframe.files import write_text
+from oddframe.inference.torch_backend import TorchScorer, pick_device
 from oddframe.media.overlay import blend_heat, heat_layer
 from oddframe.model.network import Network
-from oddframe.report.histogram import histogram
-from oddframe.report.normal_examples import training_clips
-from oddframe.report.page import length_text, plural, rendered
-from oddframe.report.pictures import data_uri, resized
-from oddframe.report.training_samples import PATCHES, Centre, Sample, Seen, look
-from oddframe.run_folder import RunFolder
-from oddframe.runtime.torch_scorer import TorchScorer, pick_device
-
-__all__ = ["write_training_page"]
+from oddframe.report.charts import histogram
+from oddframe.report.nearest_normal import training_clips
+from oddframe.report.page import data_uri, length_text, plural, rendered, resized
+from oddframe.report.training_samples import PATCHES, Centre, NetworkSamples, Sample, sample_network
+from oddframe.training.run_folder import RunFolder
+from oddframe.training.settings import Settings
 
 LOSSES = {
     "appearance": "Rebuilding the first frame",
@@ -52,8 +48,6 @@ _WIDTH, _PATCH, _APART = 240, 56, 4
 _MOST_ODD = 12
 _MOST_LOGGED = 4_000
 
-Map = npt.NDArray[np.float32]
-
 
 def write_training_page(path: Path, *, device: str = "auto") -> Path:
     """Write ``report.html`` into a run folder; returns its path.
@@ -71,7 +65,7 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
     settings, facts = run.read_settings()
     bundle = read_bundle(run.bundle)
     notices: list[str] = []
-    seen = Seen((), (), 0)
+    seen = NetworkSamples((), (), 0)
     odd: list[dict[str, Any]] = []
     used = run.read_footage()
     cache = None
@@ -81,10 +75,12 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
     except RunError as error:
         notices.append(f"No clips and no atlas: {error}.")
     else:
-        cache, seen = clips.cache, look(network, clips)
+        cache, seen = clips.cache, sample_network(network, clips)
         odd = _odd(used, cache, TorchScorer(network, pick_device(device), 1), bundle)
     if used is None:
-        notices.append("Outliers in the footage are not known: this training was made by an earlier version.")
+        notices.append(
+            "Outliers in the footage are not known: this training was made by an earlier version."
+        )
     losses, scales = _losses(run.entries()), _scales(seen.samples)
     content = rendered(
         "training.html",
@@ -93,10 +89,14 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
         tiles=_tiles(settings, bundle, cache),
         notices=[*notices, *bundle.calibration.notices],
         losses=[_still(name, losses[name]) for name in LOSSES if name in losses],
-        histogram=None if bundle.normal is None else histogram(bundle.normal.raw, bundle.calibration),
+        histogram=None
+        if bundle.normal is None
+        else histogram(bundle.normal.raw, bundle.calibration),
         calibration=bundle.calibration,
         samples=[_shown(sample, scales) for sample in seen.samples],
-        atlas=[_centre(one, settings.network.width / settings.network.height) for one in seen.centres],
+        atlas=[
+            _centre(one, settings.network.width / settings.network.height) for one in seen.centres
+        ],
         clips=seen.clips,
         odd=odd[:_MOST_ODD],
         odd_more=max(0, len(odd) - _MOST_ODD),
@@ -119,30 +119,44 @@ def _verdict(settings: Settings, bundle: Bundle, used: Mapping[str, Any] | None)
     )
 
 
-def _tiles(settings: Settings, bundle: Bundle, cache: FrameCache | None) -> list[tuple[str, str, str]]:
+def _tiles(
+    settings: Settings, bundle: Bundle, cache: FrameCache | None
+) -> list[tuple[str, str, str]]:
     calibration, network = bundle.calibration, settings.network
     tiles = [("Steps", f"{settings.training.steps:,}", f"of {settings.training.batch_size} clips")]
     if cache is not None:
         sources = len({stretch.source for stretch in cache.stretches})
-        tiles.append(("Footage", length_text(len(cache) / cache.rate_fps), plural(sources, "recording")))
+        tiles.append(
+            ("Footage", length_text(len(cache) / cache.rate_fps), plural(sources, "recording"))
+        )
     between = f"{calibration.threshold_low:.3g} to {calibration.threshold_high:.3g}"
     tiles.append(("Threshold", f"{calibration.threshold:.3g}", f"raw score, 95 %: {between}"))
     tiles.append(("False alarms", calibration.budget, "allowed"))
     size = f"{bundle.network.parameters / 1e6:.2f} M"
-    tiles.append(("Network", size, f"parameters; {network.width} x {network.height}, {network.colour}"))
+    tiles.append(
+        ("Network", size, f"parameters; {network.width} x {network.height}, {network.colour}")
+    )
     return tiles
 
 
 def _losses(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """A chart for each loss in the log."""
-    trained = [entry for entry in entries if "held_out" not in entry and entry["phase"] != "centres"]
+    trained = [
+        entry for entry in entries if "held_out" not in entry and entry["phase"] != "centres"
+    ]
     held_out = [entry for entry in entries if "held_out" in entry]
     marks = [entry["step"] for entry in entries if entry["phase"] == "centres"]
     every = max(1, -(-len(trained) // _MOST_LOGGED))
     charts = {}
     for name in LOSSES:
-        points = [(entry["step"], entry[name]) for entry in trained[::every] if entry.get(name, 0) > 0]
-        dots = [(one["step"], one["held_out"][name]) for one in held_out if one["held_out"].get(name, 0) > 0]
+        points = [
+            (entry["step"], entry[name]) for entry in trained[::every] if entry.get(name, 0) > 0
+        ]
+        dots = [
+            (one["step"], one["held_out"][name])
+            for one in held_out
+            if one["held_out"].get(name, 0) > 0
+        ]
         if not points:
             continue
         charts[name] = {
@@ -153,7 +167,10 @@ def _losses(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
             "marks": marks,
             "x": [step for step, _ in points],
             "y": [float(f"{value:.5g}") for _, value in points],
-            "dots": {"x": [step for step, _ in dots], "y": [float(f"{value:.5g}") for _, value in dots]},
+            "dots": {
+                "x": [step for step, _ in dots],
+                "y": [float(f"{value:.5g}") for _, value in dots],
+            },
         }
     return charts
 
@@ -164,7 +181,10 @@ def _still(name: str, chart: Mapping[str, Any]) -> dict[str, Any]:
     low, high = float(level.min()), float(level.max())
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), 600)).astype(int))
     across, down = x / max(chart["to"], 1) * 1000, 195 - (level - low) / max(high - low, 1e-9) * 190
-    path = "".join(f"{'L' if number else 'M'}{across[at]:.1f} {down[at]:.1f}" for number, at in enumerate(chosen))
+    path = "".join(
+        f"{'L' if number else 'M'}{across[at]:.1f} {down[at]:.1f}"
+        for number, at in enumerate(chosen)
+    )
     ends = {"low": f"{10**low:.2g}", "high": f"{10**high:.2g}", "end": chart["to"]}
     return {"name": name, "title": LOSSES[name], "path": path, **ends}
 
@@ -196,11 +216,16 @@ def _shown(sample: Sample, scales: Mapping[str, float]) -> dict[str, Any]:
         else:
             picture = resized(_grey(values), size[0])
         pictures.append({"caption": caption, "src": data_uri(np.ascontiguousarray(picture), 62)})
-    told = {"what": sample.what, "source": sample.source, "time_s": sample.time_s, "raw": f"{sample.raw:.3g}"}
+    told = {
+        "what": sample.what,
+        "source": sample.source,
+        "time_s": sample.time_s,
+        "raw": f"{sample.raw:.3g}",
+    }
     return {**told, "pictures": pictures, "size": size}
 
 
-def _grey(values: Map) -> Pixels:
+def _grey(values: AnomalyMap) -> Pixels:
     picture: Pixels = np.rint(np.clip(values, 0.0, 1.0) * 255).astype(np.uint8)
     return picture
 
@@ -239,24 +264,40 @@ def _odd(
             first = int(np.clip(middle, 0, len(cache) - clip_span(interval)))
             clip = cache.take(first + np.arange(5) * interval)
             picture = np.repeat(clip[4], 3, axis=2) if clip.shape[3] == 1 else clip[4]
-            hot = blend_heat(picture, scorer.score(clip[None]).maps[0], bundle.calibration.map_level)
-            told |= {"src": data_uri(resized(hot, 320), 62), "size": (320, round(320 * hot.shape[0] / hot.shape[1]))}
+            hot = blend_heat(
+                picture, scorer.score(clip[None]).maps[0], bundle.calibration.map_level
+            )
+            told |= {
+                "src": data_uri(resized(hot, 320), 62),
+                "size": (320, round(320 * hot.shape[0] / hot.shape[1])),
+            }
         found.append(told)
     return found
 
 
-def _settings(settings: Settings, facts: Mapping[str, Any], bundle: Bundle) -> list[tuple[str, str]]:
+def _settings(
+    settings: Settings, facts: Mapping[str, Any], bundle: Bundle
+) -> list[tuple[str, str]]:
     """What decided the training, as names and values."""
     network, training, data = settings.network, settings.training, settings.data
     return [
         ("Recordings", ", ".join(Path(one).name for one in facts["normal"])),
         ("Frame rate", f"{bundle.rate_fps:.4g} per second"),
         ("Held out", f"{data.hold_out:.0%}"),
-        ("Streams", " and ".join(name for name in ("appearance", "motion") if getattr(network, name))),
-        ("Channels", f"{network.channels}, decoders {network.decoder_channels or network.channels}"),
+        (
+            "Streams",
+            " and ".join(name for name in ("appearance", "motion") if getattr(network, name)),
+        ),
+        (
+            "Channels",
+            f"{network.channels}, decoders {network.decoder_channels or network.channels}",
+        ),
         ("Clusters", str(network.clusters)),
         ("Fusion", network.fusion),
-        ("Steps", f"{training.pretrain_steps:,} before clustering, {training.joint_steps:,} with it"),
+        (
+            "Steps",
+            f"{training.pretrain_steps:,} before clustering, {training.joint_steps:,} with it",
+        ),
         ("Learning rate", f"{training.learning_rate:g}, {training.schedule}"),
         ("Seed", str(training.seed)),
         ("Trained with", f"Oddframe {facts.get('oddframe', 'of an unknown version')}"),

@@ -10,15 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from oddframe._types import AnomalyMap, Pixels
 from oddframe.core.clips import clip_span
-from oddframe.core.records import Pixels
-from oddframe.data.training_clips import TrainingClips
-from oddframe.model.attention import VarianceAttention
+from oddframe.datasets.clip_dataset import ClipDataset
 from oddframe.model.clusters import join_codes
-from oddframe.model.fusion import FusedScorer, prediction_error
+from oddframe.model.fusion import AnomalyScorer, prediction_error
+from oddframe.model.layers import VarianceAttention
 from oddframe.model.network import Network, Outputs
-
-__all__ = ["PATCHES", "Centre", "Sample", "Seen", "look"]
 
 CLIPS = 48
 """Clips looked at, evenly over the footage: a few seconds' work."""
@@ -28,8 +26,6 @@ _REACH = 3
 """Side of an example in places of the code: what lies around it says what it is."""
 _RANKS = {"calmest": 0.0, "typical": 0.5, "busier than nine in ten": 0.9, "most unusual": 1.0}
 """The clips shown step by step, by the rank of their raw score among those looked at."""
-
-Map = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +37,15 @@ class Sample:
         source: The recording.
         time_s: When its last frame is, in seconds.
         raw: Its raw score.
-        steps: Pictures and maps by name: "x0", "x̂0", "Δ", "Δ̂", "x4", "predicted", "error", "attention", "cluster".
+        steps: Pictures and maps by name: "x0", "x̂0", "Δ", "Δ̂", "x4", "predicted", "error",
+            "attention", "cluster".
     """
 
     what: str
     source: str
     time_s: float
     raw: float
-    steps: Mapping[str, Map] = field(repr=False)
+    steps: Mapping[str, AnomalyMap] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +61,12 @@ class Centre:
 
     number: int
     share: float
-    where: Map = field(repr=False)
+    where: AnomalyMap = field(repr=False)
     patches: Pixels = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class NetworkSamples:
     """What was looked at.
 
     Attributes:
@@ -84,24 +81,26 @@ class Seen:
 
 
 @torch.inference_mode()
-def look(network: Network, clips: TrainingClips) -> Seen:
+def sample_network(network: Network, clips: ClipDataset) -> NetworkSamples:
     """Run a network over some of its footage.
 
     Args:
         network: The trained network.
         clips: Its footage.
     """
-    scorer = FusedScorer(network).eval()
+    scorer = AnomalyScorer(network).eval()
     numbers = clips.evenly(CLIPS)
     raw, nearest, frames = [], [], []
-    steps: list[Mapping[str, Map]] = []
+    steps: list[Mapping[str, AnomalyMap]] = []
     for batch in clips.in_order(numbers, 8):
         with _watched(network) as seen:
             scored = scorer(torch.from_numpy(batch).to(next(network.parameters()).device))
         raw.append(scored.raw.float().cpu().numpy())
         steps += _steps(network, seen, batch)
         if network.clusters is not None:
-            distances = network.clusters.distances(join_codes(seen.outputs.codes)).float().cpu().numpy()
+            distances = (
+                network.clusters.distances(join_codes(seen.outputs.codes)).float().cpu().numpy()
+            )
             nearest.append(distances.reshape(len(batch), *seen.outputs.codes[0].shape[-2:], -1))
             frames.append(batch[:, network.rebuilt_index])
     scores = np.concatenate(raw)
@@ -113,7 +112,7 @@ def look(network: Network, clips: TrainingClips) -> Seen:
         source, time_s = clips.cache.stretch_of(position).source, clips.cache.time_s(position)
         samples.append(Sample(what, source, time_s, float(scores[place]), steps[place]))
     centres = _centres(np.concatenate(nearest), np.concatenate(frames)) if nearest else ()
-    return Seen(tuple(samples), centres, len(numbers))
+    return NetworkSamples(tuple(samples), centres, len(numbers))
 
 
 class _Watch:
@@ -145,7 +144,7 @@ def _watched(network: Network) -> Iterator[_Watch]:
             hook.remove()
 
 
-def _steps(network: Network, seen: _Watch, batch: Pixels) -> Iterator[Mapping[str, Map]]:
+def _steps(network: Network, seen: _Watch, batch: Pixels) -> Iterator[Mapping[str, AnomalyMap]]:
     """The steps of each clip of a batch."""
     outputs, config = seen.outputs, network.config
     frames = outputs.frames
@@ -167,7 +166,11 @@ def _steps(network: Network, seen: _Watch, batch: Pixels) -> Iterator[Mapping[st
         "attention": seen.attention,
         "cluster": None if cluster is None else cluster[:, None],
     }
-    arrays = {name: part.float().permute(0, 2, 3, 1).cpu().numpy() for name, part in found.items() if part is not None}
+    arrays = {
+        name: part.float().permute(0, 2, 3, 1).cpu().numpy()
+        for name, part in found.items()
+        if part is not None
+    }
     return ({name: part[row] for name, part in arrays.items()} for row in range(len(batch)))
 
 
@@ -183,12 +186,18 @@ def _centres(distances: npt.NDArray[np.float32], frames: Pixels) -> tuple[Centre
         best = np.where(mine.reshape(count, -1), best, np.inf)
         places, least = best.argmin(axis=1), best.min(axis=1)
         # One of each clip: neighbours in a picture are alike, clips are not.
-        order = [clip for clip in np.argsort(least, kind="stable").tolist() if np.isfinite(least[clip])][:PATCHES]
-        patches = [_patch(frames[clip], divmod(int(places[clip]), columns), stride) for clip in order]
+        order = [
+            clip for clip in np.argsort(least, kind="stable").tolist() if np.isfinite(least[clip])
+        ][:PATCHES]
+        patches = [
+            _patch(frames[clip], divmod(int(places[clip]), columns), stride) for clip in order
+        ]
         size = _REACH * stride
         empty = np.zeros((0, size, size, frames.shape[3]), np.uint8)
         where = mine.mean(axis=0).astype(np.float32)
-        found.append(Centre(number, float(mine.mean()), where, np.stack(patches) if patches else empty))
+        found.append(
+            Centre(number, float(mine.mean()), where, np.stack(patches) if patches else empty)
+        )
     return tuple(sorted(found, key=lambda centre: -centre.share))
 
 

@@ -1,4 +1,7 @@
-"""Alerts and the state of cameras over MQTT, for Home Assistant and everybody else."""
+"""Alerts and the state of cameras over MQTT, for Home Assistant and everybody else.
+
+What is published over MQTT: topics, and how Home Assistant learns of the cameras.
+"""
 
 import json
 import threading
@@ -7,13 +10,83 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from oddframe.core.alerts import CameraStatus
+from oddframe._version import __version__
+from oddframe.core.alerts import CameraStatus, safe_name
 from oddframe.errors import DeliveryError, MissingExtraError, SettingsError
 from oddframe.settings import settings_dataclass
-from oddframe.sinks.alert_sink import Message, Retry
-from oddframe.sinks.mqtt_topics import Topics
+from oddframe.sinks.sink import Message, Retry
 
-__all__ = ["Mqtt", "MqttConfig"]
+
+class Topics:
+    """Names and payloads under one prefix."""
+
+    def __init__(self, prefix: str, discovery_prefix: str) -> None:
+        self._prefix, self._discovery_prefix = prefix, discovery_prefix
+        self.available = f"{prefix}/available"
+        """Retained "online" or "offline"; the broker says the latter where we cannot: the last will."""
+        self.events = f"{prefix}/events"
+        """Each alert with its ``type``: new, update or end."""
+
+    def state(self, camera: str) -> str:
+        """Retained: what goes on at a camera now."""
+        return f"{self._prefix}/{safe_name(camera)}/state"
+
+    def discovery(self, camera: str) -> dict[str, dict[str, Any]]:
+        """Home Assistant's configuration of a camera's entities, by topic; retained."""
+        # The line break, which no name has, makes sure of a hash: "a" and "b/c" must not meet "a/b"
+        # and "c".
+        node = safe_name(f"{self._prefix}\n{camera}")
+        return {
+            f"{self._discovery_prefix}/{component}/{node}/{item}/config": {
+                "name": name,
+                "unique_id": f"{node}_{item}",
+                "state_topic": self.state(camera),
+                "availability_topic": self.available,
+                "json_attributes_topic": self.state(camera),
+                "device": {
+                    "identifiers": [node],
+                    "name": f"Oddframe {camera}",
+                    "manufacturer": "Oddframe",
+                    "model": "Video anomaly detection",
+                    "sw_version": __version__,
+                },
+                "origin": {"name": "Oddframe", "sw_version": __version__},
+                **more,
+            }
+            for component, item, name, more in _ENTITIES
+        }
+
+
+def _switch(value: str, **more: str) -> dict[str, str]:
+    return {
+        "value_template": f"{{{{ value_json.{value} }}}}",
+        "payload_on": "ON",
+        "payload_off": "OFF",
+        **more,
+    }
+
+
+_ENTITIES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    ("binary_sensor", "anomaly", "Anomaly", _switch("anomaly", icon="mdi:alert-decagram")),
+    ("binary_sensor", "problem", "Camera problem", _switch("problem", device_class="problem")),
+    (
+        "binary_sensor",
+        "online",
+        "Camera online",
+        _switch("online", device_class="connectivity", entity_category="diagnostic"),
+    ),
+    (
+        "sensor",
+        "score",
+        "Anomaly score",
+        {
+            "value_template": "{{ value_json.score }}",
+            "state_class": "measurement",
+            "icon": "mdi:chart-line",
+        },
+    ),
+)
+
 
 _TYPES = {"start": "new", "update": "update", "end": "end"}
 
@@ -30,10 +103,12 @@ class MqttConfig:
         prefix: Begins every topic; two watchers at one broker need two.
         username: For the broker; none when empty.
         password: As above; never shown.
-        tls: Whether to encrypt, and check the broker's certificate against the system's authorities.
+        tls: Whether to encrypt, and check the broker's certificate against the system's
+            authorities.
         discovery_prefix: Where Home Assistant looks for new devices; empty tells it nothing.
         timeout_s: Longest wait for the broker's receipt.
-        keepalive_s: After one and a half of it without a sign the broker takes us for dead and says "offline".
+        keepalive_s: After one and a half of it without a sign the broker takes us for dead and says
+            "offline".
     """
 
     host: Annotated[str, Field(min_length=1)]
@@ -56,7 +131,7 @@ class MqttConfig:
 
 
 @dataclass
-class _Camera:
+class _CameraTopics:
     """What goes on at a camera, as its retained state says."""
 
     anomalies: set[str] = field(default_factory=set)
@@ -72,14 +147,17 @@ class _Camera:
             "problem": "ON" if self.problems else "OFF",
             "online": "ON" if self.online else "OFF",
             "score": None if self.score is None else round(self.score, 3),
-            "event": {name: last.get(name) for name in ("id", "kind", "start", "end", "score", "reason")},
+            "event": {
+                name: last.get(name) for name in ("id", "kind", "start", "end", "score", "reason")
+            },
         }
 
 
 class Mqtt:
     """Publishes each alert once and waits for the broker's receipt; its client connects again by itself, forever."""
 
-    # While there is no connection a try costs nothing, and the sooner one sees it come back the better.
+    # While there is no connection a try costs nothing, and the sooner one sees it come back the
+    # better.
     retry = Retry(first_s=0.2, most_s=1.0)
     durable = True
 
@@ -95,7 +173,7 @@ class Mqtt:
         except ImportError as error:
             raise MissingExtraError("MQTT", "watch") from error
         self._config, self._topics = config, Topics(config.prefix, config.discovery_prefix)
-        self._cameras: dict[str, _Camera] = {}
+        self._cameras: dict[str, _CameraTopics] = {}
         # Held while a state is made and published: what is retained is always the last one made.
         self._lock = threading.RLock()
         self._greeted = False
@@ -119,22 +197,32 @@ class Mqtt:
         """Publish an alert and the state that it makes.
 
         Raises:
-            DeliveryError: If the broker has not confirmed it yet; the client goes on trying by itself.
+            DeliveryError: If the broker has not confirmed it yet; the client goes on trying by
+                itself.
         """
         if self._pending is None or self._pending[0] != message["key"]:
             if not self._client.is_connected():
-                raise DeliveryError(f"there is no connection to the MQTT broker at {self._config.host}")
+                raise DeliveryError(
+                    f"there is no connection to the MQTT broker at {self._config.host}"
+                )
             with self._confirmed:
                 # Numbers come around again: an old receipt must not do for a new message.
                 self._receipts.clear()
             body = {"type": _TYPES[message["phase"]], **message}
-            sent = self._client.publish(self._topics.events, json.dumps(body, ensure_ascii=False), qos=1)
-            # Not published anew at the next try: the client does that itself after a lost connection.
+            sent = self._client.publish(
+                self._topics.events, json.dumps(body, ensure_ascii=False), qos=1
+            )
+            # Not published anew at the next try: the client does that itself after a lost
+            # connection.
             self._pending = (message["key"], sent.mid)
         number = self._pending[1]
         with self._confirmed:
-            if not self._confirmed.wait_for(lambda: number in self._receipts, self._config.timeout_s):
-                raise DeliveryError(f"the MQTT broker at {self._config.host} has not confirmed an alert")
+            if not self._confirmed.wait_for(
+                lambda: number in self._receipts, self._config.timeout_s
+            ):
+                raise DeliveryError(
+                    f"the MQTT broker at {self._config.host} has not confirmed an alert"
+                )
         self._pending = None
         self._note(message)
 
@@ -142,11 +230,11 @@ class Mqtt:
         """Publish a camera's state where it is another than before."""
         with self._lock:
             known = status.camera in self._cameras
-            camera = self._cameras.setdefault(status.camera, _Camera())
+            camera = self._cameras.setdefault(status.camera, _CameraTopics())
             before = camera.state()
             camera.online, camera.score = status.online, status.score
             if not known:
-                self._introduce(status.camera)
+                self._publish_discovery(status.camera)
             if not known or camera.state() != before:
                 self._publish_state(status.camera)
 
@@ -165,19 +253,21 @@ class Mqtt:
         """Take an alert into the state of its camera."""
         with self._lock:
             known = message["source"] in self._cameras
-            camera = self._cameras.setdefault(message["source"], _Camera(online=True))
+            camera = self._cameras.setdefault(message["source"], _CameraTopics(online=True))
             going_on = camera.anomalies if message["kind"] == "anomaly" else camera.problems
             (going_on.discard if message["phase"] == "end" else going_on.add)(message["id"])
             camera.last = message
             if not known:
-                self._introduce(message["source"])
+                self._publish_discovery(message["source"])
             self._publish_state(message["source"])
 
-    def _introduce(self, camera: str) -> None:
+    def _publish_discovery(self, camera: str) -> None:
         """Tell Home Assistant of a camera; the lock must be held."""
         if self._config.discovery_prefix and self._greeted:
             for topic, config in self._topics.discovery(camera).items():
-                self._client.publish(topic, json.dumps(config, ensure_ascii=False), qos=1, retain=True)
+                self._client.publish(
+                    topic, json.dumps(config, ensure_ascii=False), qos=1, retain=True
+                )
 
     def _publish_state(self, camera: str) -> None:
         """Before the greeting nothing: it publishes the state of every camera. The lock must be held."""
@@ -185,7 +275,9 @@ class Mqtt:
             state = json.dumps(self._cameras[camera].state(), ensure_ascii=False)
             self._client.publish(self._topics.state(camera), state, qos=1, retain=True)
 
-    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _on_connect(
+        self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
         """Say that we are here, and all that is retained: the broker may have forgotten it."""
         if reason.is_failure:
             return
@@ -193,7 +285,7 @@ class Mqtt:
         with self._lock:
             self._greeted = True
             for camera in self._cameras:
-                self._introduce(camera)
+                self._publish_discovery(camera)
                 self._publish_state(camera)
 
     def _on_disconnect(self, *_: Any) -> None:
@@ -201,7 +293,9 @@ class Mqtt:
         with self._lock:
             self._greeted = False
 
-    def _on_publish(self, _client: Any, _data: Any, number: int, _reason: Any, _properties: Any) -> None:
+    def _on_publish(
+        self, _client: Any, _data: Any, number: int, _reason: Any, _properties: Any
+    ) -> None:
         with self._confirmed:
             self._receipts.add(number)
             self._confirmed.notify_all()

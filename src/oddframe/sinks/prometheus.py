@@ -10,25 +10,43 @@ from pydantic import Field
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import MissingExtraError, OutputError, SettingsError
 from oddframe.settings import settings_dataclass
-from oddframe.sinks.alert_sink import Message, Retry
-from oddframe.sinks.route import SinkCounts
-
-__all__ = ["CameraMetrics", "Prometheus", "PrometheusConfig"]
+from oddframe.sinks.delivery import SinkCounts
+from oddframe.sinks.sink import Message, Retry
 
 _OF_CAMERAS: tuple[tuple[str, str, str, Callable[[CameraStatus], float | None]], ...] = (
     ("gauge", "up", "Whether frames come in.", lambda status: float(status.online)),
     ("gauge", "fps", "Frames per second of late.", lambda status: status.rate_fps),
     ("gauge", "score", "The latest score; above 0.5 is anomalous.", lambda status: status.score),
     ("counter", "frames", "Frames decoded.", lambda status: status.frames),
-    ("counter", "dropped_frames", "Frames lost because scoring did not keep up.", lambda status: status.dropped),
-    ("counter", "reconnects", "How often the source was opened again.", lambda status: status.reconnects),
+    (
+        "counter",
+        "dropped_frames",
+        "Frames lost because scoring did not keep up.",
+        lambda status: status.dropped,
+    ),
+    (
+        "counter",
+        "reconnects",
+        "How often the source was opened again.",
+        lambda status: status.reconnects,
+    ),
 )
 
 _OF_SINKS: tuple[tuple[str, str, str, Callable[[SinkCounts], float]], ...] = (
     ("gauge", "sink_waiting", "Messages not delivered yet.", lambda counts: counts.waiting),
     ("counter", "sink_delivered", "Messages delivered.", lambda counts: counts.delivered),
-    ("counter", "sink_failures", "Attempts that failed and are made again.", lambda counts: counts.failures),
-    ("counter", "sink_dropped", "Messages that went for newer ones.", lambda counts: counts.dropped),
+    (
+        "counter",
+        "sink_failures",
+        "Attempts that failed and are made again.",
+        lambda counts: counts.failures,
+    ),
+    (
+        "counter",
+        "sink_dropped",
+        "Messages that went for newer ones.",
+        lambda counts: counts.dropped,
+    ),
     ("counter", "sink_refused", "Messages put aside.", lambda counts: counts.refused),
 )
 
@@ -47,7 +65,9 @@ class PrometheusConfig:
 
     def __post_init__(self) -> None:
         if not self.host:
-            raise SettingsError('the metrics\' host must not be empty; "0.0.0.0" listens to everybody')
+            raise SettingsError(
+                'the metrics\' host must not be empty; "0.0.0.0" listens to everybody'
+            )
 
 
 class CameraMetrics:
@@ -55,7 +75,8 @@ class CameraMetrics:
 
     Attributes:
         registry: What prometheus-client makes a page of.
-        sinks: Gives the counts of the other sinks, ``Delivery.counts``; to be set once there is a delivery.
+        sinks: Gives the counts of the other sinks, ``Delivery.counts``; to be set once there is a
+            delivery.
     """
 
     retry = Retry()
@@ -93,7 +114,9 @@ class CameraMetrics:
     def keep(self, cameras: Collection[str]) -> None:
         """Say nothing more of the state of other cameras."""
         with self._lock:
-            self._statuses = {name: status for name, status in self._statuses.items() if name in cameras}
+            self._statuses = {
+                name: status for name, status in self._statuses.items() if name in cameras
+            }
 
     def close(self) -> None:
         """Nothing is open."""
@@ -114,11 +137,17 @@ class CameraMetrics:
                 if (number := value(status)) is not None:
                     family.add_metric([status.camera], number)
             yield family
-        spent = SummaryMetricFamily("oddframe_inference_seconds", "Time of the model for each clip.", labels=["camera"])
+        spent = SummaryMetricFamily(
+            "oddframe_inference_seconds", "Time of the model for each clip.", labels=["camera"]
+        )
         for status in statuses:
-            spent.add_metric([status.camera], count_value=status.clips, sum_value=status.inference_s)
+            spent.add_metric(
+                [status.camera], count_value=status.clips, sum_value=status.inference_s
+            )
         yield spent
-        counted = CounterMetricFamily("oddframe_events", "Events that started.", labels=["camera", "kind"])
+        counted = CounterMetricFamily(
+            "oddframe_events", "Events that started.", labels=["camera", "kind"]
+        )
         for labels, count in events.items():
             counted.add_metric(list(labels), count)
         yield counted
@@ -152,7 +181,9 @@ class Prometheus(CameraMetrics):
 
         config = config or PrometheusConfig()
         try:
-            self._server, self._thread = prometheus_client.start_http_server(config.port, config.host, self.registry)
+            self._server, self._thread = prometheus_client.start_http_server(
+                config.port, config.host, self.registry
+            )
         except OSError as error:
             raise OutputError(
                 f"metrics could not be served at {config.host} port {config.port}: {error.strerror or error}; "

@@ -1,25 +1,116 @@
-"""Alerts as HTTP POST requests."""
+"""Alerts as HTTP POST requests.
+
+What a webhook sends: the message as JSON, or a template of the user's own.
+"""
 
 import base64
+import json
 import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Annotated, Literal
+from string import Template
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
 from oddframe._version import __version__
-from oddframe.core.alerts import CameraStatus
-from oddframe.errors import DeliveryError, RefusedError, SettingsError
+from oddframe.core.alerts import Alert, CameraStatus
+from oddframe.core.records import Event
+from oddframe.errors import DeliveryError, DeliveryRefusedError, SettingsError
 from oddframe.settings import ListOf, settings_dataclass
-from oddframe.sinks.alert_sink import Message, Retry
-from oddframe.sinks.webhook_body import Body
+from oddframe.sinks.sink import Message, Retry, message_of
 
-__all__ = ["Webhook", "WebhookConfig"]
+_SAMPLE = message_of(
+    Alert(
+        Event(
+            "0",
+            "anomaly",
+            "end",
+            'a "b"',
+            0.0,
+            1.0,
+            0.5,
+            0.9,
+            (0.0, 0.0, 1.0, 1.0),
+            "looks wrong",
+            {},
+        ),
+        0,
+        0,
+        0,
+    )
+)
+
+MESSAGE_NAMES = frozenset(_SAMPLE)
+"""Names of the values that a template may use."""
+
+
+class Body:
+    """Makes the body of a request.
+
+    A template has ``$name`` or ``${name}`` for each value of a message and ``$$`` for a dollar
+    sign. Templates of the standard library run no code, which those of Jinja2 would. In JSON the
+    values are escaped, so ``{"text": "$source: $reason"}`` is JSON whatever the camera is called.
+    """
+
+    def __init__(self, template: str | None, content_type: str) -> None:
+        """Check a template.
+
+        Raises:
+            SettingsError: If it names a value that there is not, or makes no JSON where JSON is
+                promised.
+        """
+        self._template = None if template is None else Template(template)
+        self._json = is_json(content_type)
+        if self._template is None:
+            if not self._json:
+                raise SettingsError(
+                    f"a webhook without a template must send application/json, got {content_type!r}"
+                )
+            return
+        if not self._template.is_valid():
+            raise SettingsError(
+                "a dollar sign in a webhook's template must begin a name; write $$ for the sign itself"
+            )
+        if unknown := sorted(set(self._template.get_identifiers()) - set(_SAMPLE)):
+            raise SettingsError(
+                f"a webhook's template must use names of {', '.join(_SAMPLE)}, got ${unknown[0]}"
+            )
+        if self._json:
+            for sample in (_SAMPLE, {**_SAMPLE, "end": None, "box": None}):
+                try:
+                    json.loads(self.of(sample))
+                except ValueError as error:
+                    raise SettingsError(
+                        f"a webhook's template must make JSON or have another content_type, but: {error}; "
+                        "texts need quotes around them, numbers, box and parts none"
+                    ) from error
+
+    def of(self, message: Message) -> bytes:
+        """The body for a message, in UTF-8."""
+        if self._template is None:
+            return json.dumps(message, ensure_ascii=False).encode()
+        return self._template.substitute(
+            {name: self._text(name, value) for name, value in message.items()}
+        ).encode()
+
+    def _text(self, name: str, value: Any) -> str:
+        if value is None:
+            # A box is a value of its own in JSON, the others stand between quotes.
+            return "null" if self._json and name == "box" else ""
+        if isinstance(value, str):
+            return json.dumps(value, ensure_ascii=False)[1:-1] if self._json else value
+        return json.dumps(value, ensure_ascii=False)
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a body of this type is JSON."""
+    return content_type.partition(";")[0].strip().endswith("json")
+
 
 _AGAIN = {408, 429}
 """Answers of 400 to 499 that may be another one later."""
@@ -55,18 +146,33 @@ class WebhookConfig:
             parts = urlsplit(self.url)
             port = parts.port
         except ValueError as error:
-            raise SettingsError("a webhook's url must be a valid address; check its host and port") from error
-        if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not self.url.isascii():
+            raise SettingsError(
+                "a webhook's url must be a valid address; check its host and port"
+            ) from error
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or port == 0
+            or not self.url.isascii()
+        ):
             raise SettingsError(
                 "a webhook's url must be http:// or https:// with a host, in plain ASCII; write other letters as %XX"
             )
         if any(letter <= " " or letter == "\x7f" for letter in self.url):
             raise SettingsError("a webhook's url must have no blanks in it; write them as %20")
         for name, value in self.headers.items():
-            if not name or not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
-                raise SettingsError(f"a webhook's header must have a name of letters, digits and -, got {name!r}")
+            if (
+                not name
+                or not name.isascii()
+                or not name.replace("-", "").replace("_", "").isalnum()
+            ):
+                raise SettingsError(
+                    f"a webhook's header must have a name of letters, digits and -, got {name!r}"
+                )
             if not value.isascii() or not value.isprintable():
-                raise SettingsError(f"the webhook's header {name} must be one line of ASCII, but its value is not")
+                raise SettingsError(
+                    f"the webhook's header {name} must be one line of ASCII, but its value is not"
+                )
         Body(self.template, self.content_type)
 
     @property
@@ -74,17 +180,26 @@ class WebhookConfig:
         """Texts that nobody may be shown: the address, what in it may be a key, and the headers' values."""
         parts = urlsplit(self.url)
         login = parts.netloc.rpartition("@")[0]
-        found = {self.url, parts.path.strip("/"), parts.query, login, parts.password or parts.username or ""}
+        found = {
+            self.url,
+            parts.path.strip("/"),
+            parts.query,
+            login,
+            parts.password or parts.username or "",
+        }
         found |= {piece for piece in parts.path.split("/") if len(piece) >= _KEY_LENGTH}
-        found |= {pair.partition("=")[2] for pair in parts.query.split("&")} | set(self.headers.values())
+        found |= {pair.partition("=")[2] for pair in parts.query.split("&")} | set(
+            self.headers.values()
+        )
         return tuple(filter(None, found | {unquote(secret) for secret in found}))
 
 
 class Webhook:
     """Sends a request for each alert; any answer of 200 to 299 is a receipt.
 
-    408, 429, 300 to 399, 500 and above, and no answer mean to try again; other answers of 400 to 499 put the alert
-    aside. Redirects are not followed, since headers may hold secrets; proxies are not used.
+    408, 429, 300 to 399, 500 and above, and no answer mean to try again; other answers of 400 to
+    499 put the alert aside. Redirects are not followed, since headers may hold secrets; proxies are
+    not used.
     """
 
     durable = True
@@ -100,7 +215,7 @@ class Webhook:
 
         Raises:
             DeliveryError: If there was no answer, or one that may be another later.
-            RefusedError: If the receiver refuses it for good.
+            LoginRefusedError: If the receiver refuses it for good.
         """
         if message["phase"] not in self._config.phases:
             return
@@ -109,8 +224,12 @@ class Webhook:
         if 200 <= status < 300:
             return
         if 400 <= status < 500 and status not in _AGAIN:
-            raise RefusedError(f"the webhook at {host} must take the alert, but it answered {status}")
-        raise DeliveryError(f"the webhook at {host} answered {status}; the alert is sent again", wait_s)
+            raise DeliveryRefusedError(
+                f"the webhook at {host} must take the alert, but it answered {status}"
+            )
+        raise DeliveryError(
+            f"the webhook at {host} answered {status}; the alert is sent again", wait_s
+        )
 
     def report(self, status: CameraStatus) -> None:
         """Not for webhooks: health events tell them."""
@@ -129,14 +248,19 @@ class Webhook:
             pair = f"{unquote(self._parts.username)}:{unquote(self._parts.password or '')}"
             ours["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         given = {name.lower() for name in self._config.headers}
-        return {name: value for name, value in ours.items() if name.lower() not in given} | dict(self._config.headers)
+        return {name: value for name, value in ours.items() if name.lower() not in given} | dict(
+            self._config.headers
+        )
 
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, float | None]:
         """Send a request; gives the answer's status and how long it asks to wait."""
         host, timeout_s = self._parts.hostname or "", self._config.timeout_s
         secure = self._parts.scheme == "https"
-        connection = (HTTPSConnection if secure else HTTPConnection)(host, self._parts.port, timeout=timeout_s)
-        # The socket's own limit begins anew with each byte: an answer that trickles in would never end.
+        connection = (HTTPSConnection if secure else HTTPConnection)(
+            host, self._parts.port, timeout=timeout_s
+        )
+        # The socket's own limit begins anew with each byte: an answer that trickles in would never
+        # end.
         cut = threading.Timer(timeout_s, _cut, (connection,))
         cut.daemon = True
         cut.start()
@@ -148,7 +272,9 @@ class Webhook:
             answer.close()
         except (OSError, HTTPException) as error:
             why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
-            raise DeliveryError(f"the webhook at {host} gave no answer ({why}); the alert is sent again") from error
+            raise DeliveryError(
+                f"the webhook at {host} gave no answer ({why}); the alert is sent again"
+            ) from error
         else:
             return answer.status, float(asked) if asked.isascii() and asked.isdigit() else None
         finally:

@@ -12,10 +12,17 @@ from sqlalchemy.engine import Engine
 
 from oddframe.errors import SettingsError
 from oddframe.settings import settings_dataclass
-from oddframe.store.picture_files import FOLDER, free_bytes
-from oddframe.store.schema import cameras, events, feedback, minutes, revisions, seconds, states, thresholds
-
-__all__ = ["Pruned", "Retention", "forget_camera", "prune"]
+from oddframe.store.media_files import FOLDER, free_bytes
+from oddframe.store.schema import (
+    cameras,
+    events,
+    feedback,
+    minutes,
+    revisions,
+    seconds,
+    states,
+    thresholds,
+)
 
 _DAY_US = 86_400 * 1_000_000
 _ROWS_AT_A_TIME = 500
@@ -28,7 +35,8 @@ class Retention:
     Attributes:
         keep_days: Events, pictures, clips, scores and states older than this go.
         pictures_gb: Pictures and clips beyond this go, the oldest first; their events stay.
-        keep_free_gb: So do they while the disk has less room than this, and new ones are not written.
+        keep_free_gb: So do they while the disk has less room than this, and new ones are not
+            written.
     """
 
     keep_days: Annotated[float, Field(ge=0)] = 30.0
@@ -37,7 +45,9 @@ class Retention:
 
     def __post_init__(self) -> None:
         if self.keep_days == 0:
-            raise SettingsError("keep_days must be above 0, got 0; `pictures = false` keeps no pictures")
+            raise SettingsError(
+                "keep_days must be above 0, got 0; `pictures = false` keeps no pictures"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +68,8 @@ class Pruned:
 def prune(engine: Engine, folder: Path, kept: Retention, now_us: int) -> Pruned:
     """Remove what is too old and, after it, pictures that are too many. Events that still go on stay.
 
-    Files go first, since that works on a full disk too. A kill in between leaves rows that point at nothing, which
-    ``mend`` finds at the next start.
+    Files go first, since that works on a full disk too. A kill in between leaves rows that point at
+    nothing, which ``mend`` finds at the next start.
 
     Args:
         engine: A writing one.
@@ -113,7 +123,9 @@ def _prune_files(engine: Engine, folder: Path, kept: Retention) -> int:
             files += _unlink(folder, paths_of_it)
             done.append(row)
         with engine.begin() as connection:
-            connection.execute(update(events).where(events.c.row.in_(done)).values(snapshot=None, clip=None))
+            connection.execute(
+                update(events).where(events.c.row.in_(done)).values(snapshot=None, clip=None)
+            )
     return files
 
 
@@ -130,12 +142,16 @@ def _prune_scores(engine: Engine, border_us: int) -> int:
                 first = connection.execute(oldest).scalar()
                 if first is None or first >= border:
                     break
-                old = (seconds.c.camera == number) & (seconds.c.second < min(border, first + 86_400))
+                old = (seconds.c.camera == number) & (
+                    seconds.c.second < min(border, first + 86_400)
+                )
                 scores += connection.execute(delete(seconds).where(old)).rowcount
         with engine.begin() as connection:
             old = (minutes.c.camera == number) & (minutes.c.minute < border // 60)
             connection.execute(delete(minutes).where(old))
-            connection.execute(delete(states).where((states.c.camera == number) & (states.c.at_us < border_us)))
+            connection.execute(
+                delete(states).where((states.c.camera == number) & (states.c.at_us < border_us))
+            )
     return scores
 
 
@@ -151,11 +167,15 @@ def forget_camera(engine: Engine, folder: Path, number: int) -> None:
     _remove_empty(folder / FOLDER)
 
 
-def _batch(engine: Engine, *conditions: object, limit: int = _ROWS_AT_A_TIME) -> list[tuple[int, str, str]]:
+def _batch(
+    engine: Engine, *conditions: object, limit: int = _ROWS_AT_A_TIME
+) -> list[tuple[int, str, str]]:
     """The oldest events that meet all conditions: row, snapshot, clip."""
     query = select(events.c.row, events.c.snapshot, events.c.clip).where(*conditions)  # type: ignore[arg-type]
     with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(query.order_by(events.c.start_us).limit(limit))]
+        return [
+            tuple(row) for row in connection.execute(query.order_by(events.c.start_us).limit(limit))
+        ]
 
 
 def _unlink(folder: Path, paths: Iterable[str | None]) -> int:

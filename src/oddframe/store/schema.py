@@ -5,26 +5,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text, create_engine, event, inspect
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+    inspect,
+)
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from oddframe.errors import StoreError
-
-__all__ = [
-    "MIGRATIONS",
-    "SCORE_SCALE",
-    "cameras",
-    "events",
-    "feedback",
-    "minutes",
-    "open_engine",
-    "reviews",
-    "revisions",
-    "seconds",
-    "states",
-    "thresholds",
-]
 
 APPLICATION_ID = 0x4F646446
 """Marks the file as ours (SQLite's ``application_id``)."""
@@ -64,13 +61,19 @@ events = Table(
     Column("parts", Text, nullable=False),  # JSON
     Column("snapshot", Text),  # relative to the store's folder
     Column("clip", Text),
-    Column("cut", Integer, nullable=False, server_default="0"),  # 1: ended by a restart, not by its footage
+    Column(
+        "cut", Integer, nullable=False, server_default="0"
+    ),  # 1: ended by a restart, not by its footage
     Index("events_by_camera", "camera", "start_us"),
     Index("events_by_time", "start_us"),
     Index("events_by_id", "id"),
 )
 Index("events_open", events.c.camera, sqlite_where=events.c.end_us.is_(None))
-Index("events_pictured", events.c.start_us, sqlite_where=events.c.snapshot.is_not(None) | events.c.clip.is_not(None))
+Index(
+    "events_pictured",
+    events.c.start_us,
+    sqlite_where=events.c.snapshot.is_not(None) | events.c.clip.is_not(None),
+)
 
 seconds = Table(
     "seconds",
@@ -174,16 +177,20 @@ MIGRATIONS: tuple[Migration, ...] = (_add_judgements,)
 """Step n makes version n + 2 of version n + 1. A change of a table above needs one: add it at the end."""
 
 
-def open_engine(path: Path, *, writing: bool, migrations: Sequence[Migration] = MIGRATIONS) -> Engine:
+def open_engine(
+    path: Path, *, writing: bool, migrations: Sequence[Migration] = MIGRATIONS
+) -> Engine:
     """Open a store's database; a writing one makes it where there is none, and brings an old one up to date.
 
     Args:
         path: The file.
-        writing: Whether to write; such transactions take their lock at once, the others never write.
+        writing: Whether to write; such transactions take their lock at once, the others never
+            write.
         migrations: The steps from version 1 on.
 
     Raises:
-        StoreError: If the file is no store, damaged, newer than this program, or older while not writing.
+        StoreError: If the file is no store, damaged, newer than this program, or older while not
+            writing.
     """
     engine = create_engine(URL.create("sqlite", database=str(path)))
     _prepare(engine, writing)
@@ -225,13 +232,17 @@ def _prepare(engine: Engine, writing: bool) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _bring_up_to_date(connection: Connection, path: Path, writing: bool, migrations: Sequence[Migration]) -> None:
+def _bring_up_to_date(
+    connection: Connection, path: Path, writing: bool, migrations: Sequence[Migration]
+) -> None:
     newest = len(migrations) + 1
     owner = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     fresh = not owner and not version and not inspect(connection).get_table_names()
     if owner != APPLICATION_ID and not (fresh and writing):
-        raise StoreError(f"{path} must be an Oddframe store, but it is another database; choose another folder")
+        raise StoreError(
+            f"{path} must be an Oddframe store, but it is another database; choose another folder"
+        )
     if version > newest:
         raise StoreError(
             f"{path} must be of version {newest} or older, but it is of version {version}, made by a newer Oddframe; "

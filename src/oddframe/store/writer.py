@@ -12,9 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from oddframe._background import BackgroundQueue, TryAgainError
-from oddframe.store.score_rows import Second, write_seconds
-
-__all__ = ["Change", "Writer", "WriterCounts"]
+from oddframe.store.scores import Second, write_seconds
 
 Change = Callable[[Connection], object]
 """Something to write, in the transaction of a batch. It may be called again when the batch failed."""
@@ -37,7 +35,8 @@ class WriterCounts:
     Attributes:
         waiting: Not written yet.
         failures: Batches that failed; each was tried again.
-        lost: Changes and seconds given up: there were too many, or the database refused them for good.
+        lost: Changes and seconds given up: there were too many, or the database refused them for
+            good.
         error: What the last failure said; empty when the last batch went well.
     """
 

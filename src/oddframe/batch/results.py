@@ -1,0 +1,156 @@
+"""The results of an archive on disk, which DuckDB, Spark and pandas read as they are.
+
+    OUT/archive.json                              what scored it, and with which settings
+    OUT/scores/shard=3f/KEY.parquet               a row for each frame of a recording
+    OUT/events/shard=3f/KEY.parquet               a row for each event of a recording, as it was at
+    its end OUT/lines/shard=3f/KEY.jsonl                  the same events as JSON lines, phase by
+    phase, as `oddframe score` has OUT/recordings/shard=3f/KEY.json              what came of a
+    recording: the word that the rest is there and whole OUT/.unfinished/
+          what is being written
+
+KEY is a hash of the recording's name, and the shard its first two letters. So a recording that is
+scored again replaces its own rows and no others, and nothing of it can be there twice.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from oddframe.batch.tasks import Task, legible
+from oddframe.errors import OutputError
+from oddframe.files import fsync_path, output_error, write_json
+
+LAYOUT = 1
+"""Version of the folders and columns."""
+
+_KINDS = {"scores": ".parquet", "events": ".parquet", "lines": ".jsonl"}
+
+
+class BatchResults:
+    """The folder of an archive's results.
+
+    Args:
+        folder: Where it is; made where it is not there.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def start(self, job: str, facts: Mapping[str, Any]) -> None:
+        """Say what is going to score, and with which settings.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        try:
+            self._unfinished.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(self.folder, error) from error
+        write_json(self.folder / "archive.json", {"layout": LAYOUT, "job": job, **facts})
+
+    def finished(self, task: Task, job: str) -> bool:
+        """Whether a recording, as it is now, was scored by this job and all of it is there."""
+        told = self.read(task)
+        return (
+            told is not None
+            and (told.get("state"), told.get("job")) == ("done", job)
+            and told.get("fingerprint") == task.fingerprint
+            and all(path.exists() for path in self._files(task).values())
+        )
+
+    def read(self, task: Task) -> dict[str, Any] | None:
+        """What came of a recording; None where nobody knows."""
+        try:
+            told = json.loads(self.record(task).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return told if isinstance(told, dict) else None
+
+    @contextmanager
+    def writing(self, task: Task) -> Iterator[dict[str, Path]]:
+        """Places for a recording's new files by kind: "scores", "events" and "lines".
+
+        When the block ends well they take the place of what was there, without a record until
+        `note` writes it.
+
+        Raises:
+            OutputError: If they cannot be written.
+        """
+        try:
+            place = Path(tempfile.mkdtemp(prefix=f"{task.key}.", dir=self._unfinished))
+        except OSError as error:
+            raise output_error(self.folder, error) from error
+        try:
+            yield {kind: place / f"{kind}{suffix}" for kind, suffix in _KINDS.items()}
+            self._settle(task, place)
+        except OutputError as error:
+            # Nobody knows the place that it was on its way through.
+            raise OutputError(str(error).replace(str(place), str(self.folder))) from error
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+    def note(self, task: Task, job: str, **facts: Any) -> None:
+        """Write down what came of a recording; its ``state`` is "done" or "failed".
+
+        Of one that failed nothing stays that may be there from before it changed.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        if facts["state"] == "failed":
+            self._forget(task)
+        path = self.record(task)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from error
+        write_json(
+            path,
+            {"recording": legible(task.name), "fingerprint": task.fingerprint, "job": job, **facts},
+        )
+
+    def clear(self, tasks: Iterable[Task]) -> None:
+        """Remove what killed workers left unfinished of these recordings, which nobody works on."""
+        keys = {task.key for task in tasks}
+        with suppress(OSError):
+            for path in self._unfinished.iterdir():
+                if path.name.partition(".")[0] in keys:
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def record(self, task: Task) -> Path:
+        """Where is written what came of a recording."""
+        return self.folder / "recordings" / f"shard={task.shard}" / f"{task.key}.json"
+
+    @property
+    def _unfinished(self) -> Path:
+        # Outside of the tables: readers of whole folders take whatever lies in them.
+        return self.folder / ".unfinished"
+
+    def _files(self, task: Task) -> dict[str, Path]:
+        return {
+            kind: self.folder / kind / f"shard={task.shard}" / f"{task.key}{suffix}"
+            for kind, suffix in _KINDS.items()
+        }
+
+    def _forget(self, task: Task) -> None:
+        """Remove the record and then what it speaks of."""
+        for path in (self.record(task), *self._files(task).values()):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise output_error(path, error) from error
+
+    def _settle(self, task: Task, place: Path) -> None:
+        """Put new files in place of old ones, while no record says that they are whole."""
+        try:
+            self.record(task).unlink(missing_ok=True)
+            for kind, target in self._files(task).items():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (place / f"{kind}{_KINDS[kind]}").replace(target)
+                fsync_path(target.parent)
+        except OSError as error:
+            raise output_error(self.folder, error) from error

@@ -1,0 +1,162 @@
+"""What scores the recordings of an archive one after the other, holding the model; each engine has several of it."""
+
+import os
+import platform
+import time
+from dataclasses import dataclass, field
+
+from oddframe._version import __version__
+from oddframe.batch.results import BatchResults
+from oddframe.batch.tasks import Task, legible
+from oddframe.core.records import Event
+from oddframe.core.zones import Zones
+from oddframe.errors import OddframeError, SourceError, SourceNotFoundError
+from oddframe.inference.model import DEFAULT_BATCH, Model, load, score_recording
+from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.media.discovery import open_source
+from oddframe.results.event_files import EventLines, EventTable, event_lines, event_table
+from oddframe.results.score_files import parquet_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What every worker of a run needs to know; arguments as in `oddframe.tasks.score.score`.
+
+    Attributes:
+        key: Hash of the model and of all settings that decide the results.
+        model: Folder of the model bundle.
+        out: Folder of the results.
+        fps: Frames per second of folders of images.
+        device: Where the network runs.
+        batch_size: Clips at a time.
+        backend: What runs the network.
+        precision: What it computes in.
+        zones: Which parts of the picture count.
+        health: Whether the camera's health is watched.
+    """
+
+    key: str
+    model: str
+    out: str
+    fps: float | None = None
+    device: str = "auto"
+    batch_size: int = DEFAULT_BATCH
+    backend: BackendChoice = "auto"
+    precision: PrecisionChoice = "auto"
+    zones: Zones | None = None
+    health: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a recording.
+
+    Attributes:
+        task: The recording.
+        error: Why there are no scores of it, a sentence; None where there are.
+        fatal: Whether the error is not the recording's but would be that of every other one too.
+        frames: Frames decoded.
+        events: Its anomalies.
+        seconds: How long it took.
+    """
+
+    task: Task
+    error: str | None = None
+    fatal: bool = False
+    frames: int = 0
+    events: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Worker:
+    """Scores recordings; the model is loaded when the first one comes.
+
+    Args:
+        job: What it needs to know.
+    """
+
+    job: Job
+    _model: Model | None = field(default=None, init=False)
+
+    def score(self, task: Task) -> Outcome:
+        """Score a recording into its files, or write down what is wrong with it."""
+        began = time.monotonic()
+        results = BatchResults(self.job.out)
+        try:
+            model = self._loaded()
+            try:
+                outcome = self._scored(task, model, results, began)
+            except (SourceError, SourceNotFoundError) as error:
+                outcome = Outcome(task=task, error=str(error), seconds=time.monotonic() - began)
+                results.note(task, self.job.key, state="failed", error=str(error), **_of(began))
+        except OddframeError as error:
+            # Neither a model that cannot be loaded nor a full disk is the recording's fault.
+            return Outcome(task=task, error=str(error), fatal=True)
+        return outcome
+
+    def _loaded(self) -> Model:
+        if self._model is None:
+            job = self.job
+            self._model = load(
+                job.model,
+                device=job.device,
+                batch_size=job.batch_size,
+                backend=job.backend,
+                precision=job.precision,
+            )
+        return self._model
+
+    def _scored(self, task: Task, model: Model, results: BatchResults, began: float) -> Outcome:
+        source = open_source(
+            task.path, model.bundle.rate_fps if self.job.fps is None else self.job.fps
+        )
+        source.name = legible(task.name)
+        with (
+            results.writing(task) as places,
+            parquet_table(places["scores"], source.name) as table,
+            event_table(places["events"], source.name) as ended,
+            event_lines(places["lines"]) as lines,
+        ):
+            both = _Both(lines, ended)
+            scored = score_recording(
+                source, model, [table], both, zones=self.job.zones, health=self.job.health
+            )
+        results.note(
+            task,
+            self.job.key,
+            state="done",
+            error=None,
+            path=legible(task.path),
+            frames=scored.frames,
+            scored=scored.scored,
+            events=len(scored.events),
+            peak=scored.peak,
+            notices=list(scored.notices),
+            backend=model.backend,
+            **_of(began),
+        )
+        seconds = time.monotonic() - began
+        return Outcome(task=task, frames=scored.frames, events=len(scored.events), seconds=seconds)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """Events into lines and into a table."""
+
+    lines: EventLines
+    table: EventTable
+
+    def write(self, event: Event) -> None:
+        self.lines.write(event)
+        self.table.write(event)
+
+
+def _of(began: float) -> dict[str, str | float]:
+    """Who did it, and how long it took."""
+    worker = f"{platform.node()}:{os.getpid()}"
+    return {
+        "seconds": round(time.monotonic() - began, 3),
+        "worker": worker,
+        "oddframe": __version__,
+    }

@@ -1,0 +1,112 @@
+"""The command line: its verbs, its exit codes, and how errors end it.
+
+The verbs as the command line offers them: one small function a file, what is heavy is imported
+inside it.
+"""
+
+import signal
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from oddframe._version import __version__
+from oddframe.cli.bench import bench
+from oddframe.cli.calibrate import calibrate
+from oddframe.cli.check_data import check
+from oddframe.cli.demo import demo
+from oddframe.cli.doctor import doctor
+from oddframe.cli.evaluate import evaluate
+from oddframe.cli.export import export
+from oddframe.cli.options import INTERRUPTED, UNUSABLE
+from oddframe.cli.output import escaped, print_json
+from oddframe.cli.report import report
+from oddframe.cli.score import score
+from oddframe.cli.serve import serve
+from oddframe.cli.train import train
+from oddframe.cli.watch import watch
+from oddframe.errors import OddframeError
+from oddframe.extras import EXTRA_OF_VERB, require_extra
+
+app = typer.Typer(
+    name="oddframe",
+    help="Find what is abnormal in video, after learning from normal video only.\n\n"
+    "[bold]oddframe demo[/bold] shows everything in five minutes. With your own video:\n\n"
+    "[cyan]oddframe train normal/ -o runs/door[/cyan]\n\n"
+    "[cyan]oddframe score monday.mp4 --model runs/door -o out --overlay[/cyan]",
+    epilog="Exit codes: 0 done, 1 a check or a recording failed, 2 unusable input, 130 interrupted.",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+app.command()(score)
+app.command()(calibrate)
+app.command()(watch)
+app.command()(serve)
+app.command()(report)
+app.command(name="eval")(evaluate)
+app.command()(export)
+app.command()(bench)
+data = typer.Typer(name="data", help="Check data sets.", no_args_is_help=True)
+data.command()(check)
+app.add_typer(data)
+app.command()(doctor)
+app.command()(demo)
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    # A polite stop is the same as Ctrl-C: what is half written is taken back, a training can be
+    # resumed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        verb = sys.argv[1] if len(sys.argv) > 1 else ""
+        with require_extra(f"oddframe {verb}", EXTRA_OF_VERB.get(verb)):
+            app()
+    except OddframeError as error:
+        _fail(str(error))
+    except OSError as error:
+        # What the system refuses where nobody expected it is still one line, with the file's name
+        # in it.
+        _fail(str(error))
+    except SystemExit as left:
+        if left.code == INTERRUPTED:
+            _fail("interrupted", INTERRUPTED)
+        told = isinstance(left.__context__, typer.Exit)
+        if left.code == UNUSABLE and "--json" in sys.argv and not told:
+            # Typer has told people on standard error; programs read standard output.
+            print_json({"error": str(left.__context__)})
+        raise
+    sys.exit(0)
+
+
+def _fail(sentence: str, code: int = UNUSABLE) -> NoReturn:
+    """Say what is wrong in one line, as JSON too where that is wanted, and leave."""
+    from oddframe.cli.output import messages
+
+    line = " ".join(sentence.split())
+    if "--json" in sys.argv:
+        print_json({"error": line})
+    messages.print(f"[bold red]error:[/bold red] {escaped(line)}", soft_wrap=True)
+    sys.exit(code)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"oddframe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,282 @@
+"""How answers are shown: as JSON, as sentences, as amounts.
+
+How the command line looks: progress bars and tables, on standard error so that output can be piped.
+"""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column, Table
+
+from oddframe._types import Progress as ProgressCallback
+
+if TYPE_CHECKING:
+    from oddframe.metrics.report import EvalReport
+
+
+def print_json(value: object) -> None:
+    """Print a report as one line of JSON."""
+    sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """A report as JSON values: dataclasses by field, paths as text, null for what is no number."""
+    from dataclasses import fields, is_dataclass
+
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if is_dataclass(value):
+        # What a record's repr leaves out are its pictures.
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value) if item.repr}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def warn(sentences: Sequence[str], mark: str = "[yellow]note:[/yellow]") -> None:
+    """Print sentences on standard error."""
+    for sentence in sentences:
+        messages.print(f"{mark} {escaped(sentence)}", soft_wrap=True)
+
+
+def escaped(text: str) -> str:
+    """A text in which rich sees no markup."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def yes_no(value: bool) -> str:
+    """Yes or no, in colour."""
+    return "[green]yes[/green]" if value else "[red]no[/red]"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def parity_line(found: dict[str, Any]) -> str:
+    """Say in one line how close the results of an exported network are to the trained one's."""
+    events = "the same events" if found["events_same"] else "different events"
+    line = (
+        f"raw scores differ by at most {100 * found['raw_error']:.4f} %, {events}, "
+        f"alarms differ in {found['alarms_off']} of {found['clips']} clips"
+    )
+    if "auc" in found:
+        pairs = (
+            (name, auc, found["auc"]["exported"][name])
+            for name, auc in found["auc"]["trained"].items()
+        )
+        line += "".join(f", {name} AUC {before:.4f} -> {now:.4f}" for name, before, now in pairs)
+    return line if found["passed"] else f"[yellow]not used[/yellow]: {line}"
+
+
+_NAMES = {
+    "draw": "drawing videos",
+    "read": "reading frames",
+    "pretrain": "training the streams",
+    "centres": "finding cluster centres",
+    "joint": "training all parts",
+    "health": "checking camera health",
+    "first pass": "searching for outliers",
+    "calibrate": "calibrating threshold",
+    "guard": "scoring training video",
+    "eval": "scoring test videos",
+    "check": "checking test videos",
+    "recordings": "scoring recordings",
+    "report": "writing pages",
+    "prepare": "preparing presets",
+    "bench": "measuring",
+}
+
+console = Console()
+"""Results, on standard output."""
+messages = Console(stderr=True)
+"""Everything else."""
+
+
+class _Bars:
+    """One bar for each phase, which stays when the phase is done."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+        self._began: dict[str, float] = {}
+
+    def __call__(self, phase: str, done: int, total: int, values: Mapping[str, float]) -> None:
+        if phase not in self._tasks:
+            self._tasks[phase] = self._progress.add_task(
+                _NAMES.get(phase, phase), figures="", rate=""
+            )
+            self._began[phase] = time.monotonic()
+        figures = "  ".join(f"{name} {value:.1e}" for name, value in values.items())
+        elapsed = time.monotonic() - self._began[phase]
+        rate = f"{done / elapsed:.3g}/s" if done and elapsed > 1 else ""
+        self._progress.update(
+            self._tasks[phase], completed=done, total=total, figures=figures, rate=rate
+        )
+
+
+@contextmanager
+def bars(*, quiet: bool) -> Iterator[ProgressCallback]:
+    """Progress bars with time left, rate and losses, as a callback for the library; none when ``quiet``."""
+    columns = (
+        SpinnerColumn(finished_text="[green]✓[/green]"),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=20)),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn(
+            "[dim]{task.fields[rate]}  {task.fields[figures]}[/dim]",
+            table_column=Column(no_wrap=True, overflow="ellipsis"),
+        ),
+    )
+    with Progress(*columns, console=messages, disable=quiet) as progress:
+        yield _Bars(progress)
+
+
+def show_facts(facts: Mapping[str, Any]) -> None:
+    """Print names and values, aligned."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, str(value))
+    console.print(table)
+
+
+def show_rows(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None
+) -> None:
+    """Print a table; all columns but the first are numbers."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+    )
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if not number else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def show_evaluation(report: "EvalReport") -> None:
+    """Print what an evaluation found: shares in per cent, a dash for what does not exist."""
+    figures = report.as_dict()
+    facts = {
+        "dataset": escape(report.dataset),
+        "frames": f"{figures['frames_scored']:,} scored of {figures['frames_total']:,} in {figures['videos']} videos",
+        "padded": _named(figures["padded_videos"]),
+        "unscored": _named(figures["unscored_videos"]),
+        "took": f"{report.seconds:.1f} s",
+    }
+    show_facts({name: text for name, text in facts.items() if text})
+    kinds = {"AUC": "auc", "AP": "average_precision", "EER": "equal_error_rate"}
+    columns = [f"{name}\n{pool}" for name in kinds for pool in ("micro", "macro")]
+    console.print()
+    show_rows(
+        ("per frame, in %,\nscores taken as", *columns),
+        [
+            (
+                variant.replace("_", " "),
+                *(
+                    _percent(figures[kind][pool][variant])
+                    for kind in kinds.values()
+                    for pool in ("micro", "macro")
+                ),
+            )
+            for variant in figures["auc"]["micro"]
+        ],
+    )
+    _show_events(figures["events"])
+    _show_places(figures["pixel"], figures["region"])
+
+
+def _show_events(events: Mapping[str, Any]) -> None:
+    hours = events["hours_scored"]
+    span = "" if hours is None else f"\nin {hours:.2f} h of video"
+    console.print()
+    show_rows(
+        (
+            f"found of {events['events']} events{span}",
+            "found",
+            "threshold\n(raw)",
+            "false\nalarms",
+            "per\nhour",
+            "delay\nmean",
+            "delay\nmedian",
+        ),
+        [
+            (
+                f"{point['detection_rate']:.0%}",
+                _or_dash("{}", point["detected"]),
+                _or_dash("{:.4g}", point["threshold"]),
+                _or_dash("{}", point["false_alarms"]),
+                _or_dash("{:.1f}", point["false_alarms_per_hour"]),
+                _or_dash("{:.2f} s", point["delay_mean_s"]),
+                _or_dash("{:.2f} s", point["delay_median_s"]),
+            )
+            for point in events["points"]
+        ],
+    )
+
+
+def _show_places(pixel: Mapping[str, Any] | None, region: Mapping[str, Any] | None) -> None:
+    rows = []
+    if pixel is not None:
+        share = f"{pixel['criterion_share']:.0%}"
+        rows += [
+            ("pixel AUC", _percent(pixel["auc"]), f"{pixel['frames']:,} frames with masks"),
+            (
+                f"{share} criterion, AUC",
+                _percent(pixel["criterion_auc"]),
+                f"{share} of a frame's abnormal pixels",
+            ),
+            (f"{share} criterion, EER", _percent(pixel["criterion_equal_error_rate"]), ""),
+        ]
+    if region is not None:
+        rows += [
+            ("RBDC", _percent(region["rbdc"]), f"{region['regions']:,} true regions"),
+            ("TBDC", _percent(region["tbdc"]), f"{region['tracks']:,} true tracks"),
+        ]
+    if rows:
+        console.print()
+        show_rows(("where in the picture", "%", "of"), rows)
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return escape(shown)
+
+
+def _percent(value: float | None) -> str:
+    return _or_dash("{:.2f}", None if value is None else 100 * value)
+
+
+def _or_dash(form: str, value: float | None) -> str:
+    return "-" if value is None else form.format(value)

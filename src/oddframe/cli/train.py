@@ -1,0 +1,179 @@
+"""The verb `oddframe train`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oddframe.cli.options import LEARNING, MACHINE, AsJson, Budget, Device, Fps, Preset, one_or_many
+from oddframe.cli.output import duration, print_json, warn
+
+if TYPE_CHECKING:
+    from oddframe.training.settings import Settings
+
+
+def train(
+    normal: Annotated[
+        list[str],
+        typer.Argument(
+            help="Normal video to learn from: video files, folders or patterns such as "
+            "'cam1/*.mp4', or folders of numbered images."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Run folder to create, for log, checkpoints and model."),
+    ],
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            help="Settings to start from. fast: also trains without a GPU. walkway: for cameras "
+            "that see people small and far away. paper: as published; slow without a GPU.",
+            show_default="fast",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="TOML or JSON file with tables network, data and training; overrides the preset.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(
+            help="Number of passes over the footage.",
+            show_default="the preset's number of steps",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Clips per training step.",
+            show_default="8; with --preset paper 4",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(
+            help="Fraction of the footage, 0 to 0.5, that is not trained on but used for "
+            "validation and for the threshold. With 0 the threshold comes from the training footage itself "
+            "and is too low.",
+            show_default="0.15",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Seed of all random numbers.", show_default="0", rich_help_panel=LEARNING
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Frames per second that the model uses; further frames are skipped.",
+            show_default="the median of the recordings",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    fps: Fps = None,
+    cache_gb: Annotated[
+        float,
+        typer.Option(
+            help="Disk space for decoded frames, in gigabytes. If the footage needs more, a part of "
+            "it is used, spread evenly over time.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = 4.0,
+    false_alarms: Budget = "1/day",
+    drop_odd: Annotated[
+        bool,
+        typer.Option(
+            "--drop-odd",
+            help="Leave out outliers: footage that is unlike the rest. A short first training "
+            "finds them, so it takes a quarter longer.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = False,
+    device: Device = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the stopped training in the run folder.")
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace a training that is already in the run folder."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn what is normal from video, and write a run folder with the trained model.
+
+    Example: [cyan]oddframe train normal/ -o runs/door[/cyan]
+    """
+    from oddframe.cli.output import bars, show_facts
+
+    changes = {"batch_size": batch_size, "seed": seed}
+    settings = _settings(preset or Preset.fast, config, changes, hold_out)
+    if resume and (preset, config, batch_size, hold_out, seed) == (None,) * 5:
+        settings = None
+    from oddframe.tasks.train import train as run_training
+    from oddframe.training.distributed import LaunchInfo
+
+    talks = LaunchInfo.of().is_first
+    with bars(quiet=as_json or not talks) as on_progress:
+        report = run_training(
+            one_or_many(normal),
+            out,
+            settings=settings,
+            epochs=epochs,
+            fps=fps,
+            rate_fps=rate,
+            cache_gb=cache_gb,
+            false_alarms=false_alarms,
+            drop_odd=drop_odd,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+    if not talks:
+        return
+    if as_json:
+        print_json(report)
+        return
+    warn((*report.skipped, *report.notices))
+    origin = f"{report.held_out} held-out clips"
+    if report.in_sample:
+        origin = "[yellow]the training clips themselves, so it is too low[/yellow]"
+    show_facts(
+        {
+            "clips": f"{report.clips}"
+            + (f" ({report.share:.0%} of the footage)" if report.share < 1 else ""),
+            "steps": report.steps,
+            "losses": "  ".join(f"{name} {value:.2e}" for name, value in report.losses.items()),
+            "threshold": f"raw score {report.threshold:.4g} for {report.false_alarms} false alarms, from {origin}",
+            "took": duration(report.seconds),
+            "model": f"[bold]{report.bundle}[/bold]",
+            "try it": f"oddframe score VIDEO --model {report.run} -o out --overlay",
+        }
+    )
+
+
+def _settings(
+    preset: Preset, config: Path | None, changes: dict[str, int | None], hold_out: float | None
+) -> "Settings | None":
+    """The preset with a file's settings over it and the flags over both."""
+    from oddframe.training.settings import PRESETS, read_settings
+
+    settings = PRESETS[preset.value]
+    if config is not None:
+        settings = read_settings(config, settings)
+    given = {name: value for name, value in changes.items() if value is not None}
+    data = settings.data if hold_out is None else replace(settings.data, hold_out=hold_out)
+    return replace(settings, data=data, training=replace(settings.training, **given))  # type: ignore[arg-type]

@@ -1,0 +1,358 @@
+"""Whether the camera shows what it should: no signal, black or covered, frozen, moved, out of focus.
+
+A state machine over frames and their times. It knows no clock: who watches a stream tells it the
+time when no frame comes.
+
+What is usual for a camera, as learned from its normal footage and stored in a bundle.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from oddframe._types import Pixels
+from oddframe.core.health.measures import Average, Measures, SceneModel, StillRun, change, grey
+from oddframe.core.records import Event, Frame, HealthChange, HealthState, event_id
+from oddframe.errors import InputError, SettingsError
+
+CHECK_S = 1.0
+"""Seconds from one check of the picture to the next."""
+NO_DETAIL = 0.35
+"""Contrast of lost tiles below which they show nothing (covered) rather than something else (moved)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HealthReference:
+    """What is usual for a camera.
+
+    Attributes:
+        scene: The empty scene in grey, uint8 H x W, at most 65,536 pixels.
+        still_change: Most `change` between a frame and its repeat, in grey levels.
+        frozen_after_s: Seconds of repeats from which the picture is frozen.
+        least_brightness: Below this, and below the least contrast, a picture is black where the
+            scene has no structure that could be missed; 0 switches that off.
+        least_contrast: As above.
+        most_lost: Share of the scene's tiles that may be lost; 1 switches cover and loss of view
+            off.
+        least_sharpness: Below it the picture is out of focus; 0 switches that off.
+        most_shift_px: From it on the view has moved; infinite switches that off.
+        jump: Mean change in grey levels at which the picture has changed as a whole.
+    """
+
+    scene: Pixels
+    still_change: float
+    frozen_after_s: float
+    least_brightness: float
+    least_contrast: float
+    most_lost: float
+    least_sharpness: float
+    most_shift_px: float
+    jump: float
+
+    def __post_init__(self) -> None:
+        if self.scene.dtype != np.uint8 or self.scene.ndim != 2 or not self.scene.size:
+            raise InputError(
+                f"health scene must be uint8 of shape H x W, got {self.scene.dtype} of shape {self.scene.shape}"
+            )
+        for name, value in self._limits().items():
+            if not value >= 0:
+                raise InputError(f"health {name} must be 0 or more, got {value}")
+
+    def _limits(self) -> dict[str, float]:
+        return {
+            item.name: getattr(self, item.name) for item in fields(self) if item.name != "scene"
+        }
+
+    def as_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All of it as plain arrays by name: the scene, and a float64 of no dimension for each limit."""
+        return {
+            "scene": self.scene,
+            **{name: np.array(value) for name, value in self._limits().items()},
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "HealthReference":
+        """What `as_arrays` gave.
+
+        Raises:
+            InputError: If an array is missing, not known or not what it should be.
+        """
+        names = {item.name for item in fields(cls)}
+        if set(arrays) != names:
+            raise InputError(
+                f"a health reference must have {', '.join(sorted(names))}, got {', '.join(sorted(arrays))}"
+            )
+        if odd := [name for name in names - {"scene"} if arrays[name].size != 1]:
+            raise InputError(f"health {odd[0]} must be one number, got {arrays[odd[0]].size}")
+        return cls(
+            scene=arrays["scene"],
+            **{name: float(arrays[name].item()) for name in names - {"scene"}},
+        )
+
+
+EASED = 0.85
+"""How far below its limit a measure must fall to count as good again (hysteresis)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthTimes:
+    """How long a fault lasts before it is a state, and how long it must be gone; all in seconds.
+
+    How long frames repeat before they are frozen is learned from the footage:
+    `HealthReference.frozen_after_s`.
+
+    Attributes:
+        no_signal_s: Without a frame.
+        covered_s: Black or covered.
+        moved_s: With another view.
+        blurred_s: Out of focus.
+        leave_s: Good again.
+    """
+
+    no_signal_s: float = 10.0
+    covered_s: float = 3.0
+    moved_s: float = 5.0
+    blurred_s: float = 5.0
+    leave_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("no_signal_s", "covered_s", "moved_s", "blurred_s", "leave_s"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise SettingsError(
+                    f"health {name} must be 0 or more and finite, got {getattr(self, name)}"
+                )
+
+
+class _Fault:
+    """One fault: seen now or not, and with the time it takes on or off."""
+
+    def __init__(self, state: HealthState, enter_s: float, leave_s: float) -> None:
+        self.state: HealthState = state
+        self.on = False
+        self.seen = False
+        self.since_s = math.nan
+        self.reason = ""
+        self._enter_s, self._leave_s = enter_s, leave_s
+        self._good_since_s = math.nan
+
+    def see(self, time_s: float, bad: bool, reason: Callable[[], str]) -> None:
+        """Take what a check found."""
+        self.seen = bad
+        if bad:
+            self._good_since_s = math.nan
+            if math.isnan(self.since_s):
+                self.since_s = time_s
+            if not self.on and time_s - self.since_s >= self._enter_s:
+                self.on, self.reason = True, reason()
+        elif self.on:
+            if math.isnan(self._good_since_s):
+                self._good_since_s = time_s
+            if time_s - self._good_since_s >= self._leave_s:
+                self.clear()
+        else:
+            self.since_s = math.nan
+
+    def clear(self) -> None:
+        """Forget it at once."""
+        self.on = self.seen = False
+        self.since_s = self._good_since_s = math.nan
+
+
+class HealthMonitor:
+    """Follows one camera; needs nothing that comes after a frame.
+
+    Args:
+        reference: What is usual for the camera.
+        times: How long faults last before they are states.
+
+    Attributes:
+        state: The state that holds.
+    """
+
+    def __init__(self, reference: HealthReference, times: HealthTimes | None = None) -> None:
+        self.state: HealthState = "ok"
+        self._reference, self._times = reference, times or HealthTimes()
+        self._scene = SceneModel(reference.scene)
+        leave_s = self._times.leave_s
+        self._covered = _Fault("covered", self._times.covered_s, leave_s)
+        # Its time is in the reference, and it ends with the first frames that change.
+        self._frozen = _Fault("frozen", 0.0, 0.0)
+        self._moved = _Fault("moved", self._times.moved_s, leave_s)
+        self._blurred = _Fault("out of focus", self._times.blurred_s, leave_s)
+        # The first that is on is the state: what is covered says nothing of focus.
+        self._faults = (self._covered, self._frozen, self._moved, self._blurred)
+        self._last_s = math.nan
+        self._begin()
+
+    @property
+    def usable(self) -> bool:
+        """Whether the last frame says something of the scene: the state is ok and no change of it is under way."""
+        return self.suspected == "ok"
+
+    @property
+    def suspected(self) -> HealthState:
+        """The state, or where that is ok the fault in the last frame that is not certain yet."""
+        if self.state != "ok":
+            return self.state
+        # Repeats of a good picture do no harm before they are certain.
+        return next(
+            (one.state for one in (self._covered, self._moved, self._blurred) if one.seen), "ok"
+        )
+
+    def push(self, frame: Frame) -> tuple[HealthChange, ...]:
+        """Take the next frame; returns changes of state, oldest first.
+
+        Raises:
+            InputError: If the frame has another size than the footage that the reference was
+                learned from.
+        """
+        picture = grey(frame.pixels)
+        if picture.shape != self._reference.scene.shape:
+            raise InputError(
+                f"health needs frames of the size that it was learned from, {self._reference.scene.shape} "
+                f"after shrinking, got {picture.shape}"
+            )
+        time_s = frame.time_s
+        changes = list(self.tick(time_s))
+        step_s = time_s - self._last_s
+        if self.state == "no signal" or not 0 < step_s < self._times.no_signal_s:
+            for fault in self._faults:
+                fault.clear()
+            self._begin()
+            step_s = 0.0
+        self._last_s = time_s
+        self._look(time_s, step_s, picture)
+        return (*changes, *self._settle(time_s))
+
+    def tick(self, time_s: float) -> tuple[HealthChange, ...]:
+        """Say that it is now `time_s`, on the frames' own scale, and no frame has come since the last."""
+        silent_from_s = self._last_s + self._times.no_signal_s
+        if self.state == "no signal" or not time_s >= silent_from_s:
+            return ()
+        before, self.state = self.state, "no signal"
+        reason = f"no signal: no frame for {self._times.no_signal_s:g} s"
+        return (HealthChange(silent_from_s, "no signal", before, self._last_s, reason),)
+
+    def _begin(self) -> None:
+        """Forget the pictures so far."""
+        self._average = Average(self._reference.jump)
+        self._still = StillRun(self._reference.still_change)
+        self._before: Pixels | None = None
+        self._checked_s = math.nan
+
+    def _look(self, time_s: float, step_s: float, picture: Pixels) -> None:
+        if self._before is not None:
+            still_s = self._still.push(time_s, change(self._before, picture))
+            frozen = still_s >= self._reference.frozen_after_s
+            self._frozen.see(
+                time_s, frozen, lambda: f"frozen: the same picture for {still_s:.0f} s"
+            )
+            if frozen and self._frozen.on:
+                self._frozen.since_s = min(self._frozen.since_s, time_s - still_s)
+        self._before = picture
+        self._average.add(picture, step_s)
+        if math.isnan(self._checked_s):
+            self._checked_s = time_s
+        if self._average.picture is not None and (
+            self._average.jumped or time_s - self._checked_s >= CHECK_S
+        ):
+            self._checked_s = time_s
+            self._judge(time_s, self._scene.measure(self._average.picture))
+
+    def _judge(self, time_s: float, found: Measures) -> None:
+        usual = self._reference
+        # A state that holds is left by a margin, so that a measure on the fence does not flutter.
+        lost = found.lost > usual.most_lost * (EASED if self._covered.on or self._moved.on else 1.0)
+        dark = 1.0 if not self._covered.on else 1.0 / EASED
+        black = (
+            found.brightness < dark * usual.least_brightness
+            and found.contrast < dark * usual.least_contrast
+        )
+        # A night in which the scene is still to be made out is dark, not black.
+        covered = lost and found.detail < NO_DETAIL if self._scene.has_structure else black
+        shifted = found.shift_px >= usual.most_shift_px * (EASED if self._moved.on else 1.0)
+        moved = not covered and (shifted or lost)
+        soft = found.sharpness < usual.least_sharpness / (EASED if self._blurred.on else 1.0)
+        self._covered.see(
+            time_s,
+            covered,
+            lambda: "black" if black else f"covered: {found.lost:.0%} of the scene shows nothing",
+        )
+        self._moved.see(
+            time_s,
+            moved,
+            lambda: (
+                f"moved: the view is shifted by {found.shift_px:.0f} pixels of {usual.scene.shape[1]}"
+                if shifted
+                else f"moved: {found.lost:.0%} of the scene is not where it was"
+            ),
+        )
+        self._blurred.see(
+            time_s,
+            soft and not covered and not moved,
+            lambda: f"out of focus: {found.sharpness:.0%} of the usual sharpness",
+        )
+
+    def _settle(self, time_s: float) -> Iterator[HealthChange]:
+        fault = next((fault for fault in self._faults if fault.on), None)
+        state: HealthState = "ok" if fault is None else fault.state
+        if state == self.state:
+            return
+        before, self.state = self.state, state
+        if fault is None:
+            yield HealthChange(time_s, "ok", before, time_s, "")
+        else:
+            yield HealthChange(time_s, state, before, fault.since_s, fault.reason)
+
+
+class HealthEvents:
+    """Makes events of changes of state: a start when a state is entered, an end when it is left.
+
+    Args:
+        source: Name of the source.
+        identity: Which of all sources it is; see `event_id`.
+    """
+
+    def __init__(self, source: str, identity: str) -> None:
+        self._source, self._identity = source, identity
+        self._lasting: HealthChange | None = None
+        self._last_s = 0.0
+
+    def push(self, time_s: float, changes: Iterable[HealthChange]) -> list[Event]:
+        """Take the changes that came with the frame at a time; returns what is known now, oldest first."""
+        self._last_s = time_s
+        told = []
+        for change_of_state in changes:
+            told += self._ended(change_of_state.time_s)
+            if change_of_state.state != "ok":
+                self._lasting = change_of_state
+                told.append(self._event(change_of_state, "start", change_of_state.time_s))
+        return told
+
+    def finish(self) -> list[Event]:
+        """The source has ended: close what still lasts."""
+        return self._ended(self._last_s)
+
+    def _ended(self, time_s: float) -> list[Event]:
+        lasting, self._lasting = self._lasting, None
+        return [] if lasting is None else [self._event(lasting, "end", max(time_s, lasting.time_s))]
+
+    def _event(self, lasting: HealthChange, phase: Literal["start", "end"], end_s: float) -> Event:
+        start_s = round(lasting.since_s, 6)
+        return Event(
+            id=event_id(self._identity, start_s, lasting.state),
+            kind="health",
+            phase=phase,
+            source=self._source,
+            start_s=start_s,
+            end_s=round(end_s, 6),
+            peak_s=start_s,
+            score=1.0,
+            box=None,
+            reason=lasting.reason,
+            parts={},
+        )

@@ -1,0 +1,279 @@
+"""Frames of the training footage, decoded and resized once, in a memory-mapped file."""
+
+import hashlib
+import json
+import mmap
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from oddframe._types import Pixels, Progress, silent
+from oddframe.core.clips import follows, rate_notice, sample, sampled_gap_s, thins
+from oddframe.core.records import Frame, FrameTiming
+from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
+from oddframe.files import output_error, replace_file, write_json
+from oddframe.media.source import FrameFormat, Source
+
+BLOCK_FRAMES = 64
+"""Frames kept in a row, at least, where not all of them fit; long enough for sped-up clips."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRun:
+    """Unbroken frames of one source.
+
+    Attributes:
+        source: Name of the source.
+        offset: Position of its first frame in the cache.
+        count: How many frames it has.
+        start_s: Time of its first frame in the source, in seconds; known of the stretches of a
+            cache.
+    """
+
+    source: str
+    offset: int
+    count: int
+    start_s: float = 0.0
+
+
+class FrameCache:
+    """Frames on disk, read through the page cache.
+
+    Attributes:
+        stretches: Unbroken runs of frames, in the order of the footage.
+        share: Share of the footage's frames that is kept; 1.0 where all of it fits.
+        notices: What was wrong with the sources, one named sentence each.
+        rate_fps: Rate at which the frames were taken.
+    """
+
+    def __init__(self, folder: Path, index: dict[str, Any]) -> None:
+        self.stretches = tuple(FrameRun(**stretch) for stretch in index["stretches"])
+        self.share = float(index["share"])
+        self.notices = tuple(index["notices"])
+        self.rate_fps = float(index["rate_fps"])
+        self._shape = (index["frames"], index["height"], index["width"], index["colours"])
+        with (folder / "frames.u8").open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._frames: Pixels = np.frombuffer(self._map, dtype=np.uint8).reshape(self._shape)
+
+    def __len__(self) -> int:
+        return int(self._shape[0])
+
+    def take(self, positions: npt.NDArray[np.int64]) -> Pixels:
+        """Copies of frames, uint8 positions.shape x H x W x C."""
+        taken: Pixels = self._frames[positions]
+        return taken
+
+    def stretch_of(self, position: int) -> FrameRun:
+        """The stretch that a frame lies in."""
+        return self.stretches[
+            bisect_right(self.stretches, position, key=lambda one: one.offset) - 1
+        ]
+
+    def time_s(self, position: int) -> float:
+        """When a frame is seen in its source, in seconds."""
+        stretch = self.stretch_of(position)
+        return stretch.start_s + (position - stretch.offset) / self.rate_fps
+
+    def release(self) -> None:
+        """Let the system take the pages back, so that resident memory does not grow with the footage."""
+        self._map.madvise(mmap.MADV_DONTNEED)
+
+
+def build_cache(
+    folder: Path,
+    sources: Sequence[Source],
+    wanted: FrameFormat,
+    rate_fps: float,
+    limit_bytes: int,
+    on_progress: Progress = silent,
+) -> FrameCache:
+    """Open the cache in ``folder``, building it where the inputs or the format changed.
+
+    Args:
+        folder: Where ``frames.u8`` and ``index.json`` are or will be.
+        sources: The footage.
+        wanted: Size and colour of the frames.
+        rate_fps: Rate to which faster sources are thinned by time.
+        limit_bytes: Most bytes of frames to keep; of more footage, blocks of consecutive frames are
+            kept, evenly over time.
+        on_progress: Told the frames read so far, as phase "read".
+
+    Raises:
+        SourceError: If no source gives a frame.
+        SettingsError: If the limit is too low for clips.
+        OutputError: If the cache cannot be written.
+    """
+    key = footage_key(sources, wanted, rate_fps, limit_bytes)
+    index = _whole(folder, key)
+    if index is None:
+        _clear(folder)
+        index = _fill(folder / "frames.u8", sources, wanted, rate_fps, limit_bytes, on_progress)
+        index["key"] = key
+        write_json(folder / "index.json", index)
+    return FrameCache(folder, index)
+
+
+def reopen_cache(folder: Path, wanted: FrameFormat) -> FrameCache | None:
+    """The cache in ``folder`` as it was built, whatever became of its footage; None where there is none such."""
+    try:
+        key = str(json.loads((folder / "index.json").read_text())["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    index = _whole(folder, key)
+    colours = 1 if wanted.colour == "grey" else 3
+    if index is None or (index["height"], index["width"], index["colours"]) != (
+        wanted.height,
+        wanted.width,
+        colours,
+    ):
+        return None
+    return FrameCache(folder, index)
+
+
+def _whole(folder: Path, key: str) -> dict[str, Any] | None:
+    """The index of the cache in ``folder`` if it is that of ``key`` and all there."""
+    try:
+        index: dict[str, Any] = json.loads((folder / "index.json").read_text())
+        there = index["key"] == key and (folder / "frames.u8").stat().st_size == _size_bytes(index)
+        # A cache of an earlier version does not know when its stretches begin.
+        there = there and all("start_s" in stretch for stretch in index["stretches"])
+    except (OSError, ValueError, KeyError, TypeError):
+        # Whatever is wrong with a cache, it can be built again.
+        return None
+    return index if there else None
+
+
+def _clear(folder: Path) -> None:
+    """Make an empty folder; the old frames go first, since both together may not fit."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The index is the cache's word that frames.u8 is whole: it goes first and comes last.
+        for pattern in ("index.json", "frames.u8", ".index.*.json", ".frames.*.u8"):
+            for path in folder.glob(pattern):
+                path.unlink()
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def footage_key(
+    sources: Sequence[Source], wanted: FrameFormat, rate_fps: float, limit_bytes: int
+) -> str:
+    """A text that changes with anything that decides what a cache holds."""
+    inputs = [(source.name, source.fingerprint(), source.rate_fps) for source in sources]
+    text = json.dumps([inputs, asdict(wanted), rate_fps, limit_bytes])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _size_bytes(index: dict[str, Any]) -> int:
+    return int(index["frames"] * index["height"] * index["width"] * index["colours"])
+
+
+def _fill(
+    path: Path,
+    sources: Sequence[Source],
+    wanted: FrameFormat,
+    rate_fps: float,
+    limit_bytes: int,
+    on_progress: Progress,
+) -> dict[str, Any]:
+    """Write the frames and describe them; the caller adds the key."""
+    colours = 1 if wanted.colour == "grey" else 3
+    frame_bytes = wanted.height * wanted.width * colours
+    limit = limit_bytes // frame_bytes
+    if limit < BLOCK_FRAMES:
+        raise SettingsError(
+            f"the cache must hold at least {BLOCK_FRAMES} frames of {frame_bytes:,} bytes, "
+            f"{BLOCK_FRAMES * frame_bytes / 1e9:.3g} GB in all, got {limit_bytes / 1e9:.3g} GB; raise --cache-gb"
+        )
+    counts = [_count(source) for source in sources]
+    share = min(
+        1.0, limit / max(1.0, sum(map(_after_thinning, sources, counts, [rate_fps] * len(counts))))
+    )
+    writer = _CacheWriter(share, limit)
+    done = 0
+    with replace_file(path) as temporary, temporary.open("wb") as file:
+        for source, count in zip(sources, counts, strict=True):
+            progress = _ProgressEvery50(on_progress, done, sum(counts))
+            try:
+                writer.write(file, source, progress.over(source.frames(wanted)), rate_fps)
+            except (SourceError, SourceNotFoundError) as error:
+                writer.notices.append(f"{source.name}: left out: {error}")
+            done += count
+        on_progress("read", sum(counts), sum(counts), {})
+        if not writer.written:
+            raise SourceError(f"no frame could be read: {'; '.join(writer.notices[:5])}")
+    return {
+        "frames": writer.written,
+        "height": wanted.height,
+        "width": wanted.width,
+        "colours": colours,
+        "rate_fps": rate_fps,
+        "share": writer.written / writer.seen,
+        "notices": writer.notices,
+        "stretches": [asdict(stretch) for stretch in writer.stretches],
+    }
+
+
+def _count(source: Source) -> int:
+    """Frames to expect; none where the source went bad since it was found, which reading it will tell."""
+    try:
+        return source.count_frames()
+    except (SourceError, SourceNotFoundError):
+        return 0
+
+
+def _after_thinning(source: Source, count: int, rate_fps: float) -> float:
+    return count * rate_fps / source.rate_fps if thins(source.rate_fps, rate_fps) else count
+
+
+class _CacheWriter:
+    """Appends the frames of one source after another and notes the unbroken stretches."""
+
+    def __init__(self, share: float, limit: int) -> None:
+        self.period = BLOCK_FRAMES / share
+        self.limit = limit
+        self.seen = 0
+        self.written = 0
+        self.stretches: list[FrameRun] = []
+        self.notices: list[str] = []
+
+    def write(
+        self, file: BinaryIO, source: Source, frames: Iterable[Frame], rate_fps: float
+    ) -> None:
+        timing = FrameTiming(source.rate_fps, source.gap_s)
+        gap_s = sampled_gap_s(timing, rate_fps)
+        before: tuple[int, Frame] | None = None
+        for frame in sample(frames, rate_fps, timing):
+            # Counted through all sources: many short ones are thinned out as evenly as one long
+            # one.
+            position, self.seen = self.seen, self.seen + 1
+            if position % self.period >= BLOCK_FRAMES or self.written >= self.limit:
+                continue
+            if before is None or before[0] != position - 1 or not follows(before[1], frame, gap_s):
+                self.stretches.append(FrameRun(source.name, self.written, 0, frame.time_s))
+            file.write(np.ascontiguousarray(frame.pixels).data)
+            self.written += 1
+            self.stretches[-1] = replace(self.stretches[-1], count=self.stretches[-1].count + 1)
+            before = position, frame
+        if slower := rate_notice(source.rate_fps, rate_fps):
+            self.notices.append(f"{source.name}: {slower}")
+        self.notices += [f"{source.name}: {notice}" for notice in source.notices]
+
+
+class _ProgressEvery50:
+    """Reports every 50th frame that passes."""
+
+    def __init__(self, on_progress: Progress, done: int, total: int) -> None:
+        self.on_progress, self.done, self.total = on_progress, done, total
+
+    def over(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for number, frame in enumerate(frames):
+            if number % 50 == 0:
+                self.on_progress("read", min(self.done + number, self.total), self.total, {})
+            yield frame

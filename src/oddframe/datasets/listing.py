@@ -1,0 +1,180 @@
+"""What lies in a benchmark's folders: only names are read; what systems leave behind is passed over.
+
+Recordings as parts of a benchmark: which there are, how many frames they have, when each frame is.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from oddframe.errors import LayoutError, SourceError
+from oddframe.media.images import is_numbered_image
+from oddframe.media.recording import Recording
+from oddframe.media.source import FrameFormat, Source
+
+_NUMBERS = re.compile(r"(\d+)")
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key by name in which 2 comes before 10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in _NUMBERS.split(path.name)]
+
+
+def entries(parent: Path) -> list[Path]:
+    """Files and folders of a folder in natural order, none where there is no such folder.
+
+    Hidden ones, AppleDouble files (`._001.tif`) and `.DS_Store` among them, are left out.
+    """
+    if not parent.is_dir():
+        return []
+    return sorted(
+        (path for path in parent.iterdir() if not path.name.startswith(".")), key=_natural
+    )
+
+
+def folders(parent: Path) -> list[Path]:
+    """Folders of a folder in natural order."""
+    return [path for path in entries(parent) if path.is_dir()]
+
+
+def images(folder: Path) -> list[Path]:
+    """Numbered images of a folder in the order of their numbers; none where there is no such folder."""
+    return sorted((path for path in entries(folder) if is_numbered_image(path)), key=_by_number)
+
+
+def count_images(folder: Path) -> int:
+    """How many numbered images a folder holds."""
+    return sum(1 for path in entries(folder) if is_numbered_image(path))
+
+
+def last_number(name: str) -> int | None:
+    """The number that a name ends with, such as 14 of "01_0014" and 3 of "Test003"; None without one."""
+    found = re.search(r"(\d+)\D*$", name)
+    return int(found[1]) if found else None
+
+
+def track_file(places: Iterable[Path], name: str) -> Path | None:
+    """The file of region tracks of a video: `tracks/<name>.txt` in one of some folders."""
+    for place in places:
+        for suffix in (".txt", ".csv"):
+            path = place / "tracks" / f"{name}{suffix}"
+            if path.is_file():
+                return path
+    return None
+
+
+def check_masks(place: Path, masks: int, frames: int, notices: list[str]) -> bool:
+    """Whether masks can be paired with the frames of their video; a notice where some are missing.
+
+    Raises:
+        LayoutError: There are more masks than frames.
+    """
+    if masks > frames:
+        raise LayoutError(
+            f"{place}: at most one mask a frame can be, found {masks} masks for {frames} frames"
+        )
+    if masks < frames:
+        notices.append(
+            f"partial copy: {place} has {masks} masks for {frames} frames and is not used"
+        )
+    return masks == frames
+
+
+def named(paths: Sequence[Path | str], most: int = 5) -> str:
+    """The first few of some names, and how many there are beyond."""
+    shown = ", ".join(str(path) for path in paths[:most])
+    return shown + (f" and {len(paths) - most} more" if len(paths) > most else "")
+
+
+def _by_number(path: Path) -> tuple[int, Path]:
+    return last_number(path.stem) or 0, path
+
+
+_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"})
+_TINY = FrameFormat(2, 2, "grey")
+
+
+def recordings(folder: Path) -> list[Path]:
+    """Recordings of a folder, by their names, in natural order; none where there is no such folder."""
+    return [path for path in entries(folder) if path.suffix.lower() in _SUFFIXES and path.is_file()]
+
+
+def stated_frames(paths: Sequence[Path], notices: list[str]) -> tuple[tuple[Path, ...], int]:
+    """Those recordings that can be opened, and their frames by their headers; a notice for each of the others.
+
+    Only where a header does not say are the packets counted: hours of training footage are not read
+    for a count.
+    """
+    used, total = [], 0
+    for path in paths:
+        try:
+            total += expected_frames(Recording(path))
+        except SourceError as error:
+            notices.append(f"left out: {error}")
+            continue
+        used.append(path)
+    return tuple(used), total
+
+
+def expected_frames(source: Source) -> int:
+    """Frames of a source by its header where that says, else by counting packets or images.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    return (source.stated_frames() if isinstance(source, Recording) else 0) or source.count_frames()
+
+
+def check_length(path: Path, labels: int, origin: Path) -> None:
+    """Make sure that a recording has as many frames as labels.
+
+    Its packets are counted; only where they disagree is it decoded, since a packet need not be a
+    frame.
+
+    Raises:
+        LayoutError: It has more or fewer.
+        SourceError: It cannot be read.
+    """
+    recording = Recording(path)
+    if recording.count_frames() == labels:
+        return
+    frames = sum(1 for _ in recording.frames(_TINY))
+    if frames != labels:
+        raise LayoutError(
+            f"{origin}: one label per frame is needed, found {labels} labels for {frames} frames in {path}; "
+            "a recording that was cut off, or labels of another copy"
+        )
+
+
+class FrameTimes:
+    """When each frame of a source is, found in a pass over it when first asked for.
+
+    The pass decodes: where a recording is damaged or its timestamps are wrong, only this gives the
+    frames and the times that scoring will meet. Beside the network it costs next to nothing.
+
+    Args:
+        source: The recording or folder of images.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return self.values_s.size
+
+    @cached_property
+    def values_s(self) -> npt.NDArray[np.float64]:
+        """Time in seconds of each frame by its index; NaN where an index has no frame.
+
+        Raises:
+            SourceError: No frame can be read.
+        """
+        frames = [(frame.index, frame.time_s) for frame in self._source.frames(_TINY)]
+        times_s = np.full(frames[-1][0] + 1, np.nan)
+        for index, time_s in frames:
+            times_s[index] = time_s
+        return times_s

@@ -1,0 +1,130 @@
+"""What can run a bundle's network on this machine."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+from oddframe.bundle.bundle import INT8, ONNX, Bundle
+from oddframe.errors import InputError, MissingExtraError, SettingsError
+from oddframe.extras import require_extra
+from oddframe.inference.onnx_backend import OnnxScorer
+from oddframe.inference.openvino_backend import OpenvinoScorer, openvino_precisions
+from oddframe.inference.scorer import BackendName, Precision, Scorer
+
+_MODULES: dict[BackendName, str] = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
+
+
+class Backend(NamedTuple):
+    """What runs a network, and in which numbers."""
+
+    name: BackendName
+    precision: Precision = "float32"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.precision}"
+
+
+_HALVES = (Backend("openvino", "bfloat16"), Backend("openvino", "float16"))
+
+
+def installed(name: BackendName) -> bool:
+    """Whether a backend is installed; nothing heavy is imported to know."""
+    return find_spec(_MODULES[name]) is not None
+
+
+def sees_gpu() -> bool:
+    """Whether this machine has an NVIDIA GPU, as far as one can tell without torch."""
+    return Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()
+
+
+def available(bundle: Bundle, device: str = "auto") -> tuple[Backend, ...]:
+    """What can run a bundle here, the most exact first.
+
+    Half precisions are among them only where the bundle says that they passed its parity gate.
+
+    Args:
+        bundle: The bundle.
+        device: "auto", "cpu" or a GPU, which only torch knows.
+    """
+    return tuple(_available(bundle, on_gpu=device not in ("auto", "cpu")))
+
+
+def _available(bundle: Bundle, *, on_gpu: bool) -> Iterator[Backend]:
+    if installed("torch"):
+        yield Backend("torch")
+    if on_gpu:
+        return
+    if ONNX in bundle.graphs:
+        if installed("onnx"):
+            yield Backend("onnx")
+        if installed("openvino"):
+            yield Backend("openvino")
+            halves = [
+                half for half in _HALVES if bundle.parity.get(str(half), {}).get("passed") is True
+            ]
+            if halves:  # else OpenVINO need not be imported
+                yield from (half for half in halves if half.precision in openvino_precisions())
+    if all(name in bundle.graphs for name in INT8) and installed("openvino"):
+        yield Backend("openvino", "int8")
+
+
+def make_scorer(
+    bundle: Bundle,
+    name: BackendName,
+    precision: Precision = "float32",
+    device: str = "auto",
+    batch_size: int = 8,
+) -> Scorer:
+    """What scores clips with a bundle's network.
+
+    Args:
+        bundle: The bundle.
+        name: What runs it.
+        precision: What it computes in.
+        device: "auto", "cpu" or a GPU such as "cuda:0", which only torch knows.
+        batch_size: Clips that it takes at a time.
+
+    Raises:
+        MissingExtraError: If the backend is not installed.
+        InputError: If the bundle lacks the graph for it.
+        SettingsError: If the backend has no such device or precision.
+        BundleError: If the graph or the weights cannot be loaded.
+    """
+    if name not in _MODULES:
+        raise SettingsError(f"backend must be auto or one of {', '.join(_MODULES)}, got {name!r}")
+    if precision not in get_args(Precision):
+        raise SettingsError(
+            f"precision must be auto or one of {', '.join(get_args(Precision))}, got {precision!r}"
+        )
+    if name == "torch":
+        with require_extra("scoring with torch"):
+            from oddframe.inference.torch_backend import TorchScorer, pick_device
+            from oddframe.model.network import Network
+
+        return TorchScorer(Network.of(bundle.network), pick_device(device), batch_size, precision)
+    if device not in ("auto", "cpu"):
+        raise SettingsError(
+            f"device must be auto or cpu for {name}, got {device!r}; torch runs on a GPU"
+        )
+    if name == "onnx":
+        if precision != "float32":
+            raise SettingsError(
+                f"precision must be float32 for onnx, got {precision!r}; OpenVINO has others"
+            )
+        return OnnxScorer(_graph(bundle, ONNX, "onnx"), batch_size)
+    if not installed("openvino"):
+        raise MissingExtraError("scoring with OpenVINO", "openvino")
+    if precision == "int8":
+        graph, weights = (_graph(bundle, file, "openvino --int8") for file in INT8)
+        return OpenvinoScorer(graph, weights, batch_size, precision)
+    return OpenvinoScorer(_graph(bundle, ONNX, "openvino"), b"", batch_size, precision)
+
+
+def _graph(bundle: Bundle, name: str, option: str) -> bytes:
+    if name not in bundle.graphs:
+        raise InputError(
+            f"the model must have {name} for this backend, but does not; "
+            f"make it with: oddframe export MODEL --to {option}"
+        )
+    return bundle.graphs[name]

@@ -1,0 +1,75 @@
+"""Scoring with OpenVINO, on the processor."""
+
+from typing import Any
+
+import numpy as np
+
+from oddframe._types import Pixels
+from oddframe.errors import BundleError, SettingsError
+from oddframe.extras import require_extra
+from oddframe.inference.scorer import CLIPS, PARTS, ClipScores, Precision, pad_batch
+
+_HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16", "float16": "f16"}
+"""OpenVINO takes bfloat16 by itself where the processor has it, which the cluster distance does not survive."""
+_CAPABILITIES: dict[str, Precision] = {"BF16": "bfloat16", "FP16": "float16"}
+
+
+class OpenvinoScorer:
+    """Runs an exported graph in OpenVINO.
+
+    Args:
+        graph: An ONNX graph, or the first file of OpenVINO's own two.
+        weights: The second of them; empty for ONNX.
+        batch_size: Clips at a time.
+        precision: What it computes in; "int8" where the graph does.
+
+    Raises:
+        BundleError: If OpenVINO cannot load it.
+        SettingsError: If this processor has no instructions for the precision.
+    """
+
+    def __init__(
+        self, graph: bytes, weights: bytes, batch_size: int, precision: Precision = "float32"
+    ) -> None:
+        with require_extra("scoring with OpenVINO"):
+            import openvino
+
+        if batch_size < 1:
+            raise SettingsError(f"batch_size must be at least 1, got {batch_size}")
+        if precision not in ("float32", "int8", *openvino_precisions()):
+            raise SettingsError(
+                f"precision must be one that this processor has in OpenVINO, got {precision}"
+            )
+        self.batch_size = batch_size
+        core = openvino.Core()
+        try:
+            model = core.read_model(graph, weights)
+            shape = model.input(CLIPS).partial_shape
+            model.reshape(
+                {CLIPS: [batch_size, *(shape[axis].get_length() for axis in range(1, len(shape)))]}
+            )
+            options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
+            compiled = core.compile_model(model, "CPU", options)
+        except RuntimeError as error:
+            raise BundleError(
+                f"OpenVINO {openvino.__version__} cannot load the exported network of this model: {error}; "
+                "export it again with: oddframe export MODEL --to openvino"
+            ) from error
+        self._request: Any = compiled.create_infer_request()
+        self._parts = [compiled.output(name) for name in PARTS]
+
+    def score(self, clips: Pixels) -> ClipScores:
+        """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
+        found = self._request.infer(
+            {CLIPS: pad_batch(clips, self.batch_size)}, share_inputs=True, share_outputs=True
+        )
+        # The next request writes into the same memory.
+        return ClipScores(*(np.array(found[part][: len(clips)]) for part in self._parts))
+
+
+def openvino_precisions() -> tuple[Precision, ...]:
+    """The half precisions for which this processor has instructions, as OpenVINO sees it."""
+    import openvino
+
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return tuple(name for capability, name in _CAPABILITIES.items() if capability in able)

@@ -1,0 +1,71 @@
+"""Scoring with PyTorch."""
+
+import torch
+
+from oddframe._types import Pixels
+from oddframe.errors import SettingsError
+from oddframe.inference.scorer import ClipScores, Precision, pad_batch
+from oddframe.model.fusion import AnomalyScorer
+from oddframe.model.network import Network
+
+_HALF: dict[Precision, torch.dtype | None] = {
+    "float32": None,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def pick_device(name: str) -> torch.device:
+    """The device that ``auto``, ``cpu`` or ``cuda:0`` names; auto is a GPU where there is one.
+
+    Raises:
+        SettingsError: If there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(
+            f"device must be auto, cpu or a GPU that is there such as cuda:0, got {name!r}"
+        ) from error
+    return device
+
+
+class TorchScorer:
+    """Runs the network in eager PyTorch.
+
+    Args:
+        network: The trained network; moved to ``device``.
+        device: Where it runs.
+        batch_size: Clips at a time.
+        precision: What the streams compute in; distances, map and statistics are in float32
+            whatever it is.
+
+    Raises:
+        SettingsError: If the batch size is below 1 or the precision is not one of torch's.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        device: torch.device,
+        batch_size: int,
+        precision: Precision = "float32",
+    ) -> None:
+        if precision not in _HALF:
+            raise SettingsError(
+                f"precision must be one of {', '.join(_HALF)} for torch, got {precision!r}"
+            )
+        if batch_size < 1:
+            raise SettingsError(f"batch_size must be at least 1, got {batch_size}")
+        self.batch_size = batch_size
+        self._device = device
+        self._network = AnomalyScorer(network, _HALF[precision]).to(device).eval()
+
+    @torch.inference_mode()
+    def score(self, clips: Pixels) -> ClipScores:
+        """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
+        scored = self._network(torch.from_numpy(pad_batch(clips, self.batch_size)).to(self._device))
+        return ClipScores(*(part[: len(clips)].float().cpu().numpy() for part in scored))

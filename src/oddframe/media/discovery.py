@@ -1,0 +1,252 @@
+"""From what a user names - a file, a folder, a glob - to the sources there."""
+
+import glob
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oddframe.errors import InputError, SourceError, SourceNotFoundError
+from oddframe.media.images import DEFAULT_FPS, IMAGE_SUFFIXES, ImageFolder, is_numbered_image
+from oddframe.media.recording import Recording
+from oddframe.media.source import Source
+
+_NOT_VIDEO = frozenset(
+    suffix
+    for kind in (
+        ".txt .md .rst .csv .tsv .log .pdf .doc .docx .xls .xlsx .ppt .pptx .html .htm .nfo",
+        ".json .jsonl .ndjson .yaml .yml .toml .ini .cfg .xml",
+        ".py .m .sh .bat .exe",
+        ".mat .npy .npz .parquet .pkl .pt .pth .onnx .safetensors .h5 .hdf5 .db .sqlite",
+        ".zip .gz .bz2 .xz .zst .tar .tgz .7z .rar .part .tmp .md5 .sha256",
+        ".srt .vtt .ass .ssa .sub .idx",
+    )
+    for suffix in kind.split()
+)
+"""Suffixes that are passed over without a word in folders and patterns."""
+
+_REASONS_TOLD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedPath:
+    """Something found that cannot be used.
+
+    Attributes:
+        path: The file or folder.
+        reason: Why, as a sentence.
+    """
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSources:
+    """What was found where a user pointed.
+
+    Attributes:
+        sources: At least one, in natural order, with names that differ.
+        skipped: What was passed over.
+    """
+
+    sources: tuple[Source, ...]
+    skipped: tuple[SkippedPath, ...]
+
+
+def open_source(path: str | Path, fps: float | None = None) -> Source:
+    """Open one recording or one folder of numbered images.
+
+    Args:
+        path: The file or folder.
+        fps: Frames per second of a folder of images, 10 when None. Recordings have times of their
+            own.
+
+    Raises:
+        SourceNotFoundError: If nothing is there.
+        SourceError: If it cannot be used.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise SourceNotFoundError(
+            f"{path} must be a recording or a folder of numbered images, but nothing is there"
+        )
+    return _opened(path, path.is_dir(), None, fps)
+
+
+def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = None) -> FoundSources:
+    """Find every source in a file, a folder of recordings, folders of numbered images, or a glob pattern.
+
+    Folders are searched through and through. Only headers are read. Files that are plainly
+    something else (text, tables, archives, hidden files) are passed over silently; what looks like
+    video but is not is named in `skipped`.
+
+    Args:
+        what: A path, a glob pattern, or several of them.
+        fps: Frames per second of folders of images, 10 when None.
+
+    Raises:
+        SourceNotFoundError: If nothing is there.
+        SourceError: If nothing there can be used; the sentence lists the reasons.
+    """
+    wanted = [what] if isinstance(what, str | Path) else list(what)
+    sources: dict[Path, Source] = {}
+    skipped: dict[Path, SkippedPath] = {}
+    for place in (place for one in wanted for place in _places(one)):
+        for candidate in _candidates(place):
+            key = candidate.path.resolve()
+            if key in sources or key in skipped:
+                continue
+            try:
+                sources[key] = _opened(candidate.path, candidate.is_folder, candidate.files, fps)
+            except (SourceError, SourceNotFoundError) as error:
+                skipped[key] = SkippedPath(candidate.path, str(error))
+    if not sources:
+        raise _nothing(wanted, list(skipped.values()))
+    _name_apart(list(sources.values()))
+    return FoundSources(tuple(sources.values()), tuple(skipped.values()))
+
+
+def list_candidates(folder: Path) -> list[Path]:
+    """What may be recordings or folders of numbered images in a folder, in natural order; none of it is opened.
+
+    Raises:
+        SourceError: If a folder cannot be read.
+    """
+    return [candidate.path for candidate in _in_folder(folder, set())]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    path: Path
+    is_folder: bool
+    files: tuple[Path, ...] | None = None
+
+
+def _opened(path: Path, is_folder: bool, files: Sequence[Path] | None, fps: float | None) -> Source:
+    if not is_folder:
+        return Recording(path)
+    folder = ImageFolder(path, DEFAULT_FPS if fps is None else fps, files)
+    folder.check()
+    return folder
+
+
+def _places(what: str | Path) -> Iterator[Path | list[Path]]:
+    """The path that is meant, or what a pattern matches."""
+    path = Path(what)
+    if path.exists() or path.is_symlink():
+        yield path
+    elif glob.has_magic(str(what)):
+        # Not Path.glob: like a shell, this one leaves hidden files out and takes absolute patterns.
+        matches = [Path(match) for match in glob.glob(str(what), recursive=True)]  # noqa: PTH207
+        if not matches:
+            raise SourceNotFoundError(
+                f"{what} must match recordings or folders of images, but matches nothing"
+            )
+        yield sorted(matches, key=_natural)
+    else:
+        raise SourceNotFoundError(
+            f"{what} must be a recording, a folder or a pattern, but nothing is there"
+        )
+
+
+def _candidates(place: Path | list[Path]) -> Iterator[_Candidate]:
+    if isinstance(place, Path):
+        # A file that is named by itself is always tried, whatever its suffix says.
+        yield from (
+            _in_folder(place, set()) if place.is_dir() else [_Candidate(place, is_folder=False)]
+        )
+        return
+    images: dict[Path, list[Path]] = {}
+    for path in place:
+        if path.is_dir():
+            yield from _in_folder(path, set())
+        elif is_numbered_image(path):
+            images.setdefault(path.parent, []).append(path)
+        elif _may_be_video(path):
+            yield _Candidate(path, is_folder=False)
+    for folder, files in images.items():
+        yield _Candidate(folder, is_folder=True, files=tuple(files))
+
+
+def _in_folder(folder: Path, seen: set[Path]) -> Iterator[_Candidate]:
+    """Candidates of a folder and the folders in it; images beside recordings are taken for thumbnails."""
+    if folder.resolve() in seen:  # a link that leads back up
+        return
+    seen.add(folder.resolve())
+    try:
+        entries = sorted(
+            (path for path in folder.iterdir() if not path.name.startswith(".")), key=_natural
+        )
+    except OSError as error:
+        raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
+    recordings = [path for path in entries if _may_be_video(path)]
+    if not recordings and any(is_numbered_image(path) for path in entries):
+        yield _Candidate(folder, is_folder=True)
+    for path in recordings:
+        yield _Candidate(path, is_folder=False)
+    for path in entries:
+        if path.is_dir():
+            yield from _in_folder(path, seen)
+
+
+def _may_be_video(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    known_other = (
+        not suffix or suffix in _NOT_VIDEO or suffix in IMAGE_SUFFIXES or path.name.startswith(".")
+    )
+    return not known_other and path.is_file()
+
+
+def _nothing(wanted: Iterable[str | Path], skipped: Sequence[SkippedPath]) -> InputError:
+    where = ", ".join(str(what) for what in wanted)
+    if not skipped:
+        return SourceError(
+            f"{where} must hold recordings or numbered images such as 000.jpg "
+            f"({', '.join(sorted(IMAGE_SUFFIXES))}), but holds neither"
+        )
+    if len(skipped) == 1:
+        return SourceError(skipped[0].reason)
+    reasons = "; ".join(one.reason for one in skipped[:_REASONS_TOLD])
+    more = f"; and {len(skipped) - _REASONS_TOLD} more" if len(skipped) > _REASONS_TOLD else ""
+    return SourceError(f"nothing in {where} can be used: {reasons}{more}")
+
+
+def _name_apart(sources: Sequence[Source]) -> None:
+    """Make names differ: by the folders above where they collide, then by the suffix, then by a number."""
+    _rename(sources, _with_folders(sources))
+    _rename(sources, [f"{one.name}-{one.path.suffix.lstrip('.')}".rstrip("-") for one in sources])
+    counts: Counter[str] = Counter()
+    for one, shared in zip(sources, _shared(sources), strict=True):
+        if shared:
+            counts[one.name] += 1
+            one.name = f"{one.name}-{counts[one.name]}"
+
+
+def _with_folders(sources: Sequence[Source]) -> list[str]:
+    parts = [one.path.resolve().parent.parts for one in sources]
+    common = 0
+    while all(len(p) > common for p in parts) and len({p[common] for p in parts}) == 1:
+        common += 1
+    return ["-".join((*p[common:], one.name)) for p, one in zip(parts, sources, strict=True)]
+
+
+def _rename(sources: Sequence[Source], names: Sequence[str]) -> None:
+    for one, name, shared in zip(sources, names, _shared(sources), strict=True):
+        if shared:
+            one.name = name
+
+
+def _shared(sources: Sequence[Source]) -> list[bool]:
+    # Without regard to case, since results are filed under these names on disks that ignore it.
+    counts = Counter(one.name.casefold() for one in sources)
+    return [counts[one.name.casefold()] > 1 for one in sources]
+
+
+def _natural(path: Path) -> tuple[tuple[str | int, ...], ...]:
+    """Sort key in which 2 comes before 10."""
+    return tuple(
+        tuple(int(run) if run.isdigit() else run for run in re.split(r"(\d+)", part))
+        for part in path.parts
+    )

@@ -1,0 +1,352 @@
+"""A camera that is watched for months: it connects, watches over the connection, and connects again.
+
+Frames between the thread that decodes and whoever takes them.
+
+Frames per second over the last seconds.
+"""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+
+from oddframe.core.alerts import Phase, StreamStatus
+from oddframe.core.backoff import Backoff
+from oddframe.core.clocks import LiveClock
+from oddframe.core.records import Frame, FrameTiming
+from oddframe.errors import InputError
+from oddframe.media.connection import CameraFeed, Connection
+from oddframe.media.live_config import LiveSettings, StreamAddress
+from oddframe.media.packet_buffer import PacketBuffer
+from oddframe.media.source import FrameFormat
+
+
+class FrameQueue:
+    """A short queue; when it is full the oldest frame goes (a camera) or the giver waits (a file).
+
+    Args:
+        length: Most frames in it.
+        waits: Whether a full queue makes `put` wait instead of dropping the oldest frame.
+        arrived: Called after every frame, from the thread that gives it.
+    """
+
+    def __init__(self, length: int, *, waits: bool, arrived: Callable[[], None]) -> None:
+        self._length, self._waits, self._arrived = length, waits, arrived
+        self._frames: deque[Frame] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._dropped = 0
+
+    def put(self, frame: Frame) -> None:
+        """Add a frame; does nothing once closed."""
+        with self._changed:
+            if self._waits:
+                self._changed.wait_for(lambda: self._closed or len(self._frames) < self._length)
+            if self._closed:
+                return
+            if len(self._frames) >= self._length:
+                self._frames.popleft()
+                self._dropped += 1
+            self._frames.append(frame)
+        self._arrived()
+
+    def take(self) -> Frame | None:
+        """The oldest frame, None where there is none; never waits."""
+        with self._changed:
+            if not self._frames:
+                return None
+            frame = self._frames.popleft()
+            self._changed.notify_all()
+            return frame
+
+    def close(self) -> None:
+        """Take no more frames; who waits to give one goes on."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were dropped so far."""
+        return self._dropped
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+
+_WINDOW_S = 5.0
+
+
+class RecentRate:
+    """Counts what happened lately; give it times that do not decrease. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque()
+        self._since_s: float | None = None
+        self._lock = threading.Lock()
+
+    def add(self, now_s: float) -> None:
+        """Something happened now."""
+        with self._lock:
+            if self._since_s is None:
+                self._since_s = now_s
+            self._times.append(now_s)
+            self._forget(now_s)
+
+    def per_second(self, now_s: float) -> float:
+        """How often it happened a second, over the last five, or since it first did where that is less."""
+        with self._lock:
+            if self._since_s is None:
+                return 0.0
+            self._forget(now_s)
+            return len(self._times) / max(min(now_s - self._since_s, _WINDOW_S), 1.0)
+
+    def _forget(self, now_s: float) -> None:
+        while self._times and self._times[0] <= now_s - _WINDOW_S:
+            self._times.popleft()
+
+
+_LOOK_S = 0.25
+"""How often the watch over a connection looks."""
+
+_MOST_HUNG = 3
+"""Abandoned connections that may hang at a time; more are not added to them."""
+
+_UNKNOWN_GAP_S = 0.5
+"""The gap before the rate is known; no frame comes before."""
+
+_GOODBYE_S = 0.5
+"""How long `stop` waits for a connection to end by itself."""
+
+
+class LiveStream:
+    """A camera; see `Stream` for what it offers. It never gives up.
+
+    A thread watches over the connection, which has a thread of its own and is left behind when it
+    hangs.
+
+    Args:
+        address: A camera's address: rtsp, http or a local camera.
+        wanted: The form of the frames.
+        settings: The knobs.
+        keep_fps: Rate to which frames are thinned by time before they are converted and queued;
+            None keeps all.
+        name: What results are filed under; made from the address when None.
+        now_s: Seconds on a clock that never jumps.
+        draw: Random numbers from 0 up to 1, for the waits.
+
+    Raises:
+        InputError: If the address is a file's; `PlaybackStream` is for those.
+    """
+
+    def __init__(
+        self,
+        address: StreamAddress,
+        wanted: FrameFormat,
+        settings: LiveSettings | None = None,
+        *,
+        keep_fps: float | None = None,
+        name: str | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        if address.kind == "file":
+            raise InputError(
+                f"{address} must be a camera's address, but it is a file; play it as a stream instead"
+            )
+        settings = settings or LiveSettings()
+        self.name = name or address.name
+        self.rate_fps: float | None = None
+        self.gap_s = _UNKNOWN_GAP_S
+        self.ring = (
+            PacketBuffer(settings.keep_s, round(settings.keep_mb * 1e6))
+            if settings.keep_s
+            else None
+        )
+        self.notify: Callable[[], None] = lambda: None
+        self._settings, self._now_s, self._keep_fps = settings, now_s, keep_fps
+        self._clock = LiveClock()
+        self._queue = FrameQueue(settings.queue, waits=False, arrived=self._arrived)
+        self._backoff = Backoff(settings.first_wait_s, settings.longest_wait_s, draw)
+        self._around = CameraFeed(
+            address,
+            wanted,
+            settings,
+            keep_fps,
+            self._clock,
+            self.ring,
+            now_s,
+            self._opened,
+            count(),
+            self._give,
+        )
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name=f"watch {self.name}", daemon=True)
+        self._connection: Connection | None = None
+        self._known_fps: float | None = None
+        self._hung: list[Connection] = []
+        # What the state tells; each is written by one thread at a time, and read whole.
+        self._phase = Phase.CONNECTING
+        self._rate = RecentRate()
+        self._frames = self._damaged_before = self._reconnects = 0
+        self._frames_before = 0
+        self._last_frame_s: float | None = None
+        self._size: tuple[int, int] | None = None
+        self._error: str | None = None
+        self._retry_at_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"LiveStream({str(self._around.address)!r}, {self._phase})"
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._watcher.start()
+
+    def take(self) -> Frame | None:
+        """The oldest frame that waits; None where none does."""
+        return self._queue.take()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was stopped and everything was taken."""
+        return self._phase is Phase.ENDED and not len(self._queue)
+
+    def state(self) -> StreamStatus:
+        """How it is doing."""
+        now_s, connection, last_s, retry_s = (
+            self._now_s(),
+            self._connection,
+            self._last_frame_s,
+            self._retry_at_s,
+        )
+        return StreamStatus(
+            name=self.name,
+            phase=self._phase,
+            frames=self._frames,
+            dropped=self._queue.dropped,
+            damaged=self._damaged_before + (connection.damaged if connection else 0),
+            reconnects=self._reconnects,
+            jumps=self._clock.jumps,
+            rate_fps=self._rate.per_second(now_s),
+            silent_s=None if last_s is None else now_s - last_s,
+            size=self._size,
+            error=self._error,
+            retry_s=None if retry_s is None else max(0.0, retry_s - now_s),
+        )
+
+    def stop(self) -> None:
+        """Give no more frames; returns within a second, whatever the network does.
+
+        A connection that hangs in FFmpeg is left to end by its own time-outs, on a thread that
+        keeps no program alive.
+        """
+        self._stopping.set()
+        self._wake.set()
+        self._queue.close()
+        if self._watcher.ident is not None:
+            self._watcher.join(2 * _GOODBYE_S)
+        self._phase = Phase.ENDED
+        self.notify()
+
+    # What connections call.
+
+    def _opened(self, timing: FrameTiming) -> None:
+        self._known_fps = timing.rate_fps
+        self.rate_fps = min(timing.rate_fps, self._keep_fps or timing.rate_fps)
+        self.gap_s = timing.gap_s
+
+    def _give(self, frame: Frame) -> None:
+        now_s = self._now_s()
+        if self._frames and self._frames == self._frames_before:
+            self._reconnects += 1
+        self._phase = Phase.LIVE
+        self._last_frame_s, self._size = now_s, frame.source_size
+        self._rate.add(now_s)
+        self._frames += 1
+        self._queue.put(frame)
+
+    def _arrived(self) -> None:
+        self.notify()
+
+    # The watch over them.
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            error, hopeless = self._follow_connection()
+            if self._stopping.is_set():
+                break
+            self._error = error
+            self._wait_to_retry(hopeless=hopeless)
+        self._phase = Phase.ENDED
+
+    def _follow_connection(self) -> tuple[str | None, bool]:
+        """Connect and stay until the connection ends, hangs or is not wanted any more.
+
+        Returns:
+            Why it is over, and whether trying again soon is pointless.
+        """
+        self._frames_before = self._frames
+        self._phase = Phase.CONNECTING
+        connection = self._connection = Connection(self._around, self._wake.set, self._known_fps)
+        connection.thread.start()
+        started_s = self._now_s()
+        error: str | None = None
+        while not (connection.ended.is_set() or self._stopping.is_set() or error):
+            self._wake.wait(_LOOK_S)
+            self._wake.clear()
+            error = self._looked_after(connection, started_s)
+        connection.abandon()
+        if self._stopping.is_set():
+            connection.thread.join(_GOODBYE_S)
+        elif not connection.ended.is_set():
+            self._hung.append(connection)
+        return connection.error or error, connection.refused or connection.crashed
+
+    def _looked_after(self, connection: Connection, started_s: float) -> str | None:
+        """Notice when no frames come; says why the connection is to be given up."""
+        now_s, settings, address = self._now_s(), self._settings, self._around.address
+        if connection.opened_s is None:
+            hangs_after_s = 2 * settings.open_timeout_s + settings.quiet_s
+            if now_s - started_s > hangs_after_s:
+                return f"{address} cannot be read: connecting hangs for more than {hangs_after_s:.3g} s"
+            return None
+        has_frames = self._frames > self._frames_before
+        last_s = (
+            self._last_frame_s
+            if has_frames and self._last_frame_s is not None
+            else connection.opened_s
+        )
+        silent_s = now_s - last_s
+        if silent_s > settings.stall_s:
+            self._phase = Phase.STALLED
+            return f"{address} is connected, but sent no picture for {settings.stall_s:.3g} s"
+        if silent_s > max(settings.quiet_s, self.gap_s):
+            self._phase = Phase.STALLED
+        return None
+
+    def _wait_to_retry(self, *, hopeless: bool) -> None:
+        connection, now_s = self._connection, self._now_s()
+        assert connection is not None
+        lasted_s = 0.0
+        if (
+            connection.opened_s is not None
+            and self._frames > self._frames_before
+            and self._last_frame_s is not None
+        ):
+            lasted_s = self._last_frame_s - connection.opened_s
+        self._damaged_before += connection.damaged
+        self._connection = None
+        wait_s = self._backoff.next_s(lasted_s, hopeless=hopeless)
+        self._retry_at_s = now_s + wait_s
+        self._phase = Phase.FAILED if connection.crashed else Phase.WAITING
+        self._stopping.wait(wait_s)
+        while not self._stopping.is_set() and len(self._still_hung()) >= _MOST_HUNG:
+            self._stopping.wait(_LOOK_S)
+        self._retry_at_s = None
+
+    def _still_hung(self) -> list[Connection]:
+        self._hung = [connection for connection in self._hung if not connection.ended.is_set()]
+        return self._hung

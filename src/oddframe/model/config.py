@@ -1,0 +1,151 @@
+"""What the network is (method sections 2 to 6); apart from the network, so that nobody needs torch to read it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from oddframe.core.smoothing import SmoothingWindow
+from oddframe.errors import SettingsError
+from oddframe.settings import ListOf, settings_dataclass
+
+
+@settings_dataclass("network")
+class NetworkConfig:
+    """What the network is; the defaults are the paper's.
+
+    Attributes:
+        height: Height of the frames in pixels, a multiple of 16 times the stem's stride.
+        width: Width of the frames in pixels, likewise.
+        colour: "rgb" or "grey".
+        interval: Frames from one frame of a clip to the next; a clip spans 4 x interval + 1 frames.
+        channels: Width of the stem; the three blocks have 2, 4 and 8 times as many channels.
+        decoder_channels: What the decoders' widths follow instead of ``channels``, where 70 % of
+            the work lies; None is the published network.
+        stem_stride: 1, or 2 for a quarter of the work.
+        appearance: Whether the spatial stream is there.
+        motion: Whether the motion stream is there.
+        empty_scene: Whether the spatial stream has a learned picture of the empty scene to add to
+            (our addition, for fixed cameras).
+        skips: Whether the motion stream has its two skip connections.
+        attention: Variance attention in the motion stream: "sum" (research code), "variance"
+            (published text) or "none".
+        code_norm: "l1" (research code) or "l2" (times sqrt(C); the decoders learn faster).
+        clusters: Number of centres K; 0 leaves the clusters out.
+        kmeans_space: Where the first centres are fitted: "normalised", in which distances are
+            taken, or "raw", as the research code does (a mistake, kept for comparison).
+        rebuilt_frame: Frame of the clip that the spatial stream rebuilds: "first" or "last".
+        fusion: Anomaly map: "product" of prediction error and cluster distance per pixel, "error"
+            alone, or "frame" (the error times the frame's mean cluster distance, as in the
+            conference paper).
+        appearance_weight: None for the published prediction error, that of x̂0 + Δ̂ against x4. A
+            number, 0 or more, takes the motion stream's own error plus that many times the spatial
+            stream's in its place.
+        error_power: Exponent of the prediction error in the map, above 0 and at most 1, so that
+            e^error_power takes the place of e: below 1, one place with a large error does not
+            outweigh a whole thing with a middling one.
+        cluster_power: Exponent of the cluster distance in the map, at least 1: e (K w)^power / K.
+            Above 1, dark clothes on pale ground do not drown the cluster distance; 1 is the
+            published product.
+        score_windows: Sides in pixels of the windows over which the map is averaged before the
+            statistic is taken; 1 is the map itself. The frame score is the mean over these scales.
+        score_share: Share of the windows, the highest ones, whose mean is the score; 1.0 is the
+            published mean.
+        score_power: Exponent of that mean, above 0, in the raw score; 1 as published. It changes no
+            order, and so no AUC with one threshold; 1 / error_power takes the score back to the
+            error's unit, as a power mean does.
+        scored_frame: Frame of the clip that its score is said of: "last" as published, or "middle",
+            which is known two intervals later, and does not go on for half a clip when what is
+            abnormal has left.
+        score_clips: Clips in a row whose scores' mean is the frame's score, taken before
+            ``score_power``; 1 as published. Half of the others come after the clip that scores the
+            frame where that is its middle one, else all before it.
+    """
+
+    height: int = 256
+    width: int = 256
+    colour: Literal["rgb", "grey"] = "rgb"
+    interval: Annotated[int, Field(ge=1)] = 1
+    channels: Annotated[int, Field(ge=1)] = 32
+    decoder_channels: Annotated[int, Field(ge=1)] | None = None
+    stem_stride: Annotated[int, Field(ge=1, le=2)] = 1
+    appearance: bool = True
+    motion: bool = True
+    empty_scene: bool = False
+    skips: bool = True
+    attention: Literal["sum", "variance", "none"] = "sum"
+    code_norm: Literal["l1", "l2"] = "l1"
+    clusters: Annotated[int, Field(ge=0)] = 32
+    kmeans_space: Literal["normalised", "raw"] = "normalised"
+    rebuilt_frame: Literal["first", "last"] = "first"
+    fusion: Literal["product", "error", "frame"] = "product"
+    appearance_weight: Annotated[float, Field(ge=0)] | None = None
+    error_power: Annotated[float, Field(gt=0, le=1)] = 1.0
+    cluster_power: Annotated[float, Field(ge=1, le=16)] = 1.0
+    score_windows: ListOf[int] = (1,)
+    score_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    score_power: Annotated[float, Field(gt=0, le=16)] = 1.0
+    scored_frame: Literal["last", "middle"] = "last"
+    score_clips: Annotated[int, Field(ge=1, le=99)] = 1
+
+    def __post_init__(self) -> None:
+        step = 16 * self.stem_stride
+        for name, side in (("height", self.height), ("width", self.width)):
+            if side < step or side % step:
+                raise SettingsError(
+                    f"network.{name} must be a positive multiple of {step}, got {side}"
+                )
+        decoder_channels = self.decoder_channels or self.channels
+        if self.motion and (decoder_channels + self.channels * self.skips) % 2:
+            # The last pixel shuffle deals out twice as many channels in fours.
+            rule = "network.decoder_channels (network.channels where it is not set)"
+            found = f"{decoder_channels}"
+            if self.skips:
+                rule += " plus network.channels"
+                found += f" + {self.channels}"
+            raise SettingsError(f"{rule} must be even for the motion stream, got {found}")
+        if not (self.appearance or self.motion):
+            raise SettingsError(
+                "at least one of network.appearance and network.motion must be true"
+            )
+        if not self.clusters and self.fusion != "error":
+            raise SettingsError(
+                f'without clusters network.fusion must be "error", got "{self.fusion}"; set one or the other'
+            )
+        longest = min(self.height, self.width)
+        if not self.score_windows or not all(1 <= side <= longest for side in self.score_windows):
+            raise SettingsError(
+                "network.score_windows must be sides from 1 to the frame's shorter side, "
+                f"got {list(self.score_windows)}"
+            )
+
+    @property
+    def colours(self) -> int:
+        """Channels of a frame."""
+        return 1 if self.colour == "grey" else 3
+
+    @property
+    def lookahead(self) -> int:
+        """Frames from the one that a clip scores to the clip's last."""
+        return 2 * self.interval if self.scored_frame == "middle" else 0
+
+    @property
+    def neighbours(self) -> SmoothingWindow:
+        """Whose scores a frame's score is the mean of."""
+        others = self.score_clips - 1
+        after = others // 2 if self.scored_frame == "middle" else 0
+        return SmoothingWindow(others - after, after, self.score_power)
+
+    @property
+    def known_after(self) -> int:
+        """Frames after a frame until its score is known."""
+        return self.lookahead + self.neighbours.after
+
+    @property
+    def code_width(self) -> int:
+        """Length of a joint code, all streams in use together."""
+        return 8 * self.channels * (self.appearance + self.motion)
+
+    @property
+    def code_stride(self) -> int:
+        """Pixels from one place of a code to the next."""
+        return 8 * self.stem_stride

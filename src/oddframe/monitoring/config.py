@@ -1,0 +1,207 @@
+"""What is watched, and how: the settings of the verb `watch`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from oddframe.core.alerts import safe_name
+from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.core.zones import Zones
+from oddframe.errors import SettingsError
+from oddframe.media.live_config import LiveSettings, StreamAddress, stream_address
+from oddframe.settings import settings_dataclass
+from oddframe.sinks.factory import SinkConfig, secrets_of
+
+_LONGEST_NAME = 120
+"""It is part of file names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """One camera, or a file that is played as one.
+
+    Attributes:
+        name: What its results are filed under.
+        address: Where its pictures come from.
+        model: A run folder, a model bundle or the name of a shipped model; that of the plan when
+            None.
+        false_alarms: Its own budget such as "2/day", from the scores kept in the model; the model's
+            threshold when None.
+        zones: Which parts of the picture count, when alarms are wanted, and the cool-down.
+        health: Whether it is watched for pictures that show nothing of the scene, where the model
+            knows the scene.
+        fps: Frames per second of a folder of images; the model's rate when None.
+        live: The knobs of its connection.
+        loop: Whether a file is played again and again, as a camera that shows it.
+        calibration: File with a threshold of its own, as `oddframe.monitoring.camera_threshold`
+            writes it; it goes before ``false_alarms``.
+    """
+
+    name: str
+    address: StreamAddress
+    model: str | None = None
+    false_alarms: str | None = None
+    zones: Zones | None = None
+    health: bool = True
+    fps: float | None = None
+    live: LiveSettings = field(default_factory=LiveSettings)
+    loop: bool = False
+    calibration: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or any(
+            not letter.isprintable() or letter in "/\\" for letter in self.name
+        ):
+            raise SettingsError(
+                f"a camera's name must be printable and without slashes, got {self.name!r}"
+            )
+        if len(self.name.encode()) > _LONGEST_NAME:
+            raise SettingsError(
+                f"a camera's name must be at most {_LONGEST_NAME} bytes long, got {self.name!r}"
+            )
+        if self.fps is not None and not 0 < self.fps < float("inf"):
+            raise SettingsError(f"fps of camera {self.name!r} must be above 0, got {self.fps}")
+        if self.false_alarms is not None:
+            FalseAlarmBudget.parse(self.false_alarms)
+        if self.loop and self.address.kind != "file":
+            raise SettingsError(f"loop is for files, but camera {self.name!r} is none")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file played once: it ends, waits, and does not know what time it was."""
+        return self.address.kind == "file" and not self.loop
+
+
+@settings_dataclass("watch")
+class WatchSettings:
+    """How cameras are watched, and what is kept and told.
+
+    Attributes:
+        fast: Whether files are played as fast as they are scored.
+        store: Whether events, scores and pictures are kept in a database; JSON lines are written in
+            any case.
+        pictures: Whether pictures and clips of events are kept in it.
+        keep_days: What is older goes.
+        pictures_gb: Pictures and clips beyond this go, the oldest first.
+        keep_free_gb: So do they while the disk has less room than this.
+        clip_before_s: Seconds of a clip before its event.
+        clip_after_s: Seconds behind it.
+        clip_most_s: A longer event's clip shows its first so many seconds.
+        sinks: Who else is told, by name.
+    """
+
+    fast: bool = False
+    store: bool = True
+    pictures: bool = True
+    keep_days: Annotated[float, Field(ge=0)] = 30.0
+    pictures_gb: Annotated[float, Field(ge=0)] = 10.0
+    keep_free_gb: Annotated[float, Field(ge=0)] = 1.0
+    clip_before_s: Annotated[float, Field(ge=0, le=600)] = 5.0
+    clip_after_s: Annotated[float, Field(ge=0, le=600)] = 5.0
+    clip_most_s: Annotated[float, Field(ge=0, le=600)] = 60.0
+    sinks: Mapping[str, SinkConfig] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "events" in self.sinks:
+            raise SettingsError(
+                'a sink must not be called "events": that is the one that writes <camera>.events.jsonl'
+            )
+
+    @property
+    def keep_s(self) -> float:
+        """How much encoded video must stay in memory for clips, in seconds."""
+        # An event is known to have ended only after its merge gap; 10 s are room for that.
+        return self.clip_before_s + self.clip_most_s + self.clip_after_s + 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchPlan:
+    """All that `watch` is told.
+
+    Attributes:
+        cameras: At least one, unless it `stays`; their names differ, also as parts of paths.
+        model: The model of cameras that name none.
+        settings: How they are watched.
+        stays: Whether watching goes on where no camera is left, since others may come; a server
+            does.
+    """
+
+    cameras: Sequence[Camera]
+    model: str | None = None
+    settings: WatchSettings = field(default_factory=WatchSettings)
+    stays: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.cameras and not self.stays:
+            raise SettingsError("there must be a camera to watch, got none")
+        seen: dict[str, str] = {}
+        for camera in self.cameras:
+            key = safe_name(camera.name).casefold()
+            if key in seen:
+                raise SettingsError(
+                    f"cameras must have different names, got {seen[key]!r} and {camera.name!r}"
+                )
+            seen[key] = camera.name
+            if camera.model is None and self.model is None:
+                raise SettingsError(
+                    f"camera {camera.name!r} needs a model: give --model, or model in its table"
+                )
+
+    def model_of(self, camera: Camera) -> str:
+        """The model that scores a camera."""
+        model = camera.model or self.model
+        assert model is not None, "checked when the plan was made"
+        return model
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that nobody may be shown, of cameras and sinks, longest first."""
+        found = {secret for camera in self.cameras for secret in camera.address.secrets}
+        found |= {secret for sink in self.settings.sinks.values() for secret in secrets_of(sink)}
+        return tuple(sorted(found, key=len, reverse=True))
+
+
+def named_cameras(
+    sources: Iterable[str | Path],
+    *,
+    zones: Zones | None = None,
+    health: bool = True,
+    fps: float | None = None,
+    false_alarms: str | None = None,
+) -> tuple[Camera, ...]:
+    """Cameras from addresses alone: named after them, apart where two would be called the same.
+
+    Args:
+        sources: Addresses or files, as `stream_address` takes them.
+        zones: As in `Camera`, for all of them; so are the others.
+        health: As above.
+        fps: As above.
+        false_alarms: As above.
+
+    Raises:
+        SourceError: If one is no address that can be watched.
+        SourceNotFoundError: If one is neither an address nor a file.
+    """
+    cameras: list[Camera] = []
+    taken: set[str] = set()
+    for source in sources:
+        address = stream_address(source)
+        stem = address.name or "camera"
+        name, number = stem, 2
+        while safe_name(name).casefold() in taken:
+            name, number = f"{stem}-{number}", number + 1
+        taken.add(safe_name(name).casefold())
+        cameras.append(
+            Camera(
+                name=name,
+                address=address,
+                zones=zones,
+                health=health,
+                fps=fps,
+                false_alarms=false_alarms,
+            )
+        )
+    return tuple(cameras)

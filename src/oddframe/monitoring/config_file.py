@@ -1,0 +1,270 @@
+"""Cameras as people write them down: a TOML or JSON file for `oddframe watch --config`.
+
+``${NAME}`` in a file: environment variables, so that secrets need not stand in it.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+from oddframe.bundle.bundle import SHIPPED
+from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.errors import OddframeError, SettingsError
+from oddframe.media.live_config import LiveSettings, stream_address
+from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings
+from oddframe.settings import ListOf, from_mapping, read_table, settings_dataclass, zones_from
+from oddframe.sinks.factory import SINK_KINDS, SinkConfig
+from oddframe.sinks.jsonl import JsonLinesConfig
+from oddframe.sinks.webhook import MESSAGE_NAMES, is_json
+
+_VARIABLE = re.compile(r"\$\{(\w*)\}")
+
+
+class Variables(Mapping[str, str]):
+    """Environment variables that remember which of them were used."""
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        """Take the environment's own when None."""
+        self._values = os.environ if values is None else values
+        self._used: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        value = self._values[name]
+        self._used[name] = value
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def fill(self, text: str) -> str:
+        """A text with the values of its variables.
+
+        Raises:
+            SettingsError: If one is not set.
+        """
+        return _VARIABLE.sub(self._of, text)
+
+    def fill_in_sink(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings of a sink with the values of their variables, in all texts.
+
+        In a ``url`` they are quoted but for / and :, unless the variable is all of it. In a
+        ``template`` the names of a message's values stay as they are.
+
+        Raises:
+            SettingsError: If one is not set.
+        """
+        return {name: self._filled(name, value, table) for name, value in table.items()}
+
+    def _filled(self, name: str, value: Any, table: Mapping[str, Any]) -> Any:
+        if isinstance(value, Mapping):
+            return self.fill_in_sink(value)
+        if isinstance(value, list):
+            return [self._filled("", item, table) for item in value]
+        if not isinstance(value, str):
+            return value
+        if name == "url" and not _VARIABLE.fullmatch(value):
+            return _VARIABLE.sub(lambda match: quote(self._of(match), safe="/:"), value)
+        if name == "template":
+            as_json = is_json(str(table.get("content_type", "json")))
+            return _VARIABLE.sub(lambda match: self._in_template(match, as_json), value)
+        return self.fill(value)
+
+    def scrub(self, text: str) -> str:
+        """A text with the names of the used variables in place of their values."""
+        spellings = {
+            spelling: name
+            for name, value in self._used.items()
+            for spelling in (
+                value,
+                repr(value)[1:-1],
+                quote(value, safe=""),
+                quote(value, safe="/:"),
+            )
+            if spelling
+        }
+        for spelling in sorted(spellings, key=len, reverse=True):
+            text = text.replace(spelling, f"${{{spellings[spelling]}}}")
+        return text
+
+    def _of(self, match: re.Match[str]) -> str:
+        if match[1] not in self._values:
+            raise SettingsError(f"the variable {match[0]} must be set, but it is not")
+        return self[match[1]]
+
+    def _in_template(self, match: re.Match[str], as_json: bool) -> str:
+        if match[1] in MESSAGE_NAMES:
+            return match[0]
+        value = self._of(match).replace("$", "$$")
+        return json.dumps(value, ensure_ascii=False)[1:-1] if as_json else value
+
+
+T = TypeVar("T")
+
+_DEVICE_NUMBER = re.compile(r"\d{1,3}")
+
+_ELSEWHERE = {
+    "fast": "fast must be given on the command line, as --fast: it is for files, not for cameras",
+    "sinks": "sinks must be tables of their own: [sinks.NAME]",
+}
+"""Fields of `WatchSettings` that the table ``watch`` does not have."""
+
+
+@settings_dataclass()
+class _File:
+    """The file's own keys; what lies deeper is checked in its place."""
+
+    model: str | None = None
+    false_alarms: str | None = None
+    watch: Mapping[str, Any] = field(default_factory=dict)
+    camera: ListOf[Mapping[str, Any]] = field(default=(), repr=False)
+    sinks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+
+
+@settings_dataclass()
+class _CameraTable:
+    """The keys of a camera."""
+
+    name: str
+    source: str = field(repr=False)
+    transport: Literal["tcp", "udp"] = "tcp"
+    model: str | None = None
+    false_alarms: str | None = None
+    health: bool = True
+    fps: float | None = None
+    zones: Mapping[str, Any] | None = None
+    live: LiveSettings = field(default_factory=LiveSettings)
+    loop: bool = False
+    calibration: str | None = None
+
+
+def read_camera_file(
+    path: str | Path,
+    *,
+    model: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    stays: bool = False,
+) -> WatchPlan:
+    """Cameras, how they are watched, and who is told, from a file; docs/watching.md shows one.
+
+    Relative paths in it are relative to the file. ``${NAME}`` in a source and in the texts of a
+    sink stands for an environment variable, so that no secret need stand in the file. In a
+    webhook's template the names of a message's values stand for these instead.
+
+    Args:
+        path: The file.
+        model: For cameras without one of their own, in place of the file's.
+        variables: The environment's variables when None.
+        stays: As in the plan: then there may be no camera in it.
+
+    Raises:
+        SettingsError: If it cannot be read; a key is unknown (the nearest known one is named),
+            missing, of the wrong kind or out of range; a variable is not set; or a source is
+            nothing that can be watched. The sentence names the file and the place in it, and holds
+            no secret.
+    """
+    path = Path(path)
+    known = Variables(variables)
+    values = read_table(path)
+    return _at(
+        str(path),
+        lambda: _plan(from_mapping(values, _File), path.parent, model, known, stays),
+        known,
+    )
+
+
+def _plan(
+    file: _File, folder: Path, model: str | None, variables: Variables, stays: bool
+) -> WatchPlan:
+    if file.false_alarms is not None:
+        FalseAlarmBudget.parse(file.false_alarms)
+    settings = _at("watch", lambda: _settings(file.watch))
+    sinks = {
+        name: _at(f"sinks.{name}", partial(_sink, table, folder, variables))
+        for name, table in file.sinks.items()
+    }
+    cameras = [
+        _at(_called(table, number), partial(_camera, table, folder, file.false_alarms, variables))
+        for number, table in enumerate(file.camera, start=1)
+    ]
+    return WatchPlan(
+        cameras=tuple(cameras),
+        model=model or (None if file.model is None else _model(file.model, folder)),
+        settings=replace(settings, sinks=sinks),
+        stays=stays,
+    )
+
+
+def _settings(values: Mapping[str, Any]) -> WatchSettings:
+    for key, sentence in _ELSEWHERE.items():
+        if key in values:
+            raise SettingsError(sentence)
+    return from_mapping(values, WatchSettings())
+
+
+def _called(table: Mapping[str, Any], number: int) -> str:
+    """What to call a camera in a sentence."""
+    name = table.get("name")
+    return f"camera {name!r}" if isinstance(name, str) else f"camera number {number}"
+
+
+def _camera(
+    values: Mapping[str, Any], folder: Path, budget: str | None, variables: Variables
+) -> Camera:
+    table = from_mapping(values, _CameraTable)
+    source = table.source if "://" in table.source else variables.fill(table.source)
+    if "://" not in source and not _DEVICE_NUMBER.fullmatch(source):
+        source = str(folder / source)
+    return Camera(
+        name=table.name,
+        address=stream_address(source, transport=table.transport, variables=variables),
+        model=None if table.model is None else _model(table.model, folder),
+        false_alarms=table.false_alarms or budget,
+        zones=None if table.zones is None else zones_from(table.zones, "zones"),
+        health=table.health,
+        fps=table.fps,
+        live=table.live,
+        loop=table.loop,
+        calibration=None if table.calibration is None else folder / table.calibration,
+    )
+
+
+def _sink(values: Mapping[str, Any], folder: Path, variables: Variables) -> SinkConfig:
+    kind = values.get("kind")
+    if not isinstance(kind, str) or kind not in SINK_KINDS:
+        raise SettingsError(f"kind must be one of {', '.join(SINK_KINDS)}, got {kind!r}")
+    own = {name: value for name, value in values.items() if name != "kind"}
+    config: SinkConfig = from_mapping(variables.fill_in_sink(own), SINK_KINDS[kind])
+    return (
+        replace(config, path=folder / config.path)
+        if isinstance(config, JsonLinesConfig)
+        else config
+    )
+
+
+def _model(model: str, folder: Path) -> str:
+    """A path seen from the file; names of shipped models stay as they are."""
+    path = folder / model
+    return model if not path.exists() and (SHIPPED / model).is_dir() else str(path)
+
+
+def _at(where: str, make: Callable[[], T], variables: Variables | None = None) -> T:
+    """Have every error name the place, and nothing that came out of a variable."""
+    try:
+        return make()
+    except OddframeError as error:
+        said = str(error)
+    # Not in the handler above: the error itself, which may hold a secret, must not be the context
+    # of this one.
+    raise SettingsError(f"{where}: {said if variables is None else variables.scrub(said)}")

@@ -1,0 +1,1 @@
+"""The files that a scoring leaves for each recording, and how they are read back."""

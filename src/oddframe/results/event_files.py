@@ -1,0 +1,101 @@
+"""Events as JSON lines: one line a phase, in the order in which they become known.
+
+Events as a Parquet table: a row for each, as it was at its end.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from oddframe.core.records import Event
+from oddframe.errors import MissingExtraError
+from oddframe.files import replace_file
+
+_NAMES = tuple(item.name for item in fields(Event) if item.name != "mask")
+
+
+def event_line(event: Event) -> str:
+    """An event as a JSON object on a line of its own.
+
+    What it holds depends on the source alone: no clock, no random identity, no output path.
+    """
+    return line_of_message(event.as_dict())
+
+
+def line_of_message(message: Mapping[str, Any]) -> str:
+    """The same line from a message that holds the event's values, among others and in any order."""
+    values = {name: message[name] for name in _NAMES}
+    return json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+class EventLines:
+    """Writes a line for each phase of an event."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, event: Event) -> None:
+        """Add the line of a phase."""
+        self._file.write(event_line(event))
+
+
+@contextmanager
+def event_lines(path: Path) -> Iterator[EventLines]:
+    """A file of lines that appears whole when the block ends.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with replace_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        yield EventLines(file)
+
+
+COLUMNS = {
+    **dict.fromkeys(("recording", "id", "kind"), "string"),
+    **dict.fromkeys(("start_s", "end_s", "peak_s", "score"), "double"),
+    **dict.fromkeys(("x_min", "y_min", "x_max", "y_max"), "double"),
+    "reason": "string",
+    **dict.fromkeys(("appearance", "motion", "cluster"), "double"),
+}
+"""Columns and their kinds; the box and the parts are empty where an event has none."""
+
+
+class EventTable:
+    """Takes every phase of every event and keeps the last."""
+
+    def __init__(self, recording: str) -> None:
+        self._recording = recording
+        self.rows: list[dict[str, Any]] = []
+
+    def write(self, event: Event) -> None:
+        """Add an event that is over."""
+        if event.phase != "end":
+            return
+        values = {**event.as_dict(), **event.parts, "recording": self._recording}
+        box = event.box or (None,) * 4
+        values |= dict(zip(("x_min", "y_min", "x_max", "y_max"), box, strict=True))
+        self.rows.append({name: values.get(name) for name in COLUMNS})
+
+
+@contextmanager
+def event_table(path: Path, recording: str) -> Iterator[EventTable]:
+    """A Parquet file that appears whole when the block ends, also where there is no event.
+
+    Raises:
+        MissingExtraError: If pyarrow is not installed.
+        OutputError: If it cannot be written.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtraError("writing Parquet", "parquet") from error
+    kinds = {"string": pyarrow.string(), "double": pyarrow.float64()}
+    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()])
+    table = EventTable(recording)
+    yield table
+    with replace_file(path) as temporary:
+        parquet.write_table(pyarrow.Table.from_pylist(table.rows, schema=schema), temporary)

@@ -1,0 +1,187 @@
+"""Scores as a table: CSV, or Parquet with an extra.
+
+Anomaly maps, compressed, one array a frame.
+
+The overlay as a video: pictures with heat map and score curve.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oddframe.core.records import Score
+from oddframe.errors import MissingExtraError
+from oddframe.files import replace_file
+from oddframe.inference.model import ScoreSink
+from oddframe.media.overlay import Overlay
+from oddframe.media.video_writer import VideoWriter
+
+COLUMNS = ("frame", "time_s", "score", "raw", "appearance", "motion", "cluster")
+"""Columns of a score table; all but the first two are empty where no clip scores the frame."""
+
+_ROWS_PER_GROUP = 10_000
+
+
+class _CsvTable:
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._file.write(",".join(COLUMNS) + "\n")
+
+    def write(self, score: Score) -> None:
+        """Add a row; numbers are written so that they read back as the same ones."""
+        values = (getattr(score, column) for column in COLUMNS)
+        self._file.write(",".join("" if value is None else repr(value) for value in values) + "\n")
+
+
+@contextmanager
+def csv_table(path: Path) -> Iterator[ScoreSink]:
+    """A CSV file that appears whole when the block ends.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with replace_file(path) as temporary, temporary.open("w") as file:
+        yield _CsvTable(file)
+
+
+class _ParquetTable:
+    def __init__(self, writer: Any, schema: Any, recording: str | None) -> None:
+        self._writer, self._schema, self._recording = writer, schema, recording
+        self._columns: dict[str, list[float | None]] = {name: [] for name in COLUMNS}
+
+    def write(self, score: Score) -> None:
+        """Add a row."""
+        for name, values in self._columns.items():
+            values.append(getattr(score, name))
+        if len(self._columns["frame"]) == _ROWS_PER_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows held so far as a row group."""
+        import pyarrow
+
+        columns: dict[str, Any] = dict(self._columns)
+        if self._recording is not None:
+            columns["recording"] = [self._recording] * len(columns["frame"])
+        self._writer.write_table(pyarrow.table(columns, schema=self._schema))
+        for values in self._columns.values():
+            values.clear()
+
+
+@contextmanager
+def parquet_table(path: Path, recording: str | None = None) -> Iterator[ScoreSink]:
+    """A Parquet file that appears whole when the block ends.
+
+    Args:
+        path: The file.
+        recording: Name of the recording for a column of that name, the first one; None leaves it
+            out.
+
+    Raises:
+        MissingExtraError: If pyarrow is not installed.
+        OutputError: If it cannot be written.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtraError("writing Parquet", "parquet") from error
+    types = {"frame": pyarrow.int64()}
+    names = [] if recording is None else [("recording", pyarrow.string())]
+    schema = pyarrow.schema(
+        [*names, *((name, types.get(name, pyarrow.float64())) for name in COLUMNS)]
+    )
+    with replace_file(path) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+        table = _ParquetTable(writer, schema, recording)
+        yield table
+        table.flush()
+
+
+class _MapArchive:
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def write(self, score: Score) -> None:
+        """Add the map of a score that has one."""
+        if score.map is None:
+            return
+        content = io.BytesIO()
+        # Half precision starts at 6e-8, which small maps fall below: their logarithm does not.
+        np.lib.format.write_array(content, np.log(np.maximum(score.map, 1e-30)).astype(np.float16))
+        # Without the time of day that zipfile would note, the same maps give the same file.
+        entry = zipfile.ZipInfo(f"{score.frame}.npy")
+        self._archive.writestr(entry, content.getvalue(), zipfile.ZIP_DEFLATED)
+
+
+@contextmanager
+def map_archive(path: Path) -> Iterator[ScoreSink]:
+    """An ``.npz`` file that appears whole when the block ends.
+
+    ``numpy.load(path)["42"]`` is the natural logarithm of frame 42's anomaly map, float16 H x W.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with (
+        replace_file(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        yield _MapArchive(archive)
+
+
+class _OverlayVideo:
+    """Opens the video with the first picture, whose size nobody knows before."""
+
+    def __init__(self, path: Path, rate_fps: float, map_scale: float, closing: ExitStack) -> None:
+        self._path, self._rate_fps, self._map_scale, self._closing = (
+            path,
+            rate_fps,
+            map_scale,
+            closing,
+        )
+        self._overlay: Overlay | None = None
+        self._video: VideoWriter | None = None
+        self._size = (0, 0)
+        self._start_s = 0.0
+
+    def write(self, score: Score) -> None:
+        """Add the frame of a score that carries its picture."""
+        if score.picture is None:
+            return
+        size = (score.picture.shape[1], score.picture.shape[0])
+        if self._overlay is None or self._video is None:
+            self._overlay, self._size, self._start_s = (
+                Overlay(size, self._map_scale),
+                size,
+                score.time_s,
+            )
+            self._video = self._closing.enter_context(
+                VideoWriter(self._path, self._rate_fps, self._overlay.size)
+            )
+        if size != self._size:
+            return
+        drawn = self._overlay.draw(score.picture, score.map, score.score, score.time_s)
+        self._video.write(drawn, score.time_s - self._start_s)
+
+
+@contextmanager
+def overlay_video(path: Path, rate_fps: float, map_scale: float) -> Iterator[ScoreSink]:
+    """A video that appears whole when the block ends; scores must carry pictures and maps.
+
+    Where a source changes its size midway, pictures of another size than the first are left out.
+
+    Args:
+        path: The file, ``.mp4``.
+        rate_fps: Frames per second of the source.
+        map_scale: Level of the anomaly map at the threshold.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with ExitStack() as closing:
+        yield _OverlayVideo(path, rate_fps, map_scale, closing)

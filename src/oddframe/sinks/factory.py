@@ -1,0 +1,49 @@
+"""From the settings of a sink to the sink: the one list of those that there are."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from oddframe.sinks.jsonl import JsonLines, JsonLinesConfig
+from oddframe.sinks.mqtt import Mqtt, MqttConfig
+from oddframe.sinks.prometheus import Prometheus, PrometheusConfig
+from oddframe.sinks.sink import AlertSink
+from oddframe.sinks.webhook import Webhook, WebhookConfig
+
+SinkConfig: TypeAlias = WebhookConfig | MqttConfig | PrometheusConfig | JsonLinesConfig
+
+SINK_KINDS: Mapping[str, type[SinkConfig]] = {
+    "webhook": WebhookConfig,
+    "mqtt": MqttConfig,
+    "prometheus": PrometheusConfig,
+    "json_lines": JsonLinesConfig,
+}
+"""What people call each kind, and its settings."""
+
+
+def make_sink(config: SinkConfig) -> AlertSink:
+    """Start a sink.
+
+    Raises:
+        MissingExtraError: If it needs a library that is not installed.
+        OutputError: If it serves at a port that is taken.
+    """
+    match config:
+        case WebhookConfig():
+            return Webhook(config)
+        case MqttConfig():
+            return Mqtt(config)
+        case PrometheusConfig():
+            return Prometheus(config)
+        case JsonLinesConfig():
+            return JsonLines(config)
+
+
+def secrets_of(config: SinkConfig) -> tuple[str, ...]:
+    """Texts in the settings of a sink that nobody may be shown."""
+    match config:
+        case WebhookConfig():
+            return config.secrets
+        case MqttConfig():
+            return (config.password,) if config.password else ()
+        case _:
+            return ()

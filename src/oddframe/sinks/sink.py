@@ -1,0 +1,87 @@
+"""What a sink for alerts is: the one protocol behind webhooks, MQTT, metrics and lines in a file.
+
+A new one is a file with a class that has these members; ``delivery`` gives it a thread and a queue.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Protocol, TypeAlias
+
+from pydantic import Field
+
+from oddframe.core.alerts import Alert, CameraStatus
+from oddframe.errors import SettingsError
+from oddframe.settings import settings_dataclass
+
+Message: TypeAlias = Mapping[str, Any]
+"""What a sink is told of an alert, as plain values that JSON has; docs/sinks.md lists them."""
+
+
+@settings_dataclass("retry")
+class Retry:
+    """When what failed is tried again: after twice as long each time, and forever; see `Backoff`.
+
+    Attributes:
+        first_s: Pause after the first failure, in seconds.
+        most_s: Longest pause. Each is shortened at random by up to a half, so that many senders do
+            not come at once.
+    """
+
+    first_s: Annotated[float, Field(gt=0)] = 1.0
+    most_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.most_s < self.first_s:
+            raise SettingsError(
+                f"the longest pause, most_s, must be at least first_s ({self.first_s}), got {self.most_s}"
+            )
+
+
+class AlertSink(Protocol):
+    """Takes alerts to the outside. All calls come from one thread that is the sink's own; it may take its time.
+
+    Attributes:
+        retry: When to try again what failed.
+        durable: Whether alerts wait for it on disk, so that a kill loses none.
+    """
+
+    retry: Retry
+    durable: bool
+
+    def deliver(self, message: Message) -> None:
+        """Hand an alert over; returning means that the receiver has it. The same one may come again after a failure.
+
+        Raises:
+            DeliveryError: If it did not work now.
+            LoginRefusedError: If it never will.
+        """
+        ...
+
+    def report(self, status: CameraStatus) -> None:
+        """Learn how a camera is doing: the latest only, and nobody minds if it gets lost."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything, within a second."""
+        ...
+
+
+def message_of(alert: Alert) -> dict[str, Any]:
+    """An alert as plain values: those of its event, and wall-clock times in ISO 8601, UTC."""
+    return {
+        "key": alert.key,
+        **alert.event.as_dict(),
+        "start": utc(alert.start_us),
+        "peak": utc(alert.peak_us),
+        "end": None if alert.end_us is None else utc(alert.end_us),
+        "snapshot": alert.snapshot,
+        "clip": alert.clip,
+    }
+
+
+def utc(at_us: int) -> str:
+    """Microseconds since 1970-01-01 UTC in ISO 8601."""
+    # Not fromtimestamp: a float has no room for microseconds.
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).isoformat(
+        timespec="microseconds"
+    )

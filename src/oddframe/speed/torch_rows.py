@@ -1,0 +1,127 @@
+"""What only torch can do: run on a GPU, in other numbers, compiled; train; count its operations."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from oddframe.bundle.bundle import Bundle
+from oddframe.inference.scorer import Scorer
+from oddframe.inference.torch_backend import TorchScorer, pick_device
+from oddframe.model.fusion import AnomalyScorer
+from oddframe.model.network import Network, NetworkState
+from oddframe.speed.instruments import peak_rss_mb, rate, repeated
+from oddframe.speed.plan import Numbers, Setup, TrainingRow
+from oddframe.training.settings import Settings
+from oddframe.training.trainer import Trainer, computes_bfloat16
+
+
+class Ability(NamedTuple):
+    """What torch can do on a device.
+
+    Attributes:
+        device: "cpu" or a GPU such as "cuda".
+        precisions: What it has instructions for.
+        gpu: Name of the GPU; None for the processor.
+    """
+
+    device: str
+    precisions: tuple[Numbers, ...]
+    gpu: str | None
+
+
+def torch_ability(name: str) -> Ability:
+    """What torch can do on the device that ``auto``, ``cpu`` or ``cuda:0`` names.
+
+    Raises:
+        SettingsError: If there is no such device.
+    """
+    device = pick_device(name)
+    if device.type != "cpu":
+        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        return Ability(str(device), ("float32", "tf32", "bfloat16", "float16"), gpu)
+    return Ability(
+        "cpu", ("float32", "bfloat16") if computes_bfloat16(device) else ("float32",), None
+    )
+
+
+def torch_scorer(bundle: Bundle, setup: Setup, batch_size: int) -> Scorer:
+    """A scorer in torch; the process is set to the row's kind of float32, which torch knows for all of it only."""
+    _set_float32(short=setup.precision == "tf32")
+    network = Network.of(bundle.network)
+    if setup.compiled:
+        # On a GPU with its kernels captured as a graph: small batches wait for their launches
+        # otherwise.
+        network.compile(mode="default" if setup.device == "cpu" else "reduce-overhead")
+    precision = "float32" if setup.precision == "tf32" else setup.precision
+    return TorchScorer(network, torch.device(setup.device), batch_size, precision)
+
+
+def peak_gpu_mb(device: str) -> float:
+    """Most memory that tensors of this process had on a GPU, in megabytes of 10^6 bytes."""
+    return torch.cuda.max_memory_allocated(device) / 1e6
+
+
+def gflop_per_clip(trained: NetworkState) -> float:
+    """Floating-point operations for one clip, in 10^9; a multiplication and an addition are two."""
+    config = trained.config
+    clip = torch.zeros((1, 5, config.height, config.width, config.colours), dtype=torch.uint8)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        AnomalyScorer(Network.of(trained)).eval()(clip)
+    return float(counter.get_total_flops()) / 1e9
+
+
+def measure_training(
+    preset: str, settings: Settings, device: str, precision: Numbers, seconds: float
+) -> TrainingRow:
+    """Clips per second of steps of the joint phase, on noise, in this process.
+
+    Args:
+        preset: Its name.
+        settings: What is trained, and how.
+        device: Where.
+        precision: "float32", "tf32" or "bfloat16".
+        seconds: About how long.
+    """
+    _set_float32(short=precision == "tf32")
+    training = replace(
+        settings.training, precision="bfloat16" if precision == "bfloat16" else "float32"
+    )
+    network, place = Network(settings.network), torch.device(device)
+    trainer = Trainer(network, training, place)
+    trainer.step, trainer.centred = training.pretrain_steps, True
+    height, width = settings.data.crop or (settings.network.height, settings.network.width)
+    count = training.batch_size
+    random = np.random.default_rng(0)
+    clips = random.integers(
+        0, 256, (count, 5, height, width, settings.network.colours), dtype=np.uint8
+    )
+    rebuilt = clips[:, network.rebuilt_index]
+    abnormal = np.zeros((count, height, width), np.bool_)
+
+    def step() -> None:
+        losses = trainer.train_step(clips, clips[:, 0], clips[:, 4], rebuilt, abnormal)
+        # Asking for a number waits for the GPU.
+        next(iter(losses.values())).item()
+
+    step()
+    took = repeated(step, seconds)
+    return TrainingRow(
+        preset=preset,
+        device=device,
+        precision=precision,
+        batch_size=count,
+        size=(height, width),
+        clips_per_s=rate(count, took),
+        rss_mb=peak_rss_mb(),
+        gpu_mb=None if device == "cpu" else peak_gpu_mb(device),
+    )
+
+
+def _set_float32(*, short: bool) -> None:
+    """Whether products of float32 numbers may be shortened on a GPU; torch shortens those of convolutions by itself."""
+    kind = "tf32" if short else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = kind
+    torch.backends.cudnn.conv.fp32_precision = kind  # type: ignore[attr-defined]

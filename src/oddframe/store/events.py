@@ -1,0 +1,164 @@
+"""Events as rows: written phase by phase, read back as alerts."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy.engine import Connection
+
+from oddframe.core.alerts import Alert
+from oddframe.core.records import Event
+from oddframe.store.schema import cameras, events, reviews
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What somebody said of an event.
+
+    Attributes:
+        verdict: "normal", "important" or "unsure"; None where there is a note alone.
+        note: Anything else.
+        at_us: When, in microseconds since 1970-01-01 UTC.
+    """
+
+    verdict: str | None
+    note: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as the store has it.
+
+    Attributes:
+        row: Its number in this store; later rows have higher ones.
+        alert: The event in its latest phase, with paths of its files relative to the store's
+            folder.
+        cut: Whether a restart ended it, so that its end is the last moment known of it.
+        review: What somebody said of it; None where nobody did.
+    """
+
+    row: int
+    alert: Alert
+    cut: bool
+    review: Review | None = None
+
+
+def camera_number(connection: Connection, name: str) -> int:
+    """The number of a camera, which gets one when it is new."""
+    known = select(cameras.c.camera).where(cameras.c.name == name)
+    number = connection.execute(known).scalar()
+    if number is None:
+        number = connection.execute(
+            insert(cameras).values(name=name).returning(cameras.c.camera)
+        ).scalar_one()
+    return int(number)
+
+
+def write_event(connection: Connection, alert: Alert) -> None:
+    """Write one phase of an event: a new row, or what is new of an open one.
+
+    An end without a start, which a full disk may have kept out, makes a row too. So does a second
+    start of the same identity, such as a file that is watched twice.
+    """
+    event = alert.event
+    camera = camera_number(connection, event.source)
+    values = {
+        "peak_us": alert.peak_us,
+        "seen_us": alert.seen_us,
+        "end_us": alert.end_us,
+        "peak_s": event.peak_s,
+        "end_s": event.end_s,
+        "score": event.score,
+        "box": None if event.box is None else json.dumps(event.box),
+        "reason": event.reason,
+        "parts": json.dumps(dict(event.parts)),
+    }
+    # Not by its start: the wall clock may have been set since.
+    row = None
+    if event.phase != "start":
+        row = connection.execute(
+            _newest(camera, event.id).where(events.c.end_us.is_(None))
+        ).scalar()
+    if row is None:
+        known = {"id": event.id, "camera": camera, "kind": event.kind}
+        start = {"start_us": alert.start_us, "start_s": event.start_s}
+        connection.execute(insert(events).values(**known, **start, **values))
+    else:
+        connection.execute(update(events).where(events.c.row == row).values(**values))
+
+
+def write_file(connection: Connection, source: str, identity: str, kind: str, path: str) -> bool:
+    """Note where a file of an event's latest row is.
+
+    Args:
+        connection: A writing one.
+        source: Name of the event's source.
+        identity: Its id.
+        kind: "snapshot" or "clip".
+        path: Relative to the store's folder.
+
+    Returns:
+        Whether there is such an event.
+    """
+    camera = camera_number(connection, source)
+    row = connection.execute(_newest(camera, identity)).scalar()
+    if row is not None:
+        connection.execute(update(events).where(events.c.row == row).values({kind: path}))
+    return row is not None
+
+
+def close_open(connection: Connection) -> list[Alert]:
+    """End every open event at the last moment known of it, and give their ends."""
+    left = find_events(connection, events.c.end_us.is_(None))
+    connection.execute(
+        update(events).where(events.c.end_us.is_(None)).values(end_us=events.c.seen_us, cut=1)
+    )
+    closed = find_events(connection, events.c.row.in_([one.row for one in left]))
+    return [one.alert for one in reversed(closed)]
+
+
+def find_events(
+    connection: Connection, *conditions: Any, limit: int | None = None, by_start: bool = False
+) -> list[StoredEvent]:
+    """Events that meet all conditions, the newest first: of those that became known, or ``by_start``."""
+    said = (reviews.c.verdict, reviews.c.note, reviews.c.at_us.label("reviewed_us"))
+    query = (
+        select(events, cameras.c.name, *said)
+        .join(cameras)
+        .join(reviews, isouter=True)
+        .where(*conditions)
+    )
+    order = (events.c.start_us.desc(), events.c.row.desc()) if by_start else (events.c.row.desc(),)
+    query = query.order_by(*order).limit(limit)
+    return [_stored(row) for row in _rows(connection, query)]
+
+
+def _rows(connection: Connection, query: Select[Any]) -> Sequence[Row[Any]]:
+    return connection.execute(query).all()
+
+
+def _newest(camera: int, identity: str) -> Select[Any]:
+    return select(func.max(events.c.row)).where(events.c.id == identity, events.c.camera == camera)
+
+
+def _stored(row: Row[Any]) -> StoredEvent:
+    event = Event(
+        id=row.id,
+        kind=row.kind,
+        phase="update" if row.end_us is None else "end",
+        source=row.name,
+        start_s=row.start_s,
+        end_s=row.end_s,
+        peak_s=row.peak_s,
+        score=row.score,
+        box=None if row.box is None else tuple(json.loads(row.box)),
+        reason=row.reason,
+        parts=json.loads(row.parts),
+    )
+    seen_us = row.seen_us if row.end_us is None else row.end_us
+    alert = Alert(event, row.start_us, row.peak_us, seen_us, row.snapshot, row.clip)
+    review = None if row.reviewed_us is None else Review(row.verdict, row.note, row.reviewed_us)
+    return StoredEvent(row.row, alert, bool(row.cut), review)

@@ -1,0 +1,282 @@
+"""The store of a watcher: takes what comes without ever making it wait, and gives it back.
+
+DIR/oddframe.sqlite     events, scores by the second, states of cameras
+DIR/events/...          pictures and clips
+DIR/lock                held by the one process that writes
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from filelock import FileLock, Timeout
+from sqlalchemy import select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Connection
+
+from oddframe._types import Pixels
+from oddframe.core.alerts import Alert, CameraStatus
+from oddframe.errors import SourceNotFoundError, StoreError
+from oddframe.files import output_error
+from oddframe.store.events import camera_number, close_open, write_event, write_file
+from oddframe.store.feedback import write_threshold
+from oddframe.store.media_files import (
+    FileCounts,
+    FileWriter,
+    RepairedFiles,
+    file_path,
+    jpeg,
+    reconcile_files,
+)
+from oddframe.store.reader import DATABASE, StoreReader
+from oddframe.store.retention import Retention, forget_camera, prune
+from oddframe.store.schema import cameras, open_engine, states
+from oddframe.store.scores import Seconds
+from oddframe.store.writer import Writer, WriterCounts
+
+T = TypeVar("T")
+
+_JUMP_US = 86_400 * 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreConfig:
+    """What a store keeps.
+
+    Attributes:
+        pictures: Whether pictures and clips of events are kept at all.
+        retention: How long and how much.
+        flush_s: Scores are written at least this often; a kill loses at most that much of them.
+    """
+
+    pictures: bool = True
+    retention: Retention = field(default_factory=Retention)
+    flush_s: float = 2.0
+
+
+def now_us() -> int:
+    """The time, in microseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1000
+
+
+class Store:
+    """Writes what a watcher sees. All ``put_*`` return at once and may be called by any thread.
+
+    Nothing here raises because a disk is full or gone: it is kept in memory, tried again, and
+    counted where it had to be given up.
+
+    Attributes:
+        closed: Ends of the events that the last watcher left open, for the sinks to tell.
+        mended: What it had left between files and rows.
+        reader: Gives back what was written.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        config: StoreConfig | None = None,
+        *,
+        clock: Callable[[], int] = now_us,
+    ) -> None:
+        """Open a store, or make one, and put right what a kill left.
+
+        Args:
+            folder: Its folder, which is made where there is none.
+            config: What to keep.
+            clock: Gives the time in microseconds since 1970-01-01 UTC; decides what is too old.
+
+        Raises:
+            StoreError: If it is in use, damaged, or made by a newer version.
+            OutputError: If nothing can be written there.
+        """
+        self.folder, self.config, self._clock = Path(folder), config or StoreConfig(), clock
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(self.folder, error) from error
+        self._lock = _lock_folder(self.folder)
+        try:
+            self._engine = open_engine(self.folder / DATABASE, writing=True)
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            self.closed, self.mended = self._recover()
+            self.reader = StoreReader(self.folder)
+        except BaseException:
+            self._engine.dispose()
+            self._lock.release()
+            raise
+        self._seconds, self._states = Seconds(), dict[str, tuple[bool, str]]()
+        self._writer = Writer(self._engine, self.config.flush_s)
+        self._ahead_us = clock() - time.monotonic_ns() // 1000
+        room_bytes = self.config.retention.keep_free_gb * 1e9
+        self._files = FileWriter(self.folder, room_bytes, self._note_file, self._upkeep)
+
+    def put_event(self, alert: Alert) -> None:
+        """Write one phase of an event."""
+        self._writer.put(lambda connection: write_event(connection, alert))
+
+    def put_score(self, camera: str, at_us: int, score: float) -> None:
+        """Take a score, in (0, 1), into its second."""
+        if done := self._seconds.add(camera, at_us, score):
+            self._writer.put_second(done)
+
+    def put_status(self, status: CameraStatus) -> None:
+        """Write the state of a camera where it is another than before."""
+        if self._states.get(status.camera) == (status.online, status.state):
+            return
+        self._states[status.camera] = (status.online, status.state)
+
+        def write(connection: Connection) -> None:
+            row = {"at_us": status.at_us, "online": int(status.online), "state": status.state}
+            row["camera"] = camera_number(connection, status.camera)
+            insert = sqlite.insert(states).values(row)
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["camera", "at_us"], set_=row)
+            )
+
+        self._writer.put(write)
+
+    def put_threshold(self, camera: str, at_us: int, threshold: float, model: str) -> None:
+        """Note the threshold that a camera's scores are for from now on, where it is another than before."""
+        self._writer.put(
+            lambda connection: write_threshold(connection, camera, at_us, threshold, model)
+        )
+
+    def do(self, change: Callable[[Connection], T]) -> T:
+        """Write something in a transaction of its own, and wait until it is written.
+
+        Raises:
+            OperationalError: If the database takes no change.
+        """
+        with self._engine.begin() as connection:
+            return change(connection)
+
+    def put_snapshot(self, alert: Alert, picture: Pixels) -> None:
+        """Keep a picture of an event, uint8 H x W x 1 or 3, which nobody may change any more."""
+        self._put_file(alert, "snapshot", jpeg(picture))
+
+    def put_clip(self, alert: Alert, write: Callable[[Path], None]) -> None:
+        """Keep a clip of an event.
+
+        Args:
+            alert: The event.
+            write: Writes it to the path that it is given, an ``.mp4``; called by the thread for
+                files.
+        """
+        self._put_file(alert, "clip", write)
+
+    def path_of(self, alert: Alert, kind: str) -> str | None:
+        """Where the "snapshot" or "clip" of an event will be, relative to the folder; None where none is kept."""
+        return file_path(alert, kind) if self.config.pictures else None
+
+    def counts(self) -> tuple[WriterCounts, FileCounts]:
+        """How writing to the database and writing files are going."""
+        return self._writer.counts(), self._files.counts()
+
+    def flush(self, timeout_s: float = 30.0) -> bool:
+        """Write everything that was put before; whether that went within the time."""
+        deadline = time.monotonic() + timeout_s
+        for second in self._seconds.take_all():
+            self._writer.put_second(second)
+        files = self._files.flush(timeout_s)
+        return self._writer.flush(max(0.0, deadline - time.monotonic())) and files
+
+    def prune(self) -> None:
+        """Remove what is not to be kept any more; done every hour anyway.
+
+        Raises:
+            OperationalError: If the database took no change, as on a full disk.
+        """
+        prune(self._engine, self.folder, self.config.retention, self._clock())
+
+    def forget(self, camera: str) -> None:
+        """Remove everything that was kept of a camera.
+
+        Raises:
+            SourceNotFoundError: If the store knows no such camera.
+        """
+        self.flush()
+        with self._engine.connect() as connection:
+            number = connection.execute(
+                select(cameras.c.camera).where(cameras.c.name == camera)
+            ).scalar()
+        if number is None:
+            raise SourceNotFoundError(f"{self.folder} holds nothing of a camera {camera!r}")
+        self._states.pop(camera, None)
+        forget_camera(self._engine, self.folder, number)
+
+    def close(self, timeout_s: float = 1.5) -> bool:
+        """Write what is left and let go of the folder.
+
+        Returns:
+            Whether everything was written within the time.
+        """
+        deadline = time.monotonic() + timeout_s
+        for second in self._seconds.take_all():
+            self._writer.put_second(second)
+        files = self._files.close(timeout_s / 2)
+        written = self._writer.close(max(0.1, deadline - time.monotonic()))
+        self.reader.close()
+        self._engine.dispose()
+        self._lock.release()
+        return files and written
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _put_file(self, alert: Alert, kind: str, write: Callable[[Path], None]) -> None:
+        if self.config.pictures:
+            self._files.put(alert, kind, write)
+
+    def _note_file(self, alert: Alert, kind: str, path: str) -> None:
+        event = alert.event
+        self._writer.put(
+            lambda connection: write_file(connection, event.source, event.id, kind, path)
+        )
+
+    def _upkeep(self) -> None:
+        """Prune, unless the clock has just been set far ahead: a wrong one must not cost everything at once."""
+        ahead_us = self._clock() - time.monotonic_ns() // 1000
+        jumped, self._ahead_us = ahead_us - self._ahead_us > _JUMP_US, ahead_us
+        if not jumped:
+            self.prune()
+
+    def _recover(self) -> tuple[list[Alert], RepairedFiles]:
+        """End what a kill left open, and bring files and rows together."""
+        with self._engine.begin() as connection:
+            return close_open(connection), reconcile_files(connection, self.folder)
+
+
+def _lock_folder(folder: Path) -> FileLock:
+    """Take a folder for this process; a kill lets go of it.
+
+    Raises:
+        StoreError: If another process has it.
+        OutputError: If nothing can be written there.
+    """
+    path = folder / "lock"
+    # A store may be closed by another thread. A soft lock would outlive a kill.
+    lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StoreError(
+            f"{folder} must be used by one watcher at a time, but another process has it; "
+            "stop that one or choose another folder"
+        ) from error
+    except OSError as error:
+        raise output_error(path, error) from error
+    return lock

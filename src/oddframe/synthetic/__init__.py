@@ -1,0 +1,1 @@
+"""The drawn scene: footage with known anomalies for the demo, for tests and for benchmarks."""

@@ -1,0 +1,300 @@
+"""A drawn scene for demos and tests: a fixed camera over a place with walkers, light changes and sensor noise.
+
+Anomalies come with exact pixel masks, boxes and labels. The same seed and settings give the same
+pixels on every run.
+
+What is true of drawn footage: boxes, masks and labels, and the files that hold them.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from oddframe._types import Float32, Pixels
+from oddframe.errors import SettingsError
+from oddframe.files import write_bytes
+from oddframe.settings import settings_dataclass
+from oddframe.synthetic.actors import Spot
+from oddframe.synthetic.objects import PROP_SIZES_M, prop
+from oddframe.synthetic.places import LAYOUTS, Light, Noise, SceneCamera, paint_ground
+from oddframe.synthetic.raster import Canvas, Patch, rasterise
+from oddframe.synthetic.script import KINDS, PREWARM_S, Actor, Crowd, Story
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The visible part of one anomaly in one frame.
+
+    Attributes:
+        track_id: The same for the same person or thing throughout a recording, from 1.
+        kind: One of KINDS.
+        x_min: Left column, in pixels.
+        y_min: Top row.
+        x_max: One past the right column.
+        y_max: One past the bottom row.
+    """
+
+    track_id: int
+    kind: str
+    x_min: int
+    y_min: int
+    x_max: int
+    y_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnFrame:
+    """One frame with its truth.
+
+    Attributes:
+        pixels: uint8, H x W x 3, RGB.
+        mask: bool, H x W: where an anomaly is visible. Shadows do not count.
+        boxes: One for each visible anomaly.
+        label: 1 when any is visible, else 0.
+    """
+
+    pixels: Pixels
+    mask: npt.NDArray[np.bool_]
+    boxes: tuple[Box, ...]
+    label: int
+
+    def __repr__(self) -> str:
+        height, width, _ = self.pixels.shape
+        return f"DrawnFrame({width}x{height}, label={self.label}, kinds={[box.kind for box in self.boxes]})"
+
+
+def write_truth(folder: Path, name: str, frames: Iterable[DrawnFrame]) -> None:
+    """Write what is true of a recording: labels, masks and tracks.
+
+    Writes `<name>.npy` (one label a frame, uint8), `<name>.masks.npz` (`masks`, bool T x H x W) and
+    `<name>.tracks.txt` (`track_id,frame,x_min,y_min,x_max,y_max`, frames from 0, one line a box).
+    Each is complete or absent.
+
+    Raises:
+        OutputError: When one cannot be written.
+    """
+    labels, masks, lines = [], [], []
+    for number, frame in enumerate(frames):
+        labels.append(frame.label)
+        masks.append(frame.mask)
+        lines += [
+            f"{b.track_id},{number},{b.x_min},{b.y_min},{b.x_max},{b.y_max}\n" for b in frame.boxes
+        ]
+    write_bytes(folder / f"{name}.npy", _packed(np.asarray(labels, np.uint8)))
+    archive = io.BytesIO()
+    np.savez_compressed(archive, masks=np.asarray(masks))
+    write_bytes(folder / f"{name}.masks.npz", archive.getvalue())
+    write_bytes(folder / f"{name}.tracks.txt", "".join(lines).encode())
+
+
+def _packed(array: npt.NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+VISIBLE_SHARE = 0.0004
+"""An anomaly counts in a frame from this share of the picture on: 25 pixels at 320 x 192."""
+
+
+@settings_dataclass()
+class SceneSettings:
+    """What is drawn, and how.
+
+    Attributes:
+        layout: Which place: "plaza" or "station".
+        width: Picture width in pixels, 48 to 1920.
+        height: Picture height in pixels, 32 to 1200.
+        rate_fps: Frames a second, 1 to 60.
+        noise: Standard deviation of the sensor noise, in grey levels of 255.
+        density: How crowded it gets, 1 = from none to about 8 walkers; 0 = nobody.
+        light: How much the light changes, 1 = drift and clouds, 0 = constant light.
+    """
+
+    layout: str = "plaza"
+    width: Annotated[int, Field(ge=48, le=1920)] = 320
+    height: Annotated[int, Field(ge=32, le=1200)] = 192
+    rate_fps: Annotated[float, Field(ge=1, le=60)] = 10.0
+    noise: Annotated[float, Field(ge=0, le=64)] = 2.5
+    density: Annotated[float, Field(ge=0, le=4)] = 1.0
+    light: Annotated[float, Field(ge=0, le=2)] = 1.0
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise SettingsError(f"layout must be one of {', '.join(LAYOUTS)}, got {self.layout!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnRecording:
+    """A recording of the standard set.
+
+    Attributes:
+        name: File name without an ending.
+        seed: Its seed.
+        frames: How many frames it has.
+        anomalies: The kinds that appear; none in training recordings.
+    """
+
+    name: str
+    seed: int
+    frames: int
+    anomalies: tuple[str, ...] = ()
+
+    def draw(self, settings: SceneSettings | None = None) -> Iterator[DrawnFrame]:
+        """Its frames."""
+        return draw(self.seed, self.frames, settings, self.anomalies)
+
+
+TEST_SEEDS_FROM = 1000
+"""Seeds below belong to training footage, seeds from here on to test footage; nothing else keeps them apart."""
+
+TRAIN_RECORDINGS = tuple(DrawnRecording(f"normal_{k:02d}", k, 450) for k in range(1, 9))
+"""Normal footage to train on: six minutes at 10 frames a second."""
+
+TEST_RECORDINGS = tuple(
+    DrawnRecording(f"test_{k:02d}", TEST_SEEDS_FROM + k, 300, kinds)
+    for k, kinds in enumerate(
+        (
+            ("cyclist", "abandoned"),
+            ("wrong_way", "runner"),
+            ("on_grass", "cart"),
+            ("abandoned", "cart"),
+            ("runner", "on_grass"),
+            ("cyclist", "wrong_way"),
+        ),
+        start=1,
+    )
+)
+"""The test footage: every kind appears in two recordings."""
+
+
+def draw(
+    seed: int, frames: int, settings: SceneSettings | None = None, anomalies: Sequence[str] = ()
+) -> Iterator[DrawnFrame]:
+    """Draw a recording, a frame at a time; memory does not grow with its length.
+
+    Args:
+        seed: Decides everything that happens. The crowd, the light and the noise of a seed are the
+            same with and without anomalies.
+        frames: How many frames.
+        settings: The place and the picture; the defaults when None.
+        anomalies: Kinds that appear, with normal stretches between them; none for normal footage.
+            They are repeated in a long recording; in one much shorter than 30 seconds they overlap.
+
+    Raises:
+        SettingsError: On a negative seed, fewer than one frame, or an unknown kind.
+    """
+    if seed < 0:
+        raise SettingsError(f"seed must be 0 or more, got {seed}")
+    if frames < 1:
+        raise SettingsError(f"frames must be 1 or more, got {frames}")
+    for kind in anomalies:
+        if kind not in KINDS:
+            raise SettingsError(f"anomalies must be among {', '.join(KINDS)}, got {kind!r}")
+    return _DrawnScene(seed, frames, settings or SceneSettings(), tuple(anomalies)).play()
+
+
+class _DrawnScene:
+    """One recording while it is drawn."""
+
+    def __init__(
+        self, seed: int, frames: int, settings: SceneSettings, anomalies: tuple[str, ...]
+    ) -> None:
+        crowd, light, noise, story = (
+            np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)
+        )
+        height, width = settings.height, settings.width
+        self.settings = settings
+        self.frames = frames
+        self.step_s = 1.0 / settings.rate_fps
+        self.camera = SceneCamera(LAYOUTS[settings.layout], height, width)
+        self.canvas = Canvas(height, width)
+        self.crowd = Crowd(self.camera, crowd, settings.density)
+        self.light = Light(height, width, light, settings.light)
+        self.story = Story(self.camera, story, anomalies, frames * self.step_s)
+        self.noise = Noise(noise, settings.noise, height * width * 3)
+        self.actors: list[Actor] = []
+        self.props = self._place_props()
+        self.background = self._empty_place()
+
+    def _place_props(self) -> list[tuple[float, Patch]]:
+        """What always stands there: distance from the camera and picture of each."""
+        placed = []
+        for item in self.camera.layout.props:
+            x_m, z_m = self.camera.ground((item.x, item.y))
+            x, y, scale, flat = self.camera.project(x_m, z_m)
+            patch = rasterise(
+                prop(item.kind, Spot(x, y, scale, flat, (1.0, 0.0))), *self.canvas.owner.shape
+            )
+            if patch is not None:
+                placed.append((z_m, patch))
+        return placed
+
+    def _empty_place(self) -> Float32:
+        """The ground with the shadows of what always stands there."""
+        self.canvas.pixels[:] = paint_ground(self.camera.layout, *self.canvas.owner.shape)
+        for item in self.camera.layout.props:
+            self._shadow(*self.camera.ground((item.x, item.y)), *PROP_SIZES_M[item.kind], 0.4)
+        return self.canvas.pixels.copy()
+
+    def _shadow(
+        self, x_m: float, z_m: float, tall_m: float, wide_m: float, strength: float
+    ) -> None:
+        lean_x, lean_z = self.camera.layout.shadow
+        x, y, scale, _ = self.camera.project(x_m, z_m)
+        end_x, end_y, _, _ = self.camera.project(x_m + lean_x * tall_m, z_m + lean_z * tall_m)
+        self.canvas.shade((x, y), (end_x, end_y), wide_m * scale + 0.5, strength)
+
+    def play(self) -> Iterator[DrawnFrame]:
+        """Let the scene live, and draw what is seen."""
+        for number in range(-round(PREWARM_S / self.step_s), self.frames):
+            time_s = number * self.step_s
+            self.actors = [actor for actor in self.actors if actor.step(self.step_s)]
+            self.actors += self.crowd.arrivals(time_s, self.step_s)
+            self.actors += self.story.arrivals(time_s)
+            if number >= 0:
+                yield self._picture(time_s)
+
+    def _picture(self, time_s: float) -> DrawnFrame:
+        canvas, camera = self.canvas, self.camera
+        gain, field, shadows = self.light.at(time_s)
+        canvas.clear(self.background)
+        seen = []
+        for actor in self.actors:
+            x_m, z_m = actor.place
+            spot = Spot(*camera.project(x_m, z_m), actor.ahead)
+            self._shadow(x_m, z_m, actor.height_m, actor.width_m, 0.42 * shadows)
+            patch = rasterise(actor.body(spot, actor.gait, actor.pace), *canvas.owner.shape)
+            if patch is not None:
+                seen.append((z_m, patch, actor.track))
+        seen += [(z_m, patch, 0) for z_m, patch in self.props]
+        for _, patch, track in sorted(seen, key=lambda item: -item[0]):
+            canvas.blend(patch, track)
+        light = gain if field is None else field[:, :, None] * gain
+        picture = canvas.pixels * light
+        self.noise.add(picture)
+        np.clip(picture, 0.0, 255.0, out=picture)
+        return self._with_truth(picture.astype(np.uint8))
+
+    def _with_truth(self, pixels: Pixels) -> DrawnFrame:
+        """Boxes and mask of the anomalies of which enough is visible."""
+        owner = self.canvas.owner
+        mask = np.zeros(owner.shape, bool)
+        boxes = []
+        for actor in self.actors:
+            if not actor.track:
+                continue
+            own = owner == actor.track
+            if np.count_nonzero(own) < max(VISIBLE_SHARE * own.size, 1.0):
+                continue
+            mask |= own
+            rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
+            corners = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+            boxes.append(Box(actor.track, actor.kind, *corners))
+        return DrawnFrame(pixels, mask, tuple(boxes), int(bool(boxes)))

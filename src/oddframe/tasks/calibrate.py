@@ -1,0 +1,196 @@
+"""Set a model's threshold anew: the verb `oddframe calibrate`.
+
+Its file is not called calibrate.py because `oddframe.calibrate` is a function.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from oddframe._types import Progress, silent
+from oddframe.bundle.bundle import find_bundle, read_bundle, write_calibration
+from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores
+from oddframe.core.calibration import calibrate as calibrated
+from oddframe.core.event_rules import EventRules
+from oddframe.core.maps import map_peaks
+from oddframe.core.records import Score
+from oddframe.errors import InputError, SettingsError, SourceError, SourceNotFoundError
+from oddframe.inference.model import DEFAULT_BATCH, Model, load
+from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.media.discovery import find_sources
+from oddframe.media.source import Source
+from oddframe.training.model_card import with_threshold
+
+_AS_BEFORE: Mapping[str, float] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationReport:
+    """What a calibration did.
+
+    Attributes:
+        bundle: The bundle that has it now.
+        calibration: The calibration.
+        threshold_before: The raw threshold until then; None where the bundle kept no budget.
+        cached: Whether the scores that the bundle kept were used.
+        skipped: What was not used, and why, a sentence each.
+        notices: What to know of the threshold and of what scored the footage, a sentence each.
+        seconds: Wall-clock time.
+    """
+
+    bundle: Path
+    calibration: Calibration
+    threshold_before: float | None
+    cached: bool
+    skipped: tuple[str, ...]
+    notices: tuple[str, ...]
+    seconds: float
+
+
+def calibrate(
+    model: str | Path,
+    normal: str | Path | Sequence[str | Path] | None = None,
+    *,
+    false_alarms: str | None = None,
+    rules: Mapping[str, float] = _AS_BEFORE,
+    fps: float | None = None,
+    device: str = "auto",
+    batch_size: int = DEFAULT_BATCH,
+    backend: BackendChoice = "auto",
+    precision: PrecisionChoice = "auto",
+    on_progress: Progress = silent,
+) -> CalibrationReport:
+    """Set the threshold of a model for a budget of false alarms, and keep it in its bundle.
+
+    Args:
+        model: A run folder or a model bundle.
+        normal: Normal footage that the model was not trained on; its scores take the place of those
+            in the bundle. Without it the scores that the bundle keeps are used, which takes
+            seconds.
+        false_alarms: "1/day", "6/hour", "2/week"; what the bundle has when None.
+        rules: Fields of `EventRules` to set; the others stay as the bundle has them.
+        fps: Frames per second of folders of images; the bundle's rate when None.
+        device: "auto", "cpu" or a GPU such as "cuda:0".
+        batch_size: Clips that run through the network at a time.
+        backend: What runs the network, as in `oddframe.inference.model.load`.
+        precision: What it computes in, likewise.
+        on_progress: Told the frames done of each recording, with its name as the phase.
+
+    Raises:
+        SourceError: If no recording can be scored; where some can, the others are named in the
+            report.
+        InputError: If there is neither footage nor scores in the bundle.
+        BundleError: If the bundle is unusable.
+        OutputError: If the bundle cannot be written; it stays as it was.
+    """
+    began = time.monotonic()
+    budget = None if false_alarms is None else FalseAlarmBudget.parse(false_alarms)
+    folder = find_bundle(model)
+    bundle = read_bundle(folder, to_calibrate=True)
+    skipped: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    if normal is not None:
+        loaded = load(
+            bundle, device=device, batch_size=batch_size, backend=backend, precision=precision
+        )
+        scores, skipped = _scored(loaded, normal, fps, on_progress)
+        notices = loaded.notices
+    elif bundle.normal is not None:
+        scores = bundle.normal
+    else:
+        raise InputError(
+            f"{folder} keeps no scores of normal footage; give the footage: oddframe calibrate MODEL NORMAL"
+        )
+    before = bundle.calibration
+    now = calibrated(
+        scores, budget or FalseAlarmBudget.parse(before.budget), _changed(before.rules, rules)
+    )
+    write_calibration(folder, now, scores, with_threshold(bundle.card, now))
+    return CalibrationReport(
+        bundle=folder,
+        calibration=now,
+        threshold_before=before.threshold if before.clips else None,
+        cached=normal is None,
+        skipped=skipped,
+        notices=(*notices, *now.notices),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _changed(rules: EventRules, changes: Mapping[str, float]) -> EventRules:
+    known = [item.name for item in fields(rules)]
+    for name in changes:
+        if name not in known:
+            raise SettingsError(f"rules must be among {', '.join(known)}, got {name}")
+    return replace(rules, **changes)
+
+
+class _ScoreRow(NamedTuple):
+    """A scored frame, in the order of the arrays of `NormalScores`."""
+
+    recording: int
+    time_s: float
+    raw: float
+    appearance: float
+    motion: float
+    cluster: float
+    map_peak: float
+
+
+def _scored(
+    model: Model,
+    normal: str | Path | Sequence[str | Path],
+    fps: float | None,
+    on_progress: Progress,
+) -> tuple[NormalScores, tuple[str, ...]]:
+    """Scores of normal footage, and what was not used of it."""
+    found = find_sources(normal, model.bundle.rate_fps if fps is None else fps)
+    skipped = [f"{one.path}: {one.reason}" for one in found.skipped]
+    rows: list[_ScoreRow] = []
+    for source in found.sources:
+        try:
+            rows += _rows(model, source, rows[-1].recording + 1 if rows else 0, on_progress)
+        except (SourceError, SourceNotFoundError) as error:
+            skipped.append(str(error))
+    if not rows:
+        raise SourceError(
+            "; ".join(skipped) or "no frame of the footage ends a clip; give longer recordings"
+        )
+    columns = dict(zip(_ScoreRow._fields, zip(*rows, strict=True), strict=True))
+    kinds = {"recording": np.int32, "time_s": np.float64}
+    return NormalScores(
+        **{
+            name: np.asarray(values, kinds.get(name, np.float32))
+            for name, values in columns.items()
+        },
+        rate_fps=model.bundle.rate_fps,
+        in_sample=False,
+    ), tuple(skipped)
+
+
+def _rows(model: Model, source: Source, first: int, on_progress: Progress) -> Iterator[_ScoreRow]:
+    """The scored frames of a recording; after a gap in time comes another piece of footage."""
+    total = source.count_frames()
+    longest_s = 2.5 / min(source.rate_fps, model.bundle.rate_fps) + source.gap_s
+    piece, before_s = first, -np.inf
+    for number, score in enumerate(model.scores(source, maps=True), start=1):
+        if number % 10 == 0 or number == total:
+            on_progress(source.name, min(number, total), total, {})
+        if score.raw is None:
+            continue
+        if np.isfinite(before_s) and score.time_s - before_s > longest_s:
+            piece += 1
+        before_s = score.time_s
+        yield _row(score, piece)
+
+
+def _row(score: Score, piece: int) -> _ScoreRow:
+    peak = 0.0 if score.map is None else float(map_peaks(score.map[None])[0])
+    raw, appearance, motion, cluster = (
+        value or 0.0 for value in (score.raw, score.appearance, score.motion, score.cluster)
+    )
+    return _ScoreRow(piece, score.time_s, raw, appearance, motion, cluster, peak)

@@ -1,0 +1,240 @@
+"""Say what a data set is, how complete it is and whether its labels make sense: the verb `oddframe data check`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from oddframe._types import Progress, silent
+from oddframe.datasets.benchmark import OFFICIAL_COUNTS, Benchmark, Counts, TestVideo
+from oddframe.datasets.layouts import recognise
+from oddframe.datasets.listing import expected_frames
+from oddframe.datasets.masks import labels_of_masks
+from oddframe.errors import InputError, SourceNotFoundError
+from oddframe.media.discovery import find_sources
+from oddframe.media.source import Source
+
+NORMAL_FOOTAGE = "normal footage, without labels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedRecording:
+    """A recording, or a folder of images, that a training would use.
+
+    Attributes:
+        name: Its name.
+        path: Where it is.
+        frames: How many it has, by its header where that says.
+        rate_fps: Its frames per second; of a folder of images the 10 that are assumed.
+        duration_s: How long it is by these two, in seconds.
+    """
+
+    name: str
+    path: Path
+    frames: int
+    rate_fps: float
+    duration_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedVideo:
+    """A test video and its truth.
+
+    Attributes:
+        name: Its name in the benchmark.
+        path: Where it is.
+        frames: Labelled frames; None where the labels cannot be had.
+        labels: Whether they can.
+        abnormal_frames: How many frames are abnormal.
+        abnormal_share: Their share, 0 to 1.
+        masks: Whether there are pixel masks.
+        tracks: Whether there is a track file.
+        disagreements: Frames that are abnormal with an empty mask or normal with one that is not;
+            None without masks.
+    """
+
+    name: str
+    path: Path
+    frames: int | None
+    labels: bool
+    abnormal_frames: int | None
+    abnormal_share: float | None
+    masks: bool
+    tracks: bool
+    disagreements: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataReport:
+    """What was found where somebody pointed.
+
+    Attributes:
+        path: Where that was.
+        recognised: As what, in words.
+        name: A key of `OFFICIAL_COUNTS`, else the folder's name.
+        usable: Whether it can be worked with: nothing in it contradicts something else.
+        partial: Whether it is less than the official copy, or says so of a part.
+        counts: What it holds.
+        official: What the official copy holds; None where there is none.
+        notices: What is not as it should be and does not stand in the way, a sentence each.
+        contradictions: What does, a sentence each.
+        training: What a training would use.
+        testing: Labelled videos.
+    """
+
+    path: Path
+    recognised: str
+    name: str
+    usable: bool
+    partial: bool
+    counts: Counts
+    official: Counts | None
+    notices: tuple[str, ...]
+    contradictions: tuple[str, ...]
+    training: tuple[CheckedRecording, ...]
+    testing: tuple[CheckedVideo, ...]
+
+
+def check_data(path: str | Path, *, on_progress: Progress = silent) -> DataReport:
+    """Look at a benchmark, at a labelled set of one's own or at normal footage for a training.
+
+    Labels and masks are read; recordings that are labelled by time are decoded.
+
+    Args:
+        path: A folder, or one recording.
+        on_progress: Told the test videos done, as phase "check".
+
+    Raises:
+        SourceNotFoundError: If nothing is there.
+        InputError: If it is not recognised, or is a benchmark whose labels are missing or unusable.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise SourceNotFoundError(
+            f"{place} must be a data set, a folder of recordings or a recording; nothing is there"
+        )
+    benchmark = recognise(place) if place.is_dir() else None
+    return _footage(place) if benchmark is None else _benchmark(place, benchmark, on_progress)
+
+
+def _footage(place: Path) -> DataReport:
+    found = find_sources(place)
+    notices = [f"left out: {skipped.reason}" for skipped in found.skipped]
+    training = _recordings(found.sources, notices)
+    notices += [f"{source.name}: {notice}" for source in found.sources for notice in source.notices]
+    return DataReport(
+        path=place,
+        recognised=NORMAL_FOOTAGE,
+        name=place.resolve().name,
+        usable=True,
+        partial=False,
+        counts=Counts(len(training), sum(one.frames for one in training), 0, 0, None),
+        official=None,
+        notices=tuple(notices),
+        contradictions=(),
+        training=training,
+        testing=(),
+    )
+
+
+def _benchmark(place: Path, benchmark: Benchmark, on_progress: Progress) -> DataReport:
+    notices, contradictions = list(benchmark.notices), []
+    testing = []
+    for number, video in enumerate(benchmark.testing):
+        on_progress("check", number, len(benchmark.testing), {})
+        checked, wrong = _video(video)
+        testing.append(checked)
+        contradictions += wrong
+    on_progress("check", len(benchmark.testing), len(benchmark.testing), {})
+    training = _training(benchmark, notices)
+    known = all(one.labels for one in testing)
+    counts = Counts(
+        training_videos=len(training),
+        training_frames=sum(one.frames for one in training),
+        testing_videos=len(testing),
+        testing_frames=sum(one.frames or 0 for one in testing) if known else None,
+        abnormal_frames=sum(one.abnormal_frames or 0 for one in testing) if known else None,
+    )
+    return DataReport(
+        path=place,
+        recognised=benchmark.layout,
+        name=benchmark.name,
+        usable=not contradictions,
+        partial=any(notice.startswith("partial copy") for notice in notices),
+        counts=counts,
+        official=OFFICIAL_COUNTS.get(benchmark.name),
+        notices=tuple(notices),
+        contradictions=tuple(contradictions),
+        training=training,
+        testing=tuple(testing),
+    )
+
+
+def _training(benchmark: Benchmark, notices: list[str]) -> tuple[CheckedRecording, ...]:
+    if not benchmark.training:
+        return ()
+    try:
+        found = find_sources(benchmark.training)
+    except InputError as error:
+        notices.append(f"no training footage: {error}")
+        return ()
+    notices += [f"left out of training: {skipped.reason}" for skipped in found.skipped]
+    return _recordings(found.sources, notices)
+
+
+def _recordings(sources: tuple[Source, ...], notices: list[str]) -> tuple[CheckedRecording, ...]:
+    checked = []
+    for source in sources:
+        try:
+            frames = expected_frames(source)
+        except InputError as error:
+            notices.append(f"left out: {error}")
+            continue
+        checked.append(
+            CheckedRecording(
+                name=source.name,
+                path=source.path,
+                frames=frames,
+                rate_fps=round(source.rate_fps, 3),
+                duration_s=round(frames / source.rate_fps, 3),
+            )
+        )
+    return tuple(checked)
+
+
+def _video(video: TestVideo) -> tuple[CheckedVideo, list[str]]:
+    """A row of the table, and what in it contradicts something else."""
+    wrong: list[str] = []
+    frames = abnormal = disagreements = None
+    try:
+        frames, abnormal = int(video.labels.size), int(video.labels.sum())
+        if video.masks is not None:
+            shown = labels_of_masks(video.masks)
+            if shown.size != frames:
+                wrong.append(
+                    f"{video.name}: {shown.size} masks for {frames} frames in {video.masks.path}"
+                )
+            else:
+                differing = np.flatnonzero(shown != video.labels)
+                disagreements = int(differing.size)
+                if disagreements:
+                    wrong.append(
+                        f"{video.name}: labels and masks disagree on {disagreements} of {frames} frames (a frame is "
+                        f"abnormal where its mask is not empty), the first is {differing[0]}, counted from 0"
+                    )
+    except InputError as error:
+        wrong.append(f"{video.name}: {error}")
+    checked = CheckedVideo(
+        name=video.name,
+        path=video.path,
+        frames=frames,
+        labels=frames is not None,
+        abnormal_frames=abnormal,
+        abnormal_share=None
+        if frames is None or abnormal is None
+        else round(abnormal / max(frames, 1), 6),
+        masks=video.masks is not None,
+        tracks=video.tracks is not None,
+        disagreements=disagreements,
+    )
+    return checked, wrong

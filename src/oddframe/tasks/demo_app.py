@@ -1,0 +1,157 @@
+"""What the demo found, as a data folder of the web app: its events on a timeline, its camera live again."""
+
+import csv
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oddframe._types import Pixels
+from oddframe.bundle.bundle import find_bundle, read_bundle
+from oddframe.core.alerts import Alert, CameraStatus, alert
+from oddframe.core.records import Event, event_id
+from oddframe.errors import MissingExtraError, OddframeError
+from oddframe.files import output_error, write_json, write_text
+from oddframe.media.clip_export import cut_recording, write_event_clip
+from oddframe.media.discovery import open_source
+from oddframe.media.source import FrameFormat
+
+if TYPE_CHECKING:
+    from oddframe.store.store import Store
+
+
+CAMERA = "plaza"
+_PICTURE_WIDTH = 640
+_BEFORE_S = _AFTER_S = 5.0
+_PAUSE_S = 10.0
+"""Between two recordings on the timeline."""
+_FLUSH_S = 60.0
+
+_CAMERAS = f"""\
+# The demo's camera: its first recording, played again and again.
+model = "models/plaza"
+
+[[camera]]
+name = "{CAMERA}"
+source = "recordings/{{source}}"
+loop = true
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """A recording of the demo and what was found in it.
+
+    Attributes:
+        path: The recording.
+        scores: The table of its scores.
+        events: What was found.
+    """
+
+    path: Path
+    scores: Path
+    events: Sequence[Event]
+
+
+def write_demo_app(folder: Path, run: Path, played: Sequence[Played]) -> bool:
+    """Write a data folder that `oddframe serve` opens: as if one camera had shown all recordings just now.
+
+    Args:
+        folder: The data folder; one of an earlier demo is replaced.
+        run: The run folder of the model.
+        played: The recordings, in order, at least one.
+
+    Returns:
+        Whether it was written; it is not where the web app's packages are not installed.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    try:
+        from oddframe import web as _needed  # noqa: F401
+    except MissingExtraError:
+        return False
+    from oddframe.store.store import Store
+
+    try:
+        if (folder / "demo.json").is_file():
+            shutil.rmtree(folder)
+        (folder / "recordings").mkdir(parents=True, exist_ok=True)
+        shutil.copy2(played[0].path, folder / "recordings")
+        shutil.copytree(
+            find_bundle(run), folder / "models" / "plaza" / "bundle", dirs_exist_ok=True
+        )
+        if (run / "report.html").is_file():
+            shutil.copy2(run / "report.html", folder / "models" / "plaza")
+    except OSError as error:
+        raise output_error(folder, error) from error
+    write_text(folder / "cameras.toml", _CAMERAS.format(source=played[0].path.name))
+    bundle = read_bundle(find_bundle(run))
+    tables = [_scores(one.scores) for one in played]
+    lengths_s = [table[-1][0] + _PAUSE_S if table else _PAUSE_S for table in tables]
+    start_us = time.time_ns() // 1000 - round(sum(lengths_s) * 1e6)
+    with Store(folder) as store:
+        store.put_threshold(CAMERA, start_us, bundle.calibration.threshold, bundle.fingerprint)
+        store.put_status(CameraStatus(camera=CAMERA, at_us=start_us, online=True, state="live"))
+        for one, table, length_s in zip(played, tables, lengths_s, strict=True):
+            wall = partial(_wall, start_us)
+            for time_s, score in table:
+                store.put_score(CAMERA, wall(time_s), score)
+            for event in one.events:
+                _put(store, one.path, alert(_renamed(event, start_us), wall))
+            store.flush(_FLUSH_S)
+            start_us += round(length_s * 1e6)
+    write_json(folder / "demo.json", {"recordings": [one.path.name for one in played]})
+    return True
+
+
+def _put(store: "Store", recording: Path, told: Alert) -> None:
+    event = told.event
+    snapshot, clip = store.path_of(told, "snapshot"), store.path_of(told, "clip")
+    told = replace(told, snapshot=snapshot, clip=clip)
+    store.put_event(told)
+    if (picture := _picture(recording, event.peak_s)) is not None:
+        store.put_snapshot(told, picture)
+    cut = partial(
+        cut_recording,
+        recording,
+        start_s=max(0.0, event.start_s - _BEFORE_S),
+        end_s=event.end_s + _AFTER_S,
+    )
+    store.put_clip(told, partial(write_event_clip, cut))
+
+
+def _picture(recording: Path, time_s: float) -> Pixels | None:
+    """What a recording shows at a time."""
+    try:
+        frames = open_source(recording).frames(
+            FrameFormat(2, 2, "rgb", picture_width=_PICTURE_WIDTH)
+        )
+        return next((frame.picture for frame in frames if frame.time_s >= time_s - 1e-3), None)
+    except OddframeError:
+        return None
+
+
+def _renamed(event: Event, start_us: int) -> Event:
+    """The event as one of the camera; recordings begin at 0 each, and their identities must not meet."""
+    identity = event_id(CAMERA, start_us / 1e6 + event.start_s)
+    return replace(event, id=identity, source=CAMERA, phase="end")
+
+
+def _wall(start_us: int, time_s: float) -> int:
+    return start_us + round(time_s * 1e6)
+
+
+def _scores(path: Path) -> list[tuple[float, float]]:
+    """Times and scores of a table, without those that have none."""
+
+    def rows() -> Iterator[tuple[float, float]]:
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                if row["score"]:
+                    yield float(row["time_s"]), float(row["score"])
+
+    return list(rows())

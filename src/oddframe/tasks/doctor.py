@@ -1,0 +1,142 @@
+"""What is installed here and whether a bundle is whole: the verb `oddframe doctor`.
+
+What the FFmpeg that PyAV carries can do.
+"""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, get_args
+
+import av
+
+from oddframe._version import __version__
+from oddframe.bundle.bundle import find_bundle, read_bundle
+from oddframe.bundle.storage import read_hashes
+from oddframe.errors import OddframeError
+from oddframe.inference.backends import available, installed, make_scorer
+from oddframe.inference.scorer import BackendName
+
+_DECODED = ("h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg", "png", "tiff")
+_ENCODED = ("libx264", "mpeg4")
+
+
+def codecs() -> dict[str, Any]:
+    """The FFmpeg version as ``ffmpeg``, and as ``codecs`` whether each codec that matters here is there.
+
+    Encoders count as one: either will do for overlays.
+    """
+    found = {name: _has(name, "r") for name in _DECODED}
+    found["h264 or mpeg4 encoder"] = any(_has(name, "w") for name in _ENCODED)
+    return {"ffmpeg": av.ffmpeg_version_info, "codecs": found}
+
+
+def _has(name: str, mode: str) -> bool:
+    try:
+        av.Codec(name, "r" if mode == "r" else "w")
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
+
+
+PACKAGES = (
+    "torch",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "onnx",
+    "numpy",
+    "av",
+    "scikit-learn",
+    "scipy",
+    "safetensors",
+    "matplotlib",
+    "pillow",
+    "typer",
+    "rich",
+    "pyarrow",
+)
+
+
+def examine(model: str | Path | None = None) -> dict[str, Any]:
+    """Look at this machine and, where one is named, at a model.
+
+    Returns:
+        Plain values: ``ok`` (whether every check passed), ``versions``, ``ffmpeg``, ``codecs``,
+        ``backends``, ``devices``, and with a model ``bundle`` (its folder, whether it is whole,
+        what is wrong with it, its facts, what can run it here) and ``parity`` (how near its graphs
+        came to the trained network when they were made).
+    """
+    report: dict[str, Any] = {
+        "ok": True,
+        "versions": {"oddframe": __version__, "python": platform.python_version(), **_versions()},
+        **codecs(),
+        "backends": {name: installed(name) for name in get_args(BackendName)},
+        "devices": _devices(),
+    }
+    if model is not None:
+        report["bundle"], report["parity"] = _bundle(model)
+        report["ok"] = report["bundle"]["ok"]
+    missing = [name for name, there in report["codecs"].items() if not there]
+    if missing:
+        report["ok"] = False
+    return report
+
+
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _devices() -> list[dict[str, Any]]:
+    processor: dict[str, Any] = {"name": "cpu", "cores": os.cpu_count()}
+    devices = [processor]
+    if not installed("torch"):
+        return devices
+    import torch
+
+    processor |= {
+        "threads": torch.get_num_threads(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+    }
+    for number in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(number)
+        devices.append(
+            {
+                "name": f"cuda:{number}",
+                "model": properties.name,
+                "memory_gb": round(properties.total_memory / 1e9, 1),
+            }
+        )
+    return devices
+
+
+def _bundle(model: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is to be said of a bundle and of the parity of its graphs."""
+    try:
+        folder = find_bundle(model)
+        bundle = read_bundle(folder)
+        if installed("torch"):
+            # Reading does not see whether the weights are those of the settings.
+            make_scorer(bundle, "torch", device="cpu")
+    except OddframeError as error:
+        return {"ok": False, "model": str(model), "problem": str(error)}, {}
+    network = bundle.network.config
+    facts = {
+        "ok": True,
+        "folder": str(folder),
+        "frames": f"{network.width} x {network.height} {network.colour}",
+        "parameters": bundle.network.parameters,
+        "rate_fps": bundle.rate_fps,
+        "threshold": bundle.calibration.threshold,
+        "in_sample": bundle.calibration.in_sample,
+        "runs_with": [str(one) for one in available(bundle)],
+        "sha256": dict(read_hashes(folder)),
+    }
+    return facts, dict(bundle.parity)

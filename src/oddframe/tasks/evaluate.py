@@ -1,0 +1,258 @@
+"""Score a benchmark and compare with its labels: the verb `oddframe eval DATASET`.
+
+Anybody's scores against labels: the verb `oddframe eval --scores ... --labels ...`. Needs no model
+and no torch.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from oddframe._types import BoolMask, Progress, silent
+from oddframe.core.clips import Sampler, thins
+from oddframe.core.records import FrameTiming
+from oddframe.datasets.benchmark import TestVideo
+from oddframe.datasets.label_files import read_tracks
+from oddframe.datasets.layouts import open_benchmark
+from oddframe.datasets.listing import named
+from oddframe.datasets.score_alignment import LabelReader, align, read_labels
+from oddframe.datasets.score_files import read_values, values_of_arrays
+from oddframe.errors import LayoutError
+from oddframe.inference.model import DEFAULT_BATCH, Model, load
+from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.media.discovery import open_source
+from oddframe.media.source import FrameFormat, Source
+from oddframe.metrics.events import event_metrics
+from oddframe.metrics.frame import frame_metrics
+from oddframe.metrics.localisation import Localisation
+from oddframe.metrics.region import TrueRegion
+from oddframe.metrics.report import EvalReport
+
+_TINY = FrameFormat(2, 2, "grey")
+
+
+def evaluate(
+    dataset: str | Path,
+    model: str | Path | Model,
+    *,
+    fps: float | None = None,
+    device: str = "auto",
+    batch_size: int = DEFAULT_BATCH,
+    backend: BackendChoice = "auto",
+    precision: PrecisionChoice = "auto",
+    on_progress: Progress = silent,
+) -> EvalReport:
+    """Score every frame of a benchmark's test videos and compare with its labels (method section 9).
+
+    One pass over the videos; of maps and masks no more than a batch is held. Footage of one's own
+    is thinned to the model's rate as in use, and frames that thinning drops do not count at all.
+
+    Args:
+        dataset: The benchmark's folder.
+        model: A run folder, a model bundle or a loaded model.
+        fps: Frames per second of folders of images; the bundle's rate when None. Recordings have
+            times of their own.
+        device: "auto", "cpu" or a GPU such as "cuda:0".
+        batch_size: Clips that run through the network at a time.
+        backend: What runs the network, as in `oddframe.inference.model.load`.
+        precision: What it computes in, likewise.
+        on_progress: Told the videos done, as phase "eval".
+
+    Raises:
+        LayoutError: If the folder is no known benchmark, or its labels, masks or tracks do not fit.
+        SourceError: If a test video cannot be read.
+        BundleError: If the model is unusable.
+    """
+    began = time.monotonic()
+    benchmark = open_benchmark(dataset)
+    loaded = (
+        model
+        if isinstance(model, Model)
+        else load(model, device=device, batch_size=batch_size, backend=backend, precision=precision)
+    )
+    places = _RegionScores(benchmark.testing)
+    scores, labels, rates_fps = {}, {}, {}
+    notices = [*benchmark.notices, *loaded.notices]
+    for number, video in enumerate(benchmark.testing):
+        on_progress("eval", number, len(benchmark.testing), {})
+        source = open_source(video.path, loaded.bundle.rate_fps if fps is None else fps)
+        rate_fps = source.rate_fps if benchmark.every_frame else loaded.bundle.rate_fps
+        raw, kept = _scored(video, source, loaded, rate_fps, places.of(video))
+        scores[video.name], labels[video.name] = raw[kept], video.labels[kept]
+        rates_fps[video.name] = rate_fps if thins(source.rate_fps, rate_fps) else source.rate_fps
+        notices += [f"{video.name}: {notice}" for notice in source.notices]
+    on_progress("eval", len(benchmark.testing), len(benchmark.testing), {})
+    if waits := loaded.bundle.network.config.known_after:
+        notices.append(
+            f"the model knows a frame's score {waits} frames after it, which the delays do not count"
+        )
+    return EvalReport(
+        dataset=benchmark.name,
+        metrics=frame_metrics(scores, labels),
+        events=event_metrics(scores, labels, rates_fps),
+        pixel=places.figures.pixel(),
+        region=places.figures.region(),
+        scores=scores,
+        notices=(*notices, *places.notices()),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _scored(
+    video: TestVideo, source: Source, model: Model, rate_fps: float, places: "_PlacesOfVideo | None"
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Raw scores per decoded frame of one video, and which frames are kept at a rate; counts maps on the way."""
+    raw = np.full(len(video.labels), np.nan)
+    kept = np.ones(len(raw), dtype=bool)
+    sampler = Sampler(rate_fps, FrameTiming(source.rate_fps, source.gap_s))
+    window = max(model.bundle.network.config.score_windows)
+    every_frame = rate_fps == source.rate_fps
+    # Whatever the camera's health: a frame that is left out because it looks odd would make every
+    # figure better.
+    for one in model.scores(source, every_frame=every_frame, health=False, maps=places is not None):
+        if one.frame >= len(raw):
+            raise LayoutError(
+                f"{video.path} must have as many frames as labels ({len(raw)}), but holds frame {one.frame + 1}; "
+                "frames in between are missing"
+            )
+        if one.raw is not None:
+            raw[one.frame] = one.raw
+        kept[one.frame] = sampler.keeps_at(one.time_s) or one.raw is not None
+        if places is not None:
+            places.add(one.frame, None if one.map is None else _over_windows(one.map, window))
+    return raw, kept
+
+
+def _over_windows(anomaly_map: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+    """The map as the score looks at it, averaged over windows of ``side`` pixels: single pixels are no regions."""
+    averaged: npt.NDArray[np.float32] = ndimage.uniform_filter(anomaly_map, side, mode="nearest")
+    return averaged
+
+
+class _RegionScores:
+    """Where in the picture something is abnormal, of all videos; what is known of each differs."""
+
+    def __init__(self, videos: Sequence[TestVideo]) -> None:
+        self._masked = any(video.masks is not None for video in videos)
+        self._known = self._masked or any(video.tracks is not None for video in videos)
+        self._unknown: list[str] = []
+        self.figures = Localisation(
+            sum(video.labels.size for video in videos) if self._known else 0
+        )
+
+    def of(self, video: TestVideo) -> "_PlacesOfVideo | None":
+        """Begin a video; None where nothing is known of its abnormal frames, or of any video's."""
+        if not self._known:
+            return None
+        if video.masks is not None and video.tracks is None:
+            return _PlacesOfVideo(self.figures, video, video.masks.frames(), None, None)
+        if video.masks is None and video.tracks is None and video.labels.any():
+            self._unknown.append(video.name)
+            return None
+        size = _frame_size(video)
+        tracks = read_tracks(video.tracks, video.name, size) if video.tracks is not None else {}
+        # A normal video needs no masks: nothing in it is abnormal.
+        empty = (
+            repeat(np.zeros(size, dtype=bool)) if self._masked and not video.labels.any() else None
+        )
+        masks = video.masks.frames() if video.masks is not None else empty
+        return _PlacesOfVideo(self.figures, video, masks, tracks, size)
+
+    def notices(self) -> Iterator[str]:
+        """Sentences on truth that is missing, or contradicts itself."""
+        if self._unknown:
+            yield f"neither masks nor tracks, so left out of pixel, region and track figures: {named(self._unknown)}"
+        if self.figures.disagreeing:
+            yield (
+                f"masks or tracks and frame labels disagree on {self.figures.disagreeing} frames; frame figures follow "
+                "the labels, the others the masks and tracks"
+            )
+
+
+class _PlacesOfVideo:
+    """Reads the masks of one video as its scores come."""
+
+    def __init__(
+        self,
+        figures: Localisation,
+        video: TestVideo,
+        masks: Iterator[BoolMask] | None,
+        tracks: Mapping[int, Sequence[TrueRegion]] | None,
+        size: tuple[int, int] | None,
+    ) -> None:
+        self._figures = figures.video(video.name, video.labels, tracks)
+        self._video, self._masks, self._size = video, masks, size
+        self._next = 0
+
+    def add(self, frame: int, anomaly_map: npt.NDArray[np.float32] | None) -> None:
+        """Count a frame; frames before it that never came are passed over."""
+        for number in range(self._next, frame + 1):
+            mask = None if self._masks is None else next(self._masks, None)
+            if self._masks is not None and mask is None:
+                raise LayoutError(
+                    f"video {self._video.name} must have a mask for every frame, found {number}"
+                )
+            self._figures.add(anomaly_map if number == frame else None, mask, self._size)
+        self._next = frame + 1
+
+
+def _frame_size(video: TestVideo) -> tuple[int, int]:
+    """(height, width) of the first frame."""
+    width, height = next(open_source(video.path).frames(_TINY)).source_size
+    return height, width
+
+
+def evaluate_scores(
+    scores: str | Path | Mapping[str, npt.ArrayLike],
+    labels: str | Path | Mapping[str, npt.ArrayLike],
+    *,
+    skip_first: int = 0,
+    skip_last: int = 0,
+    fps: float | None = None,
+) -> EvalReport:
+    """Compare frame scores with frame labels; docs/evaluation.md says which files are read and how they are paired.
+
+    Figures that need anomaly maps are None. Times are None unless the frame rate is known.
+
+    Args:
+        scores: One array per video (higher = more anomalous, NaN where not scored), a folder with
+            one `.npy` or `.csv` per video, or a file with one array for all, which the labels'
+            lengths cut.
+        labels: One array of 0 / 1 per video, or what `data.alignment.read_labels` recognises.
+        skip_first: Frames at the start of each video that are not scored: left out of the scores,
+            or without meaning.
+        skip_last: The same at the end.
+        fps: Frames per second of all videos; where None, as the `time_s` columns of the scores
+            tell.
+
+    Raises:
+        SourceNotFoundError: Nothing is at a path.
+        InputError: A file cannot be read, or scores and labels do not fit together.
+    """
+    began = time.monotonic()
+    given = (
+        values_of_arrays("scores", scores)
+        if isinstance(scores, Mapping)
+        else read_values(scores, ("raw", "score"))
+    )
+    truth = (
+        LabelReader("scores", values_of_arrays("labels", labels))
+        if isinstance(labels, Mapping)
+        else read_labels(labels)
+    )
+    rates_fps = dict(given.rates_fps) if fps is None else dict.fromkeys(given.videos, fps)
+    aligned = align(given, truth, skip_first=skip_first, skip_last=skip_last, rates_fps=rates_fps)
+    known = fps if fps is not None else rates_fps if set(aligned.labels) <= set(rates_fps) else None
+    return EvalReport(
+        dataset=truth.name,
+        metrics=frame_metrics(aligned.scores, aligned.labels),
+        events=event_metrics(aligned.scores, aligned.labels, known),
+        scores=aligned.scores,
+        notices=aligned.notices,
+        seconds=time.monotonic() - began,
+    )

@@ -1,0 +1,180 @@
+"""Settings of a training and the presets they start from.
+
+How the network is trained (method section 6); apart from the trainer, so that nobody needs torch to
+read it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from oddframe.datasets.clip_dataset import DataConfig
+from oddframe.datasets.pseudo_anomalies import PseudoAnomalyConfig
+from oddframe.errors import SettingsError
+from oddframe.model.config import NetworkConfig
+from oddframe.settings import from_mapping, read_table, settings_dataclass
+
+
+@settings_dataclass("training")
+class TrainingConfig:
+    """How the network is trained; the defaults are the research code's.
+
+    Attributes:
+        pretrain_steps: Steps on the losses of the two streams alone, before there are centres.
+        joint_steps: Steps with the cluster loss.
+        batch_size: Clips in a step.
+        learning_rate: Adam's, for the streams.
+        schedule: "constant", or "cosine": a rise over the first 2 % of the steps, then half a
+            cosine down to 1 %.
+        gradient_clip: Euclidean norm that the gradient of a step, of all weights together, is cut
+            down to where it is larger; 0, as published, never does.
+        gradient_weight: λ_g of the motion loss.
+        cluster_weight: Weight of the cluster loss.
+        cluster_learning_rate: Adam's, for the centres and the last convolution of each encoder.
+        repulsion: Weight of a joint objective that also keeps the codes of places made abnormal on
+            purpose away from the centres; 0 is the published training. Above 0 it takes the place
+            of ``cluster_weight``, and its gradient reaches the whole encoders.
+        discrimination: Weight of a linear reading of the joint codes that tells places made
+            abnormal from those as filmed, in both phases; only training has it. 0, as published,
+            leaves it out. Too much of it (0.01) teaches the codes to see cut-outs rather than what
+            is wrong with them.
+        margin: Distance from the nearest centre at which such a code is far enough.
+        centre_codes: Most joint codes that the first centres are fitted to.
+        averaging: Part of a running average of the weights that each step keeps, 0 to below 1; the
+            trained network has the average at the end. 0 has the weights of the last step, as
+            published.
+        batch_norm: What BatchNorm in the spatial stream normalises with while training: "batch"
+            with the batch's own statistics, as published; "frozen" with those that it has, which
+            then stay (its scales and shifts are learned all the same). With several processes a
+            batch is what one of them has, see docs/scale.md.
+        precision: "float32", "bfloat16" (mixed precision), or "auto": bfloat16 on a GPU and on
+            processors with instructions for it, where it takes about half the time, float32
+            elsewhere.
+        seed: Seed of everything random.
+    """
+
+    pretrain_steps: Annotated[int, Field(ge=0)] = 5_000
+    joint_steps: Annotated[int, Field(ge=0)] = 100_000
+    batch_size: Annotated[int, Field(gt=0)] = 4
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    schedule: Literal["constant", "cosine"] = "constant"
+    gradient_clip: Annotated[float, Field(ge=0)] = 0.0
+    gradient_weight: Annotated[float, Field(ge=0)] = 0.01
+    cluster_weight: Annotated[float, Field(ge=0)] = 0.1
+    cluster_learning_rate: Annotated[float, Field(gt=0)] = 1e-6
+    repulsion: Annotated[float, Field(ge=0)] = 0.0
+    discrimination: Annotated[float, Field(ge=0)] = 0.0
+    margin: Annotated[float, Field(gt=0)] = 0.8
+    centre_codes: Annotated[int, Field(gt=0)] = 200_000
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    batch_norm: Literal["batch", "frozen"] = "batch"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise SettingsError(
+                "training.pretrain_steps and training.joint_steps must not both be 0"
+            )
+
+    @property
+    def steps(self) -> int:
+        """All steps of both phases."""
+        return self.pretrain_steps + self.joint_steps
+
+    def rate_at(self, step: int) -> float:
+        """Factor of the learning rates at a step, in (0, 1]."""
+        if self.schedule == "constant":
+            return 1.0
+        rise = min(1.0, (step + 1) / max(1.0, 0.02 * self.steps))
+        return float(rise * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * step / self.steps))))
+
+
+@settings_dataclass()
+class Settings:
+    """Everything that decides what a training makes of its footage.
+
+    Attributes:
+        network: What is trained.
+        data: On what.
+        training: How.
+    """
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as in a settings file."""
+        return asdict(self)
+
+
+_FAST = Settings(
+    network=NetworkConfig(
+        height=256,
+        width=384,
+        colour="grey",
+        channels=16,
+        decoder_channels=8,
+        stem_stride=2,
+        empty_scene=True,
+        code_norm="l2",
+        cluster_power=2.0,
+        score_windows=(16,),
+        score_share=0.02,
+        scored_frame="middle",
+        score_clips=5,
+    ),
+    data=DataConfig(
+        crop=(128, 192), counter_examples=PseudoAnomalyConfig(share=0.6, most=2, company=0.3)
+    ),
+    training=TrainingConfig(
+        pretrain_steps=250,
+        joint_steps=11_750,
+        batch_size=8,
+        learning_rate=1e-3,
+        schedule="cosine",
+        cluster_learning_rate=1e-3,
+        gradient_clip=0.05,
+        repulsion=0.005,
+        centre_codes=50_000,
+    ),
+)
+
+_WALKWAY = replace(
+    _FAST,
+    network=replace(
+        _FAST.network,
+        interval=2,
+        appearance_weight=1.0,
+        error_power=0.5,
+        score_power=2.0,
+    ),
+    data=replace(
+        _FAST.data,
+        counter_examples=replace(
+            _FAST.data.counter_examples, kinds=("foreign", "misplaced", "speed", "carried")
+        ),
+    ),
+    training=replace(_FAST.training, joint_steps=2_750, averaging=0.998, discrimination=0.002),
+)
+
+PRESETS: Mapping[str, Settings] = {"paper": Settings(), "fast": _FAST, "walkway": _WALKWAY}
+"""`paper`: the published network and the research code's training. `fast`: for machines without a GPU. `walkway`: as
+large, for cameras like that of UCSD Ped2, over a path with many small walkers, where what is
+unusual moves. On drawn
+scenes `fast` is the better one, most of all for what is left standing (docs/benchmarks.md)."""
+
+
+def read_settings(path: Path, start: Settings) -> Settings:
+    """Settings from a TOML or JSON file with tables ``network``, ``data`` and ``training``, over ``start``.
+
+    Raises:
+        SettingsError: If the file cannot be read, or a key is unknown, of the wrong kind or out of
+            range.
+    """
+    return from_mapping(read_table(path), start)

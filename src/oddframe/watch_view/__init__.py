@@ -1,1 +1,0 @@
-"""How `oddframe watch` looks in a terminal."""

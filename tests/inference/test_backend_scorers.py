@@ -1,0 +1,103 @@
+"""What every backend owes the chain."""
+
+import numpy as np
+import pytest
+import torch
+
+from oddframe.bundle.bundle import ONNX, find_bundle, read_bundle
+from oddframe.errors import BundleError, InputError, SettingsError
+from oddframe.inference.onnx_backend import OnnxScorer
+from oddframe.inference.openvino_backend import OpenvinoScorer
+from oddframe.inference.parity import clips_of, drawn_frames
+from oddframe.inference.scorer import PARTS, pad_batch
+from oddframe.inference.torch_backend import TorchScorer
+from oddframe.model.network import Network
+
+BACKENDS = ("torch", "onnx", "openvino")
+
+
+def made(name, trained, graph, batch_size):
+    if name == "torch":
+        return TorchScorer(Network.of(trained), torch.device("cpu"), batch_size)
+    return (
+        OnnxScorer(graph, batch_size) if name == "onnx" else OpenvinoScorer(graph, b"", batch_size)
+    )
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_clip_scores_the_same_alone_and_in_every_slot(name, trained, graph, clips):
+    """To the bit, whatever its neighbours are."""
+    scorer = made(name, trained, graph, 5)
+    alone = scorer.score(clips[:1])
+    for slot in range(5):
+        among = scorer.score(np.roll(clips, slot, axis=0))
+        for part in PARTS:
+            np.testing.assert_array_equal(getattr(among, part)[slot], getattr(alone, part)[0])
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_scores_stay_when_others_are_asked_for(name, trained, graph, clips):
+    scorer = made(name, trained, graph, 2)
+    first = scorer.score(clips[:2])
+    kept = first.maps.copy()
+    scorer.score(clips[2:4])
+    np.testing.assert_array_equal(first.maps, kept)
+
+
+@pytest.mark.parametrize("name", BACKENDS[1:])
+def test_backends_say_what_the_network_says(name, trained, graph, clips):
+    ours, theirs = (
+        made(name, trained, graph, 4).score(clips[:3]),
+        made("torch", trained, graph, 4).score(clips[:3]),
+    )
+    for part in PARTS:
+        right = getattr(theirs, part)
+        np.testing.assert_allclose(getattr(ours, part), right, rtol=1e-3, atol=1e-5 * right.max())
+        assert len(getattr(ours, part)) == 3
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_batch_holds_at_least_one_clip(name, trained, graph):
+    with pytest.raises(SettingsError, match="batch_size must be at least 1, got 0"):
+        made(name, trained, graph, 0)
+
+
+@pytest.mark.parametrize("name", BACKENDS[1:])
+def test_a_graph_that_is_none_is_refused(name, trained):
+    with pytest.raises(
+        BundleError, match=f"export it again with: oddframe export MODEL --to {name}"
+    ):
+        made(name, trained, b"no graph", 1)
+
+
+@pytest.mark.parametrize("count", [0, 6])
+def test_batches_are_of_the_size_agreed_to(count, clips):
+    with pytest.raises(InputError, match=f"1 to 5 clips, got {count}"):
+        pad_batch(np.concatenate([clips, clips])[:count], 5)
+
+
+def test_half_precision_is_near(trained, clips):
+    network = Network.of(trained)
+    whole = TorchScorer(network, torch.device("cpu"), 5).score(clips)
+    half = TorchScorer(network, torch.device("cpu"), 5, "bfloat16").score(clips)
+    assert half.raw.dtype == np.float32
+    assert (half.raw != whole.raw).any()
+    np.testing.assert_allclose(half.raw, whole.raw, rtol=0.1)
+    with pytest.raises(
+        SettingsError, match="precision must be one of float32, bfloat16, float16 for torch"
+    ):
+        TorchScorer(network, torch.device("cpu"), 5, "int8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BACKENDS[1:])
+def test_so_does_a_clip_of_a_network_that_is_large_enough_to_be_divided_among_threads(name):
+    shipped = read_bundle(find_bundle("ped2"))
+    stretch = drawn_frames(shipped.network, 8)
+    clips = clips_of(stretch, 1)
+    scorer = made(name, shipped.network, shipped.graphs[ONNX], len(clips))
+    alone = scorer.score(clips[:1])
+    for slot in range(len(clips)):
+        among = scorer.score(np.roll(clips, slot, axis=0))
+        for part in PARTS:
+            np.testing.assert_array_equal(getattr(among, part)[slot], getattr(alone, part)[0])

@@ -1,0 +1,85 @@
+import builtins
+
+import pytest
+
+from oddframe.errors import MissingExtraError
+from oddframe.sinks.factory import SINK_KINDS, make_sink, secrets_of
+from oddframe.sinks.jsonl import JsonLines, JsonLinesConfig
+from oddframe.sinks.mqtt import Mqtt, MqttConfig
+from oddframe.sinks.prometheus import Prometheus, PrometheusConfig
+from oddframe.sinks.webhook import Webhook, WebhookConfig
+
+MADE = [
+    ("webhook", WebhookConfig(url="http://127.0.0.1/hook"), Webhook),
+    ("mqtt", MqttConfig(host="127.0.0.1", port=1), Mqtt),
+    ("prometheus", PrometheusConfig(port=0), Prometheus),
+    ("json_lines", JsonLinesConfig(path="alerts.jsonl"), JsonLines),
+]
+
+
+@pytest.mark.parametrize(("kind", "config", "made"), MADE)
+def test_every_kind_can_be_made_from_its_settings(kind, config, made):
+    sink = make_sink(config)
+    try:
+        assert type(sink) is made
+        assert SINK_KINDS[kind] is type(config)
+    finally:
+        sink.close()
+
+
+def test_there_is_a_case_for_every_kind():
+    assert {kind for kind, _, _ in MADE} == set(SINK_KINDS)
+
+
+@pytest.mark.parametrize(
+    ("config", "library"),
+    [(MqttConfig(host="h"), "paho"), (PrometheusConfig(port=0), "prometheus_client")],
+)
+def test_a_library_that_is_not_installed_is_named(config, library, monkeypatch):
+    found = builtins.__import__
+
+    def without(name, *rest):
+        if name.split(".")[0] == library:
+            raise ImportError(name)
+        return found(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingExtraError, match=r"oddframe\[watch\]"):
+        make_sink(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "secrets"),
+    [
+        (MqttConfig(host="h", username="u", password="pw"), {"pw"}),
+        (MqttConfig(host="h"), set()),
+        (PrometheusConfig(), set()),
+        (JsonLinesConfig(path="a"), set()),
+        (WebhookConfig(url="http://h"), {"http://h"}),
+        (
+            WebhookConfig(
+                url="https://bob:p%40w@h:1/api/T0KENT0KEN?a=k3y&n=1", headers={"A": "Bearer x"}
+            ),
+            {
+                *(
+                    "https://bob:p%40w@h:1/api/T0KENT0KEN?a=k3y&n=1",
+                    "https://bob:p@w@h:1/api/T0KENT0KEN?a=k3y&n=1",
+                ),
+                *(
+                    "bob:p%40w",
+                    "bob:p@w",
+                    "p%40w",
+                    "p@w",
+                    "api/T0KENT0KEN",
+                    "T0KENT0KEN",
+                    "a=k3y&n=1",
+                    "k3y",
+                    "1",
+                ),
+                "Bearer x",
+            },
+        ),
+    ],
+)
+def test_secrets_are_what_nobody_may_be_shown(config, secrets):
+    assert set(secrets_of(config)) == secrets

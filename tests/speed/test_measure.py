@@ -1,0 +1,148 @@
+"""Rows measured in the tests' own process: it is their figures' kind that is looked at, not their size."""
+
+from pathlib import Path
+
+import pytest
+
+from oddframe.media.recording import Recording
+from oddframe.media.source import FrameFormat
+from oddframe.speed.fixtures import Beginning, draw_recording
+from oddframe.speed.measure import measure_bounds, measure_row
+from oddframe.speed.plan import Setup
+from tests.support.tiny import tiny_settings
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    path = tmp_path_factory.mktemp("drawn") / "drawn.mp4"
+    draw_recording(path, drawn=4, frames=40)
+    return path
+
+
+@pytest.fixture
+def float32():
+    """The process's kinds of float32 are put back."""
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    before = [place.fp32_precision for place in places]
+    yield places
+    for place, kind in zip(places, before, strict=True):
+        place.fp32_precision = kind
+
+
+@pytest.mark.usefixtures("float32")
+@pytest.mark.parametrize(
+    ("backend", "precision"), [("torch", "float32"), ("onnx", "float32"), ("openvino", "float32")]
+)
+def test_a_row_has_every_figure(backend, precision, exported_run, recording):
+    row = measure_row(
+        _setup(exported_run, backend, precision=precision, batch_size=4), recording, 0.1
+    )
+    assert (row.preset, row.backend, row.precision, row.batch_size) == (
+        "tiny",
+        backend,
+        precision,
+        4,
+    )
+    assert 0 < row.ms_median <= row.ms_p95
+    assert 0 < row.latency_ms_median <= row.latency_ms_p95
+    assert row.fps_inference == pytest.approx(1e3 / row.ms_median)
+    assert row.fps_end_to_end > 0
+    assert row.cameras["10"] == int(row.fps_end_to_end // 10)
+    assert row.rss_mb > 20
+    assert row.gpu_mb is None
+    assert row.ready_s > 0
+
+
+def test_the_network_is_not_all_of_the_way(exported_run, recording):
+    """From the file it must take longer than from memory, and decoding is what takes it."""
+    row = measure_row(_setup(exported_run, "openvino"), recording, 0.3)
+    bounds = measure_bounds("tiny", exported_run / "bundle", recording, 0.2, True)
+    assert row.fps_end_to_end < row.fps_inference
+    assert bounds.fps_decode > 0
+    assert bounds.fps_decode_convert > 0
+    assert (
+        measure_bounds("tiny", exported_run / "bundle", recording, 0.01, False).gflop_per_frame
+        is None
+    )
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("float32", "ieee"), ("tf32", "tf32")])
+def test_float32_is_whole_unless_it_is_asked_to_be_short(
+    precision, kind, float32, exported_run, recording
+):
+    measure_row(_setup(exported_run, "torch", precision=precision, batch_size=1), recording, 0.01)
+    assert [place.fp32_precision for place in float32] == [kind, kind]
+
+
+def test_operations_are_those_of_the_convolutions():
+    from oddframe.model.network import Network
+    from oddframe.speed.torch_rows import gflop_per_clip
+
+    trained = Network(tiny_settings().network).trained()
+    counted = 0
+    network = Network.of(trained)
+
+    def count(module, _, output):
+        nonlocal counted
+        kernel = module.weight[0].numel()
+        counted += 2 * kernel * output.numel()
+
+    convolutions = [one for one in network.modules() if isinstance(one, torch.nn.Conv2d)]
+    for one in convolutions:
+        one.register_forward_hook(count)
+    with torch.inference_mode():
+        network(torch.zeros((1, 5, 32, 32, 1), dtype=torch.uint8))
+    assert convolutions
+    # The rest are transposed convolutions and the distances to the centres.
+    assert counted / 1e9 <= gflop_per_clip(trained) < 3 * counted / 1e9
+
+
+@pytest.mark.usefixtures("float32")
+def test_training_is_measured_where_it_trains_on_both_losses():
+    from oddframe.speed.torch_rows import measure_training
+
+    row = measure_training("tiny", tiny_settings(), "cpu", "float32", 0.05)
+    assert row.size == (32, 32)
+    assert row.batch_size == 4
+    assert row.clips_per_s > 0
+    assert row.gpu_mb is None
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("float32")
+# PyTorch's compiler uses what PyTorch deprecates.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+def test_a_compiled_network_is_a_row(exported_run, recording):
+    row = measure_row(_setup(exported_run, "torch", compiled=True), recording, 0.1)
+    assert row.compiled
+    assert row.fps_end_to_end > 0
+
+
+def test_the_recording_is_h264_and_goes_back_and_forth(recording):
+    import av
+
+    with av.open(str(recording)) as file:
+        video = file.streams.video[0]
+        assert (video.codec_context.name, video.width, video.height) == ("h264", 360, 240)
+    frames = [
+        frame.pixels.astype(float)
+        for frame in Recording(recording).frames(FrameFormat(36, 24, "grey"))
+    ]
+    assert len(frames) == 40 == Recording(recording).decode()
+    # Four pictures: 0 1 2 3 3 2 1 0 0 1 ...
+    near, far = (abs(frames[first] - frames[second]).mean() for first, second in ((1, 6), (0, 3)))
+    assert near < far
+
+
+def test_its_beginning_ends(recording):
+    wanted = FrameFormat(32, 32, "grey")
+    every = list(Recording(recording).frames(wanted))
+    some = list(Beginning(recording, 7).frames(wanted))
+    assert [one.time_s for one in some] == [one.time_s for one in every[:7]]
+    assert len(list(Beginning(recording, 1_000).frames(wanted))) == 40
+
+
+def _setup(run: Path, backend: str, **more: object) -> Setup:
+    return Setup(preset="tiny", bundle=run / "bundle", backend=backend, **more)  # type: ignore[arg-type]

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from oddframe.store.events import Review
+from oddframe.store.feedback import (
+    normal_events,
+    read_revisions,
+    thresholds_at,
+    thresholds_of,
+    undo,
+    write_review,
+    write_revision,
+    write_threshold,
+)
+from oddframe.store.store import Store
+from tests.support.alerting import made_alert, wall
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path, clock=lambda: wall(0.0)) as store:
+        store.put_threshold("yard", wall(0.0), 2.0, "m")
+        for number in range(3):
+            store.put_event(made_alert(number, "end"))
+        store.flush()
+        yield store
+
+
+def review(store, row, verdict, note=""):
+    said = None if verdict is None and not note else Review(verdict, note, 7)
+    return store.do(lambda connection: write_review(connection, row, said))
+
+
+def normal(store, model="m"):
+    return store.reader.ask(lambda connection: normal_events(connection, "yard", model))
+
+
+def test_normal_events_make_the_feedback_set_with_their_raw_scores(store):
+    review(store, 2, "normal", "a cat")
+    review(store, 3, "important")
+    (one,) = normal(store)
+    assert one.raw == pytest.approx(2.0 * 0.75 / 0.25)
+    assert one.start_us == wall(10.0)
+    assert normal(store, "another model") == []
+
+
+@pytest.mark.parametrize("verdict", ["important", "unsure", None])
+def test_another_word_takes_it_out_again(store, verdict):
+    review(store, 2, "normal")
+    assert len(normal(store)) == 1
+    said = review(store, 2, verdict)
+    assert normal(store) == []
+    assert (said.review is None) == (verdict is None)
+
+
+def test_an_event_of_a_time_without_a_known_threshold_is_judged_but_teaches_nothing(tmp_path):
+    with Store(tmp_path, clock=lambda: wall(0.0)) as store:
+        store.put_event(made_alert(0, "end"))
+        store.flush()
+        assert review(store, 1, "normal").review.verdict == "normal"
+        assert normal(store) == []
+
+
+def test_a_review_of_nothing_is_nothing(store):
+    assert review(store, 99, "normal") is None
+
+
+def test_forgetting_a_camera_forgets_what_was_said(store):
+    review(store, 1, "normal")
+    store.do(lambda connection: write_revision(connection, "yard", 1, "model", "text", {}))
+    store.forget("yard")
+    assert normal(store) == []
+    for table in ("reviews", "feedback", "thresholds", "revisions", "events"):
+        count = store.reader.ask(
+            lambda c, table=table: c.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar()
+        )
+        assert count == 0, table
+
+
+def test_thresholds_hold_until_the_next_and_for_their_model_alone(store):
+    for row in (
+        (wall(10), 2.0, "m"),
+        (wall(20), 3.0, "m"),
+        (wall(30), 9.0, "n"),
+        (wall(40), 3.0, "m"),
+    ):
+        store.do(lambda c, row=row: write_threshold(c, "yard", *row))
+    held = store.reader.ask(lambda c: thresholds_of(c, "yard"))
+    assert [one.threshold for one in held] == [2.0, 3.0, 9.0, 3.0], "the same one again is no row"
+    moments = np.array([wall(at) for at in (-1, 0, 15, 20, 29, 30, 39, 40)])
+    found = thresholds_at(held, moments, "m")
+    np.testing.assert_array_equal(found, [np.nan, 2, 2, 3, 3, np.nan, np.nan, 3])
+    assert np.isnan(thresholds_at([], moments, "m")).all()
+
+
+def test_changes_are_listed_from_the_newest_with_what_was_before(store):
+    first = store.do(
+        lambda c: write_revision(c, "yard", 5, "budget", "a", {"false_alarms": "1/day"})
+    )
+    second = store.do(lambda c: write_revision(c, "yard", 6, "model", "b", {"model": None}))
+    store.do(lambda c: undo(c, second, 9))
+    found = store.reader.ask(lambda c: read_revisions(c, "yard"))
+    assert [(one.number, one.what, one.undone) for one in found] == [
+        (second, "model", True),
+        (first, "budget", False),
+    ]
+    assert found[1].before == {"false_alarms": "1/day"}

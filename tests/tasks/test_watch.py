@@ -1,0 +1,171 @@
+import json
+import threading
+import time
+
+import pytest
+
+import oddframe
+from oddframe.errors import SettingsError, SourceNotFoundError
+from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings, named_cameras
+from oddframe.tasks.watch import watch
+from tests.support.tiny import walk
+
+
+@pytest.fixture
+def recording(video):
+    return video("door.mp4", frames=30, draw=walk)
+
+
+def test_a_file_is_watched_to_its_end(tiny_run, recording, tmp_path):
+    looks, notices = [], []
+    settings = WatchSettings(fast=True)
+    report = oddframe.watch(
+        recording,
+        tiny_run,
+        tmp_path,
+        settings=settings,
+        device="cpu",
+        on_look=looks.append,
+        on_start=notices.extend,
+    )
+    (camera,) = report.cameras
+    assert (camera.name, camera.state.frames, camera.clips, str(camera.state.phase)) == (
+        "door",
+        30,
+        26,
+        "ended",
+    )
+    assert not report.stopped
+    assert notices == list(report.notices) == []
+    assert looks[-1].header.models == (str(tiny_run),)
+    assert (tmp_path / "door.events.jsonl").exists()
+
+
+def test_it_stops_when_it_is_told_to(tiny_run, recording, tmp_path):
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    report = watch(recording, tiny_run, tmp_path, device="cpu", stop=stop)
+    assert report.stopped
+    assert report.seconds < 10
+    assert report.cameras[0].state.frames < 30
+
+
+def test_what_an_alert_says_is_seen(tiny_run, recording, tmp_path):
+    looks = []
+    keen = Camera(
+        name="keen", address=named_cameras([recording])[0].address, false_alarms="500/hour"
+    )
+    plan = WatchPlan(cameras=[keen], model=str(tiny_run), settings=WatchSettings(fast=True))
+    watch(plan, out=tmp_path, device="cpu", on_look=looks.append)
+    told = [alert.event.id for look in looks for alert in look.alerts]
+    written = [
+        json.loads(line)["id"] for line in (tmp_path / "keen.events.jsonl").read_text().splitlines()
+    ]
+    assert told == written
+
+
+def test_what_is_slower_than_the_model_is_said(tiny_run, video, tmp_path):
+    notices = []
+    slow = video("slow.mp4", frames=20, rate_fps=4, draw=walk)
+    watch(
+        slow,
+        tiny_run,
+        tmp_path,
+        settings=WatchSettings(fast=True),
+        device="cpu",
+        on_start=notices.extend,
+    )
+    assert "slow has 4 frames per second where 10 are wanted" in notices[0]
+
+
+@pytest.mark.parametrize(
+    ("sources", "model", "error"),
+    [([], "m", SettingsError), (["nothing.mp4"], "m", FileNotFoundError)],
+)
+def test_what_cannot_be_watched_is_said_before_anything_starts(sources, model, error, tmp_path):
+    with pytest.raises(error):
+        watch(sources, model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_camera_without_a_model_is_named(recording, tmp_path):
+    with pytest.raises(SettingsError, match=r"'door' needs a model"):
+        watch(recording, out=tmp_path)
+
+
+def test_cameras_of_the_same_name_are_told_apart(recording):
+    assert [one.name for one in named_cameras([recording, recording, "rtsp://u:p@10.0.0.7/a"])] == [
+        "door",
+        "door-2",
+        "10.0.0.7-a",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("a", "a"), "different names"),
+        (("A", "a"), "different names"),
+        (("a/b", "c"), "slashes"),
+        ((" ", "c"), "name"),
+    ],
+)
+def test_names_that_would_meet_are_refused(recording, names, message):
+    address = named_cameras([recording])[0].address
+    with pytest.raises(SettingsError, match=message):
+        WatchPlan(cameras=[Camera(name=name, address=address) for name in names], model="m")
+
+
+def test_the_command_watches_tells_and_leaves_with_0(
+    oddframe_command, tiny_run, recording, tmp_path
+):
+    left = oddframe_command(
+        "watch", recording, "-m", tiny_run, "-o", tmp_path / "out", "--fast", "--json"
+    )
+    assert left.code == 0
+    assert left.json["cameras"][0]["state"]["frames"] == 30
+    assert left.json["stopped"] is False
+
+
+def test_the_command_tells_lines_where_there_is_no_terminal(
+    oddframe_command, tiny_run, recording, tmp_path
+):
+    left = oddframe_command(
+        "watch", recording, "-m", tiny_run, "-o", tmp_path / "out", "--fast", "--no-store"
+    )
+    assert left.code == 0
+    assert "door: ended" in left.err
+    assert "0 events in" in left.out
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["door.events.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Give either SOURCE or --config"),
+        (("a.mp4", "--config", "cameras.toml"), "Give either SOURCE or --config"),
+        (("--config", "cameras.toml", "--no-health"), "are not for --config"),
+        (("ftp://10.0.0.7/a", "--model", "ped2"), "must begin with rtsp://"),
+        (("nothing.mp4", "--model", "ped2"), "nothing is there"),
+    ],
+)
+def test_bad_input_leaves_with_2_and_a_sentence(oddframe_command, tmp_path, arguments, message):
+    left = oddframe_command("watch", *arguments, "-o", tmp_path / "out")
+    assert left.code == 2
+    assert message in left.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_time_out_is_no_crash(tiny_run, tmp_path):
+    stop = threading.Event()
+    threading.Timer(1.0, stop.set).start()
+    began_s = time.monotonic()
+    report = watch("rtsp://bob:geheim@127.0.0.1:9/x", tiny_run, tmp_path, device="cpu", stop=stop)
+    assert time.monotonic() - began_s < 120
+    assert report.stopped
+    assert "geheim" not in repr(report)
+
+
+def test_nothing_is_missing_in_the_error_of_a_lost_file(tmp_path):
+    with pytest.raises(SourceNotFoundError, match=r"gone\.mp4"):
+        named_cameras([tmp_path / "gone.mp4"])

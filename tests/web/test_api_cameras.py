@@ -1,0 +1,268 @@
+"""An address is tried over real sockets, and leads nowhere else."""
+
+import threading
+import tomllib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from oddframe.web.api_cameras import test_connection
+
+SECRET = "geheim"
+RTSP = f"rtsp://bob:{SECRET}@127.0.0.1:9/live?token={SECRET}"
+
+
+def added(client, **more):
+    answer = client.post("/api/v1/cameras", json={"name": "yard", "model": "models/tiny", **more})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def test_a_camera_is_added_watched_edited_and_removed(client, data, clip, until):
+    clip()
+    assert client.get("/api/v1/cameras").json() == {"cameras": []}
+    camera = added(client, source="yard.mp4", loop=True)
+    assert (camera["name"], camera["kind"], camera["model"]) == ("yard", "file", "models/tiny")
+    until(lambda: client.get("/api/v1/cameras/yard").json()["score"] is not None)
+    changed = client.put(
+        "/api/v1/cameras/yard", json={"false_alarms": "2/hour", "zones": {"cool_down_s": 3}}
+    ).json()
+    assert (changed["false_alarms"], changed["budget"], changed["zones"]) == (
+        "2/hour",
+        "2/hour",
+        {"cool_down_s": 3},
+    )
+    assert changed["loop"] is True
+    taken_out = client.put(
+        "/api/v1/cameras/yard", json={"false_alarms": None, "zones": None}
+    ).json()
+    assert (taken_out["false_alarms"], taken_out["zones"]) == (None, None)
+    assert client.delete("/api/v1/cameras/yard").status_code == 204
+    assert client.get("/api/v1/cameras/yard").status_code == 404
+    assert tomllib.loads((data / "cameras.toml").read_text()) == {}
+
+
+def test_changing_the_budget_does_not_disturb_the_stream(client, clip, until):
+    clip()
+    added(client, source="yard.mp4", loop=True)
+    frames = until(lambda: client.get("/api/v1/cameras/yard").json()["state"]["frames"])
+    client.put("/api/v1/cameras/yard", json={"false_alarms": "3/hour"})
+    assert client.get("/api/v1/cameras/yard").json()["state"]["frames"] >= frames
+    assert client.get("/api/v1/cameras/yard").json()["budget"] == "3/hour"
+
+
+def test_comments_and_other_cameras_stay(served, data, clip):
+    clip()
+    (data / "cameras.toml").write_text(
+        '# mine\nmodel = "models/tiny"\n\n[[camera]] # the first\nname = "a"\nsource = "yard.mp4" # beside it\n'
+        "loop = true\n"
+    )
+    with served() as (client, _):
+        added(client, source="yard.mp4")
+        client.put("/api/v1/cameras/a", json={"health": False})
+    text = (data / "cameras.toml").read_text()
+    assert all(kept in text for kept in ("# mine", "# the first", "# beside it"))
+    first, second = tomllib.loads(text)["camera"]
+    assert first == {"name": "a", "source": "yard.mp4", "loop": True, "health": False}
+    assert second == {"name": "yard", "source": "yard.mp4", "model": "models/tiny"}
+
+
+def test_secrets_are_never_given_back(client, data):
+    camera = added(client, source=RTSP)
+    assert camera["source"] == "rtsp://***@127.0.0.1:9/live?token=***"
+    client.put("/api/v1/cameras/yard", json={"health": False})
+    for path in ("cameras", "cameras/yard", "health", "models", "cameras/yard/history"):
+        assert SECRET not in client.get(f"/api/v1/{path}").text
+    assert SECRET in (data / "cameras.toml").read_text()
+    wrong = client.post(
+        "/api/v1/cameras",
+        json={"name": "b", "source": f"{RTSP} ", "model": "models/tiny", "fps": -1},
+    )
+    assert wrong.status_code == 422
+    assert SECRET not in wrong.text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"source": "file:///etc/passwd"}, "must begin with rtsp://"),
+        ({"source": "concat:/etc/passwd|/etc/hosts"}, "no such file"),
+        ({"source": "gopher://h/a"}, "must begin with rtsp://"),
+        ({"source": "/etc/passwd"}, "must lie in the data folder"),
+        ({"source": "../data2/x.mp4"}, "must lie in the data folder"),
+        ({"source": "models/tiny/../../../outside.mp4"}, "must lie in the data folder"),
+        ({"source": "nothing.mp4"}, "no such file"),
+        ({"source": "rtsp://h/${HOME}"}, "variables"),
+        ({"source": "rtsp://h/a", "model": "/etc"}, "model must be one of"),
+        ({"source": "rtsp://h/a", "model": "../../etc"}, "model must be one of"),
+        ({"source": "rtsp://h/a", "name": "a/b"}, "without slashes"),
+        ({"source": "rtsp://h/a", "name": "a\x00"}, "control characters"),
+        ({"source": "rtsp://h/a", "false_alarms": "often"}, "must read like"),
+        ({"source": "rtsp://h/a", "zones": {"polygon": []}}, "unknown setting polygon"),
+        ({"source": "rtsp://h/a", "loop": True}, "loop is for files"),
+        ({"source": "rtsp://h/a", "calibration": "/etc/passwd"}, "calibration"),
+        ({"source": "rtsp://h/a", "shell": "rm"}, "shell"),
+    ],
+)
+def test_what_cannot_be_watched_changes_nothing(client, data, given, said):
+    before = (data / "cameras.toml").read_bytes()
+    answer = client.post("/api/v1/cameras", json={"name": "yard", "model": "models/tiny", **given})
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+    assert (data / "cameras.toml").read_bytes() == before
+    assert client.get("/api/v1/cameras").json() == {"cameras": []}
+
+
+def test_a_name_is_taken_once(client):
+    added(client, source="rtsp://127.0.0.1:9/a")
+    again = client.post(
+        "/api/v1/cameras", json={"name": "yard", "source": "rtsp://h/b", "model": "models/tiny"}
+    )
+    assert again.status_code == 409
+    alike = client.post(
+        "/api/v1/cameras", json={"name": "Yard", "source": "rtsp://h/b", "model": "models/tiny"}
+    )
+    assert alike.status_code == 422
+
+
+def test_files_elsewhere_need_a_folder_of_their_own(served, video, tmp_path):
+    path = video("films/a.mp4")
+    with served(media=(tmp_path / "films",)) as (client, _):
+        assert added(client, source=str(path), loop=True)["source"] == str(path)
+        linked = tmp_path / "films" / "out.mp4"
+        linked.symlink_to(video("b.mp4"))
+        assert client.post("/api/v1/cameras/test", json={"source": str(linked)}).status_code == 422
+
+
+def test_an_address_can_be_tried(client, clip):
+    clip()
+    good = client.post("/api/v1/cameras/test", json={"source": "yard.mp4"}).json()
+    assert good["ok"]
+    assert good["size"] == [64, 48]
+    assert good["picture"].startswith("data:image/jpeg;base64,")
+    bad = client.post("/api/v1/cameras/test", json={"source": RTSP})
+    assert bad.json()["ok"] is False
+    assert "nothing listens there" in bad.json()["error"]
+    assert SECRET not in bad.text
+    assert client.get("/api/v1/cameras").json() == {"cameras": []}
+
+
+def test_live_pictures_are_made_once_for_all_who_look(client, clip, until, monkeypatch):
+    clip()
+    assert client.get("/api/v1/cameras/yard/live.jpg").status_code == 404
+    added(client, source="yard.mp4")
+    until(lambda: client.get("/api/v1/cameras/yard").json()["state"]["phase"] == "ended")
+    plain = client.get("/api/v1/cameras/yard/live.jpg")
+    assert plain.headers["content-type"] == "image/jpeg"
+    assert plain.content[:2] == b"\xff\xd8"
+    hot = client.get("/api/v1/cameras/yard/live.jpg?heat=1")
+    assert hot.content != plain.content
+    monkeypatch.setattr("oddframe.web.live_updates._jpeg", None)
+    assert client.get("/api/v1/cameras/yard/live.jpg").content == plain.content
+
+
+def test_a_camera_without_a_picture_says_so(client):
+    added(client, source="rtsp://127.0.0.1:9/a")
+    assert client.get("/api/v1/cameras/yard/live.jpg").status_code == 503
+
+
+def test_a_month_of_scores_comes_in_few_spans(served, monkeypatch):
+    with served() as (client, site):
+        added(client, source="rtsp://127.0.0.1:9/a")
+        start_s = 1_790_000_000
+        for second in range(0, 30 * 86_400, 3_600):
+            site.store.put_score("yard", (start_s + second) * 1_000_000, 0.25)
+        assert site.store.flush()
+        end_us = (start_s + 30 * 86_400) * 1_000_000
+        asked = f"/api/v1/cameras/yard/scores?from_us={start_s * 1_000_000}&to_us={end_us}"
+        answer = client.get(f"{asked}&most=300").json()
+        assert len(answer["spans"]) <= 300
+        starts = [start for start, _, _ in answer["spans"]]
+        assert all((start - starts[0]) % answer["span_us"] == 0 for start in starts)
+        assert client.get(f"{asked}&most=0").status_code == 422
+        assert client.get("/api/v1/cameras/yard/scores?from_us=5&to_us=5").status_code == 422
+
+
+def test_forgetting_a_camera_removes_what_was_kept(served):
+    with served() as (client, site):
+        added(client, source="rtsp://127.0.0.1:9/a")
+        site.store.put_score("yard", 10**15, 0.25)
+        site.store.flush()
+        assert "yard" in site.store.reader.cameras()
+        client.delete("/api/v1/cameras/yard?forget=true")
+        assert "yard" not in site.store.reader.cameras()
+
+
+def test_a_server_that_was_edited_by_hand_meanwhile_keeps_that(client, data, clip):
+    clip()
+    with (data / "cameras.toml").open("a") as file:
+        file.write(
+            '[[camera]]\nname = "hand"\nsource = "yard.mp4"\nmodel = "models/tiny"\nloop = true\n'
+        )
+    added(client, source="yard.mp4", loop=True)
+    assert [one["name"] for one in client.get("/api/v1/cameras").json()["cameras"]] == [
+        "hand",
+        "yard",
+    ]
+
+
+@pytest.fixture
+def redirecting(video):
+    """A server that sends whoever asks to another one; gives its address and what the other one was asked for."""
+    asked = []
+    content = video("a.ts", frames=20).read_bytes()
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp2t")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    class First(Other):
+        def do_GET(self):
+            if self.path == "/video":
+                super().do_GET()
+                return
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{other.server_port}/secret")
+            self.end_headers()
+
+    other, first = (ThreadingHTTPServer(("127.0.0.1", 0), kind) for kind in (Other, First))
+    for server in (other, first):
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{first.server_port}", asked
+    for server in (other, first):
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_redirection_is_not_followed(redirecting, tmp_path):
+    url, asked = redirecting
+    tried = test_connection(f"{url}/moved", tmp_path)
+    assert (tried.ok, asked) == (False, [])
+    assert tried.error
+
+
+def test_an_address_that_answers_shows_its_picture(redirecting, tmp_path):
+    url, asked = redirecting
+    tried = test_connection(f"{url}/video", tmp_path)
+    assert (tried.ok, tried.size, tried.error) == (True, (64, 48), None)
+    assert asked == ["/video"]
+
+
+def test_what_is_no_video_says_so(tmp_path):
+    (tmp_path / "a.mp4").write_text("no video at all")
+    assert test_connection("a.mp4", tmp_path).ok is False
+
+
+def test_variables_of_the_server_are_not_filled_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "geheim")
+    tried = test_connection("rtsp://127.0.0.1:9/${SECRET}", tmp_path)
+    assert tried.ok is False
+    assert "geheim" not in str(tried)

@@ -1,0 +1,115 @@
+import pytest
+
+from tests.support.alerting import made_alert
+
+HTML = '<img src=x onerror="alert(1)">'
+
+
+@pytest.fixture
+def told(served):
+    """The app with five events of a camera that is gone."""
+    with served() as (client, site):
+        for number in range(5):
+            reason = "looks wrong" if number % 2 else "moves wrong"
+            site.store.put_event(made_alert(number, "end", source=HTML[:20], reason=reason))
+        site.store.flush()
+        yield client, site
+
+
+def rows(answer):
+    return [event["row"] for event in answer.json()["events"]]
+
+
+def test_pages_follow_each_other_from_the_newest(told):
+    client, _ = told
+    first = client.get("/api/v1/events?limit=2")
+    assert (rows(first), first.json()["more"]) == ([5, 4], True)
+    before = first.json()["events"][-1]["start_us"]
+    second = client.get(f"/api/v1/events?limit=3&before_us={before}")
+    assert (rows(second), second.json()["more"]) == ([3, 2, 1], False)
+
+
+def test_events_are_filtered_by_reason_verdict_time_and_camera(told):
+    client, _ = told
+    assert rows(client.get("/api/v1/events", params={"reason": "looks wrong"})) == [4, 2]
+    client.put("/api/v1/events/3/review", json={"verdict": "unsure"})
+    client.put("/api/v1/events/2/review", json={"note": "a note alone"})
+    assert rows(client.get("/api/v1/events?verdict=unsure")) == [3]
+    assert rows(client.get("/api/v1/events?verdict=none")) == [5, 4, 2, 1]
+    start_us = client.get("/api/v1/events/3").json()["start_us"]
+    assert rows(client.get(f"/api/v1/events?from_us={start_us}&to_us={start_us + 1}")) == [3]
+    assert rows(client.get("/api/v1/events?camera=other")) == []
+    assert rows(client.get("/api/v1/events", params={"camera": HTML[:20]})) == [5, 4, 3, 2, 1]
+    assert client.get("/api/v1/events?limit=501").status_code == 422
+    assert client.get(f"/api/v1/events?from_us={10**30}").status_code == 422
+
+
+def test_what_was_said_comes_back_as_it_was_and_can_be_taken_back(told):
+    client, _ = told
+    said = client.put("/api/v1/events/1/review", json={"verdict": "important", "note": HTML}).json()
+    assert (said["verdict"], said["note"]) == ("important", HTML)
+    answer = client.get("/api/v1/events/1")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.json() == said
+    gone = client.put("/api/v1/events/1/review", json={"verdict": None, "note": ""}).json()
+    assert (gone["verdict"], gone["note"], gone["reviewed_us"]) == (None, "", None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"verdict": "fine"},
+        {"note": "x" * 2_001},
+        {"note": "a\x00b"},
+        {"verdict": "normal", "by": "me"},
+        [],
+    ],
+)
+def test_what_cannot_be_said_is_refused(told, given):
+    client, _ = told
+    assert client.put("/api/v1/events/1/review", json=given).status_code == 422
+    assert client.get("/api/v1/events/1").json()["verdict"] is None
+
+
+@pytest.mark.parametrize("row", ["99", "0", str(2**62)])
+def test_an_event_that_is_not_there_is_not_found(told, row):
+    client, _ = told
+    for path in ("", "/snapshot.jpg", "/clip.mp4"):
+        assert client.get(f"/api/v1/events/{row}{path}").status_code == 404
+    assert client.put(f"/api/v1/events/{row}/review", json={}).status_code == 404
+
+
+def test_a_clip_comes_in_parts_and_a_snapshot_whole(served, clip, until):
+    clip()
+    with served() as (client, _):
+        given = {"name": "yard", "source": "yard.mp4", "model": "models/tiny"}
+        assert client.post("/api/v1/cameras", json=given).status_code == 201
+
+        def kept():
+            found = client.get("/api/v1/events").json()["events"]
+            return next(
+                (one for one in found if one["end_us"] and one["snapshot"] and one["clip"]), None
+            )
+
+        event = until(kept)
+        until(lambda: client.get(event["clip"]).status_code == 200)
+        whole = client.get(event["clip"])
+        part = client.get(event["clip"], headers={"range": "bytes=4-7"})
+        assert (part.status_code, part.content) == (206, b"ftyp")
+        assert part.content == whole.content[4:8]
+        assert whole.headers["content-type"] == "video/mp4"
+        assert client.get(event["snapshot"]).content[:2] == b"\xff\xd8"
+        assert event["clip_start_us"] <= event["start_us"]
+
+
+def test_a_path_in_the_database_that_leads_elsewhere_is_not_followed(told, data):
+    client, site = told
+    (data / "cameras.toml").touch()
+    for path in ("cameras.toml", "../x", "/etc/passwd", "events/../cameras.toml", "events"):
+        site.store.do(
+            lambda connection, path=path: connection.exec_driver_sql(
+                "UPDATE events SET clip = ?", (path,)
+            )
+        )
+        assert client.get("/api/v1/events/1/clip.mp4").status_code == 404

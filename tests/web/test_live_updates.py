@@ -1,0 +1,180 @@
+"""The event stream, over real sockets."""
+
+import asyncio
+import json
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+
+from oddframe.web.auth import Access
+from oddframe.web.live_updates import MOST_LISTENERS, MOST_WAITING, EventHub, EventStream, Listener
+from oddframe.web.security import SecurityMiddleware
+
+MANY = 200
+
+
+@contextmanager
+def serving(hub, stuck_s=20.0):
+    """A server of nothing but the event stream; gives its port."""
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            hub.open()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await EventStream(hub, hub.listen(), stuck_s=stuck_s)(scope, receive, send)
+
+    config = uvicorn.Config(
+        SecurityMiddleware(app, Access(None)),
+        port=0,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        hub.close_soon()
+        server.should_exit = True
+        thread.join(120)
+        assert not thread.is_alive()
+
+
+async def opened(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await writer.drain()
+    await reader.readuntil(b"retry: 2000")
+    return reader, writer
+
+
+async def closed(clients):
+    for _, writer in clients:
+        writer.close()
+    await asyncio.gather(*(writer.wait_closed() for _, writer in clients), return_exceptions=True)
+
+
+async def message(reader, kind):
+    """The next message of a kind."""
+    while True:
+        line = await asyncio.wait_for(reader.readline(), 30)
+        if line == f"event: {kind}\n".encode():
+            return json.loads((await reader.readline()).removeprefix(b"data: "))
+
+
+def test_many_browsers_all_hear_everything():
+    hub = EventHub()
+
+    async def run(port):
+        clients = await asyncio.gather(*(opened(port) for _ in range(MANY)))
+        assert hub.listeners == MANY
+        for number in range(3):
+            hub.publish("event", {"row": number, "note": "ü\n<b>"})
+        for number in range(3):
+            heard = await asyncio.gather(*(message(reader, "event") for reader, _ in clients))
+            assert heard == [{"row": number, "note": "ü\n<b>"}] * MANY
+        await closed(clients)
+        while hub.listeners:
+            await asyncio.sleep(0.02)
+
+    with serving(hub) as port:
+        asyncio.run(run(port))
+
+
+def test_a_browser_that_reads_nothing_delays_nobody_and_holds_little():
+    hub = EventHub()
+    long = "x" * 20_000
+
+    async def run(port):
+        clients = slow, (quick, _) = await opened(port), await opened(port)
+        for number in range(600):
+            hub.publish("event", {"row": number, "long": long})
+            assert (await message(quick, "event"))["row"] == number
+        while hub.listeners > 1:
+            await asyncio.sleep(0.02)
+        hub.publish("event", {"row": -1, "long": ""})
+        assert (await message(quick, "event"))["row"] == -1
+        assert slow in clients
+        await closed(clients)
+
+    with serving(hub, stuck_s=1.0) as port:
+        asyncio.run(run(port))
+
+
+def test_a_stop_lets_everybody_go():
+    hub = EventHub()
+
+    async def run(port):
+        clients = await asyncio.gather(*(opened(port) for _ in range(20)))
+        hub.close_soon()
+        await asyncio.wait_for(
+            asyncio.gather(*(reader.readuntil(b"\r\n0\r\n\r\n") for reader, _ in clients)), 10
+        )
+        await closed(clients)
+
+    with serving(hub) as port:
+        asyncio.run(run(port))
+    assert hub.listen() is None
+
+
+def test_the_stream_is_what_a_browser_expects():
+    """The lines as they were before a library wrote them."""
+    hub = EventHub()
+
+    async def run(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"content-type: text/event-stream" in head
+        assert b"cache-control: no-store" in head
+        assert b"x-accel-buffering: no" in head
+        await reader.readuntil(b"\r\nretry: 2000\n\n\r\n")
+        hub.publish("status", {"text": "é\n\r", "none": None}, latest_only=True)
+        expected = 'event: status\ndata: {"text":"é\\n\\r","none":null}\n\n'.encode()
+        await reader.readuntil(b"\r\n" + expected + b"\r\n")
+        await closed([(reader, writer)])
+
+    with serving(hub) as port:
+        asyncio.run(run(port))
+
+
+@pytest.fixture
+def listener():
+    return Listener()
+
+
+def test_a_status_that_waits_gives_way_to_the_next(listener):
+    for number in range(5):
+        listener.put(b"status %d" % number, latest_only=True)
+        listener.put(b"event %d\n" % number, latest_only=False)
+    assert listener.take() == b"event 0\nevent 1\nevent 2\nevent 3\nevent 4\nstatus 4"
+    assert listener.take() == b""
+
+
+def test_who_is_too_slow_is_told_to_look(listener):
+    for number in range(MOST_WAITING + 7):
+        listener.put(b"%d\n" % number, latest_only=False)
+    told = listener.take()
+    assert told.startswith(b'event: changed\ndata: {"what":"events"}')
+    assert told.count(b"\n") == MOST_WAITING + 3
+    assert b"\n56\n" in told
+
+
+def test_there_are_not_more_listeners_than_a_server_bears():
+    hub = EventHub()
+    taken = [hub.listen() for _ in range(MOST_LISTENERS)]
+    assert hub.listen() is None
+    hub.leave(taken[0])
+    assert hub.listen() is not None

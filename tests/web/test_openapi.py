@@ -1,0 +1,62 @@
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.alerting import made_alert
+
+EXAMPLES = settings.default.max_examples * 15 // 100
+ENDLESS = "/api/v1/stream"
+MODES = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
+PASSED = {"method", "url", "params", "json", "data", "content", "headers"}
+
+
+def test_the_schema_names_every_path(client):
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    assert {
+        "/api/v1/cameras",
+        "/api/v1/events/{row}/review",
+        "/api/v1/cameras/{name}/budget",
+        ENDLESS,
+    } <= set(paths)
+
+
+@pytest.mark.slow
+def test_nothing_that_fits_the_schema_or_does_not_ends_in_a_failure_of_ours(served, clip):
+    clip()
+    with served() as (client, site):
+        client.post(
+            "/api/v1/cameras", json={"name": "yard", "source": "yard.mp4", "model": "models/tiny"}
+        )
+        site.store.put_event(made_alert(1, "end"))
+        site.store.flush()
+        schema = schemathesis.openapi.from_dict(client.get("/api/v1/openapi.json").json())
+        operations = [one.ok() for one in schema.get_all_operations() if one.ok().path != ENDLESS]
+        answered = set()
+
+        def ask(operation):
+            @given(data=st.data())
+            @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+            def once(data):
+                case = data.draw(
+                    operation.as_strategy(generation_mode=data.draw(st.sampled_from(MODES)))
+                )
+                kwargs = case.as_transport_kwargs(base_url="http://localhost")
+                if isinstance(kwargs.get("data"), str | bytes):
+                    kwargs["content"] = kwargs.pop("data")
+                answer = client.request(
+                    **{name: value for name, value in kwargs.items() if name in PASSED}
+                )
+                assert answer.status_code < 500 or answer.status_code == 503, (
+                    operation.label,
+                    case,
+                    answer.text,
+                )
+                answered.add((operation.label, answer.status_code // 100))
+
+            once()
+
+        for operation in operations:
+            ask(operation)
+        assert {label for label, _ in answered} == {one.label for one in operations}
+        assert any(status == 2 for _, status in answered)

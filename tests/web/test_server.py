@@ -1,0 +1,108 @@
+"""The verb itself: what it refuses, and how it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from oddframe.errors import OutputError, SettingsError
+from oddframe.web.server import ServeSettings, is_local, serve
+
+COMMAND = Path(sys.executable).with_name("oddframe")
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        *[(host, True) for host in ("127.0.0.1", "::1", "localhost", "127.3.2.1")],
+        *[(host, False) for host in ("0.0.0.0", "::", "10.0.0.1", "example.org")],
+    ],
+)
+def test_what_is_this_machine_alone(host, local):
+    assert is_local(host) is local
+
+
+def test_beyond_this_machine_it_wants_a_token(oddframe_command, tmp_path):
+    left = oddframe_command("serve", "--data", tmp_path, "--host", "0.0.0.0", "--port", "0")
+    assert left.code == 2
+    assert "--make-token" in left.err
+
+
+def test_a_token_is_made_once_and_only_its_hash_is_kept(oddframe_command, tmp_path):
+    left = oddframe_command("serve", "--data", tmp_path / "new", "--make-token")
+    assert left.code == 0
+    token = left.out.strip()
+    assert len(token) > 40
+    kept = (tmp_path / "new" / "access.hash").read_text()
+    assert kept.startswith("$argon2id$")
+    assert token not in kept
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--token", "short"], ["--token-file", "/nowhere"], ["--port", "99999"]]
+)
+def test_what_cannot_be_served_leaves_with_2(oddframe_command, tmp_path, arguments):
+    left = oddframe_command("serve", "--data", tmp_path, *arguments)
+    assert left.code == 2
+    assert "short" not in left.err.replace("too short", "")
+
+
+def test_a_taken_port_and_a_broken_file_are_told_before_anything_starts(tmp_path):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(OutputError, match="choose another --port"),
+    ):
+        serve(ServeSettings(data=tmp_path, port=taken.getsockname()[1]))
+    (tmp_path / "cameras.toml").write_text("[[camera]]\nnam = 1\n")
+    with pytest.raises(SettingsError, match=r"cameras\.toml.*did you mean name"):
+        serve(ServeSettings(data=tmp_path, port=0))
+    (tmp_path / "cameras.toml").write_text("[watch]\nstore = false\n")
+    with pytest.raises(SettingsError, match=r"watch\.store must be true"):
+        serve(ServeSettings(data=tmp_path, port=0))
+
+
+@pytest.mark.slow
+def test_it_ends_within_two_seconds_whoever_listens(tmp_path, tiny_run, video):
+    data = tmp_path / "data"
+    data.mkdir()
+    video("data/yard.mp4", frames=20)
+    (data / "cameras.toml").write_text(
+        f'model = "{tiny_run}"\n[[camera]]\nname = "yard"\nsource = "yard.mp4"\nloop = true\n'
+        '[[camera]]\nname = "gone"\nsource = "rtsp://127.0.0.1:9/a"\n'
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    program = subprocess.Popen(
+        [COMMAND, "serve", "--data", data, "--port", str(port)], env=environment
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+                    assert answer.status == 200
+                    break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        streams = [urllib.request.urlopen(f"{url}/api/v1/stream", timeout=30) for _ in range(50)]
+        assert [stream.readline() for stream in streams] == [b"retry: 2000\n"] * 50
+        assert (data / "oddframe.sqlite").stat().st_mode & 0o077 == 0
+        began = time.monotonic()
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(30) == 0
+        # Two seconds on a machine of its own.
+        assert time.monotonic() - began < 6
+        for stream in streams:
+            stream.close()
+    finally:
+        program.kill()
+        program.wait()

@@ -8,7 +8,7 @@ const THRESHOLD = 0.5;
 const BADGES_PX = 24; // Height of the row of event numbers above the scores.
 const NO_SCORE = 65535, FULL_SCORE = 65534;
 
-// Numbers of 16 bits, packed by report/series.py.
+// Numbers of 16 bits, packed by report/charts.py.
 function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   return new Uint16Array(bytes.buffer);

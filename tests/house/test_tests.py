@@ -26,7 +26,7 @@ def sources() -> Iterator[str]:
 
 
 def own_test(source: str) -> str:
-    """The test file of a source file's name: `core/test_clips.py` for `core/clips.py`; for a room itself, that of its name."""
+    """The test file of a source file's name; for a room itself, that of the room's name."""
     path = Path(source)
     if path.stem == "__init__":
         return (path.parent / f"test_{path.parent.name or 'package'}.py").as_posix()

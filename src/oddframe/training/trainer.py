@@ -287,7 +287,7 @@ class Trainer:
         self, clusters: Clusters, joint: Tensor, places: Places, ranks: ProcessGroup
     ) -> dict[str, Tensor]:
         """L_c over the places as filmed and, where wanted, the repulsion of places made abnormal."""
-        distance = clusters.weighted(joint).sum(dim=2).flatten()
+        distance = clusters.weighted_distances(joint).sum(dim=2).flatten()
         losses = {}
         if count := ranks.count(places.as_filmed):
             losses["cluster"] = ranks.mean(distance[places.as_filmed], count)

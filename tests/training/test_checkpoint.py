@@ -1,3 +1,5 @@
+"""Checkpoints: what they hold, that training goes on from them exactly, and what breaks them."""
+
 import json
 import shutil
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Scores of held-out clips: which are taken, in which order, and averaged over what."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Outliers in normal footage: how they are found, and what a training does about them."""
+
 import re
 import signal
 

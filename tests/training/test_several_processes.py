@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tests.support.tiny import bytes_of, tiny_settings
 from tests.support.process_group_runs import train_in_group
+from tests.support.tiny import bytes_of, tiny_settings
 
 LOSSES, WEIGHTS = 1e-4, 2e-3
 """How far losses and weights may differ, relative to their size, after twelve steps of Adam.

@@ -134,19 +134,19 @@ def train(
     found = find_sources(normal, fps)
     group = ProcessGroup.join(device)
     used_device = pick_device(group.device(device))
-    wishes = TrainingRequest(epochs, rate_fps, cache_gb, drop_odd)
-    # What the first of several processes starts is there for the others to go on with.
+    request = TrainingRequest(
+        settings=settings,
+        new_settings=settings or preset_named(preset),
+        epochs=epochs,
+        rate_fps=rate_fps,
+        cache_gb=cache_gb,
+        drop_odd=drop_odd,
+        # What the first of several processes starts is there for the others to go on with.
+        resume=resume or not group.is_first,
+        overwrite=overwrite,
+    )
     chosen, dropping, cache, health, clips, held_out = group.rank_zero_first(
-        lambda: plan_training(
-            run,
-            found,
-            settings,
-            settings or preset_named(preset),
-            wishes,
-            on_progress,
-            resume=resume or not group.is_first,
-            overwrite=overwrite,
-        )
+        lambda: plan_training(run, found, request, on_progress)
     )
     odd: tuple[OutlierSpan, ...] = ()
     used = health.stretches
@@ -155,7 +155,7 @@ def train(
         odd = first_pass(
             pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, group
         )
-        used = without(health.stretches, [(one.begin, one.end) for one in odd])
+        used = without(health.stretches, [(span.begin, span.end) for span in odd])
         clips, held_out = split_clips(cache, used, chosen)
     trainer = new_trainer(chosen, clips, used_device, group)
     restore(run, trainer)

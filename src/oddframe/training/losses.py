@@ -82,8 +82,9 @@ class Discriminator(nn.Module):
 class WeightAverage:
     """Exponential moving average of all weights and buffers, running statistics among them.
 
-    Not in the paper: it takes out the noise of the last steps without a longer training. Early steps count for little: at step n the average forgets at least as fast
-    as one over (n + 10) / 9 steps.
+    Not in the paper: it takes out the noise of the last steps without a longer training. Early
+    steps count for little: at step n the average forgets at least as fast as one over (n + 10) / 9
+    steps.
 
     Args:
         network: The network whose weights are averaged; its current ones are the start.

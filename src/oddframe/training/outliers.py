@@ -25,7 +25,7 @@ from oddframe.training.settings import Settings
 from oddframe.training.trainer import Trainer
 
 ENTER, LEAVE = 3.0, 2.0
-"""An outlier starts this many spreads above the median, and lasts while scores exceed the second."""
+"""An outlier starts this many spreads above the median, and lasts above the second number."""
 MERGE_S = 2.0
 """Outliers less than this many seconds apart are one."""
 FEWEST = 50

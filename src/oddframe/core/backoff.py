@@ -6,7 +6,7 @@ from oddframe.errors import SettingsError
 
 
 class Backoff:
-    """Gives waits that double from `first_s` to `longest_s`, each shortened at random by up to half.
+    """Gives waits that double from `first_s` to `longest_s`; chance takes up to half off each.
 
     The random part keeps cameras that went away together (a switch that restarts) from coming back
     in one rush.

@@ -39,6 +39,8 @@ _HOURS = {"hour": 1.0, "day": 24.0, "week": 168.0, "month": 720.0}
 """Length of each unit in hours; a month has 30 days."""
 _GRID_STEPS = 8
 """Thresholds tried per power of ten of the share of frames above them."""
+_TINY = float(np.finfo(np.float32).tiny)
+"""The smallest normal float32: stands in for 0 where a value must be above it."""
 _Z_95 = 1.96
 """Standard deviations of a Gaussian that hold its middle 95 %."""
 
@@ -302,9 +304,7 @@ def calibrate(
         hours=normal.hours,
         clips=len(normal),
         in_sample=normal.in_sample,
-        map_level=max(
-            float(np.quantile(normal.map_peak, MAP_QUANTILE)), float(np.finfo(np.float32).tiny)
-        ),
+        map_level=max(float(np.quantile(normal.map_peak, MAP_QUANTILE)), _TINY),
         rules=rules,
         tails={name: NormalTail.of(getattr(normal, name)) for name in REASONS},
     )
@@ -314,9 +314,9 @@ def placeholder_calibration() -> Calibration:
     """Give a calibration whose threshold means nothing, for whoever needs raw scores only."""
     tail = NormalTail((1.0,), (0.0,), 1.0)
     return Calibration(
-        threshold=1.0, release=1.0, threshold_low=1.0, threshold_high=1.0, rate_low=0.0, rate_high=0.0,
-        budget=DEFAULT_BUDGET, method="tail", hours=0.0, clips=0, in_sample=False, map_level=1.0,
-        rules=EventRules(), tails=dict.fromkeys(REASONS, tail),
+        threshold=1.0, release=1.0, threshold_low=1.0, threshold_high=1.0,
+        rate_low=0.0, rate_high=0.0, budget=DEFAULT_BUDGET, method="tail", hours=0.0, clips=0,
+        in_sample=False, map_level=1.0, rules=EventRules(), tails=dict.fromkeys(REASONS, tail),
     )  # fmt: skip
 
 
@@ -405,8 +405,8 @@ def _count_level(
 ) -> tuple[float, tuple[float, float]]:
     """Find the level at which the footage gives ``allowed`` events, and its 95 % interval."""
     spread = _Z_95 * allowed**0.5
-    # One event less: the level of the k-th highest event is on average that of k events in as much other
-    # footage.
+    # One event less: the level of the k-th highest event is on average that of k events in as much
+    # other footage.
     level, low, high = (
         _level_of(series, tried, allowed - 1 + more) for more in (0.0, spread, -spread)
     )

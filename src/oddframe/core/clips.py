@@ -1,4 +1,4 @@
-"""From frames to clips: thin a source to the model's rate, and slide a window of five frames over it.
+"""From frames to clips: thin a source to the model's rate, and slide a window of five over it.
 
 Both are causal: what they give for a frame depends on no later frame. No clip reaches across a gap
 in time (method section 1).

@@ -56,7 +56,11 @@ class RecordingClock:
         self._gaps = 0
 
     def time_s(self, pts: int | None) -> float:
-        """Give the time of the next frame, whose timestamp is `pts` ticks (None where it has none)."""
+        """Give the time of the next frame in seconds.
+
+        Args:
+            pts: Its timestamp in ticks; None where it has none.
+        """
         self._last_s = self._next(pts)
         return self._last_s
 

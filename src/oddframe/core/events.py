@@ -88,7 +88,7 @@ class EventDetector:
 
     @property
     def peak_s(self) -> float | None:
-        """The time of the highest score since the last rise above the threshold; None before any."""
+        """The time of the highest score since the threshold was last crossed; None before that."""
         return None if self._peak is None else self._peak.time_s
 
     def finish(self) -> list[Event]:

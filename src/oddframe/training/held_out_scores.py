@@ -6,7 +6,7 @@ import numpy.typing as npt
 from oddframe._types import Progress
 from oddframe.core.calibration import NormalScores
 from oddframe.core.maps import map_peaks
-from oddframe.core.smoothing import SmoothingWindow, averaged
+from oddframe.core.smoothing import SmoothingWindow, smooth_scores
 from oddframe.datasets.clip_dataset import ClipDataset
 from oddframe.inference.scorer import Scorer
 from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
@@ -62,7 +62,7 @@ def score_clips(
     }
     for name in names:
         arrays[name] = np.concatenate(
-            [averaged(piece, neighbours) for piece in np.split(arrays[name], pieces[1:])]
+            [smooth_scores(piece, neighbours) for piece in np.split(arrays[name], pieces[1:])]
         )
     return NormalScores(
         recording=recording,

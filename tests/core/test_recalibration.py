@@ -9,10 +9,10 @@ from oddframe.core.calibration import FalseAlarmBudget, NormalScores, calibrate
 from oddframe.core.recalibration import (
     MARGIN,
     alarms,
+    calibrate_camera,
     extend_footage,
     outside,
     raw_scores,
-    recalibrate,
 )
 from tests.support.tiny import tiny_calibration
 
@@ -88,13 +88,13 @@ def test_what_was_called_normal_stays_quiet():
     normal = normal_scores()
     before = calibrate(normal, HOURLY)
     nothing = np.zeros(0, np.int64), np.zeros(0)
-    same = recalibrate(before, normal, *nothing, [], HOURLY)
+    same = calibrate_camera(before, normal, *nothing, [], HOURLY)
     assert same.threshold == before.threshold
-    after = recalibrate(before, normal, *nothing, [3.0, 5.0], HOURLY)
+    after = calibrate_camera(before, normal, *nothing, [3.0, 5.0], HOURLY)
     assert after.threshold == pytest.approx(MARGIN * 5.0)
     assert before.release < after.release < after.threshold
     assert (after.tails, after.map_level) == (before.tails, before.map_level)
-    assert recalibrate(before, normal, *nothing, [0.5], HOURLY).threshold == before.threshold
+    assert calibrate_camera(before, normal, *nothing, [0.5], HOURLY).threshold == before.threshold
 
 
 def test_a_busier_camera_gets_a_higher_threshold_without_a_word():
@@ -103,7 +103,7 @@ def test_a_busier_camera_gets_a_higher_threshold_without_a_word():
     rng = np.random.default_rng(2)
     seconds = np.arange(10_000, 10_000 + 2 * 3600)
     raw = 2.0 * np.exp(rng.normal(0, 0.2, len(seconds)))
-    after = recalibrate(before, normal, seconds, raw, [], HOURLY)
+    after = calibrate_camera(before, normal, seconds, raw, [], HOURLY)
     assert after.threshold > before.threshold
     assert len(alarms(seconds, raw, after)) <= 2 * 6 * 2
     assert after.hours > before.hours
@@ -113,7 +113,7 @@ def test_the_release_of_a_raised_threshold_is_that_of_a_calibration():
     normal = normal_scores()
     before = calibrate(normal, HOURLY)
     nothing = np.zeros(0, np.int64), np.zeros(0)
-    after = recalibrate(before, normal, *nothing, [before.threshold], HOURLY)
+    after = calibrate_camera(before, normal, *nothing, [before.threshold], HOURLY)
     level, middle = np.log(after.threshold), np.median(np.log(normal.raw.astype(float)))
     assert after.release == pytest.approx(
         np.exp(level - (level - middle) * (1 - before.rules.hold))

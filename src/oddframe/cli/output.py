@@ -28,7 +28,7 @@ from rich.table import Column, Table
 from oddframe._types import Progress as ProgressCallback
 
 if TYPE_CHECKING:
-    from oddframe.metrics.report import EvalReport
+    from oddframe.tasks.evaluate import EvalReport
 
 
 def print_json(value: object) -> None:

@@ -128,7 +128,7 @@ def extend_footage(normal: NormalScores, seconds: Seconds, raw: Float64) -> Norm
     )
 
 
-def recalibrate(
+def calibrate_camera(
     before: Calibration,
     normal: NormalScores,
     seconds: Seconds,

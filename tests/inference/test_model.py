@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import oddframe
-from oddframe.core.clips import clips
 from oddframe.core.events import events
 from oddframe.core.maps import frame_score
 from oddframe.core.records import Frame
@@ -21,6 +20,7 @@ from oddframe.inference.model import MOST_AHEAD, MOST_WAITING, Model, load
 from oddframe.inference.scorer import ClipScores
 from oddframe.inference.torch_backend import TorchScorer
 from oddframe.model.network import Network
+from tests.support.clips import clips
 from tests.support.tiny import tiny_settings, walk
 
 

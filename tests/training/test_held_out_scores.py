@@ -5,7 +5,7 @@ import pytest
 
 from oddframe._types import silent
 from oddframe.core.maps import map_peaks
-from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, averaged
+from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, smooth_scores
 from oddframe.inference.scorer import ClipScores
 from oddframe.training.held_out_scores import BLOCK_CLIPS, choose_blocks, score_clips
 
@@ -94,5 +94,5 @@ def test_scores_are_means_of_neighbours_that_belong_to_the_same_piece():
     np.testing.assert_array_equal(found.map_peak, alone.map_peak)
     for piece in alone.pieces():
         for name in ("raw", "appearance", "motion", "cluster"):
-            expected = averaged(getattr(alone, name)[piece], SmoothingWindow(1, 1))
+            expected = smooth_scores(getattr(alone, name)[piece], SmoothingWindow(1, 1))
             np.testing.assert_array_equal(getattr(found, name)[piece], expected)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from oddframe.core.alerts import safe_name
 from oddframe.core.calibration import Calibration, FalseAlarmBudget, calibrate
-from oddframe.core.recalibration import alarms, outside, raw_scores, recalibrated
+from oddframe.core.recalibration import alarms, calibrate_camera, outside, raw_scores
 from oddframe.errors import InputError
 from oddframe.monitoring.camera_threshold import write_camera_calibration
 from oddframe.monitoring.config import Camera
@@ -94,7 +94,7 @@ def propose(site: AppContext, camera: Camera, budget: FalseAlarmBudget) -> Propo
     usable = outside(
         seen.seconds, [(one.alert.start_us / 1e6, one.alert.seen_us / 1e6) for one in doubtful]
     )
-    calibration = recalibrated(
+    calibration = calibrate_camera(
         bundle.calibration,
         bundle.normal,
         seen.seconds[usable],

@@ -137,8 +137,8 @@ def test_a_stream_holds_a_frame_no_longer_than_its_clip_needs(model):
         for frame in Source(8).frames(model.wanted())
     ]
     assert ready == [[0], [1], [], [], [2], [3], [4], [5]]
-    assert [one.frame.index for one in stream.flush()] == [6, 7]
-    assert stream.flush() == []
+    assert [one.frame.index for one in stream.finish()] == [6, 7]
+    assert stream.finish() == []
 
 
 def test_the_parts_are_not_mixed_up(model):

@@ -118,12 +118,9 @@ class Model:
                 waiting += settled
                 new += sum(one.is_new for one in settled)
                 if new in (0, self.scorer.batch_size) or len(waiting) >= MOST_WAITING:
-                    for one in self.scored(waiting, maps=maps):
-                        yield from stream.settled(one)
+                    yield from stream.resolve(self.scored(waiting, maps=maps))
                     waiting, new = [], 0
-        for one in self.scored([*waiting, *stream.flush()], maps=maps):
-            yield from stream.settled(one)
-        yield from stream.rest()
+        yield from stream.resolve(self.scored([*waiting, *stream.finish()], maps=maps))
 
     def wanted(self, picture_width: int | None = None) -> FrameFormat:
         """The frames that the network wants, with a picture for people of a width where one is asked for."""
@@ -141,7 +138,7 @@ class Model:
     ) -> StreamScorer:
         """What takes the frames of one source; many streams can share the batches of `scored`.
 
-        What `scored` says of its frames goes through its `settled`.
+        What `scored` says of its frames goes through its `resolve`.
 
         Args:
             rate_fps: Frames per second of the source.
@@ -156,7 +153,7 @@ class Model:
             SettingsError: If the zones leave nothing to watch.
         """
         network = self.bundle.network.config
-        stream = StreamScorer(
+        return StreamScorer(
             None if every_frame else self.bundle.rate_fps,
             network,
             self.bundle.calibration.score,
@@ -164,9 +161,8 @@ class Model:
             if watch_health and self.bundle.health is not None
             else None,
             None if zones is None else zones.mask(network.height, network.width),
+            FrameTiming(rate_fps, gap_s),
         )
-        stream.retime(FrameTiming(rate_fps, gap_s))
-        return stream
 
     def scored(self, waiting: Sequence[PendingFrame], *, maps: bool) -> Iterator[Score]:
         """Scores of frames in order, of one stream or of several; at most a batch of them may be new to the network."""

@@ -190,7 +190,9 @@ def read_bundle(folder: Path, *, to_calibrate: bool = False) -> Bundle:
         network = from_mapping(config["network"], NetworkConfig(), "network")
         known = version == FORMAT
         calibration = (
-            Calibration.from_dict(json.loads(contents[CALIBRATION])) if known else placeholder_calibration()
+            Calibration.from_dict(json.loads(contents[CALIBRATION]))
+            if known
+            else placeholder_calibration()
         )
         normal = _normal(contents[NORMAL]) if NORMAL in contents else None
         rate_fps = float(config["rate_fps"])

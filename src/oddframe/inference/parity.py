@@ -191,9 +191,9 @@ def compare(
             map_error = max(map_error, _map_error(right, found))
             parts.append(np.stack([right.raw, found.raw]))
         raws.append(
-            np.stack([smooth_scores(raw, neighbours) for raw in np.concatenate(parts, axis=1)]).astype(
-                np.float64
-            )
+            np.stack(
+                [smooth_scores(raw, neighbours) for raw in np.concatenate(parts, axis=1)]
+            ).astype(np.float64)
         )
         for raw, known in zip(raws[-1], spans, strict=True):
             known += _spans(raw, number, rate_fps, calibration)

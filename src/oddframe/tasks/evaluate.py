@@ -25,8 +25,13 @@ from oddframe.datasets.listing import named
 from oddframe.datasets.score_alignment import LabelReader, align, read_labels
 from oddframe.datasets.score_files import read_values, values_of_arrays
 from oddframe.errors import LayoutError
-from oddframe.inference.model import DEFAULT_BATCH, Model, load
-from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.inference.model import Model, load_model
+from oddframe.inference.selection import (
+    DEFAULT_BATCH,
+    BackendChoice,
+    InferenceOptions,
+    PrecisionChoice,
+)
 from oddframe.media.discovery import open_source
 from oddframe.media.source import FrameFormat, Source
 from oddframe.metrics.events import EventMetrics, event_metrics
@@ -113,7 +118,7 @@ def evaluate(
     loaded = (
         model
         if isinstance(model, Model)
-        else load(model, device=device, batch_size=batch_size, backend=backend, precision=precision)
+        else load_model(model, InferenceOptions(device, backend, precision, batch_size))
     )
     places = _RegionScores(benchmark.testing)
     scores, labels, rates_fps = {}, {}, {}

@@ -70,7 +70,7 @@ def settings_dataclass(table: str = "") -> Callable[[type[T]], type[T]]:
     """
 
     def make(kind: type[T]) -> type[T]:
-        # Pydantic's dataclass raises its own ValidationError in `__init__`; the wrapper translates it.
+        # Pydantic's dataclass raises its own ValidationError in `__init__`; it is translated here.
         made: Any = pydantic_dataclass(frozen=True, kw_only=True, config=_CONFIG)(kind)
         check = made.__init__
 

@@ -34,7 +34,7 @@ def cells_of(arrays, shape=None):
 
 
 def swap_bytes(path):
-    """Rewrite a packed file for the other byte order: every tag and number is turned round by hand."""
+    """Rewrite a packed file for the other byte order, tag by tag and number by number."""
     data = path.read_bytes()
     head = data[:124] + struct.pack(">H", 0x0100) + b"MI"
     return head + swap_elements(data[128:])

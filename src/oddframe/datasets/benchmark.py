@@ -24,6 +24,7 @@ class Counts:
     abnormal_frames: int | None
 
 
+# Ped1's abnormal frames are stated nowhere that we know of.
 OFFICIAL_COUNTS: Mapping[str, Counts] = {
     "avenue": Counts(16, 15_328, 21, 15_324, 3_712),
     "ped1": Counts(34, 6_800, 36, 7_200, None),
@@ -64,6 +65,7 @@ class TestVideo:
             LayoutError: The labels do not fit the frames.
             SourceError: The recording cannot be read.
         """
+        # Kept once found: the pass over a recording may take minutes.
         return self.truth() if callable(self.truth) else self.truth
 
 

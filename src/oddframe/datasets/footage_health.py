@@ -41,10 +41,12 @@ def examine_health(cache: FrameCache, on_progress: Progress = silent) -> Footage
         cache: The frames.
         on_progress: Called with the frames seen so far, as phase "health".
     """
+    # The empty scene comes first: what covers or moves the camera is seen against it.
     sample = cache.take(
         np.unique(np.linspace(0, len(cache) - 1, SCENE_FRAMES).round().astype(np.int64))
     )
     runs = ((stretch.offset, _frames(cache, stretch, on_progress)) for stretch in cache.stretches)
+    # A generator: frames are read as they are looked at, and never all at once.
     reference, bad = learn_health(sample, runs, cache.rate_fps)
     on_progress("health", len(cache), len(cache), {})
     notices = []

@@ -212,6 +212,7 @@ def labels_from_intervals(intervals: Intervals, frames: int) -> Labels:
             )
         # From "counted from 1, end included" to "counted from 0, end excluded".
         labels[start - 1 : end] = 1
+    # Several readers may hold one array: nobody may change it under the others.
     labels.setflags(write=False)
     return labels
 
@@ -322,6 +323,7 @@ def _intervals_of_videos(path: Path, gt: MatArray) -> list[Intervals]:
     These are a cell array, a struct of one field, one video alone, and a block of equal ones.
     """
     videos: MatArray | list[MatArray]
+    # Order "F": MATLAB numbers its cells column by column.
     if gt.dtype.names is not None and len(gt.dtype.names) == 1:
         (field,) = gt.dtype.names
         videos = gt[field].ravel(order="F")
@@ -391,6 +393,7 @@ def _places(path: Path, names: Sequence[str], available: int) -> list[int]:
     """
     if len(names) == available:
         return list(range(available))
+    # In a partial copy order means nothing any more, but names still carry their number.
     numbers = [last_number(name) or 0 for name in names]
     if not all(1 <= number <= available for number in numbers) or len(set(numbers)) < len(numbers):
         raise LayoutError(
@@ -405,6 +408,7 @@ def _disagreement(first: Labels, second: Labels) -> str:
     if first.size != second.size:
         return f"their lengths, {first.size} and {second.size} frames"
     frames = np.flatnonzero(first != second)
+    # Cut where a frame does not follow the one before.
     runs = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
     shown = ", ".join(f"{run[0]}-{run[-1]}" if run.size > 1 else f"{run[0]}" for run in runs[:5])
     more = f" and {len(runs) - 5} more stretches" if len(runs) > 5 else ""

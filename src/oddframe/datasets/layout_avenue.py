@@ -46,6 +46,7 @@ def avenue(root: Path, given: Path | None = None) -> Benchmark | None:
     if not videos:
         return None
     notices = refused_files((root, test_root))
+    # The second archive unpacks beside the first, so that masks may lie above `root`.
     files = _mask_files(given or root)
     masks: dict[str, MaskVolume | None] = {}
     for name in videos:

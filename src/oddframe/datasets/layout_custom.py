@@ -97,6 +97,7 @@ def custom_by_frame(root: Path) -> Benchmark | None:
         LayoutError: They fit no recording.
         SourceError: There are no recordings.
     """
+    # Either of them says that somebody has labelled this by frame.
     given = [place for place in (root / "frame_labels", root / "masks") if place.is_dir()]
     if not given:
         return None
@@ -134,6 +135,7 @@ def _benchmark(
     notices: list[str],
 ) -> Benchmark:
     """Put the benchmark together; labels wait until somebody asks a video for them."""
+    # Frames without a mask image need a size as well: an empty mask is drawn for them.
     size = _mask_size(root)
     testing = []
     for source, truth in zip(sources, truths, strict=True):
@@ -169,6 +171,7 @@ def _test_sources(root: Path, notices: list[str]) -> tuple[Source, ...]:
     """
     if (root / "testing").is_dir():
         return _note_skipped(find_sources(root / "testing"), notices)
+    # Without that folder, whatever has no meaning of its own is looked through.
     places = [
         path
         for path in entries(root)

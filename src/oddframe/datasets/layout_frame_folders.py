@@ -63,6 +63,7 @@ def _name(root: Path, counts: Counts) -> str:
         name = path.stem.lower().rpartition("_")[2]
         if name in OFFICIAL_COUNTS:
             return name
+    # Two numbers of thousands of frames do not agree by chance.
     frames = (counts.training_frames, counts.testing_frames)
     for name, official in OFFICIAL_COUNTS.items():
         if (official.training_frames, official.testing_frames) == frames:

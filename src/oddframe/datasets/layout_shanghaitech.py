@@ -43,6 +43,7 @@ def shanghaitech(root: Path) -> Benchmark | None:
         return None
     notices = refused_files((root, test_root))
     frame_counts = count_frames(test_folders)
+    # "Frame mask" is ShanghaiTech's word for one label a frame.
     source = labels_from_folder(test_root / "test_frame_mask", frame_counts)
     labels = join_labels([source], frame_counts, notices)
     masks = {
@@ -50,6 +51,7 @@ def shanghaitech(root: Path) -> Benchmark | None:
         for name, frames in frame_counts.items()
     }
     note_missing_masks(masks, notices)
+    # Frames that somebody has extracted are read faster than the recordings beside them.
     training, training_frames = training_folders(root / "training" / "frames", notices)
     if not training:
         training, training_frames = stated_frames(recordings(root / "training" / "videos"), notices)

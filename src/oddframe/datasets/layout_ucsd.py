@@ -57,6 +57,7 @@ def ucsd(root: Path) -> Benchmark | None:
         name: mask_images(test_root / f"{name}_gt", frames, notices)
         for name, frames in frame_counts.items()
     }
+    # The .m file lies in Test where it was published, and beside it in some copies.
     sources = [
         labels_from_ranges(path, frame_counts)
         for place in (root, test_root)

@@ -65,6 +65,7 @@ def last_number(name: str) -> int | None:
 
 def track_file(places: Iterable[Path], name: str) -> Path | None:
     """Find the region tracks of a video: `tracks/<name>.txt` or `.csv` in one of some folders."""
+    # Published as .txt; a spreadsheet writes the same lines as .csv.
     for place in places:
         for suffix in (".txt", ".csv"):
             path = place / "tracks" / f"{name}{suffix}"
@@ -148,6 +149,7 @@ def check_length(path: Path, labels: int, origin: Path) -> None:
         SourceError: It cannot be read.
     """
     recording = Recording(path)
+    # Packets are counted in a moment, and are nearly always as many as the frames.
     if recording.count_frames() == labels:
         return
     frames = sum(1 for _ in recording.frames(_TINY))

@@ -36,6 +36,7 @@ def count_frames(test_folders: Sequence[Path]) -> dict[str, int]:
     Raises:
         LayoutError: A folder has none.
     """
+    # By name only: a folder of ten thousand images is counted without opening one.
     counts = {folder.name: count_images(folder) for folder in test_folders}
     empty = [name for name, frames in counts.items() if frames == 0]
     if empty:
@@ -66,6 +67,7 @@ def label_mat(root: Path) -> Path | None:
     Raises:
         LayoutError: There are several.
     """
+    # Features and masks are saved as .mat too: a known name decides where there are several.
     mats = [path for path in entries(root) if path.suffix.lower() == ".mat"]
     candidates = [path for path in mats if path.stem.lower() in OFFICIAL_COUNTS] or mats
     if len(candidates) > 1:
@@ -91,6 +93,7 @@ def label_sources(root: Path, frame_counts: Mapping[str, int]) -> list[LabelSour
     Raises:
         LayoutError: A file cannot be read or does not fit the frames.
     """
+    # All that there are, not the first: where they disagree, `join_labels` says so.
     sources = []
     if mat := label_mat(root):
         sources.append(labels_from_mat(mat, frame_counts))
@@ -107,6 +110,7 @@ def mask_images(folder: Path, frames: int, notices: list[str]) -> MaskImages | N
         LayoutError: There are more masks than frames.
     """
     files = images(folder)
+    # Masks of another number cannot be told apart from those of other frames.
     if not files or not check_masks(folder, len(files), frames, notices):
         return None
     return MaskImages(folder, tuple(files))

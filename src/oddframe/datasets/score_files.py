@@ -94,6 +94,7 @@ def read_values(path: str | Path, columns: Sequence[str]) -> FrameValues:
         )
     if not place.is_dir():
         return _one_file(place, columns)
+    # A pickle in the folder may be what is meant: passing over it would say something else.
     refuse_pickles(place)
     files = _value_files(place)
     if not files:
@@ -213,6 +214,7 @@ def _read_table(file: Path, columns: Sequence[str]) -> FrameValues:
         ) from error
     if not rows:
         raise LayoutError(f"{file}: must hold one value per frame, it is empty")
+    # A first line of numbers is data; words are a header.
     first = [cell.strip().lower() for cell in rows[0][1]]
     header = None if all(_is_number(cell) for cell in first) else first
     places = _column_places(file, header, len(rows[0][1]), columns)
@@ -309,6 +311,7 @@ def _rate_fps(rows: _Rows) -> float | None:
     """Frames per second between the first and the last row; None where the times do not tell."""
     if len(rows.times_s) < 2:
         return None
+    # Between the ends, since times are often rounded to a hundredth of a second.
     frames = rows.frames or range(len(rows.times_s))
     span_s = rows.times_s[-1] - rows.times_s[0]
     rate_fps = (frames[-1] - frames[0]) / span_s if span_s > 0 else 0.0

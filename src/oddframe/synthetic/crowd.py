@@ -166,8 +166,10 @@ class Crowd:
         )
         speed = WALK_M_S * float(rng.uniform(0.72, 1.35))
         pauses = []
+        # Standing for a moment is normal, too.
         if rng.random() < 0.15:
             pauses = [(length * float(rng.uniform(0.2, 0.8)), float(rng.uniform(2.0, 5.0)))]
+        # Six in ten walk alone, three in ten are two, one in ten are three.
         size = (1, 1, 1, 1, 1, 1, 2, 2, 2, 3)[int(rng.integers(10))]
         actors = []
         for number in range(size):

@@ -192,6 +192,7 @@ def draw(
         raise SettingsError(f"seed must be 0 or more, got {seed}")
     if frames < 1:
         raise SettingsError(f"frames must be 1 or more, got {frames}")
+    # Checked here and not in a generator, which would fail at its first frame only.
     for kind in anomalies:
         if kind not in KINDS:
             raise SettingsError(f"anomalies must be among {', '.join(KINDS)}, got {kind!r}")
@@ -220,6 +221,7 @@ class _DrawnScene:
         self.noise = Noise(noise, settings.noise, height * width * 3)
         self.actors: list[Actor] = []
         self.props = self._place_props()
+        # Painted once, on the canvas; every frame then starts from a copy of it.
         self.background = self._empty_place()
 
     def _place_props(self) -> list[tuple[float, Patch]]:

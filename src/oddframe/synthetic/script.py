@@ -78,6 +78,7 @@ class Story:
 
     def _blocks(self, kinds: tuple[str, ...], length_s: float) -> Iterator[float]:
         """Plan block after block; yields the end of each in seconds."""
+        # Whole blocks of about 30 s, and at least as many kinds in each as it takes to show all.
         count = max(round(length_s / BLOCK_S), 1)
         block_s = length_s / count
         fewest = math.ceil(len(kinds) / count)
@@ -99,11 +100,13 @@ class Story:
         """
         lengths = [length for length, _ in episodes]
         total = sum(lengths)
+        # Short enough for normal time between them: random gaps around each episode.
         if total <= 0.52 * block_s or len(lengths) == 1:
             free = max(block_s - total, 0.15 * block_s)
             weights = self.rng.uniform(0.6, 1.4, len(lengths) + 1)
             gaps = (free * weights / weights.sum()).tolist()
             return [sum(gaps[: k + 1]) + sum(lengths[:k]) for k in range(len(lengths))]
+        # Else each begins before the last one ends, so that normal time is left at both ends.
         overlap = (total - BUSY * block_s) / (len(lengths) - 1)
         begin = (1.0 - BUSY) * block_s * float(self.rng.uniform(0.3, 0.7))
         begins = []
@@ -127,6 +130,7 @@ class Story:
         rng, layout = self.rng, self.camera.layout
         lane = float(rng.uniform(0.25, 0.85))
         lane_out = float(np.clip(lane + rng.normal(0.0, 0.1), 0.2, 0.85))
+        # Long things start further out, so that they do not appear all at once.
         margin = {"cyclist": 0.6, "cart": 0.9, "runner": 0.0}[kind]
         start, ahead, length = path(
             self.camera, between(layout.entry, lane), between(layout.exit, lane_out), margin
@@ -269,8 +273,10 @@ class Story:
             takes: Whether the suitcase is taken away, else brought.
         """
         reached_m, pause_s = pause
+        # The case itself appears, and disappears, in the middle of the pause.
         handover_s = reached_m / speed_m_s + 0.5 * pause_s
 
+        # Whoever brings it carries it before the handover, whoever takes it after.
         def carries() -> bool:
             return (actor.age_s >= handover_s) == takes
 

@@ -21,7 +21,7 @@ from oddframe.core.records import FrameTiming
 from oddframe.datasets.benchmark import TestVideo
 from oddframe.datasets.label_files import read_tracks
 from oddframe.datasets.layouts import open_benchmark
-from oddframe.datasets.listing import named
+from oddframe.datasets.listing import list_names
 from oddframe.datasets.score_alignment import LabelReader, align, read_labels
 from oddframe.datasets.score_files import read_values, values_of_arrays
 from oddframe.errors import LayoutError
@@ -211,7 +211,7 @@ class _RegionScores:
     def notices(self) -> Iterator[str]:
         """Sentences on truth that is missing, or contradicts itself."""
         if self._unknown:
-            yield f"neither masks nor tracks, so left out of pixel, region and track figures: {named(self._unknown)}"
+            yield f"neither masks nor tracks, so left out of pixel, region and track figures: {list_names(self._unknown)}"
         if self.figures.disagreeing:
             yield (
                 f"masks or tracks and frame labels disagree on {self.figures.disagreeing} frames; frame figures follow "

@@ -11,7 +11,6 @@ import pytest
 
 from oddframe.core.clips import clips, sample
 from oddframe.errors import SourceError, SourceNotFoundError
-from oddframe.media import recording as excerpt
 from oddframe.media import recording as recording_file
 from oddframe.media.discovery import open_source
 from oddframe.media.recording import Recording, read_frames
@@ -79,7 +78,7 @@ def test_a_recording_that_is_gone_is_named(video):
     path.unlink()
     with pytest.raises(SourceNotFoundError, match="nothing is there"):
         read_frames(source, WANTED, [3], np.array([0.3]))
-    assert excerpt.read_frames(source, WANTED, [], np.array([])) == []
+    assert read_frames(source, WANTED, [], np.array([])) == []
 
 
 RGB = FrameFormat(32, 24, "rgb")
@@ -252,7 +251,7 @@ def test_damage_in_the_middle_is_skipped_and_said_once(video):
 
 
 def test_reading_goes_on_behind_a_place_that_cannot_be_demuxed(video, monkeypatch):
-    packets, calls = recording_file._packets, []
+    packets, calls = recording_file.demux, []
 
     def stumbling(container, stream):
         calls.append(1)
@@ -262,12 +261,12 @@ def test_reading_goes_on_behind_a_place_that_cannot_be_demuxed(video, monkeypatc
             yield packet
 
     source = Recording(video(frames=40))
-    monkeypatch.setattr(recording_file, "_packets", stumbling)
+    monkeypatch.setattr(recording_file, "demux", stumbling)
     assert len(list(source.frames(RGB))) >= 28
 
 
 def test_reading_that_keeps_failing_stops_with_a_notice_and_keeps_what_was_read(video, monkeypatch):
-    packets, calls = recording_file._packets, []
+    packets, calls = recording_file.demux, []
 
     def failing(container, stream):
         calls.append(1)
@@ -279,7 +278,7 @@ def test_reading_that_keeps_failing_stops_with_a_notice_and_keeps_what_was_read(
         raise av.InvalidDataError(1, "worn disk")
 
     source = Recording(video(frames=40))
-    monkeypatch.setattr(recording_file, "_packets", failing)
+    monkeypatch.setattr(recording_file, "demux", failing)
     assert len(list(source.frames(RGB))) == 10
     assert any("ended early: reading failed (worn disk)" in notice for notice in source.notices)
     calls.clear()

@@ -4,7 +4,6 @@ Try an address before a camera is added: its first picture, or what is wrong.
 """
 
 import base64
-import io
 import threading
 import time
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from fastapi import Path as InPath
-from PIL import Image
 
 from oddframe.core.records import Frame
 from oddframe.errors import OddframeError
+from oddframe.media.convert import encode_jpeg
 from oddframe.media.discovery import open_source
 from oddframe.media.live_config import LiveSettings, StreamAddress, checked_source, stream_address
 from oddframe.media.live_stream import LiveStream
@@ -103,9 +102,8 @@ def _first(address: StreamAddress) -> tuple[Frame | None, float | None, str | No
 
 def _as_text(frame: Frame) -> str:
     assert frame.picture is not None, "one was asked for"
-    file = io.BytesIO()
-    Image.fromarray(frame.picture).save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    jpeg = encode_jpeg(frame.picture, quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 router = APIRouter(prefix="/api/v1/cameras", responses={401: {}, 404: {}})

@@ -5,16 +5,15 @@ The last picture of each camera as JPEG, made when somebody asks and once for al
 
 import asyncio
 import contextlib
-import io
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from PIL import Image
 from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
+from oddframe.media.convert import encode_jpeg
 from oddframe.media.overlay import blend_heat
 from oddframe.monitoring.camera import CameraSnapshot
 from oddframe.monitoring.watcher import Watcher
@@ -221,6 +220,4 @@ def _jpeg(glimpse: CameraSnapshot, heat: bool) -> bytes:
     pixels = glimpse.picture
     if heat and glimpse.map is not None:
         pixels = blend_heat(pixels, glimpse.map, glimpse.map_level)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY)
-    return file.getvalue()
+    return encode_jpeg(pixels, _QUALITY)

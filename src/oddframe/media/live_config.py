@@ -170,7 +170,8 @@ def _split(text: str) -> SplitResult:
     # would be shown.
     wrong = SourceError(
         "a stream's address must be SCHEME://USER:PASSWORD@HOST:PORT/PATH, "
-        "but this one cannot be taken apart; write special characters as %40 for @, %2F for /, %3F for ?, %23 for #"
+        "but this one cannot be taken apart; "
+        "write special characters as %40 for @, %2F for /, %3F for ?, %23 for #"
     )
     # `urlsplit` drops line breaks without a word, so they are looked for before it.
     if any(ord(letter) <= ord(" ") for letter in text):

@@ -28,7 +28,7 @@ class FrameFormat:
     colour: Literal["grey", "rgb"]
     picture_width: int | None = None
 
-    # Checked here, since these numbers come from users' settings and FFmpeg's own message names none.
+    # Checked here, since the numbers come from users' settings and FFmpeg's own error names none.
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
             raise SettingsError(

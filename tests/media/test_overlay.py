@@ -1,3 +1,5 @@
+"""Pictures with their heat maps, and the strip with the curve below them."""
+
 import numpy as np
 import pytest
 

@@ -95,10 +95,10 @@ class Broken:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "reason"),
     [(SourceError("nothing in it"), "nothing in it"), (RuntimeError("oh"), "RuntimeError: oh")],
 )
-def test_a_source_that_breaks_is_its_own_state(video, error, said):
+def test_a_source_that_breaks_is_its_own_state(video, error, reason):
     broken, sound = (
         PlaybackStream(Broken(error), RGB),
         PlaybackStream(open_source(video()), RGB, fast=True),
@@ -110,7 +110,7 @@ def test_a_source_that_breaks_is_its_own_state(video, error, said):
     assert {received.stream for received in found} == {1}
     assert len(found) == 20
     assert broken.state().phase is Phase.FAILED
-    assert said in broken.state().error
+    assert reason in broken.state().error
 
 
 def test_a_loop_goes_on_with_a_gap_between_rounds(video):

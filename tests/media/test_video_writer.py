@@ -1,3 +1,5 @@
+"""Video that is written, whole or not at all."""
+
 import errno
 import os
 
@@ -119,7 +121,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, monkeypatch, plac
     assert names(tmp_path) == ["a.mp4"]
 
 
-def test_a_missing_folder_is_said_on_entering(tmp_path):
+def test_a_missing_folder_is_an_error_on_entering(tmp_path):
     with pytest.raises(OutputError, match="its folder does not exist"):
         VideoWriter(tmp_path / "none" / "a.mp4", 10, (64, 48)).__enter__()
 

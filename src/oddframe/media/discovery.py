@@ -203,6 +203,7 @@ def _in_folder(folder: Path, seen: set[Path]) -> Iterator[_Candidate]:
     except OSError as error:
         raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
     recordings = [path for path in entries if _may_be_video(path)]
+    # One numbered image is enough: whether the others can be read is checked when it is opened.
     if not recordings and any(is_numbered_image(path) for path in entries):
         yield _Candidate(folder, is_folder=True)
     for path in recordings:

@@ -136,6 +136,7 @@ class ImageFolder:
             except _BrokenImageError as error:
                 self._notice(f"{image.path.name} was skipped: {error}")
                 continue
+            # By the number and not by counting, so that a missing image leaves a gap in time.
             index = image.number - first
             frame = converter.frame(decoded, index, index / self.rate_fps)
             if size is not None and size != frame.source_size:
@@ -145,6 +146,7 @@ class ImageFolder:
                 )
             size = frame.source_size
             yield frame
+        # Not a single image could be read: this raises the error that names the first reason.
         if size is None and only is None:
             self.check()
 

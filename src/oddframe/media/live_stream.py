@@ -300,6 +300,7 @@ class LiveStream:
             self._wake.wait(_CHECK_EVERY_S)
             self._wake.clear()
             error = self._check(connection, started_s)
+        # Whatever ended the loop, nothing of this connection may come after the next one's frames.
         connection.abandon()
         if self._stopping.is_set():
             connection.thread.join(_STOP_WAIT_S)

@@ -108,6 +108,7 @@ class Overlay:
             picture = blend_heat(picture, heat_map, self._map_scale)
         shown = Image.fromarray(picture)
         if shown.size != self._shown:
+            # Only ever enlarged, where bicubic shows no steps.
             shown = shown.resize(self._shown, Image.Resampling.BICUBIC)
         if score is not None and score > _THRESHOLD:
             _draw_alarm(shown)
@@ -131,6 +132,7 @@ class Overlay:
         )
         draw = ImageDraw.Draw(large)
         self._draw_text(draw, score, time_s)
+        # A narrow picture has room for the text alone.
         left, right = (_TEXT_WIDTH + 22) * _SUPERSAMPLING, (width - _MARGIN) * _SUPERSAMPLING
         if right > left:
             self._draw_curve(draw, left, right)
@@ -284,6 +286,7 @@ def _heat_colours() -> tuple[Float32, Float32]:
     # The import takes half a second, which only a program that draws heat should wait for.
     from matplotlib import colormaps
 
+    # Tables of 256 entries: the heat of each pixel is their index.
     heat = np.linspace(0, 1, 256, dtype=np.float32)
     colours = np.asarray(colormaps["inferno"](heat)[:, :3] * 255, dtype=np.float32)
     cover = np.clip((heat - _HEAT_SHOWS) / (_HEAT_FULL - _HEAT_SHOWS), 0, 1) * np.float32(

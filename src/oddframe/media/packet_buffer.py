@@ -122,6 +122,7 @@ class PacketBuffer:
         """Keep a packet; packets come in the order of decoding."""
         if not packet.size:
             return
+        # Times in seconds: connections, and so the packets kept together, may differ in time base.
         base = float(packet.time_base)
         pts_s = None if packet.pts is None else packet.pts * base
         early_s = (

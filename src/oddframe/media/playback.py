@@ -113,6 +113,7 @@ class PlaybackStream:
         self._queue.close()
         if self._player.ident is not None:
             self._player.join(_STOP_WAIT_S)
+        # A failure stays visible after the stop.
         if self._phase is not Phase.FAILED:
             self._phase = Phase.ENDED
         self.notify()

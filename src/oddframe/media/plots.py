@@ -184,7 +184,7 @@ def _draw_scores(axes: "Axes", times: Float64, values: Float64, threshold: float
         alpha=0.55,
         linewidth=0,
     )
-    # A score between two frames without one would be invisible as a line.
+    # A score between two frames without one has no line to either side, so it gets a dot.
     known = np.pad(np.isfinite(values), 1)
     alone = known[1:-1] & ~known[:-2] & ~known[2:]
     axes.plot(times[alone], values[alone], ".", color=_SCORE, markersize=4)
@@ -200,7 +200,7 @@ def _finish_curve(axes: "Axes", times: Float64, title: str | None) -> None:
     axes.set_ylabel("score", color=_TEXT)
     axes.set_xlabel("time (min:s)" if times.size and times[-1] >= 60 else "time (s)", color=_TEXT)
     if times.size and times[-1] >= 60:
-        # Steps of 1.5 and 3 and 6 are whole minutes or half ones.
+        # Steps of 15, 30 and 60 s read well as minutes and seconds; 25 and 50 s would not.
         axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 1.5, 2, 3, 6, 10]))
         axes.xaxis.set_major_formatter(FuncFormatter(_format_minutes))
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
@@ -252,6 +252,7 @@ def _draw_loss(
             markersize=3.5,
             label="held out",
         )
+    # Losses fall by orders of magnitude.
     axes.set_yscale("log")
     axes.set_ylabel(f"{name} loss")
     axes.grid(visible=True, which="major", alpha=0.25)

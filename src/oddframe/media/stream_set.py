@@ -123,6 +123,7 @@ class StreamSet(AbstractContextManager["StreamSet"]):
         Streams that stay go on undisturbed. Only the thread that polls may call this; it does not
         wait for the streams that stop.
         """
+        # By identity: two streams may be equal in all that they show, such as their names.
         kept = {id(stream) for stream in self._streams}
         wanted = {id(stream) for stream in streams}
         gone = [stream for stream in self._streams if id(stream) not in wanted]
@@ -131,6 +132,7 @@ class StreamSet(AbstractContextManager["StreamSet"]):
             if id(stream) not in kept:
                 stream.notify = self._arrived.set
                 stream.start()
+        # A stream may take a second to stop, and the others' frames must not wait for that.
         for stream in gone:
             threading.Thread(target=stream.stop, daemon=True).start()
 
@@ -149,6 +151,7 @@ class StreamSet(AbstractContextManager["StreamSet"]):
 
     def stop(self) -> None:
         """Stop all streams at the same time; returns within about two seconds."""
+        # Side by side, so that many cameras stop as fast as one.
         stopping = [threading.Thread(target=stream.stop, daemon=True) for stream in self._streams]
         for thread in stopping:
             thread.start()

@@ -17,13 +17,13 @@ import pytest
 from PIL import Image
 
 from oddframe.core.alerts import Phase
-from oddframe.core.clips import clips
 from oddframe.core.records import Frame
 from oddframe.errors import InputError
 from oddframe.media import connection as connection_module
 from oddframe.media.live_config import LiveSettings, stream_address
 from oddframe.media.live_stream import MOST_HUNG, FrameQueue, LiveStream, RecentRate
 from oddframe.media.source import FrameFormat
+from tests.support.clips import clips
 from tests.support.stream_server import StreamServer, http, multipart, silence
 from tests.support.stream_server import video as video_answer
 

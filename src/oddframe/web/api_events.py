@@ -8,7 +8,6 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
 from oddframe.store.events import Review
-from oddframe.store.feedback import write_review
 from oddframe.web.context import AppContext, now_us, site_of
 from oddframe.web.schemas import MOST_US, EventList, EventRecord, ReviewGiven
 from oddframe.web.serializers import event_record
@@ -60,7 +59,7 @@ def event(site: Here, row: Row) -> EventRecord:
 def review(site: Here, row: Row, given: ReviewGiven) -> EventRecord:
     """Say whether it was normal; normal ones are what a recalibration learns from."""
     said = Review(given.verdict, given.note, now_us()) if given.verdict or given.note else None
-    stored = site.store.do(lambda connection: write_review(connection, row, said))
+    stored = site.store.review_event(row, said)
     if stored is None:
         raise HTTPException(404, "there is no such event; old events are deleted after some time")
     record = event_record(stored, site.supervisor.plan.settings.clip_before_s)

@@ -17,18 +17,7 @@ from oddframe.errors import InputError
 from oddframe.monitoring.camera_threshold import write_camera_calibration
 from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
-from oddframe.store.feedback import (
-    NORMAL,
-    Revision,
-    normal_events,
-    raw_peak,
-    read_revisions,
-    thresholds_at,
-    thresholds_of,
-    undo,
-    write_revision,
-)
-from oddframe.store.scores import read_peaks
+from oddframe.store.feedback import NORMAL, Revision, thresholds_at
 from oddframe.web.context import AppContext, now_us
 from oddframe.web.schemas import Appearing, BudgetPreview, RecalibrationPreview
 from oddframe.web.serializers import event_record, model_name
@@ -86,9 +75,7 @@ def propose(site: AppContext, camera: Camera, budget: FalseAlarmBudget) -> Propo
     site.store.flush(2.0)
     start_us = now - round(min(24.0, max(1.0, LEARNT_ALARMS / budget.per_hour)) * 3.6e9)
     seen = seen_of(site, camera, start_us, now)
-    said = site.store.reader.ask(
-        lambda connection: normal_events(connection, camera.name, bundle.fingerprint)
-    )
+    said = site.store.reader.normal_events(camera.name, bundle.fingerprint)
     events = anomalies(site, camera, start_us, now)
     doubtful = [one for one in events if one.review is None or one.review.verdict != NORMAL]
     usable = outside(
@@ -185,10 +172,8 @@ def threshold_now(site: AppContext, camera: Camera) -> Calibration:
 def seen_of(site: AppContext, camera: Camera, start_us: int, end_us: int) -> ScoreHistory:
     """What a camera has shown under its model, as far as thresholds of that time are known."""
     model = site.supervisor.model(camera).bundle.fingerprint
-    seconds, peaks = site.store.reader.ask(
-        lambda connection: read_peaks(connection, camera.name, start_us, end_us)
-    )
-    held = site.store.reader.ask(lambda connection: thresholds_of(connection, camera.name))
+    seconds, peaks = site.store.reader.peaks(camera.name, start_us, end_us)
+    held = site.store.reader.thresholds(camera.name)
     raw = raw_scores(peaks, thresholds_at(held, seconds * _MICRO + _MICRO - 1, model))
     known = np.isfinite(raw)
     return ScoreHistory(seconds[known], raw[known])
@@ -208,7 +193,7 @@ def _raw_peaks(
     model = site.supervisor.model(camera).bundle.fingerprint
     found = []
     for one in anomalies(site, camera, start_us, end_us):
-        raw = site.store.reader.ask(lambda connection, one=one: raw_peak(connection, one))  # type: ignore[misc]
+        raw = site.store.reader.raw_peak(one)
         if raw is not None and raw[1] == model:
             found.append((one, raw[0]))
     return found
@@ -265,9 +250,7 @@ def change_camera(site: AppContext, name: str, values: Mapping[str, Any]) -> Non
         what, text = "budget", f"Allowed false alarms: {was} → {new}"
     site.supervisor.edit(lambda book, accept: book.change(name, values, accept))
     if what:
-        site.store.do(
-            lambda connection: write_revision(connection, name, now_us(), what, text, before)
-        )
+        site.store.add_revision(name, now_us(), what, text, before)
 
 
 def recalibrate(site: AppContext, name: str) -> int:
@@ -285,9 +268,7 @@ def recalibrate(site: AppContext, name: str) -> int:
         f"Threshold: {_raw_text(was.threshold)} → {_raw_text(proposal.calibration.threshold)}, "
         f"from {proposal.feedback} {'event' if proposal.feedback == 1 else 'events'} marked as normal"
     )
-    number = site.store.do(
-        lambda connection: write_revision(connection, name, now_us(), "recalibrated", text, before)
-    )
+    number = site.store.add_revision(name, now_us(), "recalibrated", text, before)
     site.hub.publish("changed", {"what": "calibration", "camera": name})
     return number
 
@@ -304,14 +285,14 @@ def roll_back(site: AppContext, name: str) -> int:
     if newest is None:
         raise InputError(f"camera {name!r} must have a change to roll back, but it has none")
     site.supervisor.edit(lambda book, accept: book.change(name, newest.before, accept))
-    site.store.do(lambda connection: undo(connection, newest.number, now_us()))
+    site.store.undo_revision(newest.number, now_us())
     site.hub.publish("changed", {"what": "calibration", "camera": name})
     return newest.number
 
 
 def revisions_of(site: AppContext, name: str) -> list[Revision]:
     """Changes to a camera, the newest first."""
-    return site.store.reader.ask(lambda connection: read_revisions(connection, name))
+    return site.store.reader.revisions(name)
 
 
 def _raw_text(score: float) -> str:

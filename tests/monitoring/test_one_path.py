@@ -1,4 +1,7 @@
-"""A recording gives the same lines whether it is scored or watched, fast or at its own speed, alone or with others."""
+"""A recording gives the same lines however it is scored.
+
+That is: scored or watched, fast or at its own speed, alone or with others.
+"""
 
 import json
 from dataclasses import replace
@@ -130,7 +133,7 @@ def test_when_a_camera_falls_silent_the_frames_that_wait_for_a_clip_are_let_go_f
             break
         for said in network.scored(watched.take(frame, frame.time_s, 0), maps=True):
             for one in watched.settled(said):
-                told += watched.judge(one, 0.0)
+                told += watched.detect(one, 0.0)
                 times_s.append(one.time_s)
     config = network.bundle.network.config
     lookahead = config.lookahead + config.neighbours.after

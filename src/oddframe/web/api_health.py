@@ -200,7 +200,7 @@ def health(site: Here) -> Health:
     views = {view.name: view for view in watcher.views()}
     sinks = {
         name: SinkHealth(waiting=counts.waiting, error=counts.error or None)
-        for name, counts in watcher.outlets.delivery.counts().items()
+        for name, counts in watcher.outputs.delivery.counts().items()
     }
     database, _ = store.counts()
     if database.error:

@@ -201,7 +201,7 @@ class LivePictures:
         Returns:
             The file; None where there is no picture.
         """
-        glimpse = self._watcher.glimpse(camera)
+        glimpse = self._watcher.snapshot(camera)
         if glimpse is None:
             self._made.pop((camera, heat), None)
             return None

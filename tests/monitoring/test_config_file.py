@@ -160,7 +160,15 @@ def test_a_camera_may_be_a_number(read):
 
 
 def test_a_variable_may_be_a_whole_address(read):
-    text = 'model = "m"\n[[camera]]\nname = "a"\nsource = "${WHERE}"\n[sinks.p]\nkind = "webhook"\nurl = "${HOOK}"'
+    text = """
+model = "m"
+[[camera]]
+name = "a"
+source = "${WHERE}"
+[sinks.p]
+kind = "webhook"
+url = "${HOOK}"
+"""
     plan = read(
         text, variables={"WHERE": "rtsp://bob:s3cret@cam/x", "HOOK": "https://h/?key=s3cret&x=1"}
     )

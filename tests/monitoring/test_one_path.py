@@ -45,7 +45,7 @@ def uneven(number):
 
 @pytest.fixture(scope="module", params=[("last", 1), ("last", 3), ("middle", 1), ("middle", 5)])
 def network(request, tiny_run, footage):
-    """A trained network that knows its camera and finds some clips unusual; nothing of it is made up."""
+    """A trained network that knows its camera and finds some clips unusual; nothing is made up."""
     trained = load(tiny_run, device="cpu")
     config = replace(
         trained.bundle.network.config, scored_frame=request.param[0], score_clips=request.param[1]

@@ -26,6 +26,7 @@ from tests.support.stream_server import video as served
 
 FAST = WatchSettings(fast=True)
 NOON_US = 1_790_000_000_000_000
+HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 
 
 def plan_of(sources, settings=FAST, **common):
@@ -189,7 +190,7 @@ def test_two_watchers_cannot_use_one_folder(model, video, tmp_path):
 
 @pytest.fixture
 def live(video, bright_from):
-    """A camera that shows something unusual from its second second on, and then nothing any more."""
+    """A camera that shows something unusual from its second 2 on, and then no frames any more."""
     path = video("live.ts", frames=30, draw=bright_from(20, 99))
     with StreamServer(served(path, holds=True)) as server:
         yield server.url()
@@ -261,7 +262,11 @@ NIGHT = Schedule.parse(["00:00-06:00"], "UTC")
 
 @pytest.mark.parametrize(("hour", "armed"), [(3, True), (12, False)])
 def test_alarms_are_recorded_in_armed_hours_only(model, live, tmp_path, hour, armed):
-    clock = lambda: 1_790_000_000_000_000 // 86_400_000_000 * 86_400_000_000 + hour * 3_600_000_000  # noqa: E731
+    midnight_us = NOON_US // DAY_US * DAY_US
+
+    def clock():
+        return midnight_us + hour * HOUR_US
+
     with watch_live(model, live, tmp_path, now_us=clock, zones=Zones(armed=NIGHT)) as watcher:
         until(lambda: (watcher.views()[0].score or 0) > 0.5)
         time.sleep(1.0)
@@ -269,9 +274,12 @@ def test_alarms_are_recorded_in_armed_hours_only(model, live, tmp_path, hour, ar
 
 
 def test_an_event_that_goes_on_when_the_hours_begin_starts_then(model, live, tmp_path):
-    midnight_us = 1_790_000_000_000_000 // 86_400_000_000 * 86_400_000_000
+    midnight_us = NOON_US // DAY_US * DAY_US
     night = threading.Event()
-    clock = lambda: midnight_us + (1 if night.is_set() else -1) * 3_600_000_000  # noqa: E731
+
+    def clock():
+        return midnight_us + (HOUR_US if night.is_set() else -HOUR_US)
+
     with watch_live(model, live, tmp_path, now_us=clock, zones=Zones(armed=NIGHT)) as watcher:
         until(lambda: (watcher.views()[0].score or 0) > 0.5)
         night.set()

@@ -71,6 +71,7 @@ class Camera:
             raise SettingsError(f"fps of camera {self.name!r} must be above 0, got {self.fps}")
         if self.false_alarms is not None:
             FalseAlarmBudget.parse(self.false_alarms)
+        # A live camera never ends, so there is nothing to begin anew.
         if self.loop and self.address.kind != "file":
             raise SettingsError(f"loop is for files, but camera {self.name!r} is none")
 

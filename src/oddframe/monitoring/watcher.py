@@ -190,6 +190,7 @@ class Watcher:
             SettingsError: Likewise.
             SourceError: Likewise.
         """
+        # Made by the caller's thread, where an error belongs and opening files delays no batch.
         change = plan_change(self._cameras, plan, models, self._new_camera)
         self._changes.put(change)
         self._streams.wake()
@@ -197,6 +198,7 @@ class Watcher:
 
     def _follow(self, change: PlanChange, recorder: Recorder) -> None:
         """Carry out a change: end cameras, change thresholds, begin cameras."""
+        # First the ends, so that a camera that is begun anew does not meet its own open files.
         for camera in self._cameras:
             if camera not in change.cameras:
                 with _isolated(camera):
@@ -254,6 +256,7 @@ class Watcher:
             now_s, now_us = self._now_s(), self._now_us()
             for arrival in arrivals:
                 camera = self._cameras[arrival.stream]
+                # The stream of a camera that crashed may go on; its frames go nowhere.
                 if camera.crashed is None:
                     with _isolated(camera):
                         ready = camera.take(arrival.frame, now_s, now_us)

@@ -182,6 +182,7 @@ class Prometheus(CameraMetrics):
             OutputError: If the port is taken.
         """
         super().__init__()
+        # Here and not at the top: the library is an extra, and this file is read without it.
         import prometheus_client
 
         config = config or PrometheusConfig()

@@ -31,6 +31,7 @@ class Retry:
     first_s: Annotated[float, Field(gt=0)] = 1.0
     most_s: float = 60.0
 
+    # The pause doubles from the one to the other, so the order of the two matters.
     def __post_init__(self) -> None:
         if self.most_s < self.first_s:
             raise SettingsError(
@@ -74,6 +75,7 @@ class AlertSink(Protocol):
 
 def message_of(alert: Alert) -> dict[str, Any]:
     """Make the message of an alert: its event's values, and wall-clock times in ISO 8601, UTC."""
+    # Receivers depend on these names: docs/sinks.md promises them, and files of JSON have them.
     return {
         "key": alert.key,
         **alert.event.as_dict(),

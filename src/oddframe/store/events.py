@@ -81,6 +81,7 @@ def write_event(connection: Connection, alert: Alert) -> None:
         row = connection.execute(
             _newest(camera, event.id).where(events.c.end_us.is_(None))
         ).scalar()
+    # Identity and start are written once; the rest is that of the latest phase.
     if row is None:
         known = {"id": event.id, "camera": camera, "kind": event.kind}
         start = {"start_us": alert.start_us, "start_s": event.start_s}
@@ -102,6 +103,7 @@ def write_file(connection: Connection, source: str, identity: str, kind: str, pa
     Returns:
         Whether there is such an event.
     """
+    # It may be gone: a full disk can keep an event out, or it was forgotten meanwhile.
     camera = camera_number(connection, source)
     row = connection.execute(_newest(camera, identity)).scalar()
     if row is not None:
@@ -140,6 +142,7 @@ def find_events(
     query = (
         select(events, cameras.c.name, *review)
         .join(cameras)
+        # Most events have no review.
         .join(reviews, isouter=True)
         .where(*conditions)
     )

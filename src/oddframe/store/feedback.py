@@ -88,6 +88,7 @@ def write_threshold(
         .order_by(thresholds.c.at_us.desc())
         .limit(1)
     )
+    # A row at each start of a watcher would say nothing new.
     before = connection.execute(newest).first()
     if before is not None and (before.threshold, before.model) == (threshold, model):
         return
@@ -146,6 +147,7 @@ def raw_peak(connection: Connection, event: StoredEvent) -> tuple[float, str] | 
     ]
     if not periods:
         return None
+    # The inverse of score = raw / (raw + threshold), with the last threshold before the peak.
     score = min(alert.event.score, _MAX_SCORE)
     return periods[-1].threshold * score / (1 - score), periods[-1].model
 
@@ -168,6 +170,7 @@ def write_review(connection: Connection, row: int, review: Review | None) -> Sto
     if not found:
         return None
     (event,) = found
+    # An event has one review: a new one takes the place of the old one.
     connection.execute(delete(reviews).where(reviews.c.event == row))
     if review is not None:
         values = {
@@ -184,7 +187,7 @@ def write_review(connection: Connection, row: int, review: Review | None) -> Sto
 def _write_feedback(connection: Connection, event: StoredEvent, *, is_normal: bool) -> None:
     """Take an event out of the feedback set and, where it is normal, put it in as it is now."""
     alert = event.alert
-    # Not by its row: rows of old events are removed, and their numbers may be given again.
+    # Not by its row: the set outlives the rows of old events, whose numbers may be given again.
     key = {
         "camera": camera_number(connection, alert.event.source),
         "id": alert.event.id,

@@ -165,6 +165,7 @@ class FileWriter:
         """Write one file; returns what went wrong, empty when nothing did."""
         path = file_path(alert, kind)
         try:
+            # Old files make room for new ones before a new one is given up.
             if free_bytes(self._folder) < self._room_bytes:
                 self._prune()
                 if free_bytes(self._folder) < self._room_bytes:
@@ -213,6 +214,7 @@ def reconcile_files(connection: Connection, folder: Path) -> RepairedFiles:
         if path.is_file()
     }
     missing = 0
+    # Paths that rows point at, of snapshots and clips.
     known: set[str] = set()
     for kind in SUFFIXES:
         column = events.c[kind]

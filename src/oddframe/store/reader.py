@@ -60,6 +60,7 @@ class StoreReader:
             StoreError: If it is damaged or of another version.
         """
         path = Path(folder) / DATABASE
+        # SQLite would make an empty database where there is none.
         if not path.is_file():
             raise SourceNotFoundError(
                 f"{folder} must be the folder of a store, but {DATABASE} is not in it"
@@ -106,6 +107,7 @@ class StoreReader:
             conditions.append(cameras.c.name == camera)
         if kind is not None:
             conditions.append(events.c.kind == kind)
+        # An event that goes on has no end yet, and belongs to every time after its start.
         if from_us is not None:
             conditions.append(events.c.end_us.is_(None) | (events.c.end_us >= from_us))
         if to_us is not None:
@@ -182,6 +184,7 @@ class StoreReader:
         with self._reading() as connection:
             number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
             of_camera = select(states).where(states.c.camera == number, states.c.at_us < to_us)
+            # States are written when they change: the one at the beginning is older than that.
             first = connection.execute(
                 of_camera.where(states.c.at_us <= from_us).order_by(states.c.at_us.desc()).limit(1)
             ).all()

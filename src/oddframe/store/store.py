@@ -113,6 +113,7 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
+        # Before any thread starts: nobody may write files or events while a kill is repaired.
         try:
             self.closed, self.repaired = self._recover()
             self.reader = StoreReader(self.folder)
@@ -121,10 +122,12 @@ class Store:
             self._lock.release()
             raise
         self._scores = ScoreGatherer()
+        # The last state of each camera, so that only changes become rows.
         self._states: dict[str, tuple[bool, str]] = {}
         self._writer = Writer(self._engine, self.config.flush_s)
         # How far the wall clock is ahead of the one that never jumps: a change of it is a jump.
         self._ahead_us = clock() - time.monotonic_ns() // 1000
+        # Last, since its thread prunes at once.
         room_bytes = self.config.retention.keep_free_gb * 1e9
         self._files = FileWriter(self.folder, room_bytes, self._put_path, self._prune_unless_jumped)
 
@@ -262,6 +265,7 @@ class Store:
         Raises:
             SourceNotFoundError: If the store knows no such camera.
         """
+        # What waits may be of this camera, and would make it known again.
         self.flush()
         with self._engine.connect() as connection:
             number = connection.execute(
@@ -282,9 +286,11 @@ class Store:
         deadline = time.monotonic() + timeout_s
         for second in self._scores.take_all():
             self._writer.put_second(second)
+        # Files before rows, as in `flush`; half of the time is left for the rows.
         files = self._files.close(timeout_s / 2)
         written = self._writer.close(max(0.1, deadline - time.monotonic()))
         self.reader.close()
+        # The lock last: whoever gets it finds a database that nobody else has open.
         self._engine.dispose()
         self._lock.release()
         return files and written

@@ -5,7 +5,7 @@ events in its score. What it shows to people are plain records: `CameraView`, `C
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from oddframe._types import AnomalyMap, Pixels
@@ -185,10 +185,18 @@ class CameraPipeline:
         self._last, self.time_s = (frame, now_s), frame.time_s
         return self._chain.push(frame)
 
-    def settled(self, score: Score) -> list[Score]:
-        """Take what the model says of the next frame; returns what is ready to be judged, in order."""
-        assert self._chain is not None, "what was taken comes first"
-        return self._chain.settled(score)
+    def resolve(self, results: Iterable[Score]) -> list[Score]:
+        """Take what the model says of the next frames.
+
+        Args:
+            results: One for each frame that `take` returned, in the same order; some now and the
+                others in later calls is fine.
+
+        Returns:
+            The scores that are final now and ready for `detect`, in order.
+        """
+        assert self._chain is not None, "frames are taken before their results come"
+        return self._chain.resolve(results)
 
     def detect(self, score: Score, inference_s: float) -> list[Event]:
         """Detect events in the score of the next frame.
@@ -269,14 +277,8 @@ class CameraPipeline:
         """Detect events in the frames that wait for a clip, which will not be complete any more."""
         if self._chain is None:
             return []
-        settled = [
-            one
-            for score in self.model.scored(self._chain.flush(), maps=False)
-            for one in self.settled(score)
-        ]
-        return [
-            event for score in [*settled, *self._chain.rest()] for event in self.detect(score, 0.0)
-        ]
+        scores = self._chain.resolve(self.model.scored(self._chain.finish(), maps=False))
+        return [event for score in scores for event in self.detect(score, 0.0)]
 
     def record_alert(self, alert: Alert) -> None:
         """Keep an alert of the camera, for `view`."""

@@ -279,7 +279,7 @@ class Watcher:
             spent_s = (time.perf_counter() - began_s) / max(clips, 1)
             for (camera, _), score in zip(batch, scores, strict=True):
                 with _isolated(camera):
-                    for final in camera.settled(score):
+                    for final in camera.resolve([score]):
                         recorder.take(camera, camera.detect(final, spent_s))
                         recorder.note_score(camera, final.time_s)
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
 from oddframe._types import Float64
+from oddframe.core.recalibration import raw_score
 from oddframe.store.events import Review, StoredEvent, camera_number, find_events
 from oddframe.store.schema import cameras, events, feedback, reviews, revisions, thresholds
 
@@ -147,9 +148,9 @@ def raw_peak(connection: Connection, event: StoredEvent) -> tuple[float, str] | 
     ]
     if not periods:
         return None
-    # The inverse of score = raw / (raw + threshold), with the last threshold before the peak.
+    # The last threshold from before the peak is the one that held at the peak.
     score = min(alert.event.score, _MAX_SCORE)
-    return periods[-1].threshold * score / (1 - score), periods[-1].model
+    return raw_score(score, periods[-1].threshold), periods[-1].model
 
 
 def write_review(connection: Connection, row: int, review: Review | None) -> StoredEvent | None:

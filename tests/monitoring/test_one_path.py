@@ -100,8 +100,8 @@ def test_watching_writes_what_scoring_writes(network, recordings, tmp_path):
     score(list(recordings.values()), network, tmp_path / "scored")
     scored = lines(tmp_path / "scored", recordings)
     kinds = {
-        name: {json.loads(line)["kind"] for line in told.splitlines()}
-        for name, told in scored.items()
+        name: {json.loads(line)["kind"] for line in text.splitlines()}
+        for name, text in scored.items()
     }
     assert kinds == {
         **{name: {"anomaly"} for name in ("plain", "gaps", "uneven", "fast")},
@@ -127,20 +127,20 @@ def test_when_a_camera_falls_silent_the_frames_that_wait_for_a_clip_are_let_go_f
     yard = Camera(name="yard", address=stream_address("rtsp://127.0.0.1:9/none"))
     stream = SimpleNamespace(rate_fps=10.0, gap_s=0.35)
     watched = CameraPipeline(yard, stream, network, network.bundle.calibration, 0)
-    told, times_s = [], []
+    events, times_s = [], []
     for frame in open_source(recordings["plain"]).frames(network.wanted()):
         if frame.index > LOUD[10]:
             break
         pending = watched.take(frame, frame.time_s, 0)
         for final in watched.resolve(network.scored(pending, maps=True)):
-            told += watched.detect(final, 0.0)
+            events += watched.detect(final, 0.0)
             times_s.append(final.time_s)
     config = network.bundle.network.config
     lookahead = config.lookahead + config.neighbours.after
     assert times_s == pytest.approx(np.arange(LOUD[10] + 1 - lookahead) / 10)
     assert watched.pass_time(LOUD[10] / 10 + 0.4) == []
-    told += watched.pass_time(LOUD[10] / 10 + 60.0)
-    bounds = [one for one in told if one.phase != "update"]
+    events += watched.pass_time(LOUD[10] / 10 + 60.0)
+    bounds = [one for one in events if one.phase != "update"]
     assert {(one.kind, one.phase) for one in bounds} == {
         ("anomaly", "start"),
         ("anomaly", "end"),

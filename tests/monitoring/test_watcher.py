@@ -61,9 +61,9 @@ def test_a_file_is_watched_with_the_lines_that_scoring_it_writes(
     path = video("door.mp4", frames=30, draw=bright_from(10, 20))
     score(path, model, tmp_path / "scored")
     Watcher(plan_of([path], WatchSettings(fast=fast)), {"m": model}, tmp_path / "watched").run()
-    told = (tmp_path / "watched" / "door.events.jsonl").read_bytes()
-    assert len(told.splitlines()) == 2
-    assert told == (tmp_path / "scored" / "door.events.jsonl").read_bytes()
+    written = (tmp_path / "watched" / "door.events.jsonl").read_bytes()
+    assert len(written.splitlines()) == 2
+    assert written == (tmp_path / "scored" / "door.events.jsonl").read_bytes()
 
 
 def test_several_files_share_batches_and_keep_their_own_events(model, video, bright_from, tmp_path):
@@ -76,9 +76,9 @@ def test_several_files_share_batches_and_keep_their_own_events(model, video, bri
     Watcher(plan_of(paths), {"m": model}, tmp_path / "watched").run()
     assert len(model.scorer.batches) < 5 * 36
     for name in range(5):
-        told = (tmp_path / "watched" / f"{name}.events.jsonl").read_bytes()
-        assert told == (tmp_path / "scored" / f"{name}.events.jsonl").read_bytes()
-        assert told
+        written = (tmp_path / "watched" / f"{name}.events.jsonl").read_bytes()
+        assert written == (tmp_path / "scored" / f"{name}.events.jsonl").read_bytes()
+        assert written
 
 
 def test_of_a_still_camera_the_network_sees_what_is_new_and_the_lines_are_the_same(
@@ -95,9 +95,9 @@ def test_of_a_still_camera_the_network_sees_what_is_new_and_the_lines_are_the_sa
     Watcher(plan_of(paths), {"m": model}, tmp_path / "watched").run()
     assert sum(seen) == alone
     for name in range(3):
-        told = (tmp_path / "watched" / f"{name}.events.jsonl").read_bytes()
-        assert told == (tmp_path / "scored" / f"{name}.events.jsonl").read_bytes()
-        assert told
+        written = (tmp_path / "watched" / f"{name}.events.jsonl").read_bytes()
+        assert written == (tmp_path / "scored" / f"{name}.events.jsonl").read_bytes()
+        assert written
 
 
 def test_the_database_has_the_event_with_its_picture_and_clip(model, video, bright_from, tmp_path):
@@ -240,15 +240,15 @@ def test_events_of_two_watchings_are_two_though_they_begin_at_the_same_second(
         watched = CameraPipeline(
             yard(address, loop=loop), stream, model, model.bundle.calibration, since_us
         )
-        told = []
+        events = []
         for number in range(40):
             pixels = np.full((32, 32, 1), 230 if 10 <= number < 20 else 60, np.uint8)
             pending = watched.take(Frame(number, number / 10, pixels, (32, 32)), 0.0, 0)
             for final in watched.resolve(model.scored(pending, maps=True)):
-                told += watched.detect(final, 0.0)
-        told += watched.finish()
-        assert (told[0].phase, told[-1].phase) == ("start", "end")
-        (found,) = {one.id for one in told}
+                events += watched.detect(final, 0.0)
+        events += watched.finish()
+        assert (events[0].phase, events[-1].phase) == ("start", "end")
+        (found,) = {one.id for one in events}
         return found
 
     assert (identity(1) == identity(2)) == same

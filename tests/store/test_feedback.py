@@ -61,7 +61,7 @@ def test_a_review_of_nothing_is_nothing(store):
     assert review(store, 99, "normal") is None
 
 
-def test_forgetting_a_camera_forgets_what_was_said(store):
+def test_forgetting_a_camera_forgets_its_reviews_and_revisions(store):
     review(store, 1, "normal")
     store.add_revision("yard", 1, "model", "text", {})
     store.forget("yard")

@@ -358,10 +358,10 @@ def plan_change(
     return PlanChange(plan, cameras, recalibrated)
 
 
-def _same_pictures(one: Camera, other: Camera) -> bool:
+def _same_pictures(before: Camera, after: Camera) -> bool:
     """Return whether two settings of a camera differ in nothing but their threshold."""
-    return replace(one, false_alarms=None, calibration=None) == replace(
-        other, false_alarms=None, calibration=None
+    return replace(before, false_alarms=None, calibration=None) == replace(
+        after, false_alarms=None, calibration=None
     )
 
 

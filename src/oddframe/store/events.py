@@ -94,7 +94,7 @@ def write_file(connection: Connection, source: str, identity: str, kind: str, pa
     """Write the path of a file into the latest row of its event.
 
     Args:
-        connection: A writing one.
+        connection: A connection of a writing engine.
         source: Name of the event's source.
         identity: The event's id.
         kind: "snapshot" or "clip".

@@ -160,7 +160,7 @@ def write_review(connection: Connection, row: int, review: Review | None) -> Sto
     set outlives the event: what is too old to be kept stays normal.
 
     Args:
-        connection: A writing one.
+        connection: A connection of a writing engine.
         row: The event's row.
         review: What is said; None takes back what was said before.
 

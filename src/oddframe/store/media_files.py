@@ -205,7 +205,7 @@ def reconcile_files(connection: Connection, folder: Path) -> RepairedFiles:
     """Bring files and rows together again after a kill; nobody may write files meanwhile.
 
     Args:
-        connection: A writing one.
+        connection: A connection of a writing engine.
         folder: The store's.
     """
     found = {

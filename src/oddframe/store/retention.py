@@ -75,7 +75,7 @@ def prune(engine: Engine, folder: Path, kept: Retention, now_us: int) -> PruneCo
     leaves rows that point at nothing, which `reconcile_files` repairs at the next start.
 
     Args:
-        engine: A writing one.
+        engine: A writing engine; see `open_engine`.
         folder: The store's.
         kept: What to keep.
         now_us: The time, in microseconds since 1970-01-01 UTC.
@@ -173,7 +173,7 @@ def forget_camera(engine: Engine, folder: Path, number: int) -> None:
     """Remove all that there is of a camera, files before rows.
 
     Args:
-        engine: A writing one.
+        engine: A writing engine; see `open_engine`.
         folder: The store's.
         number: The camera's number in the database.
     """

@@ -101,7 +101,7 @@ def write_seconds(rows: Sequence[Second], connection: Connection) -> None:
 
     Args:
         rows: The seconds. They come before the connection so that a `partial` can bind them.
-        connection: A writing one.
+        connection: A connection of a writing engine.
     """
     if not rows:
         return

@@ -1,8 +1,10 @@
 """The store of a watcher: takes what it sees without making it wait, and gives it back.
 
-DIR/oddframe.sqlite     events, scores by the second, states of cameras
-DIR/events/...          pictures and clips
-DIR/lock                held by the one process that writes
+    DIR/oddframe.sqlite     events, scores by the second, states of cameras
+    DIR/events/...          pictures and clips
+    DIR/lock                held by the one process that writes
+
+Two threads do the writing: one for the database, in `writer`, and one for files, in `media_files`.
 """
 
 import time

@@ -59,7 +59,7 @@ class Writer:
         """Start the thread.
 
         Args:
-            engine: A writing one.
+            engine: A writing engine; see `open_engine`.
             flush_s: How long seconds of scores wait at most, in seconds; changes are written at
                 once.
         """

@@ -176,7 +176,7 @@ class _Looks:
             now_us=time.time_ns() // 1000,
             uptime_s=time.monotonic() - self._began_s,
             events_today=self._days[datetime.now().astimezone().date()],
-            lagging=self._watcher.outlets.lagging(),
+            lagging=self._watcher.outputs.lagging(),
         )
         return WatchSnapshot(tuple(self._watcher.views()), header, tuple(alerts))
 

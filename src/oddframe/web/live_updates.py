@@ -225,7 +225,7 @@ class LivePictures:
             A JPEG file, the same object until the camera shows something new; None where there is
             no picture.
         """
-        snapshot = self._watcher.glimpse(camera)
+        snapshot = self._watcher.snapshot(camera)
         if snapshot is None:
             self._encoded.pop((camera, heat), None)
             return None

@@ -75,7 +75,7 @@ def bench(
     with bars(quiet=as_json) as on_progress:
         report = run_bench(
             model,
-            presets={name: PRESETS[name] for name in preset} if preset else None,
+            presets={name.value: PRESETS[name.value] for name in preset} if preset else None,
             backend=backend,
             device=device,
             batch_sizes=batch_size or (),

@@ -3,6 +3,7 @@
 This file is imported for every `oddframe --help`, so it imports nothing heavy.
 """
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 import typer
@@ -21,10 +22,18 @@ MACHINE, LEARNING, OUTPUT = "Hardware and speed", "Training", "Output"
 SCORES, ARCHIVE = "Scores from another program", "Large archives"
 """Titles of panels: the help pages group options by them."""
 
-# The names of PRESETS, written once more: reading them from there would import pydantic and the
-# data sets for every --help. A test holds the two together.
-Preset = Literal["fast", "paper", "walkway"]
-"""Where the settings of a training start."""
+
+class Preset(StrEnum):
+    """Where the settings of a training start."""
+
+    # The names of PRESETS once more: reading them from there would import pydantic and the data
+    # sets for every --help. A test holds the two together. It is an enum, and no Literal as below,
+    # since Typer takes no list of Literals.
+    fast = "fast"
+    paper = "paper"
+    walkway = "walkway"
+
+
 BackendChoice = Literal["auto", BackendName]
 """What runs a network; "auto" measures and selects."""
 PrecisionChoice = Literal["auto", PrecisionName]

@@ -117,7 +117,7 @@ def train(
     Example: [cyan]oddframe train normal/ -o runs/door[/cyan]
     """
     changes = {"batch_size": batch_size, "seed": seed}
-    settings = _settings(preset or "fast", config, changes, hold_out)
+    settings = _settings(preset or Preset.fast, config, changes, hold_out)
     # A resumed training has its settings in the run folder; only what is given is compared.
     if resume and (preset, config, batch_size, hold_out, seed) == (None,) * 5:
         settings = None
@@ -172,7 +172,7 @@ def _settings(
     """The preset; a file's settings replace it, and flags replace both."""
     from oddframe.training.settings import PRESETS, read_settings
 
-    settings = PRESETS[preset]
+    settings = PRESETS[preset.value]
     if config is not None:
         settings = read_settings(config, settings)
     given = {name: value for name, value in changes.items() if value is not None}

@@ -38,7 +38,7 @@ def watched(rows: Iterable[Row]) -> str:
             (
                 row["fault"],
                 row["sent"],
-                told(row),
+                everywhere(row),
                 row["lost"],
                 row["twice"],
                 seconds(row),
@@ -49,7 +49,7 @@ def watched(rows: Iterable[Row]) -> str:
     )
 
 
-def told(row: Row) -> str:
+def everywhere(row: Row) -> str:
     """How many events came everywhere, or where how many did."""
     counts = {
         name: row[name]
@@ -83,7 +83,7 @@ def stops(rows: Iterable[Row]) -> str:
 
 
 def main() -> None:
-    """Print them."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""How strong a camera's fault must be to be found, and that what is no fault is not: the figures of docs/health.md.
+"""How strong a camera's fault must be to be found; the figures of docs/health.md.
 
 A reference is learned from normal recordings of the drawn scene. Then test recordings (other seeds)
 run through the watch; the fault sets in after 10 seconds. Frames have the size of the fast preset,
@@ -34,6 +34,23 @@ AFTER = 200
 NOISE = 2.0
 
 Change = Callable[[Pixels, np.random.Generator], Pixels]
+
+
+def cover(share: float) -> Change:
+    """A hand over a share of the picture."""
+    return lambda picture, random: covered(picture, share, NOISE, random)
+
+
+def defocus(sigma: float) -> Change:
+    """A lens out of focus, as a Gaussian of so many pixels."""
+    return lambda picture, random: defocused(picture, sigma, NOISE, random)
+
+
+def turn(shift: int) -> Change:
+    """A camera that was turned by so many pixels."""
+    return lambda picture, random: turned(picture, shift, shift // 3)
+
+
 FAULTS: dict[str, dict[str, tuple[HealthState, Change | None]]] = {
     "frozen": {"same picture": ("frozen", None)},
     "black": {
@@ -41,17 +58,14 @@ FAULTS: dict[str, dict[str, tuple[HealthState, Change | None]]] = {
         "sensor noise 6": ("covered", lambda p, r: blackened(p, 6.0, r)),
     },
     "hand over": {
-        f"{share:.0%} of the picture": ("covered", lambda p, r, s=share: covered(p, s, NOISE, r))
+        f"{share:.0%} of the picture": ("covered", cover(share))
         for share in (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
     },
     "defocus, Gaussian": {
-        f"sigma {sigma:g} px": ("out of focus", lambda p, r, s=sigma: defocused(p, s, NOISE, r))
+        f"sigma {sigma:g} px": ("out of focus", defocus(sigma))
         for sigma in (0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
     },
-    "turned": {
-        f"{shift} px": ("moved", lambda p, r, s=shift: turned(p, s, s // 3))
-        for shift in (1, 2, 3, 5, 8, 16, 32, 64)
-    },
+    "turned": {f"{shift} px": ("moved", turn(shift)) for shift in (1, 2, 3, 5, 8, 16, 32, 64)},
 }
 HARMLESS: dict[str, tuple[dict[str, float], Change | None]] = {
     "other recordings": ({}, None),
@@ -95,10 +109,11 @@ def learned(recordings: list[list[Pixels]]) -> HealthReference:
 
 def states(
     reference: HealthReference, pictures: Iterable[Pixels]
-) -> tuple[list[tuple[str, float]], float, float]:
+) -> tuple[list[tuple[HealthState, float]], float, float]:
     """States entered and when, the share of frames without a score, and milliseconds a frame."""
     watch = HealthMonitor(reference)
-    entered, unusable, took_s, count = [], 0, 0.0, 0
+    entered: list[tuple[HealthState, float]] = []
+    unusable, took_s, count = 0, 0.0, 0
     for index, picture in enumerate(pictures):
         frame = Frame(index, index / RATE_FPS, picture, SIZE)
         began = time.process_time()

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,8 @@ def write_data(data: Path, model: str, video: Path) -> None:
     shutil.copy(video, data / f"video{video.suffix}")
     shutil.copytree(find_bundle(model), data / "models" / "m" / "bundle")
     (data / "cameras.toml").write_text(
-        f'[[camera]]\nname = "yard"\nsource = "video{video.suffix}"\nmodel = "models/m"\nloop = true\n'
+        f'[[camera]]\nname = "yard"\nsource = "video{video.suffix}"\n'
+        'model = "models/m"\nloop = true\n'
     )
     bundle = read_bundle(find_bundle(model))
     end = time.time_ns() // 1_000_000_000
@@ -77,13 +79,11 @@ def write_data(data: Path, model: str, video: Path) -> None:
         store.flush()
         for first in range(0, len(levels), 86_400):
             day = levels[first : first + 86_400]
-            store.do(
-                lambda connection, first=start + first, day=day: write_day(connection, first, day)
-            )
+            store.do(partial(write_day, first=start + first, levels=day))
 
 
 def write_day(connection: Connection, first: int, levels: npt.NDArray[np.float64]) -> None:
-    """Scores of a day in bulk: the store's own way, a batch every two seconds, would take minutes."""
+    """Write the scores of a day in bulk; in batches, as the store does it, it would take minutes."""
     camera = camera_number(connection, "yard")
     scores = np.rint(levels * SCORE_SCALE).astype(int)
     times = first + np.arange(len(scores))
@@ -103,7 +103,7 @@ def write_day(connection: Connection, first: int, levels: npt.NDArray[np.float64
 
 
 def measure(data: Path, clients: int) -> None:
-    """Ask, and print."""
+    """Ask the server as browsers do, and print the table."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
@@ -203,13 +203,15 @@ def until_scored(url: str) -> None:
 def get(url: str) -> bytes:
     """What a page holds."""
     with urllib.request.urlopen(url, timeout=60) as answer:
-        return answer.read()
+        content: bytes = answer.read()
+        return content
 
 
 def post(url: str) -> bytes:
     """What comes of a change."""
     with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=60) as answer:
-        return answer.read()
+        content: bytes = answer.read()
+        return content
 
 
 def first_view(url: str) -> None:
@@ -237,7 +239,8 @@ def scores(url: str, days: int) -> None:
     """Ask for the scores of the last days."""
     end_us = time.time_ns() // 1000
     get(
-        f"{url}/api/v1/cameras/yard/scores?from_us={end_us - days * 86_400_000_000}&to_us={end_us}&most=1000"
+        f"{url}/api/v1/cameras/yard/scores"
+        f"?from_us={end_us - days * 86_400_000_000}&to_us={end_us}&most=1000"
     )
 
 

@@ -1,4 +1,4 @@
-"""What keeping and telling costs: how fast the database takes events and scores, and what a slow disk or sink costs.
+"""What storing and sending costs: the speed of the database, and what a slow disk or sink does.
 
 Whoever scores only hands over; the times of the calls are theirs. "locked" has another program hold
 the database, as a disk that hangs does; "sink hangs" has a receiver that takes half a second for
@@ -17,8 +17,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -40,12 +41,21 @@ def alerts(count: int) -> Iterator[Alert]:
     """Starts and ends of events, half as many."""
     for number in range(count // 2):
         start_s = 10.0 * number
-        for phase in ("start", "end"):
+        phases: tuple[Literal["start", "end"], ...] = ("start", "end")
+        for phase in phases:
             event = Event(
-                id=event_id("yard", start_s), kind="anomaly", phase=phase, source="yard", start_s=start_s,
-                end_s=start_s + 4.0, peak_s=start_s + 2.0, score=0.75, box=(0.25, 0.5, 0.75, 1.0), reason="moves wrong",
+                id=event_id("yard", start_s),
+                kind="anomaly",
+                phase=phase,
+                source="yard",
+                start_s=start_s,
+                end_s=start_s + 4.0,
+                peak_s=start_s + 2.0,
+                score=0.75,
+                box=(0.25, 0.5, 0.75, 1.0),
+                reason="moves wrong",
                 parts={"appearance": 0.5, "motion": 4.0, "cluster": 1.0},
-            )  # fmt: skip
+            )
             yield alert(event, lambda time_s: NOON_US + round(time_s * 1e6))
 
 
@@ -117,17 +127,16 @@ class Slow:
 
 def sinks(folder: Path, count: int) -> Iterator[dict[str, Any]]:
     """Alerts to a sink at once, and to one that hangs."""
-    told = list(alerts(count))
+    messages = list(alerts(count))
     delivery = Delivery({"quick": Slow(0.0, durable=True)}, folder / "quick", most_waiting=count)
     began_s = time.perf_counter()
-    spent = timed(lambda one=one: delivery.offer(one) for one in told)  # type: ignore[misc]
+    spent = timed(partial(delivery.offer, message) for message in messages)
     delivery.flush(600)
     yield row("alerts to a sink, queue on disk", spent, time.perf_counter() - began_s)
     delivery.close()
     delivery = Delivery({"slow": Slow(0.5, durable=True)}, folder / "slow", most_waiting=count)
-    yield row(
-        "alerts, sink hangs", timed(lambda one=one: delivery.offer(one) for one in told), None
-    )  # type: ignore[misc]
+    spent = timed(partial(delivery.offer, message) for message in messages)
+    yield row("alerts, sink hangs", spent, None)
     while delivery.counts()["slow"].waiting + delivery.counts()["slow"].delivered < count:
         time.sleep(0.1)  # until all of it is on disk
     delivery.close(10)
@@ -184,8 +193,8 @@ def main() -> None:
         times = f"{one['median_us']:.0f} µs | {one['p99_us']:.0f} µs | {one['most_ms']:.1f} ms"
         print(f"| {one['what']} | {one['calls']:,} | {times} | {done} |")
     print(
-        f"scores of a camera: {month['mb']:.1f} MB in {month['days']} days, {month['mb_a_month']:.0f} MB a month; "
-        f"{month['seconds_per_s']:,.0f} seconds written a second"
+        f"scores of a camera: {month['mb']:.1f} MB in {month['days']} days, "
+        f"{month['mb_a_month']:.0f} MB a month; {month['seconds_per_s']:,.0f} seconds written a second"
     )
 
 

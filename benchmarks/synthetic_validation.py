@@ -1,4 +1,4 @@
-"""A labelled validation set made of UCSD Ped2's *training* recordings, to choose settings on without its test labels.
+"""A labelled validation set of UCSD Ped2's *training* recordings, to choose settings on.
 
     ODDFRAME_PED2=... python benchmarks/synthetic_validation.py -o runs/ped2-validation
 
@@ -144,7 +144,8 @@ def drawn(kind: str, random: np.random.Generator) -> Iterator[tuple[int, int, Fl
     """A drawn cyclist or cart that crosses the picture."""
     look = random_look(random)
     colour = BRIGHT[int(random.integers(len(BRIGHT)))]
-    dark = tuple(float(c) for c in random.uniform(20, 90, 3))
+    red, green, blue = random.uniform(20, 90, 3).tolist()
+    dark = (red, green, blue)
     body = cyclist(look, dark) if kind == "cyclist" else cart(look, colour, (220.0, 220.0, 220.0))
     y = float(random.uniform(110, 215))
     scale = float(np.interp(y, (60, 240), PIXELS_A_METRE))
@@ -228,7 +229,8 @@ def main() -> None:
                 abnormal.astype(np.uint8),
             )
             print(
-                f"{video}: recording {name}, {kind}: {abnormal.sum()} of {len(frames)} frames abnormal"
+                f"{video}: recording {name}, {kind}: "
+                f"{abnormal.sum()} of {len(frames)} frames abnormal"
             )
 
 

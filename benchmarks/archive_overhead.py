@@ -44,7 +44,8 @@ def main() -> None:
             after = (asked.recordings - 1) / (seconds - begin)
             print(
                 f"--engine {engine} --workers {asked.workers}: "
-                f"{asked.recordings / seconds:.1f} recordings/s in all; the first was done after {begin:.1f} s, the others at {after:.1f} recordings/s"
+                f"{asked.recordings / seconds:.1f} recordings/s in all; the first was done after "
+                f"{begin:.1f} s, the others at {after:.1f} recordings/s"
             )
         files = list((place / "alone" / "scores").glob("*/*.parquet"))
         size = sum(file.stat().st_size for file in files) / len(files)

@@ -2,8 +2,9 @@
 
     python benchmarks/chain_cost.py [--times 15]
 
-That is clips, batches and calibration. The shipped model's chain runs with a scorer that answers at once, on noise in memory of 256 x 384;
-microseconds of the thread that scores, the median of some passes over 400 frames.
+That is clips, batches and calibration. The shipped model's chain runs with a scorer that answers at
+once, on noise in memory of 256 x 384; microseconds of the thread that scores, the median of some
+passes over 400 frames.
 """
 
 import argparse

@@ -4,7 +4,8 @@
 
 A preset at half the size and 1,800 steps, `fast` as `oddframe demo` has it, on the plaza and on the
 station. AUCs are raw: one threshold for all recordings, all scored frames pooled. A kind's AUC
-compares the frames that show it with all normal frames. Beside them the better one of two plain frame differences, for each kind on its own.
+compares the frames that show it with all normal frames. Beside them the better one of two plain
+frame differences, for each kind on its own.
 """
 
 import argparse

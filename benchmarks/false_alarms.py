@@ -195,9 +195,14 @@ def drawn(hours: float, width: int, height: int, workers: int) -> Iterator[dict[
         apart = 1.96 * np.hypot(max(seen, 1) ** -0.5, (wanted.per_hour * calibration.hours) ** -0.5)
         rate = max(seen, 1) / seen_hours
         row = _row(
-            f"drawn plaza {width} x {height}", wanted, calibration.hours, calibration.method, seen / seen_hours,
-            rate * float(apart), bool(calibration.notices),
-        )  # fmt: skip
+            f"drawn plaza {width} x {height}",
+            wanted,
+            calibration.hours,
+            calibration.method,
+            seen / seen_hours,
+            rate * float(apart),
+            bool(calibration.notices),
+        )
         yield {**row, "events_seen": seen, "watched_hours": round(seen_hours, 2)}
 
 

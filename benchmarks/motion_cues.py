@@ -64,7 +64,8 @@ def flow(first: Floats, second: Floats) -> Floats:
     moved = np.zeros((2, *pyramid[-1][0].shape), np.float32)
     for level, (before, after) in enumerate(reversed(pyramid)):
         if level:
-            moved = 2 * np.stack([ndimage.zoom(one, 2, order=1) for one in moved])
+            larger = [ndimage.zoom(part, 2, order=1) for part in moved]
+            moved = (2 * np.stack(larger)).astype(np.float32)
         moved = refined(before, after, moved.astype(np.float32))
     return moved
 

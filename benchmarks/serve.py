@@ -1,9 +1,9 @@
 """What the web app costs and bears: the table of docs/serve.md.
 
-    .venv/bin/python benchmarks/serve.py [--model MODEL] [--video FILE] [--clients 200]
+    .venv/bin/python benchmarks/serve.py [--model MODEL] [--video FILE] [--clients 200] [--days 30]
 
-Starts `oddframe serve` on a folder of its own with one looped recording and a month of made-up
-scores, asks it as browsers do, and prints a Markdown table. Needs a machine that does nothing else.
+Starts `oddframe serve` on a folder of its own with one looped recording and made-up scores of a
+month, asks it as browsers do, and prints a Markdown table. Needs a machine that does nothing else.
 """
 
 import argparse
@@ -36,7 +36,6 @@ from oddframe.store.retention import Retention
 from oddframe.store.schema import SCORE_SCALE, minutes, seconds
 from oddframe.store.store import Store, StoreConfig
 
-DAYS = 30
 SLOW = 50
 """Clients that read nothing."""
 
@@ -53,15 +52,16 @@ def main() -> None:
         "--video", type=Path, required=True, help="a recording to play again and again"
     )
     options.add_argument("--clients", type=int, default=200)
+    options.add_argument("--days", type=int, default=30, help="days of scores that are there")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        write_data(data, chosen.model, chosen.video)
-        measure(data, chosen.clients)
+        write_data(data, chosen.model, chosen.video, chosen.days)
+        measure(data, chosen.clients, chosen.days)
 
 
-def write_data(data: Path, model: str, video: Path) -> None:
-    """A data folder with one camera and a month of scores of it."""
+def write_data(data: Path, model: str, video: Path, days: int) -> None:
+    """A data folder with one camera and its scores of some days."""
     shutil.copy(video, data / f"video{video.suffix}")
     shutil.copytree(find_bundle(model), data / "models" / "m" / "bundle")
     (data / "cameras.toml").write_text(
@@ -70,8 +70,8 @@ def write_data(data: Path, model: str, video: Path) -> None:
     )
     bundle = read_bundle(find_bundle(model))
     end = time.time_ns() // 1_000_000_000
-    levels = np.random.default_rng(0).beta(2, 12, DAYS * 86_400)
-    with Store(data, StoreConfig(retention=Retention(keep_days=2 * DAYS))) as store:
+    levels = np.random.default_rng(0).beta(2, 12, days * 86_400)
+    with Store(data, StoreConfig(retention=Retention(keep_days=2 * days))) as store:
         start = end - len(levels)
         store.put_threshold(
             "yard", start * 1_000_000, bundle.calibration.threshold, bundle.fingerprint
@@ -83,7 +83,7 @@ def write_data(data: Path, model: str, video: Path) -> None:
 
 
 def write_day(connection: Connection, first: int, levels: npt.NDArray[np.float64]) -> None:
-    """Write the scores of a day in bulk; in batches, as the store does it, it would take minutes."""
+    """Write the scores of a day in bulk; in batches, as the store does it, it takes minutes."""
     camera = camera_number(connection, "yard")
     scores = np.rint(levels * SCORE_SCALE).astype(int)
     times = first + np.arange(len(scores))
@@ -102,7 +102,7 @@ def write_day(connection: Connection, first: int, levels: npt.NDArray[np.float64
     )
 
 
-def measure(data: Path, clients: int) -> None:
+def measure(data: Path, clients: int, days: int) -> None:
     """Ask the server as browsers do, and print the table."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -124,7 +124,7 @@ def measure(data: Path, clients: int) -> None:
             )
         )
         rows.append(
-            ("30 days of one camera's scores in 1,000 spans", ms(lambda: scores(url, DAYS)))
+            (f"{days} days of one camera's scores in 1,000 spans", ms(lambda: scores(url, days)))
         )
         rows.append(("one day in 1,000 spans", ms(lambda: scores(url, 1))))
         rows.append(
@@ -145,7 +145,7 @@ def measure(data: Path, clients: int) -> None:
         rows.append(("recalibration applied", ms(lambda: post(f"{url}{APPLY}"), times=1)))
         rows.append(
             (
-                "health with the drift of 30 days, the first time",
+                f"health with the drift of {days} days, the first time",
                 ms(lambda: get(f"{url}/api/v1/health"), times=1),
             )
         )

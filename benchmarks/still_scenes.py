@@ -95,8 +95,8 @@ def off_by_one(ped2: Path) -> str:
             touched.append((found.maps[2] != found.maps[0]).mean())
     return (
         f"one grey level of noise changes the raw scores of {len(changes)} clips by "
-        f"{np.median(changes):.1%} in the median, {max(changes):.0%} at most; a corner of 16 x 16 pixels in x3 "
-        f"changes {np.mean(touched):.0%} of the map"
+        f"{np.median(changes):.1%} in the median, {max(changes):.0%} at most; a corner of "
+        f"16 x 16 pixels in x3 changes {np.mean(touched):.0%} of the map"
     )
 
 

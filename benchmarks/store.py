@@ -194,7 +194,8 @@ def main() -> None:
         print(f"| {one['what']} | {one['calls']:,} | {times} | {done} |")
     print(
         f"scores of a camera: {month['mb']:.1f} MB in {month['days']} days, "
-        f"{month['mb_a_month']:.0f} MB a month; {month['seconds_per_s']:,.0f} seconds written a second"
+        f"{month['mb_a_month']:.0f} MB a month; "
+        f"{month['seconds_per_s']:,.0f} seconds written a second"
     )
 
 

@@ -171,6 +171,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ped2", type=Path, default=os.environ.get("ODDFRAME_PED2"))
     arguments = parser.parse_args()
+    if arguments.ped2 is None:
+        parser.error("the recordings are those of UCSD Ped2: give --ped2 or set ODDFRAME_PED2")
     training = Path(arguments.ped2) / "training" / "frames"
     folders = sorted(path for path in training.iterdir() if path.is_dir())
     all_frames = {folder.name: frames_of(folder) for folder in folders}

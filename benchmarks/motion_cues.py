@@ -82,7 +82,8 @@ def refined(first: Floats, second: Floats, moved: Floats) -> Floats:
         there = ndimage.map_coordinates(second, places + moved, order=1, mode="nearest")
         change = there - first
         y, x = (window(one * change) for one in along)
-        moved = moved - np.stack([xx * y - yx * x, yy * x - yx * y]) / (yy * xx - yx * yx)
+        step = np.stack([xx * y - yx * x, yy * x - yx * y]) / (yy * xx - yx * yx)
+        moved = moved - step.astype(np.float32)
     return moved
 
 

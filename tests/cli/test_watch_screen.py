@@ -194,8 +194,8 @@ def test_the_header_counts_the_cameras_and_names_sinks_that_lag():
         [view(clips=1000), view("b", Phase.ENDED, clips=234, open_event=True)], 140, header
     )
     assert (
-        first
-        == "1 of 2 live · 1 with an event now · 1 event today · up 1 d 1:01:01 · models a, b · 1,234 clips scored"
+        first == "1 of 2 live · 1 with an event now · 1 event today · up 1 d 1:01:01 · "
+        "models a, b · 1,234 clips scored"
     )
     assert second == "! phone: 12 waiting: no answer"
 

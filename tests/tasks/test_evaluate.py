@@ -25,7 +25,7 @@ FIRST_SCORED = 4
 
 
 class Brightness:
-    """A scorer whose raw score is the brightness of a clip's last frame: the fixtures draw it rising with time."""
+    """A scorer whose raw score is the brightness of a clip's last frame, which rises with time."""
 
     batch_size = 4
 
@@ -178,7 +178,7 @@ def test_the_command_prints_a_table_or_one_object(benchmark, tiny_run, oddframe_
 
 
 def draw_masks(benchmark, masks_of):
-    """Masks for every frame of the given videos: `masks_of[name][frame]` are the corners of a box, or None."""
+    """Masks for every frame: `masks_of[name][frame]` are the corners of a box, or None."""
     for name, boxes in masks_of.items():
         folder = benchmark / "testing" / "pixel_masks" / name
         folder.mkdir(parents=True)

@@ -89,6 +89,7 @@ def calibrate(
     calibration = report.calibration
     low, high = calibration.threshold_low, calibration.threshold_high
     interval = f"95 % interval {low:.4g} to {high:.4g}"
+    # A model that was never calibrated has no threshold to compare with.
     before = "" if report.threshold_before is None else f"; before: {report.threshold_before:.4g}"
     origin = "normal scores stored in the model" if report.cached else "normal video"
     length = duration(3600 * calibration.hours)

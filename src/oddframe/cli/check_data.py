@@ -87,6 +87,7 @@ def check(
             )
         warn(report.notices)
         warn(report.contradictions, "[bold red]contradiction:[/bold red]")
+    # The report is printed first: it says what contradicts what.
     if not report.usable:
         raise typer.Exit(UNUSABLE)
 

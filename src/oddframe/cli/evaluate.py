@@ -86,6 +86,7 @@ def evaluate(
             raise typer.BadParameter("--skip-first and --skip-last are for --scores only")
         from oddframe.tasks.evaluate import evaluate as run_evaluation
 
+        # --scores takes seconds and has no bar.
         with bars(quiet=as_json) as on_progress:
             report = run_evaluation(
                 dataset,

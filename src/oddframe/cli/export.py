@@ -51,6 +51,7 @@ def export(
     """
     from oddframe.tasks.export import export as run_export
 
+    # An empty list of flags means that nothing was given: the training's own frames are used.
     with bars(quiet=as_json) as on_progress:
         report = run_export(
             model,

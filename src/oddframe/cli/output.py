@@ -116,7 +116,7 @@ def parity_line(parity: Mapping[str, Any]) -> str:
     return line if parity["passed"] else f"[yellow]not used[/yellow]: {line}"
 
 
-class _Bars:
+class ProgressBars:
     """Shows one bar for each phase; it stays when the phase is done."""
 
     def __init__(self, progress: Progress) -> None:
@@ -161,7 +161,7 @@ def bars(*, quiet: bool) -> Iterator[ProgressCallback]:
         ),
     )
     with Progress(*columns, console=messages, disable=quiet) as progress:
-        yield _Bars(progress)
+        yield ProgressBars(progress)
 
 
 def show_facts(facts: Mapping[str, Any]) -> None:

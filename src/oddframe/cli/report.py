@@ -50,6 +50,7 @@ def report(
             device=device,
             on_progress=on_progress,
         )
+    # A training has one page, results have one for each recording.
     if as_json:
         print_json(written)
         return

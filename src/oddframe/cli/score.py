@@ -130,6 +130,7 @@ def score(
     """
     from oddframe.settings import read_zones
 
+    # Mistakes in flags and files are found before a model is loaded.
     chosen_zones = None if zones is None else read_zones(zones)
     if engine is None and (workers is not None or part is not None):
         raise SettingsError(

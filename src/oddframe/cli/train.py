@@ -116,6 +116,7 @@ def train(
 
     Example: [cyan]oddframe train normal/ -o runs/door[/cyan]
     """
+    # Only what is given on the command line changes a setting.
     changes = {"batch_size": batch_size, "seed": seed}
     settings = _settings(preset or Preset.fast, config, changes, hold_out)
     # A resumed training has its settings in the run folder; only what is given is compared.

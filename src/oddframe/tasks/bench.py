@@ -102,6 +102,7 @@ def bench(
     chosen = (
         {} if model is not None else presets or {name: PRESETS[name] for name in ("fast", "paper")}
     )
+    # The recording and untrained bundles are only there while rows are measured.
     with tempfile.TemporaryDirectory(prefix="oddframe-bench-") as place:
         recording = Path(place) / "drawn.mp4"
         draw_recording(recording)
@@ -153,6 +154,7 @@ def bench(
                 # Nobody trains in float16: its gradients would need a scale.
                 if numbers != "float16"
             ]
+        # Bounds come first: without them a row cannot say how near it comes.
         measured = _measure_all(works, began, notices, on_progress)
     bounds = {result.preset: result for result in measured if isinstance(result, Bounds)}
     return BenchReport(

@@ -90,6 +90,7 @@ def calibrate(
     bundle = read_bundle(folder, to_calibrate=True)
     skipped: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    # Scoring takes as long as the footage needs, the scores in the bundle take seconds.
     if normal is not None:
         loaded = load(
             bundle, device=device, batch_size=batch_size, backend=backend, precision=precision
@@ -160,6 +161,7 @@ def _score_footage(
         raise SourceError(
             "; ".join(skipped) or "no frame of the footage ends a clip; give longer recordings"
         )
+    # From rows to one array for each field, as NormalScores has them.
     columns = dict(zip(_ScoreRow._fields, zip(*rows, strict=True), strict=True))
     kinds = {"recording": np.int32, "time_s": np.float64}
     return NormalScores(

@@ -114,6 +114,7 @@ def check_data(path: str | Path, *, on_progress: Progress = silent) -> DataRepor
         raise SourceNotFoundError(
             f"{place} must be a data set, a folder of recordings or a recording; nothing is there"
         )
+    # A single recording is never a benchmark.
     benchmark = recognise(place) if place.is_dir() else None
     return _footage(place) if benchmark is None else _benchmark(place, benchmark, on_progress)
 
@@ -180,6 +181,7 @@ def _training(benchmark: Benchmark, notices: list[str]) -> tuple[CheckedRecordin
         return ()
     try:
         found = find_sources(benchmark.training)
+    # A benchmark without its training part can still be evaluated on.
     except InputError as error:
         notices.append(f"no training footage: {error}")
         return ()
@@ -215,6 +217,7 @@ def _video(video: TestVideo) -> tuple[CheckedVideo, list[str]]:
     try:
         frames, abnormal = int(video.labels.size), int(video.labels.sum())
         if video.masks is not None:
+            # A frame is abnormal where its mask is not empty, so both must say the same.
             shown = labels_of_masks(video.masks)
             if shown.size != frames:
                 wrong.append(

@@ -61,6 +61,7 @@ def examine(model: str | Path | None = None) -> dict[str, Any]:
     if model is not None:
         report["bundle"], report["parity"] = _bundle(model)
         report["ok"] = report["bundle"]["ok"]
+    # A missing codec is a problem; a backend or a package may be left out on purpose.
     missing = [name for name, there in report["codecs"].items() if not there]
     if missing:
         report["ok"] = False
@@ -129,7 +130,7 @@ def _bundle(model: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
         folder = find_bundle(model)
         bundle = read_bundle(folder)
         if installed("torch"):
-            # Reading does not see whether the weights are those of the settings.
+            # Reading checks files and hashes; loading shows whether the weights fit the network.
             make_scorer(bundle, "torch", device="cpu")
     except OddframeError as error:
         return {"ok": False, "model": str(model), "problem": str(error)}, {}

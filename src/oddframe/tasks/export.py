@@ -109,20 +109,18 @@ def export(
                 "int8 needs normal footage of the camera; give some with --normal FOLDER"
             )
         footage = synthetic_footage(bundle)
+    # OpenVINO reads the ONNX graph, so one that has passed the gate before is not made again.
     made = bundle if ONNX in bundle.graphs and to == "openvino" else add_onnx(bundle, footage)
     backend = Backend(to, "int8" if int8 else "float32")
     if int8:
         made = _add_int8(made, footage, labelled, fps, on_progress)
     else:
-        comparison = (
-            None
-            if labelled is None
-            else _compare_labelled(made, backend, labelled, fps, on_progress)
-        )
+        comparison = _compare_labelled(made, backend, labelled, fps, on_progress)
         made = check_parity(made, backend, footage, comparison)
     notices: list[str] = []
     if backend == Backend("openvino"):
         made, notices = _check_half_precisions(made, footage)
+    # Only what is new is written; graphs that were there keep their time of change.
     written = {
         name: content for name, content in made.graphs.items() if bundle.graphs.get(name) != content
     }
@@ -222,6 +220,7 @@ def _compare_labelled(
             raise InputError(
                 f"{dataset} must have normal and abnormal frames for an AUC, but has not"
             )
+        # Both ways to take the scores: one threshold for all videos, and one for each.
         aucs.append({"raw": pooled.raw, "per_video": pooled.per_video})
     return LabelledComparison(str(dataset), *aucs)
 

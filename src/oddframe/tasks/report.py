@@ -125,6 +125,7 @@ def write_report(
             row_of(results, evidence.viewer if len(rows) < MOST_THUMBNAILS else None, extra)
         )
     on_progress("report", len(wanted), len(wanted), {})
+    # One recording needs no page over it, unless there is something to say first.
     if len(names) > 1 or intro is not None:
         first = folder / INDEX if index is None else Path(index)
         away = os.path.relpath(folder, first.parent)
@@ -205,6 +206,7 @@ class _Evidence:
             source = open_footage(results, footage)
         except OddframeError as error:
             return cls(None, None, (f"{error}.",))
+        # Without events nothing is shown that needs the model, and loading it takes seconds.
         if not results.events or not pictures or results.facts is None:
             return cls(Viewer(results, source, None), None, ())
         try:

@@ -135,6 +135,7 @@ def score(
         if isinstance(model, Model)
         else load(model, device=device, batch_size=batch_size, backend=backend, precision=precision)
     )
+    # A folder of images has no times of its own; by default it is as fast as the model's training.
     found = find_sources(source, loaded.bundle.rate_fps if fps is None else fps)
     folder = Path(out)
     try:
@@ -252,5 +253,6 @@ def _sinks(
         with require_extra("drawing the overlay"):
             from oddframe.results.score_files import overlay_video
 
+        # The map value that is fully red: the same for all frames, so that they can be compared.
         level = model.bundle.calibration.map_level
         yield overlay_video(place / f"{source.name}.overlay.mp4", source.rate_fps, level)

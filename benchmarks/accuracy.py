@@ -71,7 +71,7 @@ VARIANTS: Mapping[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Read the command line."""
+    """Read the command line and run what it asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -202,7 +202,7 @@ def ablations(out: Path, numbers: list[int], steps: int, only: list[str] | None)
 
 
 def ablated(change: Mapping[str, Any], steps: int, seed: int) -> Any:
-    """Settings of a variant."""
+    """The settings of one ablation."""
     from oddframe.settings import from_mapping
     from oddframe.tasks.demo import demo_settings
 

@@ -24,7 +24,7 @@ Engine: TypeAlias = Literal["local", "ray"]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure every engine and print its speed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--recordings", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)

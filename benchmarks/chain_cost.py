@@ -68,7 +68,7 @@ class InMemory:
 
 
 def main() -> None:
-    """Time and print."""
+    """Time some passes and print the median."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -24,7 +24,7 @@ from oddframe.inference.scorer import CLIPS, PARTS
 
 
 def main() -> None:
-    """Time, compare, print."""
+    """Time the graphs, compare their outputs, and print both."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -87,7 +87,7 @@ def small(picture: Pixels) -> Pixels:
 
 
 def drawn(layout: str, seed: int, frames: int, **wishes: float) -> list[Pixels]:
-    """A normal recording."""
+    """Draw a normal recording, frames as the network gets them."""
     settings = SceneSettings(layout=layout, **wishes)  # type: ignore[arg-type]
     return [small(frame.pixels) for frame in draw(seed, frames, settings)]
 
@@ -141,10 +141,10 @@ def measure(layout: str, seeds: int) -> dict[str, list[dict[str, object]]]:
     found, harmless = [], []
     for fault, strengths in FAULTS.items():
         for strength, (wanted, change) in strengths.items():
-            told = [states(reference, faulty(pictures, change))[0] for pictures in normal]
-            right = [next((t for s, t in one if s == wanted), None) for one in told]
+            entered = [states(reference, faulty(pictures, change))[0] for pictures in normal]
+            right = [next((t for s, t in changes if s == wanted), None) for changes in entered]
             delays = [t - SETS_IN / RATE_FPS for t in right if t is not None]
-            others = sorted({s for one in told for s, _ in one} - {wanted, "ok"})
+            others = sorted({s for changes in entered for s, _ in changes} - {wanted, "ok"})
             found.append(
                 {
                     "fault": fault,
@@ -162,16 +162,16 @@ def measure(layout: str, seeds: int) -> dict[str, list[dict[str, object]]]:
             else normal
         )
         random = np.random.default_rng(0)
-        told_all = [
+        results = [
             states(reference, (p if change is None else change(p, random) for p in pictures))
             for pictures in recordings
         ]
         harmless.append(
             {
                 "what": name,
-                "false_states": sum(len(one) for one, _, _ in told_all),
-                "unscored": round(float(np.mean([share for _, share, _ in told_all])), 4),
-                "ms_per_frame": round(float(np.mean([ms for _, _, ms in told_all])), 3),
+                "false_states": sum(len(changes) for changes, _, _ in results),
+                "unscored": round(float(np.mean([share for _, share, _ in results])), 4),
+                "ms_per_frame": round(float(np.mean([ms for _, _, ms in results])), 3),
             }
         )
     return {"found": found, "harmless": harmless}
@@ -193,12 +193,12 @@ def ped2(root: Path) -> dict[str, object]:
         "bytes": sum(array.nbytes for array in reference.as_arrays().values())
     }
     for part, recordings in (("training", training), ("testing", read("testing"))):
-        told = [states(reference, pictures) for pictures in recordings]
+        results = [states(reference, pictures) for pictures in recordings]
         counts[part] = {
             "frames": sum(map(len, recordings)),
-            "false_states": sum(len(one) for one, _, _ in told),
-            "unscored": max(share for _, share, _ in told),
-            "ms_per_frame": round(float(np.mean([ms for _, _, ms in told])), 3),
+            "false_states": sum(len(changes) for changes, _, _ in results),
+            "unscored": max(share for _, share, _ in results),
+            "ms_per_frame": round(float(np.mean([ms for _, _, ms in results])), 3),
         }
     return counts
 

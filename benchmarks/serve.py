@@ -172,10 +172,10 @@ def measure(data: Path, clients: int, days: int) -> None:
 
 
 class Rows(list[tuple[str, str]]):
-    """Rows of the table, told as they come."""
+    """Rows of the table, which are also printed as they come."""
 
     def append(self, row: tuple[str, str]) -> None:
-        """Take one more."""
+        """Add a row and print it on standard error."""
         print(f"{row[0]}: {row[1]}", file=sys.stderr, flush=True)
         super().append(row)
 
@@ -186,7 +186,7 @@ APPLY = "/api/v1/cameras/yard/recalibration/apply"
 
 
 def is_up(url: str) -> bool:
-    """Whether it answers."""
+    """Whether the server answers at an address."""
     try:
         get(url)
     except OSError:
@@ -201,14 +201,14 @@ def until_scored(url: str) -> None:
 
 
 def get(url: str) -> bytes:
-    """What a page holds."""
+    """Get the content of an address."""
     with urllib.request.urlopen(url, timeout=60) as answer:
         content: bytes = answer.read()
         return content
 
 
 def post(url: str) -> bytes:
-    """What comes of a change."""
+    """Post to an address and return the answer."""
     with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=60) as answer:
         content: bytes = answer.read()
         return content
@@ -281,7 +281,7 @@ async def listeners(url: str, port: int, clients: int, pid: int) -> list[tuple[s
 
 
 async def listen(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Begin to listen."""
+    """Open a stream of events and read its head."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readuntil(b"retry: 2000")
@@ -291,13 +291,13 @@ async def listen(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def lateness(opened: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> float:
     """Milliseconds from the first to the last client that hears the same status; median of five."""
 
-    async def heard(reader: asyncio.StreamReader) -> float:
+    async def wait_for_event(reader: asyncio.StreamReader) -> float:
         await reader.readuntil(b"event: status")
         return time.perf_counter()
 
     spread = []
     for round_ in range(7):
-        moments = await asyncio.gather(*(heard(reader) for reader, _ in opened))
+        moments = await asyncio.gather(*(wait_for_event(reader) for reader, _ in opened))
         if round_ >= 2:
             spread.append(1000 * (max(moments) - min(moments)))
     return statistics.median(spread)

@@ -36,7 +36,7 @@ PARTS = {
 
 
 def main() -> None:
-    """Count and print."""
+    """Count the operations of each part and print them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -51,7 +51,7 @@ SIZE = (320, 192)
 
 
 class Receiver(Hook):
-    """Notes how late each alert of an event that goes on is told, in seconds."""
+    """A receiver that notes how late, in seconds, each alert of an open event comes."""
 
     def __init__(self) -> None:
         super().__init__()

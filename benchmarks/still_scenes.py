@@ -49,7 +49,7 @@ ENCODERS = {
 
 
 def main() -> None:
-    """Encode, count, print."""
+    """Encode every case, count what repeats, and print it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

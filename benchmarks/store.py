@@ -60,7 +60,7 @@ def alerts(count: int) -> Iterator[Alert]:
 
 
 def timed(calls: Iterator[Callable[[], object]]) -> npt.NDArray[np.float64]:
-    """Seconds of each call."""
+    """Make the calls and return the seconds of each."""
     spent = []
     for call in calls:
         began_s = time.perf_counter()
@@ -83,15 +83,15 @@ def row(what: str, spent: npt.NDArray[np.float64], done_s: float | None) -> dict
 
 def database(folder: Path, count: int) -> Iterator[dict[str, Any]]:
     """Events and scores, with nobody else and with another program that holds the lock."""
-    told = list(alerts(count))
+    messages = list(alerts(count))
     with Store(folder / "free", ROOMY) as store:
         began_s = time.perf_counter()
-        spent = timed(lambda one=one: store.put_event(one) for one in told)  # type: ignore[misc]
+        spent = timed(partial(store.put_event, message) for message in messages)
         store.flush(600)
         yield row("events", spent, time.perf_counter() - began_s)
         began_s = time.perf_counter()
         moments = NOON_US + 100_000 * np.arange(10 * count)
-        spent = timed(lambda at=at: store.put_score("yard", int(at), 0.25) for at in moments)  # type: ignore[misc]
+        spent = timed(partial(store.put_score, "yard", int(at), 0.25) for at in moments)
         store.flush(600)
         yield row("scores, 10 a second", spent, time.perf_counter() - began_s)
     with (
@@ -100,7 +100,7 @@ def database(folder: Path, count: int) -> Iterator[dict[str, Any]]:
     ):
         other.isolation_level = None
         other.execute("BEGIN IMMEDIATE")
-        spent = timed(lambda one=one: store.put_event(one) for one in told)  # type: ignore[misc]
+        spent = timed(partial(store.put_event, message) for message in messages)
         other.execute("ROLLBACK")
         yield row("events, database locked", spent, None)
         store.flush(600)
@@ -115,14 +115,14 @@ class Slow:
         self.durable, self._takes_s = durable, takes_s
 
     def deliver(self, message: Message) -> None:
-        """Take it."""
+        """Wait as long as a slow receiver, then accept the alert."""
         time.sleep(self._takes_s)
 
     def report(self, status: CameraStatus) -> None:
-        """Not for it."""
+        """Ignore the state of a camera."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, since nothing is open."""
 
 
 def sinks(folder: Path, count: int) -> Iterator[dict[str, Any]]:

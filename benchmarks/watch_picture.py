@@ -51,7 +51,7 @@ def event(
 def camera(
     name: str, phase: Phase, size: tuple[int, int] | None, rate_fps: float, **rest: Any
 ) -> CameraView:
-    """A camera in a state."""
+    """A camera in a phase, with what else is shown of it."""
     state = {
         key: rest.pop(key) for key in ("dropped", "reconnects", "error", "retry_s") if key in rest
     }

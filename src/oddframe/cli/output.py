@@ -125,6 +125,7 @@ class ProgressBars:
         self._began: dict[str, float] = {}
 
     def __call__(self, phase: str, done: int, total: int, values: Mapping[str, float]) -> None:
+        """Show how far a phase is; see `oddframe._types.Progress`."""
         if phase not in self._tasks:
             self._tasks[phase] = self._progress.add_task(
                 PHASES.get(phase, phase), figures="", rate=""

@@ -68,7 +68,7 @@ class Column:
 
 
 def _name(view: CameraView) -> Text:
-    """The camera's name."""
+    """The camera's name, in bold."""
     return Text(view.name, "bold")
 
 

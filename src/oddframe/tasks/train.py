@@ -22,7 +22,7 @@ from oddframe.training.distributed import ProcessGroup
 from oddframe.training.held_out_scores import score_clips
 from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, restore
 from oddframe.training.model_card import model_card
-from oddframe.training.outliers import OutlierSpan, find_odd_clips, first_pass
+from oddframe.training.outliers import OutlierSpan, find_outliers, first_pass
 from oddframe.training.plan import TrainingRequest, plan_training, split_clips
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
@@ -135,19 +135,19 @@ def train(
     # One process, or those that torchrun or accelerate started.
     group = ProcessGroup.join(device)
     used_device = pick_device(group.device(device))
-    request = TrainingRequest(epochs, rate_fps, cache_gb, drop_odd)
-    # What the first of several processes starts is there for the others to go on with.
+    request = TrainingRequest(
+        settings=settings,
+        new_settings=settings or preset_named(preset),
+        epochs=epochs,
+        rate_fps=rate_fps,
+        cache_gb=cache_gb,
+        drop_odd=drop_odd,
+        # What the first of several processes starts is there for the others to go on with.
+        resume=resume or not group.is_first,
+        overwrite=overwrite,
+    )
     chosen, dropping, cache, health, clips, held_out = group.rank_zero_first(
-        lambda: plan_training(
-            run,
-            found,
-            settings,
-            settings or preset_named(preset),
-            request,
-            on_progress,
-            resume=resume or not group.is_first,
-            overwrite=overwrite,
-        )
+        lambda: plan_training(run, found, request, on_progress)
     )
     odd: tuple[OutlierSpan, ...] = ()
     # Only the stretches in which the camera was healthy are trained on.
@@ -161,7 +161,7 @@ def train(
         clips, held_out = split_clips(cache, used, chosen)
     trainer = new_trainer(chosen, clips, used_device, group)
     restore(run, trainer)
-    losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).go()
+    losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).run()
     scores = score_clips(
         TorchScorer(trainer.network, trainer.device, SCORING_BATCH),
         held_out or clips,
@@ -169,12 +169,12 @@ def train(
         in_sample=held_out is None,
         neighbours=chosen.network.neighbours,
         on_progress=on_progress,
-        ranks=group,
+        group=group,
     )
     calibration = calibrate(scores, budget)
     # Without --drop-odd outliers are only named, by the trained network itself.
     if not dropping:
-        odd = find_odd_clips(
+        odd = find_outliers(
             trainer, [clips, *([] if held_out is None else [held_out])], on_progress
         )
     bundle = Bundle(
@@ -200,7 +200,7 @@ def train(
         write_training_page(run.path, device=device)
     # Nobody returns, and uses the bundle, before the first process has written it.
     group.wait()
-    group.leave()
+    group.close()
     return TrainReport(
         run=run.path,
         bundle=run.bundle,

@@ -368,4 +368,5 @@ def foreign_look(other: Pixels, height: int, width: int, random: np.random.Gener
     if look == 2:
         piece = piece[:, ::-1]
     changed = np.clip((piece - piece.mean()) * gain + piece.mean() + offset, 0.0, 255.0)
-    return changed.astype(np.float32)
+    result: Float32 = changed.astype(np.float32)
+    return result

@@ -46,7 +46,8 @@ def test_labels_that_masks_contradict_are_counted(tmp_path):
     assert not report.usable
     assert [one.disagreements for one in report.testing] == [2, 0, 0]
     assert report.contradictions == (
-        "01: labels and masks disagree on 2 of 12 frames (a frame is abnormal where its mask is not empty), "
+        "01: labels and masks disagree on 2 of 12 frames "
+        "(a frame is abnormal where its mask is not empty), "
         "the first is 4, counted from 0",
     )
 

@@ -367,6 +367,6 @@ def foreign_look(other: Pixels, height: int, width: int, random: np.random.Gener
     gain, offset = random.uniform(0.4, 1.6), random.uniform(-80.0, 80.0)
     if look == 2:
         piece = piece[:, ::-1]
-    altered = np.clip((piece - piece.mean()) * gain + piece.mean() + offset, 0.0, 255.0)
-    look_of_piece: Float32 = altered.astype(np.float32)
-    return look_of_piece
+    changed = np.clip((piece - piece.mean()) * gain + piece.mean() + offset, 0.0, 255.0)
+    result: Float32 = changed.astype(np.float32)
+    return result

@@ -69,9 +69,9 @@ HARMLESS = {
 
 @pytest.mark.parametrize("what", HARMLESS)
 def test_what_is_no_fault_is_none(what):
-    wishes, change = HARMLESS[what]
+    options, change = HARMLESS[what]
     random = np.random.default_rng(0)
-    pictures = drawn(1002, 90, **wishes)
+    pictures = drawn(1002, 90, **options)
     changes, usable = watched(p if change is None else change(p, random) for p in pictures)
     assert changes == []
     assert all(usable)

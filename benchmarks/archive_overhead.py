@@ -74,11 +74,11 @@ def _alone(archive: Path, model: Path, out: Path) -> float:
     from oddframe.batch.results import BatchResults
     from oddframe.batch.tasks import list_tasks
     from oddframe.batch.worker import Job, Worker
+    from oddframe.inference.selection import InferenceOptions
 
     BatchResults(out).start("alone", {})
-    worker = Worker(
-        Job(key="alone", model=str(model), out=str(out), backend="torch", precision="float32")
-    )
+    options = InferenceOptions(backend="torch", precision="float32")
+    worker = Worker(Job(key="alone", model=str(model), out=str(out), options=options))
     tasks = list_tasks(archive)
     worker.score(tasks[0])
     began = time.perf_counter()

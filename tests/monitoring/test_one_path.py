@@ -128,10 +128,10 @@ def test_when_a_camera_falls_silent_the_frames_that_wait_for_a_clip_are_let_go_f
     for frame in open_source(recordings["plain"]).frames(network.wanted()):
         if frame.index > LOUD[10]:
             break
-        for said in network.scored(watched.take(frame, frame.time_s, 0), maps=True):
-            for one in watched.settled(said):
-                told += watched.judge(one, 0.0)
-                times_s.append(one.time_s)
+        pending = watched.take(frame, frame.time_s, 0)
+        for final in watched.resolve(network.scored(pending, maps=True)):
+            told += watched.judge(final, 0.0)
+            times_s.append(final.time_s)
     config = network.bundle.network.config
     lookahead = config.lookahead + config.neighbours.after
     assert times_s == pytest.approx(np.arange(LOUD[10] + 1 - lookahead) / 10)

@@ -239,9 +239,9 @@ def test_several_files_share_batches_and_keep_their_own_events(model, video, bri
         for name in range(5)
     ]
     score(paths, model, tmp_path / "scored")
-    model.scorer.batches = 0
+    model.scorer.batches.clear()
     Watcher(plan_watcher(paths), {"m": model}, tmp_path / "watched").run()
-    assert model.scorer.batches < 5 * 36
+    assert len(model.scorer.batches) < 5 * 36
     for name in range(5):
         told = (tmp_path / "watched" / f"{name}.events.jsonl").read_bytes()
         assert told == (tmp_path / "scored" / f"{name}.events.jsonl").read_bytes()
@@ -412,12 +412,9 @@ def test_events_of_two_watchings_are_two_though_they_begin_at_the_same_second(
         told = []
         for number in range(40):
             pixels = np.full((32, 32, 1), 230 if 10 <= number < 20 else 60, np.uint8)
-            for said in model.scored(
-                watched.take(Frame(number, number / 10, pixels, (32, 32)), 0.0, 0), maps=True
-            ):
-                told += [
-                    event for one in watched.settled(said) for event in watched.judge(one, 0.0)
-                ]
+            pending = watched.take(Frame(number, number / 10, pixels, (32, 32)), 0.0, 0)
+            for final in watched.resolve(model.scored(pending, maps=True)):
+                told += watched.judge(final, 0.0)
         told += watched.finish()
         assert (told[0].phase, told[-1].phase) == ("start", "end")
         (found,) = {one.id for one in told}

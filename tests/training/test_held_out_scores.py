@@ -5,21 +5,14 @@ import pytest
 
 from oddframe._types import silent
 from oddframe.core.maps import map_peaks
-from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, averaged
-from oddframe.inference.scorer import ClipScores
+from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, smooth_scores
 from oddframe.training.held_out_scores import BLOCK_CLIPS, choose_blocks, score_clips
+from tests.support.scorers import FakeScorer, flat_maps
 
 
-class Bright:
-    """A scorer whose raw score is the first pixel of a clip's last frame."""
-
-    batch_size = 4
-
-    def score(self, clips):
-        last = clips[:, 4, 0, 0, 0].astype(np.float32)
-        return ClipScores(
-            last, last * 2, last * 3, last * 4, np.repeat(last, 400).reshape(-1, 20, 20)
-        )
+def first_pixel(clips):
+    """The first pixel of each clip's last frame."""
+    return clips[:, 4, 0, 0, 0].astype(np.float32)
 
 
 class Clips:
@@ -41,7 +34,7 @@ class Clips:
 
 def scored(clips, neighbours=NO_SMOOTHING, **more):
     return score_clips(
-        Bright(),
+        FakeScorer(first_pixel, maps=flat_maps(20, 20)),
         clips,
         rate_fps=10.0,
         in_sample=False,
@@ -94,5 +87,5 @@ def test_scores_are_means_of_neighbours_that_belong_to_the_same_piece():
     np.testing.assert_array_equal(found.map_peak, alone.map_peak)
     for piece in alone.pieces():
         for name in ("raw", "appearance", "motion", "cluster"):
-            expected = averaged(getattr(alone, name)[piece], SmoothingWindow(1, 1))
+            expected = smooth_scores(getattr(alone, name)[piece], SmoothingWindow(1, 1))
             np.testing.assert_array_equal(getattr(found, name)[piece], expected)

@@ -9,29 +9,13 @@ from starlette.testclient import TestClient
 from oddframe.core.alerts import alert
 from oddframe.core.event_rules import EventRules
 from oddframe.inference.model import Model, load
-from oddframe.inference.scorer import ClipScores
 from oddframe.web import model_registry as model_shelf
 from oddframe.web.context import now_us
 from oddframe.web.server import ServeSettings, assemble
 from tests.support.alerting import made_event
+from tests.support.scorers import bright_is_unusual
 
 LOUD, CALM = 230, 60
-
-
-class Bright:
-    """Calls a clip unusual where its last frame is bright: a raw score of three thresholds, else of half a one."""
-
-    batch_size = 1
-
-    def __init__(self, threshold):
-        self.threshold = threshold
-
-    def score(self, clips):
-        bright = clips[:, 4].mean(axis=(1, 2, 3))
-        raw = (self.threshold * np.where(bright > 128, 3.0, 0.5)).astype(np.float32)
-        maps = np.ones((len(clips), 32, 32), np.float32)
-        maps[:, 8:16, 16:24] = 100 * raw[:, None, None]
-        return ClipScores(raw, raw, raw, raw, maps)
 
 
 @pytest.fixture
@@ -41,7 +25,7 @@ def models(tiny_run, monkeypatch):
     def loaded(bundle, **_):
         calibration = replace(bundle.calibration, rules=EventRules(merge_gap_s=0.3))
         known = replace(bundle, health=None, calibration=calibration)
-        return Model(known, Bright(calibration.threshold))
+        return Model(known, bright_is_unusual(calibration.threshold))
 
     monkeypatch.setattr(model_shelf, "load", loaded)
     return load
@@ -108,7 +92,7 @@ def alarmed():
     """Adds a camera that cannot be reached, and alarms of the last minutes; gives them newest first."""
 
     def make(client, site, scores=(0.75,), **more):
-        model = site.supervisor.shelf.load(str(site.supervisor.data / "models" / "tiny")).bundle
+        model = site.supervisor.registry.load(str(site.supervisor.data / "models" / "tiny")).bundle
         began_us = now_us() - 3_600_000_000
         site.store.put_threshold("yard", began_us, model.calibration.threshold, model.fingerprint)
         given = {"name": "yard", "source": "rtsp://127.0.0.1:9/a", "model": "models/tiny", **more}

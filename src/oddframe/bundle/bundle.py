@@ -45,7 +45,7 @@ from oddframe.core.calibration import ARRAYS, Calibration, NormalScores
 from oddframe.core.health.monitor import HealthReference
 from oddframe.errors import BundleError, InputError, SourceNotFoundError
 from oddframe.model.config import NetworkConfig
-from oddframe.model.network import NetworkState
+from oddframe.model.state import NetworkState
 from oddframe.settings import from_mapping
 
 SHIPPED = Path(__file__).parents[1] / "models"

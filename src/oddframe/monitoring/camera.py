@@ -4,7 +4,7 @@ What people are shown of the cameras while they are watched, as plain records.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -176,10 +176,18 @@ class CameraPipeline:
         self._last, self.time_s = (frame, now_s), frame.time_s
         return self._chain.push(frame)
 
-    def settled(self, score: Score) -> list[Score]:
-        """Take what the model says of the next frame; returns what is ready to be judged, in order."""
-        assert self._chain is not None, "what was taken comes first"
-        return self._chain.settled(score)
+    def resolve(self, results: Iterable[Score]) -> list[Score]:
+        """Take what the model says of the next frames.
+
+        Args:
+            results: One for each frame that `take` returned, in the same order; some now and the
+                others in later calls is fine.
+
+        Returns:
+            The scores that are final now and ready for `judge`, in order.
+        """
+        assert self._chain is not None, "frames are taken before their results come"
+        return self._chain.resolve(results)
 
     def judge(self, score: Score, inference_s: float) -> list[Event]:
         """Take the score of a frame; returns what is known now.
@@ -244,14 +252,8 @@ class CameraPipeline:
         """No clip will score the frames that wait for one; returns what is known now."""
         if self._chain is None:
             return []
-        settled = [
-            one
-            for score in self.model.scored(self._chain.flush(), maps=False)
-            for one in self.settled(score)
-        ]
-        return [
-            event for score in [*settled, *self._chain.rest()] for event in self.judge(score, 0.0)
-        ]
+        scores = self._chain.resolve(self.model.scored(self._chain.finish(), maps=False))
+        return [event for score in scores for event in self.judge(score, 0.0)]
 
     def told(self, alert: Alert) -> None:
         """Note what was told of it, for `view`."""

@@ -310,7 +310,7 @@ class Watcher:
             spent_s = (time.perf_counter() - began_s) / max(clips, 1)
             for (camera, _), score in zip(batch, scores, strict=True):
                 with _isolated(camera):
-                    for one in camera.settled(score):
+                    for one in camera.resolve([score]):
                         recorder.take(camera, camera.judge(one, spent_s))
                         recorder.note(camera, one.time_s)
 

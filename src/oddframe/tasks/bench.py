@@ -11,9 +11,8 @@ from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.errors import InputError, MissingExtraError, SettingsError
 from oddframe.inference.backends import installed
-from oddframe.inference.model import DEFAULT_BATCH
 from oddframe.inference.scorer import BackendName
-from oddframe.inference.selection import BackendChoice
+from oddframe.inference.selection import DEFAULT_BATCH, BackendChoice
 from oddframe.isolation import run_in_process
 from oddframe.model.config import NetworkConfig
 from oddframe.speed.fixtures import draw_recording

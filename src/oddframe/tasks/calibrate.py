@@ -19,8 +19,13 @@ from oddframe.core.event_rules import EventRules
 from oddframe.core.maps import map_peaks
 from oddframe.core.records import Score
 from oddframe.errors import InputError, SettingsError, SourceError, SourceNotFoundError
-from oddframe.inference.model import DEFAULT_BATCH, Model, load
-from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.inference.model import Model, load_model
+from oddframe.inference.selection import (
+    DEFAULT_BATCH,
+    BackendChoice,
+    InferenceOptions,
+    PrecisionChoice,
+)
 from oddframe.media.discovery import find_sources
 from oddframe.media.source import Source
 from oddframe.training.model_card import with_threshold
@@ -94,9 +99,7 @@ def calibrate(
     skipped: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     if normal is not None:
-        loaded = load(
-            bundle, device=device, batch_size=batch_size, backend=backend, precision=precision
-        )
+        loaded = load_model(bundle, InferenceOptions(device, backend, precision, batch_size))
         scores, skipped = _scored(loaded, normal, fps, on_progress)
         notices = loaded.notices
     elif bundle.normal is not None:

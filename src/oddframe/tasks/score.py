@@ -15,8 +15,13 @@ from oddframe.core.zones import Zones
 from oddframe.errors import MissingExtraError, SourceError, SourceNotFoundError
 from oddframe.extras import require_extra
 from oddframe.files import output_error, write_together
-from oddframe.inference.model import DEFAULT_BATCH, Model, ScoreSink, load, score_recording
-from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.inference.model import Model, ScoreSink, load_model, score_recording
+from oddframe.inference.selection import (
+    DEFAULT_BATCH,
+    BackendChoice,
+    InferenceOptions,
+    PrecisionChoice,
+)
 from oddframe.media.discovery import find_sources
 from oddframe.media.plots import can_draw, save_curve
 from oddframe.media.source import Source
@@ -133,7 +138,7 @@ def score(
     loaded = (
         model
         if isinstance(model, Model)
-        else load(model, device=device, batch_size=batch_size, backend=backend, precision=precision)
+        else load_model(model, InferenceOptions(device, backend, precision, batch_size))
     )
     found = find_sources(source, loaded.bundle.rate_fps if fps is None else fps)
     folder = Path(out)

@@ -10,8 +10,13 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from oddframe.core.alerts import Alert
-from oddframe.inference.model import DEFAULT_BATCH, load
-from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.inference.model import load_model
+from oddframe.inference.selection import (
+    DEFAULT_BATCH,
+    BackendChoice,
+    InferenceOptions,
+    PrecisionChoice,
+)
 from oddframe.media.live_config import hide_in_process_title
 from oddframe.monitoring.camera import CameraView, WatchHeader
 from oddframe.monitoring.config import WatchPlan, WatchSettings, named_cameras
@@ -102,9 +107,9 @@ def watch(
     plan = _plan(what, model, settings)
     hidden = hide_in_process_title(plan.secrets)
     size = _batch_size(plan) if batch_size is None else batch_size
+    options = InferenceOptions(device, backend, precision, size)
     models = {
-        name: load(name, device=device, batch_size=size, backend=backend, precision=precision)
-        for name in dict.fromkeys(map(plan.model_of, plan.cameras))
+        name: load_model(name, options) for name in dict.fromkeys(map(plan.model_of, plan.cameras))
     }
     told: SimpleQueue[Alert] = SimpleQueue()
     watcher = Watcher(plan, models, out, on_alert=told.put)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from oddframe._types import Progress
 from oddframe.core.calibration import NormalScores
 from oddframe.core.maps import map_peaks
-from oddframe.core.smoothing import SmoothingWindow, averaged
+from oddframe.core.smoothing import SmoothingWindow, smooth_scores
 from oddframe.datasets.clip_dataset import ClipDataset
 from oddframe.inference.scorer import Scorer
 from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
@@ -74,7 +74,7 @@ def score_clips(
     # Scores are never averaged across the end of a piece, as they are not in scoring.
     for name in _SMOOTHED:
         split = np.split(arrays[name], pieces[1:])
-        arrays[name] = np.concatenate([averaged(piece, neighbours) for piece in split])
+        arrays[name] = np.concatenate([smooth_scores(piece, neighbours) for piece in split])
     return NormalScores(
         recording=recording,
         time_s=(np.arange(len(numbers)) - pieces[recording]) / rate_fps,

@@ -103,6 +103,7 @@ def find_bundle(model: str | Path) -> Path:
     """
     path = Path(model)
     shipped = [] if path.exists() or path.name != str(model) else [SHIPPED / path.name]
+    # A path with a folder in it cannot mean a shipped model, and a path that exists never does.
     for folder in (path, path / "bundle", *shipped):
         if (folder / MANIFEST).is_file():
             return folder

@@ -70,9 +70,11 @@ def _replace(folder: Path, contents: Mapping[str, bytes], kept: Mapping[str, str
     try:
         for name, content in contents.items():
             write_bytes(folder / f"{name}.new", content)
+        # Writing the manifest is the moment of change; write_json() does it in one step.
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         write_json(folder / MANIFEST, {"format": FORMAT, "sha256": {**kept, **hashes}})
     finally:
+        # Where the manifest was not written, this takes the new files back.
         _finish(folder)
 
 

@@ -110,7 +110,7 @@ class ProcessGroup:
         # One exchange for all tensors: each costs a round trip, however small it is.
         joined = torch.cat([tensor.detach().flatten() for tensor in tensors])
         distributed.all_reduce(joined)
-        # Back to the shapes they had, in place: optimisers hold on to these very tensors.
+        # Back to the shapes they had, and in place: callers go on with these very tensors.
         sums = torch.split(joined, [tensor.numel() for tensor in tensors])
         for tensor, total in zip(tensors, sums, strict=True):
             tensor.detach().copy_(total.view_as(tensor))

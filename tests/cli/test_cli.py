@@ -250,11 +250,11 @@ def test_settings_come_from_toml_and_flags_win(oddframe_command, footage, tiny_c
         8,
     )
     assert oddframe_command(*command, "--hold-out", 0.2, "--rate", 9).code == 0
-    settings, facts = RunFolder(tmp_path / "run").read_settings()
+    settings, record = RunFolder(tmp_path / "run").read_settings()
     assert (settings.training.pretrain_steps, settings.training.joint_steps) == (3, 2)
     assert (settings.training.batch_size, settings.training.seed) == (3, 8)
     assert settings.data.hold_out == 0.2
-    assert facts["rate_fps"] == 9.0
+    assert record.rate_fps == 9.0
 
 
 def test_the_settings_of_a_run_make_the_same_run(oddframe_command, footage, tiny_run, tmp_path):

@@ -13,7 +13,7 @@ from oddframe.core.calibration import (
     FalseAlarmBudget,
     NormalScores,
     calibrate,
-    uncalibrated,
+    placeholder_calibration,
 )
 from oddframe.core.event_rules import EventRules, spans
 from oddframe.errors import InputError, SettingsError
@@ -252,7 +252,7 @@ def test_tails_are_those_of_the_parts():
     }
     found = calibrate(normal(np.ones(1001), **parts))
     for name, factor in zip(PARTS[1:4], (1, 10, 100), strict=True):
-        assert found.tails[name].surprise(factor * 901.0) == pytest.approx(1.0, abs=0.01)
+        assert found.tails[name].rarity(factor * 901.0) == pytest.approx(1.0, abs=0.01)
 
 
 def test_a_calibration_comes_back_from_json():
@@ -283,7 +283,7 @@ def test_a_calibration_that_makes_no_sense_is_refused(changes, named):
 
 
 def test_a_stand_in_says_that_it_is_none():
-    assert uncalibrated().clips == 0
+    assert placeholder_calibration().clips == 0
 
 
 def scores(raw=(1.0, 2.0, 3.0), **changes):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.core.records import Score
-from oddframe.core.smoothing import NO_SMOOTHING, ScoreSmoother, SmoothingWindow, averaged
+from oddframe.core.smoothing import NO_SMOOTHING, ScoreSmoother, SmoothingWindow, smooth_scores
 
 PARTS = ("raw", "appearance", "motion", "cluster")
 
@@ -52,7 +52,7 @@ def test_each_frame_has_the_mean_of_its_neighbours_in_the_unbroken_run(raws, nei
             assert (one.appearance, one.motion, one.cluster) == pytest.approx(
                 (2 * one.raw, 3 * one.raw, 4 * one.raw)
             )
-            assert one.score == (9.9 if neighbours.none else one.raw / (one.raw + 1))
+            assert one.score == (9.9 if neighbours.is_single else one.raw / (one.raw + 1))
     assert [one.raw is None for one in found] == [raw is None for raw in raws]
 
 
@@ -63,7 +63,7 @@ def test_each_frame_has_the_mean_of_its_neighbours_in_the_unbroken_run(raws, nei
 )
 def test_of_an_array_it_is_the_same(raws, count, power):
     neighbours = SmoothingWindow(count, count, power)
-    found = averaged(np.array(raws, np.float32), neighbours)
+    found = smooth_scores(np.array(raws, np.float32), neighbours)
     assert found.dtype == np.float32
     assert found == pytest.approx([one.raw for one in told(raws, neighbours)], rel=1e-6)
 
@@ -93,7 +93,7 @@ def test_time_that_goes_back_begins_anew():
 
 
 def test_neighbours_of_an_array_stop_at_its_ends():
-    assert averaged(np.array([1, 2, 6], np.float32), SmoothingWindow(1, 1)).tolist() == [
+    assert smooth_scores(np.array([1, 2, 6], np.float32), SmoothingWindow(1, 1)).tolist() == [
         1.5,
         3.0,
         4.0,

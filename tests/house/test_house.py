@@ -34,8 +34,9 @@ FIGURES = MEASURES.figures(ROOT)
 
 FLOORS = (
     ("_types", "_version", "errors"),
-    ("core", "extras", "files", "metrics"),
-    ("media", "model", "settings", "store", "synthetic"),
+    ("_background", "core", "extras", "files", "isolation", "metrics"),
+    ("settings",),
+    ("media", "model", "store", "synthetic"),
     ("bundle", "datasets"),
     ("inference",),
     ("results", "training"),

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import oddframe
-from oddframe.core.clips import clips
 from oddframe.core.events import events
 from oddframe.core.maps import frame_score
 from oddframe.core.records import Frame
@@ -20,6 +19,7 @@ from oddframe.errors import BundleError, SettingsError, SourceNotFoundError
 from oddframe.inference.model import MOST_AHEAD, MOST_WAITING, Model, load
 from oddframe.inference.torch_backend import TorchScorer
 from oddframe.model.network import Network
+from tests.support.clips import clips
 from tests.support.scorers import FakeScorer
 from tests.support.tiny import tiny_settings, walk
 

@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from oddframe.core.alerts import Phase
-from oddframe.core.clips import clips
 from oddframe.core.records import Frame
 from oddframe.errors import InputError
 from oddframe.media import connection as live_connection
@@ -23,6 +22,7 @@ from oddframe.media import live_stream as live_file
 from oddframe.media.live_config import LiveSettings, stream_address
 from oddframe.media.live_stream import FrameQueue, LiveStream, RecentRate
 from oddframe.media.source import FrameFormat
+from tests.support.clips import clips
 from tests.support.stream_server import StreamServer, http, multipart, silence
 from tests.support.stream_server import video as sent
 

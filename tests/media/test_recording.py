@@ -9,13 +9,14 @@ import av
 import numpy as np
 import pytest
 
-from oddframe.core.clips import clips, sample
+from oddframe.core.clips import sample
 from oddframe.errors import SourceError, SourceNotFoundError
 from oddframe.media import recording as excerpt
 from oddframe.media import recording as recording_file
 from oddframe.media.discovery import open_source
 from oddframe.media.recording import Recording, read_frames
 from oddframe.media.source import FrameFormat
+from tests.support.clips import clips
 
 WANTED = FrameFormat(32, 24, "grey", picture_width=48)
 

@@ -19,12 +19,12 @@ from tests.support.pages import read_page
 
 
 @pytest.mark.parametrize(
-    ("surprise", "words"),
+    ("exponent", "words"),
     [(0.0, "as usual"), (0.29, "as usual"), (1.0, "1 in 10"), (2.531, "1 in 340"), (3.21, "1 in 1,600"),
      (5.99, "1 in 980,000"), (6.0, "beyond 1 in a million"), (31.0, "beyond 1 in a million")],
 )  # fmt: skip
-def test_rarity_in_words(surprise, words):
-    assert rarity(surprise) == words
+def test_rarity_in_words(exponent, words):
+    assert rarity(exponent) == words
 
 
 def test_numbers_with_their_nouns():

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from oddframe.core.alerts import Phase
-from oddframe.core.clips import clips
 from oddframe.media.live_config import LiveSettings, stream_address
 from oddframe.media.live_stream import LiveStream
 from oddframe.media.source import FrameFormat
 from oddframe.media.stream_set import StreamSet
+from tests.support.clips import clips
 from tests.support.rtsp import RtspServer, encode, require_rtsp
 from tests.support.udp_relay import UdpRelay
 

@@ -92,7 +92,7 @@ def alarmed():
     """Adds a camera that cannot be reached, and alarms of the last minutes; gives them newest first."""
 
     def make(client, site, scores=(0.75,), **more):
-        model = site.supervisor.shelf.load(str(site.supervisor.data / "models" / "tiny")).bundle
+        model = site.supervisor.registry.load(str(site.supervisor.data / "models" / "tiny")).bundle
         began_us = now_us() - 3_600_000_000
         site.store.put_threshold("yard", began_us, model.calibration.threshold, model.fingerprint)
         given = {"name": "yard", "source": "rtsp://127.0.0.1:9/a", "model": "models/tiny", **more}

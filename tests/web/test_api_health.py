@@ -3,7 +3,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from oddframe.web.api_health import LEAST_SECONDS, Day, days_of, drift_sentence
+from oddframe.web.api_health import LEAST_SECONDS, Day, drift_sentence, split_days
 
 MONDAY = date(2026, 9, 21)
 
@@ -53,8 +53,8 @@ def test_days_are_those_of_the_machine_and_thin_ones_are_left_out():
     )
     raw = np.full(len(seconds), 0.5)
     raw[: len(raw) // 2] = 0.25
-    (day,) = days_of(seconds, raw, 2.0)
+    (day,) = split_days(seconds, raw, 2.0)
     assert (day.day, day.hours) == (MONDAY, 1.0)
     assert day.median == pytest.approx(0.125, abs=0.13)
     assert day.p95 == pytest.approx(0.25)
-    assert days_of(seconds[:0], raw[:0], 2.0) == []
+    assert split_days(seconds[:0], raw[:0], 2.0) == []

@@ -102,7 +102,7 @@ def test_an_important_alarm_that_would_vanish_is_told(served, alarmed):
         )
         judge(client, second, None)
         assert preview(client)["feedback"] == 0
-        assert "no event of this camera" in preview(client)["notice"]
+        assert "not marked any event of this camera" in preview(client)["notice"]
 
 
 def test_a_budget_is_tried_on_the_last_day_and_changes_nothing(served, alarmed):

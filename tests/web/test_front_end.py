@@ -109,6 +109,16 @@ def test_a_file_holds_one_idea_and_loads_nothing_from_elsewhere(path):
     ] == []
 
 
+@pytest.mark.parametrize(
+    ("what", "place"),
+    [(r'"(wheel|pointermove)"', "time_chart.js"), (r"\bIntl\.|toLocaleString", "format.js")],
+)
+def test_the_app_and_the_reports_zoom_and_write_numbers_in_one_place(what, place):
+    found = {path.name for path in SCRIPTS if re.search(what, path.read_text())}
+    # The editor of zones drags corners, not time.
+    assert found - {"zones.js"} == {place}
+
+
 def luminance(colour):
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [

@@ -176,5 +176,5 @@ def test_there_are_not_more_listeners_than_a_server_bears():
     hub = EventHub()
     taken = [hub.listen() for _ in range(MOST_LISTENERS)]
     assert hub.listen() is None
-    hub.leave(taken[0])
+    hub.unsubscribe(taken[0])
     assert hub.listen() is not None

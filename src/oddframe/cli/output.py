@@ -28,7 +28,7 @@ from rich.table import Column, Table
 from oddframe._types import Progress as ProgressCallback
 
 if TYPE_CHECKING:
-    from oddframe.metrics.report import EvalReport
+    from oddframe.tasks.evaluate import EvalReport
 
 
 def print_json(value: object) -> None:
@@ -43,6 +43,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if is_dataclass(value):
+        # A record that knows how it is written, as a calibration does, is written that way.
+        if hasattr(value, "as_dict"):
+            return _plain(value.as_dict())
         # What a record's repr leaves out are its pictures.
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value) if item.repr}
     if isinstance(value, dict):

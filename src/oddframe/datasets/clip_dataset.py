@@ -77,10 +77,16 @@ class Batch(NamedTuple):
     abnormal: npt.NDArray[np.bool_]
     part: CropOffset = NO_CROP
 
-    @property
-    def arrays(self) -> tuple[Pixels, Pixels, Pixels, Pixels, npt.NDArray[np.bool_]]:
-        """All but the part."""
-        return self.clips, self.first, self.last, self.rebuilt, self.abnormal
+    def rows(self, rows: slice) -> "Batch":
+        """Take some of the clips, with what belongs to them."""
+        return Batch(
+            self.clips[rows],
+            self.first[rows],
+            self.last[rows],
+            self.rebuilt[rows],
+            self.abnormal[rows],
+            self.part,
+        )
 
 
 def split(

@@ -10,7 +10,8 @@ from oddframe.extras import require_extra
 from oddframe.inference.scorer import CLIPS, PARTS, ClipScores, Precision, pad_batch
 
 # Always given: by itself OpenVINO takes bfloat16 where the processor has it, and the
-# differences of the cluster distance are lost in so few digits. An int8 graph has float32 around its whole numbers.
+# differences of the cluster distance are lost in so few digits. An int8 graph
+# has float32 around its whole numbers.
 _HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16", "float16": "f16"}
 _CAPABILITIES: dict[str, Precision] = {"BF16": "bfloat16", "FP16": "float16"}
 

@@ -15,10 +15,10 @@ from oddframe.core.calibration import Calibration
 from oddframe.core.clips import clip_span
 from oddframe.core.events import THRESHOLD, events
 from oddframe.core.records import FRAMES_PER_CLIP, Score
-from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, averaged
+from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, smooth_scores
 from oddframe.errors import InputError
 from oddframe.inference.scorer import ClipScores, Precision, Scorer
-from oddframe.model.network import NetworkState
+from oddframe.model.state import NetworkState
 
 NOISE = 3.0
 """Standard deviation of the drawn camera noise, in grey levels."""
@@ -206,7 +206,7 @@ def compare(
         raw, error = _score_both(trained, other, clips_of(frames, interval))
         map_error = max(map_error, error)
         # Averaged within a stretch, as a stream does between two gaps.
-        smoothed = np.stack([averaged(row, neighbours) for row in raw]).astype(np.float64)
+        smoothed = np.stack([smooth_scores(row, neighbours) for row in raw]).astype(np.float64)
         raws.append(smoothed)
         for row, known in zip(smoothed, spans, strict=True):
             known += _event_spans(row, number, rate_fps, calibration)

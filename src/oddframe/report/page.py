@@ -85,11 +85,11 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def rarity(surprise: float) -> str:
+def rarity(exponent: float) -> str:
     """How rare a value is: "1 in 340", from -log10 of the share of normal frames that reach it."""
-    if surprise >= 6:
+    if exponent >= 6:
         return "beyond 1 in a million"
-    odds = 10**surprise
+    odds = 10**exponent
     digits = 10 ** max(0, len(str(int(odds))) - 2)
     return "as usual" if odds < 2 else f"1 in {round(odds / digits) * digits:,}"
 

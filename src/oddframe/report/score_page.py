@@ -245,7 +245,7 @@ def _shown(
         {
             "part": part,
             "label": words.capitalize(),
-            "surprise": event.parts[part],
+            "rarity": event.parts[part],
             "width": round(min(100.0, max(1.0, 100 * event.parts[part] / _DEEPEST)), 1),
             "main": part == main,
         }

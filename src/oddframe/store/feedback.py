@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
+from oddframe.core.recalibration import raw_score
 from oddframe.store.events import Review, StoredEvent, camera_number, find_events
 from oddframe.store.schema import cameras, events, feedback, reviews, revisions, thresholds
 
@@ -163,7 +164,7 @@ def raw_peak(connection: Connection, event: StoredEvent) -> tuple[float, str] | 
     if alert.event.kind != "anomaly" or not held:
         return None
     score = min(alert.event.score, _MOST_SCORE)
-    return held[-1].threshold * score / (1 - score), held[-1].model
+    return raw_score(score, held[-1].threshold), held[-1].model
 
 
 def write_review(connection: Connection, row: int, review: Review | None) -> StoredEvent | None:

@@ -6,14 +6,16 @@ and no torch.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from oddframe._types import BoolMask, Progress, silent
+from oddframe._types import BoolMask, Float64, Progress, silent
 from oddframe.core.clips import Sampler, thins
 from oddframe.core.records import FrameTiming
 from oddframe.datasets.benchmark import TestVideo
@@ -32,13 +34,51 @@ from oddframe.inference.selection import (
 )
 from oddframe.media.discovery import open_source
 from oddframe.media.source import FrameFormat, Source
-from oddframe.metrics.events import event_metrics
-from oddframe.metrics.frame import frame_metrics
+from oddframe.metrics.events import EventMetrics, event_metrics
+from oddframe.metrics.frame import SMOOTHING_SIGMA, FrameMetrics, frame_metrics
 from oddframe.metrics.localisation import Localisation
-from oddframe.metrics.region import TrueRegion
-from oddframe.metrics.report import EvalReport
+from oddframe.metrics.pixel import PixelResult
+from oddframe.metrics.region import RegionResult, TrueRegion
 
 _TINY = FrameFormat(2, 2, "grey")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalReport:
+    """How well scores agree with labels; docs/evaluation.md describes its JSON.
+
+    Attributes:
+        dataset: The benchmark's name.
+        metrics: Frame-level figures.
+        events: False alarms and delays, of the raw scores.
+        pixel: Pixel-level figures; None without maps or masks.
+        region: RBDC and TBDC; None without maps, or without masks and tracks.
+        scores: Per video, raw scores, float64, NaN where no clip scores the frame.
+        notices: What is not as it should be, a sentence each.
+        seconds: Wall-clock time.
+    """
+
+    dataset: str
+    metrics: FrameMetrics
+    events: EventMetrics
+    pixel: PixelResult | None = None
+    region: RegionResult | None = None
+    scores: Mapping[str, Float64] = field(repr=False)
+    notices: tuple[str, ...]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the figures as plain values; the frame-level ones stand at the top."""
+        return {
+            **self.metrics.as_dict(),
+            "smoothing_sigma_frames": SMOOTHING_SIGMA,
+            "events": self.events.as_dict(),
+            "pixel": None if self.pixel is None else self.pixel.as_dict(),
+            "region": None if self.region is None else self.region.as_dict(),
+            "dataset": self.dataset,
+            "notices": list(self.notices),
+            "seconds": round(self.seconds, 3),
+        }
 
 
 def evaluate(

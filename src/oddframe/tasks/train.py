@@ -22,7 +22,7 @@ from oddframe.training.distributed import ProcessGroup
 from oddframe.training.held_out_scores import score_clips
 from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, restore
 from oddframe.training.model_card import model_card
-from oddframe.training.outliers import OutlierSpan, find_odd_clips, first_pass
+from oddframe.training.outliers import OutlierSpan, find_outliers, first_pass
 from oddframe.training.plan import TrainingRequest, plan_training, split_clips
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
@@ -132,34 +132,34 @@ def train(
     budget = FalseAlarmBudget.parse(false_alarms)
     run = RunFolder(out)
     found = find_sources(normal, fps)
-    ranks = ProcessGroup.join(device)
-    used_device = pick_device(ranks.device(device))
-    wishes = TrainingRequest(epochs, rate_fps, cache_gb, drop_odd)
-    # What the first of several processes starts is there for the others to go on with.
-    chosen, dropping, cache, health, clips, held_out = ranks.rank_zero_first(
-        lambda: plan_training(
-            run,
-            found,
-            settings,
-            settings or preset_named(preset),
-            wishes,
-            on_progress,
-            resume=resume or not ranks.is_first,
-            overwrite=overwrite,
-        )
+    group = ProcessGroup.join(device)
+    used_device = pick_device(group.device(device))
+    request = TrainingRequest(
+        settings=settings,
+        new_settings=settings or preset_named(preset),
+        epochs=epochs,
+        rate_fps=rate_fps,
+        cache_gb=cache_gb,
+        drop_odd=drop_odd,
+        # What the first of several processes starts is there for the others to go on with.
+        resume=resume or not group.is_first,
+        overwrite=overwrite,
+    )
+    chosen, dropping, cache, health, clips, held_out = group.rank_zero_first(
+        lambda: plan_training(run, found, request, on_progress)
     )
     odd: tuple[OutlierSpan, ...] = ()
     used = health.stretches
     if dropping:
         pass_run = RunFolder(run.first_pass)
         odd = first_pass(
-            pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, ranks
+            pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, group
         )
-        used = without(health.stretches, [(one.begin, one.end) for one in odd])
+        used = without(health.stretches, [(span.begin, span.end) for span in odd])
         clips, held_out = split_clips(cache, used, chosen)
-    trainer = new_trainer(chosen, clips, used_device, ranks)
+    trainer = new_trainer(chosen, clips, used_device, group)
     restore(run, trainer)
-    losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).go()
+    losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).run()
     scores = score_clips(
         TorchScorer(trainer.network, trainer.device, SCORING_BATCH),
         held_out or clips,
@@ -167,11 +167,11 @@ def train(
         in_sample=held_out is None,
         neighbours=chosen.network.neighbours,
         on_progress=on_progress,
-        ranks=ranks,
+        group=group,
     )
     calibration = calibrate(scores, budget)
     if not dropping:
-        odd = find_odd_clips(
+        odd = find_outliers(
             trainer, [clips, *([] if held_out is None else [held_out])], on_progress
         )
     bundle = Bundle(
@@ -185,7 +185,7 @@ def train(
         normal=scores,
     )
     not_exported: tuple[str, ...] = ()
-    if ranks.is_first:
+    if group.is_first:
         write_bundle(run.bundle, bundle)
         not_exported = add_graph(run.bundle, bundle, cache) if export else ()
         found_in_it = {
@@ -195,8 +195,8 @@ def train(
         write_json(run.footage, {**found_in_it, "dropped": dropping})
         save_loss_curves(run.curves, run.entries())
         write_training_page(run.path, device=device)
-    ranks.wait()
-    ranks.leave()
+    group.wait()
+    group.close()
     return TrainReport(
         run=run.path,
         bundle=run.bundle,

@@ -1,7 +1,4 @@
-"""The API of cameras: what there is, live pictures, scores; adding, editing and removing them.
-
-Try an address before a camera is added: its first picture, or what is wrong.
-"""
+"""The API of cameras: list, add, change and remove them, test an address, pictures and scores."""
 
 import base64
 import io
@@ -10,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi import Path as InPath
 from PIL import Image
 
@@ -21,7 +18,7 @@ from oddframe.media.live_config import LiveSettings, StreamAddress, checked_sour
 from oddframe.media.live_stream import LiveStream
 from oddframe.media.source import FrameFormat
 from oddframe.store.scores import span_seconds
-from oddframe.web.context import AppContext, now_us, site_of
+from oddframe.web.context import DAY_US, AppContext, Context, now_us
 from oddframe.web.schemas import (
     MOST_US,
     CameraAdded,
@@ -36,135 +33,80 @@ from oddframe.web.serializers import camera_record, camera_records
 from oddframe.web.thresholds import change_camera
 
 MOST_S = 11.0
-"""Longest wait for the first picture."""
+"""Longest wait for the first picture of an address, in seconds."""
 
 MOST_AT_ONCE = 4
-"""Tries at the same time: each holds a connection and a decoder."""
+"""Most tests of addresses at the same time: each holds a connection and a decoder."""
 
+# The picture for people is wide; the network's form is not needed and as small as it may be.
 _WANTED = FrameFormat(32, 32, "grey", 640)
+
+# A redirection could lead a request of this server into a network that the browser cannot reach.
 _SETTINGS = LiveSettings(open_timeout_s=5.0, read_timeout_s=5.0, redirects=False)
+
 _IMAGE_RATE_FPS = 10.0
+"""Rate of a folder of images, whose files carry no times."""
 
-_trying = threading.Semaphore(MOST_AT_ONCE)
-
-
-def test_connection(source: str, folder: Path) -> SourceTested:
-    """What came of trying a checked address; no redirection is followed.
-
-    Args:
-        source: The address.
-        folder: Where relative paths begin.
-    """
-    if not _trying.acquire(timeout=1.0):
-        text = "too many addresses are being tested at once; try again in a moment"
-        return SourceTested(ok=False, error=text)
-    try:
-        address = stream_address(source if "://" in source else _path(source, folder), variables={})
-        if address.kind == "file":
-            opened = open_source(address.secret, _IMAGE_RATE_FPS)
-            rate_fps: float | None
-            frame, rate_fps = next(iter(opened.frames(_WANTED)), None), opened.rate_fps
-            error = None if frame else "the file contains no pictures"
-        else:
-            frame, rate_fps, error = _first(address)
-    except OddframeError as failure:
-        return SourceTested(ok=False, error=str(failure))
-    finally:
-        _trying.release()
-    if frame is None or frame.picture is None:
-        return SourceTested(ok=False, error=error or f"no picture came within {MOST_S:.0f} s")
-    return SourceTested(ok=True, size=frame.source_size, rate_fps=rate_fps, picture=_as_text(frame))
-
-
-def _path(source: str, folder: Path) -> str:
-    return source if source.isdigit() else str(folder / source)
-
-
-def _first(address: StreamAddress) -> tuple[Frame | None, float | None, str | None]:
-    """The first frame of a camera, its rate, and what went wrong."""
-    stream = LiveStream(address, _WANTED, _SETTINGS, name="test")
-    came = threading.Event()
-    stream.notify = came.set
-    deadline = time.monotonic() + MOST_S
-    stream.start()
-    try:
-        while time.monotonic() < deadline:
-            came.wait(0.1)
-            came.clear()
-            if (frame := stream.take()) is not None:
-                return frame, stream.rate_fps, None
-            state = stream.state()
-            if state.retry_s is not None:
-                return None, None, state.error
-        return None, None, stream.state().error
-    finally:
-        stream.stop()
-
-
-def _as_text(frame: Frame) -> str:
-    assert frame.picture is not None, "one was asked for"
-    file = io.BytesIO()
-    Image.fromarray(frame.picture).save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-
+_tests = threading.Semaphore(MOST_AT_ONCE)
 
 router = APIRouter(prefix="/api/v1/cameras", responses={401: {}, 404: {}})
 
-Here = Annotated[AppContext, Depends(site_of)]
 CameraName = Annotated[str, InPath(min_length=1, max_length=100)]
-DAY_US = 86_400 * 1_000_000
 
 
 @router.get("")
-def cameras(site: Here) -> CameraList:
-    """All cameras."""
-    return CameraList(cameras=camera_records(site))
+def cameras(context: Context) -> CameraList:
+    """All cameras, in the order of the file."""
+    return CameraList(cameras=camera_records(context))
 
 
 @router.post("", status_code=201, responses={409: {}})
-def add(site: Here, given: CameraAdded) -> CameraRecord:
+def add(context: Context, given: CameraAdded) -> CameraRecord:
     """Add a camera; it is watched at once."""
-    if site.supervisor.camera(given.name) is not None:
+    if context.supervisor.camera(given.name) is not None:
         raise HTTPException(
             409, f"each camera must have its own name, but {given.name!r} is taken; choose another"
         )
-    values: dict[str, Any] = {"name": given.name, **_settings(site, given)}
-    site.supervisor.edit(lambda book, accept: book.add(values, accept))
-    site.hub.publish("changed", {"what": "cameras", "camera": given.name})
-    return camera_record(site, site.camera(given.name))
+    values: dict[str, Any] = {"name": given.name, **_checked_values(context, given)}
+    context.supervisor.edit(lambda file, accept: file.add(values, accept))
+    context.hub.publish("changed", {"what": "cameras", "camera": given.name})
+    return camera_record(context, context.camera(given.name))
 
 
 @router.post("/test")
-def test(site: Here, given: SourceAddress) -> SourceTested:
-    """Try an address: its first picture, or what is wrong with it; takes at most 12 seconds."""
-    return test_connection(
-        checked_source(given.source, site.supervisor.data, site.media), site.supervisor.data
-    )
+def test(context: Context, given: SourceAddress) -> SourceTested:
+    """Test an address: its first picture, or what is wrong with it; takes at most 12 seconds."""
+    data = context.supervisor.data
+    return test_connection(checked_source(given.source, data, context.media), data)
 
 
 @router.get("/{name}")
-def camera(site: Here, name: CameraName) -> CameraRecord:
+def camera(context: Context, name: CameraName) -> CameraRecord:
     """One camera."""
-    return camera_record(site, site.camera(name))
+    return camera_record(context, context.camera(name))
 
 
 @router.put("/{name}")
-def change(site: Here, name: CameraName, given: CameraChanged) -> CameraRecord:
-    """Change what is given of a camera and leave the rest; a source is never given back, so leave it out to keep it."""
-    site.camera(name)
-    change_camera(site, name, _settings(site, given))
-    site.hub.publish("changed", {"what": "cameras", "camera": name})
-    return camera_record(site, site.camera(name))
+def change(context: Context, name: CameraName, given: CameraChanged) -> CameraRecord:
+    """Change the settings that are given and leave the rest.
+
+    The API never tells a source in full, so leave it out to keep it.
+    """
+    # Before anything is checked: a camera that is not there is a 404, whatever was given.
+    context.camera(name)
+    change_camera(context, name, _checked_values(context, given))
+    context.hub.publish("changed", {"what": "cameras", "camera": name})
+    return camera_record(context, context.camera(name))
 
 
 @router.delete("/{name}", status_code=204)
-def remove(site: Here, name: CameraName, forget: bool = False) -> Response:
-    """Watch a camera no more; `forget` also removes all that was kept of it."""
-    site.camera(name)
-    site.supervisor.edit(lambda book, accept: book.remove(name, accept))
-    if forget and name in site.store.reader.cameras():
-        site.store.forget(name)
-    site.hub.publish("changed", {"what": "cameras", "camera": name})
+def remove(context: Context, name: CameraName, forget: bool = False) -> Response:
+    """Stop watching a camera and remove it; `forget` also deletes all that was stored of it."""
+    context.camera(name)
+    context.supervisor.edit(lambda file, accept: file.remove(name, accept))
+    if forget and name in context.store.reader.cameras():
+        context.store.forget(name)
+    context.hub.publish("changed", {"what": "cameras", "camera": name})
     return Response(status_code=204)
 
 
@@ -173,10 +115,10 @@ def remove(site: Here, name: CameraName, forget: bool = False) -> Response:
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}}, 503: {}},
 )
-def live(site: Here, name: CameraName, heat: bool = False) -> Response:
-    """What it shows now, as a picture; with `heat` its unusual places glow."""
-    site.camera(name)
-    picture = site.pictures.picture(name, heat=heat)
+def live(context: Context, name: CameraName, heat: bool = False) -> Response:
+    """The newest picture of a camera; with `heat`, unusual places are coloured."""
+    context.camera(name)
+    picture = context.pictures.picture(name, heat=heat)
     if picture is None:
         raise HTTPException(503, "there is no picture of this camera yet")
     return Response(picture, media_type="image/jpeg")
@@ -184,34 +126,105 @@ def live(site: Here, name: CameraName, heat: bool = False) -> Response:
 
 @router.get("/{name}/scores")
 def scores(
-    site: Here,
+    context: Context,
     name: CameraName,
     from_us: Annotated[int | None, Query(ge=0, le=MOST_US)] = None,
     to_us: Annotated[int | None, Query(ge=0, le=MOST_US)] = None,
     most: Annotated[int, Query(ge=1, le=5_000)] = 1_000,
 ) -> SpanList:
-    """Scores over a stretch of time, the last day unless said otherwise, in at most so many spans."""
+    """Scores between two times, in at most so many spans; the last day where no time is given."""
     end_us = now_us() if to_us is None else to_us
     start_us = max(0, end_us - DAY_US) if from_us is None else from_us
-    spans = site.store.reader.scores(name, start_us, end_us, most)
+    spans = context.store.reader.scores(name, start_us, end_us, most)
     span_us = span_seconds(start_us, end_us, most) * 1_000_000
     return SpanList(
         spans=[(span.start_us, span.peak, span.mean) for span in spans], span_us=span_us
     )
 
 
-def _settings(site: AppContext, given: CameraChanged) -> dict[str, Any]:
-    """What was given, checked, as `cameras.toml` has it."""
+def _checked_values(context: AppContext, given: CameraChanged) -> dict[str, Any]:
+    """Check what was given and return it as `cameras.toml` holds it; None takes a key out."""
+    # What was not given stays as it is; what was given as null is taken out of the file.
     values = given.model_dump(exclude_unset=True, exclude={"name"})
+    supervisor = context.supervisor
     if given.source is None:
+        # A camera cannot be without a source, so null means here that it stays.
         values.pop("source", None)
     else:
-        values["source"] = checked_source(given.source, site.supervisor.data, site.media)
+        values["source"] = checked_source(given.source, supervisor.data, context.media)
     if given.model is not None:
-        plan = site.supervisor.plan
-        values["model"] = site.supervisor.shelf.choose(
-            given.model, map(plan.model_of, plan.cameras)
-        ).name
+        plan = supervisor.plan
+        model = supervisor.registry.choose(given.model, map(plan.model_of, plan.cameras))
+        values["model"] = model.name
     elif "model" in values:
         del values["model"]
     return values
+
+
+def test_connection(source: str, folder: Path) -> SourceTested:
+    """Open a source and wait for its first picture; no redirection is followed.
+
+    Args:
+        source: The address, already checked.
+        folder: Where relative paths begin.
+
+    Returns:
+        The first picture, or what is wrong as a sentence.
+    """
+    if not _tests.acquire(timeout=1.0):
+        text = "too many addresses are being tested at once; try again in a moment"
+        return SourceTested(ok=False, error=text)
+    try:
+        # No variables: an address from a browser must not read the server's environment.
+        address = stream_address(
+            source if "://" in source else _file_or_device(source, folder), variables={}
+        )
+        if address.kind == "file":
+            opened = open_source(address.secret, _IMAGE_RATE_FPS)
+            rate_fps: float | None = opened.rate_fps
+            frame = next(iter(opened.frames(_WANTED)), None)
+            error = None if frame else "the file contains no pictures"
+        else:
+            frame, rate_fps, error = _first_frame(address)
+    except OddframeError as failure:
+        return SourceTested(ok=False, error=str(failure))
+    finally:
+        _tests.release()
+    if frame is None or frame.picture is None:
+        return SourceTested(ok=False, error=error or f"no picture came within {MOST_S:.0f} s")
+    return SourceTested(ok=True, size=frame.source_size, rate_fps=rate_fps, picture=_as_text(frame))
+
+
+def _file_or_device(source: str, folder: Path) -> str:
+    # A number alone is a camera of this machine, such as 0 for /dev/video0.
+    return source if source.isdigit() else str(folder / source)
+
+
+def _first_frame(address: StreamAddress) -> tuple[Frame | None, float | None, str | None]:
+    """Return the first frame of a live stream, its rate, and what went wrong."""
+    stream = LiveStream(address, _WANTED, _SETTINGS, name="test")
+    arrived = threading.Event()
+    stream.notify = arrived.set
+    deadline = time.monotonic() + MOST_S
+    stream.start()
+    try:
+        while time.monotonic() < deadline:
+            # The timeout is for the deadline and for failures, of which nobody notifies.
+            arrived.wait(0.1)
+            arrived.clear()
+            if (frame := stream.take()) is not None:
+                return frame, stream.rate_fps, None
+            state = stream.state()
+            # A stream that waits to try again has failed once, which is the answer here.
+            if state.retry_s is not None:
+                return None, None, state.error
+        return None, None, stream.state().error
+    finally:
+        stream.stop()
+
+
+def _as_text(frame: Frame) -> str:
+    assert frame.picture is not None, "a picture was asked for"
+    file = io.BytesIO()
+    Image.fromarray(frame.picture).save(file, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,21 +1,21 @@
-"""The API of events: the list, one of them, what people say of it, its picture and clip."""
+"""The API of events: search them, review one, and get its snapshot and its clip."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
 from oddframe.store.events import Review
 from oddframe.store.feedback import write_review
-from oddframe.web.context import AppContext, now_us, site_of
+from oddframe.web.context import AppContext, Context, now_us
 from oddframe.web.schemas import MOST_US, EventList, EventRecord, ReviewGiven
 from oddframe.web.serializers import event_record
 
 router = APIRouter(prefix="/api/v1/events", responses={401: {}, 404: {}})
 
-Here = Annotated[AppContext, Depends(site_of)]
+# SQLite holds integers of 64 bits: anything beyond must be refused before it gets there.
 Row = Annotated[int, InPath(ge=0, le=MOST_US)]
 Moment = Annotated[int | None, Query(ge=-MOST_US, le=MOST_US)]
 Word = Annotated[str | None, Query(max_length=200)]
@@ -23,7 +23,7 @@ Word = Annotated[str | None, Query(max_length=200)]
 
 @router.get("")
 def events(
-    site: Here,
+    context: Context,
     camera: Word = None,
     kind: Literal["anomaly", "health"] | None = None,
     reason: Word = None,
@@ -33,8 +33,11 @@ def events(
     before_us: Moment = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> EventList:
-    """Events that meet all of these, the newest first; `before_us` of the last one's start gives the next page."""
-    found = site.store.reader.events(
+    """Events that meet all conditions, the newest first.
+
+    For the next page, give the start of the last event as `before_us`.
+    """
+    found = context.store.reader.events(
         camera=camera,
         kind=kind,
         reason=reason,
@@ -42,48 +45,51 @@ def events(
         from_us=from_us,
         to_us=to_us,
         before_us=MOST_US if before_us is None else before_us,
+        # One more than is shown tells whether there is another page.
         limit=limit + 1,
     )
-    before_s = site.supervisor.plan.settings.clip_before_s
+    before_s = context.supervisor.plan.settings.clip_before_s
     return EventList(
-        events=[event_record(one, before_s) for one in found[:limit]], more=len(found) > limit
+        events=[event_record(event, before_s) for event in found[:limit]], more=len(found) > limit
     )
 
 
 @router.get("/{row}")
-def event(site: Here, row: Row) -> EventRecord:
+def event(context: Context, row: Row) -> EventRecord:
     """One event."""
-    return event_record(site.event(row), site.supervisor.plan.settings.clip_before_s)
+    return event_record(context.event(row), context.supervisor.plan.settings.clip_before_s)
 
 
 @router.put("/{row}/review")
-def review(site: Here, row: Row, given: ReviewGiven) -> EventRecord:
-    """Say whether it was normal; normal ones are what a recalibration learns from."""
+def review(context: Context, row: Row, given: ReviewGiven) -> EventRecord:
+    """Review an event; a recalibration learns from those that were normal."""
     said = Review(given.verdict, given.note, now_us()) if given.verdict or given.note else None
-    stored = site.store.do(lambda connection: write_review(connection, row, said))
+    stored = context.store.do(lambda connection: write_review(connection, row, said))
     if stored is None:
         raise HTTPException(404, "there is no such event; old events are deleted after some time")
-    record = event_record(stored, site.supervisor.plan.settings.clip_before_s)
-    site.hub.publish("changed", {"what": "review", "camera": record.camera, "row": row})
+    record = event_record(stored, context.supervisor.plan.settings.clip_before_s)
+    context.hub.publish("changed", {"what": "review", "camera": record.camera, "row": row})
     return record
 
 
 @router.get("/{row}/snapshot.jpg", response_class=FileResponse)
-def snapshot(site: Here, row: Row) -> FileResponse:
-    """The picture of its peak."""
-    return _file(site, site.event(row).alert.snapshot, "image/jpeg")
+def snapshot(context: Context, row: Row) -> FileResponse:
+    """The picture at the event's peak."""
+    return _file(context, context.event(row).alert.snapshot, "image/jpeg")
 
 
 @router.get("/{row}/clip.mp4", response_class=FileResponse)
-def clip(site: Here, row: Row) -> FileResponse:
-    """Its clip; may be asked for in parts."""
-    return _file(site, site.event(row).alert.clip, "video/mp4")
+def clip(context: Context, row: Row) -> FileResponse:
+    """The event's clip; ranges of bytes can be asked for."""
+    return _file(context, context.event(row).alert.clip, "video/mp4")
 
 
-def _file(site: AppContext, path: str | None, kind: str) -> FileResponse:
-    """A file of the store. The path is the database's own, and is checked all the same."""
-    folder = (site.store.folder / "events").resolve()
-    found = None if path is None else (site.store.folder / Path(path)).resolve()
+def _file(context: AppContext, path: str | None, kind: str) -> FileResponse:
+    """Return a file of the store; 404 where it is not there."""
+    # The path comes from the database and not from the request. It is checked all the same:
+    # a changed database must not open other files of the machine.
+    folder = (context.store.folder / "events").resolve()
+    found = None if path is None else (context.store.folder / Path(path)).resolve()
     if found is None or not found.is_relative_to(folder) or not found.is_file():
         raise HTTPException(404, "there is no such file; it is not written yet, or was deleted")
     return FileResponse(found, media_type=kind, headers={"cache-control": "private, max-age=60"})

@@ -1,29 +1,27 @@
-"""The API about the server itself: who is signed in, what happens, whether it is well."""
+"""The API of the server itself: what it is, signing in and out, and the stream of its news."""
 
 import time
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from oddframe._version import __version__
 from oddframe.web.auth import COOKIE, SESSION_S, TooManyAttempts
-from oddframe.web.context import AppContext, now_us, site_of
+from oddframe.web.context import Context, now_us
 from oddframe.web.live_updates import EventStream
 from oddframe.web.schemas import Info, SignIn
 
 router = APIRouter(prefix="/api/v1")
 
-Here = Annotated[AppContext, Depends(site_of)]
-
 
 @router.get("/info")
-def info(site: Here, request: Request) -> Info:
+def info(context: Context, request: Request) -> Info:
     """The server, and whether this browser has signed in."""
+    # `SecurityMiddleware` lets this path through without a token and says who asks.
     signed_in = bool(request.scope.get("signed_in"))
-    data = site.supervisor.data
+    data = context.supervisor.data
     return Info(
         version=__version__ if signed_in else "",
-        auth_required=site.access.required,
+        auth_required=context.access.required,
         signed_in=signed_in,
         now_us=now_us(),
         data_dir=str(data) if signed_in else None,
@@ -33,11 +31,11 @@ def info(site: Here, request: Request) -> Info:
 
 
 @router.post("/login", status_code=204, responses={401: {}, 429: {}})
-def login(site: Here, request: Request, given: SignIn) -> Response:
-    """Come in: the answer brings a cookie that no script can read."""
+def login(context: Context, request: Request, given: SignIn) -> Response:
+    """Sign in: the answer sets a cookie that scripts cannot read."""
     address = request.client.host if request.client else ""
     try:
-        session = site.access.sign_in(given.token, address)
+        session = context.access.sign_in(given.token, address)
     except TooManyAttempts as error:
         wait_s = int(error.wait_s) + 1
         raise HTTPException(
@@ -48,7 +46,6 @@ def login(site: Here, request: Request, given: SignIn) -> Response:
     if session is None:
         raise HTTPException(401, "wrong token")
     answer = Response(status_code=204)
-    secure = request.url.scheme == "https"
     answer.set_cookie(
         COOKIE,
         session,
@@ -56,16 +53,17 @@ def login(site: Here, request: Request, given: SignIn) -> Response:
         path="/",
         httponly=True,
         samesite="strict",
-        secure=secure,
+        # Over plain HTTP a browser would not store a secure cookie, so nobody could sign in.
+        secure=request.url.scheme == "https",
     )
     return answer
 
 
 @router.post("/logout", status_code=204)
-def logout(site: Here, request: Request) -> Response:
-    """Leave; the session ends at the server too."""
+def logout(context: Context, request: Request) -> Response:
+    """Sign out; the session ends at the server too."""
     if session := request.cookies.get(COOKIE):
-        site.access.sign_out(session)
+        context.access.sign_out(session)
     answer = Response(status_code=204)
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return answer
@@ -76,14 +74,18 @@ def logout(site: Here, request: Request) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/event-stream": {}}}, 503: {}},
 )
-async def stream(site: Here) -> EventStream:
-    """Server-sent events: `status` once a second, `event` for every phase of an event, `changed`."""
-    listener = site.hub.listen()
+async def stream(context: Context) -> EventStream:
+    """Server-sent events.
+
+    They are `status` once a second, `event` for every phase of an event, and `changed` when
+    something should be loaded again.
+    """
+    listener = context.hub.listen()
     if listener is None:
         raise HTTPException(503, "too many browser windows are connected; close some of them")
-    return EventStream(site.hub, listener)
+    return EventStream(context.hub, listener)
 
 
 def _time_zone() -> str:
-    """The machine's, as people know it."""
+    """Return the short name of the machine's time zone, such as "CET"."""
     return time.strftime("%Z")

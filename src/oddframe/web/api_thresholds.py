@@ -1,12 +1,12 @@
-"""The API of thresholds: what a budget would have done, recalibration, history and the way back."""
+"""The API of thresholds: preview a budget, recalibrate, read the history and roll back."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from oddframe.core.calibration import FalseAlarmBudget
 from oddframe.web.api_cameras import CameraName
-from oddframe.web.context import AppContext, site_of
+from oddframe.web.context import Context
 from oddframe.web.schemas import (
     BudgetPreview,
     RecalibrationPreview,
@@ -24,50 +24,49 @@ from oddframe.web.thresholds import (
 
 router = APIRouter(prefix="/api/v1/cameras/{name}", responses={401: {}, 404: {}})
 
-Here = Annotated[AppContext, Depends(site_of)]
-
 
 @router.get("/budget")
 def budget(
-    site: Here, name: CameraName, false_alarms: Annotated[str, Query(max_length=40)]
+    context: Context, name: CameraName, false_alarms: Annotated[str, Query(max_length=40)]
 ) -> BudgetPreview:
     """What a budget of false alarms would have done over the last day."""
-    return preview_budget(site, site.camera(name), FalseAlarmBudget.parse(false_alarms))
+    return preview_budget(context, context.camera(name), FalseAlarmBudget.parse(false_alarms))
 
 
 @router.post("/recalibration/preview")
-def preview(site: Here, name: CameraName) -> RecalibrationPreview:
-    """What a recalibration would have done over the last week: these alarms would vanish, these stay."""
-    return preview_recalibration(site, site.camera(name))
+def preview(context: Context, name: CameraName) -> RecalibrationPreview:
+    """What a recalibration would have done over the last week: which alarms vanish, which stay."""
+    return preview_recalibration(context, context.camera(name))
 
 
 @router.post("/recalibration/apply")
-def apply(site: Here, name: CameraName) -> RevisionDone:
-    """Recalibrate."""
-    return RevisionDone(revision=recalibrate(site, name))
+def apply(context: Context, name: CameraName) -> RevisionDone:
+    """Recalibrate a camera: give it a threshold from what people marked as normal."""
+    return RevisionDone(revision=recalibrate(context, name))
 
 
 @router.post("/rollback")
-def rollback(site: Here, name: CameraName) -> RevisionDone:
-    """Take back the newest change of model, budget or threshold."""
-    return RevisionDone(revision=roll_back(site, name))
+def rollback(context: Context, name: CameraName) -> RevisionDone:
+    """Undo the newest change of model, budget or threshold."""
+    return RevisionDone(revision=roll_back(context, name))
 
 
 @router.get("/history")
-def history(site: Here, name: CameraName) -> RevisionList:
+def history(context: Context, name: CameraName) -> RevisionList:
     """Changes to the camera, the newest first."""
-    site.camera(name)
-    found = revisions_of(site, name)
-    current = next((one.number for one in found if not one.undone), None)
+    context.camera(name)
+    revisions = revisions_of(context, name)
+    # The newest that was not undone is what holds, and what a roll back would undo.
+    current = next((revision.number for revision in revisions if not revision.undone), None)
     records = [
         RevisionRecord(
-            number=one.number,
-            at_us=one.at_us,
-            what=one.what,
-            text=one.text,
-            current=one.number == current,
-            undone=one.undone,
+            number=revision.number,
+            at_us=revision.at_us,
+            what=revision.what,
+            text=revision.text,
+            current=revision.number == current,
+            undone=revision.undone,
         )
-        for one in found
+        for revision in revisions
     ]
     return RevisionList(revisions=records)

@@ -1,7 +1,4 @@
-"""The web app: its routes put together, and its errors as sentences.
-
-The front end's files; a browser asks each time whether the one that it has is the present one.
-"""
+"""The web app: the routes of the API, the files of the front end, and errors as sentences."""
 
 import mimetypes
 import os
@@ -20,15 +17,22 @@ from starlette.types import Scope
 from oddframe._version import __version__
 from oddframe.errors import OddframeError, OutputError
 from oddframe.sinks.prometheus import CameraMetrics
-from oddframe.web import api_cameras, api_events, api_health, api_models, api_system
-from oddframe.web import api_thresholds as api_judging
+from oddframe.web import (
+    api_cameras,
+    api_events,
+    api_health,
+    api_models,
+    api_system,
+    api_thresholds,
+)
 from oddframe.web.broadcaster import Broadcaster
 from oddframe.web.context import AppContext
 from oddframe.web.security import SecurityMiddleware
 
 FOLDER = Path(__file__).parent / "static"
+"""The files of the front end."""
 
-# Machines differ in what they take these for, and browsers run no script of another type.
+# The type of a suffix depends on the machine, and browsers refuse scripts of a wrong type.
 _TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
@@ -38,7 +42,7 @@ _TYPES = {
 
 
 class Pages(StaticFiles):
-    """Answers requests for the front end."""
+    """Serves the files of the front end; browsers ask each time whether their copy is right."""
 
     def __init__(self) -> None:
         for suffix, kind in _TYPES.items():
@@ -46,7 +50,7 @@ class Pages(StaticFiles):
         super().__init__(directory=FOLDER, html=True)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return a file, or say that there is none."""
+        """Return a file, or a sentence that there is none."""
         try:
             return await super().get_response(path, scope)
         except HTTPException as error:
@@ -61,38 +65,43 @@ class Pages(StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        """Return a file, or that the browser has it."""
+        """Return a file, or 304 if the browser has it already."""
         response = super().file_response(full_path, stat_result, scope, status_code)
+        # Files have no version in their names: without this, an update would mix old and new ones.
         response.headers["cache-control"] = "no-cache"
         return response
 
 
 def make_app(
-    site: AppContext, metrics: CameraMetrics, tellers: Broadcaster, hosts: Collection[str] = ()
+    context: AppContext,
+    metrics: CameraMetrics,
+    broadcaster: Broadcaster,
+    hosts: Collection[str] = (),
 ) -> SecurityMiddleware:
-    """The app behind its guard.
+    """Make the app, with its middleware around it.
 
     Args:
-        site: The server's parts.
-        metrics: What ``/metrics`` serves.
-        tellers: What tells listeners of events and states.
-        hosts: As in `Guard`.
+        context: The server's parts.
+        metrics: The figures that ``/metrics`` serves.
+        broadcaster: Started and stopped together with the app.
+        hosts: As for `SecurityMiddleware`.
     """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        site.hub.open()
-        tellers.start()
+        # Here and not before: the hub needs the event loop, which runs from now on.
+        context.hub.open()
+        broadcaster.start()
         yield
-        tellers.stop()
-        site.hub.close()
+        broadcaster.stop()
+        context.hub.close()
 
     app = FastAPI(
         title="Oddframe",
         version=__version__,
         summary="Finds what is abnormal in video after learning only from normal video.",
         openapi_url="/api/v1/openapi.json",
-        # Their pages load scripts from elsewhere.
+        # FastAPI's pages of documentation load scripts from other servers.
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -101,17 +110,24 @@ def make_app(
             422: {"description": "What is wrong, as a sentence."},
         },
     )
-    app.state.site = site
-    for part in (api_system, api_cameras, api_judging, api_events, api_models, api_health):
+    app.state.context = context
+    for part in (
+        api_system,
+        api_cameras,
+        api_thresholds,
+        api_events,
+        api_models,
+        api_health,
+    ):
         app.include_router(part.router)
-    app.add_exception_handler(OddframeError, _refused)
-    app.add_exception_handler(RequestValidationError, _unfit)
-    app.add_exception_handler(OperationalError, _unwritten)
-    _add_plain_routes(app, site, metrics)
-    return SecurityMiddleware(app, site.access, hosts)
+    app.add_exception_handler(OddframeError, _refusal_response)
+    app.add_exception_handler(RequestValidationError, _validation_response)
+    app.add_exception_handler(OperationalError, _database_response)
+    _add_plain_routes(app, context, metrics)
+    return SecurityMiddleware(app, context.access, hosts)
 
 
-def _add_plain_routes(app: FastAPI, site: AppContext, metrics: CameraMetrics) -> None:
+def _add_plain_routes(app: FastAPI, context: AppContext, metrics: CameraMetrics) -> None:
     pages = Pages()
 
     @app.get("/healthz", include_in_schema=False)
@@ -120,38 +136,43 @@ def _add_plain_routes(app: FastAPI, site: AppContext, metrics: CameraMetrics) ->
 
     @app.get("/readyz", include_in_schema=False)
     def readyz() -> Response:
-        ready = site.supervisor.is_watching
+        ready = context.supervisor.is_watching
         return PlainTextResponse("ready\n" if ready else "not watching\n", 200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
     def metrics_page() -> Response:
+        # Imported here: the library takes long, and most servers are never asked for metrics.
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-        metrics.keep({camera.name for camera in site.supervisor.plan.cameras})
+        # Cameras that were removed must not go on with their last values.
+        metrics.keep({camera.name for camera in context.supervisor.plan.cameras})
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
+    # The last route, since it matches every path.
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
         return await pages.get_response(pages.get_path(request.scope), request.scope)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    """What cannot be done, as a sentence."""
-    return JSONResponse(
-        {"detail": " ".join(str(error).split())}, 507 if isinstance(error, OutputError) else 422
-    )
+async def _refusal_response(_request: Request, error: Exception) -> Response:
+    """Answer with the sentence of one of our errors: 507 if nothing could be written, else 422."""
+    status = 507 if isinstance(error, OutputError) else 422
+    # Some errors have several lines, for terminals; the front end shows one.
+    return JSONResponse({"detail": " ".join(str(error).split())}, status)
 
 
-async def _unwritten(_request: Request, error: Exception) -> Response:
-    said = getattr(error, "orig", None) or "the database does not accept changes"
-    return JSONResponse({"detail": f"the change could not be saved: {said}"}, 507)
+async def _database_response(_request: Request, error: Exception) -> Response:
+    """Answer that the database refused a change, with SQLite's own reason where there is one."""
+    reason = getattr(error, "orig", None) or "the database does not accept changes"
+    return JSONResponse({"detail": f"the change could not be saved: {reason}"}, 507)
 
 
-async def _unfit(_request: Request, error: Exception) -> Response:
-    """Which value is wrong, without the value: it may be a password."""
+async def _validation_response(_request: Request, error: Exception) -> Response:
+    """Answer which fields are wrong and why, without their values: one may be a password."""
     assert isinstance(error, RequestValidationError)
-    said = [
-        f"{'.'.join(map(str, one['loc'][1:])) or 'the request'}: {one['msg']}"
-        for one in error.errors()
-    ]
-    return JSONResponse({"detail": "; ".join(said)}, 422)
+    sentences = []
+    for problem in error.errors():
+        # The first part of the location is "body", "query" or "path".
+        field = ".".join(map(str, problem["loc"][1:])) or "the request"
+        sentences.append(f"{field}: {problem['msg']}")
+    return JSONResponse({"detail": "; ".join(sentences)}, 422)

@@ -1,4 +1,4 @@
-"""Who may come in: a token or password that is kept as a hash only, sessions, and a limit on attempts."""
+"""Access control: a token of which only a hash is kept, sessions, and a limit on attempts."""
 
 import hashlib
 import hmac
@@ -19,24 +19,34 @@ from oddframe.files import write_text
 COOKIE = "oddframe_session"
 
 SESSION_S = 7 * 86_400.0
+"""How long a session lasts, in seconds: a week."""
+
 MOST_SESSIONS = 1_000
+"""Most sessions at the same time; one more ends the oldest."""
+
 LEAST_LENGTH = 12
-"""Letters of a password that a person thinks of; made tokens are longer."""
+"""Least letters of a token that a person chooses; those of `make_token` are longer."""
 
 ATTEMPTS, WINDOW_S = 5, 60.0
-"""So many wrong tokens from one address, and it waits for a minute; twice as long each time, up to an hour."""
+"""So many wrong tokens from one address within so many seconds, and the address has to wait.
+
+It waits for a minute at first and twice as long each further time, up to an hour.
+"""
 
 MOST_ADDRESSES = 10_000
+"""Most addresses whose attempts are counted: a bound on memory."""
+
+# A bound on the work of hashing: a request may bring 64 KB.
 _MOST_LENGTH = 1_024
 
 _hasher = PasswordHasher()
 
 
 class TooManyAttempts(Exception):  # noqa: N818 - it is an answer, not a failure of ours
-    """Somebody has to wait.
+    """An address has sent too many wrong tokens and has to wait.
 
     Attributes:
-        wait_s: How long, in seconds.
+        wait_s: How long it has to wait, in seconds.
     """
 
     def __init__(self, wait_s: float) -> None:
@@ -46,6 +56,15 @@ class TooManyAttempts(Exception):  # noqa: N818 - it is an answer, not a failure
 
 @dataclass
 class _Attempts:
+    """The wrong tokens of one address.
+
+    Attributes:
+        failures: How many there were in this window.
+        rounds: How often the address has had to wait already.
+        until_s: When it may try again.
+        first_s: When this window began.
+    """
+
     failures: int = 0
     rounds: int = 0
     until_s: float = 0.0
@@ -53,29 +72,30 @@ class _Attempts:
 
 
 class Access:
-    """Checks tokens and keeps sessions; all in memory, so a restart signs everybody out.
+    """Checks tokens and keeps sessions, in memory only: a restart signs everybody out.
 
     Args:
-        token_hash: An argon2 hash; None lets everybody in.
-        now_s: Seconds on a clock that never jumps.
+        token_hash: The argon2 hash of the token; None lets everybody in.
+        now_s: Returns seconds on a clock that never jumps.
     """
 
     def __init__(self, token_hash: str | None, now_s: Callable[[], float] = time.monotonic) -> None:
         self._hash, self._now_s = token_hash, now_s
         self._lock = threading.Lock()
-        # One at a time: each costs 64 MB and some 50 ms.
+        # One hash at a time: each takes 64 MB and some 50 ms, and anybody can ask for one.
         self._hashing = threading.Lock()
+        # Digest of each session -> when it ends: whoever reads the memory cannot use them.
         self._sessions: OrderedDict[bytes, float] = OrderedDict()
-        self._known: bytes | None = None
+        self._right_digest: bytes | None = None
         self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
 
     @property
     def required(self) -> bool:
-        """Whether a token is asked for."""
+        """Whether a token is needed at all."""
         return self._hash is not None
 
     def sign_in(self, token: str, address: str) -> str | None:
-        """A new session for whoever has the token; None where it is wrong.
+        """Open a session for whoever has the token; None where the token is wrong.
 
         Raises:
             TooManyAttempts: If this address has to wait.
@@ -90,12 +110,12 @@ class Access:
         return session
 
     def sign_out(self, session: str) -> None:
-        """End a session."""
+        """End a session; an unknown one is ignored."""
         with self._lock:
             self._sessions.pop(_digest(session), None)
 
     def has_session(self, session: str) -> bool:
-        """Whether a session holds."""
+        """Whether a session exists and has not ended."""
         key = _digest(session)
         with self._lock:
             until_s = self._sessions.get(key)
@@ -105,30 +125,30 @@ class Access:
             return until_s is not None
 
     def check(self, token: str, address: str) -> bool:
-        """Whether a token is the right one; counts against the address if not.
+        """Whether a token is right; a wrong one counts against the address.
 
         Raises:
-            TooManyAttempts: If this address has to wait; the token is not even looked at.
+            TooManyAttempts: If this address has to wait; the token is not checked then.
         """
         if self._hash is None:
             return True
-        self._wait_if_due(address)
+        self._raise_if_waiting(address)
         digest = _digest(token[: _MOST_LENGTH + 1])
-        # Programs send it with every request: what was right once is compared by its digest, in
-        # constant time.
-        if self._known is not None and hmac.compare_digest(digest, self._known):
+        # Programs send the token with every request. Hashing each time would be slow: a token that
+        # was right once is compared by its digest, in constant time.
+        if self._right_digest is not None and hmac.compare_digest(digest, self._right_digest):
             return True
         with self._hashing:
-            right = len(token) <= _MOST_LENGTH and _verified(self._hash, token)
+            right = len(token) <= _MOST_LENGTH and _verify(self._hash, token)
         with self._lock:
             if right:
-                self._known = digest
+                self._right_digest = digest
                 self._attempts.pop(address, None)
             else:
                 self._count(address)
         return right
 
-    def _wait_if_due(self, address: str) -> None:
+    def _raise_if_waiting(self, address: str) -> None:
         with self._lock:
             attempts = self._attempts.get(address)
             wait_s = 0.0 if attempts is None else attempts.until_s - self._now_s()
@@ -136,6 +156,7 @@ class Access:
             raise TooManyAttempts(wait_s)
 
     def _count(self, address: str) -> None:
+        """Count a wrong token; the caller holds the lock."""
         now_s = self._now_s()
         attempts = self._attempts.setdefault(address, _Attempts(first_s=now_s))
         self._attempts.move_to_end(address)
@@ -144,25 +165,23 @@ class Access:
         attempts.failures += 1
         if attempts.failures >= ATTEMPTS:
             attempts.until_s = now_s + min(3600.0, WINDOW_S * 2.0**attempts.rounds)
-            attempts.rounds, attempts.failures, attempts.first_s = (
-                min(attempts.rounds + 1, 10),
-                0,
-                attempts.until_s,
-            )
+            # Bounded, so that the power above stays small.
+            attempts.rounds = min(attempts.rounds + 1, 10)
+            attempts.failures, attempts.first_s = 0, attempts.until_s
         while len(self._attempts) > MOST_ADDRESSES:
             self._attempts.popitem(last=False)
 
 
 def make_token() -> str:
-    """A token that nobody guesses."""
+    """Make a token that nobody can guess: 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def hash_token(token: str) -> str:
-    """The hash of a token or password.
+    """Hash a token or password.
 
     Raises:
-        SettingsError: If it is too short or too long; it is not repeated.
+        SettingsError: If it is too short or too long; the message does not repeat it.
     """
     if not LEAST_LENGTH <= len(token) <= _MOST_LENGTH:
         raise SettingsError(
@@ -173,7 +192,7 @@ def hash_token(token: str) -> str:
 
 
 def write_hash(path: Path, token_hash: str) -> None:
-    """Keep the hash of a token.
+    """Write the hash of a token into a file that only its owner can read.
 
     Raises:
         OutputError: If it cannot be written.
@@ -183,13 +202,14 @@ def write_hash(path: Path, token_hash: str) -> None:
 
 
 def read_hash(path: Path) -> str | None:
-    """The hash that was kept; None where there is none.
+    """Read the hash of a token; None where there is no file.
 
     Raises:
-        SettingsError: If it is no such hash.
+        SettingsError: If the file holds no such hash.
     """
     try:
         text = path.read_text(encoding="utf-8").strip()
+        # Called only for its check of the form: a broken file must not let everybody in.
         _hasher.check_needs_rehash(text)
     except FileNotFoundError:
         return None
@@ -200,7 +220,7 @@ def read_hash(path: Path) -> str | None:
     return text
 
 
-def _verified(token_hash: str, token: str) -> bool:
+def _verify(token_hash: str, token: str) -> bool:
     try:
         return _hasher.verify(token_hash, _bytes(token))
     except Argon2Error:
@@ -212,5 +232,5 @@ def _digest(text: str) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
-    # JSON may hold halves of letters, which UTF-8 has no place for.
+    # JSON can carry half of a surrogate pair, which UTF-8 cannot write.
     return text.encode("utf-8", "surrogatepass")

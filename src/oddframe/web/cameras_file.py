@@ -12,15 +12,19 @@ from oddframe.errors import SettingsError
 from oddframe.files import replace_file, write_text
 
 _EMPTY = """\
-# Cameras of `oddframe serve` and `oddframe watch --config`; docs/watching.md of Oddframe lists all settings.
+# Cameras of `oddframe serve` and `oddframe watch --config`; \
+docs/watching.md of Oddframe lists all settings.
 """
+
+Tables = Mapping[str, Mapping[str, Any]]
+"""Settings of cameras as plain values, by name, in the file's order."""
 
 
 class CamerasFile:
-    """The file with the cameras.
+    """The file with the cameras, which people may edit by hand at the same time.
 
     Args:
-        path: The file; made empty where there is none.
+        path: The file; an empty one is made where there is none.
 
     Raises:
         OutputError: If it cannot be made.
@@ -28,38 +32,42 @@ class CamerasFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # What the file held at one of its states: every request asks, but few change it.
+        self._read_before: tuple[tuple[int, int, int], Tables] | None = None
         if not path.exists():
             write_text(path, _EMPTY)
 
-    def table(self, name: str) -> Mapping[str, Any] | None:
-        """What the file says of a camera, as plain values; None where it says nothing.
+    def tables(self) -> Tables:
+        """Return what the file says of each camera; it is parsed again only after a change.
 
         Raises:
             SettingsError: If the file cannot be read.
         """
-        found = _find(self._read(), name)
-        return None if found is None else found.unwrap()
-
-    def tables(self) -> dict[str, Mapping[str, Any]]:
-        """The same of all cameras, by name, in the file's order."""
-        return {
+        state = self._state()
+        before = self._read_before
+        if before is not None and before[0] == state:
+            return before[1]
+        tables = {
             str(table["name"]): table.unwrap()
-            for table in self._read().get("camera", [])
+            for table in self._parse().get("camera", [])
             if "name" in table
         }
+        # The state is older than the contents: a change between the two is read again next time.
+        self._read_before = (state, tables)
+        return tables
 
     def add(self, values: Mapping[str, Any], accept: Callable[[Path], None]) -> None:
         """Add a camera at the end.
 
         Args:
             values: Its keys; those that are None are left out.
-            accept: Given the new file under another name before it takes its place; what it raises
-                leaves the old one.
+            accept: Called with the new file under another name before it takes the old one's place;
+                an error that it raises leaves the old one.
 
         Raises:
             OutputError: If the file cannot be written.
         """
-        document = self._read()
+        document = self._parse()
         table = tomlkit.table()
         _set(table, values)
         cameras = document.get("camera")
@@ -72,43 +80,60 @@ class CamerasFile:
     def change(self, name: str, values: Mapping[str, Any], accept: Callable[[Path], None]) -> None:
         """Set keys of a camera; those that are None are taken out.
 
+        Args:
+            name: The camera.
+            values: The keys to set.
+            accept: As for `add`.
+
         Raises:
             KeyError: If there is no such camera.
             OutputError: If the file cannot be written.
         """
-        document = self._read()
-        table = _find(document, name)
-        if table is None:
-            raise KeyError(name)
-        _set(table, values)
-        self._write(document, accept)
+        document = self._parse()
+        for table in document.get("camera", []):
+            if table.get("name") == name:
+                _set(table, values)
+                self._write(document, accept)
+                return
+        raise KeyError(name)
 
     def remove(self, name: str, accept: Callable[[Path], None]) -> None:
-        """Take a camera out.
+        """Take a camera out of the file.
+
+        Args:
+            name: The camera.
+            accept: As for `add`.
 
         Raises:
             KeyError: If there is no such camera.
             OutputError: If the file cannot be written.
         """
-        document = self._read()
-        table = _find(document, name)
-        if table is None:
+        document = self._parse()
+        cameras = document.get("camera", [])
+        names = [table.get("name") for table in cameras]
+        if name not in names:
             raise KeyError(name)
-        cameras = document["camera"]
-        assert isinstance(cameras, AoT)
-        place = next(number for number, one in enumerate(cameras) if one.get("name") == name)
-        del cameras[place]
+        del cameras[names.index(name)]
+        # An empty array of tables would be written as `camera = []`, which nothing can be added to.
         if not cameras:
             del document["camera"]
         self._write(document, accept)
 
-    def _read(self) -> tomlkit.TOMLDocument:
+    def _state(self) -> tuple[int, int, int]:
+        """Return what changes with the file: its number, its length, its time of change."""
+        try:
+            # Replacing the file gives it another number, also within one tick of the clock.
+            status = self.path.stat()
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def _parse(self) -> tomlkit.TOMLDocument:
+        """Parse the file; each caller gets a document of its own to change."""
         try:
             return tomlkit.parse(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError, TOMLKitError) as error:
-            raise SettingsError(
-                f"{self.path.name} must be a readable TOML file: {error}"
-            ) from error
+            raise _unreadable(self.path, error) from error
 
     def _write(self, document: tomlkit.TOMLDocument, accept: Callable[[Path], None]) -> None:
         with replace_file(self.path) as temporary:
@@ -116,9 +141,8 @@ class CamerasFile:
             accept(temporary)
 
 
-def _find(document: tomlkit.TOMLDocument, name: str) -> Table | None:
-    cameras = document.get("camera", [])
-    return next((table for table in cameras if table.get("name") == name), None)
+def _unreadable(path: Path, error: Exception) -> SettingsError:
+    return SettingsError(f"{path.name} must be a readable TOML file: {error}")
 
 
 def _set(table: Table, values: Mapping[str, Any]) -> None:
@@ -129,9 +153,9 @@ def _set(table: Table, values: Mapping[str, Any]) -> None:
             # Lists of polygons inside it stay lists of inline tables, which is how the guide shows
             # them.
             inner = tomlkit.table()
-            for name, one in value.items():
-                if one is not None:
-                    inner[name] = one
+            for inner_key, inner_value in value.items():
+                if inner_value is not None:
+                    inner[inner_key] = inner_value
             table[key] = inner
         else:
             table[key] = value

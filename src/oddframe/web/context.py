@@ -1,10 +1,11 @@
-"""What the parts of the API share."""
+"""What every route of the API shares: the server's parts, the present time, the length of a day."""
 
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import HTTPException, Request
+from fastapi import Depends, HTTPException, Request
 
 from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
@@ -13,23 +14,27 @@ from oddframe.web.auth import Access
 from oddframe.web.live_updates import EventHub, LivePictures
 from oddframe.web.supervisor import Supervisor
 
+DAY_US = 86_400 * 1_000_000
+"""A day in microseconds, the unit of all times in the API and the database."""
+
 
 def now_us() -> int:
-    """The time, in microseconds since 1970-01-01 UTC."""
+    """Return the present time in microseconds since 1970-01-01 UTC."""
+    # From nanoseconds: a float of seconds would round to half a microsecond.
     return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, eq=False)
 class AppContext:
-    """The server's parts.
+    """The server's parts, made once and handed to every route.
 
     Attributes:
         supervisor: The watcher and its cameras.
-        hub: Who listens.
-        access: Who may come in.
+        hub: Sends messages to all browsers that listen.
+        access: Checks tokens and sessions.
         pictures: The last picture of each camera.
         media: Folders beside the data folder whose files may be watched.
-        began_s: When it began, on a clock that never jumps.
+        began_s: When the server began, in seconds on a clock that never jumps.
     """
 
     supervisor: Supervisor
@@ -37,18 +42,19 @@ class AppContext:
     access: Access
     pictures: LivePictures
     media: tuple[Path, ...] = ()
+    # Monotonic: the uptime stays right when the machine's clock is set.
     began_s: float = field(default_factory=time.monotonic)
 
     @property
     def store(self) -> Store:
-        """The database."""
+        """The database of events, scores and reviews."""
         return self.supervisor.store
 
     def camera(self, name: str) -> Camera:
-        """A camera of the plan.
+        """Return a camera of the plan.
 
         Raises:
-            HTTPException: 404 if there is none.
+            HTTPException: 404 if there is none of this name.
         """
         camera = self.supervisor.camera(name)
         if camera is None:
@@ -56,20 +62,23 @@ class AppContext:
         return camera
 
     def event(self, row: int) -> StoredEvent:
-        """An event.
+        """Return an event by its row in the database.
 
         Raises:
             HTTPException: 404 if there is none.
         """
-        found = self.store.reader.events(row=row, limit=1)
-        if not found:
+        events = self.store.reader.events(row=row, limit=1)
+        if not events:
             raise HTTPException(
                 404, "there is no such event; old events are deleted after some time"
             )
-        return found[0]
+        return events[0]
 
 
-def site_of(request: Request) -> AppContext:
-    """The site that a request came to."""
-    site: AppContext = request.app.state.site
-    return site
+def _context_of(request: Request) -> AppContext:
+    context: AppContext = request.app.state.context
+    return context
+
+
+Context = Annotated[AppContext, Depends(_context_of)]
+"""A route's parameter of this type is the context of the app that was asked."""

@@ -1,6 +1,7 @@
-"""What happens, told to every browser that listens; a slow one is told less, and holds up nobody.
+"""Live news for browsers: a stream of messages to each that listens, and pictures of the cameras.
 
-The last picture of each camera as JPEG, made when somebody asks and once for all who do.
+A slow browser is sent less and holds up nobody. A picture is encoded when somebody asks for it, and
+once for all who do.
 """
 
 import asyncio
@@ -20,21 +21,34 @@ from oddframe.monitoring.camera import CameraSnapshot
 from oddframe.monitoring.watcher import Watcher
 
 MOST_LISTENERS = 500
+"""Most browsers that may listen at the same time."""
+
 MOST_WAITING = 50
-"""Messages that wait for one listener; beyond it the oldest go, and it is told to look for itself."""
+"""Most messages that wait for one browser.
+
+Beyond it the oldest are dropped, and the browser is told to load the events again.
+"""
+
+STUCK_S = 20.0
+"""A browser that takes nothing for so many seconds is disconnected."""
 
 _ALIVE_S = 15.0
-"""So that proxies and clients see that the connection lives."""
-
-_STUCK_S = 20.0
-"""A listener that takes nothing for so long is left."""
+"""Pause between signs of life, in seconds: proxies close connections that are silent for longer."""
 
 _RETRY_MS = 2000
 """How long a browser waits before it opens a lost connection again."""
 
+_QUALITY = 80
+"""Quality of the live pictures as JPEG."""
+
 
 class Listener:
-    """What waits for one browser: the latest status, and messages in order."""
+    """The messages that wait for one browser: the latest status, and all others in order.
+
+    Attributes:
+        wake: Set when something waits, or when the listener is closed.
+        closed: Whether the stream is to end.
+    """
 
     def __init__(self) -> None:
         self.wake = asyncio.Event()
@@ -44,7 +58,12 @@ class Listener:
         self._missed = False
 
     def put(self, message: bytes, *, latest_only: bool) -> None:
-        """Have it told; never waits."""
+        """Queue a message; this never waits.
+
+        Args:
+            message: The message as bytes of the stream.
+            latest_only: Whether it takes the place of one like it that still waits.
+        """
         if latest_only:
             self._status = message
         else:
@@ -55,8 +74,9 @@ class Listener:
         self.wake.set()
 
     def take(self) -> bytes:
-        """All that waits, as one piece; empty where nothing does."""
+        """Return all messages that wait as one piece, and forget them; empty if there are none."""
         self.wake.clear()
+        # After a loss the browser cannot know what it has missed, so it loads all events again.
         parts = [_message("changed", {"what": "events"})] if self._missed else []
         parts += self._waiting
         if self._status is not None:
@@ -67,7 +87,11 @@ class Listener:
 
 
 class EventHub:
-    """Tells all listeners. `publish` may be called by any thread, the other methods belong to the event loop."""
+    """Sends messages to all browsers that listen.
+
+    `publish` and `close_soon` may be called by any thread, the other methods only by the event
+    loop, so the set of listeners needs no lock.
+    """
 
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
@@ -75,91 +99,93 @@ class EventHub:
         self._closed = False
 
     def open(self) -> None:
-        """Begin, in the event loop that serves."""
+        """Begin to publish; to be called in the event loop that serves."""
         self._loop = asyncio.get_running_loop()
 
     @property
     def listeners(self) -> int:
-        """How many listen."""
+        """How many browsers listen now."""
         return len(self._listeners)
 
     def publish(self, kind: str, values: Any, *, latest_only: bool = False) -> None:
-        """Tell everybody.
+        """Send a message to every browser that listens; this never waits.
 
         Args:
             kind: Name of the message: "status", "event", "changed".
-            values: What JSON has.
-            latest_only: Whether a later one takes the place of one that waits.
+            values: Its contents, which JSON must be able to hold.
+            latest_only: Whether it takes the place of one like it that still waits.
         """
         if self._loop is None or self._closed:
             return
         message = _message(kind, values)
+        # The loop may be closed between the check and the call; then nobody listens any more.
         with contextlib.suppress(RuntimeError):
-            # The loop may end at any moment.
-            self._loop.call_soon_threadsafe(self._spread, message, latest_only)
+            self._loop.call_soon_threadsafe(self._put_to_all, message, latest_only)
 
     def listen(self) -> Listener | None:
-        """One listener more; None where there are too many."""
+        """Add a listener; None where there are too many, or the server is about to stop."""
         if self._closed or len(self._listeners) >= MOST_LISTENERS:
             return None
         listener = Listener()
         self._listeners.add(listener)
         return listener
 
-    def leave(self, listener: Listener) -> None:
-        """One less."""
+    def unsubscribe(self, listener: Listener) -> None:
+        """Stop sending to a listener; what was queued for it is dropped."""
         self._listeners.discard(listener)
 
     def close(self) -> None:
-        """Let all of them go."""
+        """End the streams of all listeners and accept no more."""
         self._closed = True
         for listener in self._listeners:
             listener.closed = True
             listener.wake.set()
 
     def close_soon(self) -> None:
-        """The same from any thread."""
+        """Do what `close` does, from any thread; this does not wait for it."""
+        # At once, so that no listener is added while the loop has not come to it yet.
         self._closed = True
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self.close)
 
-    def _spread(self, message: bytes, latest_only: bool) -> None:
+    def _put_to_all(self, message: bytes, latest_only: bool) -> None:
         for listener in self._listeners:
             listener.put(message, latest_only=latest_only)
 
 
 class EventStream(EventSourceResponse):
-    """An answer that goes on for as long as somebody listens (server-sent events).
+    """An answer that goes on for as long as a browser listens (server-sent events).
 
     Args:
-        hub: Where the listener belongs to; it leaves with the end of the answer.
-        listener: What waits for this browser.
-        stuck_s: How long the browser may take nothing.
+        hub: The hub of the listener, which is unsubscribed when the answer ends.
+        listener: The messages for this browser.
+        stuck_s: How long the browser may take nothing, in seconds.
     """
 
-    def __init__(self, hub: EventHub, listener: Listener, *, stuck_s: float = _STUCK_S) -> None:
+    def __init__(self, hub: EventHub, listener: Listener, *, stuck_s: float = STUCK_S) -> None:
         super().__init__(
             _messages(listener),
             sep="\n",
             ping=_ALIVE_S,
+            # The library's own sign of life holds the time, which no browser needs.
             ping_message_factory=_sign_of_life,
             send_timeout=stuck_s,
         )
         self._hub, self._listener = hub, listener
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
+        """Send messages until the browser leaves, is stuck, or the hub closes."""
         try:
-            # It reads nothing, or is gone.
+            # TimeoutError: the browser takes nothing. OSError: it has gone.
             with contextlib.suppress(TimeoutError, OSError):
                 await super().__call__(scope, receive, send)
         finally:
-            self._hub.leave(self._listener)
+            self._hub.unsubscribe(self._listener)
 
 
 async def _messages(listener: Listener) -> AsyncIterator[bytes]:
-    # A first line at once: proxies and browsers then know that it is open.
+    # A first line at once: until then, proxies and browsers do not know that the stream is open.
     yield ServerSentEvent(retry=_RETRY_MS, sep="\n").encode()
     while not listener.closed:
         await listener.wake.wait()
@@ -172,55 +198,57 @@ def _sign_of_life() -> ServerSentEvent:
 
 
 def _message(kind: str, values: Any) -> bytes:
-    # Put into words once, for all listeners.
+    # Encoded once, for all listeners; each line ends with "\n", as in version 0.1.0.
     return JSONServerSentEvent(values, event=kind, sep="\n").encode()
 
 
-_QUALITY = 80
-
-
 class LivePictures:
-    """Makes pictures for people; may be asked by any thread.
+    """The newest picture of each camera as JPEG; any thread may ask.
 
     Args:
-        watcher: Where they come from.
+        watcher: The watcher whose cameras are shown.
     """
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
         self._lock = threading.Lock()
-        self._made: dict[tuple[str, bool], tuple[CameraSnapshot, bytes]] = {}
+        # By camera and whether it is heat: the snapshot that was encoded, and the file.
+        self._encoded: dict[tuple[str, bool], tuple[CameraSnapshot, bytes]] = {}
 
     def picture(self, camera: str, *, heat: bool) -> bytes | None:
-        """What a camera shows, as JPEG.
+        """Return what a camera shows.
 
         Args:
             camera: Its name.
-            heat: Whether its unusual places glow.
+            heat: Whether unusual places are coloured.
 
         Returns:
-            The file; None where there is no picture.
+            A JPEG file, the same object until the camera shows something new; None where there is
+            no picture.
         """
-        glimpse = self._watcher.glimpse(camera)
-        if glimpse is None:
-            self._made.pop((camera, heat), None)
+        snapshot = self._watcher.glimpse(camera)
+        if snapshot is None:
+            self._encoded.pop((camera, heat), None)
             return None
+        # Encoded under the lock: of many who ask at the same time, one encodes and all others wait.
         with self._lock:
-            before = self._made.get((camera, heat))
-            if (
-                before is None
-                or before[0].time_s != glimpse.time_s
-                or before[0].picture is not glimpse.picture
-            ):
-                before = (glimpse, _jpeg(glimpse, heat))
-                self._made[camera, heat] = before
-        return before[1]
+            before = self._encoded.get((camera, heat))
+            if before is not None and _is_same(before[0], snapshot):
+                return before[1]
+            jpeg = _jpeg(snapshot, heat)
+            self._encoded[camera, heat] = (snapshot, jpeg)
+            return jpeg
 
 
-def _jpeg(glimpse: CameraSnapshot, heat: bool) -> bytes:
-    pixels = glimpse.picture
-    if heat and glimpse.map is not None:
-        pixels = blend_heat(pixels, glimpse.map, glimpse.map_level)
+def _is_same(before: CameraSnapshot, now: CameraSnapshot) -> bool:
+    # A stream that begins anew can repeat a time, and a paused one keep its picture.
+    return before.time_s == now.time_s and before.picture is now.picture
+
+
+def _jpeg(snapshot: CameraSnapshot, heat: bool) -> bytes:
+    pixels = snapshot.picture
+    if heat and snapshot.map is not None:
+        pixels = blend_heat(pixels, snapshot.map, snapshot.map_level)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()

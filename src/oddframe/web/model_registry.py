@@ -1,4 +1,4 @@
-"""The models that cameras may have: those of the data folder, those of its cameras, and those that come along."""
+"""The models that cameras can have: of the data folder, of the plan, and shipped ones."""
 
 import threading
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from oddframe.inference.model import Model, load
 
 @dataclass(frozen=True, slots=True)
 class RegisteredModel:
-    """A model that may be chosen.
+    """A model that can be chosen for a camera.
 
     Attributes:
         name: What `cameras.toml` calls it.
@@ -24,22 +24,23 @@ class RegisteredModel:
 
 
 class ModelRegistry:
-    """Finds models, and loads each once.
+    """Finds models by name and loads each of them once, however many cameras have it.
 
     Args:
         data: The data folder; ``data/models`` holds models of its own.
-        batch_size: Clips that run through a network at a time.
+        batch_size: How many clips run through a network at a time.
         device: "auto", "cpu" or a GPU such as "cuda:0".
     """
 
     def __init__(self, data: Path, batch_size: int, device: str = "auto") -> None:
         self._data, self._batch_size, self._device = data, batch_size, device
         self._lock = threading.Lock()
+        # By folder and time of the last change: a bundle that was replaced is read again.
         self._bundles: dict[tuple[Path, int], Bundle] = {}
         self._models: dict[tuple[Path, int], Model] = {}
 
     def models(self, named: Iterable[str] = ()) -> list[RegisteredModel]:
-        """All that may be chosen, without those that are broken.
+        """List all models that can be chosen, without those that are broken.
 
         Args:
             named: Models of cameras, as a plan names them.
@@ -50,20 +51,23 @@ class ModelRegistry:
             *named,
             *sorted(path.name for path in SHIPPED.glob("*")),
         ]
-        found: dict[Path, RegisteredModel] = {}
+        models: dict[Path, RegisteredModel] = {}
         for text in texts:
             try:
                 folder = find_bundle(text)
             except OddframeError:
                 continue
-            found.setdefault(folder.resolve(), RegisteredModel(self._called(text), folder))
-        return list(found.values())
+            # One model can be reached in several ways, such as by a link: the first name counts.
+            models.setdefault(folder.resolve(), RegisteredModel(self._name(text), folder))
+        return list(models.values())
 
     def choose(self, name: str, named: Iterable[str] = ()) -> RegisteredModel:
-        """The model of a name. Only what `models` gives can be had: no path of a user reaches the disk.
+        """Return the model of a name.
+
+        The name is only compared with those of `models`, so no path of a user reaches the disk.
 
         Raises:
-            InputError: If there is none.
+            InputError: If there is none of this name.
         """
         models = self.models(named)
         for model in models:
@@ -75,20 +79,24 @@ class ModelRegistry:
             "to add one, put its run folder or bundle into the folder models beside cameras.toml"
         )
 
-    def name_of(self, model: str) -> str:
-        """What a model is called among `models`.
+    def names(self, named: Iterable[str]) -> dict[str, str]:
+        """Map models, as a plan names them, to their names among `models`.
 
-        Args:
-            model: As a plan names it.
-
-        Raises:
-            SourceNotFoundError: If it is not there.
+        The folder of models is listed once for all of them. A model whose folder is gone keeps the
+        name that the plan gives it: cameras that have loaded it go on.
         """
-        folder = find_bundle(model).resolve()
-        return next(one.name for one in self.models([model]) if one.folder.resolve() == folder)
+        texts = list(dict.fromkeys(named))
+        by_folder = {model.folder.resolve(): model.name for model in self.models(texts)}
+        names = {}
+        for text in texts:
+            try:
+                names[text] = by_folder[find_bundle(text).resolve()]
+            except (OddframeError, KeyError):
+                names[text] = self._name(text)
+        return names
 
     def bundle(self, folder: Path) -> Bundle:
-        """What a bundle holds, read again when it has changed.
+        """Read a bundle, or return what was read before if it has not changed.
 
         Raises:
             BundleError: If it is unusable.
@@ -96,12 +104,15 @@ class ModelRegistry:
         key = _key(folder)
         with self._lock:
             if key not in self._bundles:
-                self._bundles = {old: one for old, one in self._bundles.items() if old[0] != key[0]}
+                # What the folder held before is of no use any more.
+                self._bundles = {
+                    other: bundle for other, bundle in self._bundles.items() if other[0] != key[0]
+                }
                 self._bundles[key] = read_bundle(folder)
             return self._bundles[key]
 
     def load(self, model: str) -> Model:
-        """A model, ready to score; the same object as long as its bundle stays the same.
+        """Return a model, ready to score; the same object while its bundle stays the same.
 
         Raises:
             OddframeError: If it is not there or unusable.
@@ -114,15 +125,18 @@ class ModelRegistry:
             return self._models[key]
 
     def forget_all_but(self, kept: Iterable[Model]) -> None:
-        """Let go of the networks that no camera uses any more."""
+        """Release the memory of models that no camera uses any more."""
+        # By identity: two bundles can hold equal weights and still be two models.
         used = {id(model) for model in kept}
         with self._lock:
             self._models = {key: model for key, model in self._models.items() if id(model) in used}
 
-    def _called(self, text: str) -> str:
+    def _name(self, text: str) -> str:
+        """Return a path inside the data folder as relative to it, anything else as it is."""
         path = Path(text)
         return path.relative_to(self._data).as_posix() if path.is_relative_to(self._data) else text
 
 
 def _key(folder: Path) -> tuple[Path, int]:
+    # The manifest holds hashes of all other files, so it changes with any of them.
     return folder.resolve(), (folder / "manifest.json").stat().st_mtime_ns

@@ -1,20 +1,24 @@
-"""What goes over the wire: the requests of the API, checked, and the records it answers with."""
+"""What goes over the wire: the requests of the API, checked, and the records of its answers.
+
+The names of the classes and their fields are part of the API: they stand in `openapi.json`.
+"""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 MOST_US = 2**62
-"""Times beyond have no place in the database."""
+"""The largest time and row that is let through: SQLite holds integers of 64 bits."""
 
 
 def _plain(text: str) -> str:
-    """Text without what has no place in a file or a database."""
-    if any(
-        0xD800 <= ord(letter) <= 0xDFFF or (ord(letter) < 32 and letter not in "\n\t")
-        for letter in text
-    ):
-        raise ValueError("must be text without control characters")
+    """Refuse text that a file or a database cannot hold."""
+    for letter in text:
+        # JSON can carry half of a surrogate pair, which UTF-8 cannot write.
+        is_surrogate = 0xD800 <= ord(letter) <= 0xDFFF
+        is_control = ord(letter) < 32 and letter not in "\n\t"
+        if is_surrogate or is_control:
+            raise ValueError("must be text without control characters")
     return text
 
 
@@ -26,25 +30,25 @@ Verdict = Literal["normal", "important", "unsure"]
 
 
 class Schema(BaseModel):
-    """Takes nothing that it does not know."""
+    """A record that refuses unknown fields: a typing error must not be ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class SignIn(Schema):
-    """Somebody wants to come in."""
+    """A request to sign in."""
 
     token: Annotated[str, StringConstraints(max_length=2_000)]
 
 
 class SourceAddress(Schema):
-    """An address to try; it is never given back."""
+    """An address to test; no answer ever contains it."""
 
     source: SourceText
 
 
 class CameraChanged(Schema):
-    """What is to be different about a camera; what is left out stays."""
+    """Settings of a camera to change; what is left out stays as it is."""
 
     source: SourceText | None = None
     model: Name | None = None
@@ -56,7 +60,7 @@ class CameraChanged(Schema):
 
 
 class CameraAdded(CameraChanged):
-    """A new camera."""
+    """A camera to add, with what it cannot be without."""
 
     name: Name
     source: SourceText
@@ -64,7 +68,7 @@ class CameraAdded(CameraChanged):
 
 
 class ReviewGiven(Schema):
-    """What somebody says of an event; both empty takes it back."""
+    """A review of an event; with both fields empty, the review is taken back."""
 
     verdict: Verdict | None = None
     note: Annotated[Text, StringConstraints(max_length=2_000)] = ""
@@ -102,7 +106,7 @@ class EventList(Schema):
 
 
 class StoredState(Schema):
-    """How a camera's stream is doing."""
+    """The state of a camera's stream."""
 
     phase: str
     error: str | None
@@ -117,7 +121,7 @@ class StoredState(Schema):
 
 
 class CameraRecord(Schema):
-    """A camera: its settings but for what is secret, and how it is doing."""
+    """A camera: its settings without secrets, and its state."""
 
     name: str
     source: str
@@ -147,7 +151,7 @@ class CameraList(Schema):
 
 
 class SourceTested(Schema):
-    """What came of trying an address."""
+    """The result of testing an address."""
 
     ok: bool
     error: str | None = None
@@ -157,14 +161,14 @@ class SourceTested(Schema):
 
 
 class SpanList(Schema):
-    """Scores: start in microseconds, peak, mean; spans without a score are left out."""
+    """Spans of scores: (start in microseconds, peak, mean); those without a score are left out."""
 
     spans: list[tuple[int, float, float]]
     span_us: int
 
 
 class Appearing(Schema):
-    """An alarm that there would have been."""
+    """An alarm that another threshold would have raised."""
 
     start_us: int
     end_us: int
@@ -172,7 +176,7 @@ class Appearing(Schema):
 
 
 class BudgetPreview(Schema):
-    """What a budget would have done."""
+    """What a budget of false alarms would have done over the last day."""
 
     false_alarms: str
     threshold: float
@@ -186,7 +190,7 @@ class BudgetPreview(Schema):
 
 
 class RecalibrationPreview(Schema):
-    """What a recalibration would do."""
+    """What a recalibration would have done over the last week."""
 
     threshold_before: float
     threshold_after: float
@@ -199,13 +203,13 @@ class RecalibrationPreview(Schema):
 
 
 class RevisionDone(Schema):
-    """The change that was made, or taken back."""
+    """The number of the change that was made, or undone."""
 
     revision: int
 
 
 class RevisionRecord(Schema):
-    """A change to a camera."""
+    """A change to a camera's model, budget or threshold."""
 
     number: int
     at_us: int
@@ -216,13 +220,13 @@ class RevisionRecord(Schema):
 
 
 class RevisionList(Schema):
-    """Changes, the newest first."""
+    """The changes to a camera, the newest first."""
 
     revisions: list[RevisionRecord]
 
 
 class Info(Schema):
-    """The server; where it keeps its data is for those who have signed in."""
+    """The server; version and data folder are for those who have signed in."""
 
     version: str
     auth_required: bool
@@ -231,3 +235,91 @@ class Info(Schema):
     data_dir: str | None
     time_zone: str
     demo: bool
+
+
+class ModelRecord(Schema):
+    """A model that cameras can have."""
+
+    name: str
+    path: str
+    sha256: str
+    created: str
+    # Always null: bundles keep no preset. Clients of version 0.1.0 read the key, so it stays.
+    preset: str | None
+    size: tuple[int, int]
+    rate_fps: float
+    threshold: float
+    false_alarms: str
+    own_budgets: bool
+    card: str
+    report: str | None
+    used_by: list[str]
+
+
+class ModelList(Schema):
+    """All models that cameras can have."""
+
+    models: list[ModelRecord]
+
+
+class DayRecord(Schema):
+    """The normal scores of a day, in shares of the threshold."""
+
+    day: str
+    median: float
+    p95: float
+    hours: float
+
+
+class Drift(Schema):
+    """Whether normal scores have moved over the days."""
+
+    days: list[DayRecord]
+    sentence: str
+
+
+class CameraHealth(Schema):
+    """The state of a camera now and over the last day."""
+
+    name: str
+    state: str
+    error: str | None
+    rate_fps: float
+    dropped: int
+    damaged: int
+    reconnects: int
+    online_share_24h: float | None
+    drift: Drift
+
+
+class Disk(Schema):
+    """The disk of the data folder."""
+
+    free_gb: float
+    used_by_pictures_gb: float
+    database_mb: float
+
+
+class SinkHealth(Schema):
+    """A sink: how many alerts wait to be delivered, and its last error."""
+
+    waiting: int
+    error: str | None
+
+
+class ProcessHealth(Schema):
+    """The server's process."""
+
+    rss_mb: float
+    uptime_s: float
+    listeners: int
+    watching: bool
+
+
+class Health(Schema):
+    """The state of the whole server."""
+
+    cameras: list[CameraHealth]
+    disk: Disk
+    sinks: dict[str, SinkHealth]
+    process: ProcessHealth

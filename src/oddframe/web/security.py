@@ -1,4 +1,4 @@
-"""What stands before every request: hosts, origins, sizes, tokens, and the headers of every answer."""
+"""Middleware before every route: checks host, origin, size and token, and sets security headers."""
 
 import asyncio
 import ipaddress
@@ -12,19 +12,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from oddframe.web.auth import COOKIE, Access, TooManyAttempts
 
 MOST_BYTES = 64 * 1024
-"""Longest body of a request; zones of a camera are the largest that there are."""
+"""Longest body of a request; the largest ones hold the zones of a camera."""
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+"""Methods that change nothing."""
 
 _OPEN = {"/api/v1/login", "/api/v1/logout", "/api/v1/info"}
-"""Paths of the API that need no token; what they tell then, they decide."""
+"""Paths of the API that answer without a token; the routes themselves hide what is not for all."""
 
+# Scripts and styles come from the server's own files only, and no other page may show ours in a
+# frame. Pictures and clips may also be made by scripts (blob:) or stand in the page (data:).
 _HEADERS = [
     (
         b"content-security-policy",
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        b"media-src 'self' blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
-        b"base-uri 'none'; frame-ancestors 'none'",
+        b"media-src 'self' blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+        b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -36,13 +39,13 @@ _HEADERS = [
 
 
 class SecurityMiddleware:
-    """Lets a request through to an app, or answers it itself.
+    """Lets a request through to an app, or answers it with an error.
 
     Args:
-        app: What it guards.
-        access: Who may come in.
-        hosts: Names under which the server may be asked for, beside addresses and ``localhost``. A
-            page of somebody else whose name suddenly leads here (DNS rebinding) comes with its own.
+        app: The app behind it.
+        access: Checks tokens and sessions.
+        hosts: Host names of this server, beside its addresses and ``localhost``. All others are
+            refused: a foreign page could point its own name to this server (DNS rebinding).
     """
 
     def __init__(self, app: ASGIApp, access: Access, hosts: Collection[str] = ()) -> None:
@@ -50,24 +53,26 @@ class SecurityMiddleware:
         self._hosts = frozenset({"localhost", *(host.lower() for host in hosts)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
+        """Answer a request, or have the app answer it."""
+        # The app has no web sockets; anything but HTTP and the start and stop is ignored.
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
         send = _with_headers(send)
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        refused = self._reject_invalid(scope, headers) or await self._authenticate(scope, headers)
-        if refused is not None:
-            await _answer(send, *refused)
+        # Cheap checks come first: a token costs a slow hash.
+        refusal = self._reject_invalid(scope, headers) or await self._authenticate(scope, headers)
+        if refusal is not None:
+            await _answer(send, *refusal)
             return
-        body = _Limited(receive, send)
+        body = _LimitedBody(receive, send)
         await self._app(scope, body.receive, body.send)
 
     def _reject_invalid(
         self, scope: Scope, headers: dict[bytes, str]
     ) -> tuple[int, str, float] | None:
-        """Why a request is wrong whoever sent it."""
+        """Return (status, sentence, wait in seconds) if a request is wrong whoever sent it."""
         host = headers.get(b"host", "")
         if not self._is_known(host):
             return 400, "this server is not known by this host name; add it with --allow-host", 0.0
@@ -85,6 +90,7 @@ class SecurityMiddleware:
             return False
         if name.lower().rstrip(".") in self._hosts:
             return True
+        # A bare address cannot be pointed anywhere else, so it needs no list.
         try:
             ipaddress.ip_address(name)
         except ValueError:
@@ -94,7 +100,10 @@ class SecurityMiddleware:
     async def _authenticate(
         self, scope: Scope, headers: dict[bytes, str]
     ) -> tuple[int, str, float] | None:
-        """Why somebody may not come in; leaves in the scope whether he has signed in."""
+        """Return (status, sentence, wait in seconds) if a token is missing or wrong.
+
+        Sets ``signed_in`` of the scope, for the routes that answer without a token, too.
+        """
         path = scope["path"]
         scope["signed_in"] = not self._access.required
         guarded = (path.startswith("/api/") or path == "/metrics") and path not in _OPEN
@@ -108,6 +117,7 @@ class SecurityMiddleware:
         if kind.lower() == "bearer" and token and (guarded or path in _OPEN):
             address = scope["client"][0] if scope.get("client") else ""
             try:
+                # In a thread: the hash would hold up all other requests for some 50 ms.
                 right = await asyncio.to_thread(self._access.check, token.strip(), address)
             except TooManyAttempts as error:
                 text = "there were too many wrong tokens from this address; try again later"
@@ -121,8 +131,8 @@ class SecurityMiddleware:
         return 401, text, 0.0
 
 
-class _Limited:
-    """Ends a body that is longer than it said."""
+class _LimitedBody:
+    """Ends a request whose body is longer than `MOST_BYTES`, whatever its header says."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
@@ -139,11 +149,13 @@ class _Limited:
                     await _answer(
                         self._send, 413, f"a request body must have at most {MOST_BYTES} bytes", 0.0
                     )
+            # For the app the browser has gone; it must not work on half of a body.
             if self._over:
                 return {"type": "http.disconnect"}
         return message
 
     async def send(self, message: Message) -> None:
+        # After our own answer nothing more may be sent.
         if self._over:
             return
         self._begun = True
@@ -152,6 +164,7 @@ class _Limited:
 
 def _same_origin(headers: dict[bytes, str], host: str) -> bool:
     """Whether a change comes from our own page, or from a program that is no browser."""
+    # Browsers set these headers, and pages cannot change them; other programs set neither.
     site = headers.get(b"sec-fetch-site")
     if site is not None and site not in ("same-origin", "none"):
         return False
@@ -175,16 +188,18 @@ def _cookie(text: str) -> str | None:
 def _with_headers(send: Send) -> Send:
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": _completed(message.get("headers", []))}
+            message = {**message, "headers": _add_headers(message.get("headers", []))}
         await send(message)
 
     return wrapped
 
 
-def _completed(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _add_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Add the security headers that an answer does not set itself, as reports do."""
     headers = list(headers)
     known = {name.lower() for name, _ in headers}
     more = [pair for pair in _HEADERS if pair[0] not in known]
+    # Pictures of people must not stay in the cache of a browser or a proxy.
     if b"cache-control" not in known:
         more.append((b"cache-control", b"no-store"))
     return [*headers, *more]

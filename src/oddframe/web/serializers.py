@@ -1,8 +1,7 @@
-"""From the records of the watcher and the store to those of the API."""
+"""Turns records of the watcher and the store into those of the API."""
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from oddframe.core.alerts import Phase, StreamStatus
 from oddframe.monitoring.camera import CameraView
@@ -13,24 +12,20 @@ from oddframe.web.context import AppContext
 from oddframe.web.schemas import CameraRecord, EventRecord, StoredState
 
 
-def camera_path(name: str) -> str:
-    """Where the API has a camera."""
-    return f"/api/v1/cameras/{quote(name, safe='')}"
-
-
 def event_record(
     stored: StoredEvent, clip_before_s: float, phase: str | None = None
 ) -> EventRecord:
-    """An event as the API tells it.
+    """Return an event as a record of the API.
 
     Args:
         stored: The event.
-        clip_before_s: How much before the event its clip begins.
-        phase: What has just happened to it; "update" or "end" when None, as the store knows it.
+        clip_before_s: How long before the event its clip begins, in seconds.
+        phase: What has just happened to it; None takes the phase that the store has.
     """
     alert, review = stored.alert, stored.review
     event = alert.event
     place = f"/api/v1/events/{stored.row}"
+    # A clip cannot begin before its stream did.
     before_us = round(min(clip_before_s, max(0.0, event.start_s)) * 1e6)
     return EventRecord(
         row=stored.row,
@@ -55,38 +50,67 @@ def event_record(
     )
 
 
-def camera_records(site: AppContext) -> list[CameraRecord]:
-    """All cameras."""
-    tables = site.supervisor.book.tables()
-    views = {view.name: view for view in site.supervisor.watcher.views()}
+def camera_records(context: AppContext) -> list[CameraRecord]:
+    """Return all cameras, in the order of the file."""
+    supervisor = context.supervisor
+    plan = supervisor.plan
+    # Looked up once for all cameras: the file, the views and the names of models.
+    tables = supervisor.cameras_file.tables()
+    views = {view.name: view for view in supervisor.watcher.views()}
+    models = supervisor.registry.names(map(plan.model_of, plan.cameras))
     return [
-        camera_record(site, camera, tables.get(camera.name, {}), views.get(camera.name))
-        for camera in site.supervisor.plan.cameras
+        _camera_record(
+            context,
+            camera,
+            table=tables.get(camera.name, {}),
+            view=views.get(camera.name, _unwatched(camera)),
+            model=models[plan.model_of(camera)],
+        )
+        for camera in plan.cameras
     ]
 
 
-def camera_record(
-    site: AppContext,
-    camera: Camera,
-    table: Mapping[str, Any] | None = None,
-    view: CameraView | None = None,
-) -> CameraRecord:
-    """A camera.
+def camera_record(context: AppContext, camera: Camera) -> CameraRecord:
+    """Return one camera as a record of the API."""
+    supervisor = context.supervisor
+    views = {view.name: view for view in supervisor.watcher.views()}
+    return _camera_record(
+        context,
+        camera,
+        table=supervisor.cameras_file.tables().get(camera.name, {}),
+        view=views.get(camera.name, _unwatched(camera)),
+        model=model_name(context, camera),
+    )
 
-    Args:
-        site: Where it is.
-        camera: Its settings.
-        table: What the file says of it; looked up when None.
-        view: How it is doing; looked up when None.
-    """
-    supervisor, store = site.supervisor, site.store
-    if table is None:
-        table = supervisor.book.table(camera.name) or {}
-    if view is None:
-        views = (one for one in supervisor.watcher.views() if one.name == camera.name)
-        view = next(
-            views, CameraView(name=camera.name, state=StreamStatus(camera.name, Phase.CONNECTING))
-        )
+
+def model_name(context: AppContext, camera: Camera) -> str:
+    """Return the name of a camera's model, as the list of models has it."""
+    plan = context.supervisor.plan
+    names = context.supervisor.registry.names(map(plan.model_of, plan.cameras))
+    return names[plan.model_of(camera)]
+
+
+def status_record(view: CameraView) -> dict[str, Any]:
+    """Return what browsers are sent of a camera every second."""
+    return {
+        "name": view.name,
+        "phase": str(view.state.phase),
+        "score": view.score,
+        "rate_fps": round(view.state.rate_fps, 2),
+        "dropped": view.state.dropped,
+        "open_event": view.open_event,
+    }
+
+
+def _unwatched(camera: Camera) -> CameraView:
+    """Return the view of a camera that the watcher has not begun with yet."""
+    return CameraView(name=camera.name, state=StreamStatus(camera.name, Phase.CONNECTING))
+
+
+def _camera_record(
+    context: AppContext, camera: Camera, *, table: Mapping[str, Any], view: CameraView, model: str
+) -> CameraRecord:
+    supervisor, store = context.supervisor, context.store
     state = view.state
     calibration = (
         supervisor.watcher.calibration(camera.name) or supervisor.model(camera).bundle.calibration
@@ -94,13 +118,19 @@ def camera_record(
     before_s = supervisor.plan.settings.clip_before_s
     last = store.reader.events(camera=camera.name, limit=1)
     revisions = store.reader.ask(lambda connection: read_revisions(connection, camera.name))
-    recalibrated = (one.at_us for one in revisions if one.what == "recalibrated" and not one.undone)
+    # The newest first: the last recalibration that holds.
+    recalibrated = (
+        revision.at_us
+        for revision in revisions
+        if revision.what == "recalibrated" and not revision.undone
+    )
     return CameraRecord(
         name=camera.name,
+        # Without its password and token: no answer ever holds them.
         source=camera.address.shown,
         kind=camera.address.kind,
         loop=camera.loop,
-        model=model_name(site, camera),
+        model=model,
         false_alarms=camera.false_alarms,
         zones=table.get("zones"),
         health=camera.health,
@@ -127,20 +157,3 @@ def camera_record(
         budget=calibration.budget,
         calibrated_at_us=next(recalibrated, None),
     )
-
-
-def model_name(site: AppContext, camera: Camera) -> str:
-    """The name of a camera's model, as the list of models has it."""
-    return site.supervisor.shelf.name_of(site.supervisor.plan.model_of(camera))
-
-
-def status_record(view: CameraView) -> dict[str, Any]:
-    """What is told of a camera every second."""
-    return {
-        "name": view.name,
-        "phase": str(view.state.phase),
-        "score": view.score,
-        "rate_fps": round(view.state.rate_fps, 2),
-        "dropped": view.state.dropped,
-        "open_event": view.open_event,
-    }

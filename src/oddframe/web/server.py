@@ -1,4 +1,4 @@
-"""Serve the web app: the verb `oddframe serve`."""
+"""Assembles the parts of the web app and serves it until a signal comes: `oddframe serve`."""
 
 import ipaddress
 import os
@@ -26,23 +26,22 @@ from oddframe.web.security import SecurityMiddleware
 from oddframe.web.supervisor import Supervisor
 
 ACCESS_FILE = "access.hash"
-"""In the data folder: the hash of the token, where there is one."""
+"""File in the data folder with the hash of the token, where there is one."""
 
 _MOST_CONNECTIONS = 1_000
-_GOODBYE_S = 0.8
-"""How long answers that are on their way may take when the server stops."""
 _STOP_S = 1.7
+"""How long the watcher may take to end, so that the whole program ends within two seconds."""
 
 
 @settings_dataclass()
 class ServeSettings:
-    """Where and for whom to serve.
+    """Where the web app is served, and who may use it.
 
     Attributes:
         data: The data folder.
         host: Address to listen at.
         port: Port to listen at; 0 takes a free one.
-        token_hash: Hash of the token that lets somebody in; the data folder's own when None.
+        token_hash: Hash of the token that is needed; None takes that of the data folder.
         hosts: Names under which the server is reached, beside its address.
         media: Folders whose files may be watched, beside the data folder.
         redirects: Whether a camera's server may send its reader to another address.
@@ -65,11 +64,13 @@ class ServeSettings:
 
 
 def serve(settings: ServeSettings, on_start: Callable[[str], None] = lambda url: None) -> None:
-    """Serve until SIGINT or SIGTERM; ends within two seconds of it. To be called by the main thread.
+    """Serve until SIGINT or SIGTERM, and end within two seconds of it.
+
+    To be called by the main thread, which alone can handle signals.
 
     Args:
-        settings: Where and for whom.
-        on_start: Told the address once it listens.
+        settings: Where the web app is served, and who may use it.
+        on_start: Called with the address once the server listens.
 
     Raises:
         SettingsError: If it would listen beyond this machine without a token, or `cameras.toml` is
@@ -78,7 +79,7 @@ def serve(settings: ServeSettings, on_start: Callable[[str], None] = lambda url:
         OddframeError: If a model or the store cannot be used.
     """
     data = settings.data.absolute()
-    # Pictures of people, addresses with passwords: for nobody else's eyes.
+    # The folder holds pictures of people and addresses with passwords: for its owner only.
     umask = os.umask(0o077)
     try:
         _serve(settings, data, on_start)
@@ -106,7 +107,7 @@ def _serve(settings: ServeSettings, data: Path, on_start: Callable[[str], None])
 
 
 def is_local(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
+    """Whether an address can only be reached from this machine."""
     if host == "localhost":
         return True
     try:
@@ -118,7 +119,7 @@ def is_local(host: str) -> bool:
 def assemble(
     settings: ServeSettings, data: Path, token_hash: str | None
 ) -> tuple[SecurityMiddleware, AppContext]:
-    """The app and its parts; the supervisor is not started yet.
+    """Make the app and its parts; the supervisor is not started yet.
 
     Args:
         settings: As for `serve`.
@@ -129,19 +130,20 @@ def assemble(
         OddframeError: As `serve`.
     """
     hub, metrics = EventHub(), CameraMetrics()
-    tellers = Broadcaster(hub)
+    broadcaster = Broadcaster(hub)
     supervisor = Supervisor(
         data,
-        on_alert=tellers.take,
+        on_alert=broadcaster.take,
         sinks={"metrics": metrics},
         redirects=settings.redirects,
         device=settings.device,
     )
-    tellers.watch(supervisor)
+    broadcaster.watch(supervisor)
     media = tuple(folder.absolute() for folder in settings.media)
-    site = AppContext(supervisor, hub, Access(token_hash), LivePictures(supervisor.watcher), media)
+    pictures = LivePictures(supervisor.watcher)
+    context = AppContext(supervisor, hub, Access(token_hash), pictures, media)
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
-    return make_app(site, metrics, tellers, hosts), site
+    return make_app(context, metrics, broadcaster, hosts), context
 
 
 def _run(
@@ -151,8 +153,8 @@ def _run(
     listening: socket.socket,
     on_start: Callable[[str], None],
 ) -> None:
-    app, site = assemble(settings, data, token_hash)
-    supervisor = site.supervisor
+    app, context = assemble(settings, data, token_hash)
+    supervisor = context.supervisor
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -167,7 +169,7 @@ def _run(
         h11_max_incomplete_event_size=32 * 1024,
         proxy_headers=False,
     )
-    server = _Server(config, [site.hub.close_soon, supervisor.stop])
+    server = _Server(config, [context.hub.close_soon, supervisor.stop])
     supervisor.start()
     _stop_with(supervisor, server)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -182,26 +184,31 @@ def _run(
 
 
 class _Server(uvicorn.Server):
-    """A server that lets its listeners go as soon as it is told to stop: their answers never end by themselves."""
+    """A server that ends the event streams as soon as it is to stop: alone they would never end.
+
+    Args:
+        config: Settings of uvicorn.
+        on_exit: Functions to call when a signal comes; they must not wait.
+    """
+
+    _was_signalled = False
 
     def __init__(self, config: uvicorn.Config, on_exit: Sequence[Callable[[], None]]) -> None:
         super().__init__(config)
         self._on_exit = on_exit
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal came."""
-        for leave in self._on_exit:
-            leave()
+        """Begin to stop; a second SIGINT stops at once."""
+        for function in self._on_exit:
+            function()
         self.should_exit = True
-        if sig == signal.SIGINT and self._told_once:
+        if sig == signal.SIGINT and self._was_signalled:
             self.force_exit = True
-        self._told_once = True
-
-    _told_once = False
+        self._was_signalled = True
 
 
 def _stop_with(supervisor: Supervisor, server: uvicorn.Server) -> None:
-    """A server whose watcher has died is of no use."""
+    """Stop the server when the watcher ends: without it, pictures and alarms would stand still."""
 
     def wait() -> None:
         while not supervisor.join(1.0):
@@ -213,22 +220,24 @@ def _stop_with(supervisor: Supervisor, server: uvicorn.Server) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens, so that a taken port is told before any camera is opened."""
+    """Open a socket that listens: a taken port is an error before any camera is opened."""
     listening: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
         )[0]
         listening = socket.socket(family, kind, protocol)
+        # Without it a restart would have to wait until the connections of before are forgotten.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        # Whoever is told the address at once waits a moment instead of being refused.
+        # From here on browsers are queued and not refused, though the app starts only later.
         listening.listen(128)
     except OSError as error:
         if listening is not None:
             listening.close()
         raise OutputError(
-            f"the web app could not be served at {host} port {port}: {error.strerror or error}; choose another --port"
+            f"the web app could not be served at {host} port {port}: "
+            f"{error.strerror or error}; choose another --port"
         ) from error
     listening.set_inheritable(True)
     return listening

@@ -1,4 +1,4 @@
-"""The watcher behind the web app: started with `cameras.toml`, led from one version of it to the next."""
+"""Runs the watcher behind the web app, and applies changes of `cameras.toml` to it."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -20,21 +20,22 @@ from oddframe.web.model_registry import ModelRegistry
 
 
 class Supervisor:
-    """Watches the cameras of a data folder, and goes over to others when told.
+    """Watches the cameras of a data folder; the file with the cameras can be edited meanwhile.
 
     Args:
-        data: The folder: ``cameras.toml``, the database, pictures.
-        on_alert: Told every phase of every event, by the thread that scores; it must not wait.
-        sinks: Sinks beside those of the file.
+        data: The folder with ``cameras.toml``, the database and the pictures.
+        on_alert: Called with each phase of each event by the thread that scores; must not wait.
+        sinks: Sinks beside those that the file names.
         redirects: Whether a camera's server may send its reader to another address.
         device: "auto", "cpu" or a GPU such as "cuda:0".
 
     Attributes:
-        data: The folder.
-        book: The file with the cameras.
-        shelf: The models.
-        plan: What is watched.
-        watcher: The watcher.
+        data: The data folder.
+        cameras_file: The file with the cameras.
+        registry: The models that cameras can have.
+        plan: The cameras and settings that are watched now.
+        watcher: The watcher; the same object for the whole life of the server.
+        failure: The error that ended the watching; None while there was none.
 
     Raises:
         OddframeError: If the file, a model or the folder cannot be used.
@@ -50,10 +51,12 @@ class Supervisor:
         device: str = "auto",
     ) -> None:
         self.data, self._redirects = data, redirects
-        self.book = CamerasFile(data / "cameras.toml")
-        self.plan = self._read(self.book.path)
-        self.shelf = ModelRegistry(data, max(1, min(DEFAULT_BATCH, len(self.plan.cameras))), device)
-        self._models = self._loaded(self.plan)
+        self.cameras_file = CamerasFile(data / "cameras.toml")
+        self.plan = self._read(self.cameras_file.path)
+        # A batch holds one clip of each camera: more room in it would stay empty.
+        batch_size = max(1, min(DEFAULT_BATCH, len(self.plan.cameras)))
+        self.registry = ModelRegistry(data, batch_size, device)
+        self._models = self._load(self.plan)
         self.watcher = Watcher(self.plan, self._models, data, on_alert=on_alert, sinks=sinks)
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -61,43 +64,44 @@ class Supervisor:
 
     @property
     def store(self) -> Store:
-        """The database."""
+        """The database of events, scores and reviews."""
         store = self.watcher.outlets.store
         assert store is not None, "the plan was checked for it"
         return store
 
     @property
     def is_watching(self) -> bool:
-        """Whether the loop runs."""
+        """Whether the thread of the watcher runs."""
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Begin to watch, in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Have the watching end; does not wait."""
+        """Ask the watcher to end; this does not wait for it."""
         self.watcher.stop()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for its end; whether it came within the time."""
+        """Wait for the watcher to end; returns whether it has ended."""
+        # A thread that was never started cannot be joined.
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def camera(self, name: str) -> Camera | None:
-        """A camera of the plan."""
+        """Return a camera of the plan; None where there is none of this name."""
         return next((camera for camera in self.plan.cameras if camera.name == name), None)
 
     def model(self, camera: Camera) -> Model:
-        """What scores a camera."""
+        """Return the model that scores a camera."""
         return self._models[self.plan.model_of(camera)]
 
     def edit(self, change: Callable[[CamerasFile, Callable[[Path], None]], None]) -> None:
-        """Change the file with the cameras and go over to it; where that is impossible both stay as they are.
+        """Change the file with the cameras and watch by it; if one fails, neither is changed.
 
         Args:
-            change: Given the book, and what to hand to its methods as ``accept``.
+            change: Called with the file, and what to pass to its methods as ``accept``.
 
         Raises:
             OddframeError: If the cameras cannot be watched as the file would say, or it cannot be
@@ -106,26 +110,29 @@ class Supervisor:
         with self._changing:
             before = self.plan
             try:
-                change(self.book, self._accept)
+                change(self.cameras_file, self._accept)
             except OddframeError:
+                # The watcher changes before the file does. If the file could not be written, the
+                # watcher goes back; the first error is the one to report.
                 if self.plan is not before:
-                    # The file could not be written after all.
                     with suppress(OddframeError):
-                        self._go_over(before)
+                        self._apply(before)
                 raise
 
     def _accept(self, path: Path) -> None:
         try:
             plan = self._read(path)
         except SettingsError as error:
+            # People know the file by its name, not by that of the temporary one.
             raise SettingsError(str(error).replace(str(path), "cameras.toml")) from None
-        self._go_over(plan)
+        self._apply(plan)
 
-    def _go_over(self, plan: WatchPlan) -> None:
-        models = self._loaded(plan)
+    def _apply(self, plan: WatchPlan) -> None:
+        models = self._load(plan)
         self.watcher.change(plan, models)
+        # Only now: had the watcher refused, what is shown would not be what is watched.
         self.plan, self._models = plan, models
-        self.shelf.forget_all_but(models.values())
+        self.registry.forget_all_but(models.values())
 
     def _read(self, path: Path) -> WatchPlan:
         plan = read_camera_file(path, stays=True)
@@ -137,10 +144,9 @@ class Supervisor:
             return plan
         return replace(plan, cameras=tuple(_without_redirects(camera) for camera in plan.cameras))
 
-    def _loaded(self, plan: WatchPlan) -> dict[str, Model]:
-        return {
-            name: self.shelf.load(name) for name in dict.fromkeys(map(plan.model_of, plan.cameras))
-        }
+    def _load(self, plan: WatchPlan) -> dict[str, Model]:
+        names = dict.fromkeys(map(plan.model_of, plan.cameras))
+        return {name: self.registry.load(name) for name in names}
 
     def _run(self) -> None:
         try:
@@ -148,6 +154,7 @@ class Supervisor:
         except OddframeError as error:
             self.failure = error
         except BaseException as error:
+            # A mistake of ours: kept for the main thread, and shown with its traceback by this one.
             self.failure = error
             raise
 

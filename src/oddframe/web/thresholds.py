@@ -1,6 +1,8 @@
-"""What other thresholds would have made of what a camera has shown; nothing here changes anything.
+"""A camera's threshold: what another one would have done, setting it, and undoing that.
 
-Changes to cameras that can be taken back: models, budgets, recalibrations.
+`preview_budget` and `preview_recalibration` compare with stored scores and change nothing.
+`change_camera` and `recalibrate` change a camera and store what was before as a revision, which
+`roll_back` restores.
 """
 
 from collections.abc import Mapping
@@ -10,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from oddframe._types import Float64
 from oddframe.core.alerts import safe_name
 from oddframe.core.calibration import Calibration, FalseAlarmBudget, calibrate
-from oddframe.core.recalibration import alarms, outside, raw_scores, recalibrated
+from oddframe.core.recalibration import alarms, calibrate_camera, outside, raw_scores
 from oddframe.errors import InputError
 from oddframe.monitoring.camera_threshold import write_camera_calibration
 from oddframe.monitoring.config import Camera
@@ -29,30 +32,47 @@ from oddframe.store.feedback import (
     write_revision,
 )
 from oddframe.store.scores import read_peaks
-from oddframe.web.context import AppContext, now_us
+from oddframe.web.context import DAY_US, AppContext, now_us
 from oddframe.web.schemas import Appearing, BudgetPreview, RecalibrationPreview
 from oddframe.web.serializers import event_record, model_name
 
-DAY_US = 86_400 * 1_000_000
 LEARNT_ALARMS = 120
-"""So much of what a camera has shown of late counts as its normal footage as would have so many alarms under the
-budget, from an hour to a day: more would tell little more, and take long."""
+"""How many alarms the budget would allow in the footage that a recalibration learns from.
+
+That is from one hour to one day of what the camera has shown last: more footage would hardly move
+the threshold, and take long.
+"""
+
 PAST_US = 7 * DAY_US
-"""So far back a recalibration shows what would have become of alarms."""
+"""How far back the preview of a recalibration looks, in microseconds."""
+
 MOST_EVENTS = 500
+"""Most events that a preview compares."""
+
 _MICRO = 1_000_000
+
+_FLUSH_S = 2.0
+"""Longest wait for the database to have written the newest scores."""
+
+_REMEMBERED = ("model", "false_alarms", "calibration")
+"""The settings of a camera that a revision remembers."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreHistory:
-    """What a camera has shown: seconds since 1970-01-01 UTC in order, and the highest raw score of each."""
+    """The raw scores of a camera under its present model.
+
+    Attributes:
+        seconds: Seconds since 1970-01-01 UTC, N, increasing; those without a score are missing.
+        raw: The highest raw score of each second, N.
+    """
 
     seconds: npt.NDArray[np.int64]
-    raw: npt.NDArray[np.float64]
+    raw: Float64
 
     @property
     def hours(self) -> float:
-        """How much that is."""
+        """How many hours were scored."""
         return len(self.seconds) / 3600
 
 
@@ -62,272 +82,292 @@ class Proposal:
 
     Attributes:
         calibration: The threshold.
-        feedback: Events called normal that it takes into account.
+        feedback: How many events marked as normal it takes into account.
     """
 
     calibration: Calibration
     feedback: int
 
 
-def propose(site: AppContext, camera: Camera, budget: FalseAlarmBudget) -> Proposal:
-    """A threshold from the model's normal footage, what the camera has shown of late, and what people called normal.
+def propose(context: AppContext, camera: Camera, budget: FalseAlarmBudget) -> Proposal:
+    """Compute a threshold for a camera and a budget.
 
-    Stretches with alarms that nobody called normal are left out: they may be what it is there for.
+    It is taken from the model's normal footage, from what the camera has shown last, and from the
+    events that people marked as normal. Alarms that nobody marked as normal are left out: they may
+    be what the camera is there for.
 
     Raises:
         InputError: If the model keeps no scores of normal footage.
     """
-    bundle, now = site.supervisor.model(camera).bundle, now_us()
+    bundle, now = context.supervisor.model(camera).bundle, now_us()
     if bundle.normal is None:
         raise InputError(
-            f"the model of camera {camera.name!r} must contain scores of normal footage, but has none; "
-            "calibrate it once: oddframe calibrate MODEL NORMAL"
+            f"the model of camera {camera.name!r} must contain scores of normal footage, "
+            "but has none; calibrate it once: oddframe calibrate MODEL NORMAL"
         )
-    site.store.flush(2.0)
-    start_us = now - round(min(24.0, max(1.0, LEARNT_ALARMS / budget.per_hour)) * 3.6e9)
-    seen = seen_of(site, camera, start_us, now)
-    said = site.store.reader.ask(
+    # What was scored a moment ago may still wait to be written.
+    context.store.flush(_FLUSH_S)
+    hours = min(24.0, max(1.0, LEARNT_ALARMS / budget.per_hour))
+    start_us = now - round(hours * 3.6e9)
+    history = score_history(context, camera, start_us, now)
+    marked_normal = context.store.reader.ask(
         lambda connection: normal_events(connection, camera.name, bundle.fingerprint)
     )
-    events = anomalies(site, camera, start_us, now)
-    doubtful = [one for one in events if one.review is None or one.review.verdict != NORMAL]
-    usable = outside(
-        seen.seconds, [(one.alert.start_us / 1e6, one.alert.seen_us / 1e6) for one in doubtful]
-    )
-    calibration = recalibrated(
+    events = anomalies(context, camera, start_us, now)
+    doubtful = [event for event in events if event.review is None or event.review.verdict != NORMAL]
+    usable = outside(history.seconds, [seconds_of(event) for event in doubtful])
+    calibration = calibrate_camera(
         bundle.calibration,
         bundle.normal,
-        seen.seconds[usable],
-        seen.raw[usable],
-        [one.raw for one in said],
+        history.seconds[usable],
+        history.raw[usable],
+        [feedback.raw for feedback in marked_normal],
         budget,
     )
-    return Proposal(calibration, len(said))
+    return Proposal(calibration, len(marked_normal))
 
 
-def preview_recalibration(site: AppContext, camera: Camera) -> RecalibrationPreview:
-    """What a recalibration would have made of the alarms of the last days."""
+def preview_recalibration(context: AppContext, camera: Camera) -> RecalibrationPreview:
+    """Say which alarms of the last week a recalibration would have avoided, and which not."""
     now = now_us()
-    before = threshold_now(site, camera)
+    before = threshold_now(context, camera)
     budget = FalseAlarmBudget.parse(camera.false_alarms or before.budget)
-    proposal = propose(site, camera, budget)
+    proposal = propose(context, camera, budget)
     after = proposal.calibration
-    raw = _raw_peaks(site, camera, now - PAST_US, now)
-    vanish = [one for one, peak in raw if before.threshold < peak <= after.threshold]
-    stay = [one for one, peak in raw if peak > max(before.threshold, after.threshold)]
-    stay += [one for one, peak in raw if after.threshold < peak <= before.threshold]
-    lost = sum(one.review is not None and one.review.verdict == "important" for one in vanish)
+    peaks = _raw_peaks(context, camera, now - PAST_US, now)
+    vanish = [event for event, peak in peaks if before.threshold < peak <= after.threshold]
+    stay = [event for event, peak in peaks if peak > max(before.threshold, after.threshold)]
+    # Alarms of an earlier, lower threshold, which the new one would raise again.
+    stay += [event for event, peak in peaks if after.threshold < peak <= before.threshold]
+    lost = sum(event.review is not None and event.review.verdict == "important" for event in vanish)
     notices = list(after.notices)
     if lost:
         notices.insert(
             0,
-            f"{lost} of the alarms that would disappear {'was' if lost == 1 else 'were'} marked as important. "
-            "A threshold cannot tell them from the events marked as normal; "
+            f"{lost} of the alarms that would disappear {'was' if lost == 1 else 'were'} "
+            "marked as important. A threshold cannot tell them from the events marked as normal; "
             "an ignored zone or a training with this footage can",
         )
     if not proposal.feedback:
         notices.insert(0, "you have not marked any event of this camera and model as normal yet")
-    before_s = site.supervisor.plan.settings.clip_before_s
+    before_s = context.supervisor.plan.settings.clip_before_s
     return RecalibrationPreview(
         threshold_before=before.threshold,
         threshold_after=after.threshold,
         false_alarms=str(budget),
         feedback=proposal.feedback,
-        vanish=[event_record(one, before_s) for one in vanish],
-        stay=[event_record(one, before_s) for one in stay],
-        hours=seen_of(site, camera, now - PAST_US, now).hours,
+        vanish=[event_record(event, before_s) for event in vanish],
+        stay=[event_record(event, before_s) for event in stay],
+        hours=score_history(context, camera, now - PAST_US, now).hours,
         notice="; ".join(notices) or None,
     )
 
 
-def preview_budget(site: AppContext, camera: Camera, budget: FalseAlarmBudget) -> BudgetPreview:
-    """What a budget would have made of the last day."""
+def preview_budget(context: AppContext, camera: Camera, budget: FalseAlarmBudget) -> BudgetPreview:
+    """Say which alarms of the last day a budget would have avoided, and which added."""
     now = now_us()
-    bundle, current = site.supervisor.model(camera).bundle, threshold_now(site, camera)
+    bundle, current = context.supervisor.model(camera).bundle, threshold_now(context, camera)
+    # As `change_camera` would do it: a camera that was recalibrated keeps what it has learned.
     if camera.calibration is not None:
-        then = propose(site, camera, budget).calibration
+        then = propose(context, camera, budget).calibration
     elif bundle.normal is not None:
         then = calibrate(bundle.normal, budget, bundle.calibration.rules)
     else:
         raise InputError(
-            f"the model of camera {camera.name!r} must contain scores of normal footage, but has none; "
-            "calibrate it once: oddframe calibrate MODEL NORMAL"
+            f"the model of camera {camera.name!r} must contain scores of normal footage, "
+            "but has none; calibrate it once: oddframe calibrate MODEL NORMAL"
         )
-    site.store.flush(2.0)
-    seen = seen_of(site, camera, now - DAY_US, now)
-    raw = _raw_peaks(site, camera, now - DAY_US, now)
-    vanish = [one for one, peak in raw if peak <= then.threshold]
-    known = [(one.alert.start_us / 1e6, one.alert.seen_us / 1e6) for one, _ in raw]
-    appear = _appearing(seen, then, known)
+    context.store.flush(_FLUSH_S)
+    history = score_history(context, camera, now - DAY_US, now)
+    peaks = _raw_peaks(context, camera, now - DAY_US, now)
+    vanish = [event for event, peak in peaks if peak <= then.threshold]
+    appear = _new_alarms(history, then, [seconds_of(event) for event, _ in peaks])
+    # Scores are stored at all times, alarms are raised in armed hours only.
     if camera.zones is not None and camera.zones.armed is not None:
         armed = camera.zones.armed
-        appear = [one for one in appear if armed.armed(one.start_us / 1e6)]
-    before_s = site.supervisor.plan.settings.clip_before_s
+        appear = [alarm for alarm in appear if armed.armed(alarm.start_us / 1e6)]
+    before_s = context.supervisor.plan.settings.clip_before_s
     return BudgetPreview(
         false_alarms=str(budget),
         threshold=then.threshold,
         threshold_now=current.threshold,
-        hours=seen.hours,
-        alarms_now=len(raw),
-        alarms_then=len(raw) - len(vanish) + len(appear),
-        vanish=[event_record(one, before_s) for one in vanish],
+        hours=history.hours,
+        alarms_now=len(peaks),
+        alarms_then=len(peaks) - len(vanish) + len(appear),
+        vanish=[event_record(event, before_s) for event in vanish],
         appear=appear[:MOST_EVENTS],
         notice="; ".join(then.notices) or None,
     )
 
 
-def threshold_now(site: AppContext, camera: Camera) -> Calibration:
-    """The threshold that holds."""
-    found = site.supervisor.watcher.calibration(camera.name)
-    return found or site.supervisor.model(camera).bundle.calibration
+def threshold_now(context: AppContext, camera: Camera) -> Calibration:
+    """Return the threshold that holds: the camera's own, else that of its model."""
+    own = context.supervisor.watcher.calibration(camera.name)
+    return own or context.supervisor.model(camera).bundle.calibration
 
 
-def seen_of(site: AppContext, camera: Camera, start_us: int, end_us: int) -> ScoreHistory:
-    """What a camera has shown under its model, as far as thresholds of that time are known."""
-    model = site.supervisor.model(camera).bundle.fingerprint
-    seconds, peaks = site.store.reader.ask(
+def score_history(context: AppContext, camera: Camera, start_us: int, end_us: int) -> ScoreHistory:
+    """Return the raw scores of a camera between two times, as far as they can be known.
+
+    The database keeps scores relative to the threshold of their time. Where that is not known, or
+    was of another model, the raw score is not known either and is left out.
+    """
+    model = context.supervisor.model(camera).bundle.fingerprint
+    seconds, peaks = context.store.reader.ask(
         lambda connection: read_peaks(connection, camera.name, start_us, end_us)
     )
-    held = site.store.reader.ask(lambda connection: thresholds_of(connection, camera.name))
+    held = context.store.reader.ask(lambda connection: thresholds_of(connection, camera.name))
+    # The threshold at the end of each second is the one that its peak was measured with.
     raw = raw_scores(peaks, thresholds_at(held, seconds * _MICRO + _MICRO - 1, model))
     known = np.isfinite(raw)
     return ScoreHistory(seconds[known], raw[known])
 
 
-def anomalies(site: AppContext, camera: Camera, start_us: int, end_us: int) -> list[StoredEvent]:
-    """The newest anomalies of a camera."""
-    return site.store.reader.events(
+def anomalies(context: AppContext, camera: Camera, start_us: int, end_us: int) -> list[StoredEvent]:
+    """Return the newest anomalies of a camera between two times, at most `MOST_EVENTS`."""
+    return context.store.reader.events(
         camera=camera.name, kind="anomaly", from_us=start_us, to_us=end_us, limit=MOST_EVENTS
     )
 
 
+def seconds_of(event: StoredEvent) -> tuple[float, float]:
+    """Return when an event began and was last seen, in seconds since 1970-01-01 UTC."""
+    return event.alert.start_us / 1e6, event.alert.seen_us / 1e6
+
+
 def _raw_peaks(
-    site: AppContext, camera: Camera, start_us: int, end_us: int
+    context: AppContext, camera: Camera, start_us: int, end_us: int
 ) -> list[tuple[StoredEvent, float]]:
-    """The anomalies that the camera's model found, with the raw score of each at its peak."""
-    model = site.supervisor.model(camera).bundle.fingerprint
-    found = []
-    for one in anomalies(site, camera, start_us, end_us):
-        raw = site.store.reader.ask(lambda connection, one=one: raw_peak(connection, one))  # type: ignore[misc]
+    """Return the anomalies that the camera's present model found, with their raw scores."""
+    model = context.supervisor.model(camera).bundle.fingerprint
+    peaks = []
+    for event in anomalies(context, camera, start_us, end_us):
+        raw = context.store.reader.ask(lambda connection, event=event: raw_peak(connection, event))  # type: ignore[misc]
+        # Raw scores of two models cannot be compared.
         if raw is not None and raw[1] == model:
-            found.append((one, raw[0]))
-    return found
+            peaks.append((event, raw[0]))
+    return peaks
 
 
-def _appearing(
-    seen: ScoreHistory, then: Calibration, known: list[tuple[float, float]]
+def _new_alarms(
+    history: ScoreHistory, then: Calibration, known: list[tuple[float, float]]
 ) -> list[Appearing]:
-    """Alarms that there would have been, and were not."""
-    found = []
-    for span in alarms(seen.seconds, seen.raw, then):
+    """Return the alarms that a threshold would have raised beside the known ones."""
+    new = []
+    for span in alarms(history.seconds, history.raw, then):
+        # Two seconds of room: stored peaks are rounded to seconds, events are not.
         if any(span.start_s <= end_s + 2 and span.end_s >= start_s - 2 for start_s, end_s in known):
             continue
-        first, last = np.searchsorted(seen.seconds, [span.start_s, span.end_s + 1e-6])
-        peak = then.score(float(seen.raw[first : max(last, first + 1)].max()))
-        found.append(
+        first, last = np.searchsorted(history.seconds, [span.start_s, span.end_s + 1e-6])
+        peak = then.score(float(history.raw[first : max(last, first + 1)].max()))
+        new.append(
             Appearing(start_us=round(span.start_s * 1e6), end_us=round(span.end_s * 1e6), peak=peak)
         )
-    return found
+    return new
 
 
-_KEPT = ("model", "false_alarms", "calibration")
-"""The settings of a camera that a revision remembers."""
+def change_camera(context: AppContext, name: str, values: Mapping[str, Any]) -> None:
+    """Change settings of a camera; another model or budget is stored as a revision.
 
-
-def change_camera(site: AppContext, name: str, values: Mapping[str, Any]) -> None:
-    """Change settings of a camera; another model or budget is a revision.
-
-    A threshold of its own belongs to one model: with another one it goes. With another budget it is
-    made anew.
+    A threshold of the camera's own belongs to one model: another model removes it. Another budget
+    computes it anew.
 
     Args:
-        site: Where it is.
+        context: The server's parts.
         name: The camera.
-        values: Keys of its table; those that are None are taken out.
+        values: Keys of its table in `cameras.toml`; those that are None are taken out.
 
     Raises:
-        OddframeError: If it cannot be watched like this; nothing has changed then.
+        OddframeError: If the camera cannot be watched like this; nothing has changed then.
     """
-    camera, values = site.camera(name), dict(values)
-    before = _remembered(site, name)
+    camera, values = context.camera(name), dict(values)
+    before = _remembered(context, name)
     text = what = ""
-    if "model" in values and values["model"] != model_name(site, camera):
-        what, text = "model", f"Model: {model_name(site, camera)} → {values['model']}"
+    model = model_name(context, camera)
+    if "model" in values and values["model"] != model:
+        what, text = "model", f"Model: {model} → {values['model']}"
         values["calibration"] = None
     elif "false_alarms" in values and values["false_alarms"] != camera.false_alarms:
-        was = threshold_now(site, camera).budget
+        old = threshold_now(context, camera).budget
         if camera.calibration is not None and values["false_alarms"] is not None:
-            proposal = propose(site, camera, FalseAlarmBudget.parse(values["false_alarms"]))
-            values["calibration"] = _write(site, camera, proposal.calibration)
+            proposal = propose(context, camera, FalseAlarmBudget.parse(values["false_alarms"]))
+            values["calibration"] = _write_calibration(context, camera, proposal.calibration)
         elif camera.calibration is not None:
+            # Back to the model's own budget, and with it to the model's own threshold.
             values["calibration"] = None
         new = values["false_alarms"] or "model default"
-        what, text = "budget", f"Allowed false alarms: {was} → {new}"
-    site.supervisor.edit(lambda book, accept: book.change(name, values, accept))
+        what, text = "budget", f"Allowed false alarms: {old} → {new}"
+    context.supervisor.edit(lambda file, accept: file.change(name, values, accept))
     if what:
-        site.store.do(
+        context.store.do(
             lambda connection: write_revision(connection, name, now_us(), what, text, before)
         )
 
 
-def recalibrate(site: AppContext, name: str) -> int:
-    """Give a camera a threshold of its own; gives the number of the revision.
+def recalibrate(context: AppContext, name: str) -> int:
+    """Give a camera a threshold of its own; returns the number of the revision.
 
     Raises:
         OddframeError: If that is impossible; nothing has changed then.
     """
-    camera, before = site.camera(name), _remembered(site, name)
-    was = threshold_now(site, camera)
-    proposal = propose(site, camera, FalseAlarmBudget.parse(camera.false_alarms or was.budget))
-    path = _write(site, camera, proposal.calibration)
-    site.supervisor.edit(lambda book, accept: book.change(name, {"calibration": path}, accept))
+    camera, before = context.camera(name), _remembered(context, name)
+    old = threshold_now(context, camera)
+    proposal = propose(context, camera, FalseAlarmBudget.parse(camera.false_alarms or old.budget))
+    path = _write_calibration(context, camera, proposal.calibration)
+    context.supervisor.edit(lambda file, accept: file.change(name, {"calibration": path}, accept))
+    new = proposal.calibration
+    events = f"{proposal.feedback} {'event' if proposal.feedback == 1 else 'events'}"
     text = (
-        f"Threshold: {_raw_text(was.threshold)} → {_raw_text(proposal.calibration.threshold)}, "
-        f"from {proposal.feedback} {'event' if proposal.feedback == 1 else 'events'} marked as normal"
+        f"Threshold: {_raw_text(old.threshold)} → {_raw_text(new.threshold)}, "
+        f"from {events} marked as normal"
     )
-    number = site.store.do(
+    number = context.store.do(
         lambda connection: write_revision(connection, name, now_us(), "recalibrated", text, before)
     )
-    site.hub.publish("changed", {"what": "calibration", "camera": name})
+    context.hub.publish("changed", {"what": "calibration", "camera": name})
     return number
 
 
-def roll_back(site: AppContext, name: str) -> int:
-    """Take back the newest change of a camera that was not taken back; gives its number.
+def roll_back(context: AppContext, name: str) -> int:
+    """Undo the newest change of a camera that was not undone yet; returns its number.
 
     Raises:
-        InputError: If there is none.
-        OddframeError: If what was before is not there any more; nothing has changed then.
+        InputError: If there is no such change.
+        OddframeError: If what held before is not there any more, such as a model; nothing has
+            changed then.
     """
-    site.camera(name)
-    newest = next((one for one in revisions_of(site, name) if not one.undone), None)
+    context.camera(name)
+    revisions = revisions_of(context, name)
+    newest = next((revision for revision in revisions if not revision.undone), None)
     if newest is None:
         raise InputError(f"camera {name!r} must have a change to roll back, but it has none")
-    site.supervisor.edit(lambda book, accept: book.change(name, newest.before, accept))
-    site.store.do(lambda connection: undo(connection, newest.number, now_us()))
-    site.hub.publish("changed", {"what": "calibration", "camera": name})
+    context.supervisor.edit(lambda file, accept: file.change(name, newest.before, accept))
+    context.store.do(lambda connection: undo(connection, newest.number, now_us()))
+    context.hub.publish("changed", {"what": "calibration", "camera": name})
     return newest.number
 
 
-def revisions_of(site: AppContext, name: str) -> list[Revision]:
-    """Changes to a camera, the newest first."""
-    return site.store.reader.ask(lambda connection: read_revisions(connection, name))
+def revisions_of(context: AppContext, name: str) -> list[Revision]:
+    """Return the changes to a camera, the newest first."""
+    return context.store.reader.ask(lambda connection: read_revisions(connection, name))
 
 
 def _raw_text(score: float) -> str:
-    """Three digits of a raw score, without an exponent, as `formatRawScore` writes it in the app."""
+    """Write a raw score with three digits and no exponent, as `formatRawScore` of the app does."""
     return np.format_float_positional(float(f"{score:.3g}"), trim="-")
 
 
-def _remembered(site: AppContext, name: str) -> dict[str, Any]:
-    table = site.supervisor.book.table(name) or {}
-    return {key: table.get(key) for key in _KEPT}
+def _remembered(context: AppContext, name: str) -> dict[str, Any]:
+    """Return what a revision keeps of a camera; None where the file says nothing."""
+    table = context.supervisor.cameras_file.tables().get(name, {})
+    return {key: table.get(key) for key in _REMEMBERED}
 
 
-def _write(site: AppContext, camera: Camera, calibration: Calibration) -> str:
-    """Keep a threshold in a file of its own; gives the path for `cameras.toml`."""
-    folder = site.supervisor.data / "calibrations"
+def _write_calibration(context: AppContext, camera: Camera, calibration: Calibration) -> str:
+    """Write a threshold into a new file; returns its path for `cameras.toml`."""
+    folder = context.supervisor.data / "calibrations"
     folder.mkdir(exist_ok=True)
+    # A new file each time: a roll back needs the one of before.
     path = folder / f"{safe_name(camera.name)}-{now_us()}.json"
-    write_camera_calibration(path, calibration, site.supervisor.model(camera).bundle)
-    return path.relative_to(site.supervisor.data).as_posix()
+    write_camera_calibration(path, calibration, context.supervisor.model(camera).bundle)
+    return path.relative_to(context.supervisor.data).as_posix()

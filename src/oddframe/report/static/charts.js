@@ -8,7 +8,7 @@ const THRESHOLD = 0.5;
 const BADGES_PX = 24; // Height of the row of event numbers above the scores.
 const NO_SCORE = 65535, FULL_SCORE = 65534;
 
-// Numbers of 16 bits, packed by report/series.py.
+// Numbers of 16 bits, packed by report/charts.py.
 function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   return new Uint16Array(bytes.buffer);
@@ -30,8 +30,9 @@ class ReportChart extends TimeChart {
     this.nearest = null; // Index of the point at the cursor.
     this.eventIndex = -1;
     this.showHint();
+    this.isFollowing = false;
     this.range.onChange = () => {
-      this.onView?.();
+      if (!this.isFollowing) this.onView?.();
       this.redraw();
     };
     addGestures(this.canvas, this.range, {
@@ -77,12 +78,9 @@ class ReportChart extends TimeChart {
 
   // Shows the same part as another chart without informing that one again.
   follow(range) {
-    this.range.onChange = () => this.redraw();
+    this.isFollowing = true;
     this.range.show(range.from, range.to);
-    this.range.onChange = () => {
-      this.onView?.();
-      this.redraw();
-    };
+    this.isFollowing = false;
   }
 
   // A pointer over the margins means the edge of the view, and must not move the view.

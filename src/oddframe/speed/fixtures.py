@@ -12,6 +12,7 @@ from typing import cast
 import torch
 
 from oddframe.bundle.bundle import ONNX, Bundle, write_bundle
+from oddframe.core.calibration import placeholder_calibration
 from oddframe.core.clips import clip_span
 from oddframe.core.records import Frame
 from oddframe.errors import MissingExtraError

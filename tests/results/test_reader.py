@@ -35,7 +35,7 @@ def event(kind, phase, start_s, box=None):
 
 @pytest.fixture
 def scored(model, video, tmp_path):
-    """A folder of results of one recording, as `oddframe score` writes it; gives it and the video."""
+    """One recording, its folder of results as `oddframe score` writes it, and its facts."""
     path, folder = video("door.mp4", frames=12), tmp_path / "out"
     folder.mkdir()
     with csv_table(folder / "door.scores.csv") as table:
@@ -101,7 +101,7 @@ def test_a_path_without_results_is_refused(name, reason, tmp_path):
 @pytest.mark.parametrize("ending", [".scores.csv", ".events.jsonl", SUFFIX])
 def test_a_damaged_file_is_named(ending, scored):
     (scored.folder / f"door{ending}").write_text("frame,time_s\n{")
-    with pytest.raises(SourceError, match="must .*but"):
+    with pytest.raises(SourceError, match=r"must .*but"):
         read_results(scored.folder, "door")
 
 
@@ -111,7 +111,7 @@ def test_the_recording_is_found_where_it_was_and_where_it_is_now(scored, tmp_pat
     moved = tmp_path / "moved" / "door.mp4"
     moved.parent.mkdir()
     scored.path.rename(moved)
-    with pytest.raises(SourceNotFoundError, match="no longer at .*report --footage FOLDER"):
+    with pytest.raises(SourceNotFoundError, match=r"no longer at .*report --footage FOLDER"):
         open_footage(results)
     for elsewhere in (moved.parent, moved):
         assert open_footage(results, elsewhere).path == moved
@@ -121,7 +121,7 @@ def test_another_recording_of_the_same_name_is_refused(scored):
     facts = json.loads((scored.folder / f"door{SUFFIX}").read_text())
     (scored.folder / f"door{SUFFIX}").write_text(json.dumps({**facts, "input_size": 5}))
     results = read_results(scored.folder, "door")
-    with pytest.raises(SourceError, match="is not what was scored: it has .* bytes and had 5"):
+    with pytest.raises(SourceError, match=r"is not what was scored: it has .* bytes and had 5"):
         open_footage(results)
 
 

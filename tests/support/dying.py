@@ -79,8 +79,8 @@ def _watched(watch: _Watch) -> Iterator[_Watch]:
 def dying_at(number: int | None, folder: Path) -> Iterator[_Watch]:
     """Raise `KilledError` at every change under a folder, from the operation of this number on.
 
-    Operations count from 0. With None nothing happens but counting. The block must not go on after it is killed: the error
-    is caught here.
+    Operations count from 0. With None nothing happens but counting. The block must not go on after
+    it is killed: the error is caught here.
     """
 
     def strike() -> None:

@@ -84,22 +84,28 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def repeated(work: Callable[[], object], seconds: float, least: int = 2) -> list[float]:
+def repeated(
+    work: Callable[[], object],
+    seconds: float,
+    least: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
     """Do some work again and again, and time each repetition.
 
     Args:
         work: The work.
         seconds: No repetition begins after so many seconds.
         least: Repetitions that are done in any case.
+        clock: The time in seconds.
 
     Returns:
         The seconds of each repetition.
     """
     took: list[float] = []
-    began = now = time.perf_counter()
+    began = now = clock()
     while len(took) < least or now - began < seconds:
         work()
-        before, now = now, time.perf_counter()
+        before, now = now, clock()
         took.append(now - before)
     return took
 

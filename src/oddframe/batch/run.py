@@ -148,6 +148,7 @@ def score_archive(
         zones=zones,
         health=health,
     )
+    # By each recording's own key, so that runs that divide an archive need not know of each other.
     tasks = [task for task in list_tasks(archive) if part is None or part.has(task)]
     report = run_batch(tasks, job, partial(make_pool, engine, workers), on_progress)
     return replace(report, out=Path(out))
@@ -180,6 +181,7 @@ def run_batch(
         job.key, {"oddframe": __version__, "model": job.model, "settings": _settings(job)}
     )
     waiting = [task for task in tasks if not results.finished(task, job.key)]
+    # A run that was killed may have left unfinished files, which nobody works on now.
     results.clear(waiting)
     progress = _BatchProgress(len(tasks), len(tasks) - len(waiting))
     if waiting:
@@ -286,6 +288,7 @@ def _with_key(job: Job) -> Job:
     """The job with its key, a hash of everything that decides the results."""
     hashes = read_hashes(Path(job.model))
     files = {name: hashes[name] for name in hashes if name not in _FILES_WITHOUT_EFFECT}
+    # Sorted, so that the same settings always have the same key.
     text = json.dumps([LAYOUT, files, _settings(job)], sort_keys=True)
     return replace(job, key=hashlib.sha256(text.encode()).hexdigest()[:24])
 

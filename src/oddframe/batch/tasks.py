@@ -75,6 +75,7 @@ class Shard:
 
     def has(self, task: Task) -> bool:
         """Whether a recording is in this part, whatever else is in the archive."""
+        # Hashes are spread evenly, so the parts of a large archive are of much the same size.
         return int(task.key[:12], 16) % self.count == self.number - 1
 
 

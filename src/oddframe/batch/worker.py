@@ -84,6 +84,7 @@ class Worker:
         began = time.monotonic()
         results = BatchResults(self.job.out)
         try:
+            # Loaded here and not when the worker is made, so that an error becomes an outcome.
             if self._model is None:
                 self._model = self.load(self.job.model, self.job.options)
             try:
@@ -113,6 +114,7 @@ class Worker:
             scored = score_recording(
                 source, model, [table], both, zones=self.job.zones, health=self.job.health
             )
+        # The record comes last: it says that all files are there and whole.
         results.note(
             task,
             self.job.key,

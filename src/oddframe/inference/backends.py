@@ -57,6 +57,7 @@ def available(bundle: Bundle, device: str = "auto") -> tuple[Backend, ...]:
 
 
 def _available(bundle: Bundle, *, on_gpu: bool) -> Iterator[Backend]:
+    # From the most exact to the coarsest: who selects takes the first one as the reference.
     if installed("torch"):
         yield Backend("torch")
     if on_gpu:
@@ -124,6 +125,7 @@ def make_scorer(
         return OnnxScorer(_graph(bundle, ONNX, "onnx"), batch_size)
     if not installed("openvino"):
         raise MissingExtraError("scoring with OpenVINO", "openvino")
+    # Whole numbers have a graph of their own; half precision is made of the ONNX graph.
     if precision == "int8":
         graph, weights = (_graph(bundle, file, "openvino --int8") for file in INT8)
         return OpenvinoScorer(graph, weights, batch_size, precision)

@@ -177,6 +177,7 @@ def add_onnx(bundle: Bundle, footage: Footage) -> Bundle:
         ParityError: If it does not pass.
         MissingExtraError: If torch or its exporter is not installed.
     """
+    # Imported here, since the exporter is an extra.
     from oddframe.inference.onnx_export import onnx_graph
 
     made = replace(bundle, graphs={**bundle.graphs, ONNX: onnx_graph(bundle.network)})
@@ -200,6 +201,7 @@ def add_graph(folder: Path, bundle: Bundle, cache: FrameCache) -> tuple[str, ...
     try:
         footage = footage_from_cache(cache, bundle.network.config.interval, TRAINED_ON)
         made = add_onnx(bundle, footage)
+    # A training must not fail because of its export: torch can run the model without a graph.
     except (ParityError, MissingExtraError) as error:
         return (f"the model needs torch: {error}",)
     write_graphs(folder, made.graphs, made.parity)
@@ -250,6 +252,7 @@ def check_parity(
         "complaints": list(complaints),
         **parity.as_dict(),
     }
+    # Agreement is a fact of a machine and of versions, so both are kept with it.
     entry |= {"footage": footage.origin, "machine": platform.machine(), "oddframe": __version__}
     entry |= {package: version(package) for package in ("torch", *_PACKAGES[backend.name])}
     if labelled is not None:

@@ -68,6 +68,7 @@ def drawn_frames(trained: NetworkState, count: int, seed: int = 0) -> Pixels:
         for number, frame in enumerate(frames):
             left = int(start + pace * number) % (config.width - width)
             frame[top : top + height, left : left + width] += grey
+    # Every camera has noise, and a network has learned none of its pictures without it.
     frames += random.normal(0, NOISE, frames.shape)
     drawn: Pixels = np.clip(frames, 0, 255).astype(np.uint8)
     return drawn
@@ -244,6 +245,7 @@ def _score_both(trained: Scorer, other: Scorer, clips: Pixels) -> tuple[Float32,
 
 def _map_error(right: ClipScores, found: ClipScores) -> float:
     """The greatest difference of a map, relative to the highest value of the right one."""
+    # A map of zeros has no highest value to divide by.
     highest = right.maps.max(axis=(1, 2)).clip(1e-12)
     return float((np.abs(right.maps - found.maps).max(axis=(1, 2)) / highest).max())
 

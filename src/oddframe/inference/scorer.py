@@ -15,6 +15,7 @@ Precision = Literal["float32", "bfloat16", "float16", "int8"]
 
 CLIPS = "clips"
 """Name of a graph's input."""
+# Graphs in bundles carry these names: another name would make them unreadable.
 PARTS = ("raw", "appearance", "motion", "cluster", "maps")
 """Names of a graph's outputs, in the order of `ClipScores`."""
 

@@ -24,6 +24,7 @@ from oddframe.settings import zones_from
 SUFFIX = ".score.json"
 """Ending of the file's name."""
 
+# The weights alone decide which model it is: a new threshold leaves it the same.
 _WEIGHTS = "model.safetensors"
 
 
@@ -84,6 +85,7 @@ class ScoreFacts:
         calibration: Calibration = model.bundle.calibration
         return cls(
             oddframe=__version__,
+            # Absolute, since a report may be made from another folder.
             recording=str(source.path.absolute()),
             input_size=input_size(source.path, source),
             rate_fps=source.rate_fps,

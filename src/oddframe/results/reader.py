@@ -127,6 +127,7 @@ def read_results(folder: Path, name: str) -> RecordingResults:
     try:
         with table.open(newline="", encoding="utf-8") as file:
             rows = [
+                # A frame without a score has an empty cell.
                 (int(row["frame"]), float(row["time_s"]), float(row["score"] or "nan"))
                 for row in csv.DictReader(file)
             ]
@@ -192,6 +193,7 @@ def open_footage(results: RecordingResults, elsewhere: Path | None = None) -> So
             f"the recording is no longer at {there}, so there are no pictures; "
             "say where it is now: oddframe report --footage FOLDER"
         )
+    # A folder of images has the rate that it was scored with.
     source = open_source(there, facts.rate_fps)
     size = input_size(there, source)
     if size != facts.input_size:

@@ -163,6 +163,7 @@ class _OverlayVideo:
             self._video = self._closing.enter_context(
                 VideoWriter(self._path, self._rate_fps, self._overlay.size)
             )
+        # A video has one size of picture from its beginning to its end.
         if size != self._size:
             return
         drawn = self._overlay.draw(score.picture, score.map, score.score, score.time_s)

@@ -155,6 +155,7 @@ class TrainingRow:
 
 def cameras(fps: float) -> dict[str, int]:
     """How many cameras a speed in frames per second is enough for, by their rate."""
+    # Rounded down: a camera that is only kept up with in part loses frames.
     return {str(rate): int(fps // rate) for rate in CAMERA_RATES_FPS}
 
 
@@ -198,6 +199,7 @@ def plan_rows(
     setups: list[Setup] = []
     notices: list[str] = []
     for name in backends:
+        # ONNX Runtime and OpenVINO are used on the processor alone.
         if name != "torch" and device != "cpu":
             notices.append(
                 f"{name} is left out: it runs on the processor; measure it with --device cpu"
@@ -210,6 +212,7 @@ def plan_rows(
             ways: list[tuple[Numbers, bool]] = [
                 (precision, False) for precision in torch_precisions
             ]
+            # Compiled rows after all others, since compiling takes the longest.
             ways += [(precision, True) for precision in torch_precisions if compiled]
         else:
             ways = []

@@ -1,4 +1,4 @@
-"""Functions that tests run in a process of its own, which can import this file but no test file."""
+"""Functions that tests run in another process, which can import this file but no test file."""
 
 import os
 import sys
@@ -12,40 +12,40 @@ from oddframe.speed.instruments import peak_rss_mb
 
 
 def fill(megabytes: int) -> tuple[int, float]:
-    """Use some memory; gives the bytes, and the peak of the process in MB."""
+    """Use some memory; returns how much, and the peak of the process in MB."""
     filled = bytearray(b"x" * (megabytes * 10**6))
     return len(filled), peak_rss_mb()
 
 
 def refuse(error: Exception) -> None:
-    """Fail with the given error."""
+    """Fail with an error."""
     raise error
 
 
 def modules_of_measuring() -> set[str]:
-    """Name the modules that are imported for measuring speeds."""
+    """Names of the modules that measuring imports."""
     import oddframe.speed.measure  # noqa: F401
 
     return set(sys.modules)
 
 
 def fill_within(megabytes: int, allowed: int) -> tuple[int, float]:
-    """Use some memory where only so many MB more are allowed."""
+    """Use some memory where only so much more is allowed."""
     limit_memory(allowed * 10**6)
     return fill(megabytes)
 
 
 def print_and_count(text: str) -> int:
-    """Print a text; gives its length."""
+    """Print a text; returns its length."""
     print(text, flush=True)
     return len(text)
 
 
 def describe(path: Path, value: npt.NDArray[Any], more: int) -> tuple[str, Any, int]:
-    """Give back what was handed over, so that a test sees whether it arrived whole."""
+    """Return what a file was read as, in values that can be pickled."""
     return path.name, value.tolist(), more
 
 
 def crash(path: Path, value: npt.NDArray[Any]) -> None:
-    """End the process as a file does that crashes its reader."""
+    """Stand for a file that crashes its reader."""
     os.abort()

@@ -70,7 +70,7 @@ def test_what_cannot_be_is_refused(name, precision, device, error, message, bund
 
 def test_a_model_without_a_graph_says_what_makes_one(bundle):
     with pytest.raises(
-        InputError, match=r"must have model\.onnx for that.*oddframe export MODEL --to onnx"
+        InputError, match=r"must have model\.onnx for this backend.*oddframe export MODEL --to onnx"
     ):
         make_scorer(replace(bundle, graphs={}), "onnx")
 

@@ -234,7 +234,8 @@ def test_what_is_no_number_is_null_in_json(capsys):
 
 
 def test_settings_come_from_toml_and_flags_win(oddframe_command, footage, tiny_config, tmp_path):
-    text = "[network]\nheight = 32\nwidth = 32\nchannels = 2\nstem_stride = 1\nclusters = 4\nscore_windows = [8]\n"
+    text = "[network]\nheight = 32\nwidth = 32\nchannels = 2\nstem_stride = 1\nclusters = 4\n"
+    text += "score_windows = [8]\n"
     text += "[training]\npretrain_steps = 3\njoint_steps = 2\nseed = 5\ncentre_codes = 100\n"
     (tmp_path / "s.toml").write_text(text)
     command = (

@@ -168,7 +168,7 @@ def test_the_command_prints_a_table_or_one_object(benchmark, tiny_run, oddframe_
 
 
 def draw_masks(benchmark, masks_of):
-    """Masks for every frame of the given videos: `masks_of[name][frame]` are the corners of a box, or None."""
+    """Masks for every frame: `masks_of[name][frame]` are the corners of a box, or None."""
     for name, boxes in masks_of.items():
         folder = benchmark / "testing" / "pixel_masks" / name
         folder.mkdir(parents=True)

@@ -7,7 +7,6 @@ for an environment variable, so that secrets need not stand in the file, and no 
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from functools import partial
@@ -18,14 +17,18 @@ from urllib.parse import quote
 from oddframe.bundle.bundle import SHIPPED
 from oddframe.core.calibration import FalseAlarmBudget
 from oddframe.errors import OddframeError, SettingsError
-from oddframe.media.live_config import LiveSettings, stream_address
+from oddframe.media.live_config import (
+    VARIABLE,
+    LiveSettings,
+    fill_in,
+    is_device,
+    stream_address,
+)
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings
 from oddframe.settings import ListOf, from_mapping, read_table, settings_dataclass, zones_from
 from oddframe.sinks.factory import SINK_KINDS, SinkConfig
 from oddframe.sinks.jsonl import JsonLinesConfig
 from oddframe.sinks.webhook import MESSAGE_NAMES, is_json
-
-_VARIABLE = re.compile(r"\$\{(\w*)\}")
 
 
 class Variables(Mapping[str, str]):
@@ -60,7 +63,7 @@ class Variables(Mapping[str, str]):
         Raises:
             SettingsError: If one is not set.
         """
-        return _VARIABLE.sub(self._of, text)
+        return fill_in(text, self._value)
 
     def fill_in_sink(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of a sink with the values of their variables, in all texts.
@@ -80,11 +83,11 @@ class Variables(Mapping[str, str]):
             return [self._filled("", item, table) for item in value]
         if not isinstance(value, str):
             return value
-        if name == "url" and not _VARIABLE.fullmatch(value):
-            return _VARIABLE.sub(lambda match: quote(self._of(match), safe="/:"), value)
+        if name == "url" and not VARIABLE.fullmatch(value):
+            return fill_in(value, lambda variable: quote(self._value(variable), safe="/:"))
         if name == "template":
             as_json = is_json(str(table.get("content_type", "json")))
-            return _VARIABLE.sub(lambda match: self._in_template(match, as_json), value)
+            return fill_in(value, lambda variable: self._in_template(variable, as_json))
         return self.fill(value)
 
     def scrub(self, text: str) -> str:
@@ -106,21 +109,19 @@ class Variables(Mapping[str, str]):
             text = text.replace(spelling, f"${{{spellings[spelling]}}}")
         return text
 
-    def _of(self, match: re.Match[str]) -> str:
-        if match[1] not in self._values:
-            raise SettingsError(f"the variable {match[0]} must be set, but it is not")
-        return self[match[1]]
+    def _value(self, variable: str) -> str:
+        if variable not in self._values:
+            raise SettingsError(f"the variable ${{{variable}}} must be set, but it is not")
+        return self[variable]
 
-    def _in_template(self, match: re.Match[str], as_json: bool) -> str:
-        if match[1] in MESSAGE_NAMES:
-            return match[0]
-        value = self._of(match).replace("$", "$$")
+    def _in_template(self, variable: str, as_json: bool) -> str:
+        if variable in MESSAGE_NAMES:
+            return f"${{{variable}}}"
+        value = self._value(variable).replace("$", "$$")
         return json.dumps(value, ensure_ascii=False)[1:-1] if as_json else value
 
 
 T = TypeVar("T")
-
-_DEVICE_NUMBER = re.compile(r"\d{1,3}")
 
 _ELSEWHERE = {
     "fast": "fast must be given on the command line, as --fast: it is for files, not for cameras",
@@ -244,7 +245,7 @@ def _camera(
     table = from_mapping(values, _CameraTable)
     # Variables in an address are filled in by `stream_address`, which quotes their values.
     source = table.source if "://" in table.source else variables.fill(table.source)
-    if "://" not in source and not _DEVICE_NUMBER.fullmatch(source):
+    if "://" not in source and not is_device(source):
         source = str(folder / source)
     return Camera(
         name=table.name,

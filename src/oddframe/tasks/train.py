@@ -10,7 +10,7 @@ from oddframe.bundle.bundle import Bundle, write_bundle
 from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget, calibrate
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import too_short
-from oddframe.datasets.footage_health import without
+from oddframe.datasets.footage_health import remove_spans
 from oddframe.errors import SettingsError
 from oddframe.files import write_json
 from oddframe.inference.export_gate import add_graph
@@ -28,8 +28,8 @@ from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
 
 _NOT_HELD_OUT = (
-    "the footage is too short to keep a part of it out of training: the threshold is in-sample, from the "
-    "training clips themselves, and too low"
+    "the footage is too short to keep a part of it out of training: the threshold is in-sample, "
+    "from the training clips themselves, and too low"
 )
 
 
@@ -119,8 +119,8 @@ def train(
         checkpoint_s: Seconds from one checkpoint to the next.
         export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used
             without torch.
-        on_progress: Told phases "read", "health", "pretrain", "centres", "joint", "calibrate" and
-            "guard"; with ``drop_odd`` also "first pass".
+        on_progress: Called with the phases "read", "health", "pretrain", "centres", "joint",
+            "calibrate" and "guard"; with ``drop_odd`` also "first pass".
 
     Raises:
         InputError: If the footage or a setting is unusable.
@@ -132,6 +132,7 @@ def train(
     budget = FalseAlarmBudget.parse(false_alarms)
     run = RunFolder(out)
     found = find_sources(normal, fps)
+    # One process, or those that torchrun or accelerate started.
     group = ProcessGroup.join(device)
     used_device = pick_device(group.device(device))
     request = TrainingRequest(
@@ -149,13 +150,14 @@ def train(
         lambda: plan_training(run, found, request, on_progress)
     )
     odd: tuple[OutlierSpan, ...] = ()
+    # Only the stretches in which the camera was healthy are trained on.
     used = health.stretches
     if dropping:
         pass_run = RunFolder(run.first_pass)
         odd = first_pass(
             pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, group
         )
-        used = without(health.stretches, [(span.begin, span.end) for span in odd])
+        used = remove_spans(health.stretches, [(span.begin, span.end) for span in odd])
         clips, held_out = split_clips(cache, used, chosen)
     trainer = new_trainer(chosen, clips, used_device, group)
     restore(run, trainer)
@@ -170,6 +172,7 @@ def train(
         group=group,
     )
     calibration = calibrate(scores, budget)
+    # Without --drop-odd outliers are only named, by the trained network itself.
     if not dropping:
         odd = find_outliers(
             trainer, [clips, *([] if held_out is None else [held_out])], on_progress
@@ -188,13 +191,14 @@ def train(
     if group.is_first:
         write_bundle(run.bundle, bundle)
         not_exported = add_graph(run.bundle, bundle, cache) if export else ()
-        found_in_it = {
-            "stretches": [asdict(one) for one in used],
-            "odd": [asdict(one) for one in odd],
+        spans = {
+            "stretches": [asdict(stretch) for stretch in used],
+            "odd": [asdict(span) for span in odd],
         }
-        write_json(run.footage, {**found_in_it, "dropped": dropping})
+        write_json(run.footage, {**spans, "dropped": dropping})
         save_loss_curves(run.curves, run.entries())
         write_training_page(run.path, device=device)
+    # Nobody returns, and uses the bundle, before the first process has written it.
     group.wait()
     group.close()
     return TrainReport(
@@ -212,7 +216,7 @@ def train(
         odd=odd,
         odd_dropped=dropping,
         skipped=(
-            *(f"{one.path}: {one.reason}" for one in found.skipped),
+            *(f"{path.path}: {path.reason}" for path in found.skipped),
             *cache.notices,
             *health.notices,
             *too_short(cache.stretches, clip_span(chosen.network.interval)),
@@ -230,10 +234,10 @@ def preset_named(name: str) -> Settings:
 
 
 def _odd_notices(odd: Sequence[OutlierSpan], *, dropped: bool) -> tuple[str, ...]:
-    """A sentence for each odd stretch of the footage."""
-    done = (
+    """A sentence for each outlier span of the footage."""
+    action = (
         "left out of training"
         if dropped
         else "trained on all the same; look at it, --drop-odd leaves it out"
     )
-    return tuple(f"{one}: {done}" for one in odd)
+    return tuple(f"{span}: {action}" for span in odd)

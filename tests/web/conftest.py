@@ -1,3 +1,5 @@
+"""A server on a data folder of its own, with a model that finds bright frames unusual."""
+
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +12,7 @@ from oddframe.core.alerts import alert
 from oddframe.core.event_rules import EventRules
 from oddframe.inference.model import Model, load
 from oddframe.inference.scorer import ClipScores
-from oddframe.web import model_registry as model_shelf
+from oddframe.web import model_registry
 from oddframe.web.context import now_us
 from oddframe.web.server import ServeSettings, assemble
 from tests.support.alerting import made_event
@@ -19,7 +21,7 @@ LOUD, CALM = 230, 60
 
 
 class Bright:
-    """Calls a clip unusual where its last frame is bright: a raw score of three thresholds, else of half a one."""
+    """Scores a clip with three thresholds where its last frame is bright, else with half of one."""
 
     batch_size = 1
 
@@ -43,7 +45,7 @@ def models(tiny_run, monkeypatch):
         known = replace(bundle, health=None, calibration=calibration)
         return Model(known, Bright(calibration.threshold))
 
-    monkeypatch.setattr(model_shelf, "load", loaded)
+    monkeypatch.setattr(model_registry, "load", loaded)
     return load
 
 
@@ -72,7 +74,7 @@ def clip(video, data):
 
 @pytest.fixture
 def served(data):
-    """Starts the app on the data folder: `with served() as (client, site)`."""
+    """Starts the app on the data folder: `with served() as (client, context)`."""
 
     @contextmanager
     def start(token_hash=None, **settings):
@@ -105,7 +107,7 @@ def wait_until(holds, timeout_s=120.0):
 
 @pytest.fixture
 def alarmed():
-    """Adds a camera that cannot be reached, and alarms of the last minutes; gives them newest first."""
+    """Adds a camera that cannot be reached, with alarms of the last minutes; returns them."""
 
     def make(client, site, scores=(0.75,), **more):
         model = site.supervisor.registry.load(str(site.supervisor.data / "models" / "tiny")).bundle

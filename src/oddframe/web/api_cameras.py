@@ -77,7 +77,7 @@ def add(context: Context, given: CameraAdded) -> CameraRecord:
 def test(context: Context, given: SourceAddress) -> SourceTested:
     """Test an address: its first picture, or what is wrong with it; takes at most 12 seconds."""
     data = context.supervisor.data
-    return test_connection(checked_source(given.source, data, context.media), data)
+    return check_connection(checked_source(given.source, data, context.media), data)
 
 
 @router.get("/{name}")
@@ -161,7 +161,7 @@ def _checked_values(context: AppContext, given: CameraChanged) -> dict[str, Any]
     return values
 
 
-def test_connection(source: str, folder: Path) -> SourceTested:
+def check_connection(source: str, folder: Path) -> SourceTested:
     """Open a source and wait for its first picture; no redirection is followed.
 
     Args:

@@ -208,7 +208,7 @@ def test_a_server_that_was_edited_by_hand_meanwhile_keeps_that(client, data, cli
 
 @pytest.fixture
 def redirecting(video):
-    """A server that redirects to another one: its address, and the paths that the other was asked."""
+    """A server that redirects to another one: its address, and the paths asked of the other."""
     asked = []
     content = video("a.ts", frames=20).read_bytes()
 

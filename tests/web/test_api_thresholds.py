@@ -1,13 +1,12 @@
 import json
 import shutil
 import tomllib
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import delete
 
+from oddframe.core.calibration import FalseAlarmBudget, calibrate
 from oddframe.store.schema import events
-from oddframe.web import thresholds as past
 from oddframe.web.context import now_us
 from tests.support.alerting import made_alert
 
@@ -123,30 +122,30 @@ def test_a_budget_is_tried_on_the_last_day_and_changes_nothing(served, alarmed):
         )
 
 
-def test_alarms_that_a_budget_would_bring_are_found_in_stored_scores(served, monkeypatch):
+def test_alarms_that_a_budget_would_bring_are_found_in_stored_scores(served):
     with served() as (client, site):
         client.post(
             "/api/v1/cameras",
             json={"name": "yard", "source": "rtsp://127.0.0.1:9/a", "model": "models/tiny"},
         )
         start_s = now_us() // 1_000_000 - 3_600
-        fingerprint = site.supervisor.model(site.camera("yard")).bundle.fingerprint
-        low = past.calibrate
-        site.store.put_threshold("yard", start_s * 1_000_000, 100.0, fingerprint)
+        bundle = site.supervisor.model(site.camera("yard")).bundle
+        budget = FalseAlarmBudget.parse("9/hour")
+        then = calibrate(bundle.normal, budget, bundle.calibration.rules)
+        # Twice the threshold to come: a stored score of 0.4 means 4/3 of the latter.
+        site.store.put_threshold(
+            "yard", start_s * 1_000_000, 2 * then.threshold, bundle.fingerprint
+        )
         for second in range(600):
             site.store.put_score(
                 "yard", (start_s + second) * 1_000_000, 0.4 if 300 <= second < 310 else 0.001
             )
         site.store.flush()
 
-        def calibrated(normal, budget, rules):
-            return replace(low(normal, budget, rules), threshold=50.0, release=20.0)
-
-        monkeypatch.setattr(past, "calibrate", calibrated)
         answer = client.get("/api/v1/cameras/yard/budget", params={"false_alarms": "9/hour"}).json()
         (alarm,) = answer["appear"]
         assert alarm["start_us"] == (start_s + 300) * 1_000_000
-        assert alarm["peak"] == pytest.approx(66.67 / (66.67 + 50), rel=0.01)
+        assert alarm["peak"] == pytest.approx((4 / 3) / (4 / 3 + 1), rel=0.01)
         assert (answer["alarms_now"], answer["alarms_then"]) == (0, 1)
 
 

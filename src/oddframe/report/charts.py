@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from oddframe._types import Float64
 from oddframe.core.calibration import Calibration
-from oddframe.core.rarity import raw_score_text
+from oddframe.core.recalibration import raw_score_text
 
 MOST_POINTS = 60_000
 """Most points of a curve in a page; a longer one keeps the extremes of equal stretches of time."""
@@ -216,9 +216,7 @@ def histogram(raw: npt.NDArray[np.floating], calibration: Calibration) -> Histog
     )
 
 
-def _value_ticks(
-    edges: Float64, across: Callable[[float], float]
-) -> tuple[tuple[float, str], ...]:
+def _value_ticks(edges: Float64, across: Callable[[float], float]) -> tuple[tuple[float, str], ...]:
     """Return (left, text) of round values along an axis of decimal logarithms."""
     powers = range(int(np.floor(edges[0])), int(np.ceil(edges[-1])) + 1)
     decades = float(edges[-1] - edges[0])

@@ -19,7 +19,7 @@ from PIL import Image
 
 from oddframe._types import Pixels
 from oddframe._version import __version__
-from oddframe.core.rarity import raw_score_text
+from oddframe.core.recalibration import raw_score_text
 from oddframe.media.overlay import clock_text
 
 _SHARED = files("oddframe") / "web" / "static" / "shared"

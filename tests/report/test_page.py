@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from oddframe.core.recalibration import raw_score_text
 from oddframe.report.page import (
     data_uri,
     data_uris_within,

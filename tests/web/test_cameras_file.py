@@ -73,5 +73,5 @@ def test_a_camera_that_is_not_there_is_an_error(file):
 
 def test_a_broken_file_is_named(file):
     file.path.write_text("[[camera")
-    with pytest.raises(SettingsError, match="cameras.toml must be a readable TOML file"):
+    with pytest.raises(SettingsError, match=r"cameras\.toml must be a readable TOML file"):
         file.tables()

@@ -26,7 +26,7 @@ test-fuzz: $(INSTALLED)
 # Against real programs: an RTSP server, an MQTT broker, a browser, Ray. What is missing is skipped by name, and fails where
 # CI=true.
 test-services: $(INSTALLED)
-	@.venv/bin/pytest -q -rs -m services tests/services tests/serve
+	@.venv/bin/pytest -q -rs -m services tests/services tests/web
 
 # Style and types only.
 check: $(INSTALLED)

@@ -1,9 +1,8 @@
-"""A benchmark, UCSD Ped2 where nothing is said: several seeds of a preset, and the table of ablations.
+"""The accuracy on a benchmark, UCSD Ped2 by default: several seeds of a preset, or ablations.
 
-    ODDFRAME_PED2=... python benchmarks/accuracy.py seeds -o runs/accuracy --preset fast --seeds 0 1
-    2 [-- flags] python benchmarks/accuracy.py seeds -o runs/avenue --dataset "Avenue Dataset"
-    --seeds 0 ODDFRAME_PED2=... python benchmarks/accuracy.py ablations -o runs/ablations --steps
-    600 --seeds 0 1
+    ODDFRAME_PED2=... python benchmarks/accuracy.py seeds -o runs/accuracy --seeds 0 1 2 [-- flags]
+    python benchmarks/accuracy.py seeds -o runs/avenue --dataset "Avenue Dataset" --seeds 0
+    ODDFRAME_PED2=... python benchmarks/accuracy.py ablations -o runs/ablations --steps 600
 
 `seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory
 of the training; a run folder that is there is resumed, and a seed with figures is done. `ablations`
@@ -65,11 +64,14 @@ VARIANTS: Mapping[str, dict[str, Any]] = {
     "without skips": {"network": {"skips": False}},
     "without the empty scene": {"network": {"empty_scene": False}},
 }
-"""What is trained: the preset with one thing changed. "scale" is that of the picture and of the score's windows."""
+"""Ablations by name, each with what it changes in the preset.
+
+"scale" is the scale of the picture and of the score's windows.
+"""
 
 
 def main() -> None:
-    """Read the command line."""
+    """Read the command line and run what it asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -105,7 +107,7 @@ def divided(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def versions() -> str:
-    """Of what decides the figures."""
+    """The versions of the packages that decide the figures."""
     return ", ".join(f"{name} {version(name)}" for name in ("oddframe", "torch", "numpy", "av"))
 
 
@@ -155,8 +157,9 @@ def one_seed(benchmark: Any, run: Path, preset: str, seed: int, more: list[str])
     found: dict[str, Any] = json.loads(path.read_text())
     trained, evaluated = found["trained"], found["evaluated"]
     print(
-        f"seed {seed}: {trained['steps']} steps in {trained['seconds']:.0f} s, peak {found['train_peak_mb']} MB; "
-        f"{evaluated['frames_scored']} of {evaluated['frames_total']} frames scored in {evaluated['seconds']:.0f} s"
+        f"seed {seed}: {trained['steps']} steps in {trained['seconds']:.0f} s, "
+        f"peak {found['train_peak_mb']} MB; {evaluated['frames_scored']} of "
+        f"{evaluated['frames_total']} frames scored in {evaluated['seconds']:.0f} s"
     )
     return found
 
@@ -199,7 +202,7 @@ def ablations(out: Path, numbers: list[int], steps: int, only: list[str] | None)
 
 
 def ablated(change: Mapping[str, Any], steps: int, seed: int) -> Any:
-    """Settings of a variant."""
+    """The settings of one ablation."""
     from oddframe.settings import from_mapping
     from oddframe.tasks.demo import demo_settings
 

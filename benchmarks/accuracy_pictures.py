@@ -1,4 +1,4 @@
-"""UCSD Ped2: score curves with the true intervals, the worst misses and false alarms, and how far abnormal codes lie.
+"""Pictures for UCSD Ped2: score curves, the worst misses and false alarms, distances of codes.
 
     ODDFRAME_PED2=... python benchmarks/accuracy_pictures.py --model ped2 -o docs/images
 
@@ -75,14 +75,18 @@ def main() -> None:
 
 def scored(model: Model, video: TestVideo) -> Video:
     """Score one test video and keep what is drawn."""
-    raw, cluster, motion, maps, pictures = [], [], [], [], []
+    raw, cluster, motion, maps = [], [], [], []
+    pictures: list[npt.NDArray[np.uint8]] = []
     source = open_source(video.path, 10.0)
     for one in model.scores(source, every_frame=True, health=False, maps=True, picture_width=360):
         raw.append(np.nan if one.raw is None else one.raw)
         cluster.append(np.nan if one.cluster is None else one.cluster)
         motion.append(np.nan if one.motion is None else one.motion)
         maps.append(None if one.map is None else np.sqrt(one.map).astype(np.float16))
-        pictures.append(one.picture)
+        if one.picture is not None:
+            pictures.append(one.picture)
+    if video.masks is None:
+        raise SystemExit(f"{video.path} must have pixel masks, but has none")
     masks = list(video.masks.frames())
     name, labels = video.name, video.labels
     return Video(
@@ -164,9 +168,13 @@ def mistakes(
             )
         if video.masks[frame].any():
             axis.contour(
-                np.linspace(0, width, video.masks[frame].shape[1]), np.linspace(0, height, video.masks[frame].shape[0]),
-                video.masks[frame], levels=[0.5], colors=BLUE, linewidths=1.2,
-            )  # fmt: skip
+                np.linspace(0, width, video.masks[frame].shape[1]),
+                np.linspace(0, height, video.masks[frame].shape[0]),
+                video.masks[frame],
+                levels=[0.5],
+                colors=BLUE,
+                linewidths=1.2,
+            )
         axis.set_title(f"test {video.name}, frame {frame}: {share:.0%}", fontsize=9, loc="left")
     figure.savefig(path, dpi=80)
     plt.close(figure)

@@ -13,18 +13,22 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 FRAMES = 10
+"""Frames of a recording."""
+
+Engine: TypeAlias = Literal["local", "ray"]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure every engine and print its speed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--recordings", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--engine", nargs="+", default=["local", "ray"])
+    parser.add_argument("--engine", nargs="+", choices=("local", "ray"), default=["local", "ray"])
     asked = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as folder:
@@ -32,19 +36,20 @@ def main() -> None:
         model, archive = _prepared(place, asked.recordings)
         alone = _alone(archive, model, place / "alone")
         print(
-            f"one process, no engine: {asked.recordings / alone:.1f} recordings/s ({FRAMES} frames each)"
+            f"one process, no engine: {asked.recordings / alone:.1f} recordings/s "
+            f"({FRAMES} frames each)"
         )
         for engine in asked.engine:
             begin, seconds = _with(engine, archive, model, place / engine, asked.workers)
             after = (asked.recordings - 1) / (seconds - begin)
             print(
-                f"--engine {engine} --workers {asked.workers}: {asked.recordings / seconds:.1f} recordings/s in all; "
-                f"the first was done after {begin:.1f} s, the others at {after:.1f} recordings/s"
+                f"--engine {engine} --workers {asked.workers}: "
+                f"{asked.recordings / seconds:.1f} recordings/s in all; the first was done after "
+                f"{begin:.1f} s, the others at {after:.1f} recordings/s"
             )
         files = list((place / "alone" / "scores").glob("*/*.parquet"))
-        print(
-            f"Parquet of {FRAMES} rows: {sum(file.stat().st_size for file in files) / len(files):.0f} bytes a file"
-        )
+        size = sum(file.stat().st_size for file in files) / len(files)
+        print(f"Parquet of {FRAMES} rows: {size:.0f} bytes a file")
 
 
 def _prepared(place: Path, recordings: int) -> tuple[Path, Path]:
@@ -74,11 +79,11 @@ def _alone(archive: Path, model: Path, out: Path) -> float:
     from oddframe.batch.results import BatchResults
     from oddframe.batch.tasks import list_tasks
     from oddframe.batch.worker import Job, Worker
+    from oddframe.inference.selection import InferenceOptions
 
     BatchResults(out).start("alone", {})
-    worker = Worker(
-        Job(key="alone", model=str(model), out=str(out), backend="torch", precision="float32")
-    )
+    options = InferenceOptions(backend="torch", precision="float32")
+    worker = Worker(Job(key="alone", model=str(model), out=str(out), options=options))
     tasks = list_tasks(archive)
     worker.score(tasks[0])
     began = time.perf_counter()
@@ -87,13 +92,15 @@ def _alone(archive: Path, model: Path, out: Path) -> float:
     return time.perf_counter() - began
 
 
-def _with(engine: str, archive: Path, model: Path, out: Path, workers: int) -> tuple[float, float]:
+def _with(
+    engine: Engine, archive: Path, model: Path, out: Path, workers: int
+) -> tuple[float, float]:
     from oddframe.batch.run import score_archive
 
     began = time.perf_counter()
     first: list[float] = []
 
-    def told(phase: str, done: int, total: int, values: object) -> None:
+    def note(phase: str, done: int, total: int, values: object) -> None:
         first.append(time.perf_counter() - began)
 
     report = score_archive(
@@ -104,7 +111,7 @@ def _with(engine: str, archive: Path, model: Path, out: Path, workers: int) -> t
         workers=workers,
         backend="torch",
         precision="float32",
-        on_progress=told,
+        on_progress=note,
     )
     assert not report.failed
     return first[0], time.perf_counter() - began

@@ -1,9 +1,10 @@
-"""What a frame costs from decoded picture to score and map beside the network: sliding, stacking, calibration.
+"""What a frame costs beside the network: from the decoded picture to the score and the map.
 
     python benchmarks/chain_cost.py [--times 15]
 
-The shipped model's chain runs with a scorer that answers at once, on noise in memory of 256 x 384;
-microseconds of the thread that scores, the median of some passes over 400 frames.
+That is clips, batches and calibration. The shipped model's chain runs with a scorer that answers at
+once, on noise in memory of 256 x 384; microseconds of the thread that scores, the median of some
+passes over 400 frames.
 """
 
 import argparse
@@ -26,33 +27,37 @@ FRAMES, BATCH = 400, 8
 
 
 class AtOnce:
-    """A scorer that does nothing but what the seam asks for."""
+    """A scorer that answers at once, with the same scores for every clip."""
 
     batch_size = BATCH
 
     def score(self, clips: Pixels) -> ClipScores:
-        """The same for every clip."""
+        """Return ones for every clip, and empty maps."""
         count, (height, width) = len(pad_batch(clips, BATCH)), clips.shape[2:4]
         ones = np.ones(count, np.float32)
         return ClipScores(ones, ones, ones, ones, np.zeros((count, height, width), np.float32))
 
 
 class InMemory:
-    """Frames of noise."""
-
-    name, path, rate_fps, gap_s = "noise", Path("noise"), 10.0, 0.35
-    notices: tuple[str, ...] = ()
+    """A source whose frames are noise in memory, so that nothing is decoded."""
 
     def __init__(self) -> None:
+        self.name, self.path = "noise", Path("noise")
+        self.rate_fps, self.gap_s = 10.0, 0.35
+        self.notices: list[str] = []
         random = np.random.default_rng(0)
         self._pictures = [random.integers(0, 256, (256, 384, 1), dtype=np.uint8) for _ in range(64)]
 
     def count_frames(self) -> int:
-        """How many there are."""
+        """Return the number of frames of a pass."""
         return FRAMES
 
+    def fingerprint(self) -> str:
+        """Return a text that never changes, as the noise does not."""
+        return "noise"
+
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
-        """A pass over them."""
+        """Yield the frames; a few pictures take turns."""
         for number in range(FRAMES):
             yield Frame(
                 number,
@@ -63,7 +68,7 @@ class InMemory:
 
 
 def main() -> None:
-    """Time and print."""
+    """Time some passes and print the median."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,12 +1,11 @@
-"""Whether a recipe is one camera's alone: the demo's training on both drawn scenes, and what it tells of each anomaly.
+"""Whether a recipe suits more than one camera: the demo's training on both drawn scenes.
 
     python benchmarks/drawn_scenes.py -o runs/drawn-scenes [--preset walkway] [--json]
 
 A preset at half the size and 1,800 steps, `fast` as `oddframe demo` has it, on the plaza and on the
-station. AUCs are
-raw: one threshold for all recordings, all scored frames pooled. A kind's AUC compares the frames
-    that show it with all
-normal frames. Beside them the better one of two plain frame differences, for each kind on its own.
+station. AUCs are raw: one threshold for all recordings, all scored frames pooled. A kind's AUC
+compares the frames that show it with all normal frames. Beside them the better one of two plain
+frame differences, for each kind on its own.
 """
 
 import argparse
@@ -17,6 +16,7 @@ import platform
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 
 from oddframe.synthetic.scene import TEST_RECORDINGS, SceneSettings
 from oddframe.synthetic.script import KINDS
-from oddframe.tasks.demo import FrameDifference, demo_settings, run_demo
+from oddframe.tasks.demo import STEPS, FrameDifference, demo_settings, run_demo
 from oddframe.training.settings import PRESETS
 
 Floats = npt.NDArray[np.float64]
@@ -47,10 +47,10 @@ def kinds_and_baselines(scene: SceneSettings) -> tuple[list[set[str]], Floats]:
     return kinds, np.asarray(energies, np.float64)
 
 
-def measure(layout: str, preset: str, out: Path) -> dict[str, object]:
+def measure(layout: str, preset: str, out: Path, steps: int) -> dict[str, Any]:
     """Train and score one scene."""
     scene = SceneSettings(layout=layout)
-    report = run_demo(out / layout, settings=demo_settings(preset=preset), scene=scene)
+    report = run_demo(out / layout, settings=demo_settings(steps, preset), scene=scene)
     kinds, energy = kinds_and_baselines(scene)
     ours = np.concatenate(
         [raw_scores(out / layout / "results" / f"{one.name}.scores.csv") for one in TEST_RECORDINGS]
@@ -82,8 +82,9 @@ def main() -> None:
         "--layouts", nargs="+", choices=("plaza", "station"), default=["plaza", "station"]
     )
     parser.add_argument("--preset", choices=list(PRESETS), default="fast")
+    parser.add_argument("--steps", type=int, default=STEPS, help="training steps")
     args = parser.parse_args()
-    results = [measure(layout, args.preset, args.out) for layout in args.layouts]
+    results = [measure(layout, args.preset, args.out, args.steps) for layout in args.layouts]
     about = {name: version(name) for name in ("oddframe", "torch", "numpy", "av")}
     if args.json:
         json.dump({"about": about, "results": results}, sys.stdout, indent=2)

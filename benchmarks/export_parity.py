@@ -14,6 +14,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from oddframe.bundle.bundle import find_bundle
 from oddframe.errors import ParityError
@@ -52,10 +53,15 @@ def show(name: str, model: str, normal: Path, labelled: Path, place: Path) -> No
     """Export a copy of a model to everything and print what the gate says."""
     bundle = place / name
     shutil.copytree(find_bundle(model), bundle)
-    for to, int8 in (("onnx", False), ("openvino", False), ("openvino", True)):
+    targets: tuple[tuple[Literal["onnx", "openvino"], bool], ...] = (
+        ("onnx", False),
+        ("openvino", False),
+        ("openvino", True),
+    )
+    for to, int8 in targets:
         try:
             judged = labelled if int8 else None
-            found = export(bundle, to, int8=int8, normal=normal, labelled=judged)  # type: ignore[arg-type]
+            found = export(bundle, to, int8=int8, normal=normal, labelled=judged)
         except ParityError as error:
             print(
                 json.dumps(

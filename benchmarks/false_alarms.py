@@ -12,7 +12,7 @@ the count behind the threshold).
 
     python benchmarks/false_alarms.py simulated [--cameras 30] [--json]
     python benchmarks/false_alarms.py drawn [--hours 10] [--width 48 --height 32] [--workers 2]
-    [--json] python benchmarks/false_alarms.py ped2 --model runs/ped2 [--json]
+    python benchmarks/false_alarms.py ped2 --model runs/ped2 [--json]
 """
 
 import argparse
@@ -76,12 +76,14 @@ def _log_normal(series: Floats) -> Floats:
 
 def _pareto(series: Floats) -> Floats:
     """The same series with exponential levels: raw scores with a power-law tail."""
-    return np.exp(-0.3 * norm.logsf(series))
+    levels: Floats = np.exp(-0.3 * norm.logsf(series))
+    return levels
 
 
 def _student(series: Floats) -> Floats:
     """Levels of Student's t with 8 degrees of freedom: heavier still."""
-    return np.exp(0.3 * t.isf(norm.sf(series), 8))
+    levels: Floats = np.exp(0.3 * t.isf(norm.sf(series), 8))
+    return levels
 
 
 WORLDS: dict[str, tuple[Callable[[Floats], Floats], float]] = {
@@ -193,9 +195,14 @@ def drawn(hours: float, width: int, height: int, workers: int) -> Iterator[dict[
         apart = 1.96 * np.hypot(max(seen, 1) ** -0.5, (wanted.per_hour * calibration.hours) ** -0.5)
         rate = max(seen, 1) / seen_hours
         row = _row(
-            f"drawn plaza {width} x {height}", wanted, calibration.hours, calibration.method, seen / seen_hours,
-            rate * float(apart), bool(calibration.notices),
-        )  # fmt: skip
+            f"drawn plaza {width} x {height}",
+            wanted,
+            calibration.hours,
+            calibration.method,
+            seen / seen_hours,
+            rate * float(apart),
+            bool(calibration.notices),
+        )
         yield {**row, "events_seen": seen, "watched_hours": round(seen_hours, 2)}
 
 
@@ -253,7 +260,8 @@ def main() -> None:
     if not args.json:
         print(", ".join(f"{name} {value}" for name, value in about.items()))
         print(
-            f"{'scores':<26}{'hours':>7} {'method':<10}{'promised':>10}{'observed':>10}  95 % interval   holds  warned"
+            f"{'scores':<26}{'hours':>7} {'method':<10}{'promised':>10}{'observed':>10}  "
+            "95 % interval   holds  warned"
         )
     for row in parts[args.part]():
         rows.append(row)
@@ -268,12 +276,16 @@ def main() -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
-    start = f"{row['scores']:<26}{row['calibrated_hours']:>7.4g} {row['method']:<10}{row['promised']:>10}"
+    start = (
+        f"{row['scores']:<26}{row['calibrated_hours']:>7.4g} "
+        f"{row['method']:<10}{row['promised']:>10}"
+    )
     warned = "yes" if row["warned"] else "no"
     if "observed" not in row:
         return f"{start}{'':>33}  {warned}: {' '.join(row['notices'])}"
     low, high = row["interval"]
-    return f"{start}{row['observed']:>10.2f}  [{low:5.2f}, {high:5.2f}]  {'yes' if row['contains'] else 'NO':<5}  {warned}"
+    holds = "yes" if row["contains"] else "NO"
+    return f"{start}{row['observed']:>10.2f}  [{low:5.2f}, {high:5.2f}]  {holds:<5}  {warned}"
 
 
 if __name__ == "__main__":

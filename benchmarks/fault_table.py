@@ -38,7 +38,7 @@ def watched(rows: Iterable[Row]) -> str:
             (
                 row["fault"],
                 row["sent"],
-                told(row),
+                everywhere(row),
                 row["lost"],
                 row["twice"],
                 seconds(row),
@@ -49,7 +49,7 @@ def watched(rows: Iterable[Row]) -> str:
     )
 
 
-def told(row: Row) -> str:
+def everywhere(row: Row) -> str:
     """How many events came everywhere, or where how many did."""
     counts = {
         name: row[name]
@@ -62,7 +62,7 @@ def told(row: Row) -> str:
 
 
 def seconds(row: Row) -> str | None:
-    """The time to recover."""
+    """The time to recover, in seconds; None where nothing recovers."""
     return f"{row['recovered_s']:.1f} s" if "recovered_s" in row else None
 
 
@@ -75,7 +75,7 @@ def streams(rows: Iterable[Row]) -> str:
 
 
 def stops(rows: Iterable[Row]) -> str:
-    """How long a stop took."""
+    """The table of stops and how long they took."""
     return table(
         ("while", "signal", "ended after"),
         ((r["stop"], r["signal"], f"{r['took_s']:.1f} s") for r in rows),
@@ -83,7 +83,7 @@ def stops(rows: Iterable[Row]) -> str:
 
 
 def main() -> None:
-    """Print them."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

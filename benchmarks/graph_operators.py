@@ -24,7 +24,7 @@ from oddframe.inference.scorer import CLIPS, PARTS
 
 
 def main() -> None:
-    """Time, compare, print."""
+    """Time the graphs, compare their outputs, and print both."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -61,21 +61,21 @@ def session(path: Path, profile: str | None = None) -> Any:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def run(one: Any, clip: Pixels) -> list[Any]:
-    """What a graph says of a clip."""
-    told: list[Any] = one.run(list(PARTS), {CLIPS: clip})
-    return told
+def run(graph: Any, clip: Pixels) -> list[Any]:
+    """The outputs of a graph for a clip."""
+    outputs: list[Any] = graph.run(list(PARTS), {CLIPS: clip})
+    return outputs
 
 
 def operators(path: Path, clip: Pixels, times: int) -> Counter[str]:
     """Microseconds a clip by kind of operator: the sums of each operator's median."""
     with tempfile.TemporaryDirectory() as folder:
-        one = session(path, str(Path(folder) / "profile"))
+        profiled = session(path, str(Path(folder) / "profile"))
         for _ in range(times):
-            run(one, clip)
-        told = json.loads(Path(one.end_profiling()).read_text())
+            run(profiled, clip)
+        events = json.loads(Path(profiled.end_profiling()).read_text())
     spent = defaultdict(list)
-    for event in told:
+    for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             spent[event["args"]["op_name"], event["name"]].append(event["dur"])
     by_kind: Counter[str] = Counter()

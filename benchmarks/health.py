@@ -1,4 +1,4 @@
-"""How strong a camera's fault must be to be found, and that what is no fault is not: the figures of docs/health.md.
+"""How strong a camera's fault must be to be found; the figures of docs/health.md.
 
 A reference is learned from normal recordings of the drawn scene. Then test recordings (other seeds)
 run through the watch; the fault sets in after 10 seconds. Frames have the size of the fast preset,
@@ -24,7 +24,7 @@ from oddframe._types import Pixels
 from oddframe.core.health.learning import learn_health
 from oddframe.core.health.monitor import HealthMonitor, HealthReference
 from oddframe.core.records import Frame, HealthState
-from oddframe.synthetic.camera_faults import blackened, covered, darkened, defocused, turned
+from oddframe.synthetic.camera_faults import blacken, cover, darken, defocus, turn
 from oddframe.synthetic.scene import SceneSettings, draw
 
 SIZE = (192, 128)
@@ -34,24 +34,38 @@ AFTER = 200
 NOISE = 2.0
 
 Change = Callable[[Pixels, np.random.Generator], Pixels]
+
+
+def covering(share: float) -> Change:
+    """A hand over a share of the picture."""
+    return lambda picture, random: cover(picture, share, NOISE, random)
+
+
+def defocusing(sigma: float) -> Change:
+    """A lens out of focus, as a Gaussian of so many pixels."""
+    return lambda picture, random: defocus(picture, sigma, NOISE, random)
+
+
+def turning(shift: int) -> Change:
+    """A camera that was turned by so many pixels."""
+    return lambda picture, random: turn(picture, shift, shift // 3)
+
+
 FAULTS: dict[str, dict[str, tuple[HealthState, Change | None]]] = {
     "frozen": {"same picture": ("frozen", None)},
     "black": {
-        "sensor noise 2": ("covered", lambda p, r: blackened(p, 2.0, r)),
-        "sensor noise 6": ("covered", lambda p, r: blackened(p, 6.0, r)),
+        "sensor noise 2": ("covered", lambda p, r: blacken(p, 2.0, r)),
+        "sensor noise 6": ("covered", lambda p, r: blacken(p, 6.0, r)),
     },
     "hand over": {
-        f"{share:.0%} of the picture": ("covered", lambda p, r, s=share: covered(p, s, NOISE, r))
+        f"{share:.0%} of the picture": ("covered", covering(share))
         for share in (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
     },
     "defocus, Gaussian": {
-        f"sigma {sigma:g} px": ("out of focus", lambda p, r, s=sigma: defocused(p, s, NOISE, r))
+        f"sigma {sigma:g} px": ("out of focus", defocusing(sigma))
         for sigma in (0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
     },
-    "turned": {
-        f"{shift} px": ("moved", lambda p, r, s=shift: turned(p, s, s // 3))
-        for shift in (1, 2, 3, 5, 8, 16, 32, 64)
-    },
+    "turned": {f"{shift} px": ("moved", turning(shift)) for shift in (1, 2, 3, 5, 8, 16, 32, 64)},
 }
 HARMLESS: dict[str, tuple[dict[str, float], Change | None]] = {
     "other recordings": ({}, None),
@@ -59,9 +73,9 @@ HARMLESS: dict[str, tuple[dict[str, float], Change | None]] = {
     "light changes twice as strong": ({"light": 2.0}, None),
     "nobody there": ({"density": 0.0}, None),
     "sensor noise 8": ({"noise": 8.0}, None),
-    "light down to a half": ({}, lambda p, r: darkened(p, 0.5, NOISE, r)),
-    "light down to a quarter": ({}, lambda p, r: darkened(p, 0.25, NOISE, r)),
-    "night: light down to a tenth": ({}, lambda p, r: darkened(p, 0.1, NOISE, r)),
+    "light down to a half": ({}, lambda p, r: darken(p, 0.5, NOISE, r)),
+    "light down to a quarter": ({}, lambda p, r: darken(p, 0.25, NOISE, r)),
+    "night: light down to a tenth": ({}, lambda p, r: darken(p, 0.1, NOISE, r)),
 }
 
 
@@ -73,7 +87,7 @@ def small(picture: Pixels) -> Pixels:
 
 
 def drawn(layout: str, seed: int, frames: int, **wishes: float) -> list[Pixels]:
-    """A normal recording."""
+    """Draw a normal recording, frames as the network gets them."""
     settings = SceneSettings(layout=layout, **wishes)  # type: ignore[arg-type]
     return [small(frame.pixels) for frame in draw(seed, frames, settings)]
 
@@ -95,10 +109,11 @@ def learned(recordings: list[list[Pixels]]) -> HealthReference:
 
 def states(
     reference: HealthReference, pictures: Iterable[Pixels]
-) -> tuple[list[tuple[str, float]], float, float]:
+) -> tuple[list[tuple[HealthState, float]], float, float]:
     """States entered and when, the share of frames without a score, and milliseconds a frame."""
     watch = HealthMonitor(reference)
-    entered, unusable, took_s, count = [], 0, 0.0, 0
+    entered: list[tuple[HealthState, float]] = []
+    unusable, took_s, count = 0, 0.0, 0
     for index, picture in enumerate(pictures):
         frame = Frame(index, index / RATE_FPS, picture, SIZE)
         began = time.process_time()
@@ -126,10 +141,10 @@ def measure(layout: str, seeds: int) -> dict[str, list[dict[str, object]]]:
     found, harmless = [], []
     for fault, strengths in FAULTS.items():
         for strength, (wanted, change) in strengths.items():
-            told = [states(reference, faulty(pictures, change))[0] for pictures in normal]
-            right = [next((t for s, t in one if s == wanted), None) for one in told]
+            entered = [states(reference, faulty(pictures, change))[0] for pictures in normal]
+            right = [next((t for s, t in changes if s == wanted), None) for changes in entered]
             delays = [t - SETS_IN / RATE_FPS for t in right if t is not None]
-            others = sorted({s for one in told for s, _ in one} - {wanted, "ok"})
+            others = sorted({s for changes in entered for s, _ in changes} - {wanted, "ok"})
             found.append(
                 {
                     "fault": fault,
@@ -147,16 +162,16 @@ def measure(layout: str, seeds: int) -> dict[str, list[dict[str, object]]]:
             else normal
         )
         random = np.random.default_rng(0)
-        told_all = [
+        results = [
             states(reference, (p if change is None else change(p, random) for p in pictures))
             for pictures in recordings
         ]
         harmless.append(
             {
                 "what": name,
-                "false_states": sum(len(one) for one, _, _ in told_all),
-                "unscored": round(float(np.mean([share for _, share, _ in told_all])), 4),
-                "ms_per_frame": round(float(np.mean([ms for _, _, ms in told_all])), 3),
+                "false_states": sum(len(changes) for changes, _, _ in results),
+                "unscored": round(float(np.mean([share for _, share, _ in results])), 4),
+                "ms_per_frame": round(float(np.mean([ms for _, _, ms in results])), 3),
             }
         )
     return {"found": found, "harmless": harmless}
@@ -178,12 +193,12 @@ def ped2(root: Path) -> dict[str, object]:
         "bytes": sum(array.nbytes for array in reference.as_arrays().values())
     }
     for part, recordings in (("training", training), ("testing", read("testing"))):
-        told = [states(reference, pictures) for pictures in recordings]
+        results = [states(reference, pictures) for pictures in recordings]
         counts[part] = {
             "frames": sum(map(len, recordings)),
-            "false_states": sum(len(one) for one, _, _ in told),
-            "unscored": max(share for _, share, _ in told),
-            "ms_per_frame": round(float(np.mean([ms for _, _, ms in told])), 3),
+            "false_states": sum(len(changes) for changes, _, _ in results),
+            "unscored": max(share for _, share, _ in results),
+            "ms_per_frame": round(float(np.mean([ms for _, _, ms in results])), 3),
         }
     return counts
 

@@ -1,4 +1,4 @@
-"""What motion costs a frame: a difference of frames, as the method uses, against a dense optical flow.
+"""What motion costs a frame: a difference of frames, as the method has it, or an optical flow.
 
     python benchmarks/motion_cues.py [--times 7]
 
@@ -44,8 +44,9 @@ def main() -> None:
     difference_ms = timed(lambda: second - first, args.times)
     flow_ms = timed(lambda: flow(grey(first), grey(second)), args.times)
     print(
-        f"RGB difference {difference_ms:.3g} ms, dense Lucas-Kanade flow {flow_ms:.3g} ms a pair of frames of "
-        f"{SIDE} x {SIDE}: {flow_ms / difference_ms:.0f} times as long; a known shift found to {error:.2g} pixels"
+        f"RGB difference {difference_ms:.3g} ms, dense Lucas-Kanade flow {flow_ms:.3g} ms "
+        f"a pair of frames of {SIDE} x {SIDE}: {flow_ms / difference_ms:.0f} times as long; "
+        f"a known shift found to {error:.2g} pixels"
     )
 
 
@@ -56,20 +57,21 @@ def grey(picture: Floats) -> Floats:
 
 
 def flow(first: Floats, second: Floats) -> Floats:
-    """Rows and columns, 2 x H x W, by which each place of ``first`` moves until it is in ``second``."""
+    """Rows and columns, 2 x H x W, by which each place of ``first`` moves to get to ``second``."""
     pyramid = [(first, second)]
     for _ in range(LEVELS - 1):
         pyramid.append(tuple(ndimage.gaussian_filter(one, 1.0)[::2, ::2] for one in pyramid[-1]))
     moved = np.zeros((2, *pyramid[-1][0].shape), np.float32)
     for level, (before, after) in enumerate(reversed(pyramid)):
         if level:
-            moved = 2 * np.stack([ndimage.zoom(one, 2, order=1) for one in moved])
-        moved = refined(before, after, moved)
+            larger = [ndimage.zoom(part, 2, order=1) for part in moved]
+            moved = (2 * np.stack(larger)).astype(np.float32)
+        moved = refined(before, after, moved.astype(np.float32))
     return moved
 
 
 def refined(first: Floats, second: Floats, moved: Floats) -> Floats:
-    """A flow of one level, made better by a few rounds of least squares in a window about each place."""
+    """A flow of one level, refined by a few rounds of least squares in a window at each place."""
     along = np.stack([ndimage.sobel(first, axis) / 8 for axis in (0, 1)])
     yy, xx, yx = (window(along[a] * along[b]) for a, b in ((0, 0), (1, 1), (0, 1)))
     # A little of the mean keeps flat places where they are.
@@ -80,12 +82,13 @@ def refined(first: Floats, second: Floats, moved: Floats) -> Floats:
         there = ndimage.map_coordinates(second, places + moved, order=1, mode="nearest")
         change = there - first
         y, x = (window(one * change) for one in along)
-        moved = moved - np.stack([xx * y - yx * x, yy * x - yx * y]) / (yy * xx - yx * yx)
+        step = np.stack([xx * y - yx * x, yy * x - yx * y]) / (yy * xx - yx * yx)
+        moved = moved - step.astype(np.float32)
     return moved
 
 
 def window(values: Floats) -> Floats:
-    """The weighted mean about each place."""
+    """The weighted mean around each place."""
     found: Floats = ndimage.gaussian_filter(values, WINDOW)
     return found
 

@@ -13,6 +13,7 @@ import os
 import platform
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ def baselines(
     return np.asarray(energies, np.float64)[4:], kinds[4:]
 
 
-def measure(settings: SceneSettings) -> dict[str, object]:
+def measure(settings: SceneSettings) -> dict[str, Any]:
     """AUC of both baselines, overall and per kind, and the share of abnormal frames."""
     begin = time.perf_counter()
     parts = [baselines(recording, settings) for recording in TEST_RECORDINGS]
@@ -93,8 +94,9 @@ def main() -> None:
     print(", ".join(f"{name} {value}" for name, value in about.items()))
     for result in results:
         print(
-            f"\n{result['layout']} at {args.width} x {args.height}: {result['frames']} frames scored, "
-            f"{result['abnormal']:.0%} abnormal, drawn and measured at {result['frames_per_second']:.0f} frames/s"
+            f"\n{result['layout']} at {args.width} x {args.height}: {result['frames']} frames "
+            f"scored, {result['abnormal']:.0%} abnormal, drawn and measured at "
+            f"{result['frames_per_second']:.0f} frames/s"
         )
         print(f"{'raw AUC':<12}{BASELINES[0]:>10}{BASELINES[1]:>10}")
         for name, values in result["auc"].items():

@@ -1,9 +1,9 @@
 """What the web app costs and bears: the table of docs/serve.md.
 
-    .venv/bin/python benchmarks/serve.py [--model MODEL] [--video FILE] [--clients 200]
+    .venv/bin/python benchmarks/serve.py [--model MODEL] [--video FILE] [--clients 200] [--days 30]
 
-Starts `oddframe serve` on a folder of its own with one looped recording and a month of made-up
-scores, asks it as browsers do, and prints a Markdown table. Needs a machine that does nothing else.
+Starts `oddframe serve` on a folder of its own with one looped recording and made-up scores of a
+month, asks it as browsers do, and prints a Markdown table. Needs a machine that does nothing else.
 """
 
 import argparse
@@ -31,11 +31,11 @@ from sqlalchemy.engine import Connection
 
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.store.events import camera_number
+from oddframe.store.reader import DATABASE
 from oddframe.store.retention import Retention
-from oddframe.store.schema import SCORE_SCALE, minutes, seconds
+from oddframe.store.schema import SCORE_SCALE, open_engine, scores_by_minute, scores_by_second
 from oddframe.store.store import Store, StoreConfig
 
-DAYS = 30
 SLOW = 50
 """Clients that read nothing."""
 
@@ -52,49 +52,52 @@ def main() -> None:
         "--video", type=Path, required=True, help="a recording to play again and again"
     )
     options.add_argument("--clients", type=int, default=200)
+    options.add_argument("--days", type=int, default=30, help="days of scores that are there")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        write_data(data, chosen.model, chosen.video)
-        measure(data, chosen.clients)
+        write_data(data, chosen.model, chosen.video, chosen.days)
+        measure(data, chosen.clients, chosen.days)
 
 
-def write_data(data: Path, model: str, video: Path) -> None:
-    """A data folder with one camera and a month of scores of it."""
+def write_data(data: Path, model: str, video: Path, days: int) -> None:
+    """A data folder with one camera and its scores of some days."""
     shutil.copy(video, data / f"video{video.suffix}")
     shutil.copytree(find_bundle(model), data / "models" / "m" / "bundle")
     (data / "cameras.toml").write_text(
-        f'[[camera]]\nname = "yard"\nsource = "video{video.suffix}"\nmodel = "models/m"\nloop = true\n'
+        f'[[camera]]\nname = "yard"\nsource = "video{video.suffix}"\n'
+        'model = "models/m"\nloop = true\n'
     )
     bundle = read_bundle(find_bundle(model))
     end = time.time_ns() // 1_000_000_000
-    levels = np.random.default_rng(0).beta(2, 12, DAYS * 86_400)
-    with Store(data, StoreConfig(retention=Retention(keep_days=2 * DAYS))) as store:
+    levels = np.random.default_rng(0).beta(2, 12, days * 86_400)
+    with Store(data, StoreConfig(retention=Retention(keep_days=2 * days))) as store:
         start = end - len(levels)
         store.put_threshold(
             "yard", start * 1_000_000, bundle.calibration.threshold, bundle.fingerprint
         )
         store.flush()
+        engine = open_engine(data / DATABASE, writing=True)
         for first in range(0, len(levels), 86_400):
             day = levels[first : first + 86_400]
-            store.do(
-                lambda connection, first=start + first, day=day: write_day(connection, first, day)
-            )
+            with engine.begin() as connection:
+                write_day(connection, start + first, day)
+        engine.dispose()
 
 
 def write_day(connection: Connection, first: int, levels: npt.NDArray[np.float64]) -> None:
-    """Scores of a day in bulk: the store's own way, a batch every two seconds, would take minutes."""
+    """Write the scores of a day in bulk; in batches, as the store does it, it takes minutes."""
     camera = camera_number(connection, "yard")
     scores = np.rint(levels * SCORE_SCALE).astype(int)
     times = first + np.arange(len(scores))
     both = zip(times.tolist(), scores.tolist(), strict=True)
     connection.execute(
-        insert(seconds),
+        insert(scores_by_second),
         [{"camera": camera, "second": at, "peak": one, "mean": one} for at, one in both],
     )
     minute = times // 60
     connection.execute(
-        sqlite.insert(minutes).on_conflict_do_nothing(),
+        sqlite.insert(scores_by_minute).on_conflict_do_nothing(),
         [
             {"camera": camera, "minute": at, "peak": peak, "mean": peak, "seconds": 60}
             for at, peak in ((int(at), int(scores[minute == at].max())) for at in np.unique(minute))
@@ -102,8 +105,8 @@ def write_day(connection: Connection, first: int, levels: npt.NDArray[np.float64
     )
 
 
-def measure(data: Path, clients: int) -> None:
-    """Ask, and print."""
+def measure(data: Path, clients: int, days: int) -> None:
+    """Ask the server as browsers do, and print the table."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
@@ -124,7 +127,7 @@ def measure(data: Path, clients: int) -> None:
             )
         )
         rows.append(
-            ("30 days of one camera's scores in 1,000 spans", ms(lambda: scores(url, DAYS)))
+            (f"{days} days of one camera's scores in 1,000 spans", ms(lambda: scores(url, days)))
         )
         rows.append(("one day in 1,000 spans", ms(lambda: scores(url, 1))))
         rows.append(
@@ -145,7 +148,7 @@ def measure(data: Path, clients: int) -> None:
         rows.append(("recalibration applied", ms(lambda: post(f"{url}{APPLY}"), times=1)))
         rows.append(
             (
-                "health with the drift of 30 days, the first time",
+                f"health with the drift of {days} days, the first time",
                 ms(lambda: get(f"{url}/api/v1/health"), times=1),
             )
         )
@@ -172,10 +175,10 @@ def measure(data: Path, clients: int) -> None:
 
 
 class Rows(list[tuple[str, str]]):
-    """Rows of the table, told as they come."""
+    """Rows of the table, which are also printed as they come."""
 
     def append(self, row: tuple[str, str]) -> None:
-        """Take one more."""
+        """Add a row and print it on standard error."""
         print(f"{row[0]}: {row[1]}", file=sys.stderr, flush=True)
         super().append(row)
 
@@ -186,7 +189,7 @@ APPLY = "/api/v1/cameras/yard/recalibration/apply"
 
 
 def is_up(url: str) -> bool:
-    """Whether it answers."""
+    """Whether the server answers at an address."""
     try:
         get(url)
     except OSError:
@@ -201,15 +204,17 @@ def until_scored(url: str) -> None:
 
 
 def get(url: str) -> bytes:
-    """What a page holds."""
+    """Get the content of an address."""
     with urllib.request.urlopen(url, timeout=60) as answer:
-        return answer.read()
+        content: bytes = answer.read()
+        return content
 
 
 def post(url: str) -> bytes:
-    """What comes of a change."""
+    """Post to an address and return the answer."""
     with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=60) as answer:
-        return answer.read()
+        content: bytes = answer.read()
+        return content
 
 
 def first_view(url: str) -> None:
@@ -237,7 +242,8 @@ def scores(url: str, days: int) -> None:
     """Ask for the scores of the last days."""
     end_us = time.time_ns() // 1000
     get(
-        f"{url}/api/v1/cameras/yard/scores?from_us={end_us - days * 86_400_000_000}&to_us={end_us}&most=1000"
+        f"{url}/api/v1/cameras/yard/scores"
+        f"?from_us={end_us - days * 86_400_000_000}&to_us={end_us}&most=1000"
     )
 
 
@@ -278,7 +284,7 @@ async def listeners(url: str, port: int, clients: int, pid: int) -> list[tuple[s
 
 
 async def listen(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Begin to listen."""
+    """Open a stream of events and read its head."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readuntil(b"retry: 2000")
@@ -288,13 +294,13 @@ async def listen(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def lateness(opened: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> float:
     """Milliseconds from the first to the last client that hears the same status; median of five."""
 
-    async def heard(reader: asyncio.StreamReader) -> float:
+    async def wait_for_event(reader: asyncio.StreamReader) -> float:
         await reader.readuntil(b"event: status")
         return time.perf_counter()
 
     spread = []
     for round_ in range(7):
-        moments = await asyncio.gather(*(heard(reader) for reader, _ in opened))
+        moments = await asyncio.gather(*(wait_for_event(reader) for reader, _ in opened))
         if round_ >= 2:
             spread.append(1000 * (max(moments) - min(moments)))
     return statistics.median(spread)

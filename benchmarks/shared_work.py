@@ -1,12 +1,14 @@
 """Where a clip's operations are spent, and what of them the next clip could take over.
 
-    python benchmarks/shared_work.py
+    python benchmarks/shared_work.py [--presets fast paper]
 
 Counted by torch on the presets: products of convolutions and matrices, a multiplication and an
 addition apart. Elementwise work is not among them. Each frame is in five clips, but in another
 place each time, and what is linear in a place has weights of its own for it: the last column says
 what a part sees, and so why no product of it comes up again.
 """
+
+import argparse
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -34,8 +36,12 @@ PARTS = {
 
 
 def main() -> None:
-    """Count and print."""
-    for preset in ("fast", "paper"):
+    """Count the operations of each part and print them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--presets", nargs="+", choices=list(PRESETS), default=["fast", "paper"])
+    for preset in parser.parse_args().presets:
         counts = gflops(PRESETS[preset].network)
         total = counts.pop("all")
         print(f"{preset}: {total:.2f} GFLOP a clip")
@@ -45,7 +51,7 @@ def main() -> None:
 
 
 def within(counts: dict[str, float], module: str) -> float:
-    """Operations of a module; a list of modules is never called itself, so its parts are counted."""
+    """Operations of a module; of a list of modules, which is never called, those of its parts."""
     if module in counts:
         return counts[module]
     depth = module.count(".") + 1
@@ -57,7 +63,7 @@ def within(counts: dict[str, float], module: str) -> float:
 
 
 def gflops(config: NetworkConfig) -> dict[str, float]:
-    """Operations of each module for one clip, in 10^9, by its name in the network; "all" is their sum."""
+    """Operations of each module for one clip, in 10^9, by its name; "all" is their sum."""
     clip = torch.zeros((1, 5, config.height, config.width, config.colours), dtype=torch.uint8)
     scorer = AnomalyScorer(Network(config)).eval()
     with torch.inference_mode(), FlopCounterMode(display=False, depth=8) as counter:

@@ -1,9 +1,9 @@
-"""Make the model `ped2` that comes with the package of a training on UCSD Ped2.
+r"""Make the model `ped2` that comes with the package of a training on UCSD Ped2.
 
     export ODDFRAME_PED2=...
-    python benchmarks/accuracy.py seeds -o runs/accuracy --preset walkway --seeds 0 --
-    --false-alarms 60/hour python benchmarks/shipped_model.py runs/accuracy/walkway-0 -o
-    src/oddframe/models/ped2
+    python benchmarks/accuracy.py seeds -o runs/accuracy --preset walkway --seeds 0 -- \
+        --false-alarms 60/hour
+    python benchmarks/shipped_model.py runs/accuracy/walkway-0 -o src/oddframe/models/ped2
 
 Weights are rounded to float16, for half the size; the graph is exported again, through the parity
 gate; the card says where the footage comes from.
@@ -20,13 +20,14 @@ from oddframe.tasks.export import export
 ORIGIN = """
 ## UCSD Ped2
 
-Trained on fourteen of the 16 training recordings of the UCSD Anomaly Detection Dataset, scene Ped2 (Mahadevan, Li,
-Bhalodia and Vasconcelos, "Anomaly detection in crowded scenes", CVPR 2010); the other two set the threshold. The
-settings are those of the preset `walkway`, seed 0, the first of three that were trained; docs/benchmarks.md has all of
-them. The recordings are the Statistical Visual Computing Laboratory's at UC San Diego, offered for research; ask them
-before any other use of what comes from them. No frame of them is in this bundle but the median of the empty scene. Cite
-the paper above where you use this model. It knows that one camera: elsewhere it shows how the program works, not what
-is unusual.
+Trained on fourteen of the 16 training recordings of the UCSD Anomaly Detection Dataset, scene
+Ped2 (Mahadevan, Li, Bhalodia and Vasconcelos, "Anomaly detection in crowded scenes", CVPR
+2010); the other two set the threshold. The settings are those of the preset `walkway`, seed 0,
+the first of three that were trained; docs/benchmarks.md has all of them. The recordings are
+the Statistical Visual Computing Laboratory's at UC San Diego, offered for research; ask them
+before any other use of what comes from them. No frame of them is in this bundle but the median
+of the empty scene. Cite the paper above where you use this model. It knows that one camera:
+elsewhere it shows how the program works, not what is unusual.
 """
 
 
@@ -39,6 +40,8 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--ped2", type=Path, default=os.environ.get("ODDFRAME_PED2"))
     args = parser.parse_args()
+    if args.ped2 is None:
+        parser.error("the gate needs normal footage: give --ped2 or set ODDFRAME_PED2")
     trained = read_bundle(find_bundle(args.run))
     half = replace(
         trained, network=trained.network.halved(), card=trained.card + ORIGIN, graphs={}, parity={}

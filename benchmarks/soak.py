@@ -38,14 +38,12 @@ from tests.support.rtsp import RtspServer, encode_pictures
 from tests.support.watch_process import WatchProcess
 
 from oddframe._version import __version__
-from oddframe.synthetic.scene import (
-    SceneSettings,
-    draw,
-)
+from oddframe.synthetic.scene import SceneSettings, draw
 
 EVERY_S = 10.0
 SETTLED_S = 120.0
-"""Before that memory grows: 80 seconds of encoded video are kept for clips, and libraries set some aside."""
+"""Before that memory grows: 80 seconds of encoded video are kept for clips, and libraries set some
+aside."""
 
 FRAMES = 600
 ANOMALIES = ("cyclist", "runner")
@@ -53,7 +51,7 @@ SIZE = (320, 192)
 
 
 class Receiver(Hook):
-    """Notes how late each alert of an event that goes on is told, in seconds."""
+    """A receiver that notes how late, in seconds, each alert of an open event comes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +70,10 @@ class Receiver(Hook):
         return 200
 
     def forget(self) -> list[float]:
-        """How late alerts were since the last call; what was received goes, so that this process stays small."""
+        """How late alerts were since the last call.
+
+        What was received is dropped, so that this process stays small.
+        """
         late_s, self.late_s = self.late_s, []
         del self.requests[:-1], self.taken[:]
         return late_s
@@ -136,7 +137,7 @@ def soak(model: Path, cameras: int, rate_fps: float, minutes: float) -> Iterator
             yield {"at_s": now_s, **sample(watch, receiver, names)}
             time.sleep(max(0.0, EVERY_S - (time.monotonic() - began_s) % EVERY_S))
         code, took_s = watch.signal(signal.SIGTERM)
-        yield {"code": code, "stop_s": took_s, "said": watch.said.splitlines()[-40:]}
+        yield {"code": code, "stop_s": took_s, "said": watch.output.splitlines()[-40:]}
 
 
 def summary(samples: Sequence[dict[str, Any]], cameras: int) -> dict[str, Any]:
@@ -215,9 +216,11 @@ def table(found: dict[str, Any]) -> str:
         [
             *rows,
             "",
-            f"{found['rate_fps']:.2f} frames/s a camera (slowest moment {found['slowest_fps']:.2f}), "
+            f"{found['rate_fps']:.2f} frames/s a camera "
+            f"(slowest moment {found['slowest_fps']:.2f}), "
             f"{found['clips_per_s']:.1f} clips/s, {found['ms_per_clip']:.1f} ms a clip, "
-            f"{found['processors']:.2f} processors; {found['dropped']:.0f} of {found['frames']:.0f} frames dropped, "
+            f"{found['processors']:.2f} processors; "
+            f"{found['dropped']:.0f} of {found['frames']:.0f} frames dropped, "
             f"{found['reconnects']:.0f} reconnects, {found['events']:.0f} events, "
             f"alerts late by {late['median']:.2f} s (p99 {late['p99']:.2f} s), "
             f"at most {found['most_waiting']:.0f} waiting, "

@@ -1,4 +1,4 @@
-"""How long it takes until something happens: `oddframe --help`, and the first score of a file with ONNX Runtime.
+"""How long it takes to start: `oddframe --help`, and the first score with ONNX Runtime.
 
     python benchmarks/start_up.py [--model ped2] [--times 5]
 

@@ -1,4 +1,4 @@
-"""How often the network need not run: clips that repeat the clip before them, in real H.264 of a still scene.
+"""How often the network need not run: repeated clips in real H.264 of a still scene.
 
     python benchmarks/still_scenes.py [--seconds 40] [--ped2 FOLDER]
 
@@ -49,7 +49,7 @@ ENCODERS = {
 
 
 def main() -> None:
-    """Encode, count, print."""
+    """Encode every case, count what repeats, and print it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,7 +59,8 @@ def main() -> None:
     scene = next(iter(draw(1, 1, SCENE))).pixels
     print(f"finding two frames of 256 x 384 equal takes {compared_us():.0f} microseconds")
     print(
-        f"{'noise':>5}  {'each picture':>12}  {'encoder':<25}  frames that repeat  clips that repeat"
+        f"{'noise':>5}  {'each picture':>12}  {'encoder':<25}  "
+        "frames that repeat  clips that repeat"
     )
     with tempfile.TemporaryDirectory() as folder:
         for (name, options), noise, shown in product(ENCODERS.items(), NOISES, (1, RATE_FPS)):
@@ -93,9 +94,9 @@ def off_by_one(ped2: Path) -> str:
             changes.append(abs(found.raw[1] / found.raw[0] - 1))
             touched.append((found.maps[2] != found.maps[0]).mean())
     return (
-        f"one grey level of noise changes the raw scores of {len(changes)} clips by {np.median(changes):.1%} in the "
-        f"median, {max(changes):.0%} at most; a corner of 16 x 16 pixels in x3 "
-        f"changes {np.mean(touched):.0%} of the map"
+        f"one grey level of noise changes the raw scores of {len(changes)} clips by "
+        f"{np.median(changes):.1%} in the median, {max(changes):.0%} at most; a corner of "
+        f"16 x 16 pixels in x3 changes {np.mean(touched):.0%} of the map"
     )
 
 
@@ -141,7 +142,7 @@ def repeats(path: Path) -> tuple[float, float]:
 
 
 def compared_us() -> float:
-    """Microseconds to find two frames equal, the best of many: an upper bound, since a difference costs no more."""
+    """Microseconds to find two frames equal, the best of many; a difference costs no more."""
     one = np.random.default_rng(0).integers(0, 256, (256, 384, 1), dtype=np.uint8)
     other = one.copy()
     return min(timeit.repeat(lambda: np.array_equal(one, other), number=100, repeat=9)) * 1e4

@@ -1,4 +1,4 @@
-"""What keeping and telling costs: how fast the database takes events and scores, and what a slow disk or sink costs.
+"""What storing and sending costs: the speed of the database, and what a slow disk or sink does.
 
 Whoever scores only hands over; the times of the calls are theirs. "locked" has another program hold
 the database, as a disk that hangs does; "sink hangs" has a receiver that takes half a second for
@@ -17,8 +17,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -40,17 +41,26 @@ def alerts(count: int) -> Iterator[Alert]:
     """Starts and ends of events, half as many."""
     for number in range(count // 2):
         start_s = 10.0 * number
-        for phase in ("start", "end"):
+        phases: tuple[Literal["start", "end"], ...] = ("start", "end")
+        for phase in phases:
             event = Event(
-                id=event_id("yard", start_s), kind="anomaly", phase=phase, source="yard", start_s=start_s,
-                end_s=start_s + 4.0, peak_s=start_s + 2.0, score=0.75, box=(0.25, 0.5, 0.75, 1.0), reason="moves wrong",
+                id=event_id("yard", start_s),
+                kind="anomaly",
+                phase=phase,
+                source="yard",
+                start_s=start_s,
+                end_s=start_s + 4.0,
+                peak_s=start_s + 2.0,
+                score=0.75,
+                box=(0.25, 0.5, 0.75, 1.0),
+                reason="moves wrong",
                 parts={"appearance": 0.5, "motion": 4.0, "cluster": 1.0},
-            )  # fmt: skip
+            )
             yield alert(event, lambda time_s: NOON_US + round(time_s * 1e6))
 
 
 def timed(calls: Iterator[Callable[[], object]]) -> npt.NDArray[np.float64]:
-    """Seconds of each call."""
+    """Make the calls and return the seconds of each."""
     spent = []
     for call in calls:
         began_s = time.perf_counter()
@@ -73,15 +83,15 @@ def row(what: str, spent: npt.NDArray[np.float64], done_s: float | None) -> dict
 
 def database(folder: Path, count: int) -> Iterator[dict[str, Any]]:
     """Events and scores, with nobody else and with another program that holds the lock."""
-    told = list(alerts(count))
+    messages = list(alerts(count))
     with Store(folder / "free", ROOMY) as store:
         began_s = time.perf_counter()
-        spent = timed(lambda one=one: store.put_event(one) for one in told)  # type: ignore[misc]
+        spent = timed(partial(store.put_event, message) for message in messages)
         store.flush(600)
         yield row("events", spent, time.perf_counter() - began_s)
         began_s = time.perf_counter()
         moments = NOON_US + 100_000 * np.arange(10 * count)
-        spent = timed(lambda at=at: store.put_score("yard", int(at), 0.25) for at in moments)  # type: ignore[misc]
+        spent = timed(partial(store.put_score, "yard", int(at), 0.25) for at in moments)
         store.flush(600)
         yield row("scores, 10 a second", spent, time.perf_counter() - began_s)
     with (
@@ -90,7 +100,7 @@ def database(folder: Path, count: int) -> Iterator[dict[str, Any]]:
     ):
         other.isolation_level = None
         other.execute("BEGIN IMMEDIATE")
-        spent = timed(lambda one=one: store.put_event(one) for one in told)  # type: ignore[misc]
+        spent = timed(partial(store.put_event, message) for message in messages)
         other.execute("ROLLBACK")
         yield row("events, database locked", spent, None)
         store.flush(600)
@@ -105,29 +115,28 @@ class Slow:
         self.durable, self._takes_s = durable, takes_s
 
     def deliver(self, message: Message) -> None:
-        """Take it."""
+        """Wait as long as a slow receiver, then accept the alert."""
         time.sleep(self._takes_s)
 
     def report(self, status: CameraStatus) -> None:
-        """Not for it."""
+        """Ignore the state of a camera."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, since nothing is open."""
 
 
 def sinks(folder: Path, count: int) -> Iterator[dict[str, Any]]:
     """Alerts to a sink at once, and to one that hangs."""
-    told = list(alerts(count))
+    messages = list(alerts(count))
     delivery = Delivery({"quick": Slow(0.0, durable=True)}, folder / "quick", most_waiting=count)
     began_s = time.perf_counter()
-    spent = timed(lambda one=one: delivery.offer(one) for one in told)  # type: ignore[misc]
+    spent = timed(partial(delivery.offer, message) for message in messages)
     delivery.flush(600)
     yield row("alerts to a sink, queue on disk", spent, time.perf_counter() - began_s)
     delivery.close()
     delivery = Delivery({"slow": Slow(0.5, durable=True)}, folder / "slow", most_waiting=count)
-    yield row(
-        "alerts, sink hangs", timed(lambda one=one: delivery.offer(one) for one in told), None
-    )  # type: ignore[misc]
+    spent = timed(partial(delivery.offer, message) for message in messages)
+    yield row("alerts, sink hangs", spent, None)
     while delivery.counts()["slow"].waiting + delivery.counts()["slow"].delivered < count:
         time.sleep(0.1)  # until all of it is on disk
     delivery.close(10)
@@ -184,7 +193,8 @@ def main() -> None:
         times = f"{one['median_us']:.0f} µs | {one['p99_us']:.0f} µs | {one['most_ms']:.1f} ms"
         print(f"| {one['what']} | {one['calls']:,} | {times} | {done} |")
     print(
-        f"scores of a camera: {month['mb']:.1f} MB in {month['days']} days, {month['mb_a_month']:.0f} MB a month; "
+        f"scores of a camera: {month['mb']:.1f} MB in {month['days']} days, "
+        f"{month['mb_a_month']:.0f} MB a month; "
         f"{month['seconds_per_s']:,.0f} seconds written a second"
     )
 

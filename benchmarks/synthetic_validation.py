@@ -1,4 +1,4 @@
-"""A labelled validation set made of UCSD Ped2's *training* recordings, to choose settings on without its test labels.
+"""A labelled validation set of UCSD Ped2's *training* recordings, to choose settings on.
 
     ODDFRAME_PED2=... python benchmarks/synthetic_validation.py -o runs/ped2-validation
 
@@ -144,7 +144,8 @@ def drawn(kind: str, random: np.random.Generator) -> Iterator[tuple[int, int, Fl
     """A drawn cyclist or cart that crosses the picture."""
     look = random_look(random)
     colour = BRIGHT[int(random.integers(len(BRIGHT)))]
-    dark = tuple(float(c) for c in random.uniform(20, 90, 3))
+    red, green, blue = random.uniform(20, 90, 3).tolist()
+    dark = (red, green, blue)
     body = cyclist(look, dark) if kind == "cyclist" else cart(look, colour, (220.0, 220.0, 220.0))
     y = float(random.uniform(110, 215))
     scale = float(np.interp(y, (60, 240), PIXELS_A_METRE))
@@ -170,6 +171,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ped2", type=Path, default=os.environ.get("ODDFRAME_PED2"))
     arguments = parser.parse_args()
+    if arguments.ped2 is None:
+        parser.error("the recordings are those of UCSD Ped2: give --ped2 or set ODDFRAME_PED2")
     training = Path(arguments.ped2) / "training" / "frames"
     folders = sorted(path for path in training.iterdir() if path.is_dir())
     all_frames = {folder.name: frames_of(folder) for folder in folders}
@@ -228,7 +231,8 @@ def main() -> None:
                 abnormal.astype(np.uint8),
             )
             print(
-                f"{video}: recording {name}, {kind}: {abnormal.sum()} of {len(frames)} frames abnormal"
+                f"{video}: recording {name}, {kind}: "
+                f"{abnormal.sum()} of {len(frames)} frames abnormal"
             )
 
 

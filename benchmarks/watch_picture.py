@@ -3,10 +3,10 @@
 python benchmarks/watch_picture.py docs/images/watch.svg [COLUMNS]
 """
 
+import argparse
 import io
 import math
 import re
-import sys
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
@@ -34,7 +34,7 @@ def scores(usual: float, peaks: Sequence[tuple[int, float]] = ()) -> list[float]
     return wave
 
 
-def told(
+def event(
     camera: str,
     ago_s: float,
     lasted_s: float,
@@ -43,15 +43,15 @@ def told(
     kind: Literal["anomaly", "health"] = "anomaly",
 ) -> Alert:
     """An event that started so long ago."""
-    event = Event("0" * 16, kind, "update", camera, 0.0, lasted_s, 0.0, score, None, reason, {})
+    record = Event("0" * 16, kind, "update", camera, 0.0, lasted_s, 0.0, score, None, reason, {})
     start_us = NOW_US - round(ago_s * 1e6)
-    return Alert(event, start_us, start_us, start_us + round(lasted_s * 1e6))
+    return Alert(record, start_us, start_us, start_us + round(lasted_s * 1e6))
 
 
 def camera(
     name: str, phase: Phase, size: tuple[int, int] | None, rate_fps: float, **rest: Any
 ) -> CameraView:
-    """A camera in a state."""
+    """A camera in a phase, with what else is shown of it."""
     state = {
         key: rest.pop(key) for key in ("dropped", "reconnects", "error", "retry_s") if key in rest
     }
@@ -63,14 +63,17 @@ def camera(
 def cameras() -> list[CameraView]:
     """Cameras in the states that people meet, some with events."""
     full, small = (1920, 1080), (1280, 720)
-    lost = "rtsp://***@10.0.0.9/stream1 must answer within 10 s, but it did not; check that the camera is on"
+    lost = (
+        "rtsp://***@10.0.0.9/stream1 must answer within 10 s, but it did not; "
+        "check that the camera is on"
+    )
     return [
         camera(
             *("front door", Phase.LIVE, full, 24.9),
             score=0.83,
             recent=scores(0.2, [(56, 0.87)]),
             clips=9_021,
-            last_event=told("front door", 9, 8.6, "moves wrong", 0.87),
+            last_event=event("front door", 9, 8.6, "moves wrong", 0.87),
             open_event=True,
         ),
         camera(
@@ -79,7 +82,7 @@ def cameras() -> list[CameraView]:
             recent=scores(0.25, [(14, 0.64)]),
             clips=9_018,
             dropped=12,
-            last_event=told("car park", 47, 4.2, "looks wrong", 0.64),
+            last_event=event("car park", 47, 4.2, "looks wrong", 0.64),
         ),
         camera(
             *("warehouse north gate 2", Phase.WAITING, small, 0.0),
@@ -88,7 +91,7 @@ def cameras() -> list[CameraView]:
             reconnects=4,
             error=lost,
             retry_s=23.0,
-            last_event=told("gate", 75, 65, "no signal: no frame for 10 s", 1.0, "health"),
+            last_event=event("gate", 75, 65, "no signal: no frame for 10 s", 1.0, "health"),
             open_event=True,
         ),
         camera(
@@ -96,14 +99,20 @@ def cameras() -> list[CameraView]:
             score=0.34,
             recent=scores(0.35),
             clips=9_020,
-            last_event=told("bay", 7_900, 31, "unlike any known pattern", 0.91),
+            last_event=event("bay", 7_900, 31, "unlike any known pattern", 0.91),
         ),
         camera("roof", Phase.CONNECTING, None, 0.0),
     ]
 
 
-def main(path: str, columns: str = "120") -> None:
-    """Draw it."""
+def main() -> None:
+    """Draw the picture."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("path", type=Path, help="the SVG file to write")
+    parser.add_argument("columns", type=int, nargs="?", default=120, help="width of the terminal")
+    args = parser.parse_args()
     header = WatchHeader(
         models=["runs/door", "runs/yard"],
         now_us=NOW_US,
@@ -113,7 +122,7 @@ def main(path: str, columns: str = "120") -> None:
     )
     console = Console(
         record=True,
-        width=int(columns),
+        width=args.columns,
         file=io.StringIO(),
         force_terminal=True,
         color_system="truecolor",
@@ -122,10 +131,10 @@ def main(path: str, columns: str = "120") -> None:
     drawing = console.export_svg(title="oddframe watch --config cameras.toml", unique_id="watch")
     # Rich asks for a font from the internet, which nobody who reads a page should have to.
     drawing = re.sub(r"@font-face \{.*?\}\s*", "", drawing, flags=re.DOTALL)
-    Path(path).write_text(
+    args.path.write_text(
         drawing.replace("Fira Code, monospace", "'DejaVu Sans Mono', Menlo, Consolas, monospace")
     )
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

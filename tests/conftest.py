@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 
 import av
 import numpy as np
@@ -40,13 +41,13 @@ Picture = npt.NDArray[np.uint8]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark the tests that draw their inputs from the seed of the run, themselves or through a fixture."""
+    """Mark the tests that draw inputs from the seed of the run, if only through a fixture."""
     if "run_seed" in getattr(item, "fixturenames", ()):
         item.add_marker("draws")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Seed torch, as pytest-randomly seeds `random` and NumPy: no test depends on what ran before it."""
+    """Seed torch, as pytest-randomly seeds `random` and NumPy, so that no test needs another."""
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed_of(item.config))
 
@@ -68,7 +69,7 @@ def seed_of(config: pytest.Config) -> int:
 
 @pytest.fixture
 def run_seed(request: pytest.FixtureRequest) -> int:
-    """The seed of this run, for what must hold whatever is drawn; a test that has it is marked `draws`."""
+    """The seed of this run, for what must hold whatever is drawn; marks the test `draws`."""
     return seed_of(request.config)
 
 
@@ -194,7 +195,7 @@ def audio(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def truncated_video(video: Callable[..., Path]) -> Callable[..., Path]:
-    """Writes a recording of which only a share of the bytes is left; with the header in front it still opens."""
+    """Writes a recording that is cut to a share of its bytes; a header in front lets it open."""
 
     def make(
         name: str = "cut.mp4", share: float = 0.6, header_first: bool = True, **wishes: object
@@ -237,9 +238,61 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Has torch compute on one thread: sums in another order have other last bits."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def literal() -> ModuleType:
+    """The paper's network as slow loops in float64, see `tests.support.literal_network`."""
+    from tests.support import literal_network
+
+    return literal_network
+
+
+@pytest.fixture
+def draw(run_seed: int) -> Callable[..., object]:
+    """Draws seeded float64 tensors: `draw(2, 3, seed=1)`, normally distributed."""
+    import torch
+
+    def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(1000 * run_seed + seed)
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    return normal
+
+
+@pytest.fixture
+def draw_clips() -> Callable[..., Picture]:
+    """Draws clips, uint8 B x 5 x H x W x C: blocks of tone, and one that moves and brightens."""
+
+    def make(
+        count: int = 2, height: int = 32, width: int = 32, colours: int = 3, seed: int = 0
+    ) -> Picture:
+        random = np.random.default_rng(seed)
+        tones = random.integers(20, 200, (count, height // 8, width // 8, colours))
+        clips = np.repeat(tones.repeat(8, axis=1).repeat(8, axis=2)[:, None], 5, axis=1)
+        for number in range(count):
+            top, left = random.integers(0, height - 8), random.integers(0, width - 16)
+            for t in range(5):
+                clips[number, t, top : top + 8, left + 2 * t : left + 2 * t + 8] = (
+                    40 * t + random.integers(0, 60)
+                )
+        return clips.astype(np.uint8)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def oddframe_command() -> Iterator[Callable[..., object]]:
-    """The command line: `oddframe_command("train", footage, "-o", run).code`; see `forked.Commands`."""
+    """Runs the command line: `oddframe_command("train", footage, "-o", run).code`."""
     from tests.support.forked import Commands
 
     with Commands() as commands:

@@ -10,7 +10,6 @@ from .core.zones import Zones as Zones
 from .errors import OddframeError as OddframeError
 from .inference.model import Model as Model
 from .inference.model import load as load
-from .metrics.report import EvalReport as EvalReport
 from .monitoring.config import Camera as Camera
 from .monitoring.config import WatchPlan as WatchPlan
 from .monitoring.config import WatchSettings as WatchSettings
@@ -20,6 +19,7 @@ from .tasks.bench import BenchReport as BenchReport
 from .tasks.bench import bench as bench
 from .tasks.calibrate import CalibrationReport as CalibrationReport
 from .tasks.calibrate import calibrate as calibrate
+from .tasks.evaluate import EvalReport as EvalReport
 from .tasks.evaluate import evaluate as evaluate
 from .tasks.evaluate import evaluate_scores as evaluate_scores
 from .tasks.export import ExportReport as ExportReport

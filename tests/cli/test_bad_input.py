@@ -1,4 +1,4 @@
-"""What people give by mistake, through the command line: one clear line or a named skip, and nothing lost."""
+"""Mistakes in the input of the command line: one clear line or a named skip, and nothing lost."""
 
 import re
 import shutil
@@ -307,7 +307,7 @@ def small_disk(tmp_path):
 
 
 def test_a_disk_that_is_really_full(small_disk, footage, good, oddframe_command, tiny_config):
-    """A bit more room each time: one thing after another does not fit any more, and nothing is lost."""
+    """With more room each time, one thing after another does not fit, and nothing is lost."""
     disk, leave = small_disk
     run, out = disk / "run", disk / "out"
     train = ("train", footage, "-c", tiny_config, "--overwrite", "-o")

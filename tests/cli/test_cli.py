@@ -234,7 +234,8 @@ def test_what_is_no_number_is_null_in_json(capsys):
 
 
 def test_settings_come_from_toml_and_flags_win(oddframe_command, footage, tiny_config, tmp_path):
-    text = "[network]\nheight = 32\nwidth = 32\nchannels = 2\nstem_stride = 1\nclusters = 4\nscore_windows = [8]\n"
+    text = "[network]\nheight = 32\nwidth = 32\nchannels = 2\nstem_stride = 1\nclusters = 4\n"
+    text += "score_windows = [8]\n"
     text += "[training]\npretrain_steps = 3\njoint_steps = 2\nseed = 5\ncentre_codes = 100\n"
     (tmp_path / "s.toml").write_text(text)
     command = (
@@ -250,11 +251,11 @@ def test_settings_come_from_toml_and_flags_win(oddframe_command, footage, tiny_c
         8,
     )
     assert oddframe_command(*command, "--hold-out", 0.2, "--rate", 9).code == 0
-    settings, facts = RunFolder(tmp_path / "run").read_settings()
+    settings, record = RunFolder(tmp_path / "run").read_settings()
     assert (settings.training.pretrain_steps, settings.training.joint_steps) == (3, 2)
     assert (settings.training.batch_size, settings.training.seed) == (3, 8)
     assert settings.data.hold_out == 0.2
-    assert facts["rate_fps"] == 9.0
+    assert record.rate_fps == 9.0
 
 
 def test_the_settings_of_a_run_make_the_same_run(oddframe_command, footage, tiny_run, tmp_path):

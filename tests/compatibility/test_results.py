@@ -141,7 +141,10 @@ def test_an_old_model_is_calibrated_anew(own, oddframe_command, told):
     )
     done = oddframe_command("calibrate", own / "training/whole", *given)
     assert done.code == 0, done
-    assert missing(told("calibrate"), done.json, nearly=1e-6, but=["seconds", "bundle"]) == []
+    # Notices are sentences for people.
+    but = ["seconds", "bundle", "notices"]
+    assert missing(told("calibrate"), done.json, nearly=1e-6, but=but) == []
+    assert len(done.json["notices"]) == len(told("calibrate")["notices"])
     written = json.loads((own / "training/whole/bundle/calibration.json").read_text())
     assert (
         missing(json.loads((own / "calibrated/calibration.json").read_text()), written, nearly=1e-6)

@@ -9,11 +9,12 @@ from oddframe.core.clocks import LiveClock, RecordingClock, WallClock
 from oddframe.core.records import FrameTiming
 
 GAP_S = 0.5
+NOON_US = 1_790_000_000_000_000
 
 
-def connected(rate_fps=10, **wishes):
+def live_clock(rate_fps=10, **options):
     clock = LiveClock()
-    clock.connect(FrameTiming(rate_fps, GAP_S), **wishes)
+    clock.connect(FrameTiming(rate_fps, GAP_S), **options)
     return clock
 
 
@@ -21,37 +22,46 @@ def times(clock, pairs):
     return [clock.time_s(stamp_s, arrived_s) for stamp_s, arrived_s in pairs]
 
 
+def recording_times(pts, start=0, rate_fps=10.0):
+    """Times of the frames with these timestamps in milliseconds, and the clock's notices."""
+    clock = RecordingClock(FrameTiming(rate_fps, GAP_S), Fraction(1, 1000), start)
+    notices = []
+    found = [clock.time_s(tick) for tick in pts]
+    clock.report(notices.append)
+    return found, notices
+
+
 def test_times_start_at_0_and_follow_the_timestamps_not_the_arrival():
     found = times(
-        connected(), [(500.0, 1000.0), (500.1, 1000.18), (500.2, 1000.2), (500.3, 1000.31)]
+        live_clock(), [(500.0, 1000.0), (500.1, 1000.18), (500.2, 1000.2), (500.3, 1000.31)]
     )
     assert found == pytest.approx([0, 0.1, 0.2, 0.3], abs=1e-3)
 
 
 def test_a_burst_keeps_its_timestamps():
-    found = times(connected(), [(i / 10, 50.0) for i in range(15)])
+    found = times(live_clock(), [(i / 10, 50.0) for i in range(15)])
     assert found == pytest.approx([i / 10 for i in range(15)], abs=2e-3)
 
 
 def test_frames_without_a_timestamp_come_one_period_later():
-    found = times(connected(), [(None, 5.0), (9.1, 5.0), (None, 5.1), (9.3, 5.2)])
+    found = times(live_clock(), [(None, 5.0), (9.1, 5.0), (None, 5.1), (9.3, 5.2)])
     assert found == pytest.approx([0, 0.1, 0.2, 0.3], abs=1e-3)
 
 
 def test_a_stream_without_timestamps_goes_by_arrival():
-    found = times(connected(timed=False), [(0.0, 5.0), (0.04, 5.2), (0.08, 5.2), (0.12, 5.7)])
+    found = times(live_clock(timed=False), [(0.0, 5.0), (0.04, 5.2), (0.08, 5.2), (0.12, 5.7)])
     assert found == pytest.approx([0, 0.2, 0.21, 0.7])
 
 
 def test_after_a_lost_connection_the_time_that_passed_lies_between():
-    clock = connected()
+    clock = live_clock()
     assert times(clock, [(7.0, 100.0), (7.1, 100.1)]) == pytest.approx([0, 0.1], abs=1e-3)
     clock.connect(FrameTiming(10, GAP_S))
     assert times(clock, [(2.0, 130.0), (2.1, 130.1)]) == pytest.approx([30, 30.1], abs=1e-3)
 
 
 def test_however_short_a_loss_no_clip_spans_it():
-    clock = connected()
+    clock = live_clock()
     before = clock.time_s(7.0, 100.0)
     clock.connect(FrameTiming(10, GAP_S))
     assert clock.time_s(7.1, 100.1) - before > GAP_S
@@ -59,7 +69,7 @@ def test_however_short_a_loss_no_clip_spans_it():
 
 @pytest.mark.parametrize("jump_s", [-3600.0, -1.0, 5.0, 86_400.0, 95_443.7])
 def test_timestamps_that_jump_make_a_gap_and_lead_nowhere_else(jump_s):
-    clock = connected()
+    clock = live_clock()
     before = times(clock, [(1000 + i / 10, i / 10) for i in range(50)])
     after = times(clock, [(1000 + jump_s + i / 10, i / 10) for i in range(50, 100)])
     assert clock.jumps == 1
@@ -69,25 +79,25 @@ def test_timestamps_that_jump_make_a_gap_and_lead_nowhere_else(jump_s):
 
 
 def test_a_pause_that_really_passed_is_no_jump():
-    clock = connected()
+    clock = live_clock()
     assert times(clock, [(0.0, 0.0), (30.0, 30.0)]) == pytest.approx([0, 30], abs=0.1)
     assert clock.jumps == 0
 
 
 def test_one_frame_out_of_order_does_not_shift_those_behind_it():
-    found = times(connected(), [(0.0, 0.0), (0.1, 0.1), (0.05, 0.2), (0.3, 0.3)])
+    found = times(live_clock(), [(0.0, 0.0), (0.1, 0.1), (0.05, 0.2), (0.3, 0.3)])
     assert found == pytest.approx([0, 0.1, 0.11, 0.3], abs=1e-3)
 
 
 @pytest.mark.parametrize("drift", [-2e-4, 2e-4])
 def test_a_clock_that_drifts_is_followed_for_a_day(drift):
-    clock = connected(rate_fps=0.1)
+    clock = live_clock(rate_fps=0.1)
     found = times(clock, [(i * (1 + drift), float(i)) for i in range(0, 86_400, 10)])
     assert found[-1] == pytest.approx(86_390, abs=0.1)
 
 
 def test_segments_that_come_ahead_say_nothing_of_drift():
-    clock = connected(follows_arrival=False)
+    clock = live_clock(follows_arrival=False)
     found = times(clock, [(i / 10, i // 60 * 6.0) for i in range(600)])
     assert found == pytest.approx([i / 10 for i in range(600)])
 
@@ -105,8 +115,8 @@ def test_segments_that_come_ahead_say_nothing_of_drift():
     ),
     st.booleans(),
 )
-def test_times_always_increase_whatever_comes(steps, timed):
-    clock, arrived_s, found = connected(timed=timed), 0.0, []
+def test_times_of_a_live_stream_always_increase_whatever_comes(steps, timed):
+    clock, arrived_s, found = live_clock(timed=timed), 0.0, []
     for stamp_s, later_s, reconnects, rate_fps in steps:
         arrived_s += later_s
         if reconnects:
@@ -114,9 +124,6 @@ def test_times_always_increase_whatever_comes(steps, timed):
         found.append(clock.time_s(stamp_s, arrived_s))
     assert found[0] == 0
     assert all(a < b for a, b in pairwise(found))
-
-
-NOON_US = 1_790_000_000_000_000
 
 
 def test_the_first_frame_ties_the_stream_to_the_wall():
@@ -146,46 +153,38 @@ def test_a_clock_that_was_set_is_followed_but_not_by_what_has_begun(by_us, direc
     assert begun(1.0) == NOON_US + 1_000_000
 
 
-def times_clock(pts, start=0, rate_fps=10.0, gap_s=0.5):
-    clock = RecordingClock(FrameTiming(rate_fps, gap_s), Fraction(1, 1000), start)
-    notices = []
-    found = [clock.time_s(tick) for tick in pts]
-    clock.report(notices.append)
-    return found, notices
-
-
 def test_timestamps_become_seconds_from_the_start_of_the_stream():
-    assert times_clock([1400, 1500, 1750], start=1400) == (pytest.approx([0, 0.1, 0.35]), [])
+    assert recording_times([1400, 1500, 1750], start=1400) == (pytest.approx([0, 0.1, 0.35]), [])
 
 
 def test_without_a_stated_start_the_first_frame_is_at_0():
-    assert times_clock([1400, 1500], start=None)[0] == pytest.approx([0, 0.1])
+    assert recording_times([1400, 1500], start=None)[0] == pytest.approx([0, 0.1])
 
 
 def test_a_frame_from_before_the_stated_start_is_at_0():
-    assert times_clock([900, 1000, 1100], start=1000)[0] == pytest.approx([0, 0.1, 0.2])
+    assert recording_times([900, 1000, 1100], start=1000)[0] == pytest.approx([0, 0.1, 0.2])
 
 
 def test_frames_without_timestamps_are_timed_by_the_rate_with_a_notice():
-    found, notices = times_clock([None, None, 200, None])
+    found, notices = recording_times([None, None, 200, None])
     assert found == pytest.approx([0, 0.1, 0.2, 0.3])
     assert notices == ["3 frame(s) had no timestamp and were timed by the frame rate"]
 
 
 def test_a_repeated_timestamp_is_moved_on_without_shifting_the_rest():
-    found, notices = times_clock([0, 100, 100, 200])
+    found, notices = recording_times([0, 100, 100, 200])
     assert found == pytest.approx([0, 0.1, 0.11, 0.2])
     assert "1 frame(s) had timestamps that do not increase" in notices[0]
 
 
 def test_a_gap_is_counted_and_kept():
-    found, notices = times_clock([0, 100, 700, 800])
+    found, notices = recording_times([0, 100, 700, 800])
     assert found == pytest.approx([0, 0.1, 0.7, 0.8])
     assert notices == ["1 gap(s) of more than 0.5 s between frames; no clip spans them"]
 
 
 def test_a_jump_back_becomes_a_gap_behind_which_time_goes_on():
-    found, notices = times_clock([0, 400, 800, 0, 100])
+    found, notices = recording_times([0, 400, 800, 0, 100])
     assert found[3] - found[2] > 0.5
     assert found[4] - found[3] == pytest.approx(0.1)
     assert "jump back 1 time(s)" in notices[0]
@@ -194,7 +193,7 @@ def test_a_jump_back_becomes_a_gap_behind_which_time_goes_on():
 @given(
     st.lists(st.none() | st.integers(-5000, 5000), max_size=40), st.none() | st.integers(-100, 100)
 )
-def test_times_always_increase_from_0_on(pts, start):
-    found, _ = times_clock(pts, start)
+def test_times_of_a_recording_always_increase_from_0_on(pts, start):
+    found, _ = recording_times(pts, start)
     assert all(b > a for a, b in pairwise(found))
     assert not found or found[0] >= 0

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.core.calibration import FalseAlarmBudget, NormalScores, calibrate
-from oddframe.core.recalibration import MARGIN, alarms, extended, outside, raw_scores, recalibrated
+from oddframe.core.recalibration import (
+    MARGIN,
+    alarms,
+    calibrate_camera,
+    extend_footage,
+    outside,
+    raw_scores,
+)
 from tests.support.tiny import tiny_calibration
 
 HOURLY = FalseAlarmBudget.parse("6/hour")
@@ -71,23 +78,23 @@ def test_alarms_are_counted_by_the_rules_over_breaks_and_merges():
 def test_footage_grows_by_what_the_camera_has_shown():
     normal = normal_scores()
     seconds = np.concatenate([np.arange(1000, 1600), np.arange(9000, 9060)])
-    grown = extended(normal, seconds, np.full(len(seconds), 2.0))
+    grown = extend_footage(normal, seconds, np.full(len(seconds), 2.0))
     assert grown.hours == pytest.approx(normal.hours + 660 / 3600)
     assert len(list(grown.pieces())) == 3
-    assert extended(normal, seconds[:0], np.zeros(0)) is normal
+    assert extend_footage(normal, seconds[:0], np.zeros(0)) is normal
 
 
 def test_what_was_called_normal_stays_quiet():
     normal = normal_scores()
     before = calibrate(normal, HOURLY)
     nothing = np.zeros(0, np.int64), np.zeros(0)
-    same = recalibrated(before, normal, *nothing, [], HOURLY)
+    same = calibrate_camera(before, normal, *nothing, [], HOURLY)
     assert same.threshold == before.threshold
-    after = recalibrated(before, normal, *nothing, [3.0, 5.0], HOURLY)
+    after = calibrate_camera(before, normal, *nothing, [3.0, 5.0], HOURLY)
     assert after.threshold == pytest.approx(MARGIN * 5.0)
     assert before.release < after.release < after.threshold
     assert (after.tails, after.map_level) == (before.tails, before.map_level)
-    assert recalibrated(before, normal, *nothing, [0.5], HOURLY).threshold == before.threshold
+    assert calibrate_camera(before, normal, *nothing, [0.5], HOURLY).threshold == before.threshold
 
 
 def test_a_busier_camera_gets_a_higher_threshold_without_a_word():
@@ -96,7 +103,7 @@ def test_a_busier_camera_gets_a_higher_threshold_without_a_word():
     rng = np.random.default_rng(2)
     seconds = np.arange(10_000, 10_000 + 2 * 3600)
     raw = 2.0 * np.exp(rng.normal(0, 0.2, len(seconds)))
-    after = recalibrated(before, normal, seconds, raw, [], HOURLY)
+    after = calibrate_camera(before, normal, seconds, raw, [], HOURLY)
     assert after.threshold > before.threshold
     assert len(alarms(seconds, raw, after)) <= 2 * 6 * 2
     assert after.hours > before.hours
@@ -106,7 +113,7 @@ def test_the_release_of_a_raised_threshold_is_that_of_a_calibration():
     normal = normal_scores()
     before = calibrate(normal, HOURLY)
     nothing = np.zeros(0, np.int64), np.zeros(0)
-    after = recalibrated(before, normal, *nothing, [before.threshold], HOURLY)
+    after = calibrate_camera(before, normal, *nothing, [before.threshold], HOURLY)
     level, middle = np.log(after.threshold), np.median(np.log(normal.raw.astype(float)))
     assert after.release == pytest.approx(
         np.exp(level - (level - middle) * (1 - before.rules.hold))

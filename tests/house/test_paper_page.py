@@ -31,7 +31,7 @@ def defined(path):
     return found
 
 
-@pytest.mark.parametrize(("file", "name"), NAMES, ids=":".join)
+@pytest.mark.parametrize(("file", "name"), NAMES, ids=str)
 def test_what_the_map_names_exists(file, name):
     room = "tests" if "/test_" in file else "src/oddframe"
     assert name in defined(ROOT / room / file)

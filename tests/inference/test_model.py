@@ -11,37 +11,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import oddframe
-from oddframe.core.clips import clips
 from oddframe.core.events import events
 from oddframe.core.maps import frame_score
 from oddframe.core.records import Frame
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import BundleError, SettingsError, SourceNotFoundError
 from oddframe.inference.model import MOST_AHEAD, MOST_WAITING, Model, load
-from oddframe.inference.scorer import ClipScores
 from oddframe.inference.torch_backend import TorchScorer
 from oddframe.model.network import Network
+from tests.support.clips import clips
+from tests.support.scorers import FakeScorer
 from tests.support.tiny import tiny_settings, walk
 
 
 @pytest.fixture(scope="module")
 def model(tiny_run):
     return load(tiny_run, device="cpu")
-
-
-class Known:
-    """A scorer whose raw score is the brightness of the clip's last frame."""
-
-    def __init__(self, batch_size=4):
-        self.batch_size = batch_size
-        self.batches = []
-
-    def score(self, clips):
-        assert clips.shape[1] == 5
-        assert 1 <= len(clips) <= self.batch_size
-        self.batches.append(clips)
-        last = clips[:, 4].mean(axis=(1, 2, 3)).astype(np.float32) + 1
-        return ClipScores(last, last * 2, last * 3, last * 4, np.repeat(last, 6).reshape(-1, 2, 3))
 
 
 class Source:
@@ -69,7 +54,7 @@ class Source:
 
 def known(model, batch_size=4):
     """Flat frames are no fault to this one: it knows no camera."""
-    return Model(replace(model.bundle, health=None), Known(batch_size))
+    return Model(replace(model.bundle, health=None), FakeScorer(batch_size=batch_size))
 
 
 def raws(scores):
@@ -102,7 +87,8 @@ def middle(model, interval=1, batch_size=4):
     """As `known`, of a network that scores the middle frame of its clips."""
     config = replace(model.bundle.network.config, scored_frame="middle", interval=interval)
     network = replace(model.bundle.network, config=config)
-    return Model(replace(model.bundle, health=None, network=network), Known(batch_size))
+    scorer = FakeScorer(batch_size=batch_size)
+    return Model(replace(model.bundle, health=None, network=network), scorer)
 
 
 @pytest.mark.parametrize(("interval", "batch_size"), [(1, 1), (1, 4), (2, 3), (3, 16)])
@@ -137,8 +123,8 @@ def test_a_stream_holds_a_frame_no_longer_than_its_clip_needs(model):
         for frame in Source(8).frames(model.wanted())
     ]
     assert ready == [[0], [1], [], [], [2], [3], [4], [5]]
-    assert [one.frame.index for one in stream.flush()] == [6, 7]
-    assert stream.flush() == []
+    assert [one.frame.index for one in stream.finish()] == [6, 7]
+    assert stream.finish() == []
 
 
 def test_the_parts_are_not_mixed_up(model):
@@ -284,7 +270,7 @@ def test_an_interval_of_two_reaches_over_nine_frames(model):
     bundle = replace(
         model.bundle, network=replace(model.bundle.network, config=config), health=None
     )
-    ours = Model(bundle, Known())
+    ours = Model(bundle, FakeScorer())
     assert [one.frame for one in ours.scores(Source(11)) if one.raw is not None] == [8, 9, 10]
     assert ours.scorer.batches[0][0, :, 0, 0, 0].tolist() == [0, 2, 4, 6, 8]
 
@@ -351,21 +337,13 @@ def test_frames_that_show_nothing_get_no_score_and_a_state(model, video):
     assert all(one.score is not None for one in unwatched[4:])
 
 
-class Exact:
-    """A scorer whose scores are a hash of the clip: no two clips have the same."""
+def hashed(clips):
+    """A raw score from the hash of each clip: no two clips have the same."""
+    return np.array([hash_of(clip) for clip in clips], np.float32)
 
-    def __init__(self, batch_size):
-        self.batch_size, self.seen = batch_size, []
 
-    def score(self, clips):
-        assert 1 <= len(clips) <= self.batch_size
-        self.seen.append(len(clips))
-        told = np.array([self.told(clip) for clip in clips], np.float32)
-        return ClipScores(told, told + 1, told + 2, told + 3, np.repeat(told, 6).reshape(-1, 2, 3))
-
-    @staticmethod
-    def told(clip):
-        return int.from_bytes(hashlib.sha256(clip.tobytes()).digest()[:2], "big") + 1
+def hash_of(clip):
+    return int.from_bytes(hashlib.sha256(clip.tobytes()).digest()[:2], "big") + 1
 
 
 class Shown(Source):
@@ -402,7 +380,7 @@ def told_one_by_one(frames, interval):
     """Frame and raw score as they are without any short cut, and how many clips repeat the one before."""
     told, repeats, before = dict.fromkeys(range(len(frames))), 0, (-2, None)
     for clip in clips(frames, interval, 0.35):
-        raw = float(Exact.told(np.stack([frame.pixels for frame in clip.frames])))
+        raw = float(hash_of(np.stack([frame.pixels for frame in clip.frames])))
         repeats += before == (clip.last.index - 1, raw)
         before = (clip.last.index, raw)
         told[clip.last.index] = raw
@@ -414,7 +392,7 @@ def exact(model, batch_size, interval):
     bundle = replace(
         model.bundle, network=replace(model.bundle.network, config=config), health=None
     )
-    return Model(bundle, Exact(batch_size))
+    return Model(bundle, FakeScorer(hashed, batch_size=batch_size))
 
 
 def assert_told(scores, expected):
@@ -422,9 +400,9 @@ def assert_told(scores, expected):
     for one in scores:
         if one.raw is not None:
             assert (one.appearance, one.motion, one.cluster) == (
-                one.raw + 1,
-                one.raw + 2,
-                one.raw + 3,
+                2 * one.raw,
+                3 * one.raw,
+                4 * one.raw,
             )
             assert (one.map == one.raw).all()
 
@@ -439,13 +417,13 @@ def test_repeats_are_told_without_the_network_and_score_the_same(
     ours = exact(model, batch_size, interval)
     assert_told(list(ours.scores(Shown(frames), maps=True)), expected)
     scored = sum(raw is not None for _, raw in expected)
-    assert sum(ours.scorer.seen) == scored - repeats
+    assert sum(map(len, ours.scorer.batches)) == scored - repeats
 
 
 def test_repeats_take_no_place_in_a_batch(model):
     ours = exact(model, 3, 1)
     list(ours.scores(Shown(shown_frames([(level % 2, 10, 0.1) for level in range(3)]))))
-    assert ours.scorer.seen == [3, 3, 3, 2]
+    assert [len(batch) for batch in ours.scorer.batches] == [3, 3, 3, 2]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -473,7 +451,7 @@ def test_cameras_share_batches_and_have_repeats_of_their_own(cameras, batch_size
     for scores, (told, _) in zip(found, expected, strict=True):
         assert_told(scores, told)
     scored = sum(raw is not None for told, _ in expected for _, raw in told)
-    assert sum(ours.scorer.seen) == scored - sum(repeats for _, repeats in expected)
+    assert sum(map(len, ours.scorer.batches)) == scored - sum(repeats for _, repeats in expected)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8])

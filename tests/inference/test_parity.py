@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from oddframe.errors import InputError
 from oddframe.inference.parity import Parity, clips_of, compare, drawn_frames, with_intruder
-from oddframe.inference.scorer import ClipScores
-from oddframe.model.network import NetworkState
+from oddframe.model.state import NetworkState
+from tests.support.scorers import FakeScorer, flat_maps
 from tests.support.tiny import tiny_calibration
 
 
@@ -44,19 +44,6 @@ def test_an_intruder_comes_and_goes(trained):
     assert changed.tolist() == [False] * 10 + [True] * 10 + [False] * 10
 
 
-class Brightness:
-    """Raw scores are what a function makes of the brightness of a clip's last frame."""
-
-    batch_size = 3
-
-    def __init__(self, changed=lambda raw: raw):
-        self.changed = changed
-
-    def score(self, clips):
-        raw = self.changed(clips[:, 4].mean(axis=(1, 2, 3)).astype(np.float32) / 64 + 0.01)
-        return ClipScores(raw, raw, raw, raw, raw[:, None, None] * np.ones((1, 4, 4), np.float32))
-
-
 def frames(*levels):
     return np.repeat(np.array(levels, np.uint8), 64).reshape(-1, 8, 8, 1)
 
@@ -65,10 +52,19 @@ CALM = frames(*range(10, 40))
 ODD = frames(*range(10, 20), *[200] * 20, *range(10, 20))
 
 
+def scorer_of(changed):
+    """A scorer whose raw scores are what a function makes of the brightness of the last frame."""
+
+    def raw(clips):
+        return changed(clips[:, 4].mean(axis=(1, 2, 3)).astype(np.float32) / 64 + 0.01)
+
+    return FakeScorer(raw, maps=flat_maps(4, 4), batch_size=3)
+
+
 def compared(changed, precision="float32", stretches=(CALM, ODD), threshold=2.0):
     return compare(
-        Brightness(),
-        Brightness(changed),
+        scorer_of(lambda raw: raw),
+        scorer_of(changed),
         stretches,
         precision=precision,
         interval=1,

@@ -1,3 +1,5 @@
+"""Folders of numbered images."""
+
 import os
 from pathlib import Path
 
@@ -5,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oddframe.core.clips import clips
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 from oddframe.media.images import ImageFolder
 from oddframe.media.source import FrameFormat
+from tests.support.clips import clips
 
 RGB = FrameFormat(32, 24, "rgb")
 GREY = FrameFormat(32, 24, "grey")

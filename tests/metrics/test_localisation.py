@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from oddframe.errors import InputError
 from oddframe.metrics.localisation import Localisation
-from oddframe.metrics.pixel import resized_map
+from oddframe.metrics.pixel import resize_map
 from oddframe.metrics.region import Region, TrueRegion
 from tests.support.literal_regions import (
     MAPS,
@@ -58,7 +58,7 @@ def test_maps_are_brought_to_the_size_of_the_masks(run_seed):
     small, mask = rng.random((4, 6)).astype(np.float32), rng.random((16, 18)) < 0.3
     localisation = Localisation(1)
     localisation.video("a", np.array([1], np.uint8)).add(small, mask)
-    expected = roc_auc_score(mask.ravel(), resized_map(small, (16, 18)).ravel())
+    expected = roc_auc_score(mask.ravel(), resize_map(small, (16, 18)).ravel())
     found = localisation.pixel()
     assert found.auc_margin < 1e-2
     assert found.auc == pytest.approx(expected, abs=found.auc_margin + 1e-9)

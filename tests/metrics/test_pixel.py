@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from oddframe.errors import InputError
-from oddframe.metrics.pixel import PixelMetrics, level_numbers, resized_map
+from oddframe.metrics.pixel import PixelMetrics, level_numbers, resize_map
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
@@ -185,7 +185,7 @@ def literal(values, size):
 @given(SIDES, SIDES, SIDES, SIDES, st.integers(0, 99))
 def test_every_size_equals_a_literal_loop(height, width, tall, wide, seed):
     values = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
-    resized = resized_map(values, (tall, wide))
+    resized = resize_map(values, (tall, wide))
     assert resized.dtype == np.float32
     np.testing.assert_allclose(resized, literal(values, (tall, wide)), atol=1e-5)
 
@@ -195,15 +195,15 @@ def test_enlarging_equals_torch(run_seed):
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(values)[None, None], size=(24, 36), mode="bilinear"
     )
-    np.testing.assert_allclose(resized_map(values, (24, 36)), expected[0, 0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(resize_map(values, (24, 36)), expected[0, 0].numpy(), atol=1e-5)
 
 
 def test_the_right_size_stays_as_it_is(run_seed):
     values = np.random.default_rng(run_seed).normal(size=(3, 4)).astype(np.float32)
-    np.testing.assert_array_equal(resized_map(values, (3, 4)), values)
+    np.testing.assert_array_equal(resize_map(values, (3, 4)), values)
 
 
 @pytest.mark.parametrize("values", [[1.0], [[]], np.zeros((2, 2, 2))])
 def test_other_shapes_are_refused(values):
     with pytest.raises(InputError, match="must be H x W"):
-        resized_map(values, (2, 2))
+        resize_map(values, (2, 2))

@@ -1,3 +1,5 @@
+"""Each stream against the loops of `tests.support.literal_network`, and what it is built of."""
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,8 @@ from oddframe.model.layers import VarianceAttention
 
 
 @pytest.fixture
-def stream():
-    """A small stream in evaluation whose BatchNorms have something to say."""
+def appearance():
+    """A small appearance stream in evaluation, whose BatchNorms do not leave values as they are."""
     torch.manual_seed(0)
     built = (
         AppearanceAutoencoder(colours=3, channels=2, stem_stride=1, code_norm="l1").double().eval()
@@ -24,58 +26,60 @@ def stream():
     return built
 
 
-def test_stream_equals_loops(stream, literal, draw):
+def test_appearance_stream_equals_loops(appearance, literal, draw):
     frame = draw(2, 3, 16, 16).sigmoid()
-    rebuilt, code = stream(frame)
+    rebuilt, code = appearance(frame)
     for row in range(2):
         expected, expected_code = literal.appearance(
-            frame[row].numpy(), literal.appearance_weights(stream)
+            frame[row].numpy(), literal.appearance_weights(appearance)
         )
         np.testing.assert_allclose(literal.array(code[row]), expected_code, atol=1e-10)
         np.testing.assert_allclose(literal.array(rebuilt[row]), expected, atol=1e-10)
 
 
-def test_published_shapes():
+def test_appearance_stream_has_the_published_shapes():
     with torch.device("meta"):
         stream = AppearanceAutoencoder(colours=3, channels=32, stem_stride=1, code_norm="l1")
         rebuilt, code = stream(torch.zeros(1, 3, 256, 256))
-        x, seen = code, []
+        x, shapes = code, []
         for block in stream.decoder:
             x = block(x)
-            seen.append(tuple(x.shape[1:]))
+            shapes.append(tuple(x.shape[1:]))
     assert code.shape == (1, 256, 32, 32)
-    assert seen == [(256, 64, 64), (128, 128, 128), (64, 256, 256), (3, 256, 256)]
+    assert shapes == [(256, 64, 64), (128, 128, 128), (64, 256, 256), (3, 256, 256)]
     assert rebuilt.shape == (1, 3, 256, 256)
 
 
-def test_code_is_not_negative_and_sums_to_one(stream, draw):
-    _, code = stream(draw(1, 3, 32, 16).sigmoid())
+def test_appearance_code_is_not_negative_and_sums_to_one(appearance, draw):
+    _, code = appearance(draw(1, 3, 32, 16).sigmoid())
     assert (code >= 0).all()
     np.testing.assert_allclose(code.detach().sum(dim=1).numpy(), 1.0)
 
 
-def test_decoder_sees_the_normalised_code(stream, draw):
+def test_appearance_decoder_sees_the_normalised_code(appearance, draw):
     frame = draw(1, 3, 16, 16).sigmoid()
-    before, _ = stream(frame)
+    before, _ = appearance(frame)
     with torch.no_grad():
-        stream.to_code.weight.mul_(7.0)
-    after, _ = stream(frame)
+        appearance.to_code.weight.mul_(7.0)
+    after, _ = appearance(frame)
     torch.testing.assert_close(after, before)
 
 
-def test_batch_norm_stands_in_front_of_each_encoder_block_only(stream):
-    norms = [name for name, module in stream.named_modules() if isinstance(module, nn.BatchNorm2d)]
+def test_batch_norm_stands_in_front_of_each_encoder_block_only(appearance):
+    norms = [
+        name for name, module in appearance.named_modules() if isinstance(module, nn.BatchNorm2d)
+    ]
     assert norms == ["encoder.0.0", "encoder.1.0", "encoder.2.0"]
 
 
-def test_output_has_no_activation(stream, draw):
+def test_rebuilt_frame_has_no_activation(appearance, draw):
     with torch.no_grad():
-        stream.decoder[3][0].bias.fill_(-5.0)
-    rebuilt, _ = stream(draw(1, 3, 16, 16).sigmoid())
+        appearance.decoder[3][0].bias.fill_(-5.0)
+    rebuilt, _ = appearance(draw(1, 3, 16, 16).sigmoid())
     assert rebuilt.min() < -1
 
 
-def test_stem_stride_two_halves_the_code_and_keeps_the_picture(draw):
+def test_stem_stride_two_halves_the_appearance_code_and_keeps_the_picture(draw):
     stream = AppearanceAutoencoder(colours=1, channels=2, stem_stride=2, code_norm="l1").double()
     rebuilt, code = stream(draw(1, 1, 32, 64).sigmoid())
     assert rebuilt.shape == (1, 1, 32, 64)
@@ -105,19 +109,18 @@ def test_a_part_of_the_frame_gets_its_part_of_the_empty_scene(draw):
     torch.testing.assert_close(rebuilt, bare + stream.empty[:, 8:, 16:])
 
 
-def build(attention="sum", skips=True, channels=2, colours=1, stem_stride=1):
+def build_motion(attention="sum", skips=True, channels=2, colours=1, stem_stride=1):
     torch.manual_seed(0)
     return MotionAutoencoder(colours, channels, stem_stride, "l1", attention, skips).double()
 
 
 @pytest.mark.parametrize("attention", ["sum", "variance"])
-def test_stream_equals_loops_in_motion(attention, literal, draw):
-    stream = build(attention)
+def test_motion_stream_equals_loops(attention, literal, draw):
+    stream = build_motion(attention)
     with torch.no_grad():
-        for one in stream.attention:
-            one.embed.weight.mul_(
-                20.0
-            )  # else exp(a) is nearly the same everywhere and would hide a mistake
+        for module in stream.attention:
+            # Else exp(a) is nearly the same everywhere and would hide a mistake.
+            module.embed.weight.mul_(20.0)
     frames = draw(2, 4, 32, 32).sigmoid()
     difference, code = stream(frames)
     for row in range(2):
@@ -128,7 +131,7 @@ def test_stream_equals_loops_in_motion(attention, literal, draw):
         np.testing.assert_allclose(literal.array(difference[row]), expected, atol=1e-10)
 
 
-def test_published_shapes_in_motion():
+def test_motion_stream_has_the_published_shapes():
     with torch.device("meta"):
         stream = MotionAutoencoder(3, 32, 1, "l1", "sum", True)
         code, block2, block1 = stream.encode(torch.zeros(1, 12, 256, 256))
@@ -136,7 +139,8 @@ def test_published_shapes_in_motion():
         after2 = stream.up2(torch.cat([after3, block2], dim=1))
         after1 = stream.up1(torch.cat([after2, block1], dim=1))
         maps = [
-            tuple(one.weights(torch.zeros(1, c, s, s)).shape[2:]) for one, c, s in attended(stream)
+            tuple(module.weights(torch.zeros(1, channels, side, side)).shape[2:])
+            for module, channels, side in attended(stream)
         ]
     assert code.shape == (1, 256, 32, 32)
     assert (block2.shape[1:], block1.shape[1:]) == ((128, 64, 64), (64, 128, 128))
@@ -150,44 +154,50 @@ def test_published_shapes_in_motion():
 
 
 def attended(stream):
-    """Attention of blocks 1 to 3, with the channels and the side that they have in the published network."""
+    """The attention of blocks 1 to 3, with their channels and side in the published network."""
     return zip(stream.attention, (64, 128, 256), (128, 64, 32), strict=True)
 
 
-def test_code_is_signed_and_its_magnitudes_sum_to_one(draw):
-    _, code = build()(draw(1, 4, 32, 16).sigmoid())
+def test_motion_code_is_signed_and_its_magnitudes_sum_to_one(draw):
+    _, code = build_motion()(draw(1, 4, 32, 16).sigmoid())
     assert (code < 0).any()
     assert (code > 0).any()
     np.testing.assert_allclose(code.detach().abs().sum(dim=1).numpy(), 1.0)
 
 
-def test_there_is_no_batch_norm():
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in build().modules())
+def test_motion_stream_has_no_batch_norm():
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in build_motion().modules())
 
 
 def test_attention_follows_every_block_unless_switched_off():
-    assert sum(isinstance(module, VarianceAttention) for module in build().modules()) == 3
-    assert not any(isinstance(module, VarianceAttention) for module in build("none").modules())
+    assert sum(isinstance(module, VarianceAttention) for module in build_motion().modules()) == 3
+    assert not any(
+        isinstance(module, VarianceAttention) for module in build_motion("none").modules()
+    )
 
 
 def test_skips_carry_what_left_the_attention(draw):
-    stream = build()
+    stream = build_motion()
     attended_outputs = []
-    for one in stream.attention:
-        one.register_forward_hook(lambda _module, _given, out: attended_outputs.append(out))
-    seen = {}
+    for module in stream.attention:
+        module.register_forward_hook(lambda _module, _given, out: attended_outputs.append(out))
+    traffic = {}
     for name in ("up3", "up2", "up1"):
         block = getattr(stream, name)
         block.register_forward_hook(
-            lambda _module, given, out, name=name: seen.update({name: (given[0], out)})
+            lambda _module, given, out, name=name: traffic.update({name: (given[0], out)})
         )
     stream(draw(1, 4, 16, 16).sigmoid())
-    assert torch.equal(seen["up2"][0], torch.cat([seen["up3"][1], attended_outputs[1]], dim=1))
-    assert torch.equal(seen["up1"][0], torch.cat([seen["up2"][1], attended_outputs[0]], dim=1))
+    assert torch.equal(
+        traffic["up2"][0], torch.cat([traffic["up3"][1], attended_outputs[1]], dim=1)
+    )
+    assert torch.equal(
+        traffic["up1"][0], torch.cat([traffic["up2"][1], attended_outputs[0]], dim=1)
+    )
 
 
 def deaf_to_skips(stream, names):
-    """Zero the weights with which decoder blocks read their skip: the second half of their shuffled input."""
+    """Zero the weights with which decoder blocks read their skip: half of their shuffled input."""
     for name in names:
         block = getattr(stream, name)
         for conv in (block.first, block.shortcut):
@@ -207,27 +217,27 @@ def deaf_to_skips(stream, names):
 def test_without_a_code_the_output_follows_the_input_through_the_two_skips_only(
     skips, deaf, follows, draw
 ):
-    stream = build(skips=skips)
+    stream = build_motion(skips=skips)
     with torch.no_grad():
         stream.to_code.weight.zero_()
         deaf_to_skips(stream, deaf)
-        one, _ = stream(draw(1, 4, 16, 16, seed=1).sigmoid())
-        other, _ = stream(draw(1, 4, 16, 16, seed=2).sigmoid())
-    assert torch.equal(one, other) != follows
+        first, _ = stream(draw(1, 4, 16, 16, seed=1).sigmoid())
+        second, _ = stream(draw(1, 4, 16, 16, seed=2).sigmoid())
+    assert torch.equal(first, second) != follows
 
 
 def test_without_skips_the_output_still_follows_the_code(draw):
-    stream = build(skips=False)
-    one, _ = stream(draw(1, 4, 16, 16, seed=1).sigmoid())
-    other, _ = stream(draw(1, 4, 16, 16, seed=2).sigmoid())
-    assert one.shape == (1, 1, 16, 16)
-    assert not torch.equal(one, other)
+    stream = build_motion(skips=False)
+    first, _ = stream(draw(1, 4, 16, 16, seed=1).sigmoid())
+    second, _ = stream(draw(1, 4, 16, 16, seed=2).sigmoid())
+    assert first.shape == (1, 1, 16, 16)
+    assert not torch.equal(first, second)
 
 
 def test_stem_stride_two_keeps_a_cell_of_the_map_at_16_pixels(draw):
-    stream = build(stem_stride=2, colours=3)
+    stream = build_motion(stem_stride=2, colours=3)
     difference, code = stream(draw(1, 12, 64, 32).sigmoid())
     assert difference.shape == (1, 3, 64, 32)
     assert code.shape == (1, 16, 4, 2)
-    for one, width, stride in zip(stream.attention, (4, 8, 16), (4, 8, 16), strict=True):
-        assert one.weights(draw(1, width, 64 // stride, 32 // stride)).shape[2:] == (4, 2)
+    for module, width, stride in zip(stream.attention, (4, 8, 16), (4, 8, 16), strict=True):
+        assert module.weights(draw(1, width, 64 // stride, 32 // stride)).shape[2:] == (4, 2)

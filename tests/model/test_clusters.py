@@ -40,7 +40,9 @@ def test_distances_and_assignments_equal_loops(clusters, literal, draw):
         ]
         np.testing.assert_allclose(literal.array(clusters.distances(joint)[row, place]), d)
         expected = literal.soft_distances(vector, centres)
-        np.testing.assert_allclose(literal.array(clusters.weighted(joint)[row, place]), expected)
+        np.testing.assert_allclose(
+            literal.array(clusters.weighted_distances(joint)[row, place]), expected
+        )
 
 
 def test_loss_is_the_mean_over_places_of_the_sum_over_centres(clusters, literal, draw):

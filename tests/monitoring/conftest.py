@@ -4,31 +4,16 @@ import numpy as np
 import pytest
 
 from oddframe.inference.model import Model, load
-from oddframe.inference.scorer import ClipScores
+from tests.support.scorers import bright_is_unusual
 
 LOUD, CALM = 230, 60
 
 
-class Bright:
-    """Calls a clip unusual where its last frame is bright; a score says nothing of its neighbours."""
-
-    def __init__(self, threshold, batch_size):
-        self.threshold, self.batch_size, self.batches = threshold, batch_size, 0
-
-    def score(self, clips):
-        self.batches += 1
-        bright = clips[:, 4].mean(axis=(1, 2, 3))
-        raw = (self.threshold * np.where(bright > 128, 3.0 + bright / 1000, 0.5)).astype(np.float32)
-        maps = np.ones((len(clips), 32, 32), np.float32)
-        maps[:, 8:16, 16:24] = 100 * raw[:, None, None]
-        return ClipScores(raw, raw, raw, raw, maps)
-
-
 @pytest.fixture
 def model(tiny_run):
-    """A model that finds bright frames unusual, and knows no camera: flat pictures are no fault to it."""
+    """A model that finds bright frames unusual; no picture is a fault of the camera to it."""
     bundle = load(tiny_run, device="cpu").bundle
-    return Model(replace(bundle, health=None), Bright(bundle.calibration.threshold, 4))
+    return Model(replace(bundle, health=None), bright_is_unusual(bundle.calibration.threshold, 4))
 
 
 @pytest.fixture

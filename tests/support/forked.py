@@ -1,7 +1,8 @@
-"""Runs the command line in processes that can die: run as a program it reads orders, a JSON object a line, and forks.
+"""Runs the command line in processes that can be killed.
 
-What is heavy is imported once for all of them, before the fork. Each process has its own arguments,
-its own output, and where wanted something that goes wrong in it.
+Run as a program it reads orders from standard input, a JSON object in each line, and forks for
+each. Heavy libraries are imported once for all of them, before the fork. Each process has its own
+arguments, its own output, and where a test wants it something that goes wrong.
 """
 
 import json
@@ -20,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Left:
-    """How a command left.
+class CommandResult:
+    """How a command ended.
 
     Attributes:
         code: Its exit code; below 0 the signal that killed it.
@@ -52,7 +53,7 @@ class Left:
 
 
 class Commands:
-    """Starts the program and gives it orders."""
+    """Starts this file as a program and gives it orders."""
 
     def __enter__(self) -> Self:
         self._place = tempfile.TemporaryDirectory()
@@ -70,7 +71,7 @@ class Commands:
         self._program.communicate()
         self._place.cleanup()
 
-    def __call__(self, *arguments: str | Path | float, **trouble: Any) -> Left:
+    def __call__(self, *arguments: str | Path | float, **trouble: Any) -> CommandResult:
         """Run ``oddframe`` with arguments.
 
         Args:
@@ -88,7 +89,7 @@ class Commands:
         assert self._program.stdout is not None
         out, err = (Path(self._place.name) / name for name in ("out", "err"))
         order = {
-            "arguments": [str(one) for one in arguments],
+            "arguments": [str(argument) for argument in arguments],
             "out": str(out),
             "err": str(err),
             "trouble": trouble,
@@ -96,7 +97,7 @@ class Commands:
         self._program.stdin.write(json.dumps(order, default=str) + "\n")
         self._program.stdin.flush()
         code = int(self._program.stdout.readline())
-        return Left(code, out.read_text(), err.read_text())
+        return CommandResult(code, out.read_text(), err.read_text())
 
 
 def _main() -> None:
@@ -131,7 +132,7 @@ def _warm_up() -> None:
 
 
 def _obey(order: dict[str, Any]) -> None:
-    """Be the command, to the end of the process."""
+    """Run the command in this process, and end the process."""
     for number, name in ((1, "out"), (2, "err")):
         descriptor = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, number)
@@ -191,16 +192,20 @@ def _make_trouble(
 
 
 def _signal_at(phase: str, done: int, number: int) -> None:
-    from oddframe.cli import output as terminal
+    """Send a signal to this process when a phase has come so far."""
+    from oddframe.cli import output
 
-    def tell(self: object, now: str, so_far: int, total: int, values: Mapping[str, float]) -> None:
+    def report(
+        self: object, now: str, so_far: int, total: int, values: Mapping[str, float]
+    ) -> None:
         if now == phase and so_far >= done:
             os.kill(os.getpid(), number)
 
-    terminal._Bars.__call__ = tell  # type: ignore[method-assign]
+    output.ProgressBars.__call__ = report  # type: ignore[method-assign]
 
 
 def _signal_in(step: int, number: int) -> None:
+    """Send a signal to this process in a training step."""
     from oddframe.training.trainer import Trainer
 
     taken = Trainer.train_step
@@ -214,6 +219,7 @@ def _signal_in(step: int, number: int) -> None:
 
 
 def _refuse(path: str) -> None:
+    """Make the system refuse to open a file, for Python and for FFmpeg."""
     import errno
 
     import av

@@ -16,9 +16,9 @@ RATE_FPS = 10.0
 
 
 @functools.cache
-def drawn(seed: int, frames: int, layout: str = "plaza", **wishes: float) -> tuple[Pixels, ...]:
-    """A normal recording, frames uint8 128 x 192 x 1."""
-    settings = SceneSettings(layout=layout, width=192, height=128, **wishes)
+def drawn(seed: int, frames: int, layout: str = "plaza", **scene: float) -> tuple[Pixels, ...]:
+    """Draw a normal recording, frames uint8 128 x 192 x 1."""
+    settings = SceneSettings(layout=layout, width=192, height=128, **scene)
     pictures = (
         Image.fromarray(frame.pixels).convert("L") for frame in draw(seed, frames, settings)
     )
@@ -26,7 +26,7 @@ def drawn(seed: int, frames: int, layout: str = "plaza", **wishes: float) -> tup
 
 
 def learned(*recordings: Sequence[Pixels]) -> tuple[HealthReference, tuple[BadFrames, ...]]:
-    """Reference and bad frames of recordings."""
+    """Learn a reference from recordings; also returns the bad frames that were left out."""
     flat = [frame for recording in recordings for frame in recording]
     sample = np.stack(flat[:: max(1, len(flat) // 64)])
     starts = np.cumsum([0, *map(len, recordings)]).tolist()
@@ -35,7 +35,7 @@ def learned(*recordings: Sequence[Pixels]) -> tuple[HealthReference, tuple[BadFr
 
 @functools.cache
 def reference(layout: str = "plaza") -> HealthReference:
-    """What is usual in two short normal recordings."""
+    """The reference of two short normal recordings."""
     found, bad = learned(drawn(1, 200, layout), drawn(2, 200, layout))
     assert not bad
     return found
@@ -44,7 +44,7 @@ def reference(layout: str = "plaza") -> HealthReference:
 def watched(
     pictures: Iterable[Pixels], of: HealthReference | None = None, rate_fps: float = RATE_FPS
 ) -> tuple[list[HealthChange], list[bool]]:
-    """Changes of state, and for each frame whether it is usable."""
+    """Run the monitor over pictures: changes of state, and for each frame whether it is usable."""
     watch = HealthMonitor(of or reference())
     changes, usable = [], []
     for index, picture in enumerate(pictures):

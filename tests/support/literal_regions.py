@@ -1,10 +1,16 @@
-"""Slow, literal references for regions, tracks and their criteria: sets of pixels, walked one by one."""
+"""Slow, literal references for regions, tracks and their criteria.
+
+Regions are sets of pixels, walked one by one.
+"""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+
+from oddframe.metrics.region import MIN_IOU, Region, Tally
 
 H, W = 4, 5
 MASKS = st.lists(st.booleans(), min_size=H * W, max_size=H * W).map(
@@ -55,8 +61,45 @@ def iou(first, second):
     return len(first & second) / len(first | second)
 
 
+class Detection(NamedTuple):
+    """A detected region with its score, higher = more anomalous."""
+
+    score: float
+    region: Region
+
+
+class RegionMetrics:
+    """Counts lists of scored detections at thresholds fixed beforehand, as papers describe it.
+
+    The library counts maps only. This one feeds the same `Tally` and shows what it makes of
+    detections that overlap, come with any score or find nothing.
+    """
+
+    def __init__(self, thresholds):
+        self._thresholds = sorted(thresholds, reverse=True)
+        self._tally = Tally(len(thresholds))
+
+    def add(self, detections, truth):
+        self._tally.frames += 1
+        found = [self._tally.regions_of(true.track) for true in truth]
+        for step, threshold in enumerate(self._thresholds):
+            detected = [places(one.region) for one in detections if one.score >= threshold]
+            trues = [places(true.region) for true in truth]
+            for counts, true in zip(found, trues, strict=True):
+                counts[step] += any(iou(true, part) >= MIN_IOU for part in detected)
+            for part in detected:
+                is_false = all(iou(true, part) < MIN_IOU for true in trues)
+                self._tally.false_positives[step] += is_false
+
+    def result(self):
+        return self._tally.result()
+
+
 def literal_area(points):
-    """Area under straight lines from (0, 0) through the best points so far, between 0 and 1, level at the end."""
+    """Area between 0 and 1 under straight lines from (0, 0) through the best points so far.
+
+    It is level at the end.
+    """
     curve, best = [(0.0, 0.0)], 0.0
     for x, y in sorted(points):
         best = max(best, y)
@@ -108,7 +151,10 @@ def assert_criteria(result, expected):
 
 
 def literal_tracks(masks):
-    """Track number of each part of each mask: parts that share a pixel with one a frame later are one track."""
+    """Track number of each part of each mask.
+
+    Parts that share a pixel with one a frame later are one track.
+    """
     nodes = [(t, frozenset(part)) for t, mask in enumerate(masks) for part in flood(mask)]
     group = {node: number for number, node in enumerate(nodes)}
     for _ in nodes:

@@ -60,6 +60,8 @@ def read_page(page: str | Path) -> Page:
 
 
 class _Reader(HTMLParser):
+    """Collects tags and text while the parser reads."""
+
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.page = Page()
@@ -75,6 +77,7 @@ class _Reader(HTMLParser):
         self.page.tags.append((tag, {name: value or "" for name, value in attrs}))
 
     def handle_endtag(self, tag: str) -> None:
+        # Elements without an end tag, such as <p>, end with the one around them.
         while self._open and self._open.pop()[0] != tag:
             pass
 

@@ -15,23 +15,13 @@ import oddframe
 from oddframe.datasets.benchmark import OFFICIAL_COUNTS
 from oddframe.errors import InputError, LayoutError
 from oddframe.inference.model import Model, load
-from oddframe.inference.scorer import ClipScores
 from oddframe.metrics.events import event_metrics
 from oddframe.metrics.frame import frame_metrics
 from oddframe.tasks.evaluate import evaluate, evaluate_scores
+from tests.support.scorers import FakeScorer
 
 LABELS = {"01": [0] * 10 + [1] * 6 + [0] * 4, "02": [1] * 12, "03": [0] * 9 + [1] * 9}
 FIRST_SCORED = 4
-
-
-class Brightness:
-    """A scorer whose raw score is the brightness of a clip's last frame: the fixtures draw it rising with time."""
-
-    batch_size = 4
-
-    def score(self, clips):
-        raw = clips[:, 4].astype(np.float32).mean(axis=(1, 2, 3)) + 1
-        return ClipScores(raw, raw, raw, raw, np.ones((4, 2, 2), np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +31,7 @@ def bundle(tiny_run):
 
 @pytest.fixture
 def model(bundle):
-    return Model(bundle, Brightness())
+    return Model(bundle, FakeScorer())
 
 
 @pytest.fixture
@@ -84,7 +74,7 @@ def test_a_longer_interval_leaves_more_frames_unscored(interval, benchmark, bund
     config = replace(bundle.network.config, interval=interval)
     report = evaluate(
         benchmark,
-        Model(replace(bundle, network=replace(bundle.network, config=config)), Brightness()),
+        Model(replace(bundle, network=replace(bundle.network, config=config)), FakeScorer()),
     )
     for raw in report.scores.values():
         assert np.flatnonzero(~np.isnan(raw))[:1].tolist() in ([4 * interval], [])
@@ -95,7 +85,7 @@ def test_a_longer_interval_leaves_more_frames_unscored(interval, benchmark, bund
 
 def test_a_model_of_middle_frames_is_compared_with_their_labels(benchmark, model, bundle):
     config = replace(bundle.network.config, scored_frame="middle")
-    other = Model(replace(bundle, network=replace(bundle.network, config=config)), Brightness())
+    other = Model(replace(bundle, network=replace(bundle.network, config=config)), FakeScorer())
     report, last = evaluate(benchmark, other), evaluate(benchmark, model)
     for name, raw in report.scores.items():
         np.testing.assert_array_equal(raw, [*last.scores[name][2:], np.nan, np.nan])
@@ -123,7 +113,7 @@ def test_the_json_is_as_promised(benchmark, model):
 
 def test_every_frame_is_used_whatever_the_rate_of_the_model(benchmark, bundle):
     for rate_fps in (3.0, 25.0):
-        report = evaluate(benchmark, Model(replace(bundle, rate_fps=rate_fps), Brightness()))
+        report = evaluate(benchmark, Model(replace(bundle, rate_fps=rate_fps), FakeScorer()))
         assert report.metrics.frames_scored == 38
 
 
@@ -178,7 +168,7 @@ def test_the_command_prints_a_table_or_one_object(benchmark, tiny_run, oddframe_
 
 
 def draw_masks(benchmark, masks_of):
-    """Masks for every frame of the given videos: `masks_of[name][frame]` are the corners of a box, or None."""
+    """Masks for every frame: `masks_of[name][frame]` are the corners of a box, or None."""
     for name, boxes in masks_of.items():
         folder = benchmark / "testing" / "pixel_masks" / name
         folder.mkdir(parents=True)
@@ -193,20 +183,24 @@ BOX = (0, 0, 32, 24)
 """The upper left quarter of a frame."""
 
 
-class Corner(Brightness):
-    """Its maps are high in the upper left quarter, from the frame of that brightness on."""
+def upper_left_maps(clips, raw):
+    """High in the upper left quarter, from the frame of that brightness on."""
+    maps = np.full((len(raw), 32, 32), 0.25, np.float32)
+    maps[:, :16, :16] = raw[:, None, None]
+    return maps
 
-    def score(self, clips):
-        scores = super().score(clips)
-        maps = np.full((len(clips), 32, 32), 0.25, np.float32)
-        maps[:, :16, :16] = scores.raw[:, None, None]
-        return replace(scores, maps=maps)
+
+def lower_right_maps(clips, raw):
+    """High in the lower right eighth of each side."""
+    maps = np.full((len(raw), 8, 8), 0.25, np.float32)
+    maps[:, 6:, 6:] = 1.0
+    return maps
 
 
 def test_where_in_the_picture(benchmark, bundle):
     masks = {name: [BOX if label else None for label in labels] for name, labels in LABELS.items()}
     draw_masks(benchmark, masks)
-    report = evaluate(benchmark, Model(bundle, Corner()))
+    report = evaluate(benchmark, Model(bundle, FakeScorer(maps=upper_left_maps)))
     assert report.notices == ()
     assert report.pixel.frames == report.region.frames == report.metrics.frames_scored == 38
     # The quarter is brighter than the rest in every frame, the box of each frame is one region,
@@ -220,19 +214,13 @@ def test_where_in_the_picture(benchmark, bundle):
     assert figures["pixel"]["criterion_share"] == 0.4
     assert figures["region"]["tbdc"] == report.region.tbdc
     draw = np.random.default_rng(0)
-    worse = evaluate(benchmark, Model(bundle, Elsewhere(draw)))
+
+    def noise(clips, raw):
+        return draw.random((len(clips), 32, 32)).astype(np.float32)
+
+    worse = evaluate(benchmark, Model(bundle, FakeScorer(maps=noise)))
     assert worse.pixel.auc < report.pixel.auc
     assert worse.region.rbdc < report.region.rbdc
-
-
-class Elsewhere(Brightness):
-    """Its maps are noise."""
-
-    def __init__(self, draw):
-        self.draw = draw
-
-    def score(self, clips):
-        return replace(super().score(clips), maps=self.draw.random((4, 32, 32)).astype(np.float32))
 
 
 def test_track_files_come_before_the_parts_of_masks(benchmark, model):
@@ -253,19 +241,10 @@ def test_tracks_without_masks_are_at_the_size_of_the_frame(benchmark, bundle):
     for name, labels in LABELS.items():
         lines = [f"1,{frame},50,30,64,48" for frame, label in enumerate(labels) if label]
         (folder / f"{name}.txt").write_text("\n".join(lines))
-    report = evaluate(benchmark, Model(bundle, LowerRight()))
+    report = evaluate(benchmark, Model(bundle, FakeScorer(maps=lower_right_maps)))
     assert report.pixel is None
     assert (report.region.frames, report.region.tracks, report.notices) == (38, 3, ())
     assert max(report.region.regions_found) == 1.0
-
-
-class LowerRight(Brightness):
-    """Its maps are high in the lower right eighth of each side."""
-
-    def score(self, clips):
-        maps = np.full((4, 8, 8), 0.25, np.float32)
-        maps[:, 6:, 6:] = 1.0
-        return replace(super().score(clips), maps=maps)
 
 
 def test_a_video_without_masks_is_left_out_unless_it_is_normal(benchmark, model):
@@ -303,7 +282,7 @@ def test_times_follow_the_rate_that_is_given(benchmark, model):
 def test_footage_of_ones_own_is_thinned_and_what_is_dropped_does_not_count(video, bundle, tmp_path):
     video("mine/a.mp4", frames=60, rate_fps=20)
     (tmp_path / "mine" / "labels.csv").write_text("video,start_s,end_s\na,2.0,2.9\n")
-    report = evaluate(tmp_path / "mine", Model(replace(bundle, rate_fps=10.0), Brightness()))
+    report = evaluate(tmp_path / "mine", Model(replace(bundle, rate_fps=10.0), FakeScorer()))
     assert report.metrics.frames_total == 30
     assert report.metrics.frames_scored == 30 - FIRST_SCORED
     assert np.isnan(report.scores["a"]).tolist() == [True] * 4 + [False] * 26
@@ -318,7 +297,7 @@ def test_the_real_ped2_counts_as_it_should(bundle):
     root = os.environ.get("ODDFRAME_PED2")
     if root is None:
         pytest.skip("ODDFRAME_PED2 does not name a copy of Ped2")
-    report = evaluate(Path(root), Model(bundle, Brightness()))
+    report = evaluate(Path(root), Model(bundle, FakeScorer()))
     assert report.notices == ()
     assert report.metrics.frames_total == OFFICIAL_COUNTS["ped2"].testing_frames
     assert report.metrics.frames_scored == 2_010 - 12 * FIRST_SCORED

@@ -1,4 +1,5 @@
 import csv
+import itertools
 import json
 import zipfile
 from dataclasses import replace
@@ -14,11 +15,11 @@ from oddframe.core.events import THRESHOLD
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import MissingExtraError, OutputError, SettingsError, SourceError
 from oddframe.inference.model import Model, load
-from oddframe.inference.scorer import ClipScores
 from oddframe.media.discovery import find_sources, open_source
 from oddframe.media.source import FrameFormat
 from oddframe.tasks.score import score
 from tests.support.dying import dying_at, full_at
+from tests.support.scorers import FakeScorer
 from tests.support.tiny import bytes_of, walk
 
 EVERYTHING = Extras(parquet=True, maps=True, overlay=True)
@@ -29,20 +30,6 @@ def model(tiny_run):
     """Flat pictures are no fault to it: it knows no camera."""
     loaded = load(tiny_run, device="cpu")
     return Model(replace(loaded.bundle, health=None), loaded.scorer)
-
-
-class Loud:
-    """A scorer that calls the clips of some of its batches of one unusual."""
-
-    batch_size = 1
-
-    def __init__(self, threshold, loud):
-        self.threshold, self.loud, self.seen = threshold, loud, 0
-
-    def score(self, clips):
-        raw = np.full(1, self.threshold * (3.0 if self.seen in self.loud else 0.5), np.float32)
-        self.seen += 1
-        return ClipScores(raw, raw, raw, raw, np.ones((1, 32, 32), np.float32))
 
 
 def rows(path):
@@ -93,7 +80,15 @@ def test_scores_rise_with_raw_and_the_threshold_is_a_half(model, video, tmp_path
 
 def loud(model, clips):
     """The model as if these clips were unusual."""
-    return Model(model.bundle, Loud(model.bundle.calibration.threshold, clips))
+    numbers, threshold = itertools.count(), model.bundle.calibration.threshold
+
+    def raw(_):
+        return np.full(1, threshold * (3.0 if next(numbers) in clips else 0.5), np.float32)
+
+    def maps(clips, scores):
+        return np.ones((1, 32, 32), np.float32)
+
+    return Model(model.bundle, FakeScorer(raw, maps=maps, parts=(1.0, 1.0, 1.0), batch_size=1))
 
 
 def test_stretches_above_the_threshold_become_events(model, video, tmp_path):
@@ -137,15 +132,13 @@ def test_without_events_the_file_is_there_and_empty(model, video, tmp_path):
     assert (tmp_path / "a.events.jsonl").read_text() == ""
 
 
-class Changes:
-    """A scorer whose map is the change from a clip's first frame to its last."""
+def change_maps(clips, raw=None):
+    """The change from each clip's first frame to its last."""
+    return np.abs(clips[:, 4, ..., 0].astype(np.float32) - clips[:, 0, ..., 0])
 
-    batch_size = 4
 
-    def score(self, clips):
-        maps = np.abs(clips[:, 4, ..., 0].astype(np.float32) - clips[:, 0, ..., 0])
-        raw = maps.mean(axis=(1, 2)) + np.float32(1e-6)
-        return ClipScores(raw, raw * 0, raw, raw * 0, maps)
+def change(clips):
+    return change_maps(clips).mean(axis=(1, 2)) + np.float32(1e-6)
 
 
 def test_events_say_where_and_why(model, video, tmp_path):
@@ -156,7 +149,10 @@ def test_events_say_where_and_why(model, video, tmp_path):
         return picture
 
     low = replace(model.bundle.calibration, threshold=5.0, release=1e-3, map_level=60.0)
-    changes = Model(replace(model.bundle, calibration=low), Changes())
+    changes = Model(
+        replace(model.bundle, calibration=low),
+        FakeScorer(change, maps=change_maps, parts=(0.0, 1.0, 0.0)),
+    )
     (event,) = (
         score(video("door.mp4", frames=40, draw=flicker), changes, tmp_path).recordings[0].events
     )

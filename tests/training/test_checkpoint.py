@@ -1,3 +1,5 @@
+"""Checkpoints: what they hold, that training goes on from them exactly, and what breaks them."""
+
 import json
 import shutil
 from pathlib import Path
@@ -7,6 +9,7 @@ import pytest
 import safetensors
 import torch
 
+from oddframe.datasets.clip_dataset import Batch
 from oddframe.errors import OutputError, RunError
 from oddframe.model.network import Network
 from oddframe.training import checkpoint
@@ -27,8 +30,9 @@ def new_trainer(seed=0, **changes):
 def step(trainer):
     random = np.random.default_rng(trainer.step)
     clips = random.integers(0, 256, (2, 5, 32, 32, 1), dtype=np.uint8)
-    frames = [clips[:, number].copy() for number in (0, 4, 0)]
-    losses = trainer.train_step(clips, *frames, np.zeros((2, 32, 32), bool))
+    first, last = clips[:, 0].copy(), clips[:, 4].copy()
+    batch = Batch(clips, first, last, rebuilt=first, abnormal=np.zeros((2, 32, 32), bool))
+    losses = trainer.train_step(batch)
     return {name: loss.item() for name, loss in losses.items()}
 
 
@@ -44,7 +48,7 @@ def trainer():
 
 @pytest.fixture
 def watched_saving(monkeypatch):
-    """Has safetensors, which writes without Python, announce when it has written half a file and when a whole one."""
+    """Has safetensors, which writes without Python, announce half and whole files."""
     whole = checkpoint.save_file
 
     def save_file(tensors, path):
@@ -78,9 +82,9 @@ def test_what_only_training_has_goes_on_too(wanted, tmp_path):
     save_checkpoint(tmp_path, trainer, {})
     other = new_trainer(seed=1, **wanted)
     restore_checkpoint(tmp_path, other)
-    for one in (trainer, other):
-        step(one)
-        one.adopt_average()
+    for going_on in (trainer, other):
+        step(going_on)
+        going_on.adopt_average()
     for name, tensor in trainer.network.state_dict().items():
         assert torch.equal(tensor, other.network.state_dict()[name]), name
 
@@ -111,7 +115,7 @@ def test_only_the_newest_is_kept_and_restored(trainer, tmp_path):
     assert other.step == trainer.step - 1
 
 
-def test_the_newest_is_told_by_its_number(trainer, tmp_path):
+def test_the_newest_is_known_by_its_number(trainer, tmp_path):
     save_checkpoint(tmp_path, trainer, {"at": "old"})
     (tmp_path / "000001").rename(tmp_path / "999999")
     shutil.copytree(tmp_path / "999999", tmp_path / "1000000")

@@ -1,3 +1,5 @@
+"""What the processes of a training share out and add up, each seen by itself."""
+
 import numpy as np
 import pytest
 import torch
@@ -32,7 +34,7 @@ def test_batches_are_dealt_out_whole(count, batch, size):
     } == whole
 
 
-def test_alone_everything_stays_what_it_is():
+def test_in_a_group_of_one_everything_stays_what_it_is():
     tensor, rows = torch.tensor([1.0, 3.0]), np.arange(6.0)
     SINGLE_PROCESS.sum([tensor])
     assert tensor.tolist() == [1.0, 3.0]
@@ -47,18 +49,15 @@ def test_alone_everything_stays_what_it_is():
 
 def test_parts_of_means_add_up():
     values = torch.arange(7.0)
-    ours = [ProcessGroup(rank, 3) for rank in range(3)]
-    parts = [values[one.rows(7)] for one in ours]
-    assert sum(one.mean(part, 7) for one, part in zip(ours, parts, strict=True)) == pytest.approx(
-        3.0
-    )
-    assert (
-        sum(
-            one.weighted_mean(part.mean(), len(part), 7)
-            for one, part in zip(ours, parts, strict=True)
-        )
-        == 3.0
-    )
+    groups = [ProcessGroup(rank, 3) for rank in range(3)]
+    parts = [values[group.rows(7)] for group in groups]
+    means = [group.mean(part, 7) for group, part in zip(groups, parts, strict=True)]
+    weighted = [
+        group.weighted_mean(part.mean(), len(part), 7)
+        for group, part in zip(groups, parts, strict=True)
+    ]
+    assert sum(means) == pytest.approx(3.0)
+    assert sum(weighted) == 3.0
     assert ProcessGroup(0, 3).mean(values[:0], 7) == 0.0  # none of the places is here
 
 
@@ -80,7 +79,7 @@ def test_a_batch_must_be_enough_for_all():
         Trainer(network, TrainingConfig(batch_size=4), torch.device("cpu"), ProcessGroup(0, 5))
 
 
-TOLD = {
+LAUNCHED = {
     "RANK": "1",
     "WORLD_SIZE": "4",
     "LOCAL_RANK": "0",
@@ -89,23 +88,23 @@ TOLD = {
 }
 
 
-def test_torchrun_tells_each_process_which_it_is():
-    assert LaunchInfo.of(TOLD) == LaunchInfo(rank=1, size=4, local_rank=0)
-    assert not LaunchInfo.of(TOLD).is_first
-    assert LaunchInfo.of(TOLD | {"RANK": "0"}).is_first
+def test_torchrun_says_to_each_process_which_it_is():
+    assert LaunchInfo.of(LAUNCHED) == LaunchInfo(rank=1, size=4, local_rank=0)
+    assert not LaunchInfo.of(LAUNCHED).is_first
+    assert LaunchInfo.of(LAUNCHED | {"RANK": "0"}).is_first
 
 
 @pytest.mark.parametrize("missing", ["RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"])
-def test_what_is_not_told_all_of_it_is_a_process_of_its_own(missing):
+def test_without_all_of_the_variables_it_is_a_single_process(missing):
     # Schedulers set some of these for jobs that have nothing to do with training.
-    told = {name: text for name, text in TOLD.items() if name != missing}
-    assert LaunchInfo.of(told) == LaunchInfo()
+    environment = {name: text for name, text in LAUNCHED.items() if name != missing}
+    assert LaunchInfo.of(environment) == LaunchInfo()
     assert LaunchInfo().is_first
 
 
 @pytest.mark.parametrize(
     "odd", [{"RANK": "one"}, {"RANK": "4"}, {"WORLD_SIZE": "-1"}, {"WORLD_SIZE": ""}]
 )
-def test_what_cannot_be_is_refused(odd):
+def test_launch_variables_that_do_not_fit_are_refused(odd):
     with pytest.raises(SettingsError, match="let torchrun set"):
-        LaunchInfo.of(TOLD | odd)
+        LaunchInfo.of(LAUNCHED | odd)

@@ -1,23 +1,18 @@
+"""Scores of held-out clips: which are taken, in which order, and averaged over what."""
+
 import numpy as np
 import pytest
 
 from oddframe._types import silent
 from oddframe.core.maps import map_peaks
-from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, averaged
-from oddframe.inference.scorer import ClipScores
-from oddframe.training.held_out_scores import BLOCK_CLIPS, in_blocks, score_clips
+from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, smooth_scores
+from oddframe.training.held_out_scores import BLOCK_CLIPS, choose_blocks, score_clips
+from tests.support.scorers import FakeScorer, flat_maps
 
 
-class Bright:
-    """A scorer whose raw score is the first pixel of a clip's last frame."""
-
-    batch_size = 4
-
-    def score(self, clips):
-        last = clips[:, 4, 0, 0, 0].astype(np.float32)
-        return ClipScores(
-            last, last * 2, last * 3, last * 4, np.repeat(last, 400).reshape(-1, 20, 20)
-        )
+def first_pixel(clips):
+    """The first pixel of each clip's last frame."""
+    return clips[:, 4, 0, 0, 0].astype(np.float32)
 
 
 class Clips:
@@ -39,7 +34,7 @@ class Clips:
 
 def scored(clips, neighbours=NO_SMOOTHING, **more):
     return score_clips(
-        Bright(),
+        FakeScorer(first_pixel, maps=flat_maps(20, 20)),
         clips,
         rate_fps=10.0,
         in_sample=False,
@@ -53,7 +48,7 @@ def test_every_clip_is_scored_in_order_and_none_twice():
     found = scored(Clips((0, 10), (10, 25)))
     expected = [*range(5, 11), *range(15, 26)]
     assert found.raw.tolist() == expected
-    assert found.motion.tolist() == [3 * one for one in expected]
+    assert found.motion.tolist() == [3 * value for value in expected]
     assert (
         found.map_peak.tolist()
         == map_peaks(np.repeat(np.float32(expected), 400).reshape(-1, 20, 20)).tolist()
@@ -71,7 +66,7 @@ def test_each_stretch_is_a_piece_of_its_own_with_its_own_time():
     ("count", "most"), [(10, 10), (100, 40), (100_000, 6_000), (6_001, 6_000), (900, 700)]
 )
 def test_of_much_footage_blocks_are_taken(count, most):
-    numbers = in_blocks(count, most)
+    numbers = choose_blocks(count, most)
     assert len(numbers) <= most
     assert len(numbers) > 0.5 * most
     assert (numbers[0], numbers[-1]) == (0, count - 1) or most < 2 * BLOCK_CLIPS
@@ -92,5 +87,5 @@ def test_scores_are_means_of_neighbours_that_belong_to_the_same_piece():
     np.testing.assert_array_equal(found.map_peak, alone.map_peak)
     for piece in alone.pieces():
         for name in ("raw", "appearance", "motion", "cluster"):
-            expected = averaged(getattr(alone, name)[piece], SmoothingWindow(1, 1))
+            expected = smooth_scores(getattr(alone, name)[piece], SmoothingWindow(1, 1))
             np.testing.assert_array_equal(getattr(found, name)[piece], expected)

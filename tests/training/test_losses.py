@@ -1,3 +1,5 @@
+"""What a training minimises, against slow loops; the discriminator and the average of weights."""
+
 import math
 
 import numpy as np
@@ -16,38 +18,41 @@ from oddframe.training.losses import (
 )
 
 
-def test_it_reads_nothing_before_it_is_trained():
+def test_a_discriminator_reads_nothing_before_it_is_trained():
     joint = torch.nn.functional.normalize(torch.randn(2, 5, 7), dim=2)
     assert torch.equal(Discriminator(7)(joint), torch.zeros(2, 5))
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_losses_are_the_cross_entropy_of_each_place(seed):
+def test_discrimination_is_the_cross_entropy_of_each_place(seed):
     random = np.random.default_rng(seed)
-    reader = Discriminator(4)
-    for parameter in reader.parameters():
+    discriminator = Discriminator(4)
+    for parameter in discriminator.parameters():
         parameter.data = torch.from_numpy(random.normal(size=parameter.shape))
     joint = random.normal(size=(2, 3, 4))
     kind = random.integers(0, 3, 6)
-    filmed, made = reader.losses(
-        torch.from_numpy(joint), *(torch.from_numpy(kind == one) for one in (0, 1))
+    filmed, made = discriminator.losses(
+        torch.from_numpy(joint), *(torch.from_numpy(kind == number) for number in (0, 1))
     )
-    weights, bias = reader.reading.weight.detach().numpy()[0], reader.reading.bias.item()
+    weights, bias = (
+        discriminator.reading.weight.detach().numpy()[0],
+        discriminator.reading.bias.item(),
+    )
     odds = [2.0 * weights @ place + bias for clip in joint for place in clip]
     # -ln(1 - p) and -ln(p) of p = 1 / (1 + e^-odds): 1 - p itself has no digits left where p is
     # near 1.
-    as_filmed = [np.logaddexp(0.0, one) for one, k in zip(odds, kind, strict=True) if k == 0]
-    as_made = [np.logaddexp(0.0, -one) for one, k in zip(odds, kind, strict=True) if k == 1]
+    as_filmed = [np.logaddexp(0.0, odd) for odd, k in zip(odds, kind, strict=True) if k == 0]
+    as_made = [np.logaddexp(0.0, -odd) for odd, k in zip(odds, kind, strict=True) if k == 1]
     np.testing.assert_allclose(filmed.detach(), as_filmed, rtol=1e-9)
     np.testing.assert_allclose(made.detach(), as_made, rtol=1e-9)
 
 
 @pytest.mark.parametrize("odds", [-30.0, -5.0, 0.0, 5.0, 30.0])
-def test_losses_of_a_reader_that_is_sure_keep_their_digits(odds):
-    reader = Discriminator(1).double()
-    reader.reading.bias.data.fill_(odds)
+def test_losses_of_a_sure_discriminator_keep_their_digits(odds):
+    discriminator = Discriminator(1).double()
+    discriminator.reading.bias.data.fill_(odds)
     first, second = torch.tensor([True, False]), torch.tensor([False, True])
-    filmed, made = reader.losses(torch.zeros(1, 2, 1).double(), first, second)
+    filmed, made = discriminator.losses(torch.zeros(1, 2, 1).double(), first, second)
     assert filmed.item() == pytest.approx(
         max(odds, 0) + math.log1p(math.exp(-abs(odds))), rel=1e-9, abs=0
     )
@@ -110,17 +115,17 @@ def network():
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
 
 
-def shake(one, seed):
-    """Other weights and other running statistics, as after a step."""
+def shake(module, seed):
+    """Give a module other weights and other running statistics, as a step does."""
     torch.manual_seed(seed)
-    one(torch.rand(4, 1, 8, 8))
+    module(torch.rand(4, 1, 8, 8))
     with torch.no_grad():
-        for parameter in one.parameters():
+        for parameter in module.parameters():
             parameter.add_(torch.randn_like(parameter))
 
 
 @pytest.mark.parametrize("decay", [0.3, 0.9, 0.999])
-def test_it_is_the_weighted_mean_of_all_weights_so_far(decay):
+def test_an_average_is_the_weighted_mean_of_all_weights_so_far(decay):
     trained = network()
     average = WeightAverage(trained, decay)
     seen = [{name: value.clone().double() for name, value in trained.state_dict().items()}]
@@ -132,14 +137,14 @@ def test_it_is_the_weighted_mean_of_all_weights_so_far(decay):
         if name.endswith("num_batches_tracked"):
             assert found == 29
             continue
-        wanted = seen[0][name]
-        for step, one in enumerate(seen[1:], start=1):
+        expected = seen[0][name]
+        for step, weights in enumerate(seen[1:], start=1):
             keep = min(decay, (1 + step) / (10 + step))
-            wanted = keep * wanted + (1 - keep) * one[name]
-        torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=1e-5)
+            expected = keep * expected + (1 - keep) * weights[name]
+        torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_it_is_a_copy_that_leaves_the_network_alone():
+def test_an_average_is_a_copy_that_leaves_the_network_alone():
     trained = network()
     average = WeightAverage(trained, 0.5)
     before = {name: value.clone() for name, value in average.state.items()}

@@ -1,3 +1,5 @@
+"""Outliers in normal footage: how they are found, and what a training does about them."""
+
 import re
 import signal
 
@@ -7,13 +9,13 @@ import pytest
 from oddframe.bundle.bundle import read_bundle
 from oddframe.errors import RunError
 from oddframe.tasks.train import train
-from oddframe.training.outliers import odd_stretches
+from oddframe.training.outliers import robust_outliers
 from tests.support.tiny import bytes_of, tiny_settings, walk
 
 
 def found(levels, piece=None):
     piece = np.zeros(len(levels), np.int64) if piece is None else piece
-    return odd_stretches(np.exp(levels), piece, np.arange(len(levels)) / 2)
+    return robust_outliers(np.exp(levels), piece, np.arange(len(levels)) / 2)
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def normal():
     )
 
 
-def test_normal_footage_has_nothing_odd(normal):
+def test_normal_scores_have_no_outlier(normal):
     assert found(normal) == []
 
 
@@ -41,9 +43,9 @@ def test_what_stands_out_is_found_whole(normal, share):
 def test_stretches_merge_over_short_gaps_but_not_over_long_ones_or_two_recordings(normal):
     for place in (300, 302, 304, 320):
         normal[place] = -5.0
-    assert [one[:2] for one in found(normal)] == [(300, 304), (320, 320)]
+    assert [outlier[:2] for outlier in found(normal)] == [(300, 304), (320, 320)]
     piece = np.repeat([0, 1], [303, 697])
-    assert [one[:2] for one in found(normal, piece)] == [(300, 302), (304, 304), (320, 320)]
+    assert [outlier[:2] for outlier in found(normal, piece)] == [(300, 302), (304, 304), (320, 320)]
 
 
 def test_a_higher_peak_is_a_higher_score(normal):
@@ -52,17 +54,17 @@ def test_a_higher_peak_is_a_higher_score(normal):
     assert first.peak < second.peak
 
 
-def test_few_scores_say_nothing():
+def test_too_few_scores_have_no_outlier():
     assert found(np.array([0.0] * 10 + [9.0])) == []
 
 
-ODD = range(100, 116)
+UNUSUAL = range(100, 116)
 SETTINGS = {"pretrain_steps": 24, "joint_steps": 24}
 
 
-def with_something_odd(number, width=64, height=48):
+def with_a_flicker(number, width=64, height=48):
     picture = walk(number, width, height)
-    if number in ODD:
+    if number in UNUSUAL:
         left = 8 + 17 * (number % 3)
         picture[4:20, left : left + 14] = 255 * (number % 2)
     return picture
@@ -71,7 +73,7 @@ def with_something_odd(number, width=64, height=48):
 @pytest.fixture
 def footage(video):
     """Two recordings, and one in which something flickers from second 10.0 to 11.5."""
-    for name, draw in (("a", walk), ("b", with_something_odd), ("c", walk)):
+    for name, draw in (("a", walk), ("b", with_a_flicker), ("c", walk)):
         path = video(f"normal/{name}.mp4", frames=200, draw=draw)
     return path.parent
 
@@ -84,17 +86,17 @@ def _no_curves(monkeypatch):
 
 def check(odd):
     assert odd
-    assert {one.source for one in odd} == {"b"}
-    for one in odd:
-        assert 9.9 <= one.start_s <= one.end_s <= 12.1
-        assert 0.5 < one.score < 1
+    assert {span.source for span in odd} == {"b"}
+    for span in odd:
+        assert 9.9 <= span.start_s <= span.end_s <= 12.1
+        assert 0.5 < span.score < 1
 
 
-def test_odd_clips_are_named_and_trained_on(footage, tmp_path):
+def test_outliers_are_named_and_trained_on(footage, tmp_path):
     report = train(footage, tmp_path / "run", settings=tiny_settings(**SETTINGS), export=False)
     check(report.odd)
     assert not report.odd_dropped
-    (sentence, *_) = [one for one in report.notices if "unlike the rest" in one]
+    (sentence, *_) = [notice for notice in report.notices if "unlike the rest" in notice]
     assert re.match(
         r"b: 1\d\.\d s to 1\d\.\d s is unlike the rest \(score 0\.\d\d\): trained on all the same",
         sentence,
@@ -103,7 +105,7 @@ def test_odd_clips_are_named_and_trained_on(footage, tmp_path):
     assert not (report.run / "first_pass").exists()
 
 
-def test_odd_clips_can_be_left_out(footage, tmp_path):
+def test_outliers_can_be_left_out(footage, tmp_path):
     whole = train(footage, tmp_path / "whole", settings=tiny_settings(**SETTINGS), export=False)
     report = train(
         footage, tmp_path / "run", settings=tiny_settings(**SETTINGS), export=False, drop_odd=True
@@ -114,14 +116,14 @@ def test_odd_clips_can_be_left_out(footage, tmp_path):
     assert (
         whole.clips - 60
         <= report.clips + report.held_out - whole.held_out
-        < whole.clips - len(ODD) // 2
+        < whole.clips - len(UNUSUAL) // 2
     )
-    assert any("left out of training" in one for one in report.notices)
+    assert any("left out of training" in notice for notice in report.notices)
     with pytest.raises(RunError, match="other drop_odd"):
         train(footage, tmp_path / "whole", resume=True, drop_odd=True)
 
 
-def test_normal_footage_has_none(video, tmp_path):
+def test_normal_footage_has_no_outlier(video, tmp_path):
     for name in "ab":
         path = video(f"normal/{name}.mp4", frames=200, draw=walk)
     assert (
@@ -134,7 +136,7 @@ def test_normal_footage_has_none(video, tmp_path):
     ("phase", "done"),
     [("first pass", 2), pytest.param("guard", 1, marks=pytest.mark.slow), ("joint", 8)],
 )
-def test_a_killed_training_without_odd_clips_goes_on_exactly(
+def test_a_killed_training_without_outliers_goes_on_exactly(
     phase, done, oddframe_command, footage, tiny_config, tmp_path
 ):
     def results(run):

@@ -78,7 +78,7 @@ def test_killed_in_any_phase(phase, done, saved, train, tiny_run, tmp_path):
 
 @pytest.mark.parametrize("operation", [9, 10, 12, 14])
 def test_killed_while_a_checkpoint_is_written(operation, train, tiny_run, tmp_path):
-    """The second one: among its files, before it has its name, before the first one goes, in the middle of that."""
+    """The second one: among its files, before it is named, before and while the first one goes."""
     run = tmp_path / "run"
     assert train(run, operation=operation, folder=run / "checkpoint").code == -signal.SIGKILL
     assert step_of_the_checkpoint(run) == 6

@@ -1,3 +1,5 @@
+"""Settings of a training: what a file may say, what is refused, and the presets."""
+
 import json
 from dataclasses import fields, is_dataclass, replace
 
@@ -124,7 +126,8 @@ def test_whole_numbers_do_for_numbers():
         ),
         (
             "settings.json",
-            '{"network": {"height": 64, "score_windows": [4, 8]}, "training": {"learning_rate": 1e-4}}',
+            '{"network": {"height": 64, "score_windows": [4, 8]},'
+            ' "training": {"learning_rate": 1e-4}}',
         ),
     ],
 )
@@ -177,4 +180,4 @@ def test_the_first_preset_is_the_published_method():
 
 
 def test_the_command_line_knows_all_presets():
-    assert {one.value for one in Preset} == set(PRESETS)
+    assert {preset.value for preset in Preset} == set(PRESETS)

@@ -11,21 +11,24 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests.support.process_group_runs import train_in_group
 from tests.support.tiny import bytes_of, tiny_settings
-from tests.support.together import train_together
 
 LOSSES, WEIGHTS = 1e-4, 2e-3
-"""How far losses and weights may lie apart, relative to their size: sums in another order, twelve steps of Adam."""
+"""How far losses and weights may differ, relative to their size, after twelve steps of Adam.
+
+Sums over processes are added in another order than those over one batch.
+"""
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    """A settings file of a network whose two streams both have something to say."""
+    """Writes settings of a network that is wide enough for both of its streams to learn."""
 
     def write(**changes):
         settings = tiny_settings(**{"precision": "float32", "batch_norm": "frozen", **changes})
         settings = replace(settings, network=replace(settings.network, channels=4))
-        path = tmp_path_factory.mktemp("config") / "together.json"
+        path = tmp_path_factory.mktemp("config") / "settings.json"
         path.write_text(json.dumps(settings.as_dict()))
         return path
 
@@ -49,9 +52,9 @@ def logged(run):
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
-def weights_apart(one, other):
+def weights_apart(first, second):
     """Distance of the weights of two runs, relative to their size: that of the worst tensor."""
-    ours, theirs = (load_file(run / "bundle" / "model.safetensors") for run in (one, other))
+    ours, theirs = (load_file(run / "bundle" / "model.safetensors") for run in (first, second))
     assert set(ours) == set(theirs)
     return max(
         np.linalg.norm(ours[name].astype(np.float64) - theirs[name])
@@ -60,17 +63,19 @@ def weights_apart(one, other):
     )
 
 
-def losses_apart(one, other):
+def losses_apart(first, second):
     """Distance of all logged losses of two runs, relative to their size: the worst."""
-    pairs = list(zip(logged(one), logged(other), strict=True))
+    pairs = list(zip(logged(first), logged(second), strict=True))
     assert all(
         ours.keys() == theirs.keys() and ours["step"] == theirs["step"] for ours, theirs in pairs
     )
-    told = [(ours.get("held_out", ours), theirs.get("held_out", theirs)) for ours, theirs in pairs]
+    values = [
+        (ours.get("held_out", ours), theirs.get("held_out", theirs)) for ours, theirs in pairs
+    ]
     names = ("appearance", "motion", "cluster", "repulsion")
     return max(
         abs(ours[name] / theirs[name] - 1)
-        for ours, theirs in told
+        for ours, theirs in values
         for name in names
         if name in ours
     )
@@ -78,7 +83,7 @@ def losses_apart(one, other):
 
 def test_two_processes_train_as_one_does(config, alone, footage, tmp_path):
     expected, run = alone(), tmp_path / "run"
-    left = train_together(2, tmp_path / "told", footage, "-o", run, "-c", config(), "--json")
+    left = train_in_group(2, tmp_path / "output", footage, "-o", run, "-c", config(), "--json")
     assert left.codes == [0, 0], left.err
     assert losses_apart(expected, run) < LOSSES
     assert weights_apart(expected, run) < WEIGHTS
@@ -91,7 +96,9 @@ def test_two_processes_train_as_one_does(config, alone, footage, tmp_path):
     assert left.out[1] == ""
     (centres,) = [entry for entry in logged(run) if entry["phase"] == "centres"]
     assert sum(centres["sizes"]) == 200
-    ours, theirs = (load_file(one / "bundle" / "normal.safetensors") for one in (run, expected))
+    ours, theirs = (
+        load_file(folder / "bundle" / "normal.safetensors") for folder in (run, expected)
+    )
     assert ours["time_s"].tolist() == theirs["time_s"].tolist()
     assert ours["raw"] == pytest.approx(theirs["raw"], rel=1e-2)
 
@@ -100,7 +107,7 @@ def test_two_processes_train_as_one_does(config, alone, footage, tmp_path):
 def test_where_the_batch_does_not_divide_every_clip_counts_once(config, alone, footage, tmp_path):
     changes = {"batch_size": 7, "repulsion": 0.01, "discrimination": 0.01, "averaging": 0.9}
     expected, run = alone(**changes), tmp_path / "run"
-    left = train_together(3, tmp_path / "told", footage, "-o", run, "-c", config(**changes))
+    left = train_in_group(3, tmp_path / "output", footage, "-o", run, "-c", config(**changes))
     assert left.codes == [0, 0, 0], left.err
     assert losses_apart(expected, run) < LOSSES
     assert weights_apart(expected, run) < WEIGHTS
@@ -112,7 +119,7 @@ def test_without_frozen_statistics_they_differ_but_agree_with_each_other(
 ):
     changes = {"batch_norm": "batch"}
     expected, run = alone(**changes), tmp_path / "run"
-    left = train_together(2, tmp_path / "told", footage, "-o", run, "-c", config(**changes))
+    left = train_in_group(2, tmp_path / "output", footage, "-o", run, "-c", config(**changes))
     assert left.codes == [0, 0], left.err
     assert len(set(left.weights)) == 1
     assert LOSSES < losses_apart(expected, run) < 0.1
@@ -122,10 +129,10 @@ def test_without_frozen_statistics_they_differ_but_agree_with_each_other(
 def test_a_first_pass_and_a_kill_and_going_on_give_the_same_bits(config, footage, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     arguments = ["-c", config(), "--drop-odd"]
-    assert train_together(2, tmp_path / "1", footage, "-o", whole, *arguments).codes == [0, 0]
-    left = train_together(2, tmp_path / "2", footage, "-o", killed, *arguments, killed_in=8)
+    assert train_in_group(2, tmp_path / "1", footage, "-o", whole, *arguments).codes == [0, 0]
+    left = train_in_group(2, tmp_path / "2", footage, "-o", killed, *arguments, killed_in=8)
     assert left.codes == [-signal.SIGKILL] * 2
-    assert train_together(2, tmp_path / "3", footage, "-o", killed, "--resume").codes == [0, 0]
+    assert train_in_group(2, tmp_path / "3", footage, "-o", killed, "--resume").codes == [0, 0]
     same = ("log.jsonl", "bundle/*", "footage.json")
     assert bytes_of(killed, same) == bytes_of(whole, same)
 
@@ -137,7 +144,7 @@ def test_what_one_process_began_several_go_on_with(
     run = tmp_path / "run"
     left = oddframe_command("train", footage, "-o", run, "-c", config(), phase="joint", done=8)
     assert left.code == -signal.SIGKILL
-    assert train_together(2, tmp_path / "told", footage, "-o", run, "--resume").codes == [0, 0]
+    assert train_in_group(2, tmp_path / "output", footage, "-o", run, "--resume").codes == [0, 0]
     assert losses_apart(alone(), run) < LOSSES
 
 
@@ -145,7 +152,7 @@ def test_what_one_process_began_several_go_on_with(
 def test_what_the_first_process_cannot_do_ends_the_others_too(config, footage, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "settings.json").write_text("{}")
-    left = train_together(2, tmp_path / "told", footage, "-o", tmp_path / "run", "-c", config())
+    left = train_in_group(2, tmp_path / "output", footage, "-o", tmp_path / "run", "-c", config())
     assert left.codes == [2, 2]
     assert "--overwrite" in left.err[0]
     assert "the first process could not go on" in left.err[1]
@@ -163,7 +170,7 @@ def test_torchrun_starts_them(config, alone, footage, tmp_path):
         "--nproc-per-node",
         "2",
     ]
-    told = subprocess.run(
+    finished = subprocess.run(
         [*torchrun, "-m", "oddframe", "train", footage, "-o", run, "-c", config(), "--json"],
         env=environment,
         capture_output=True,
@@ -171,6 +178,6 @@ def test_torchrun_starts_them(config, alone, footage, tmp_path):
         check=False,
         timeout=900,
     )
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout)["steps"] == 12
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)["steps"] == 12
     assert losses_apart(alone(), run) < LOSSES

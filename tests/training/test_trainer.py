@@ -1,4 +1,8 @@
-"""Over 300 lines, since the whole course of a training is one source file; every rule of it has its own test."""
+"""The course of a training, step by step, against the method and against itself.
+
+It has over 450 lines, since the course of a training is one source file and every rule of it has
+its own test.
+"""
 
 import math
 from dataclasses import replace
@@ -7,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from oddframe.datasets.clip_dataset import Batch
 from oddframe.errors import SettingsError
 from oddframe.model.config import NetworkConfig
 from oddframe.model.fusion import AnomalyScorer
@@ -28,12 +33,13 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def batch(draw_clips):
-    """Fields of a `Batch` of clips as filmed."""
+    """Draws a batch of clips as filmed."""
 
     def make(seed=0, count=4, rebuilt=0, **shape):
         clips = draw_clips(count, seed=seed, **shape)
         abnormal = np.zeros((count, *clips.shape[2:4]), dtype=np.bool_)
-        return [clips, clips[:, 0].copy(), clips[:, 4].copy(), clips[:, rebuilt].copy(), abnormal]
+        first, last, target = (clips[:, number].copy() for number in (0, 4, rebuilt))
+        return Batch(clips, first, last, target, abnormal)
 
     return make
 
@@ -44,12 +50,12 @@ def start(network=NETWORK, training=TRAINING, seed=0):
 
 
 def run(trainer, batches):
-    """Train as the verb does: centres when they are asked for, then on; returns the losses of every step."""
+    """Train as the verb does, centres included; returns the losses of every step."""
     history = []
-    for one in batches:
+    for batch in batches:
         if trainer.needs_centres:
-            trainer.place_centres(trainer.codes(one[0]))
-        history.append({name: loss.item() for name, loss in trainer.train_step(*one).items()})
+            trainer.place_centres(trainer.codes(batch.clips))
+        history.append({name: loss.item() for name, loss in trainer.train_step(batch).items()})
     return history
 
 
@@ -61,7 +67,7 @@ def at_joint(batch, **changes):
     """A trainer whose next step is the first joint one."""
     trainer = start(training=replace(TRAINING, **changes))
     run(trainer, [batch(seed) for seed in range(2)])
-    trainer.place_centres(trainer.codes(batch()[0]))
+    trainer.place_centres(trainer.codes(batch().clips))
     return trainer
 
 
@@ -88,9 +94,9 @@ def test_three_phases_in_their_order(batch):
     for number in range(5):
         asked.append((trainer.phase, trainer.needs_centres))
         if trainer.needs_centres:
-            trainer.place_centres(trainer.codes(batch()[0]))
+            trainer.place_centres(trainer.codes(batch().clips))
             assert not trainer.needs_centres
-        losses = trainer.train_step(*batch(number))
+        losses = trainer.train_step(batch(number))
         assert ("cluster" in losses) == (number >= 2)
     assert asked == [("pretrain", False)] * 2 + [("joint", True)] + [("joint", False)] * 2
 
@@ -100,7 +106,7 @@ def test_centres_are_placed_even_where_a_phase_has_no_steps(pretrain, joint, at,
     trainer = start(training=replace(TRAINING, pretrain_steps=pretrain, joint_steps=joint))
     for number in range(at):
         assert not trainer.needs_centres
-        trainer.train_step(*batch(number))
+        trainer.train_step(batch(number))
     assert trainer.needs_centres
 
 
@@ -114,9 +120,9 @@ def test_without_clusters_nothing_asks_for_centres(batch):
 
 def test_losses_of_a_step_are_those_of_the_method_before_it(batch):
     trainer = at_joint(batch)
-    one = batch(7)
+    filmed = batch(7)
     with torch.no_grad():
-        outputs = trainer.network.train()(torch.from_numpy(one[0]))
+        outputs = trainer.network.train()(torch.from_numpy(filmed.clips))
         frames = outputs.frames
         expected = {
             "appearance": appearance_loss(outputs.rebuilt, frames[:, 0]).item(),
@@ -126,18 +132,17 @@ def test_losses_of_a_step_are_those_of_the_method_before_it(batch):
             # L_c sums over the centres where w takes their mean.
             "cluster": 3 * trainer.network.cluster_map(outputs.codes).mean().item(),
         }
-    found = {name: loss.item() for name, loss in trainer.train_step(*one).items()}
+    found = {name: loss.item() for name, loss in trainer.train_step(filmed).items()}
     assert found == pytest.approx(expected, rel=1e-5)
 
 
 def test_gradient_of_the_cluster_loss_reaches_centres_and_last_convolutions_only(batch):
     with_clusters, without = at_joint(batch), at_joint(batch)
-    without.config = replace(
-        without.config, pretrain_steps=99
-    )  # its next step leaves the cluster loss out
-    one = batch(7)
-    with_clusters.train_step(*one)
-    without.train_step(*one)
+    # Its next step leaves the cluster loss out.
+    without.config = replace(without.config, pretrain_steps=99)
+    filmed = batch(7)
+    with_clusters.train_step(filmed)
+    without.train_step(filmed)
     found, expected = state(with_clusters), state(without)
     moved = {name for name in found if not torch.equal(found[name], expected[name])}
     assert moved == {"clusters.centres", "appearance.to_code.weight", "motion.to_code.weight"}
@@ -145,14 +150,14 @@ def test_gradient_of_the_cluster_loss_reaches_centres_and_last_convolutions_only
 
 def test_cluster_optimiser_gets_the_weighted_gradient_of_the_cluster_loss(batch):
     trainer = at_joint(batch)
-    one = batch(7)
+    filmed = batch(7)
     network = trainer.network.train()
-    codes = network(torch.from_numpy(one[0])).codes
+    codes = network(torch.from_numpy(filmed.clips)).codes
     loss = 3 * network.cluster_map(codes).mean()
     expected = torch.autograd.grad(
         0.1 * loss, [network.clusters.centres, *network.last_convolutions()]
     )
-    trainer.train_step(*one)
+    trainer.train_step(filmed)
     assert len(trainer.pulled) == 3
     for parameter, gradient in zip(trainer.pulled, expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-7)
@@ -162,45 +167,44 @@ def test_streams_optimiser_never_sees_the_cluster_loss(batch):
     with_clusters, without = at_joint(batch), at_joint(batch)
     without.config = replace(without.config, pretrain_steps=99)
     for trainer in (with_clusters, without):
-        trainer.train_step(*batch(7))
-    for one, other in zip(
-        with_clusters.streams.state.values(), without.streams.state.values(), strict=True
-    ):
-        assert torch.equal(one["exp_avg"], other["exp_avg"])
+        trainer.train_step(batch(7))
+    states = (trainer.streams.state.values() for trainer in (with_clusters, without))
+    for found, expected in zip(*states, strict=True):
+        assert torch.equal(found["exp_avg"], expected["exp_avg"])
 
 
 def test_cluster_loss_is_taken_where_clips_are_as_filmed(batch):
     whole = at_joint(batch)
     marked = at_joint(batch)
-    one = batch(7)
-    changed = [*one[:4], one[4].copy()]
-    changed[4][1:] = True  # of four clips the first is as filmed ...
-    changed[4][0, 0, 0] = True  # ... but for one pixel, which costs the place that it lies in
+    filmed = batch(7)
+    changed = batch(7)
+    changed.abnormal[1:] = True  # of four clips the first is as filmed ...
+    changed.abnormal[0, 0, 0] = True  # ... but for one pixel, which costs the place that it lies in
     with torch.no_grad():
-        codes = marked.network.train()(torch.from_numpy(one[0])).codes
+        codes = marked.network.train()(torch.from_numpy(filmed.clips)).codes
         first = marked.network.cluster_map(codes)[0].flatten()[1:]
-    loss = marked.train_step(*changed)["cluster"].item()
+    loss = marked.train_step(changed)["cluster"].item()
     assert loss == pytest.approx(3 * first.mean().item(), rel=1e-5)
-    assert loss != whole.train_step(*one)["cluster"].item()
+    assert loss != whole.train_step(filmed)["cluster"].item()
 
 
 def test_a_batch_without_normal_places_leaves_the_centres_alone(batch):
     trainer = at_joint(batch)
     before = trainer.network.clusters.centres.detach().clone()
-    one = batch(7)
-    one[4][:] = True
-    assert "cluster" not in trainer.train_step(*one)
+    filmed = batch(7)
+    filmed.abnormal[:] = True
+    assert "cluster" not in trainer.train_step(filmed)
     assert torch.equal(trainer.network.clusters.centres, before)
 
 
 def test_repulsion_pushes_the_codes_of_abnormal_places_up_to_the_margin(batch):
     trainer = at_joint(batch, repulsion=0.5, margin=2.0)
-    one = batch(7)
-    one[4][:2] = True
+    filmed = batch(7)
+    filmed.abnormal[:2] = True
     with torch.no_grad():
-        codes = trainer.network.train()(torch.from_numpy(one[0])).codes
+        codes = trainer.network.train()(torch.from_numpy(filmed.clips)).codes
         distance = 3 * trainer.network.cluster_map(codes)
-    losses = trainer.train_step(*one)
+    losses = trainer.train_step(filmed)
     missing = [max(0.0, 2.0 - value) ** 2 for value in distance[:2].flatten().tolist()]
     assert losses["repulsion"].item() == pytest.approx(sum(missing) / len(missing), rel=1e-5)
     near = distance[2:].flatten().tolist()
@@ -210,10 +214,10 @@ def test_repulsion_pushes_the_codes_of_abnormal_places_up_to_the_margin(batch):
 def test_with_repulsion_the_cluster_losses_reach_the_encoders(batch):
     pulled, not_pulled = (at_joint(batch, repulsion=0.5) for _ in range(2))
     not_pulled.config = replace(not_pulled.config, pretrain_steps=99)
-    one = batch(7)
-    one[4][:2] = True
+    filmed = batch(7)
+    filmed.abnormal[:2] = True
     for trainer in (pulled, not_pulled):
-        trainer.train_step(*one)
+        trainer.train_step(filmed)
     found, expected = state(pulled), state(not_pulled)
     for name in ("appearance.stem.0.weight", "motion.stem.0.weight", "clusters.centres"):
         assert not torch.equal(found[name], expected[name])
@@ -223,10 +227,10 @@ def test_with_repulsion_the_cluster_losses_reach_the_encoders(batch):
 
 
 def test_the_same_seed_gives_the_same_losses_and_weights_to_the_bit(batch):
-    one, other = start(), start()
+    first, second = start(), start()
     batches = [batch(seed) for seed in range(5)]
-    assert run(one, batches) == run(other, batches)
-    found, expected = state(one), state(other)
+    assert run(first, batches) == run(second, batches)
+    found, expected = state(first), state(second)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert run(start(seed=1), batches)[0] != run(start(), batches)[0]
 
@@ -243,8 +247,8 @@ def test_training_lowers_the_losses(batch):
 def test_looking_at_losses_changes_nothing(batch):
     trainer = at_joint(batch)
     before = state(trainer)
-    first = trainer.losses(*batch(3))
-    assert trainer.losses(*batch(3)) == first
+    first = trainer.losses(batch(3))
+    assert trainer.losses(batch(3)) == first
     assert set(first) == {"appearance", "motion", "cluster"}
     after = state(trainer)
     assert trainer.step == 2
@@ -253,12 +257,12 @@ def test_looking_at_losses_changes_nothing(batch):
 
 def test_there_is_no_cluster_loss_to_look_at_before_the_centres_are_placed(batch):
     trainer = start()
-    assert "cluster" not in trainer.losses(*batch())
+    assert "cluster" not in trainer.losses(batch())
     run(trainer, [batch(seed) for seed in range(2)])
     assert trainer.needs_centres
-    assert "cluster" not in trainer.losses(*batch())
-    trainer.place_centres(trainer.codes(batch()[0]))
-    assert "cluster" in trainer.losses(*batch())
+    assert "cluster" not in trainer.losses(batch())
+    trainer.place_centres(trainer.codes(batch().clips))
+    assert "cluster" in trainer.losses(batch())
 
 
 def test_a_training_ends_with_the_average_of_its_weights(batch):
@@ -291,16 +295,16 @@ def test_without_averaging_the_last_weights_stay(batch):
 def test_centres_are_averaged_from_where_they_were_placed(batch):
     trainer = start(training=replace(TRAINING, averaging=0.999))
     run(trainer, [batch(seed) for seed in range(2)])
-    trainer.place_centres(trainer.codes(batch()[0]))
+    trainer.place_centres(trainer.codes(batch().clips))
     assert torch.equal(trainer.average.state["clusters.centres"], trainer.network.clusters.centres)
 
 
 def made_abnormal(batch, seed):
     """A batch whose clips are white in the upper half, and known to be."""
-    one = batch(seed)
-    one[0][:, :, :16] = 255
-    one[4][:, :16] = True
-    return one
+    filmed = batch(seed)
+    filmed.clips[:, :, :16] = 255
+    filmed.abnormal[:, :16] = True
+    return filmed
 
 
 def test_codes_learn_to_tell_what_was_made_abnormal(batch):
@@ -314,7 +318,7 @@ def test_codes_learn_to_tell_what_was_made_abnormal(batch):
     assert history[-1]["discrimination"] < 0.5 * history[0]["discrimination"]
     logits = trainer.discriminator(
         torch.nn.functional.normalize(
-            torch.from_numpy(trainer.codes(made_abnormal(batch, 99)[0])), dim=1
+            torch.from_numpy(trainer.codes(made_abnormal(batch, 99).clips)), dim=1
         )[None]
     ).reshape(4, 4, 4)
     assert logits[:, :2].mean() > 0 > logits[:, 2:].mean()
@@ -324,14 +328,13 @@ def test_codes_learn_to_tell_what_was_made_abnormal(batch):
 
 
 def test_discrimination_reaches_the_encoders(batch):
-    plain, told = start(), start(training=replace(TRAINING, discrimination=1.0))
-    for one in (plain, told):
-        run(one, [made_abnormal(batch, seed) for seed in range(2)])
-    apart = {
-        name for name, value in state(plain).items() if not torch.equal(value, state(told)[name])
-    }
-    assert any("motion.encoder" in name for name in apart)
-    assert any("appearance.encoder" in name for name in apart)
+    plain, discriminated = start(), start(training=replace(TRAINING, discrimination=1.0))
+    for trainer in (plain, discriminated):
+        run(trainer, [made_abnormal(batch, seed) for seed in range(2)])
+    found, expected = state(discriminated), state(plain)
+    changed = {name for name, value in expected.items() if not torch.equal(value, found[name])}
+    assert any("motion.encoder" in name for name in changed)
+    assert any("appearance.encoder" in name for name in changed)
     assert plain.discriminator is None
 
 
@@ -344,7 +347,7 @@ def test_a_large_gradient_is_cut_down_and_a_small_one_is_not(batch):
     norms = {}
     for clip in (0.0, 1e-3, 1e3):
         trainer = at_joint(batch, gradient_clip=clip, repulsion=0.01)
-        trainer.train_step(*made_abnormal(batch, 7))
+        trainer.train_step(made_abnormal(batch, 7))
         gradients = [p.grad for p in trainer.network.parameters() if p.grad is not None]
         norms[clip] = torch.stack([gradient.norm() for gradient in gradients]).norm().item()
     assert norms[1e-3] == pytest.approx(1e-3, rel=1e-3)
@@ -413,7 +416,7 @@ def test_every_switch_trains_and_scores(changes, batch):
     assert not any(
         torch.equal(before[name], after[name]) for name in before if name.endswith("to_code.weight")
     )
-    found = AnomalyScorer(trainer.network.eval())(torch.from_numpy(batch(9, **shape)[0]))
+    found = AnomalyScorer(trainer.network.eval())(torch.from_numpy(batch(9, **shape).clips))
     assert found.map.shape == (4, config.height, config.width)
     assert all(part.isfinite().all() for part in found)
     assert (found.raw > 0).all()
@@ -452,7 +455,7 @@ def test_kmeans_in_the_space_of_the_distances_and_the_trap_of_another(draw_clips
 
 def test_centres_are_the_kmeans_of_the_codes_that_distances_are_taken_of(batch):
     trainer = start()
-    clips = batch()[0]
+    clips = batch().clips
     codes = trainer.codes(clips)
     assert codes.shape == (4 * 4 * 4, 32)
     np.testing.assert_allclose(np.linalg.norm(codes, axis=1), 1.0, rtol=1e-5)
@@ -495,7 +498,7 @@ def test_what_cannot_be_trained_with_is_refused_by_name(changes, named):
 def test_frozen_statistics_stay_what_they_are(norm, batch):
     trainer = start(replace(NETWORK, channels=4), replace(TRAINING, batch_norm=norm))
     before = state(trainer)
-    trainer.train_step(*batch())
+    trainer.train_step(batch())
     after = state(trainer)
     moved = {
         name.rpartition(".")[2]

@@ -11,29 +11,13 @@ from starlette.testclient import TestClient
 from oddframe.core.alerts import alert
 from oddframe.core.event_rules import EventRules
 from oddframe.inference.model import Model, load
-from oddframe.inference.scorer import ClipScores
 from oddframe.web import model_registry
 from oddframe.web.context import now_us
 from oddframe.web.server import ServeSettings, assemble
 from tests.support.alerting import made_event
+from tests.support.scorers import bright_is_unusual
 
 LOUD, CALM = 230, 60
-
-
-class Bright:
-    """Scores a clip with three thresholds where its last frame is bright, else with half of one."""
-
-    batch_size = 1
-
-    def __init__(self, threshold):
-        self.threshold = threshold
-
-    def score(self, clips):
-        bright = clips[:, 4].mean(axis=(1, 2, 3))
-        raw = (self.threshold * np.where(bright > 128, 3.0, 0.5)).astype(np.float32)
-        maps = np.ones((len(clips), 32, 32), np.float32)
-        maps[:, 8:16, 16:24] = 100 * raw[:, None, None]
-        return ClipScores(raw, raw, raw, raw, maps)
 
 
 @pytest.fixture
@@ -43,7 +27,7 @@ def models(tiny_run, monkeypatch):
     def loaded(bundle, **_):
         calibration = replace(bundle.calibration, rules=EventRules(merge_gap_s=0.3))
         known = replace(bundle, health=None, calibration=calibration)
-        return Model(known, Bright(calibration.threshold))
+        return Model(known, bright_is_unusual(calibration.threshold))
 
     monkeypatch.setattr(model_registry, "load", loaded)
     return load

@@ -1,6 +1,6 @@
-"""Workers that may die, and who looks after them, whatever engine they run on.
+"""Worker pools: they score recordings side by side, and a worker that dies costs no recording.
 
-Workers as processes of this machine.
+`run_all` works with the pool of any engine; `LocalPool` has processes on this machine.
 """
 
 import multiprocessing
@@ -34,7 +34,7 @@ class WorkerDied(NamedTuple):
 
 
 class WorkerPool(Protocol):
-    """Workers of an engine, each with at most one recording at a time; the dead are replaced.
+    """Workers of an engine, each with at most one recording at a time; dead ones are replaced.
 
     Attributes:
         size: How many there are.
@@ -42,156 +42,190 @@ class WorkerPool(Protocol):
 
     size: int
 
-    def give(self, slot: int, task: Task) -> None:
-        """Have the worker in a place, 0 to size - 1, score a recording; starts one where there is none."""
+    def submit(self, slot: int, task: Task) -> None:
+        """Have an idle worker score a recording.
+
+        Args:
+            slot: The worker's place, from 0 to size - 1; one is started where there is none.
+            task: The recording.
+        """
         ...
 
     def wait(self) -> tuple[int, Outcome | WorkerDied]:
-        """Wait until a worker is done or dead; says which."""
+        """Wait until any worker has finished or died.
+
+        Returns:
+            The worker's place, and what came of its recording.
+        """
         ...
 
     def close(self) -> None:
-        """End all of them, whatever they are at."""
+        """End all workers at once, also those that are busy."""
         ...
 
 
 def run_all(
-    crew: WorkerPool, tasks: Iterable[Task], attempts: int = ATTEMPTS
+    pool: WorkerPool, tasks: Iterable[Task], attempts: int = ATTEMPTS
 ) -> Iterator[Outcome | WorkerDied]:
     """Give every recording to a worker, and those of dead workers to others.
 
     A recording over which ``attempts`` workers died has failed; one that was lost is tried again
-    when all others were.
+    after all others.
 
     Args:
-        crew: The workers.
+        pool: The workers.
         tasks: The recordings.
         attempts: Most workers that a recording may cost.
 
     Yields:
-        An outcome for each recording, and a `Lost` for each worker that died.
+        An outcome for each recording, and a `WorkerDied` for each worker that died.
 
     Raises:
         RunError: If workers only die and nothing is ever scored.
     """
     waiting, running = deque(tasks), dict[int, Task]()
-    idle, deaths = deque(range(crew.size)), Counter[str]()
-    anything = False
+    idle, deaths = deque(range(pool.size)), Counter[str]()
+    any_outcome = False
     while waiting or running:
         while idle and waiting:
             slot, task = idle.popleft(), waiting.popleft()
             running[slot] = task
-            crew.give(slot, task)
-        slot, told = crew.wait()
+            pool.submit(slot, task)
+        slot, result = pool.wait()
         task = running.pop(slot)
         idle.append(slot)
-        if isinstance(told, Outcome):
-            anything = True
-            yield told
+        yield result
+        if isinstance(result, Outcome):
+            any_outcome = True
             continue
-        yield told
         deaths[task.name] += 1
         if deaths[task.name] < attempts:
+            # Last in the queue: if the recording is what kills workers, all others come first.
             waiting.append(task)
         else:
-            anything = True
+            any_outcome = True
             reason = (
-                f"{task.path} cost {attempts} workers, the last of which ended thus: {told.reason}"
+                f"{task.path} cost {attempts} workers, "
+                f"the last of which ended thus: {result.reason}"
             )
             yield Outcome(task=task, error=reason)
-        if not anything and deaths.total() >= attempts * (crew.size + 1):
+        # Not every worker can have met a bad recording by now: something is wrong with all of them.
+        if not any_outcome and deaths.total() >= attempts * (pool.size + 1):
             raise RunError(
-                f"workers must live long enough to score something, but all of them ended: {told.reason}"
+                "workers must live long enough to score something, "
+                f"but all of them ended: {result.reason}"
             )
 
 
-class _Scores(Protocol):
-    def score(self, task: Task) -> Outcome: ...
+class TaskScorer(Protocol):
+    """Scores recordings in a worker's process; `oddframe.batch.worker.Worker` is one."""
+
+    def score(self, task: Task) -> Outcome:
+        """Score a recording."""
+        ...
 
 
 class _WorkerProcess(NamedTuple):
-    """A worker's process and the line to it."""
+    """A worker's process, and the connection over which tasks go and outcomes come."""
 
     process: BaseProcess
-    line: Connection
+    connection: Connection
 
 
 class LocalPool:
-    """Processes of this machine, each with a worker in it.
+    """Processes on this machine, each with a worker in it.
 
     Args:
-        make: Makes a worker, in its process.
+        make: Makes a worker, in its process; it must be picklable.
         size: How many.
         threads: Threads that each computes with.
     """
 
-    def __init__(self, make: Callable[[], _Scores], size: int, threads: int) -> None:
+    def __init__(self, make: Callable[[], TaskScorer], size: int, threads: int) -> None:
         self.size = size
         self._make, self._threads = make, threads
-        self._hands: dict[int, _WorkerProcess] = {}
+        self._workers: dict[int, _WorkerProcess] = {}
         self._tasks: dict[int, Task] = {}
 
-    def give(self, slot: int, task: Task) -> None:
-        """See `Crew.give`."""
-        if slot not in self._hands:
-            self._hands[slot] = self._started()
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The process ids of the workers that have been started and not been found dead."""
+        pids = (worker.process.pid for worker in self._workers.values())
+        return tuple(pid for pid in pids if pid is not None)
+
+    def submit(self, slot: int, task: Task) -> None:
+        """Have an idle worker score a recording; see `WorkerPool.submit`."""
+        if slot not in self._workers:
+            self._workers[slot] = self._start()
         self._tasks[slot] = task
-        with suppress(OSError):  # It died while idle; `wait` hears of it.
-            self._hands[slot].line.send(task)
+        with suppress(OSError):  # it died while idle, which `wait` finds out
+            self._workers[slot].connection.send(task)
 
     def wait(self) -> tuple[int, Outcome | WorkerDied]:
-        """See `Crew.wait`."""
-        busy = {slot: self._hands[slot] for slot in self._tasks}
-        ready = wait([one for hand in busy.values() for one in (hand.line, hand.process.sentinel)])
-        slot, hand = next(
-            (s, h) for s, h in busy.items() if h.line in ready or h.process.sentinel in ready
+        """Wait until any worker has finished or died; see `WorkerPool.wait`."""
+        busy = {slot: self._workers[slot] for slot in self._tasks}
+        # A dead process may not close its end of the pipe at once, but its sentinel is ready.
+        ready = wait(
+            [
+                handle
+                for worker in busy.values()
+                for handle in (worker.connection, worker.process.sentinel)
+            ]
+        )
+        slot, worker = next(
+            (slot, worker)
+            for slot, worker in busy.items()
+            if worker.connection in ready or worker.process.sentinel in ready
         )
         task = self._tasks.pop(slot)
         try:
-            # What it said before it died counts.
-            outcome: Outcome = hand.line.recv()
+            # An outcome that was sent before the process died counts.
+            outcome: Outcome = worker.connection.recv()
         except (EOFError, OSError):
-            hand.process.join()
-            del self._hands[slot]
-            return slot, WorkerDied(task, _ended(hand.process.exitcode))
+            worker.process.join()
+            worker.connection.close()
+            del self._workers[slot]
+            return slot, WorkerDied(task, _how_it_ended(worker.process.exitcode))
         return slot, outcome
 
     def close(self) -> None:
-        """See `Crew.close`."""
-        for hand in self._hands.values():
-            hand.process.kill()
-        for hand in self._hands.values():
-            hand.process.join()
-            hand.line.close()
-        self._hands.clear()
+        """End all workers at once; see `WorkerPool.close`."""
+        # All are killed before any is waited for, so that they end side by side.
+        for worker in self._workers.values():
+            worker.process.kill()
+        for worker in self._workers.values():
+            worker.process.join()
+            worker.connection.close()
+        self._workers.clear()
 
-    def _started(self) -> _WorkerProcess:
-        # Not forked: libraries with threads do not survive that.
+    def _start(self) -> _WorkerProcess:
+        # Not forked: a fork copies the locks of libraries that have threads, but not the threads.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
             target=_work, args=(theirs, self._make, self._threads), daemon=True
         )
         process.start()
+        # While this end is open here too, the death of the worker would not end the pipe.
         theirs.close()
         return _WorkerProcess(process, ours)
 
 
-def _work(line: Connection, make: Callable[[], _Scores], threads: int) -> None:
-    """Be a worker until nobody gives work any more."""
-    # Ctrl-C goes to all processes of a terminal: the first one ends the others.
+def _work(connection: Connection, make: Callable[[], TaskScorer], threads: int) -> None:
+    """Score one recording after the other, until the other end of the connection is closed."""
+    # Ctrl-C goes to all processes of a terminal: the parent process ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     worker = make()
     try:
         while True:
-            line.send(worker.score(line.recv()))
+            connection.send(worker.score(connection.recv()))
     except (EOFError, OSError):
         return
 
 
-def _ended(code: int | None) -> str:
-    """How a process ended, as people say it."""
+def _how_it_ended(code: int | None) -> str:
+    """How a process ended, as a sentence."""
     if code is not None and code < 0:
         return f"its process was killed by {signal.Signals(-code).name}"
     return f"its process ended with exit code {code}"

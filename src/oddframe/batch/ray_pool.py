@@ -1,4 +1,4 @@
-"""Workers as actors of Ray, on one machine or on as many as its cluster has."""
+"""A worker pool of Ray actors, on one machine or on as many as its cluster has."""
 
 import logging
 import os
@@ -34,12 +34,12 @@ class RayPool:
             import ray as found
         ray: Any = found
 
-        # It would tell its makers about its use.
+        # Ray would send usage statistics to its makers.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         self._ray = ray
-        self._ours = not ray.is_initialized()
+        self._started_here = not ray.is_initialized()
         try:
-            if self._ours:
+            if self._started_here:
                 ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise RunError(f"a Ray cluster must be there or be startable: {error}") from error
@@ -47,47 +47,47 @@ class RayPool:
         processors, gpus = total.get("CPU", 1.0), total.get("GPU", 0.0)
         if on_gpu and not gpus:
             raise SettingsError("device must be auto or cpu, since the Ray cluster has no GPU")
+        # Two processors for each worker: one decodes while the other scores.
         self.size = size or max(1, int(gpus if on_gpu else processors // 2))
-        each = [
-            node["Resources"]["CPU"]
-            for node in ray.nodes()
-            if node["Alive"] and node["Resources"].get("CPU")
-        ]
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        each = [resources["CPU"] for resources in nodes if resources.get("CPU")]
+        # No actor may ask for more than the smallest node has: it would wait for ever.
         share = min(processors / self.size, *each) if each else 1.0
         needs = {
             "num_cpus": int(share) or share,
             "num_gpus": min(1.0, gpus / self.size) if on_gpu else 0,
         }
+        # Ray must not restart or retry by itself, since `run_all` counts the deaths.
         self._actor = ray.remote(Worker).options(
             **needs, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
         )
         self._job = job
         self._actors: dict[int, Any] = {}
-        self._given: dict[Any, tuple[int, Task]] = {}
+        self._submitted: dict[Any, tuple[int, Task]] = {}
 
-    def give(self, slot: int, task: Task) -> None:
-        """See `Crew.give`."""
+    def submit(self, slot: int, task: Task) -> None:
+        """Have an idle worker score a recording; see `WorkerPool.submit`."""
         if slot not in self._actors:
             self._actors[slot] = self._actor.remote(self._job)
-        self._given[self._actors[slot].score.remote(task)] = (slot, task)
+        self._submitted[self._actors[slot].score.remote(task)] = (slot, task)
 
     def wait(self) -> tuple[int, Outcome | WorkerDied]:
-        """See `Crew.wait`."""
-        (ready, *_), _ = self._ray.wait(list(self._given), num_returns=1)
-        slot, task = self._given.pop(ready)
+        """Wait until any worker has finished or died; see `WorkerPool.wait`."""
+        (ready, *_), _ = self._ray.wait(list(self._submitted), num_returns=1)
+        slot, task = self._submitted.pop(ready)
         try:
             outcome: Outcome = self._ray.get(ready)
         except self._ray.exceptions.RayError as error:
-            # One that cannot be reached just now may live on: its files would be the same, but it
-            # must not be kept.
+            # One that cannot be reached just now may live on. The files that it writes are the same
+            # as those of the worker that replaces it, but it must give no second outcome.
             self._ray.kill(self._actors.pop(slot))
             return slot, WorkerDied(task, " ".join(str(error).split())[:300])
         return slot, outcome
 
     def close(self) -> None:
-        """See `Crew.close`."""
+        """End all workers, and the cluster if it was started here; see `WorkerPool.close`."""
         for actor in self._actors.values():
             self._ray.kill(actor)
         self._actors.clear()
-        if self._ours:
+        if self._started_here:
             self._ray.shutdown()

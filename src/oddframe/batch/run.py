@@ -21,8 +21,13 @@ from oddframe.bundle.storage import read_hashes
 from oddframe.core.zones import Zones
 from oddframe.errors import RunError, SettingsError
 from oddframe.extras import require_extra
-from oddframe.inference.model import DEFAULT_BATCH
-from oddframe.inference.selection import BackendChoice, PrecisionChoice, select_backend
+from oddframe.inference.selection import (
+    DEFAULT_BATCH,
+    BackendChoice,
+    InferenceOptions,
+    PrecisionChoice,
+    select_backend,
+)
 
 Engine = Literal["local", "ray"]
 """What runs the workers."""
@@ -139,10 +144,7 @@ def score_archive(
             model=str(folder),
             out=str(Path(out).absolute()),
             fps=fps,
-            device=device,
-            batch_size=batch_size,
-            backend=backend,
-            precision=precision,
+            options=InferenceOptions(device, backend, precision, batch_size),
             zones=zones,
             health=health,
         ),
@@ -219,7 +221,7 @@ def _crew(engine: Engine, job: Job, workers: int | None, waiting: int) -> Worker
     if engine == "ray":
         from oddframe.batch.ray_pool import RayPool
 
-        return RayPool(job, size, on_gpu=job.device.startswith("cuda"))
+        return RayPool(job, size, on_gpu=job.options.device.startswith("cuda"))
     from oddframe.batch.pool import LocalPool
 
     processors = len(os.sched_getaffinity(0))
@@ -229,12 +231,12 @@ def _crew(engine: Engine, job: Job, workers: int | None, waiting: int) -> Worker
 
 def _decided(job: Job) -> Job:
     """The job with what "auto" comes to on this machine, so that all workers reckon alike and none has to try."""
-    if job.device.startswith("cuda") or "auto" not in (job.backend, job.precision):
+    options = job.options
+    if options.device.startswith("cuda") or "auto" not in (options.backend, options.precision):
         return job
-    chosen = select_backend(
-        read_bundle(Path(job.model)), job.backend, job.precision, job.device, job.batch_size
-    ).backend
-    return replace(job, backend=chosen.name, precision=chosen.precision)
+    backend = select_backend(read_bundle(Path(job.model)), options).backend
+    decided = replace(options, backend=backend.name, precision=backend.precision)
+    return replace(job, options=decided)
 
 
 def _keyed(job: Job, folder: Path) -> Job:
@@ -249,8 +251,8 @@ def _told(job: Job) -> dict[str, object]:
     zones = None if job.zones is None else asdict(job.zones)
     told = {
         "fps": job.fps,
-        "backend": job.backend,
-        "precision": job.precision,
+        "backend": job.options.backend,
+        "precision": job.options.precision,
         "health": job.health,
     }
     return {**told, "zones": json.loads(json.dumps(zones, default=str))}

@@ -11,8 +11,8 @@ from oddframe.batch.tasks import Task, legible
 from oddframe.core.records import Event
 from oddframe.core.zones import Zones
 from oddframe.errors import OddframeError, SourceError, SourceNotFoundError
-from oddframe.inference.model import DEFAULT_BATCH, Model, load, score_recording
-from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.inference.model import Model, load_model, score_recording
+from oddframe.inference.selection import InferenceOptions
 from oddframe.media.discovery import open_source
 from oddframe.results.event_files import EventLines, EventTable, event_lines, event_table
 from oddframe.results.score_files import parquet_table
@@ -27,10 +27,7 @@ class Job:
         model: Folder of the model bundle.
         out: Folder of the results.
         fps: Frames per second of folders of images.
-        device: Where the network runs.
-        batch_size: Clips at a time.
-        backend: What runs the network.
-        precision: What it computes in.
+        options: Where and how the network runs.
         zones: Which parts of the picture count.
         health: Whether the camera's health is watched.
     """
@@ -39,10 +36,7 @@ class Job:
     model: str
     out: str
     fps: float | None = None
-    device: str = "auto"
-    batch_size: int = DEFAULT_BATCH
-    backend: BackendChoice = "auto"
-    precision: PrecisionChoice = "auto"
+    options: InferenceOptions = InferenceOptions()
     zones: Zones | None = None
     health: bool = True
 
@@ -97,14 +91,7 @@ class Worker:
 
     def _loaded(self) -> Model:
         if self._model is None:
-            job = self.job
-            self._model = load(
-                job.model,
-                device=job.device,
-                batch_size=job.batch_size,
-                backend=job.backend,
-                precision=job.precision,
-            )
+            self._model = load_model(self.job.model, self.job.options)
         return self._model
 
     def _scored(self, task: Task, model: Model, results: BatchResults, began: float) -> Outcome:

@@ -1,7 +1,7 @@
 """The command line: its verbs, its exit codes, and how errors end it.
 
-The verbs as the command line offers them: one small function a file, what is heavy is imported
-inside it.
+Each verb is one function in a file of its own. It imports the library inside, so that `--help` and
+a mistyped flag answer at once.
 """
 
 import signal
@@ -9,6 +9,7 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
+from rich.markup import escape
 
 from oddframe._version import __version__
 from oddframe.cli.bench import bench
@@ -19,7 +20,7 @@ from oddframe.cli.doctor import doctor
 from oddframe.cli.evaluate import evaluate
 from oddframe.cli.export import export
 from oddframe.cli.options import INTERRUPTED, UNUSABLE
-from oddframe.cli.output import escaped, print_json
+from oddframe.cli.output import messages, print_json
 from oddframe.cli.report import report
 from oddframe.cli.score import score
 from oddframe.cli.serve import serve
@@ -34,13 +35,15 @@ app = typer.Typer(
     "[bold]oddframe demo[/bold] shows everything in five minutes. With your own video:\n\n"
     "[cyan]oddframe train normal/ -o runs/door[/cyan]\n\n"
     "[cyan]oddframe score monday.mp4 --model runs/door -o out --overlay[/cyan]",
-    epilog="Exit codes: 0 done, 1 a check or a recording failed, 2 unusable input, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 a check or a recording failed, 2 unusable input, "
+    "130 interrupted.",
     rich_markup_mode="rich",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+# In the order of the help page: from training a model to using it, then what is around it.
 app.command()(train)
 app.command()(score)
 app.command()(calibrate)
@@ -59,8 +62,7 @@ app.command()(demo)
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
-    # A polite stop is the same as Ctrl-C: what is half written is taken back, a training can be
-    # resumed.
+    # SIGTERM is handled as Ctrl-C: what is half written is removed, a training can be resumed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         verb = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -75,26 +77,26 @@ def main() -> NoReturn:
     except SystemExit as left:
         if left.code == INTERRUPTED:
             _fail("interrupted", INTERRUPTED)
-        told = isinstance(left.__context__, typer.Exit)
-        if left.code == UNUSABLE and "--json" in sys.argv and not told:
-            # Typer has told people on standard error; programs read standard output.
+        # A verb that leaves with `typer.Exit` has printed its own report already.
+        is_reported = isinstance(left.__context__, typer.Exit)
+        if left.code == UNUSABLE and "--json" in sys.argv and not is_reported:
+            # Typer has explained it to people on standard error; programs read standard output.
             print_json({"error": str(left.__context__)})
         raise
     sys.exit(0)
 
 
 def _fail(sentence: str, code: int = UNUSABLE) -> NoReturn:
-    """Say what is wrong in one line, as JSON too where that is wanted, and leave."""
-    from oddframe.cli.output import messages
-
+    """Print what is wrong in one line, as JSON too if that is asked for, and leave."""
     line = " ".join(sentence.split())
     if "--json" in sys.argv:
         print_json({"error": line})
-    messages.print(f"[bold red]error:[/bold red] {escaped(line)}", soft_wrap=True)
+    messages.print(f"[bold red]error:[/bold red] {escape(line)}", soft_wrap=True)
     sys.exit(code)
 
 
 def _show_version(wanted: bool) -> None:
+    """Print the version and leave, before Typer asks for a verb."""
     if wanted:
         typer.echo(f"oddframe {__version__}")
         raise typer.Exit
@@ -109,4 +111,5 @@ def _options(
         ),
     ] = False,
 ) -> None:
+    # The callback of --version does the work, before any verb runs.
     pass

@@ -1,12 +1,12 @@
-"""The verb `oddframe bench`."""
+"""The verb `oddframe bench`: its options, and the tables of speed that it prints."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddframe.cli.options import MACHINE, AsJson, BackendName, Device, Preset
-from oddframe.cli.output import duration, print_json, warn
+from oddframe.cli.options import MACHINE, AsJson, BackendChoice, Device, Preset
+from oddframe.cli.output import bars, console, duration, print_json, show_facts, show_rows, warn
 
 if TYPE_CHECKING:
     from oddframe.speed.plan import Bounds, SpeedRow, TrainingRow
@@ -32,11 +32,11 @@ def bench(
         float, typer.Option(help="How long to measure each row of the table, in seconds.")
     ] = 12.0,
     backend: Annotated[
-        BackendName,
+        BackendChoice,
         typer.Option(
             help="Measure this library only. auto: all that are installed.", rich_help_panel=MACHINE
         ),
-    ] = BackendName.auto,
+    ] = "auto",
     device: Device = "auto",
     batch_size: Annotated[
         list[int] | None,
@@ -69,15 +69,14 @@ def bench(
 
     Example: [cyan]oddframe bench --model runs/door[/cyan]
     """
-    from oddframe.cli.output import bars, show_facts
     from oddframe.tasks.bench import bench as run_bench
     from oddframe.training.settings import PRESETS
 
     with bars(quiet=as_json) as on_progress:
         report = run_bench(
             model,
-            presets={one.value: PRESETS[one.value] for one in preset} if preset else None,
-            backend=backend.value,
+            presets={name.value: PRESETS[name.value] for name in preset} if preset else None,
+            backend=backend,
             device=device,
             batch_sizes=batch_size or (),
             seconds=seconds,
@@ -89,6 +88,7 @@ def bench(
         print_json(report)
         return
     warn(report.notices)
+    # The versions are a table of their own in JSON and one line here.
     facts = dict(report.machine)
     versions = ", ".join(f"{name} {number}" for name, number in facts.pop("versions").items())
     show_facts(
@@ -97,15 +97,14 @@ def bench(
             "versions": versions,
         }
     )
-    _show_rows(report.rows)
+    _show_speed(report.rows)
     _show_bounds(report.bounds)
     _show_training(report.training)
     show_facts({"took": duration(report.seconds)})
 
 
-def _show_rows(rows: "Sequence[SpeedRow]") -> None:
-    from oddframe.cli.output import console, show_rows
-
+def _show_speed(rows: "Sequence[SpeedRow]") -> None:
+    """Print how fast each preset scores with each backend and precision."""
     console.print()
     show_rows(
         (
@@ -123,50 +122,53 @@ def _show_rows(rows: "Sequence[SpeedRow]") -> None:
         ),
         [
             (
-                f"{one.preset} {one.backend} {one.precision}{' compiled' * one.compiled}",
-                str(one.batch_size),
-                f"{one.fps_end_to_end:.1f}",
-                "-" if one.share_of_bound is None else f"{one.share_of_bound:.0%}",
-                f"{one.fps_inference:.1f}",
-                f"{one.ms_median:.1f}",
-                f"{one.ms_p95:.1f}",
-                f"{one.latency_ms_median:.1f}",
-                f"{one.latency_ms_p95:.1f}",
-                f"{one.rss_mb:.0f}",
-                " / ".join(map(str, one.cameras.values())),
+                f"{row.preset} {row.backend} {row.precision}{' compiled' * row.compiled}",
+                str(row.batch_size),
+                f"{row.fps_end_to_end:.1f}",
+                "-" if row.share_of_bound is None else f"{row.share_of_bound:.0%}",
+                f"{row.fps_inference:.1f}",
+                f"{row.ms_median:.1f}",
+                f"{row.ms_p95:.1f}",
+                f"{row.latency_ms_median:.1f}",
+                f"{row.latency_ms_p95:.1f}",
+                f"{row.rss_mb:.0f}",
+                # The frame rates of the title: 10, 15 and 25 frames per second.
+                " / ".join(map(str, row.cameras.values())),
             )
-            for one in rows
+            for row in rows
         ],
     )
 
 
 def _show_bounds(bounds: "Sequence[Bounds]") -> None:
-    from oddframe.cli.output import console, show_rows
-
+    """Print how fast frames reach the network: no backend can score faster than that."""
     console.print()
     show_rows(
         ("frames per second before the network", "decoding alone", "and conversion"),
-        [(one.preset, f"{one.fps_decode:.0f}", f"{one.fps_decode_convert:.0f}") for one in bounds],
+        [
+            (bound.preset, f"{bound.fps_decode:.0f}", f"{bound.fps_decode_convert:.0f}")
+            for bound in bounds
+        ],
     )
     console.print()
 
 
 def _show_training(rows: "Sequence[TrainingRow]") -> None:
-    from oddframe.cli.output import console, show_rows
-
+    """Print how fast each preset trains; nothing where that was not measured."""
     if not rows:
         return
     show_rows(
         ("training", "batch", "pixels", "clips per second", "MB"),
         [
             (
-                f"{one.preset} {one.precision} on {one.device}",
-                str(one.batch_size),
-                f"{one.size[1]} x {one.size[0]}",
-                f"{one.clips_per_s:.1f}",
-                f"{one.rss_mb:.0f}",
+                f"{row.preset} {row.precision} on {row.device}",
+                str(row.batch_size),
+                # A network's size is height x width; people say width x height.
+                f"{row.size[1]} x {row.size[0]}",
+                f"{row.clips_per_s:.1f}",
+                f"{row.rss_mb:.0f}",
             )
-            for one in rows
+            for row in rows
         ],
     )
     console.print()

@@ -1,4 +1,4 @@
-"""The verb `oddframe calibrate`."""
+"""The verb `oddframe calibrate`: its options, and what it says of the new threshold."""
 
 from typing import Annotated
 
@@ -7,15 +7,12 @@ import typer
 from oddframe.cli.options import (
     AsJson,
     Backend,
-    BackendName,
     BatchSize,
     Device,
     Fps,
-    Numbers,
     Precision,
-    one_or_many,
 )
-from oddframe.cli.output import duration, print_json, warn
+from oddframe.cli.output import bars, duration, print_json, show_facts, warn
 
 
 def calibrate(
@@ -60,44 +57,47 @@ def calibrate(
     fps: Fps = None,
     device: Device = "auto",
     batch_size: BatchSize = 8,
-    backend: Backend = BackendName.auto,
-    precision: Precision = Numbers.auto,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Set a model's threshold for the number of false alarms that you allow.
 
     Example: [cyan]oddframe calibrate runs/door normal-april/ --false-alarms 2/week[/cyan]
     """
-    from oddframe.cli.output import bars, show_facts
     from oddframe.tasks.calibrate import calibrate as run_calibration
 
+    # Only what was asked for is passed on: the bundle's other rules stay.
     rules = {"least_s": least, "merge_gap_s": merge_gap, "cool_down_s": cool_down}
     with bars(quiet=as_json) as on_progress:
         report = run_calibration(
             model,
-            one_or_many(normal) if normal else None,
+            normal or None,
             false_alarms=false_alarms,
             rules={name: value for name, value in rules.items() if value is not None},
             fps=fps,
             device=device,
             batch_size=batch_size,
-            backend=backend.value,
-            precision=precision.value,
+            backend=backend,
+            precision=precision,
             on_progress=on_progress,
         )
     if as_json:
         print_json(report)
         return
     warn((*report.skipped, *report.notices))
-    found = report.calibration
-    interval = f"95 % interval {found.threshold_low:.4g} to {found.threshold_high:.4g}"
+    calibration = report.calibration
+    low, high = calibration.threshold_low, calibration.threshold_high
+    interval = f"95 % interval {low:.4g} to {high:.4g}"
+    # A model that was never calibrated has no threshold to compare with.
     before = "" if report.threshold_before is None else f"; before: {report.threshold_before:.4g}"
     origin = "normal scores stored in the model" if report.cached else "normal video"
+    length = duration(3600 * calibration.hours)
     show_facts(
         {
-            "threshold": f"raw score {found.threshold:.4g} ({interval}{before})",
-            "allows": f"{found.budget} false alarms",
-            "based on": f"{origin}: {found.clips} clips, {duration(3600 * found.hours)}",
+            "threshold": f"raw score {calibration.threshold:.4g} ({interval}{before})",
+            "allows": f"{calibration.budget} false alarms",
+            "based on": f"{origin}: {calibration.clips} clips, {length}",
             "took": duration(report.seconds),
             "model": f"[bold]{report.bundle}[/bold]",
         }

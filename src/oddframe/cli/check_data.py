@@ -1,12 +1,21 @@
-"""The verb `oddframe data check`."""
+"""The verb `oddframe data check`: what a folder holds, and what is wrong with it."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from oddframe.cli.options import UNUSABLE, AsJson
-from oddframe.cli.output import duration, escaped, print_json, warn, yes_no
+from oddframe.cli.output import (
+    bars,
+    duration,
+    print_json,
+    show_facts,
+    show_rows,
+    warn,
+    yes_no,
+)
 
 
 def check(
@@ -22,7 +31,6 @@ def check(
 
     Example: [cyan]oddframe data check ped2/[/cyan]
     """
-    from oddframe.cli.output import bars, show_facts, show_rows
     from oddframe.tasks.check_data import check_data
 
     with bars(quiet=as_json) as on_progress:
@@ -33,7 +41,7 @@ def check(
         counts, official = report.counts, report.official
         facts = {
             "recognised": f"[bold]{report.recognised}[/bold]",
-            "name": escaped(report.name),
+            "name": escape(report.name),
             "training": _amount(counts.training_videos, counts.training_frames),
             "testing": _amount(
                 counts.testing_videos, counts.testing_frames, counts.abnormal_frames
@@ -47,20 +55,21 @@ def check(
             facts["officially"] = f"{training}; {testing}"
         facts["usable"] = yes_no(report.usable) + (" (partial copy)" if report.partial else "")
         show_facts(facts)
+        # A benchmark has labelled test videos; normal footage has recordings alone.
         if report.testing:
             show_rows(
                 ("test video", "frames", "abnormal", "share", "masks", "tracks", "labels = masks"),
                 [
                     (
-                        escaped(one.name),
-                        "-" if one.frames is None else str(one.frames),
-                        "-" if one.abnormal_frames is None else str(one.abnormal_frames),
-                        "-" if one.abnormal_share is None else f"{one.abnormal_share:.0%}",
-                        yes_no(one.masks),
-                        yes_no(one.tracks),
-                        "-" if one.disagreements is None else yes_no(not one.disagreements),
+                        escape(video.name),
+                        "-" if video.frames is None else str(video.frames),
+                        "-" if video.abnormal_frames is None else str(video.abnormal_frames),
+                        "-" if video.abnormal_share is None else f"{video.abnormal_share:.0%}",
+                        yes_no(video.masks),
+                        yes_no(video.tracks),
+                        "-" if video.disagreements is None else yes_no(not video.disagreements),
                     )
-                    for one in report.testing
+                    for video in report.testing
                 ],
             )
         else:
@@ -68,20 +77,22 @@ def check(
                 ("recording", "frames", "frames/s", "length"),
                 [
                     (
-                        escaped(one.name),
-                        str(one.frames),
-                        f"{one.rate_fps:.4g}",
-                        duration(one.duration_s),
+                        escape(recording.name),
+                        str(recording.frames),
+                        f"{recording.rate_fps:.4g}",
+                        duration(recording.duration_s),
                     )
-                    for one in report.training
+                    for recording in report.training
                 ],
             )
         warn(report.notices)
         warn(report.contradictions, "[bold red]contradiction:[/bold red]")
+    # The report is printed first: it says what contradicts what.
     if not report.usable:
         raise typer.Exit(UNUSABLE)
 
 
 def _amount(videos: int, frames: int | None, abnormal: int | None = None) -> str:
+    """How much there is, without what is not known."""
     amount = f"{videos} videos" + ("" if frames is None else f", {frames:,} frames")
     return amount + ("" if abnormal is None else f", {abnormal:,} abnormal")

@@ -1,4 +1,4 @@
-"""The verb `oddframe demo`."""
+"""The verb `oddframe demo`: its options, and what it found."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from oddframe.cli.options import AsJson, Device
-from oddframe.cli.output import duration, print_json
+from oddframe.cli.output import bars, console, duration, print_json, show_facts, show_rows
 
 
 def demo(
@@ -20,7 +20,6 @@ def demo(
 
     Example: [cyan]oddframe demo -o demo[/cyan]
     """
-    from oddframe.cli.output import bars, console, show_facts, show_rows
     from oddframe.tasks.demo import run_demo
 
     with bars(quiet=as_json) as on_progress:
@@ -31,18 +30,26 @@ def demo(
     show_rows(
         ("recording", "true events", "found", "false alarms", "anomalies"),
         [
-            (one.name, str(one.true), str(one.found), str(one.false), ", ".join(one.kinds))
-            for one in report.recordings
+            (
+                recording.name,
+                str(recording.true),
+                str(recording.found),
+                str(recording.false),
+                ", ".join(recording.kinds),
+            )
+            for recording in report.recordings
         ],
     )
     show_facts(
         {
-            "found": f"{report.events_found} of {report.events_total} true events, {report.false_events} false alarms",
+            "found": f"{report.events_found} of {report.events_total} true events, "
+            f"{report.false_events} false alarms",
             "AUC": f"{report.auc_raw:.3f} (plain frame difference: {report.baseline_auc_raw:.3f})",
             "took": duration(report.seconds),
             "open": f"[bold]{report.page}[/bold]",
         }
     )
+    # The data folder for the web app is only there where the app's packages are installed.
     if report.app is not None:
         console.print(
             f"To see it live and judge events: [bold]oddframe serve --data {report.app}[/bold]"

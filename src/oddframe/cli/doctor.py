@@ -1,11 +1,11 @@
-"""The verb `oddframe doctor`."""
+"""The verb `oddframe doctor`: its options, and the report on the machine and a model."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from oddframe.cli.options import FINDING, AsJson
-from oddframe.cli.output import parity_line, print_json, yes_no
+from oddframe.cli.output import parity_line, print_json, show_facts, yes_no
 
 
 def doctor(
@@ -14,7 +14,8 @@ def doctor(
         typer.Option(
             "--model",
             "-m",
-            help="Also check that the files of this run folder or bundle are complete and unchanged.",
+            help="Also check that the files of this run folder or bundle are complete and "
+            "unchanged.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -23,7 +24,6 @@ def doctor(
 
     Example: [cyan]oddframe doctor --model runs/door[/cyan]
     """
-    from oddframe.cli.output import show_facts
     from oddframe.tasks.doctor import examine
 
     report = examine(model)
@@ -36,20 +36,19 @@ def doctor(
         for device in report["devices"]:
             show_facts(device)
         if "bundle" in report:
+            # The hashes of its files are long, so they come last.
             hashes = report["bundle"].pop("sha256", {})
-            facts = {
-                name: yes_no(value) if name == "ok" else value
-                for name, value in report["bundle"].items()
-            }
-            show_facts(
-                {
-                    name: ", ".join(value) if isinstance(value, list) else value
-                    for name, value in facts.items()
-                }
-            )
+            show_facts({name: _as_text(name, value) for name, value in report["bundle"].items()})
             show_facts(
                 {f"parity {name}": parity_line(found) for name, found in report["parity"].items()}
             )
             show_facts({name: f"sha256 {digest}" for name, digest in hashes.items()})
     if not report["ok"]:
         raise typer.Exit(FINDING)
+
+
+def _as_text(name: str, value: Any) -> Any:
+    """A fact of a bundle for people: yes or no, and lists as one text."""
+    if name == "ok":
+        return yes_no(value)
+    return ", ".join(value) if isinstance(value, list) else value

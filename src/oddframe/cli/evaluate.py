@@ -1,4 +1,4 @@
-"""The verb `oddframe eval`."""
+"""The verb `oddframe eval`: of a model on a data set, or of anybody's scores with labels."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +9,11 @@ from oddframe.cli.options import (
     SCORES,
     AsJson,
     Backend,
-    BackendName,
     BatchSize,
     Device,
-    Numbers,
     Precision,
 )
-from oddframe.cli.output import print_json, warn
+from oddframe.cli.output import bars, print_json, show_evaluation, warn
 
 
 def evaluate(
@@ -68,16 +66,15 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     batch_size: BatchSize = 8,
-    backend: Backend = BackendName.auto,
-    precision: Precision = Numbers.auto,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Compare the scores of a model, or of any program, with labels: AUC, false alarms, delay.
 
     Example: [cyan]oddframe eval ped2/ --model ped2[/cyan]
     """
-    from oddframe.cli.output import bars, show_evaluation
-
+    # Two ways to call it that share no argument; anything mixed is a mistake.
     if scores is not None and labels is not None and dataset is None and model is None:
         from oddframe.tasks.evaluate import evaluate_scores
 
@@ -89,6 +86,7 @@ def evaluate(
             raise typer.BadParameter("--skip-first and --skip-last are for --scores only")
         from oddframe.tasks.evaluate import evaluate as run_evaluation
 
+        # --scores takes seconds and has no bar.
         with bars(quiet=as_json) as on_progress:
             report = run_evaluation(
                 dataset,
@@ -96,8 +94,8 @@ def evaluate(
                 fps=fps,
                 device=device,
                 batch_size=batch_size,
-                backend=backend.value,
-                precision=precision.value,
+                backend=backend,
+                precision=precision,
                 on_progress=on_progress,
             )
     else:

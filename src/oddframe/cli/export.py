@@ -1,20 +1,12 @@
-"""The verb `oddframe export`."""
+"""The verb `oddframe export`: its options, and how close the exported network came."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from oddframe.cli.options import AsJson, Fps
-from oddframe.cli.output import duration, parity_line, print_json, warn
-
-
-class Target(StrEnum):
-    """What a graph is for."""
-
-    onnx = "onnx"
-    openvino = "openvino"
+from oddframe.cli.output import bars, duration, parity_line, print_json, show_facts, warn
 
 
 def export(
@@ -22,7 +14,7 @@ def export(
         str, typer.Argument(help="Run folder or model bundle; it gets the exported network.")
     ],
     to: Annotated[
-        Target,
+        Literal["onnx", "openvino"],
         typer.Option("--to", help="Library that will run it: onnx (ONNX Runtime) or openvino."),
     ],
     int8: Annotated[
@@ -34,7 +26,8 @@ def export(
     normal: Annotated[
         list[str] | None,
         typer.Option(
-            help="Normal footage of the camera, for comparing results and for --int8; may be repeated.",
+            help="Normal footage of the camera, for comparing results and for --int8; may be "
+            "repeated.",
             show_default="frames that the training left in the run folder",
         ),
     ] = None,
@@ -56,13 +49,13 @@ def export(
 
     Example: [cyan]oddframe export runs/door --to openvino --int8[/cyan]
     """
-    from oddframe.cli.output import bars, show_facts
     from oddframe.tasks.export import export as run_export
 
+    # An empty list of flags means that nothing was given: the training's own frames are used.
     with bars(quiet=as_json) as on_progress:
         report = run_export(
             model,
-            to.value,
+            to,
             int8=int8,
             normal=normal or None,
             clips=clips or None,

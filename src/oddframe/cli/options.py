@@ -1,44 +1,44 @@
-"""Options that several verbs take, and the panels of the help pages.
+"""What several verbs share: their options, the panels of the help pages, the exit codes.
 
-Exit codes other than 0.
+This file is imported for every `oddframe --help`, so it imports nothing heavy.
 """
 
-from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from oddframe.inference.scorer import BackendName
+from oddframe.inference.scorer import Precision as PrecisionName
+
+FINDING = 1
+"""Exit code: a check found something, or a recording of an archive failed."""
+UNUSABLE = 2
+"""Exit code: the input cannot be used; nothing is lost."""
+INTERRUPTED = 130
+"""Exit code: stopped by Ctrl-C or SIGTERM."""
+
+MACHINE, LEARNING, OUTPUT = "Hardware and speed", "Training", "Output"
+SCORES, ARCHIVE = "Scores from another program", "Large archives"
+"""Titles of panels: the help pages group options by them."""
 
 
 class Preset(StrEnum):
     """Where the settings of a training start."""
 
+    # The names of PRESETS once more: reading them from there would import pydantic and the data
+    # sets for every --help. A test holds the two together. It is an enum, and no Literal as below,
+    # since Typer takes no list of Literals.
     fast = "fast"
     paper = "paper"
     walkway = "walkway"
 
 
-class BackendName(StrEnum):
-    """What runs a network."""
+BackendChoice = Literal["auto", BackendName]
+"""What runs a network; "auto" measures and selects."""
+PrecisionChoice = Literal["auto", PrecisionName]
+"""The number format that a network computes in; "auto" follows the backend."""
 
-    auto = "auto"
-    torch = "torch"
-    onnx = "onnx"
-    openvino = "openvino"
-
-
-class Numbers(StrEnum):
-    """What a network computes in."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
-    int8 = "int8"
-
-
-MACHINE, LEARNING, OUTPUT = "Hardware and speed", "Training", "Output"
-SCORES, ARCHIVE = "Scores from another program", "Large archives"
 Model = Annotated[
     str,
     typer.Option(
@@ -59,7 +59,7 @@ BatchSize = Annotated[
     ),
 ]
 Backend = Annotated[
-    BackendName,
+    BackendChoice,
     typer.Option(
         help="Library that runs the network. auto: the fastest one on this machine whose results "
         "match the trained network; measured once and remembered.",
@@ -67,7 +67,7 @@ Backend = Annotated[
     ),
 ]
 Precision = Annotated[
-    Numbers,
+    PrecisionChoice,
     typer.Option(
         help="Number format that the network computes in. auto: chosen together with the backend; "
         "int8 needs a model from oddframe export --int8.",
@@ -98,16 +98,3 @@ Fps = Annotated[
         show_default="the model's rate; 10 for train",
     ),
 ]
-
-
-def one_or_many(what: list[str]) -> str | Sequence[str]:
-    """What was named on the command line, as the library takes it."""
-    return what[0] if len(what) == 1 else what
-
-
-FINDING = 1
-"""A check found something."""
-UNUSABLE = 2
-"""Input that cannot be used; nothing is lost."""
-INTERRUPTED = 130
-"""Stopped by Ctrl-C or SIGTERM."""

@@ -1,6 +1,6 @@
-"""How answers are shown: as JSON, as sentences, as amounts.
+"""How the command line looks: JSON, sentences, tables and progress bars.
 
-How the command line looks: progress bars and tables, on standard error so that output can be piped.
+Results go to standard output and everything else to standard error, so that results can be piped.
 """
 
 import json
@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,71 +29,9 @@ from rich.table import Column, Table
 from oddframe._types import Progress as ProgressCallback
 
 if TYPE_CHECKING:
-    from oddframe.metrics.report import EvalReport
+    from oddframe.tasks.evaluate import EvalReport
 
-
-def print_json(value: object) -> None:
-    """Print a report as one line of JSON."""
-    sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    """A report as JSON values: dataclasses by field, paths as text, null for what is no number."""
-    from dataclasses import fields, is_dataclass
-
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if is_dataclass(value):
-        # What a record's repr leaves out are its pictures.
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value) if item.repr}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
-
-
-def warn(sentences: Sequence[str], mark: str = "[yellow]note:[/yellow]") -> None:
-    """Print sentences on standard error."""
-    for sentence in sentences:
-        messages.print(f"{mark} {escaped(sentence)}", soft_wrap=True)
-
-
-def escaped(text: str) -> str:
-    """A text in which rich sees no markup."""
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def yes_no(value: bool) -> str:
-    """Yes or no, in colour."""
-    return "[green]yes[/green]" if value else "[red]no[/red]"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
-
-
-def parity_line(found: dict[str, Any]) -> str:
-    """Say in one line how close the results of an exported network are to the trained one's."""
-    events = "the same events" if found["events_same"] else "different events"
-    line = (
-        f"raw scores differ by at most {100 * found['raw_error']:.4f} %, {events}, "
-        f"alarms differ in {found['alarms_off']} of {found['clips']} clips"
-    )
-    if "auc" in found:
-        pairs = (
-            (name, auc, found["auc"]["exported"][name])
-            for name, auc in found["auc"]["trained"].items()
-        )
-        line += "".join(f", {name} AUC {before:.4f} -> {now:.4f}" for name, before, now in pairs)
-    return line if found["passed"] else f"[yellow]not used[/yellow]: {line}"
-
-
-_NAMES = {
+PHASES = {
     "draw": "drawing videos",
     "read": "reading frames",
     "pretrain": "training the streams",
@@ -109,15 +48,79 @@ _NAMES = {
     "prepare": "preparing presets",
     "bench": "measuring",
 }
+"""Progress phases of the library in words; a phase that is not here is the name of a recording."""
+
+_MOST_NAMES = 8
+"""So many videos are named in one line; the others are counted."""
 
 console = Console()
-"""Results, on standard output."""
+"""For results, on standard output."""
 messages = Console(stderr=True)
-"""Everything else."""
+"""For everything else, on standard error."""
 
 
-class _Bars:
-    """One bar for each phase, which stays when the phase is done."""
+def print_json(value: object) -> None:
+    """Print a report as one line of JSON."""
+    sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """A report as JSON values: dataclasses by field, paths as text, null for what is no number."""
+    # JSON has neither NaN nor infinity.
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if is_dataclass(value):
+        # A record that knows how it is written, as a calibration does, is written that way.
+        if hasattr(value, "as_dict"):
+            return _plain(value.as_dict())
+        # A record's repr leaves out its pictures, and so does its JSON.
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value) if item.repr}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def warn(sentences: Sequence[str], mark: str = "[yellow]note:[/yellow]") -> None:
+    """Print sentences on standard error, each with a mark in front."""
+    for sentence in sentences:
+        # File names with square brackets are no markup.
+        messages.print(f"{mark} {escape(sentence)}", soft_wrap=True)
+
+
+def yes_no(value: bool) -> str:
+    """Return yes in green or no in red, as markup."""
+    return "[green]yes[/green]" if value else "[red]no[/red]"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them, such as "4.2 s" or "3 min 12 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+def parity_line(parity: Mapping[str, Any]) -> str:
+    """Say in one line how close the results of an exported network are to the trained one's.
+
+    Args:
+        parity: What the parity gate found, as the bundle keeps it.
+    """
+    events = "the same events" if parity["events_same"] else "different events"
+    line = (
+        f"raw scores differ by at most {100 * parity['raw_error']:.4f} %, {events}, "
+        f"alarms differ in {parity['alarms_off']} of {parity['clips']} clips"
+    )
+    # Only there if the gate had a labelled test set.
+    if "auc" in parity:
+        exported = parity["auc"]["exported"]
+        for name, trained in parity["auc"]["trained"].items():
+            line += f", {name} AUC {trained:.4f} -> {exported[name]:.4f}"
+    return line if parity["passed"] else f"[yellow]not used[/yellow]: {line}"
+
+
+class ProgressBars:
+    """Shows one bar for each phase; it stays when the phase is done."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -125,13 +128,15 @@ class _Bars:
         self._began: dict[str, float] = {}
 
     def __call__(self, phase: str, done: int, total: int, values: Mapping[str, float]) -> None:
+        """Show how far a phase is; see `oddframe._types.Progress`."""
         if phase not in self._tasks:
             self._tasks[phase] = self._progress.add_task(
-                _NAMES.get(phase, phase), figures="", rate=""
+                PHASES.get(phase, phase), figures="", rate=""
             )
             self._began[phase] = time.monotonic()
         figures = "  ".join(f"{name} {value:.1e}" for name, value in values.items())
         elapsed = time.monotonic() - self._began[phase]
+        # In the first second a rate would say more about the start than about the work.
         rate = f"{done / elapsed:.3g}/s" if done and elapsed > 1 else ""
         self._progress.update(
             self._tasks[phase], completed=done, total=total, figures=figures, rate=rate
@@ -140,7 +145,14 @@ class _Bars:
 
 @contextmanager
 def bars(*, quiet: bool) -> Iterator[ProgressCallback]:
-    """Progress bars with time left, rate and losses, as a callback for the library; none when ``quiet``."""
+    """Show progress bars with the time left, a rate and figures such as losses.
+
+    Args:
+        quiet: Whether nothing is shown.
+
+    Yields:
+        The callback that the library reports its progress to.
+    """
     columns = (
         SpinnerColumn(finished_text="[green]✓[/green]"),
         TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=20)),
@@ -153,7 +165,7 @@ def bars(*, quiet: bool) -> Iterator[ProgressCallback]:
         ),
     )
     with Progress(*columns, console=messages, disable=quiet) as progress:
-        yield _Bars(progress)
+        yield ProgressBars(progress)
 
 
 def show_facts(facts: Mapping[str, Any]) -> None:
@@ -169,7 +181,7 @@ def show_facts(facts: Mapping[str, Any]) -> None:
 def show_rows(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None
 ) -> None:
-    """Print a table; all columns but the first are numbers."""
+    """Print a table; all columns but the first are numbers, aligned to the right."""
     table = Table(
         title=title,
         title_justify="left",
@@ -186,16 +198,18 @@ def show_rows(
 
 
 def show_evaluation(report: "EvalReport") -> None:
-    """Print what an evaluation found: shares in per cent, a dash for what does not exist."""
+    """Print an evaluation: shares in per cent, a dash for a figure that does not exist."""
     figures = report.as_dict()
     facts = {
         "dataset": escape(report.dataset),
-        "frames": f"{figures['frames_scored']:,} scored of {figures['frames_total']:,} in {figures['videos']} videos",
+        "frames": f"{figures['frames_scored']:,} scored of {figures['frames_total']:,} "
+        f"in {figures['videos']} videos",
         "padded": _named(figures["padded_videos"]),
         "unscored": _named(figures["unscored_videos"]),
         "took": f"{report.seconds:.1f} s",
     }
     show_facts({name: text for name, text in facts.items() if text})
+    # One row for each way to take the scores, one column for each figure and each way to pool it.
     kinds = {"AUC": "auc", "AP": "average_precision", "EER": "equal_error_rate"}
     columns = [f"{name}\n{pool}" for name in kinds for pool in ("micro", "macro")]
     console.print()
@@ -218,6 +232,7 @@ def show_evaluation(report: "EvalReport") -> None:
 
 
 def _show_events(events: Mapping[str, Any]) -> None:
+    """Print what it costs to find a share of the events: threshold, false alarms, delay."""
     hours = events["hours_scored"]
     span = "" if hours is None else f"\nin {hours:.2f} h of video"
     console.print()
@@ -247,6 +262,7 @@ def _show_events(events: Mapping[str, Any]) -> None:
 
 
 def _show_places(pixel: Mapping[str, Any] | None, region: Mapping[str, Any] | None) -> None:
+    """Print how well the maps show where it is; nothing where there are no masks or tracks."""
     rows = []
     if pixel is not None:
         share = f"{pixel['criterion_share']:.0%}"
@@ -270,13 +286,16 @@ def _show_places(pixel: Mapping[str, Any] | None, region: Mapping[str, Any] | No
 
 
 def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    return escape(shown)
+    """The first names, and how many there are beyond them."""
+    more = len(names) - _MOST_NAMES
+    return escape(", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else ""))
 
 
 def _percent(value: float | None) -> str:
+    """A share in per cent, without the sign."""
     return _or_dash("{:.2f}", None if value is None else 100 * value)
 
 
-def _or_dash(form: str, value: float | None) -> str:
-    return "-" if value is None else form.format(value)
+def _or_dash(template: str, value: float | None) -> str:
+    """A formatted number, a dash where there is none."""
+    return "-" if value is None else template.format(value)

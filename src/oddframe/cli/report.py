@@ -1,4 +1,4 @@
-"""The verb `oddframe report`."""
+"""The verb `oddframe report`: its options, and which page to open."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from oddframe.cli.options import OUTPUT, AsJson, Device
-from oddframe.cli.output import duration, print_json, warn
+from oddframe.cli.output import bars, duration, print_json, show_facts, warn
 
 
 def report(
@@ -39,7 +39,6 @@ def report(
 
     Example: [cyan]oddframe report out[/cyan]
     """
-    from oddframe.cli.output import bars, show_facts
     from oddframe.tasks.report import write_report
 
     with bars(quiet=as_json) as on_progress:
@@ -51,6 +50,7 @@ def report(
             device=device,
             on_progress=on_progress,
         )
+    # A training has one page, results have one for each recording.
     if as_json:
         print_json(written)
         return

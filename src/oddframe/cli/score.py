@@ -1,14 +1,10 @@
-"""The verb `oddframe score`.
-
-What `oddframe score --engine` does: an archive in place of a few recordings.
-"""
+"""The verb `oddframe score`: a few recordings, or with `--engine` an archive of any size."""
 
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,107 +14,32 @@ from oddframe.cli.options import (
     OUTPUT,
     AsJson,
     Backend,
-    BackendName,
     BatchSize,
     Device,
     Fps,
     Model,
-    Numbers,
     Precision,
-    one_or_many,
 )
-from oddframe.cli.output import duration, print_json, warn
+from oddframe.cli.output import bars, console, duration, print_json, show_facts, show_rows, warn
 from oddframe.errors import SettingsError
 
 if TYPE_CHECKING:
     from oddframe.batch.run import ArchiveReport
+    from oddframe.core.records import Event
 
+Engine = Literal["local", "ray"]
+"""What runs the workers of an archive."""
 
 _MOST_NAMED = 20
 """So many recordings that failed are named; all of them are in the results."""
-
-
-class EngineName(StrEnum):
-    """What runs the workers of an archive."""
-
-    local = "local"
-    ray = "ray"
-
-
-def score_as_archive(
-    source: Sequence[str],
-    model: str,
-    out: Path,
-    engine: EngineName,
-    workers: int | None,
-    part: str | None,
-    *,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Score an archive and say what came of it; leaves with 1 where recordings failed.
-
-    Args:
-        source: The archive, one folder.
-        model: As in `oddframe.batch.run.score_archive`, and so are the others.
-        out: Folder for the results.
-        engine: What runs the workers.
-        workers: How many.
-        part: Which part of the archive, as "3/64".
-        as_json: Print the report as JSON.
-        options: The others.
-    """
-    from oddframe.batch.run import score_archive
-    from oddframe.batch.tasks import Shard
-    from oddframe.cli.output import bars
-
-    if len(source) != 1:
-        raise SettingsError(
-            f"--engine takes one folder, got {len(source)}; leave it out for several recordings"
-        )
-    # Ray tells of dead workers on standard output, which belongs to the report.
-    with redirect_stdout(sys.stderr), bars(quiet=as_json) as on_progress:
-        report = score_archive(
-            source[0],
-            model,
-            out,
-            engine=engine.value,
-            workers=workers,
-            part=None if part is None else Shard.parse(part),
-            on_progress=on_progress,
-            **options,
-        )
-    if as_json:
-        print_json(report)
-    else:
-        _show(report)
-    if report.failed:
-        raise typer.Exit(FINDING)
-
-
-def _show(report: "ArchiveReport") -> None:
-    from oddframe.cli.output import show_facts
-
-    warn([one.error for one in report.failed[:_MOST_NAMED]])
-    show_facts(
-        {
-            "recordings": f"{report.recordings}, {report.finished} of them scored in an earlier run",
-            "scored": f"{report.scored} ({report.frames} frames) in {duration(report.seconds)}",
-            "events": report.events,
-            "failed": f"{len(report.failed)}"
-            + (f"; all are listed in {report.out}/recordings" if report.failed else ""),
-            "workers": f"{report.workers}"
-            + (f", {report.lost_workers} died and were replaced" if report.lost_workers else ""),
-            "results": f"[bold]{report.out}[/bold]",
-        }
-    )
 
 
 def score(
     source: Annotated[
         list[str],
         typer.Argument(
-            help="Video files, folders or patterns such as 'cam1/*.mp4'; folders of numbered images."
+            help="Video files, folders or patterns such as 'cam1/*.mp4'; "
+            "folders of numbered images."
         ),
     ],
     model: Model,
@@ -175,11 +96,11 @@ def score(
     fps: Fps = None,
     device: Device = "auto",
     batch_size: BatchSize = 8,
-    backend: Backend = BackendName.auto,
-    precision: Precision = Numbers.auto,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
     as_json: AsJson = False,
     engine: Annotated[
-        EngineName | None,
+        Engine | None,
         typer.Option(
             help="Score a folder of any size with several workers, into Parquet tables. A stopped "
             "run continues. local: processes on this machine; ray: a Ray cluster.",
@@ -209,6 +130,7 @@ def score(
     """
     from oddframe.settings import read_zones
 
+    # Mistakes in flags and files are found before a model is loaded.
     chosen_zones = None if zones is None else read_zones(zones)
     if engine is None and (workers is not None or part is not None):
         raise SettingsError(
@@ -219,7 +141,7 @@ def score(
             raise SettingsError(
                 "--overlay, --maps and --report are for single recordings; leave out --engine"
             )
-        score_as_archive(
+        _score_archive(
             source,
             model,
             out,
@@ -230,27 +152,26 @@ def score(
             fps=fps,
             device=device,
             batch_size=batch_size,
-            backend=backend.value,
-            precision=precision.value,
+            backend=backend,
+            precision=precision,
             zones=chosen_zones,
             health=not no_health,
         )
         return
-    from oddframe.cli.output import bars, show_rows
     from oddframe.tasks.score import Extras
     from oddframe.tasks.score import score as run_score
 
     written = None
     with bars(quiet=as_json) as on_progress:
         report = run_score(
-            one_or_many(source),
+            source,
             model,
             out,
             fps=fps,
             device=device,
             batch_size=batch_size,
-            backend=backend.value,
-            precision=precision.value,
+            backend=backend,
+            precision=precision,
             extras=Extras(parquet=parquet, maps=maps, overlay=overlay),
             zones=chosen_zones,
             health=not no_health,
@@ -261,7 +182,8 @@ def score(
 
             written = write_report(
                 out,
-                only={one.name for one in report.recordings},
+                # The folder may hold the results of earlier runs; their pages stay as they are.
+                only={recording.name for recording in report.recordings},
                 device=device,
                 on_progress=on_progress,
             )
@@ -272,31 +194,103 @@ def score(
         (
             *report.notices,
             *report.skipped,
-            *(f"{one.name}: {text}" for one in report.recordings for text in one.notices),
+            *(
+                f"{recording.name}: {text}"
+                for recording in report.recordings
+                for text in recording.notices
+            ),
         )
     )
     rows = [
         (
-            one.name,
-            str(one.frames),
-            f"{one.peak:.2f}",
-            str(len(one.events)),
-            _spans(one.events),
+            recording.name,
+            str(recording.frames),
+            f"{recording.peak:.2f}",
+            str(len(recording.events)),
+            _spans(recording.events),
         )
-        for one in report.recordings
+        for recording in report.recordings
     ]
     show_rows(("recording", "frames", "highest score", "events", "start - end"), rows)
-    frames = sum(one.frames for one in report.recordings)
-    from oddframe.cli.output import console
-
+    frames = sum(recording.frames for recording in report.recordings)
     if written is not None:
         warn(written.notices)
     console.print(
-        f"\n{frames} frames in {duration(report.seconds)} with {report.backend}; results in [bold]{out}[/bold]"
+        f"\n{frames} frames in {duration(report.seconds)} with {report.backend}; "
+        f"results in [bold]{out}[/bold]"
         + ("" if written is None else f"; open [bold]{written.page}[/bold]")
     )
 
 
-def _spans(events: Sequence[Any]) -> str:
+def _spans(events: "Sequence[Event]") -> str:
+    """When the first events began and ended, and how many there are beyond them."""
     shown = ", ".join(f"{event.start_s:.1f} - {event.end_s:.1f} s" for event in events[:4])
     return shown + (f" and {len(events) - 4} more" if len(events) > 4 else "")
+
+
+def _score_archive(
+    source: Sequence[str],
+    model: str,
+    out: Path,
+    engine: Engine,
+    workers: int | None,
+    part: str | None,
+    *,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Score an archive and print the report; exit code 1 where recordings failed.
+
+    Args:
+        source: The archive: a list with one folder.
+        model: The model, and so on: as in `oddframe.batch.run.score_archive`.
+        out: Folder for the results.
+        engine: What runs the workers.
+        workers: Number of workers; the engine's own choice when None.
+        part: Which part of the archive, as "3/64".
+        as_json: Print the report as JSON.
+        options: Further arguments of `score_archive`, passed on as they are.
+    """
+    from oddframe.batch.run import score_archive
+    from oddframe.batch.tasks import Shard
+
+    if len(source) != 1:
+        raise SettingsError(
+            f"--engine takes one folder, got {len(source)}; leave it out for several recordings"
+        )
+    # Ray reports dead workers on standard output, which belongs to the report.
+    with redirect_stdout(sys.stderr), bars(quiet=as_json) as on_progress:
+        report = score_archive(
+            source[0],
+            model,
+            out,
+            engine=engine,
+            workers=workers,
+            part=None if part is None else Shard.parse(part),
+            on_progress=on_progress,
+            **options,
+        )
+    if as_json:
+        print_json(report)
+    else:
+        _show_archive(report)
+    if report.failed:
+        raise typer.Exit(FINDING)
+
+
+def _show_archive(report: "ArchiveReport") -> None:
+    """Print what came of an archive, with the errors of the first recordings that failed."""
+    warn([failure.error for failure in report.failed[:_MOST_NAMED]])
+    show_facts(
+        {
+            "recordings": f"{report.recordings}, "
+            f"{report.finished} of them scored in an earlier run",
+            "scored": f"{report.scored} ({report.frames} frames) in {duration(report.seconds)}",
+            "events": report.events,
+            "failed": f"{len(report.failed)}"
+            + (f"; all are listed in {report.out}/recordings" if report.failed else ""),
+            "workers": f"{report.workers}"
+            + (f", {report.lost_workers} died and were replaced" if report.lost_workers else ""),
+            "results": f"[bold]{report.out}[/bold]",
+        }
+    )

@@ -1,4 +1,4 @@
-"""The verb `oddframe serve`."""
+"""The verb `oddframe serve`: its options, and the token that it is protected with."""
 
 import gc
 import os
@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from oddframe.cli.options import Device
+from oddframe.cli.output import console, messages
 
 SAFETY = "Access"
+"""Title of the help page's panel of options that decide who may do what."""
 
 
 def serve(
@@ -80,7 +82,6 @@ def serve(
 
     Example: [cyan]oddframe serve --data site[/cyan], then open http://127.0.0.1:8750/
     """
-    from oddframe.cli.output import console, messages
     from oddframe.media.live_config import hide_in_process_title
     from oddframe.web.auth import hash_token, write_hash
     from oddframe.web.auth import make_token as new_token
@@ -97,6 +98,7 @@ def serve(
         )
         return
     if token:
+        # Other users of this machine can read command lines and environments.
         for notice in hide_in_process_title([token]):
             messages.print(notice, highlight=False, markup=False)
         os.environ.pop("ODDFRAME_TOKEN", None)
@@ -116,12 +118,13 @@ def serve(
             f"Oddframe runs at [bold]{url}[/bold]; stop it with Ctrl-C."
         ),
     )
-    # All is written and closed; looking for garbage among all that torch brought would take
+    # Everything is written and closed; a last garbage collection over torch's objects would take
     # seconds.
     gc.freeze()
 
 
 def _hash(token: str | None, token_file: Path | None) -> str | None:
+    """The hash of the token that was given, None where there is none."""
     from oddframe.errors import SettingsError
     from oddframe.web.auth import hash_token
 

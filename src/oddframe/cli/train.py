@@ -1,4 +1,4 @@
-"""The verb `oddframe train`."""
+"""The verb `oddframe train`: its options, and what came of the training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddframe.cli.options import LEARNING, MACHINE, AsJson, Budget, Device, Fps, Preset, one_or_many
-from oddframe.cli.output import duration, print_json, warn
+from oddframe.cli.options import LEARNING, MACHINE, AsJson, Budget, Device, Fps, Preset
+from oddframe.cli.output import bars, duration, print_json, show_facts, warn
 
 if TYPE_CHECKING:
     from oddframe.training.settings import Settings
@@ -63,8 +63,8 @@ def train(
         float | None,
         typer.Option(
             help="Fraction of the footage, 0 to 0.5, that is not trained on but used for "
-            "validation and for the threshold. With 0 the threshold comes from the training footage itself "
-            "and is too low.",
+            "validation and for the threshold. With 0 the threshold comes from the training "
+            "footage itself and is too low.",
             show_default="0.15",
             rich_help_panel=LEARNING,
         ),
@@ -87,8 +87,8 @@ def train(
     cache_gb: Annotated[
         float,
         typer.Option(
-            help="Disk space for decoded frames, in gigabytes. If the footage needs more, a part of "
-            "it is used, spread evenly over time.",
+            help="Disk space for decoded frames, in gigabytes. If the footage needs more, a part "
+            "of it is used, spread evenly over time.",
             rich_help_panel=MACHINE,
         ),
     ] = 4.0,
@@ -116,19 +116,20 @@ def train(
 
     Example: [cyan]oddframe train normal/ -o runs/door[/cyan]
     """
-    from oddframe.cli.output import bars, show_facts
-
+    # Only what is given on the command line changes a setting.
     changes = {"batch_size": batch_size, "seed": seed}
     settings = _settings(preset or Preset.fast, config, changes, hold_out)
+    # A resumed training has its settings in the run folder; only what is given is compared.
     if resume and (preset, config, batch_size, hold_out, seed) == (None,) * 5:
         settings = None
     from oddframe.tasks.train import train as run_training
     from oddframe.training.distributed import LaunchInfo
 
-    talks = LaunchInfo.of().is_first
-    with bars(quiet=as_json or not talks) as on_progress:
+    # With torchrun all processes run this; only the first one writes to the terminal.
+    is_first = LaunchInfo.of().is_first
+    with bars(quiet=as_json or not is_first) as on_progress:
         report = run_training(
-            one_or_many(normal),
+            normal,
             out,
             settings=settings,
             epochs=epochs,
@@ -142,7 +143,7 @@ def train(
             overwrite=overwrite,
             on_progress=on_progress,
         )
-    if not talks:
+    if not is_first:
         return
     if as_json:
         print_json(report)
@@ -157,7 +158,8 @@ def train(
             + (f" ({report.share:.0%} of the footage)" if report.share < 1 else ""),
             "steps": report.steps,
             "losses": "  ".join(f"{name} {value:.2e}" for name, value in report.losses.items()),
-            "threshold": f"raw score {report.threshold:.4g} for {report.false_alarms} false alarms, from {origin}",
+            "threshold": f"raw score {report.threshold:.4g} for {report.false_alarms} "
+            f"false alarms, from {origin}",
             "took": duration(report.seconds),
             "model": f"[bold]{report.bundle}[/bold]",
             "try it": f"oddframe score VIDEO --model {report.run} -o out --overlay",
@@ -168,7 +170,7 @@ def train(
 def _settings(
     preset: Preset, config: Path | None, changes: dict[str, int | None], hold_out: float | None
 ) -> "Settings | None":
-    """The preset with a file's settings over it and the flags over both."""
+    """The preset; a file's settings replace it, and flags replace both."""
     from oddframe.training.settings import PRESETS, read_settings
 
     settings = PRESETS[preset.value]

@@ -1,8 +1,4 @@
-"""The verb `oddframe watch`.
-
-What `oddframe watch` shows while it runs: a table that is redrawn, or lines where there is no
-terminal.
-"""
+"""The verb `oddframe watch`: its options, and where its table or its lines go while it runs."""
 
 import os
 import signal
@@ -21,13 +17,11 @@ from oddframe.cli.options import (
     OUTPUT,
     AsJson,
     Backend,
-    BackendName,
     Device,
     Fps,
-    Numbers,
     Precision,
 )
-from oddframe.cli.output import duration, print_json, warn
+from oddframe.cli.output import console, duration, messages, print_json, warn
 
 if TYPE_CHECKING:
     from oddframe.monitoring.config import WatchPlan
@@ -108,15 +102,14 @@ def watch(
             rich_help_panel=MACHINE,
         ),
     ] = None,
-    backend: Backend = BackendName.auto,
-    precision: Precision = Numbers.auto,
+    backend: Backend = "auto",
+    precision: Precision = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Watch live cameras, or files as if they were cameras: store events and send alerts.
 
     Example: [cyan]oddframe watch rtsp://10.0.0.7/stream1 --model runs/door -o watched[/cyan]
     """
-    from oddframe.cli.output import console
     from oddframe.tasks.watch import watch as run_watch
 
     stop = threading.Event()
@@ -127,19 +120,20 @@ def watch(
         store=plan.settings.store and not no_store,
         pictures=plan.settings.pictures and not no_pictures,
     )
+    # A stop ends all open events in order, so both signals only ask for it.
     for kind in (signal.SIGINT, signal.SIGTERM):
         signal.signal(kind, lambda *_: stop.set())
-    with watch_screen(quiet=as_json) as on_look:
+    with _screen(quiet=as_json) as show:
         report = run_watch(
             replace(plan, settings=settings),
             out=out,
             device=device,
             batch_size=batch_size,
-            backend=backend.value,
-            precision=precision.value,
+            backend=backend,
+            precision=precision,
             stop=stop,
             on_start=warn,
-            on_look=on_look,
+            on_look=show,
         )
     if as_json:
         print_json(report)
@@ -153,7 +147,11 @@ def watch(
 
 
 def _leave() -> NoReturn:
-    """End the process: everything is written, and taking the interpreter down takes longer than the stop itself."""
+    """End the process at once.
+
+    Everything is written, and closing the interpreter with its libraries would take longer than the
+    stop itself.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -168,6 +166,7 @@ def _plan(
     health: bool,
     fps: float | None,
 ) -> "WatchPlan":
+    """The cameras that were named, or those of the file."""
     from oddframe.monitoring.config import WatchPlan, named_cameras
     from oddframe.monitoring.config_file import read_camera_file
     from oddframe.settings import read_zones
@@ -187,40 +186,45 @@ def _plan(
 
 
 @contextmanager
-def watch_screen(*, quiet: bool) -> "Iterator[Callable[[WatchSnapshot], None]]":
-    """Shows each look that it is given, on standard error; nothing when ``quiet``."""
-    from oddframe.cli.output import messages
-
+def _screen(*, quiet: bool) -> "Iterator[Callable[[WatchSnapshot], None]]":
+    """Give a function that shows a snapshot on standard error; it shows nothing when ``quiet``."""
     if quiet:
-        yield lambda look: None
+        yield lambda snapshot: None
     elif messages.is_terminal:
         with _table() as show:
             yield show
     else:
-        yield _lines()
+        yield _show_lines()
 
 
 @contextmanager
 def _table() -> "Iterator[Callable[[WatchSnapshot], None]]":
+    """Give a function that redraws the table."""
     from rich.live import Live
 
-    from oddframe.cli.output import messages
     from oddframe.cli.watch_screen import render
 
     with Live(console=messages, auto_refresh=False, transient=False) as live:
-        yield lambda look: live.update(
-            render(look.cameras, look.header, messages.width, height=messages.height), refresh=True
-        )
+
+        def show(snapshot: "WatchSnapshot") -> None:
+            # The size is asked for each time: people make their terminals larger.
+            table = render(
+                snapshot.cameras, snapshot.header, messages.width, height=messages.height
+            )
+            live.update(table, refresh=True)
+
+        yield show
 
 
-def _lines() -> "Callable[[WatchSnapshot], None]":
-    from oddframe.cli.output import messages
-    from oddframe.cli.watch_screen import WatchLines
+def _show_lines() -> "Callable[[WatchSnapshot], None]":
+    """Give a function that prints what is new."""
+    from oddframe.cli.watch_lines import WatchLines
 
-    told = WatchLines()
+    changes = WatchLines()
 
-    def show(look: "WatchSnapshot") -> None:
-        for line in told.lines(look.cameras, look.alerts, look.header.now_us):
+    def show(snapshot: "WatchSnapshot") -> None:
+        for line in changes.lines(snapshot.cameras, snapshot.alerts, snapshot.header.now_us):
+            # Names of cameras and errors are no markup, and a log wants one line for each change.
             messages.print(line, markup=False, highlight=False, soft_wrap=True)
 
     return show

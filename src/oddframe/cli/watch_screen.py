@@ -1,28 +1,38 @@
-"""How `oddframe watch` looks in a terminal.
+"""The table of `oddframe watch`: a row for each camera, fewer columns in a narrow terminal.
 
-The terminal view of `watch`: a row for each camera, which says less where the terminal is narrow.
-
-What a row of the terminal view says of a camera: its columns and their cells.
-
-What happens at the cameras as plain lines, for a log or where there is no terminal.
+A column knows its cell and how much it matters; `render` keeps those that fit and gives the rest of
+the width to the last event.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import tzinfo
 from itertools import islice
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from oddframe.core.alerts import Alert, Phase, StreamStatus
+from oddframe.cli.watch_lines import duration_text, start_text
+from oddframe.core.alerts import Phase
 from oddframe.monitoring.camera import CameraView, WatchHeader
 
-_BAR = 9
+_BAR_WIDTH = 9
 _THRESHOLD = 0.5
+"""Scores are scaled so that the camera's threshold is here."""
+
 _SPARKS, _SPARK_S = "▁▂▃▄▅▆▇█", 5
-_MINUTE = 60 // _SPARK_S
+_MINUTE_S = 60
+# One character for every five seconds.
+_MINUTE_WIDTH = _MINUTE_S // _SPARK_S
+
+_GAP, _DOT = 2, " · "
+# The last event gets what the columns leave. It is not shown at all below the first width; columns
+# of the first ranks leave it the second, and all others the third.
+_LEAST_EVENT, _SHORT_EVENT, _LONG_EVENT = 12, 22, 40
+_FIRST_RANKS = 4
+
+_ERROR_LINES = 2
 
 _PHASES = {
     Phase.LIVE: ("●", "green"),
@@ -37,16 +47,16 @@ _STATE_WIDTH = 2 + max(map(len, Phase))
 
 @dataclass(frozen=True)
 class Column:
-    """A column of cells.
+    """A column of the table.
 
     Attributes:
-        title: Its title.
-        cell: What it says of a camera.
-        least: It is at least so wide, so that the others stay where they are when a figure gets
+        title: The text above its cells.
+        cell: Makes the cell of a camera.
+        least: Minimum width in cells, so that the columns stay where they are when a number gets
             longer.
-        right: Whether it is set to the right.
-        rank: 0 for those that are always there; of the others the lowest come first.
-        share: It has at most so much of the width.
+        right: Whether the text is aligned to the right.
+        rank: 0 for a column that is always there; of the others the lowest ranks come first.
+        share: The largest share of the terminal's width that it may have.
     """
 
     title: str
@@ -58,30 +68,32 @@ class Column:
 
 
 def _name(view: CameraView) -> Text:
+    """The camera's name, in bold."""
     return Text(view.name, "bold")
 
 
 def _state(view: CameraView) -> Text:
+    """The phase of the stream with a symbol, for those who do not see the colour."""
     symbol, style = _PHASES[view.state.phase]
     return Text(f"{symbol} {view.state.phase}", style)
 
 
 def _bar(view: CameraView) -> Text:
-    """0 to 1 with a mark at the threshold; heavy as far as the score reaches."""
+    """The score as a line from 0 to 1 with a mark at the threshold, heavy up to the score."""
     score = _current(view) or 0.0
-    reached, style = round(score * _BAR), _score_style(score)
+    reached, style = round(score * _BAR_WIDTH), _score_style(score)
     bar = Text()
-    for number in range(_BAR):
-        is_mark = number == _BAR // 2
+    for number in range(_BAR_WIDTH):
+        is_mark = number == _BAR_WIDTH // 2
+        # The mark turns heavy only above the threshold; a rounded length may reach it before.
         is_in = score > _THRESHOLD if is_mark else number < reached
-        bar.append(
-            ("╋" if is_in else "┼") if is_mark else ("━" if is_in else "─"),
-            style if is_in else "dim",
-        )
+        heavy, light = ("╋", "┼") if is_mark else ("━", "─")
+        bar.append(heavy if is_in else light, style if is_in else "dim")
     return bar
 
 
 def _score(view: CameraView) -> Text:
+    """The score, with an exclamation mark above the threshold."""
     score = _current(view)
     if score is None:
         return Text("- ", "dim")
@@ -89,7 +101,7 @@ def _score(view: CameraView) -> Text:
 
 
 def _current(view: CameraView) -> float | None:
-    """The score; None where it is one of before."""
+    """The score of the camera; None if it is not live, since the score is then an old one."""
     return view.score if view.state.phase is Phase.LIVE else None
 
 
@@ -98,38 +110,43 @@ def _score_style(score: float) -> str:
 
 
 def _last_minute(view: CameraView) -> Text:
-    """The highest score of every five seconds."""
-    recent, sparks = list(view.recent)[-60:], Text()
+    """The highest score of every five seconds, the newest on the right."""
+    recent, sparks = list(view.recent)[-_MINUTE_S:], Text()
+    # Whole pieces are counted from the newest second; what is left over is the first piece.
     first = len(recent) % _SPARK_S
-    pieces = [recent[:first]] * bool(first) + [
-        recent[start : start + _SPARK_S] for start in range(first, len(recent), _SPARK_S)
-    ]
+    pieces = [recent[:first]] if first else []
+    pieces += [recent[start : start + _SPARK_S] for start in range(first, len(recent), _SPARK_S)]
     for piece in pieces:
         highest = max((score for score in piece if score is not None), default=None)
         if highest is None:
             sparks.append(" ")
         else:
+            # A score of exactly 1 belongs to the highest block.
             place = min(int(highest * len(_SPARKS)), len(_SPARKS) - 1)
             sparks.append(_SPARKS[place], _score_style(highest))
     return sparks
 
 
 def _rate(view: CameraView) -> Text:
-    return (
-        Text(f"{view.state.rate_fps:.1f}/s") if view.state.phase is Phase.LIVE else Text("-", "dim")
-    )
+    """Frames per second that arrive."""
+    if view.state.phase is not Phase.LIVE:
+        return Text("-", "dim")
+    return Text(f"{view.state.rate_fps:.1f}/s")
 
 
 def _size(view: CameraView) -> Text:
+    """Width x height of the camera's frames in pixels."""
     size = view.state.size
     return Text("-", "dim") if size is None else Text(f"{size[0]}x{size[1]}")
 
 
 def _inference(view: CameraView) -> Text:
+    """How long the model takes for a clip, on average."""
     return Text("-", "dim") if view.inference_ms is None else Text(f"{view.inference_ms:.0f} ms")
 
 
 def _count(number: int) -> Text:
+    """A number that stands out only if it is not 0."""
     return Text(f"{number:,}", "" if number else "dim")
 
 
@@ -138,7 +155,7 @@ COLUMNS = (
     Column("state", _state, least=_STATE_WIDTH, right=False),
     Column("score", _score, least=5),
     Column("", _bar, right=False, rank=2),
-    Column("last minute", _last_minute, least=_MINUTE, rank=4),
+    Column("last minute", _last_minute, least=_MINUTE_WIDTH, rank=4),
     Column("rate", _rate, least=6, rank=1),
     Column("drops", lambda view: _count(view.state.dropped), least=5, rank=3),
     Column("reconnects", lambda view: _count(view.state.reconnects), rank=5),
@@ -146,130 +163,7 @@ COLUMNS = (
     Column("events", lambda view: _count(view.events), rank=7),
     Column("model", _inference, least=6, rank=8),
 )
-"""As they stand from left to right."""
-
-
-_MOST_FEW_S = 9.95
-"""Shorter durations are told to a tenth."""
-
-
-class WatchLines:
-    """Tells what is new since it was last asked: a line for a camera's state, and for each start and end of an event.
-
-    A camera that is tried again and again is told of once, until frames come or the reason is
-    another one.
-    """
-
-    def __init__(self, tz: tzinfo | None = None) -> None:
-        """Begin with nothing told.
-
-        Args:
-            tz: The time zone of the times; that of the machine when None.
-        """
-        self._tz = tz
-        self._told: dict[str, tuple[Phase, str | None]] = {}
-
-    def lines(self, views: Iterable[CameraView], alerts: Iterable[Alert], now_us: int) -> list[str]:
-        """Lines without line breaks, in the order in which they belong.
-
-        Args:
-            views: All cameras as they are now.
-            alerts: What has been told since the last call.
-            now_us: The moment, in microseconds since 1970-01-01 UTC.
-        """
-        views = list(views)
-        files = {view.name for view in views if view.is_file}
-        told = [f"{view.name}: {_state_text(view.state)}" for view in views if self._is_news(view)]
-        told += [
-            f"{alert.event.source}: {self._event_text(alert, alert.event.source in files, now_us)}"
-            for alert in alerts
-            if alert.event.phase != "update"
-        ]
-        now = _at(now_us, self._tz)
-        return [f"{now:%Y-%m-%d %H:%M:%S} {text}" for text in told]
-
-    def _is_news(self, view: CameraView) -> bool:
-        state = view.state
-        news = (state.phase, state.error if state.phase in (Phase.WAITING, Phase.FAILED) else None)
-        before = self._told.get(view.name)
-        if news == before or (before is not None and state.phase is Phase.CONNECTING):
-            return False
-        self._told[view.name] = news
-        return True
-
-    def _event_text(self, alert: Alert, is_file: bool, now_us: int) -> str:
-        event = alert.event
-        kind = "event" if event.kind == "anomaly" else "camera problem"
-        score = f", score {event.score:.2f}" if event.kind == "anomaly" else ""
-        since = began(alert, is_file=is_file, now_us=now_us, tz=self._tz)
-        if event.phase == "start":
-            return f"{kind} since {since}: {event.reason}{score}"
-        return f"{kind} over, from {since}, {lasted(alert)} long: {event.reason}{score}"
-
-
-def began(alert: Alert, *, is_file: bool, now_us: int, tz: tzinfo | None = None) -> str:
-    """When an event started, as people say it.
-
-    Args:
-        alert: Any phase of it.
-        is_file: Whether its source is a file: then it is the place in the file, as minutes and
-            seconds.
-        now_us: The moment, in microseconds since 1970-01-01 UTC: what was not today has a date.
-        tz: The time zone; that of the machine when None.
-    """
-    if is_file:
-        minutes, seconds = divmod(round(alert.event.start_s * 10), 600)
-        return f"{minutes}:{seconds / 10:04.1f}"
-    start = _at(alert.start_us, tz)
-    return (
-        f"{start:%H:%M:%S}" if start.date() == _at(now_us, tz).date() else f"{start:%Y-%m-%d %H:%M}"
-    )
-
-
-def lasted(alert: Alert) -> str:
-    """How long an event lasted so far, such as "4.2 s" or "12 min"."""
-    seconds = (alert.seen_us - alert.start_us) / 1e6
-    if seconds < _MOST_FEW_S:
-        return f"{seconds:.1f} s"
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 99.5 else f"{minutes / 60:.0f} h"
-
-
-def _at(at_us: int, tz: tzinfo | None) -> datetime:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).astimezone(tz)
-
-
-def _state_text(state: StreamStatus) -> str:
-    error = f": {' '.join(state.error.split())}" if state.error else ""
-    match state.phase:
-        case Phase.LIVE:
-            size = "" if state.size is None else f", {state.size[0]}x{state.size[1]}"
-            return f"live, {state.rate_fps:.1f} frames/s{size}"
-        case Phase.STALLED:
-            return (
-                "stalled"
-                if state.silent_s is None
-                else f"stalled, no frame for {state.silent_s:.0f} s"
-            )
-        case Phase.WAITING:
-            return (
-                "waiting"
-                + ("" if state.retry_s is None else f", next try in {state.retry_s:.0f} s")
-                + error
-            )
-        case Phase.FAILED:
-            return f"failed{error}"
-        case _:
-            return str(state.phase)
-
-
-_GAP, _DOT = 2, " · "
-_LEAST_EVENT, _SHORT_EVENT, _LONG_EVENT = 12, 22, 40
-"""Widths of the last event: below the first there is none; columns leave it the second, or by rank the third."""
-
-_FIRST_RANKS = 4
+"""All columns, from left to right."""
 
 
 def render(
@@ -280,37 +174,38 @@ def render(
     height: int | None = None,
     tz: tzinfo | None = None,
 ) -> RenderableType:
-    """All of it as lines of at most ``width`` cells, for a console or a live display.
+    """Draw header and table as lines of at most ``width`` cells, for a console or a live display.
 
     Args:
         views: The cameras, in the order in which they are shown.
-        header: What there is to say of all of them together.
-        width: Of the terminal, in cells.
-        height: Of the terminal, in lines: where there are more cameras than room, those with an
-            event and those that are not live come first. None shows all.
+        header: The figures of all cameras together.
+        width: Width of the terminal in cells.
+        height: Height of the terminal in lines; where there are more cameras than room, those with
+            an event and those that are not live come first. None shows all.
         tz: The time zone of the times; that of the machine when None.
     """
     top = _header(views, header, width)
-    columns, event_width = _chosen(views, header, width, tz)
+    columns, event_width = _choose_columns(views, header, width, tz)
     rows = [_row(view, columns, event_width, header, tz, width) for view in views]
     errors = [_error(view, width) for view in views]
-    title = Text(
-        "  ".join(_padded(Text(one.title), size, one.right).plain for one, size in columns), "dim"
-    )
+    titles = (_fit(Text(column.title), size, column.right).plain for column, size in columns)
+    title = Text((" " * _GAP).join(titles), "dim")
     if event_width:
         title.append(" " * _GAP * bool(columns) + "last event"[:event_width])
+    # Above the cameras stand the header, an empty line and the titles.
     room = None if height is None else height - len(top) - 2
-    shown, rest = _that_fit(views, errors, room)
+    shown, rest = _choose_cameras(views, errors, room)
     body = [line for number in shown for line in (rows[number], *errors[number][: shown[number]])]
     return Group(*top, Text(), *(_cut(line, width) for line in (title, *body, *rest)))
 
 
 def _header(views: Sequence[CameraView], header: WatchHeader, width: int) -> list[Text]:
+    """The lines above the table: counts of all cameras, and outputs that lag behind."""
     live = sum(view.state.phase is Phase.LIVE for view in views)
-    going_on = sum(view.open_event for view in views)
+    open_events = sum(view.open_event for view in views)
     items = [
         Text(f"{live} of {len(views)} live", "bold green" if live == len(views) else "bold yellow"),
-        Text(f"{going_on} with an event now", "bold red") if going_on else None,
+        Text(f"{open_events} with an event now", "bold red") if open_events else None,
         Text(
             f"{header.events_today:,} {'event' if header.events_today == 1 else 'events'} today",
             "bold",
@@ -319,6 +214,7 @@ def _header(views: Sequence[CameraView], header: WatchHeader, width: int) -> lis
         Text(f"{'model' if len(header.models) == 1 else 'models'} {', '.join(header.models)}"),
     ]
     lines = [Text()]
+    # Items are never broken: one that does not fit begins the next line.
     for item in filter(None, items):
         if lines[-1] and lines[-1].cell_len + len(_DOT) + item.cell_len > width:
             lines.append(Text())
@@ -332,34 +228,29 @@ def _header(views: Sequence[CameraView], header: WatchHeader, width: int) -> lis
     return [_cut(line, width) for line in lines]
 
 
-def _chosen(
+def _choose_columns(
     views: Sequence[CameraView], header: WatchHeader, width: int, tz: tzinfo | None
 ) -> tuple[list[tuple[Column, int]], int]:
-    """Columns with their widths, and what is left for the last event."""
-    sizes = {
-        column: min(
-            max(
-                [
-                    column.least,
-                    cell_len(column.title),
-                    *(column.cell(view).cell_len for view in views),
-                ]
-            ),
-            int(column.share * width),
-        )
-        for column in COLUMNS
-    }
-    longest = max(
-        [_SHORT_EVENT, *(one[0].cell_len for view in views if (one := _event(view, header, tz)))]
-    )
+    """Columns that fit, with their widths, and the width left for the last event (0: none)."""
+    sizes = {column: _column_width(column, views, width) for column in COLUMNS}
+    events = [_event(view, header, tz) for view in views]
+    longest = max([_SHORT_EVENT, *(texts[0].cell_len for texts in events if texts)])
     left, chosen = width, set()
     for column in sorted(COLUMNS, key=lambda column: column.rank):
+        # No room is kept for an event that would not need it.
         kept_free = min(longest, _SHORT_EVENT if column.rank <= _FIRST_RANKS else _LONG_EVENT)
         if not column.rank or left - sizes[column] - _GAP >= kept_free:
             chosen.add(column)
             left -= sizes[column] + _GAP
     kept = [(column, sizes[column]) for column in COLUMNS if column in chosen]
     return kept, left if left >= _LEAST_EVENT else 0
+
+
+def _column_width(column: Column, views: Sequence[CameraView], width: int) -> int:
+    """The width in cells that a column needs, at most its share of the terminal's."""
+    cells = (column.cell(view).cell_len for view in views)
+    widest = max([column.least, cell_len(column.title), *cells])
+    return min(widest, int(column.share * width))
 
 
 def _row(
@@ -370,27 +261,36 @@ def _row(
     tz: tzinfo | None,
     width: int,
 ) -> Text:
+    """A camera's cells, and the longest text of its last event that fits."""
     row = Text(" " * _GAP).join(
-        _padded(column.cell(view), size, column.right) for column, size in columns
+        _fit(column.cell(view), size, column.right) for column, size in columns
     )
-    said = _event(view, header, tz)
-    if event_width and said:
+    texts = _event(view, header, tz)
+    if event_width and texts:
+        fitting = (text for text in texts if text.cell_len <= event_width)
         row.append(" " * _GAP)
-        row.append_text(next((one for one in said if one.cell_len <= event_width), said[-1]))
+        row.append_text(next(fitting, texts[-1]))
     return _cut(row, width)
 
 
-def _that_fit(
+def _choose_cameras(
     views: Sequence[CameraView], errors: Sequence[Sequence[Text]], room: int | None
 ) -> tuple[dict[int, int], list[Text]]:
-    """Which cameras are shown, with how many lines of their errors, and a line about the others."""
+    """Choose the cameras that fit into ``room`` lines.
+
+    Returns:
+        By the number of a shown camera how many lines of its error are shown, and a line about the
+        cameras that are not shown.
+    """
     if room is None or sum(1 + len(lines) for lines in errors) <= room:
         return {number: len(lines) for number, lines in enumerate(errors)}, []
+    # One line is for the cameras that are left out.
     room = max(room - 1, 0)
     urgent = sorted(
         range(len(views)),
         key=lambda number: (not views[number].open_event, _is_fine(views[number])),
     )
+    # Every camera comes before any error: a row says more than a reason.
     shown = dict.fromkeys(islice(urgent, room), 0)
     left = room - len(shown)
     for number in shown:
@@ -403,18 +303,19 @@ def _that_fit(
 
 
 def _is_fine(view: CameraView) -> bool:
+    """Whether nobody has to look after the camera: it is live, or a file that has ended."""
     return view.state.phase in (Phase.LIVE, Phase.ENDED)
 
 
 def _error(view: CameraView, width: int) -> list[Text]:
-    """Why a camera is not live, in two lines at most."""
+    """Why a camera is not live, in at most two lines."""
     state = view.state
     if _is_fine(view) or not state.error:
         return []
     again = "" if state.retry_s is None else f"next try in {state.retry_s:.0f} s: "
     words, lines = f"{again}{state.error}".split(), [""]
     for word in words:
-        if lines[-1] and cell_len(f"    {lines[-1]} {word}") > width and len(lines) < 2:
+        if lines[-1] and cell_len(f"    {lines[-1]} {word}") > width and len(lines) < _ERROR_LINES:
             lines.append(word)
         else:
             lines[-1] = f"{lines[-1]} {word}".strip()
@@ -422,28 +323,35 @@ def _error(view: CameraView, width: int) -> list[Text]:
 
 
 def _event(view: CameraView, header: WatchHeader, tz: tzinfo | None) -> list[Text]:
-    """The last event in words, longest first; none where there was none."""
+    """Texts of different length for the last event, longest first; none if there was no event."""
     if view.last_event is None:
         return []
     event = view.last_event.event
-    since = began(view.last_event, is_file=view.is_file, now_us=header.now_us, tz=tz)
-    short = f"{'▶' if view.open_event else ' '} {since} {event.reason}"
+    start = start_text(view.last_event, is_file=view.is_file, now_us=header.now_us, tz=tz)
+    short = f"{'▶' if view.open_event else ' '} {start} {event.reason}"
+    # Camera problems have no score worth showing.
     score = f"{short} {event.score:.2f}" if event.kind == "anomaly" else short
     style = "bold red" if view.open_event else ""
-    return [Text(text, style) for text in (f"{score}, {lasted(view.last_event)}", score, short)]
+    long = f"{score}, {duration_text(view.last_event)}"
+    return [Text(text, style) for text in (long, score, short)]
 
 
 def _uptime(seconds: float) -> str:
+    """Seconds as days, hours, minutes and seconds, such as "1 d 1:01:01"."""
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
     return (f"{days} d " if days else "") + f"{hour}:{minute:02d}:{second:02d}"
 
 
-def _padded(text: Text, size: int, right: bool) -> Text:
-    """A cell of exactly a width; what is too long loses its middle, since names of one place often begin alike."""
+def _fit(text: Text, size: int, right: bool) -> Text:
+    """Make a cell exactly ``size`` wide.
+
+    A text that is too long loses its middle, since names of cameras of one place often begin alike.
+    """
     if text.cell_len > size:
         tail = text.plain[-(size // 2) :] if size > 1 else ""
+        # Chinese characters, for example, are two cells wide.
         while cell_len(tail) > size // 2:
             tail = tail[1:]
         text = Text(
@@ -454,6 +362,7 @@ def _padded(text: Text, size: int, right: bool) -> Text:
 
 
 def _cut(line: Text, width: int) -> Text:
+    """A copy of a line that the console neither wraps nor finds too long."""
     line = line.copy()
     line.no_wrap = True
     line.truncate(width, overflow="ellipsis")

@@ -1,9 +1,8 @@
-"""What the outside is told while a camera is watched: alerts (events with wall-clock times) and the state of a camera.
+"""What is reported while cameras are watched: alerts, and the status of cameras and streams.
 
-Wall-clock times are whole microseconds since 1970-01-01 UTC, ``*_us``. Where they come from is the
-caller's business: ``alert`` is given a function from the source's seconds to them.
-
-How a stream is doing, for whoever shows, stores or counts it.
+An alert is an event with wall-clock times. These are whole microseconds since 1970-01-01 UTC,
+``*_us``, as integers: floats of that size would lose the last of them. Where they come from is the
+caller's business: `alert` is given a function from the source's seconds to them.
 """
 
 import hashlib
@@ -15,7 +14,7 @@ from typing import TypeAlias
 from oddframe.core.records import Event
 from oddframe.errors import InputError
 
-WallClock: TypeAlias = Callable[[float], int]
+ToUnixTime: TypeAlias = Callable[[float], int]
 """From a time of the source in seconds to microseconds since 1970-01-01 UTC."""
 
 
@@ -46,42 +45,47 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """Names this message for ever: the same alert has the same key, however often it is sent.
+        """A name for this message: the same alert has the same key, however often it is sent.
 
-        Event, start and phase; updates add what they say, since an event may have many.
+        It is made of the event's id, its start and the phase. Updates add a hash of their content,
+        since an event may have many.
         """
         key = f"{self.event.id}-{self.start_us}-{self.event.phase}"
         if self.event.phase != "update":
             return key
-        said = f"{self.peak_us} {self.seen_us} {self.event.score!r} {self.event.reason} {self.event.box}"
-        return f"{key}-{hashlib.sha256(said.encode()).hexdigest()[:8]}"
+        # Receivers drop alerts whose key they know, so this text must never change its form.
+        content = (
+            f"{self.peak_us} {self.seen_us} {self.event.score!r} "
+            f"{self.event.reason} {self.event.box}"
+        )
+        return f"{key}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
-def alert(event: Event, wall: WallClock) -> Alert:
+def alert(event: Event, wall: ToUnixTime) -> Alert:
     """Give an event its wall-clock times.
 
     Args:
         event: Any phase of it.
-        wall: The clock of its source.
+        wall: From the seconds of its source to the time of day, such as a `clocks.WallClock`.
     """
     return Alert(event, wall(event.start_s), wall(event.peak_s), wall(event.end_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraStatus:
-    """How a camera is doing; counts go up from 0 at the start of the watching.
+    """The state of a camera; its counts start from 0 when watching begins.
 
     Attributes:
-        camera: Its name.
+        camera: The camera's name.
         at_us: When this was so, in microseconds since 1970-01-01 UTC.
         online: Whether frames come in.
         state: The same in a word or two: "live", "connecting", "stalled".
-        rate_fps: Frames per second of late.
+        rate_fps: Frames per second over the last seconds.
         frames: Frames decoded.
         dropped: Frames lost because scoring did not keep up.
         reconnects: How often the source had to be opened again.
         clips: Clips scored.
-        inference_s: Seconds of the model spent on them.
+        inference_s: Seconds that the model spent on them.
         score: The latest score, in (0, 1); None where there is none.
     """
 
@@ -103,27 +107,29 @@ class CameraStatus:
 
 
 def safe_name(name: str) -> str:
-    """A camera's name as one part of a path or of an MQTT topic: letters, digits, ``-`` and ``_``.
+    """Turn a camera's name into one part of a path or of an MQTT topic.
 
-    Names that had to be changed get a part of their hash, so that no two of them meet.
+    Letters, digits, ``-`` and ``_`` stay; everything else becomes ``_``. Names that had to be
+    changed get a part of their hash, so that no two cameras share a folder.
     """
     kept = (
         letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_"
         for letter in name
     )
+    # File systems allow 255 bytes for a name; what is added to it by others needs room too.
     plain = "".join(kept)[:60]
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 class Phase(StrEnum):
-    """What a stream is at.
+    """The phase that a stream is in.
 
     Attributes:
         CONNECTING: On the way to its first frame.
         LIVE: Frames come.
         STALLED: Connected, but no frame has come for a while.
-        WAITING: Until the next try to connect.
-        ENDED: Over: the file has ended, or the stream was stopped.
+        WAITING: Waiting for the next try to connect.
+        ENDED: The file has ended, or the stream was stopped.
         FAILED: Crashed, or a file that cannot be read. A camera is tried again all the same.
     """
 
@@ -137,16 +143,16 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """A stream at one moment. No text in it holds a password.
+    """The state of a stream at one moment. No text in it holds a password.
 
     Attributes:
         name: What results of the stream are filed under.
-        phase: What it is at.
+        phase: The phase that it is in.
         frames: Frames that were handed on, dropped ones included.
         dropped: Frames that nobody took in time; the oldest go first.
-        damaged: Times that data could not be decoded.
+        damaged: How often data could not be decoded.
         reconnects: Connections after the first one that brought frames.
-        jumps: Times that the stream's timestamps jumped.
+        jumps: How often the stream's timestamps jumped.
         rate_fps: Frames per second, over the last seconds.
         silent_s: Seconds since the last frame; None before the first.
         size: (width, height) of the stream's own picture in pixels; None before the first frame.

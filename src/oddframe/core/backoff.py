@@ -1,4 +1,4 @@
-"""How long to wait before the next try: longer each time, never the same, never for ever."""
+"""How long to wait before the next try: longer each time, never equally long, with a limit."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from oddframe.errors import SettingsError
 
 
 class Backoff:
-    """Waits that double from `first_s` to `longest_s`; up to half of each is taken off at random.
+    """Gives waits that double from `first_s` to `longest_s`; chance takes up to half off each.
 
     The random part keeps cameras that went away together (a switch that restarts) from coming back
     in one rush.
@@ -17,13 +17,14 @@ class Backoff:
         draw: Gives random numbers from 0 up to 1, as `random.random` does.
 
     Raises:
-        SettingsError: If the waits cannot be.
+        SettingsError: If the first wait is not above 0, or longer than the longest.
     """
 
     def __init__(self, first_s: float, longest_s: float, draw: Callable[[], float]) -> None:
         if not 0 < first_s <= longest_s:
             raise SettingsError(
-                f"waits must be above 0 and the longest at least as long as the first, got {first_s} and {longest_s} s"
+                "waits must be above 0 and the longest at least as long as the first, "
+                f"got {first_s} and {longest_s} s"
             )
         self._first_s = self._full_s = first_s
         self._longest_s = longest_s
@@ -47,6 +48,8 @@ class Backoff:
             asked_s: The shortest wait that the other side asked for; it may not ask for more than
                 the longest wait.
         """
+        # The doubling goes by the full wait, not by the shortened one that was given out, so that
+        # bad luck with the random numbers does not slow it down.
         if hopeless:
             self._full_s = self._longest_s
         elif lasted_s > self._full_s:
@@ -56,5 +59,5 @@ class Backoff:
         return wait_s if asked_s is None else max(wait_s, min(asked_s, self._longest_s))
 
     def start_over(self) -> None:
-        """Go back to the first wait: something went well."""
+        """Go back to the first wait, after something went well."""
         self._full_s = self._first_s

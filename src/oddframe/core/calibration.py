@@ -1,28 +1,48 @@
-"""From scores of normal video to a threshold that keeps a false-alarm budget, without labels and without the future.
+"""From scores of normal video to a threshold that keeps a false-alarm budget.
 
-How many false alarms a user agrees to: a number per unit of time, for each camera.
-
-Scores of normal video as a calibration takes and keeps them.
+No labels are needed, and nothing that comes later. Three records come first: the budget that a
+user agrees to (`FalseAlarmBudget`), the scores of normal footage (`NormalScores`) and what is
+found in them (`Calibration`); then `calibrate`, which finds it. docs/calibration.md tells why the
+threshold is sought this way.
 """
 
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from oddframe._types import Float64
+from oddframe._types import Float32, Float64
 from oddframe.core.event_rules import EventRules, Span, spans
 from oddframe.core.extreme_value import TailFit, fit_tail
 from oddframe.core.rarity import REASONS, NormalTail
 from oddframe.errors import InputError, SettingsError
 
+DEFAULT_BUDGET = "1/day"
+"""What a user agrees to who says nothing."""
+ARRAYS = ("recording", "time_s", "raw", "appearance", "motion", "cluster", "map_peak")
+"""The arrays of `NormalScores`."""
+MAP_QUANTILE = 0.999
+"""Share of normal frames whose map lies at or below the calibration's map level."""
+ENOUGH_EVENTS = 30
+"""With so many events the threshold is read off the footage; with fewer a tail is fitted."""
+TAIL_EVENTS = 200
+"""The tail is fitted to so many of the highest separate events, where there are as many."""
+DEEPEST_BASE = 0.1
+"""The tail begins no lower than where this share of frames lies above it."""
+
 _HOURS = {"hour": 1.0, "day": 24.0, "week": 168.0, "month": 720.0}
 """Length of each unit in hours; a month has 30 days."""
+_GRID_STEPS = 8
+"""Thresholds tried per power of ten of the share of frames above them."""
+_TINY = float(np.finfo(np.float32).tiny)
+"""The smallest normal float32: stands in for 0 where a value must be above it."""
+_Z_95 = 1.96
+"""Standard deviations of a Gaussian that hold its middle 95 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +63,8 @@ class FalseAlarmBudget:
     def __post_init__(self) -> None:
         if not 0 < self.count < math.inf or self.unit not in _HOURS:
             raise SettingsError(
-                f"a false-alarm budget must be above 0 per {_units()}, got {self.count:g}/{self.unit}"
+                "a false-alarm budget must be above 0 per hour, day, week or month, "
+                f"got {self.count:g}/{self.unit}"
             )
 
     @classmethod
@@ -51,7 +72,7 @@ class FalseAlarmBudget:
         """Read "1/day", "6/hour" or "0.5/week".
 
         Raises:
-            SettingsError: If it is none.
+            SettingsError: If the text is not a budget.
         """
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:/|per)\s*([a-z]+)\s*", text)
         if match is None:
@@ -62,26 +83,17 @@ class FalseAlarmBudget:
 
     @property
     def per_hour(self) -> float:
-        """False alarms per hour."""
+        """The budget as false alarms per hour."""
         return self.count / _HOURS[self.unit]
 
     def in_units(self, per_hour: float) -> str:
-        """A rate in this budget's own unit, as text."""
+        """Write a rate per hour in this budget's own unit, such as "3.5/week"."""
         # Two digits are what such an estimate is worth; "2.3e+02" is not how people write 230.
         rounded = float(f"{per_hour * _HOURS[self.unit]:.2g}")
         return f"{rounded:,.12g}/{self.unit}"
 
     def __str__(self) -> str:
         return f"{self.count:g}/{self.unit}"
-
-
-DEFAULT_BUDGET = "1/day"
-"""What a user agrees to who says nothing."""
-
-
-def _units() -> str:
-    *first, last = _HOURS
-    return f"{', '.join(first)} or {last}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,21 +114,17 @@ class NormalScores:
     """
 
     recording: npt.NDArray[np.int32]
-    time_s: npt.NDArray[np.float64]
-    raw: npt.NDArray[np.float32]
-    appearance: npt.NDArray[np.float32]
-    motion: npt.NDArray[np.float32]
-    cluster: npt.NDArray[np.float32]
-    map_peak: npt.NDArray[np.float32]
+    time_s: Float64
+    raw: Float32
+    appearance: Float32
+    motion: Float32
+    cluster: Float32
+    map_peak: Float32
     rate_fps: float
     in_sample: bool
 
     def __post_init__(self) -> None:
-        shapes = {
-            item.name: getattr(self, item.name).shape
-            for item in fields(self)
-            if item.name in ARRAYS
-        }
+        shapes = {name: getattr(self, name).shape for name in ARRAYS}
         if len(set(shapes.values())) != 1 or self.raw.ndim != 1:
             raise InputError(f"normal scores must be arrays of one length, got {shapes}")
         raw = self.raw
@@ -132,6 +140,7 @@ class NormalScores:
             )
         if not self.rate_fps > 0:
             raise InputError(f"rate_fps must be above 0, got {self.rate_fps}")
+        # Time starts anew with each recording; within one it only rises.
         same = np.diff(self.recording) == 0
         if np.any(np.diff(self.recording) < 0) or np.any(np.diff(self.time_s)[same] <= 0):
             raise InputError(
@@ -143,29 +152,13 @@ class NormalScores:
 
     @property
     def hours(self) -> float:
-        """How much footage this is."""
+        """The length of the footage in hours."""
         return len(self) / self.rate_fps / 3600.0
 
     def pieces(self) -> Iterator[slice]:
-        """The frames of each recording."""
+        """Yield the slice of frames of each recording, in order."""
         borders = [0, *(np.flatnonzero(np.diff(self.recording)) + 1).tolist(), len(self)]
         return (slice(begin, end) for begin, end in pairwise(borders))
-
-
-ARRAYS = ("recording", "time_s", "raw", "appearance", "motion", "cluster", "map_peak")
-"""The arrays of `NormalScores`."""
-
-
-MAP_QUANTILE = 0.999
-"""Share of normal frames whose map lies at or below the calibration's map level."""
-ENOUGH_EVENTS = 30
-"""From so many events in the footage on the threshold is read off them; with fewer a tail is fitted."""
-TAIL_EVENTS = 200
-"""So many of the highest separate events, where there are as many, tell the tail."""
-DEEPEST_BASE = 0.1
-"""The tail begins no lower than where this share of frames lies above it."""
-_GRID_STEPS = 8
-"""Thresholds tried per power of ten of the share of frames above them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,8 +174,7 @@ class Calibration:
             with 95 %.
         rate_high: See ``rate_low``.
         budget: The false alarms agreed to, such as "1/day".
-        method: "empirical" where there were enough events, "tail" where an extreme-value tail was
-            fitted.
+        method: "empirical" where there were enough events, "tail" where a tail was fitted.
         hours: Length of the normal footage.
         clips: How many normal clips it comes from.
         in_sample: Whether the model was trained on those very clips; the threshold is then too low.
@@ -215,22 +207,25 @@ class Calibration:
                 )
         if self.release > self.threshold:
             raise InputError(
-                f"calibration release must be at most the threshold {self.threshold}, got {self.release}"
+                f"calibration release must be at most the threshold {self.threshold}, "
+                f"got {self.release}"
             )
         if set(self.tails) != set(REASONS):
             raise InputError(
-                f"calibration tails must be those of {', '.join(REASONS)}, got {', '.join(self.tails)}"
+                f"calibration tails must be those of {', '.join(REASONS)}, "
+                f"got {', '.join(self.tails)}"
             )
-        FalseAlarmBudget.parse(self.budget)
+        FalseAlarmBudget.parse(self.budget)  # Raises where the text is no budget.
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
-        """The calibration whose `as_dict` this is.
+        """Make the calibration again whose `as_dict` this is.
 
         Raises:
-            InputError: If a value is none.
+            InputError: If a value cannot be.
             TypeError: If one is missing or unknown.
         """
+        # In files rarities have been called surprises from the start; bundles are kept for years.
         tails = {
             name: NormalTail(tuple(tail["values"]), tuple(tail["surprises"]), tail["scale"])
             for name, tail in values["tails"].items()
@@ -238,11 +233,15 @@ class Calibration:
         return cls(**{**values, "rules": EventRules(**values["rules"]), "tails": tails})
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as in a bundle."""
-        return asdict(self)
+        """Give plain values as a bundle holds them; `from_dict` reads them."""
+        tails = {
+            name: {"values": tail.values, "surprises": tail.rarities, "scale": tail.scale}
+            for name, tail in self.tails.items()
+        }
+        return {**asdict(self), "tails": tails}
 
     def score(self, raw: float) -> float:
-        """The score r / (r + t): strictly increasing, in (0, 1), 0.5 at the threshold."""
+        """Give the score r / (r + t): strictly increasing, in (0, 1), 0.5 at the threshold."""
         return raw / (raw + self.threshold)
 
     @property
@@ -257,16 +256,17 @@ class Calibration:
         if self.hours * budget.per_hour >= 1.0:
             return ()
         return (
-            f"{_length(self.hours)} of normal footage are too short for {self.budget}: the threshold is extrapolated "
-            f"and the true rate may be as high as {budget.in_units(self.rate_high)}; "
-            f"calibrate on {_length(1 / budget.per_hour)} or more",
+            f"{_length_text(self.hours)} of normal footage are too short for {self.budget}: "
+            "the threshold is extrapolated and the true rate may be as high as "
+            f"{budget.in_units(self.rate_high)}; "
+            f"calibrate on {_length_text(1 / budget.per_hour)} or more",
         )
 
 
 def calibrate(
     normal: NormalScores, budget: FalseAlarmBudget | None = None, rules: EventRules | None = None
 ) -> Calibration:
-    """The threshold at which normal footage gives as many events as the budget allows.
+    """Find the threshold at which normal footage gives as many events as the budget allows.
 
     Events are counted by the rules themselves, for each threshold tried. Where the footage holds at
     least `ENOUGH_EVENTS` of them at the budget, that is the threshold. Else a generalised Pareto
@@ -281,13 +281,15 @@ def calibrate(
     budget, rules = budget or FalseAlarmBudget.parse(DEFAULT_BUDGET), rules or EventRules()
     series = _ScoreSeries(normal, rules)
     allowed = budget.per_hour * normal.hours
-    tried = series.tried(max(allowed + 3 * allowed**0.5, TAIL_EVENTS))
+    # Counts scatter by their square root: with three of them on top, the level of the upper end of
+    # the interval is among those tried.
+    tried = series.try_levels(max(allowed + 3 * allowed**0.5, TAIL_EVENTS))
     if allowed >= ENOUGH_EVENTS:
-        level, (low, high) = _counted(series, tried, allowed)
-        apart = 1.96 * allowed**-0.5
-        rates = budget.per_hour * (1 - apart), budget.per_hour * (1 + apart)
+        level, (low, high) = _count_level(series, tried, allowed)
+        spread = _Z_95 * allowed**-0.5
+        rates = budget.per_hour * (1 - spread), budget.per_hour * (1 + spread)
     else:
-        fit = _fitted(series, tried)
+        fit = _fit_highest_events(series, tried)
         level, (low, high) = fit.level(budget.per_hour), fit.level_interval(budget.per_hour)
         rates = fit.rate_interval(level)
     return Calibration(
@@ -302,26 +304,28 @@ def calibrate(
         hours=normal.hours,
         clips=len(normal),
         in_sample=normal.in_sample,
-        map_level=max(
-            float(np.quantile(normal.map_peak, MAP_QUANTILE)), float(np.finfo(np.float32).tiny)
-        ),
+        map_level=max(float(np.quantile(normal.map_peak, MAP_QUANTILE)), _TINY),
         rules=rules,
         tails={name: NormalTail.of(getattr(normal, name)) for name in REASONS},
     )
 
 
-def uncalibrated() -> Calibration:
-    """A stand-in where raw scores are wanted and no calibration is there; its threshold means nothing."""
-    nothing = NormalTail((1.0,), (0.0,), 1.0)
+def placeholder_calibration() -> Calibration:
+    """Give a calibration whose threshold means nothing, for whoever needs raw scores only."""
+    tail = NormalTail((1.0,), (0.0,), 1.0)
     return Calibration(
-        threshold=1.0, release=1.0, threshold_low=1.0, threshold_high=1.0, rate_low=0.0, rate_high=0.0,
-        budget=DEFAULT_BUDGET, method="tail", hours=0.0, clips=0, in_sample=False, map_level=1.0,
-        rules=EventRules(), tails=dict.fromkeys(REASONS, nothing),
+        threshold=1.0, release=1.0, threshold_low=1.0, threshold_high=1.0,
+        rate_low=0.0, rate_high=0.0, budget=DEFAULT_BUDGET, method="tail", hours=0.0, clips=0,
+        in_sample=False, map_level=1.0, rules=EventRules(), tails=dict.fromkeys(REASONS, tail),
     )  # fmt: skip
 
 
 class _ScoreSeries:
-    """Normal footage on the scale on which thresholds are sought: the logarithm of raw scores, called level."""
+    """Normal footage on the scale on which thresholds are sought.
+
+    That scale is the natural logarithm of raw scores, here called level: raw scores are positive
+    and spread over powers of ten, and their logarithms have a tail that a fit can follow.
+    """
 
     def __init__(self, normal: NormalScores, rules: EventRules) -> None:
         self.rules, self.hours = rules, normal.hours
@@ -330,21 +334,25 @@ class _ScoreSeries:
         self.pieces = [(normal.time_s[piece], self.values[piece]) for piece in normal.pieces()]
 
     def leave(self, level: float) -> float:
-        """The level at which an event ends whose threshold is ``level``."""
+        """Give the level at which an event ends whose threshold is ``level`` (hysteresis)."""
         return level - max(level - self.middle, 0.0) * (1.0 - self.rules.hold)
 
     def events(self, level: float) -> list[list[Span]]:
-        """The events of each piece at a threshold."""
+        """Find the events of each piece of footage at a threshold."""
         return [spans(*piece, self.rules, level, self.leave(level)) for piece in self.pieces]
 
     def count(self, level: float) -> int:
-        """How many events there are at a threshold."""
+        """Count the events at a threshold."""
         return sum(map(len, self.events(level)))
 
-    def tried(self, wanted: float) -> list[tuple[float, int]]:
-        """Thresholds from the highest score down with their events, until there are ``wanted`` or they become fewer.
+    def try_levels(self, wanted: float) -> list[tuple[float, int]]:
+        """Count events at levels from the highest score down.
 
-        Further down everything merges: one endless event is no answer to "one a day".
+        It stops where there are ``wanted`` events, or where they become fewer: further down
+        everything merges, and one endless event is no answer to "one a day".
+
+        Returns:
+            Pairs of a level and the number of its events; levels fall.
         """
         deepest = max(np.log10(len(self.values)), 1.0)
         shares = 10.0 ** -np.arange(0.3, deepest, 1 / _GRID_STEPS)[::-1]
@@ -352,16 +360,18 @@ class _ScoreSeries:
         for level in np.quantile(self.values, 1.0 - shares).tolist():
             found.append((level, self.count(level)))
             most = max(count for _, count in found)
+            # Three of slack, so that a merge among a handful of events does not end the search.
             if most >= wanted or found[-1][1] < 0.8 * most - 3:
                 break
         return found
 
     def event_levels(self, base: float) -> Float64:
-        """The highest threshold at which each event above ``base`` still is one."""
+        """Give the highest level at which each event above ``base`` still is one."""
         levels = []
         for (times_s, values), found in zip(self.pieces, self.events(base), strict=True):
             starts = self._start_levels(times_s, values)
             for span in found:
+                # Times are kept to the microsecond, so the last frame is within one of the end.
                 inside = slice(
                     *np.searchsorted(times_s, [span.start_s, span.end_s + 1e-6]).tolist()
                 )
@@ -369,10 +379,15 @@ class _ScoreSeries:
         return np.maximum(np.asarray(levels, np.float64), base)
 
     def _start_levels(self, times_s: Float64, values: Float64) -> Float64:
-        """Below which threshold an event can start on each frame: it must be exceeded there and held long enough."""
+        """Give the level below which an event can start on each frame.
+
+        The frame itself must exceed it, and those of the next ``least_s`` must reach its leave.
+        """
         until = np.searchsorted(times_s, times_s + self.rules.least_s - 1e-6)
         lowest = values
         steps = int((until - np.arange(len(values))).max(initial=0))
+        # lowest[i] becomes the least value from frame i to until[i]. The loop runs over the few
+        # steps of ``least_s`` instead of over millions of frames.
         for step in range(1, steps + 1):
             reached = np.arange(len(values)) + step <= until
             shifted = np.append(values[step:], np.full(min(step, len(values)), -np.inf))
@@ -380,38 +395,41 @@ class _ScoreSeries:
         hold = self.rules.hold
         if hold == 0.0:
             return np.where(lowest >= self.middle, values, -np.inf)
+        # `leave` solved for the level at which it equals the least value.
         held = np.where(lowest > self.middle, self.middle + (lowest - self.middle) / hold, lowest)
         return np.minimum(values, held)
 
 
-def _counted(
+def _count_level(
     series: _ScoreSeries, tried: list[tuple[float, int]], allowed: float
 ) -> tuple[float, tuple[float, float]]:
-    """The threshold at which the footage gives ``allowed`` events, and those of its 95 % interval."""
-    apart = 1.96 * allowed**0.5
-    # One less: the level of the k-th highest event is on average that of k events in as much other
-    # footage.
+    """Find the level at which the footage gives ``allowed`` events, and its 95 % interval."""
+    spread = _Z_95 * allowed**0.5
+    # One event less: the level of the k-th highest event is on average that of k events in as much
+    # other footage.
     level, low, high = (
-        _level_of(series, tried, allowed - 1 + more) for more in (0.0, apart, -apart)
+        _level_of(series, tried, allowed - 1 + more) for more in (0.0, spread, -spread)
     )
     return level, (low, high)
 
 
 def _level_of(series: _ScoreSeries, tried: list[tuple[float, int]], count: float) -> float:
-    """The threshold, coming from above, below which there are more than ``count`` events."""
+    """Find the level, coming from above, below which there are more than ``count`` events."""
     beyond = next((place for place, (_, found) in enumerate(tried) if found > count), None)
     if beyond is None:
         return max(tried, key=lambda pair: pair[1])[0]
     low, high = tried[beyond][0], tried[beyond - 1][0]
+    # Twenty halvings of a step between two levels tried: exact to a millionth of it.
     for _ in range(20):
         middle = (low + high) / 2
         low, high = (middle, high) if series.count(middle) > count else (low, middle)
     return high
 
 
-def _fitted(series: _ScoreSeries, tried: list[tuple[float, int]]) -> TailFit:
-    """The tail of the highest separate events."""
+def _fit_highest_events(series: _ScoreSeries, tried: list[tuple[float, int]]) -> TailFit:
+    """Fit a tail to the highest separate events."""
     floor = float(np.quantile(series.values, 1.0 - DEEPEST_BASE))
+    # Footage that has few frames may have no level above the floor but its highest score.
     usable = [pair for pair in tried if pair[0] >= floor] or tried[:1]
     base = next(
         (level for level, count in usable if count >= TAIL_EVENTS),
@@ -423,8 +441,8 @@ def _fitted(series: _ScoreSeries, tried: list[tuple[float, int]]) -> TailFit:
     )
 
 
-def _length(hours: float) -> str:
-    """A length of footage for people, in the largest unit of which there are two."""
+def _length_text(hours: float) -> str:
+    """Write a length of footage for people, in the largest unit of which there are two."""
     units = {"days": 24.0, "hours": 1.0, "minutes": 1 / 60}
     unit, length = next(
         ((name, size) for name, size in units.items() if hours >= 2 * size), ("seconds", 1 / 3600)

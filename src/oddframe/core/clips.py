@@ -1,6 +1,7 @@
-"""Sliding clips x0..x4 over frames, never across a gap in time (method section 1).
+"""From frames to clips: thin a source to the model's rate, and slide a window of five over it.
 
-Thinning frames to a rate by their times: causal, it only drops and never repeats.
+Both are causal: what they give for a frame depends on no later frame. No clip reaches across a gap
+in time (method section 1).
 """
 
 import math
@@ -13,39 +14,30 @@ import numpy as np
 from oddframe.core.records import FRAMES_PER_CLIP, Clip, Frame, FrameTiming
 from oddframe.errors import SettingsError
 
+RATE_TOLERANCE = 0.05
+"""Rates that differ by no more than this share count as the same rate."""
+
 
 def clip_span(interval: int) -> int:
-    """How many consecutive frames a clip reaches over, both ends included: 4 * interval + 1."""
+    """Count the consecutive frames from a clip's first to its last, both included."""
     return (FRAMES_PER_CLIP - 1) * interval + 1
 
 
-def clips(frames: Iterable[Frame], interval: int, gap_s: float) -> Iterator[Clip]:
-    """Yield every clip of five frames that lie `interval` frames apart.
+class ClipWindow:
+    """Takes the frames of one source one by one and gives the clip that ends on each.
 
     N unbroken frames give N - 4 * interval clips, and clip i ends on frame i + 4 * interval. Frames
     are passed on as they are; at most 4 * interval + 1 of them are held. Each is compared once,
     with the one before it, to tell which clips repeat the clip before them.
 
     Args:
-        frames: Frames of one source in order of time.
         interval: Frames from one frame of a clip to the next, at least 1.
         gap_s: The longest time between two consecutive frames, in seconds, that does not break a
             clip. Time that does not increase and a changed source size break it too.
+        lookahead: Frames from the one that a clip scores to its last.
 
     Raises:
         SettingsError: If `interval` is less than 1.
-    """
-    slider = ClipWindow(interval, gap_s)
-    return (clip for clip in map(slider.push, frames) if clip is not None)
-
-
-class ClipWindow:
-    """Takes frames one by one and says which clip ends on each; see `clips`.
-
-    Args:
-        interval: As in `clips`.
-        gap_s: As in `clips`.
-        lookahead: Frames from the one that a clip scores to its last.
     """
 
     def __init__(self, interval: int, gap_s: float, lookahead: int = 0) -> None:
@@ -54,18 +46,27 @@ class ClipWindow:
         self._interval = interval
         self._gap_s = gap_s
         self._scored = clip_span(interval) - 1 - lookahead
+        # Each frame with whether its pixels are those of the frame before it.
         self._held: deque[tuple[Frame, bool]] = deque(maxlen=clip_span(interval))
 
     def push(self, frame: Frame) -> Clip | None:
-        """Take the next frame; returns the clip that ends on it, None where there are too few frames before it."""
+        """Take the next frame.
+
+        Returns:
+            The clip that ends on it; None where too few unbroken frames lie before it.
+        """
         if self._held and not follows(self._held[-1][0], frame, self._gap_s):
             self._held.clear()
+        # The first frame after a gap repeats nothing: the clip before it belongs to another run.
         same = bool(self._held) and np.array_equal(self._held[-1][0].pixels, frame.pixels)
         self._held.append((frame, same))
         if len(self._held) < clip_span(self._interval):
             return None
         chosen = tuple(islice(self._held, 0, None, self._interval))
-        return Clip(tuple(one for one, _ in chosen), repeats=all(same for _, same in chosen))
+        # With an interval above 1 the clip before consists of other frames. Each frame of a clip
+        # is compared with its own predecessor, so this holds for every interval.
+        repeats = all(same for _, same in chosen)
+        return Clip(tuple(held for held, _ in chosen), repeats=repeats)
 
     @property
     def scored(self) -> Frame:
@@ -75,6 +76,7 @@ class ClipWindow:
     @property
     def awaited(self) -> Frame | None:
         """The oldest frame so far that a clip to come may score."""
+        # A full window has just scored its frame, so the next clip scores the one after it.
         place = self._scored + (len(self._held) == self._held.maxlen)
         return self._held[place][0] if place < len(self._held) else None
 
@@ -84,22 +86,18 @@ class ClipWindow:
 
 
 def follows(before: Frame, frame: Frame, gap_s: float) -> bool:
-    """Whether two consecutive frames belong to one unbroken stretch."""
-    # Written so that a time which is not a number breaks the stretch.
+    """Say whether two consecutive frames belong to one unbroken run."""
+    # Written so that a time which is not a number breaks the run.
     return 0 < frame.time_s - before.time_s <= gap_s and frame.source_size == before.source_size
 
 
-RATE_TOLERANCE = 0.05
-"""Rates that differ by no more than this share count as the same rate."""
-
-
 def thins(source_fps: float, rate_fps: float) -> bool:
-    """Whether a source of `source_fps` has frames to drop to arrive at `rate_fps`."""
+    """Say whether a source of `source_fps` has frames to drop to arrive at `rate_fps`."""
     return source_fps > rate_fps * (1 + RATE_TOLERANCE)
 
 
 def rate_notice(source_fps: float, rate_fps: float) -> str | None:
-    """What to tell of a source that is slower than the wanted rate; None where there is nothing to tell."""
+    """Write a notice about a source that is slower than the wanted rate; None for all others."""
     if source_fps >= rate_fps * (1 - RATE_TOLERANCE):
         return None
     return (
@@ -109,12 +107,10 @@ def rate_notice(source_fps: float, rate_fps: float) -> str | None:
 
 
 def sampled_gap_s(source: FrameTiming, rate_fps: float) -> float:
-    """Give the gap that breaks clips after `sample`.
-
-    Frames that are kept lie up to one period of each rate apart.
-    """
+    """Give the gap, in seconds, that breaks clips after `sample`."""
     if not thins(source.rate_fps, rate_fps):
         return source.gap_s
+    # Frames that are kept lie up to one period of each rate apart; a tenth more is for rounding.
     return max(source.gap_s, 1.1 * (1 / rate_fps + 1 / source.rate_fps))
 
 
@@ -131,12 +127,21 @@ def sample(frames: Iterable[Frame], rate_fps: float, source: FrameTiming) -> Ite
     Raises:
         SettingsError: If `rate_fps` is not above 0.
     """
+    # Not a generator function: a wrong rate is refused at the call, not at the first frame.
     sampler = Sampler(rate_fps, source)
     return (frame for frame in frames if sampler.keeps(frame))
 
 
 class Sampler:
-    """Takes frames one by one and says which to keep; see `sample`."""
+    """Takes frames one by one and says which to keep.
+
+    Args:
+        rate_fps: As in `sample`.
+        source: As in `sample`.
+
+    Raises:
+        SettingsError: If `rate_fps` is not above 0.
+    """
 
     def __init__(self, rate_fps: float, source: FrameTiming) -> None:
         if not rate_fps > 0:
@@ -147,15 +152,16 @@ class Sampler:
         self._kept = 0
 
     def keeps(self, frame: Frame) -> bool:
-        """Whether to keep the next frame."""
+        """Say whether to keep the next frame."""
         return self.keeps_at(frame.time_s)
 
     def keeps_at(self, time_s: float) -> bool:
-        """Whether to keep the next frame, whose time is `time_s`."""
+        """Say whether to keep the next frame, whose time is `time_s`."""
         if self._keeps_all:
             return True
         step_s = time_s - self._before_s
         self._before_s = time_s
+        # True for the first frame too: a comparison with NaN is false.
         if not 0 <= step_s <= self._gap_s:
             self._start_s, self._kept = time_s, 0
             return True

@@ -1,8 +1,7 @@
-"""Frame times of a live stream: its own timestamps, held to the time that really passes.
+"""From timestamps to seconds, and from seconds to the time of day.
 
-Wall-clock times of a stream's seconds, on a wall clock that may be set at any time.
-
-Frame times from timestamps: from 0, always increasing, whatever the file says.
+`RecordingClock` and `LiveClock` turn the timestamps of a source, whatever they say, into seconds
+that start at 0 and always increase. `WallClock` says which moment of the day such a second was.
 """
 
 from collections.abc import Callable
@@ -11,22 +10,109 @@ from fractions import Fraction
 from oddframe.core.records import FrameTiming
 
 _NUDGE = 0.1
-"""In periods: how far a frame is moved on whose timestamp does not increase."""
+"""How far a frame is moved on whose timestamp does not increase, in periods of the frame rate."""
 
 _JUMP_S = 2.0
-"""A timestamp may run ahead of the time that passed by this much (frames that come in a burst) before it is a jump."""
+"""How far a timestamp may run ahead of the time that passed before it counts as a jump.
+
+Frames that come in a burst, as after a hiccup of the network, run ahead without a fault.
+"""
 
 _SLEW = 0.001
-"""Share of each step by which times are drawn towards the time that passed: cameras' clocks drift for months."""
+"""Share of each step by which times are drawn towards the time that really passed.
+
+Cameras' clocks drift, and a stream may run for months. A thousandth is far above the drift of a
+bad crystal (100 parts in a million) and far below what a model could notice.
+"""
+
+_SET_US = 2_000_000
+"""A wall clock that is this far from where it was expected has been set, in microseconds."""
+
+
+class RecordingClock:
+    """Turns the timestamps of one pass over a recording into times in seconds.
+
+    A frame without a timestamp comes one period after the one before. A timestamp that lies back
+    by more than a gap starts a new run (joined recordings, a clock that was set): the times go
+    on behind a gap, so that no clip spans the joint. A smaller step back is moved on by a tenth of
+    a period.
+
+    Args:
+        timing: Its rate is for frames without timestamps, its gap for those that lie back.
+        time_base: Seconds per tick.
+        start: The stream's first timestamp in ticks; None where the file does not say.
+    """
+
+    def __init__(self, timing: FrameTiming, time_base: Fraction, start: int | None) -> None:
+        self._period_s = 1 / timing.rate_fps
+        self._gap_s = timing.gap_s
+        self._time_base = float(time_base)
+        self._start = start
+        self._offset_s = 0.0
+        self._last_s: float | None = None
+        self._missing = 0
+        self._moved = 0
+        self._joints = 0
+        self._gaps = 0
+
+    def time_s(self, pts: int | None) -> float:
+        """Give the time of the next frame in seconds.
+
+        Args:
+            pts: Its timestamp in ticks; None where it has none.
+        """
+        self._last_s = self._next(pts)
+        return self._last_s
+
+    @property
+    def end_s(self) -> float:
+        """The time in seconds at which the last frame ends."""
+        return 0.0 if self._last_s is None else self._last_s + self._period_s
+
+    def _next(self, pts: int | None) -> float:
+        last_s = self._last_s
+        if pts is None:
+            self._missing += 1
+            return 0.0 if last_s is None else last_s + self._period_s
+        if self._start is None or last_s is None:
+            # Some files hold frames from before their stated start.
+            self._start = pts if self._start is None else min(self._start, pts)
+        time_s = (pts - self._start) * self._time_base + self._offset_s
+        if last_s is None:
+            return time_s
+        if time_s > last_s:
+            self._gaps += time_s - last_s > self._gap_s
+            return time_s
+        if last_s - time_s > self._gap_s:
+            self._joints += 1
+            resumed_s = last_s + self._gap_s + self._period_s
+            # From here on every timestamp is shifted by as much, or each would be a joint again.
+            self._offset_s += resumed_s - time_s
+            return resumed_s
+        self._moved += 1
+        return last_s + _NUDGE * self._period_s
+
+    def report(self, notice: Callable[[str], None]) -> None:
+        """Call `notice` with a sentence for each kind of trouble that the timestamps gave."""
+        if self._missing:
+            notice(f"{self._missing} frame(s) had no timestamp and were timed by the frame rate")
+        if self._moved:
+            notice(f"{self._moved} frame(s) had timestamps that do not increase and were moved on")
+        if self._gaps:
+            notice(
+                f"{self._gaps} gap(s) of more than {self._gap_s:.2g} s between frames; "
+                "no clip spans them"
+            )
+        if self._joints:
+            notice(f"timestamps jump back {self._joints} time(s); each time a gap was put in")
 
 
 class LiveClock:
-    """Turns timestamps into times in seconds: from 0 at the first frame, always increasing.
+    """Turns the timestamps of a live stream into times in seconds.
 
     Between two frames the stream's timestamps say how much time passed; arrival is too uneven for
     that. Across a lost connection, and where timestamps jump, the time that really passed says it,
-    at least a gap, so that no clip spans the place. `RecordingClock` does this for recordings,
-    which know of no time but their own.
+    at least a gap, so that no clip spans the place.
 
     Attributes:
         jumps: How often timestamps jumped.
@@ -41,6 +127,7 @@ class LiveClock:
         self._offset_s = 0.0
         self._has_begun = self._is_connected = False
         self._timed = True
+        # Those of 25 frames per second, until `connect` tells better.
         self._period_s, self._gap_s, self._slew = 0.04, 0.5, _SLEW
 
     def connect(
@@ -65,11 +152,11 @@ class LiveClock:
         self._slew = _SLEW if follows_arrival else 0.0
 
     def passed_s(self, arrived_s: float) -> float:
-        """Where on the stream's axis of time the moment `arrived_s` lies."""
+        """Give the seconds from the first frame's arrival to the moment `arrived_s`."""
         return 0.0 if self._origin_s is None else arrived_s - self._origin_s
 
     def time_s(self, stamp_s: float | None, arrived_s: float) -> float:
-        """The time of the next frame.
+        """Give the time of the next frame.
 
         Args:
             stamp_s: Its timestamp in seconds, from any start; None where it has none and comes a
@@ -88,27 +175,25 @@ class LiveClock:
     def _next(self, stamp_s: float | None, arrived_s: float) -> float:
         passed_s = self.passed_s(arrived_s)
         if not self._is_connected:
-            return self._anchored(stamp_s, self._behind_a_gap(passed_s) if self._has_begun else 0.0)
+            return self._anchor(stamp_s, self._behind_a_gap(passed_s) if self._has_begun else 0.0)
         if not self._timed:
             return self._later(passed_s)
         if stamp_s is None:
             return self._last_s + self._period_s
-        if self._last_stamp_s is None:  # the first frames of RTSP have none
-            return self._anchored(stamp_s, self._last_s + self._period_s)
+        if self._last_stamp_s is None:  # The first frames of RTSP have none.
+            return self._anchor(stamp_s, self._last_s + self._period_s)
         step_s = stamp_s - self._last_stamp_s
-        if (
-            not -self._gap_s
-            <= step_s
-            <= arrived_s - self._last_arrived_s + max(_JUMP_S, self._gap_s)
-        ):
+        longest_s = arrived_s - self._last_arrived_s + max(_JUMP_S, self._gap_s)
+        if not -self._gap_s <= step_s <= longest_s:
             self.jumps += 1
-            return self._anchored(stamp_s, self._behind_a_gap(passed_s))
+            return self._anchor(stamp_s, self._behind_a_gap(passed_s))
+        # Follow a clock that drifts, but so slowly that the jitter of arrivals does not show.
         most_s = self._slew * max(step_s, 0.0)
         self._offset_s += min(max(passed_s - stamp_s - self._offset_s, -most_s), most_s)
         return self._later(stamp_s + self._offset_s)
 
-    def _anchored(self, stamp_s: float | None, time_s: float) -> float:
-        """From now on this timestamp means this time."""
+    def _anchor(self, stamp_s: float | None, time_s: float) -> float:
+        """Let this timestamp mean this time from now on; returns the time."""
         if stamp_s is not None:
             self._offset_s = time_s - stamp_s
         return time_s
@@ -120,15 +205,11 @@ class LiveClock:
         return max(passed_s, self._last_s + self._gap_s + self._period_s)
 
 
-_SET_US = 2_000_000
-"""A wall clock that is this far from where it was expected has been set."""
-
-
 class WallClock:
     """Maps the seconds of one source to microseconds since 1970-01-01 UTC.
 
     The first frame ties the two together. After that the wall clock is believed only where it was
-    plainly set: the jitter of arrivals must not move an event by a frame from one telling to the
+    plainly set: the jitter of arrivals must not move an event by a frame from one message to the
     next. Who needs one mapping for longer, as an event does, takes a `snapshot`.
     """
 
@@ -136,11 +217,14 @@ class WallClock:
         self._offset_us: int | None = None
 
     def see(self, time_s: float, now_us: int) -> bool:
-        """A frame of a time came at a moment; whether the wall clock has been set since the last one.
+        """Take a frame's time and the moment at which it came.
 
         Args:
             time_s: Its time in seconds of the stream.
             now_us: Microseconds since 1970-01-01 UTC.
+
+        Returns:
+            Whether the wall clock has been set since the frame before.
         """
         offset_us = now_us - round(time_s * 1e6)
         if self._offset_us is None or abs(offset_us - self._offset_us) > _SET_US:
@@ -149,87 +233,11 @@ class WallClock:
         return False
 
     def snapshot(self) -> "WallClock":
-        """A mapping that stays as this one is now."""
+        """Give a mapping that stays as this one is now."""
         fixed = WallClock()
         fixed._offset_us = self._offset_us
         return fixed
 
     def __call__(self, time_s: float) -> int:
-        """The moment of a time of the stream; 1970 before the first frame."""
+        """Give the moment of a time of the stream; in 1970 before the first frame."""
         return round(time_s * 1e6) + (self._offset_us or 0)
-
-
-_NUDGE = 0.1
-"""In periods: how far a frame is moved on whose timestamp does not increase."""
-
-
-class RecordingClock:
-    """Turns the timestamps of one pass into times in seconds.
-
-    A frame without a timestamp comes one period after the one before. A timestamp that lies back
-    by more than a gap starts a new stretch (joined recordings, a clock that was set): the times go
-    on behind a gap, so that no clip spans the joint. A smaller step back is moved on by a tenth of
-    a period.
-
-    Args:
-        timing: Its rate is for frames without timestamps, its gap for those that lie back.
-        time_base: Seconds per tick.
-        start: The stream's first timestamp in ticks; None where the file does not say.
-    """
-
-    def __init__(self, timing: FrameTiming, time_base: Fraction, start: int | None) -> None:
-        self._period_s = 1 / timing.rate_fps
-        self._gap_s = timing.gap_s
-        self._time_base = float(time_base)
-        self._start = start
-        self._offset_s = 0.0
-        self._last_s: float | None = None
-        self._missing = 0
-        self._moved = 0
-        self._joints = 0
-        self._gaps = 0
-
-    def time_s(self, pts: int | None) -> float:
-        """The time of the next frame, whose timestamp is `pts` ticks (None where it has none)."""
-        self._last_s = self._next(pts)
-        return self._last_s
-
-    @property
-    def end_s(self) -> float:
-        """Where the last frame ends."""
-        return 0.0 if self._last_s is None else self._last_s + self._period_s
-
-    def _next(self, pts: int | None) -> float:
-        last_s = self._last_s
-        if pts is None:
-            self._missing += 1
-            return 0.0 if last_s is None else last_s + self._period_s
-        if self._start is None or last_s is None:
-            # Some files hold frames from before their stated start.
-            self._start = pts if self._start is None else min(self._start, pts)
-        time_s = (pts - self._start) * self._time_base + self._offset_s
-        if last_s is None:
-            return time_s
-        if time_s > last_s:
-            self._gaps += time_s - last_s > self._gap_s
-            return time_s
-        if last_s - time_s > self._gap_s:
-            self._joints += 1
-            resumed_s = last_s + self._gap_s + self._period_s
-            self._offset_s += resumed_s - time_s
-            return resumed_s
-        self._moved += 1
-        return last_s + _NUDGE * self._period_s
-
-    def report(self, notice: Callable[[str], None]) -> None:
-        """Say what was wrong with the timestamps, one sentence each."""
-        if self._missing:
-            notice(f"{self._missing} frame(s) had no timestamp and were timed by the frame rate")
-        if self._moved:
-            notice(f"{self._moved} frame(s) had timestamps that do not increase and were moved on")
-        if self._gaps:
-            notice(
-                f"{self._gaps} gap(s) of more than {self._gap_s:.2g} s between frames; no clip spans them"
-            )
-        if self._joints:
-            notice(f"timestamps jump back {self._joints} time(s); each time a gap was put in")

@@ -1,18 +1,26 @@
-"""When scores become an event and when it is over: hysteresis, least length, merge gap and cool-down, in seconds."""
+"""When scores become an event and when it is over.
+
+The rules are hysteresis, a least length, a merge gap and a cool-down, all in seconds of the source.
+They work on plain values and times, so that the same code serves streams (`HysteresisDetector`)
+and a calibration that counts events at many thresholds (`spans`).
+"""
 
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from oddframe._types import BoolMask, Float64
 from oddframe.errors import SettingsError
 
 _ROUNDING_S = 1e-6
-"""Times are kept to the microsecond: 1.3 - 1.0 is 0.3."""
+"""Times are compared to the microsecond, in seconds: in floats 1.3 - 1.0 is not quite 0.3."""
 _STEPS_MISSED = 3
-"""A stretch goes on over this many times the usual step between frames, however short the merge gap is."""
+"""A run of high values outlasts this many usual steps between frames without a value.
+
+This holds however short the merge gap is: at one frame a second a gap of 0.5 s would end every run.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +28,12 @@ class EventRules:
     """When scores become an event.
 
     Attributes:
-        least_s: How long the score must stay up, without a break, for an event to start; delays its
-            start by as much.
-        merge_gap_s: An event goes on when the score rises above the threshold again within this
-            time; delays its end by as much.
-        cool_down_s: For this time after an event's end none starts.
-        update_s: Time of the stream from one word about an event that lasts to the next.
+        least_s: How long the score must stay high, without a break, for an event to start. The
+            start is reported as much later.
+        merge_gap_s: An event continues when the score rises above the threshold again within this
+            time. The end is reported as much later.
+        cool_down_s: For this time after an event's end no other event starts.
+        update_s: Time of the stream from one message about an event that lasts to the next.
         hold: How high the score must stay for an event to go on: share of the way from the median
             normal score to the threshold, on the logarithmic scale, in [0, 1]. 1 is no hysteresis.
     """
@@ -37,6 +45,7 @@ class EventRules:
     hold: float = 0.75
 
     def __post_init__(self) -> None:
+        # Written so that NaN is refused too.
         for name in ("least_s", "merge_gap_s", "cool_down_s"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise SettingsError(f"{name} must be 0 s or more, got {getattr(self, name)}")
@@ -54,10 +63,10 @@ class Span(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a frame changed.
+    """What a frame has changed.
 
     Attributes:
-        closed: The event that is over now.
+        closed: The event that is over now, if one is.
         rose: Whether the score has just risen above the threshold.
         opened: Whether an event has just become certain.
     """
@@ -68,15 +77,18 @@ class Step(NamedTuple):
 
 
 class HysteresisDetector:
-    """Takes the values of one source in order of time; what it says needs nothing that comes later.
+    """Finds events in the values of one source, frame by frame, without looking ahead.
+
+    A run is what lies between a value above ``enter`` and the next one below ``leave``. An event is
+    a run that has lasted ``least_s``, with the runs that follow within the merge gap.
 
     Args:
-        rules: When values become an event; ``hold`` has been made ``leave`` by the caller.
-        enter: A value above this starts a stretch.
-        leave: A stretch lasts while values reach this, at most ``enter``.
+        rules: When values become an event; the caller has turned ``hold`` into ``leave``.
+        enter: A value above this starts a run.
+        leave: A run lasts while values reach this, at most ``enter``.
 
     Attributes:
-        high: Whether the last value belongs to a stretch.
+        high: Whether the last value belongs to a run.
         is_open: Whether an event is in progress; in the merge gap it still is.
         start_s: When it started.
         last_s: The last time that belongs to it.
@@ -90,12 +102,18 @@ class HysteresisDetector:
         self._before_s, self._step_s = math.nan, 0.0
 
     def push(self, time_s: float, value: float | None) -> Step:
-        """Take the next frame; ``None`` is a frame of which nothing is known but that time has passed."""
+        """Take the next frame.
+
+        Args:
+            time_s: Its time in seconds.
+            value: Its value; None where nothing is known but that time has passed.
+        """
         closed = None
-        if (
-            self.high or self.is_open
-        ) and not 0 <= time_s - self.last_s <= self._longest_s + _ROUNDING_S:
-            closed = self.finish()
+        if self.high or self.is_open:
+            # Time that goes back ends an event as a gap does: what follows is something else.
+            silent_s = time_s - self.last_s
+            if not 0 <= silent_s <= self._longest_silence_s + _ROUNDING_S:
+                closed = self.finish()
         rose = opened = False
         if value is not None:
             self._step_s, self._before_s = max(0.0, time_s - self._before_s), time_s
@@ -112,13 +130,13 @@ class HysteresisDetector:
         return Step(closed, rose, opened)
 
     @property
-    def _longest_s(self) -> float:
-        """How long nothing may be heard without an end."""
+    def _longest_silence_s(self) -> float:
+        """How long no high value may come before the event is over, in seconds."""
         gap_s = self._rules.merge_gap_s
         return max(gap_s, _STEPS_MISSED * self._step_s) if self.high else gap_s
 
     def finish(self) -> Span | None:
-        """The source has ended, or what follows belongs to nothing before: close what is open."""
+        """Close the open event: the source has ended, or what follows is not connected to it."""
         closed = Span(self.start_s, self.last_s) if self.is_open else None
         self.high = self.is_open = False
         if closed and self._rules.cool_down_s:
@@ -127,44 +145,48 @@ class HysteresisDetector:
 
 
 def spans(
-    times_s: npt.NDArray[np.float64],
-    values: npt.NDArray[np.float64],
+    times_s: Float64,
+    values: Float64,
     rules: EventRules,
     enter: float,
     leave: float,
 ) -> list[Span]:
-    """The events of one recording, by `Alarm` itself.
+    """Find the events of one recording with a `HysteresisDetector`.
 
-    Only what can change its state is pushed, so that many thresholds can be tried on hours of
-    scores.
+    Only frames that can change its state are pushed, so that many thresholds can be tried on hours
+    of scores.
 
     Args:
         times_s: N increasing times in seconds.
         values: N values, every one known.
-        rules: As for `Alarm`.
-        enter: As for `Alarm`.
-        leave: As for `Alarm`.
+        rules: As for `HysteresisDetector`.
+        enter: As for `HysteresisDetector`.
+        leave: As for `HysteresisDetector`.
     """
     matters = _around_peaks(values, enter, leave)
-    alarm = HysteresisDetector(rules, enter, leave)
-    steps = (
-        alarm.push(*pair)
-        for pair in zip(times_s[matters].tolist(), values[matters].tolist(), strict=True)
-    )
-    found = [step.closed for step in steps if step.closed is not None]
-    last = alarm.finish()
+    detector = HysteresisDetector(rules, enter, leave)
+    found = []
+    # Python's own floats: the detector is called for each, and is several times slower on numpy's.
+    for time_s, value in zip(times_s[matters].tolist(), values[matters].tolist(), strict=True):
+        closed = detector.push(time_s, value).closed
+        if closed is not None:
+            found.append(closed)
+    last = detector.finish()
     return found if last is None else [*found, last]
 
 
-def _around_peaks(
-    values: npt.NDArray[np.float64], enter: float, leave: float
-) -> npt.NDArray[np.bool_]:
-    """The unbroken stretches that rise above ``enter``, and a value on both sides: it tells the step."""
+def _around_peaks(values: Float64, enter: float, leave: float) -> BoolMask:
+    """Mark the runs of values that rise above ``enter``, and one value on both sides of each.
+
+    The value before tells the detector how long a step between frames is, the one after that the
+    run is over.
+    """
     up = values >= leave
-    stretch = np.cumsum(np.diff(up, prepend=False) & up)
-    has_peak = np.zeros(int(stretch[-1]) + 1 if len(stretch) else 1, np.bool_)
-    has_peak[stretch[values > enter]] = True
-    inside: npt.NDArray[np.bool_] = up & has_peak[stretch]
+    # Runs are numbered from 1 by the values that start them.
+    run = np.cumsum(np.diff(up, prepend=False) & up)
+    has_peak = np.zeros(int(run[-1]) + 1 if len(run) else 1, np.bool_)
+    has_peak[run[values > enter]] = True
+    inside: BoolMask = up & has_peak[run]
     near = inside.copy()
     near[1:] |= inside[:-1]
     near[:-1] |= inside[1:]

@@ -1,4 +1,7 @@
-"""From scores to events that tell their start, what becomes of them and their end, as soon as each is known."""
+"""From scores to events: their start, updates while they last, and their end.
+
+Each is reported as soon as it is known, and depends on nothing that comes later.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -9,11 +12,11 @@ from oddframe.core.calibration import Calibration
 from oddframe.core.event_rules import HysteresisDetector, Span
 from oddframe.core.health.monitor import HealthEvents
 from oddframe.core.maps import Box, find_region
-from oddframe.core.rarity import reason, surprises
+from oddframe.core.rarity import rarities, reason
 from oddframe.core.records import Event, Score, event_id
 
 THRESHOLD = 0.5
-"""A score above this is unusual; where it lies in raw scores is the calibration's business."""
+"""A score above this is unusual; the calibration says which raw score this is."""
 
 
 class _Peak(NamedTuple):
@@ -27,16 +30,16 @@ class _Peak(NamedTuple):
 
 
 class EventDetector:
-    """Takes the scores of one source in order of time and says what becomes of events.
+    """Takes the scores of one source in order of time and finds its events.
 
-    What it says depends on the scores alone, not on when or in what batches they come. Each event
-    is told at its start, every ``update_s`` seconds of the stream while the score stays up, and at
-    its end; see `EventRules`.
+    The events depend on the scores alone, not on when or in what batches these come. Each event is
+    reported at its start, every ``update_s`` seconds of the stream while the score stays up, and at
+    its end; see `EventRules`. Changes of the camera's health become events of their own.
 
     Args:
         source: The source's name, which goes into the events.
-        calibration: Where scores end being normal, and the rules.
-        cool_down_s: In place of the rules' own.
+        calibration: The threshold and the rules.
+        cool_down_s: Used in place of the rules' own, unless None.
         identity: What goes into the events' ids; the source's name when None. See `event_id`.
     """
 
@@ -47,55 +50,59 @@ class EventDetector:
         cool_down_s: float | None = None,
         identity: str | None = None,
     ) -> None:
-        rules = (
-            calibration.rules
-            if cool_down_s is None
-            else replace(calibration.rules, cool_down_s=cool_down_s)
-        )
+        rules = calibration.rules
+        if cool_down_s is not None:
+            rules = replace(rules, cool_down_s=cool_down_s)
         self._source, self._calibration, self._rules = source, calibration, rules
-        self._alarm = HysteresisDetector(
-            rules, THRESHOLD, min(calibration.release_score, THRESHOLD)
-        )
+        # A release at the threshold itself may come out above it by a rounding error.
+        leave = min(calibration.release_score, THRESHOLD)
+        self._hysteresis = HysteresisDetector(rules, THRESHOLD, leave)
         self._identity = source if identity is None else identity
         self._health = HealthEvents(source, self._identity)
         self._peak: _Peak | None = None
-        self._told_s = 0.0
+        self._reported_s = 0.0
 
     def push(self, score: Score) -> list[Event]:
-        """Take the next score; returns what is known now, oldest first. A map makes a region known."""
-        told = self._health.push(score.time_s, score.changes)
-        step = self._alarm.push(score.time_s, score.score)
-        told += [] if step.closed is None else [self._event("end", step.closed)]
-        if step.rose and (step.opened or not self._alarm.is_open):
+        """Take the next score; where it comes with a map, events get a region.
+
+        Returns:
+            The messages that are known now, oldest first.
+        """
+        found = self._health.push(score.time_s, score.changes)
+        hysteresis = self._hysteresis
+        step = hysteresis.push(score.time_s, score.score)
+        if step.closed is not None:
+            found.append(self._event("end", step.closed))
+        # A rise within the merge gap belongs to the event that is open and keeps its peak.
+        if step.rose and (step.opened or not hysteresis.is_open):
             self._peak = None
-        if self._alarm.high:
-            self._look(score)
-        if step.opened or (
-            self._alarm.is_open
-            and self._alarm.high
-            and score.time_s - self._told_s >= self._rules.update_s - 1e-6
-        ):
-            self._told_s = score.time_s
-            span = Span(self._alarm.start_s, self._alarm.last_s)
-            told.append(self._event("start" if step.opened else "update", span))
-        return told
+        if hysteresis.high:
+            self._note_peak(score)
+        # Times are compared to the microsecond, as in the rules.
+        is_due = score.time_s - self._reported_s >= self._rules.update_s - 1e-6
+        if step.opened or (hysteresis.is_open and hysteresis.high and is_due):
+            self._reported_s = score.time_s
+            span = Span(hysteresis.start_s, hysteresis.last_s)
+            found.append(self._event("start" if step.opened else "update", span))
+        return found
 
     @property
     def peak_s(self) -> float | None:
-        """The time of the highest score since it rose above the threshold; None where it never did."""
+        """The time of the highest score since the threshold was last crossed; None before that."""
         return None if self._peak is None else self._peak.time_s
 
     def finish(self) -> list[Event]:
-        """The source has ended: close what is open."""
-        closed = self._alarm.finish()
-        return [*([] if closed is None else [self._event("end", closed)]), *self._health.finish()]
+        """Close what is open: the source has ended. Returns the last messages."""
+        closed = self._hysteresis.finish()
+        found = [] if closed is None else [self._event("end", closed)]
+        return found + self._health.finish()
 
-    def _look(self, score: Score) -> None:
-        """Note the score where it is the highest so far."""
+    def _note_peak(self, score: Score) -> None:
+        """Keep the score, and what was seen there, where it is the highest so far."""
         if score.score is None or (self._peak is not None and score.score <= self._peak.score):
             return
         raw = {"appearance": score.appearance, "motion": score.motion, "cluster": score.cluster}
-        parts = surprises(
+        parts = rarities(
             self._calibration.tails, {name: value or 0.0 for name, value in raw.items()}
         )
         mask = box = None
@@ -122,8 +129,8 @@ class EventDetector:
 
 
 def events(scores: Iterable[Score], source: str, calibration: Calibration) -> Iterator[Event]:
-    """Yield what `EventDetector` says of the scores of one source, as soon as it is known."""
-    machine = EventDetector(source, calibration)
+    """Yield the messages of an `EventDetector` about one source, each as soon as it is known."""
+    detector = EventDetector(source, calibration)
     for score in scores:
-        yield from machine.push(score)
-    yield from machine.finish()
+        yield from detector.push(score)
+    yield from detector.finish()

@@ -1,24 +1,30 @@
-"""The frame score of an anomaly map in numpy, for maps of which only a part is watched.
+"""Statistics of anomaly maps: the frame score, the height of the peak, the region around it.
 
-The network computes the same statistic itself (`oddframe.model.fusion.frame_score`); this one
-serves zones.
-
-Where in the picture: the region around the hottest place of an anomaly map.
+The network computes the frame score itself (`oddframe.model.fusion.frame_score`); the one here is
+in numpy and serves zones, where only a part of the map counts.
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from oddframe._types import BoolMask
+from oddframe._types import AnomalyMap, BoolMask, Float32, Float64
+
+Box = tuple[float, float, float, float]
+"""A region's box, (x_min, y_min, x_max, y_max) in shares of width and height."""
 
 SMALLEST = 1e-12
 """Raw scores are above 0 by definition; a perfect prediction gets this."""
 
+_SMOOTHING = 16
+"""The map is averaged over windows of this part of its shorter side before a region is sought.
+
+So single pixels make no region.
+"""
+
 
 def frame_score(
-    anomaly_map: npt.NDArray[np.float32], windows: tuple[int, ...], share: float, power: float = 1.0
+    anomaly_map: AnomalyMap, windows: tuple[int, ...], share: float, power: float = 1.0
 ) -> float:
-    """Frame score of a map.
+    """Give the frame score of a map (method section 6).
 
     For each window side the map is averaged over windows of that side, half overlapping, and the
     highest ``share`` of them (at least one) is averaged; the score is the mean over the sides to
@@ -33,30 +39,26 @@ def frame_score(
     scores = []
     for side in windows:
         step = max(1, side // 2)
+        # rows x columns x side x side, a view: nothing is copied.
         placed = np.lib.stride_tricks.sliding_window_view(anomaly_map, (side, side))[::step, ::step]
         means = placed.mean(axis=(2, 3), dtype=np.float64).ravel()
         highest = max(1, round(means.size * share))
+        # A partition finds the highest in linear time; sorting all of them is not needed.
         scores.append(np.partition(means, -highest)[-highest:].mean())
     score: float = float(np.mean(scores)) ** power
     return max(score, SMALLEST)
 
 
-def map_peaks(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Mean of the highest hundredth of each map, B of B x H x W: how hot its hottest place is."""
+def map_peaks(maps: Float32) -> Float32:
+    """Give the height of each map's peak: the mean of its highest hundredth, B of B x H x W."""
     flat = maps.reshape(len(maps), -1)
     top = max(1, flat.shape[1] // 100)
-    means: npt.NDArray[np.float32] = np.partition(flat, -top, axis=1)[:, -top:].mean(axis=1)
+    means: Float32 = np.partition(flat, -top, axis=1)[:, -top:].mean(axis=1)
     return means
 
 
-_SMOOTHING = 16
-"""The map is averaged over windows of this part of its shorter side, so that single pixels make no region."""
-
-Box = tuple[float, float, float, float]
-
-
-def find_region(anomaly_map: npt.NDArray[np.float32], level: float) -> tuple[BoolMask, Box]:
-    """The connected region around the hottest place that lies above a level.
+def find_region(anomaly_map: AnomalyMap, level: float) -> tuple[BoolMask, Box]:
+    """Find the connected region around the hottest place that lies above a level.
 
     Args:
         anomaly_map: float32 H x W, at least 0.
@@ -64,16 +66,19 @@ def find_region(anomaly_map: npt.NDArray[np.float32], level: float) -> tuple[Boo
             height serves.
 
     Returns:
-        The region, bool H x W, never empty, and its box (x_min, y_min, x_max, y_max) in shares of
-        width and height.
+        The region, bool H x W, never empty, and its box.
     """
-    smooth = _averaged(anomaly_map.astype(np.float64), max(1, min(anomaly_map.shape) // _SMOOTHING))
-    # Where zones leave nothing the average over neighbours puts nothing either.
+    smooth = _box_means(
+        anomaly_map.astype(np.float64), max(1, min(anomaly_map.shape) // _SMOOTHING)
+    )
+    # The average spreads over the border of a zone; what is not watched stays 0.
     smooth *= anomaly_map > 0
     hottest = np.unravel_index(int(np.argmax(smooth)), smooth.shape)
     hot = smooth >= min(level, smooth[hottest] / 2)
     mask = np.zeros_like(hot)
     mask[hottest] = True
+    # Grow along rows and columns in turn until nothing is added. Each step fills whole runs, so a
+    # region takes as many rounds as it has bends.
     grown = 0
     while (size := int(mask.sum())) > grown:
         grown = size
@@ -91,14 +96,20 @@ def find_region(anomaly_map: npt.NDArray[np.float32], level: float) -> tuple[Boo
 
 
 def _spread(mask: BoolMask, hot: BoolMask, *, turned: bool = False) -> BoolMask:
-    """Fill every row's unbroken hot stretches (columns' when ``turned``) that touch the region or a neighbour of it."""
+    """Fill the hot runs of every row that touch the region or a place beside it.
+
+    Args:
+        mask: The region so far, bool H x W.
+        hot: The places that may belong to it; W x H when ``turned``.
+        turned: Whether to fill the runs of columns instead.
+    """
     if turned:
         mask = mask.T
     near = mask.copy()
     near[1:] |= mask[:-1]
     near[:-1] |= mask[1:]
     near &= hot
-    # Stretches of a row are numbered by the changes from cold to hot before them.
+    # Runs of a row are numbered by the changes from cold to hot before them.
     edges = hot & ~np.pad(hot, ((0, 0), (1, 0)))[:, :-1]
     label = np.cumsum(edges.ravel()).reshape(hot.shape)
     chosen = np.zeros(int(label[-1, -1]) + 1, np.bool_)
@@ -107,19 +118,20 @@ def _spread(mask: BoolMask, hot: BoolMask, *, turned: bool = False) -> BoolMask:
     return filled.T if turned else filled
 
 
-def _averaged(values: npt.NDArray[np.float64], side: int) -> npt.NDArray[np.float64]:
-    """Means over windows of ``side`` around each place; at the border over what there is."""
-    total = _windowed(_windowed(values, side).T, side).T
+def _box_means(values: Float64, side: int) -> Float64:
+    """Average over a window of ``side`` x ``side`` around each place; at the border over less."""
+    total = _box_sums(_box_sums(values, side).T, side).T
     ones = np.ones_like(values)
-    mean: npt.NDArray[np.float64] = total / _windowed(_windowed(ones, side).T, side).T
+    mean: Float64 = total / _box_sums(_box_sums(ones, side).T, side).T
     return mean
 
 
-def _windowed(values: npt.NDArray[np.float64], side: int) -> npt.NDArray[np.float64]:
-    """Sums along the first axis over ``side`` neighbours."""
+def _box_sums(values: Float64, side: int) -> Float64:
+    """Sum along the first axis over the ``side`` places around each."""
     count = len(values)
+    # Differences of running sums: the cost does not depend on the side.
     sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
     begin = np.clip(np.arange(count) - side // 2, 0, count)
     end = np.clip(np.arange(count) - side // 2 + side, 0, count)
-    windowed: npt.NDArray[np.float64] = sums[end] - sums[begin]
-    return windowed
+    box_sums: Float64 = sums[end] - sums[begin]
+    return box_sums

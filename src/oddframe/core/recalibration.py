@@ -1,7 +1,7 @@
-"""From what a camera was seen to do, and what people said of it, to a threshold of its own.
+"""From what a camera has seen, and what people called normal, to a threshold of its own.
 
-Scores are kept by the second, as r / (r + t) for the threshold t of their time; they are turned
-back into raw scores, so that what was seen under one threshold can be judged under another.
+Scores are stored by the second, as r / (r + t) for the threshold t of their time. They are turned
+back into raw scores r, so that what was seen under one threshold can be judged under another.
 """
 
 from collections.abc import Sequence
@@ -10,41 +10,53 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from oddframe._types import Float64
+from oddframe._types import BoolMask, Float32, Float64
 from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores, calibrate
 from oddframe.core.event_rules import EventRules, Span, spans
 
 MARGIN = 1.1
-"""An event that was called normal stays quiet, and so does one like it whose raw score is a tenth higher."""
+"""The threshold lies at least this many times above every event that was called normal.
+
+So an event like it stays quiet too, as long as its raw score is at most a tenth higher.
+"""
 
 _BREAK_S = 3
 """Seconds without a score that break footage in two."""
 
 _POINTS = 4
-"""The peak of a second counts so many times in it: a single high frame counts as a second that is high."""
+"""The peak of a second stands for so many frames in it: one high frame makes a high second."""
 
 _MOST_SCORE = 1 - 0.5e-4
-"""Scores are kept to a ten-thousandth; what reads 1 is taken as halfway to it."""
+"""Scores are stored to a ten-thousandth; what reads 1 is taken as halfway to it."""
 
 Seconds = npt.NDArray[np.int64]
+"""Whole seconds since 1970-01-01 UTC."""
+
+
+def raw_score(score: float, threshold: float) -> float:
+    """Give the raw score r behind a score r / (r + t), in (0, 1), under the threshold t."""
+    return threshold * score / (1 - score)
 
 
 def raw_scores(scores: Float64, thresholds: Float64) -> Float64:
-    """The raw scores r behind scores r / (r + t); NaN where the threshold is not known.
+    """Give the raw scores behind N stored scores, which may have been rounded to 0 or 1.
 
     Args:
         scores: N scores, 0 to 1.
-        thresholds: The threshold t that held for each.
+        thresholds: The threshold that held for each; NaN where it is not known.
+
+    Returns:
+        N raw scores above 0; NaN where the threshold is.
     """
-    kept = np.clip(scores, 1 - _MOST_SCORE, _MOST_SCORE)
-    raw: Float64 = thresholds * kept / (1 - kept)
+    inside = np.clip(scores, 1 - _MOST_SCORE, _MOST_SCORE)
+    raw: Float64 = thresholds * inside / (1 - inside)
     return raw
 
 
 def outside(
     seconds: Seconds, stretches: Sequence[tuple[float, float]], around_s: float = 2.0
-) -> npt.NDArray[np.bool_]:
-    """Which of N seconds lie in no stretch, nor within ``around_s`` of one; bool N."""
+) -> BoolMask:
+    """Mark those of N seconds that lie in no stretch, nor within ``around_s`` of one; bool N."""
     free = np.ones(len(seconds), np.bool_)
     for start_s, end_s in stretches:
         # A second reaches to the next one.
@@ -56,27 +68,31 @@ def outside(
 
 
 def alarms(seconds: Seconds, raw: Float64, calibration: Calibration) -> list[Span]:
-    """The events that the peaks of N seconds make at a threshold, in seconds of the same clock.
+    """Find the events that the peaks of N seconds make at a threshold.
 
     Args:
-        seconds: In order.
+        seconds: The seconds, in order.
         raw: The highest raw score of each, above 0.
-        calibration: The threshold.
+        calibration: The threshold and the rules.
+
+    Returns:
+        The events, in seconds of the same clock.
     """
     if not len(seconds):
         return []
     enter, leave = float(np.log(calibration.threshold)), float(np.log(calibration.release))
+    # From 0, since fractions of seconds since 1970 have few digits left in a float.
     start = int(seconds[0])
     times_s = ((seconds - start)[:, None] + np.arange(_POINTS) / _POINTS).ravel()
     found = spans(times_s, np.repeat(np.log(raw), _POINTS), calibration.rules, enter, leave)
     return [Span(start + span.start_s, start + span.end_s) for span in found]
 
 
-def extended(normal: NormalScores, seconds: Seconds, raw: Float64) -> NormalScores:
-    """Normal footage with what a camera has shown since, which was normal too.
+def extend_footage(normal: NormalScores, seconds: Seconds, raw: Float64) -> NormalScores:
+    """Add what a camera has seen since, which was normal too, to the normal footage.
 
     All frames of a second count as high as its highest: that errs on the side of fewer alarms.
-    Their parts are not known; whoever uses the result must not take tails from it.
+    Their parts are not known; the medians stand in for them, so no tails may be taken from this.
 
     Args:
         normal: What the model was calibrated on.
@@ -86,32 +102,33 @@ def extended(normal: NormalScores, seconds: Seconds, raw: Float64) -> NormalScor
     if not len(seconds):
         return normal
     frames = max(1, round(normal.rate_fps))
-    piece = (
-        np.cumsum(np.diff(seconds, prepend=seconds[0]) > _BREAK_S) + int(normal.recording[-1]) + 1
-    )
+    # Each unbroken piece counts as a recording, numbered on from those of the footage.
+    breaks = np.diff(seconds, prepend=seconds[0]) > _BREAK_S
+    piece = np.cumsum(breaks) + int(normal.recording[-1]) + 1
     steps = np.arange(frames) / frames
 
-    def joined(values: npt.NDArray[np.float32], more: Float64) -> npt.NDArray[np.float32]:
+    def join(values: Float32, more: Float64) -> Float32:
         return np.concatenate([values, more.astype(np.float32)])
 
-    count = len(seconds) * frames
+    def join_median(values: Float32) -> Float32:
+        return join(values, np.full(len(seconds) * frames, float(np.median(values))))
+
     peaks = np.repeat(raw, frames)
     return NormalScores(
         recording=np.concatenate([normal.recording, np.repeat(piece, frames).astype(np.int32)]),
         time_s=np.concatenate([normal.time_s, ((seconds - seconds[0])[:, None] + steps).ravel()]),
-        raw=joined(normal.raw, np.maximum(peaks, np.finfo(np.float32).tiny)),
-        **{
-            name: joined(
-                getattr(normal, name), np.full(count, float(np.median(getattr(normal, name))))
-            )
-            for name in ("appearance", "motion", "cluster", "map_peak")
-        },
+        # A raw score that float32 would round to 0 must stay above it.
+        raw=join(normal.raw, np.maximum(peaks, np.finfo(np.float32).tiny)),
+        appearance=join_median(normal.appearance),
+        motion=join_median(normal.motion),
+        cluster=join_median(normal.cluster),
+        map_peak=join_median(normal.map_peak),
         rate_fps=normal.rate_fps,
         in_sample=normal.in_sample,
     )
 
 
-def recalibrated(
+def calibrate_camera(
     before: Calibration,
     normal: NormalScores,
     seconds: Seconds,
@@ -119,17 +136,20 @@ def recalibrated(
     quiet: Sequence[float],
     budget: FalseAlarmBudget,
 ) -> Calibration:
-    """A camera's own threshold: the budget's on all of its normal footage, and above all that was called normal.
+    """Find a camera's own threshold.
+
+    It is the budget's threshold on all of the normal footage, the camera's own included, and lies
+    above all events that were called normal.
 
     Args:
         before: The model's calibration: its rules, tails and map level stay.
-        normal: What it came from.
+        normal: The scores that it came from.
         seconds: Seconds of the camera that were normal, in order.
         raw: The highest raw score of each, above 0.
         quiet: Raw scores at the peaks of events that people called normal.
         budget: False alarms agreed to.
     """
-    footage = extended(normal, seconds, raw)
+    footage = extend_footage(normal, seconds, raw)
     found = calibrate(footage, budget, before.rules)
     found = replace(found, tails=before.tails, map_level=before.map_level)
     least = MARGIN * max(quiet, default=0.0)
@@ -147,11 +167,9 @@ def recalibrated(
 
 
 def _release(threshold: float, footage: NormalScores, rules: EventRules) -> float:
-    """The raw score at which an event ends, as `calibrate` sets it."""
-    level, middle = (
-        float(np.log(threshold)),
-        float(np.median(np.log(footage.raw.astype(np.float64)))),
-    )
+    """Give the raw score at which an event ends, as `calibrate` sets it."""
+    level = float(np.log(threshold))
+    middle = float(np.median(np.log(footage.raw.astype(np.float64))))
     return float(np.exp(level - max(level - middle, 0.0) * (1.0 - rules.hold)))
 
 

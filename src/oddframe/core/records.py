@@ -1,6 +1,7 @@
 """The records that travel along the chain: frame, clip, score, event.
 
-Which part of the frame is looked at.
+All are frozen and check themselves when they are made, so that a mistake shows where it is made
+and not three rooms further on.
 """
 
 import hashlib
@@ -9,13 +10,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from oddframe._types import Pixels
+from oddframe._types import AnomalyMap, BoolMask, Pixels
 from oddframe.errors import InputError, SettingsError
 
 HealthState: TypeAlias = Literal["ok", "no signal", "frozen", "covered", "out of focus", "moved"]
-"""Whether a camera shows what it should; "covered" may be black too."""
+"""The state of a camera's picture; "covered" stands for a black picture too."""
 
 FRAMES_PER_CLIP = 5
 """Frames in a clip, x0..x4 (method section 1)."""
@@ -58,7 +58,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class FrameTiming:
-    """How the frames of a source follow each other in time.
+    """The rhythm of a source's frames.
 
     Attributes:
         rate_fps: Frames per second on average, above 0.
@@ -81,17 +81,20 @@ class FrameTiming:
 
         Neither half a second nor two frames lost in a row make a gap.
         """
+        # Two lost frames are three periods; half a period more is for uneven timestamps.
         return cls(rate_fps, max(0.5, 3.5 / rate_fps))
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Five consecutive frames x0..x4; what is said of a clip is said of one of them (`NetworkConfig.scored_frame`).
+    """Five frames x0..x4, evenly spaced.
+
+    The network scores one of them, the middle or the last; see `NetworkConfig.scored_frame`.
 
     Attributes:
         frames: The five frames, oldest first.
         repeats: Whether their pixels are, byte for byte, those of the clip that ended on the frame
-            before, so that nothing new can be said of it.
+            before, so that its score is the same too.
     """
 
     frames: tuple[Frame, ...]
@@ -112,12 +115,12 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class HealthChange:
-    """A camera's state gave way to another.
+    """A change of a camera's state.
 
     Attributes:
-        time_s: When that became certain, in seconds of the stream.
-        state: What holds from then on.
-        before: What held until then.
+        time_s: When it became certain, in seconds of the stream.
+        state: The state that holds from then on.
+        before: The state that held until then.
         since_s: When the new state began, as far as is known, in seconds of the stream.
         reason: A sentence about the new state, empty for "ok".
     """
@@ -131,7 +134,7 @@ class HealthChange:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How unusual one frame is; higher is more anomalous, everywhere.
+    """How anomalous one frame is; higher is more anomalous, everywhere.
 
     Attributes:
         frame: The frame's index in its source.
@@ -156,7 +159,8 @@ class Score:
     appearance: float | None = None
     motion: float | None = None
     cluster: float | None = None
-    map: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    # Arrays stay out of the repr and out of what the command line prints as JSON.
+    map: AnomalyMap | None = field(default=None, repr=False)
     picture: Pixels | None = field(default=None, repr=False)
     health: HealthState = "ok"
     changes: tuple[HealthChange, ...] = ()
@@ -164,7 +168,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A stretch of a source in which something unusual was seen, or something was wrong with the camera.
+    """A stretch of time in which something abnormal was seen, or the camera was at fault.
 
     Attributes:
         id: Hash of the source's name and the start (and of the state, for health): the same for the
@@ -182,7 +186,7 @@ class Event:
             about the state.
         parts: How far "appearance", "motion" and "cluster" lie in their own normal tail at the
             peak: -log10 of the share of normal frames that reach as far, so 3 is one in a thousand.
-                Empty for health.
+            Empty for health.
         mask: The region at the peak, bool H x W at the size of the anomaly map. It stays in memory:
             the box is what is written.
     """
@@ -198,10 +202,11 @@ class Event:
     box: tuple[float, float, float, float] | None
     reason: str
     parts: Mapping[str, float]
-    mask: npt.NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
+    # Arrays cannot be compared for equality as a whole, so two events are compared without it.
+    mask: BoolMask | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """What is written of it, as plain values in the order above, without the mask."""
+        """Give what is written of an event: plain values in the order above, without the mask."""
         values = {
             item.name: getattr(self, item.name) for item in fields(self) if item.name != "mask"
         }
@@ -213,24 +218,26 @@ class Event:
 
 
 def event_id(identity: str, start_s: float, state: str = "") -> str:
-    """The identity of an event: the same in every process and for every output.
+    """Give an event's id: the same in every process and for every output.
 
     Args:
-        identity: Of the source: a recording's name. A live camera's seconds begin anew whenever
-            somebody begins to watch it, so that its name and that moment are needed.
+        identity: The source's identity: a recording's name, or a live camera's name and the moment
+            at which watching began, since its seconds start from 0 then.
         start_s: When it starts, in seconds of the stream.
-        state: What a health event is about; two of them may start together.
+        state: The state that a health event is about; two of them may start together.
     """
+    # Ids are stored and sent to others: this text must never change its form. Microseconds are
+    # what all outputs keep of a time.
     text = f"{identity}\n{start_s:.6f}" + (f"\n{state}" if state else "")
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class CropOffset(NamedTuple):
-    """A part of a fixed view; its size is that of the pixels that come with it.
+    """Where in a fixed view the pixels lie that come with it.
 
     Attributes:
-        top: Its first row in the whole frame.
-        left: Its first column there.
+        top: The crop's first row in the whole frame.
+        left: The crop's first column in the whole frame.
     """
 
     top: int = 0
@@ -238,3 +245,4 @@ class CropOffset(NamedTuple):
 
 
 NO_CROP = CropOffset()
+"""The offset of a whole frame."""

@@ -1,6 +1,7 @@
-"""The chain from frames to scores; recordings and streams run through the same one.
+"""The chain from frames to scores, which recordings and live streams run through alike.
 
-One recording from its first frame to its last event, into whatever takes its scores and events.
+`load` reads a trained model, `Model.scores` scores a source frame by frame, and `score_recording`
+takes one recording from its first frame to its last event.
 """
 
 import math
@@ -22,11 +23,22 @@ from oddframe.core.records import FRAMES_PER_CLIP, Clip, Event, FrameTiming, Hea
 from oddframe.core.zones import Zones
 from oddframe.errors import SourceError
 from oddframe.inference.scorer import ClipScores, Scorer
-from oddframe.inference.selection import BackendChoice, PrecisionChoice, select_backend
+from oddframe.inference.selection import (
+    DEFAULT_BATCH,
+    BackendChoice,
+    InferenceOptions,
+    PrecisionChoice,
+    select_backend,
+)
 from oddframe.inference.stream_scorer import ClipResult, PendingFrame, StreamScorer
 from oddframe.media.convert import prefetch
 from oddframe.media.discovery import open_source
 from oddframe.media.source import FrameFormat, Source
+
+MOST_AHEAD = 16
+"""Frames that are decoded while others are scored."""
+MOST_WAITING = 64
+"""Frames held at most before their scores are passed on, however few the network must see."""
 
 
 class ScoreSink(Protocol):
@@ -37,22 +49,23 @@ class ScoreSink(Protocol):
         ...
 
 
-DEFAULT_BATCH = 8
-MOST_AHEAD = 16
-"""Frames decoded while others are scored."""
-MOST_WAITING = 64
-"""Most frames held before what is known of them is passed on, however few of them the network must see."""
+class EventSink(Protocol):
+    """Takes the events of one source in order."""
+
+    def write(self, event: Event) -> None:
+        """Take the next phase of an event: its start, an update or its end."""
+        ...
 
 
 class Model:
     """A trained model, ready to score.
 
     Attributes:
-        bundle: What it was read from.
-        scorer: What runs it.
-        backend: What that is, such as "onnx float32".
-        notices: How it was chosen, where it was tried just now.
-        path: Where its bundle is; None where nobody said.
+        bundle: The bundle that it was read from.
+        scorer: Runs its network.
+        backend: The name of what runs it, such as "onnx float32".
+        notices: How the backend was selected, where backends were compared just now.
+        path: Where its bundle is; None where it was not read from a folder.
     """
 
     def __init__(
@@ -94,7 +107,7 @@ class Model:
                 is thinned by time to the rate that the model was trained at.
             health: Whether the camera's health is watched, where the bundle knows what is usual for
                 it: frames that show nothing of the scene get no score, and changes of state come
-                    with the scores.
+                with the scores.
             zones: Which parts of the picture count; see `Model.stream`.
             maps: Whether scores carry their anomaly map.
             picture_width: Width of the picture that scores carry, for people to look at; None
@@ -110,23 +123,25 @@ class Model:
         stream = self.stream(
             opened.rate_fps, opened.gap_s, every_frame=every_frame, watch_health=health, zones=zones
         )
-        waiting: list[PendingFrame] = []
+        pending: list[PendingFrame] = []
         new = 0
         with closing(prefetch(opened.frames(self.wanted(picture_width)), MOST_AHEAD)) as frames:
             for frame in frames:
-                settled = stream.push(frame)
-                waiting += settled
-                new += sum(one.is_new for one in settled)
-                if new in (0, self.scorer.batch_size) or len(waiting) >= MOST_WAITING:
-                    for one in self.scored(waiting, maps=maps):
-                        yield from stream.settled(one)
-                    waiting, new = [], 0
-        for one in self.scored([*waiting, *stream.flush()], maps=maps):
-            yield from stream.settled(one)
-        yield from stream.rest()
+                ready = stream.push(frame)
+                pending += ready
+                new += sum(waiting.is_new for waiting in ready)
+                # Frames without a clip of their own need no network and are not held up by a batch.
+                if new in (0, self.scorer.batch_size) or len(pending) >= MOST_WAITING:
+                    yield from stream.resolve(self.scored(pending, maps=maps))
+                    pending, new = [], 0
+        yield from stream.resolve(self.scored([*pending, *stream.finish()], maps=maps))
 
     def wanted(self, picture_width: int | None = None) -> FrameFormat:
-        """The frames that the network wants, with a picture for people of a width where one is asked for."""
+        """The format of frames that the network wants.
+
+        Args:
+            picture_width: Width of a picture for people that frames carry too; None carries none.
+        """
         network = self.bundle.network.config
         return FrameFormat(network.width, network.height, network.colour, picture_width)
 
@@ -139,9 +154,10 @@ class Model:
         watch_health: bool = True,
         zones: Zones | None = None,
     ) -> StreamScorer:
-        """What takes the frames of one source; many streams can share the batches of `scored`.
+        """Begin a stream, which takes the frames of one source to their scores.
 
-        What `scored` says of its frames goes through its `settled`.
+        Many streams can share the batches of `scored`; each stream's results go through its
+        `resolve`.
 
         Args:
             rate_fps: Frames per second of the source.
@@ -156,60 +172,67 @@ class Model:
             SettingsError: If the zones leave nothing to watch.
         """
         network = self.bundle.network.config
-        stream = StreamScorer(
+        known = self.bundle.health
+        return StreamScorer(
             None if every_frame else self.bundle.rate_fps,
             network,
             self.bundle.calibration.score,
-            HealthMonitor(self.bundle.health)
-            if watch_health and self.bundle.health is not None
-            else None,
+            HealthMonitor(known) if watch_health and known is not None else None,
             None if zones is None else zones.mask(network.height, network.width),
+            FrameTiming(rate_fps, gap_s),
         )
-        stream.retime(FrameTiming(rate_fps, gap_s))
-        return stream
 
     def scored(self, waiting: Sequence[PendingFrame], *, maps: bool) -> Iterator[Score]:
-        """Scores of frames in order, of one stream or of several; at most a batch of them may be new to the network."""
+        """Score frames of one stream or of several.
+
+        Args:
+            waiting: The frames, in order; at most a batch of them may be new to the network.
+            maps: Whether scores carry their anomaly map.
+
+        Yields:
+            A result for each frame, in the same order.
+        """
+        # Clips that repeat each other share an answer, and the network sees one of them.
         asked: dict[ClipResult, PendingFrame] = {}
-        for one in waiting:
-            if one.clip is not None and one.answer.score is None:
-                asked.setdefault(one.answer, one)
+        for pending in waiting:
+            if pending.clip is not None and pending.answer.score is None:
+                asked.setdefault(pending.answer, pending)
         if asked:
-            scored = self.scorer.score(
-                _stacked([one.clip for one in asked.values() if one.clip is not None])
-            )
-            for row, (answer, one) in enumerate(asked.items()):
-                answer.score = self._score(one, scored, row)
-        for one in waiting:
-            known = one.answer.score or Score(one.frame.index, 0.0)
+            clips = [pending.clip for pending in asked.values() if pending.clip is not None]
+            batch = self.scorer.score(_stacked(clips))
+            for row, (answer, pending) in enumerate(asked.items()):
+                answer.score = self._score(pending, batch, row)
+        for pending in waiting:
+            known = pending.answer.score or Score(pending.frame.index, 0.0)
             yield replace(
                 known,
-                frame=one.frame.index,
-                time_s=round(one.frame.time_s, 6),  # so that 1.2000000000000002 reads 1.2
+                frame=pending.frame.index,
+                time_s=round(pending.frame.time_s, 6),  # so that 1.2000000000000002 reads 1.2
                 map=known.map if maps else None,
-                picture=one.frame.picture,
-                health=one.health,
-                changes=one.changes,
+                picture=pending.frame.picture,
+                health=pending.health,
+                changes=pending.changes,
             )
 
-    def _score(self, one: PendingFrame, scored: ClipScores, row: int) -> Score:
-        """What the network says of a clip, and the zones."""
-        raw, anomaly_map = float(scored.raw[row]), scored.maps[row]
-        if one.watched is not None:
+    def _score(self, pending: PendingFrame, batch: ClipScores, row: int) -> Score:
+        """The score of one clip of a batch, with what the zones leave of its map."""
+        raw, anomaly_map = float(batch.raw[row]), batch.maps[row]
+        if pending.watched is not None:
             network = self.bundle.network.config
-            anomaly_map = np.where(one.watched, anomaly_map, np.float32(0.0))
+            anomaly_map = np.where(pending.watched, anomaly_map, np.float32(0.0))
             raw = frame_score(
                 anomaly_map, network.score_windows, network.score_share, network.score_power
             )
+        # Scores of repeated clips share this array.
         anomaly_map.flags.writeable = False
         return Score(
-            frame=one.frame.index,
-            time_s=one.frame.time_s,
+            frame=pending.frame.index,
+            time_s=pending.frame.time_s,
             score=self.bundle.calibration.score(raw),
             raw=raw,
-            appearance=float(scored.appearance[row]),
-            motion=float(scored.motion[row]),
-            cluster=float(scored.cluster[row]),
+            appearance=float(batch.appearance[row]),
+            motion=float(batch.motion[row]),
+            cluster=float(batch.cluster[row]),
             map=anomaly_map,
         )
 
@@ -241,31 +264,29 @@ def load(
         InputError: If the model has no graph for the backend.
         MissingExtraError: If the backend is not installed.
     """
+    return load_model(model, InferenceOptions(device, backend, precision, batch_size))
+
+
+def load_model(model: str | Path | Bundle, options: InferenceOptions) -> Model:
+    """Load a trained model, as `load` does, with the options in one record."""
     path: Path | None = None
     if isinstance(model, Bundle):
         bundle = model
     else:
         path = find_bundle(model)
         bundle = read_bundle(path)
-    chosen = select_backend(bundle, backend, precision, device, batch_size)
-    notices = () if chosen.notice is None else (chosen.notice,)
-    return Model(bundle, chosen.scorer, str(chosen.backend), notices, path)
+    selected = select_backend(bundle, options)
+    notices = () if selected.notice is None else (selected.notice,)
+    return Model(bundle, selected.scorer, str(selected.backend), notices, path)
 
 
 def _stacked(clips: list[Clip]) -> Pixels:
-    """Their pixels, uint8 B x 5 x H x W x C; each frame is copied once."""
+    """The pixels of clips as one batch, uint8 B x 5 x H x W x C."""
     stacked = np.empty((len(clips), FRAMES_PER_CLIP, *clips[0].last.pixels.shape), np.uint8)
+    # np.stack into the place in the batch copies each frame once; a stack of stacks copies twice.
     for place, clip in zip(stacked, clips, strict=True):
         np.stack([frame.pixels for frame in clip.frames], out=place)
     return stacked
-
-
-class EventSink(Protocol):
-    """Takes the events of one source in order."""
-
-    def write(self, event: Event) -> None:
-        """Take the next phase of one of them."""
-        ...
 
 
 class Scored(NamedTuple):
@@ -313,47 +334,39 @@ def score_recording(
     Raises:
         SourceError: If it cannot be read, or none of its frames can be scored.
     """
-    count = _Count()
-    machine = EventDetector(
+    summary = _Summary()
+    detector = EventDetector(
         source.name, model.bundle.calibration, None if zones is None else zones.cool_down_s
     )
     # Maps are wanted for the regions of events, whether they are kept or not.
     scores = model.scores(
         source, zones=zones, health=health, maps=True, picture_width=picture_width
     )
-    found = []
-    for event in _told(_counted(scores, source, on_progress), [count, *sinks], machine):
+    counted = _report_progress(scores, source, on_progress)
+    ended = []
+    for event in _write_scores(counted, [summary, *sinks], detector):
         events.write(event)
         if event.phase == "end":
-            found.append(event)
-    if not count.scored and count.faults:
-        raise SourceError(
-            f"{source.path} must show what the model's camera shows, but all of it is "
-            f"{' or '.join(sorted(count.faults))}; if it is of another camera, score it with --no-health"
-        )
-    if not count.scored:
-        span = clip_span(model.bundle.network.config.interval)
-        raise SourceError(
-            f"{source.path} must have {span} unbroken frames for a clip to be scored, "
-            f"but none of its {count.frames} frames is the last of so many"
-        )
+            ended.append(event)
+    if not summary.scored:
+        raise SourceError(_why_unscored(source, model, summary))
     slower = rate_notice(source.rate_fps, model.bundle.rate_fps)
     faults = [
-        f"from {one.start_s:.1f} to {one.end_s:.1f} s: {one.reason}"
-        for one in found
-        if one.kind == "health"
+        f"from {event.start_s:.1f} to {event.end_s:.1f} s: {event.reason}"
+        for event in ended
+        if event.kind == "health"
     ]
     return Scored(
-        frames=count.frames,
-        scored=count.scored,
-        peak=count.peak,
-        events=tuple(one for one in found if one.kind == "anomaly"),
+        frames=summary.frames,
+        scored=summary.scored,
+        peak=summary.peak,
+        events=tuple(event for event in ended if event.kind == "anomaly"),
         notices=(*source.notices, *([slower] if slower else []), *faults),
     )
 
 
-class _Count:
-    """How many frames and scores there were, the highest one, and what was wrong with the camera."""
+class _Summary:
+    """A sink that counts frames and scores, and keeps the highest score and the camera's faults."""
 
     def __init__(self) -> None:
         self.frames = self.scored = 0
@@ -369,20 +382,38 @@ class _Count:
             self.faults.add(score.health)
 
 
-def _told(
-    scores: Iterable[Score], sinks: Sequence[ScoreSink], machine: EventDetector
+def _why_unscored(source: Source, model: Model, summary: _Summary) -> str:
+    """Why none of a recording's frames has a score, as a sentence."""
+    if summary.faults:
+        return (
+            f"{source.path} must show what the model's camera shows, but all of it is "
+            f"{' or '.join(sorted(summary.faults))}; "
+            "if it is of another camera, score it with --no-health"
+        )
+    span = clip_span(model.bundle.network.config.interval)
+    return (
+        f"{source.path} must have {span} unbroken frames for a clip to be scored, "
+        f"but none of its {summary.frames} frames is the last of so many"
+    )
+
+
+def _write_scores(
+    scores: Iterable[Score], sinks: Sequence[ScoreSink], detector: EventDetector
 ) -> Iterator[Event]:
-    """Pass scores on to every sink, and yield what becomes of events."""
-    for one in scores:
+    """Pass every score on to all sinks, and yield the phases of events that they bring."""
+    for score in scores:
         for sink in sinks:
-            sink.write(one)
-        yield from machine.push(one)
-    yield from machine.finish()
+            sink.write(score)
+        yield from detector.push(score)
+    yield from detector.finish()
 
 
-def _counted(scores: Iterable[Score], source: Source, on_progress: Progress) -> Iterator[Score]:
+def _report_progress(
+    scores: Iterable[Score], source: Source, on_progress: Progress
+) -> Iterator[Score]:
+    """Pass scores through and report every tenth frame and the last one."""
     total = source.count_frames()
-    for number, one in enumerate(scores, start=1):
+    for number, score in enumerate(scores, start=1):
         if number % 10 == 0 or number == total:
             on_progress(source.name, min(number, total), total, {})
-        yield one
+        yield score

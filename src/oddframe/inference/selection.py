@@ -1,4 +1,7 @@
-"""The fastest backend on this machine that says what the trained network says; tried once, then remembered."""
+"""Selects what runs a model: the fastest backend on this machine that agrees with the network.
+
+Backends are compared once, on drawn clips; what was found is remembered in the user's cache folder.
+"""
 
 import hashlib
 import json
@@ -6,11 +9,12 @@ import math
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from oddframe._types import Pixels
 from oddframe.bundle.bundle import Bundle
@@ -24,24 +28,54 @@ from oddframe.inference.scorer import BackendName, Precision, Scorer
 BackendChoice = BackendName | Literal["auto"]
 PrecisionChoice = Precision | Literal["auto"]
 
+DEFAULT_BATCH = 8
+"""Clips that run through the network at a time where nobody says how many."""
 CLEARLY_FASTER = 1.1
 """A backend with coarser numbers must be this many times as fast to be preferred."""
 MOST_ROUNDS, TRIED_S = 8, 3.0
-"""How often each backend is timed; after so many seconds no other round begins."""
+"""How often each backend is timed at most; after so many seconds no other round begins."""
 MOST_INT8_ERROR = 0.25
-"""Most that whole numbers may be off in the median on drawn clips: a processor that reckons wrongly is off by far more.
+"""Greatest median error of raw scores in whole numbers on drawn clips, relative.
 
-Whether they are good enough at all was seen on real clips when they were exported."""
+It finds a processor that computes wrongly, which is off by far more. Whether whole numbers are good
+enough was decided on real clips when they were exported."""
 MOST_REMEMBERED = 100
+"""Selections kept in the cache; the oldest are dropped first."""
+
+# A new version of any of these may be faster or slower than the one that was measured.
 _PACKAGES = ("torch", "onnxruntime", "openvino", "numpy")
 
 
-class SelectedBackend(NamedTuple):
-    """What runs a model.
+@dataclass(frozen=True, slots=True)
+class InferenceOptions:
+    """Where and how a network runs, as the caller asks for it.
 
     Attributes:
-        backend: It.
-        scorer: It, ready to score.
+        device: "auto", "cpu" or a GPU such as "cuda:0".
+        backend: What runs the network; "auto" for the fastest.
+        precision: What it computes in; "auto" for that of the fastest.
+        batch_size: Clips that run through the network at a time.
+    """
+
+    device: str = "auto"
+    backend: BackendChoice = "auto"
+    precision: PrecisionChoice = "auto"
+    batch_size: int = DEFAULT_BATCH
+
+    def allows(self, backend: Backend) -> bool:
+        """Whether a backend with its precision is among what was asked for."""
+        return self.backend in ("auto", backend.name) and self.precision in (
+            "auto",
+            backend.precision,
+        )
+
+
+class SelectedBackend(NamedTuple):
+    """The backend that will run a model.
+
+    Attributes:
+        backend: Its name and precision.
+        scorer: The model in it, ready to score.
         notice: How it was found, a sentence; None where there was no choice or it was remembered.
     """
 
@@ -50,136 +84,162 @@ class SelectedBackend(NamedTuple):
     notice: str | None = None
 
 
+class MakeScorer(Protocol):
+    """Makes what scores clips with a bundle's network, as `make_scorer` does."""
+
+    def __call__(
+        self, bundle: Bundle, name: BackendName, precision: Precision, device: str, batch_size: int
+    ) -> Scorer:
+        """Make the scorer, or raise an error of `OddframeError` where that is not possible."""
+        ...
+
+
 def select_backend(
     bundle: Bundle,
-    backend: BackendChoice = "auto",
-    precision: PrecisionChoice = "auto",
-    device: str = "auto",
-    batch_size: int = 8,
+    options: InferenceOptions,
+    *,
+    list_available: Callable[[Bundle, str], tuple[Backend, ...]] = available,
+    make: MakeScorer = make_scorer,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> SelectedBackend:
-    """What is asked for, or where that leaves a choice the fastest of it that passes parity here.
+    """Select what is asked for, or the fastest of what that allows and that passes parity here.
 
     Args:
         bundle: The model.
-        backend: What runs it.
-        precision: What it computes in.
-        device: "auto", "cpu" or a GPU such as "cuda:0".
-        batch_size: Clips that run at a time.
+        options: What is asked for.
+        list_available: Lists what can run a bundle on a device, the most exact first.
+        make: Makes a scorer of a bundle.
+        clock: The time in seconds, to measure with.
 
     Raises:
         MissingExtraError: If what is asked for is not installed.
         InputError: If the bundle lacks the graph for it, or a setting is wrong.
         BundleError: If the model cannot be loaded.
     """
-    if backend != "auto" and precision != "auto":
-        return _load(bundle, Backend(backend, precision), device, batch_size)
+
+    def load(backend: Backend) -> SelectedBackend:
+        scorer = make(bundle, *backend, options.device, options.batch_size)
+        return SelectedBackend(backend, scorer)
+
+    if options.backend != "auto" and options.precision != "auto":
+        return load(Backend(options.backend, options.precision))
     able = [
-        one
-        for one in available(bundle, device)
-        if backend in ("auto", one.name) and precision in ("auto", one.precision)
+        backend for backend in list_available(bundle, options.device) if options.allows(backend)
     ]
-    if len(able) <= 1:
-        if not able and backend == "auto" and precision == "auto":
-            what = "a model without an exported graph (oddframe export MODEL --to onnx adds it)"
-            raise MissingExtraError(what, "train")
-        fallback = Backend(
-            "torch" if backend == "auto" else backend,
-            "float32" if precision == "auto" else precision,
-        )
-        return _load(bundle, able[0] if able else fallback, device, batch_size)
-    key = _key(bundle, able, device, batch_size)
-    known = _cached_choice().get(key)
+    if len(able) == 1:
+        return load(able[0])
+    if not able:
+        return load(_fallback(options))
+    key = _key(bundle, able, options)
+    known = _cached_choices().get(key)
     if known is not None:
+        # What was remembered may have been uninstalled since; then it is measured again.
         with suppress(OddframeError, KeyError, TypeError):
-            return _load(bundle, Backend(known["backend"], known["precision"]), device, batch_size)
-    return _measure_and_select(bundle, able, device, batch_size, key)
+            return load(Backend(known["backend"], known["precision"]))
+    return _measure_and_select(bundle, able, options, key, make, clock)
 
 
-def _load(
-    bundle: Bundle, backend: Backend, device: str, batch_size: int, notice: str | None = None
-) -> SelectedBackend:
-    return SelectedBackend(backend, make_scorer(bundle, *backend, device, batch_size), notice)
+def _fallback(options: InferenceOptions) -> Backend:
+    """The backend whose own error says what is missing, where nothing available is asked for."""
+    if options.backend == options.precision == "auto":
+        what = "a model without an exported graph (oddframe export MODEL --to onnx adds it)"
+        raise MissingExtraError(what, "train")
+    return Backend(
+        "torch" if options.backend == "auto" else options.backend,
+        "float32" if options.precision == "auto" else options.precision,
+    )
 
 
 def _measure_and_select(
-    bundle: Bundle, able: list[Backend], device: str, batch_size: int, key: str
+    bundle: Bundle,
+    able: list[Backend],
+    options: InferenceOptions,
+    key: str,
+    make: MakeScorer,
+    clock: Callable[[], float],
 ) -> SelectedBackend:
-    """Time them all on drawn clips; each must say what the first, the most exact one, says."""
-    interval = bundle.network.config.interval
-    frames = with_intruder(
-        drawn_frames(bundle.network, clip_span(interval) - 1 + max(4, batch_size))
-    )
+    """Time all backends on drawn clips; each must agree with the first, the most exact one."""
+    network = bundle.network.config
+    # Few clips: who starts a camera waits for this.
+    length = clip_span(network.interval) - 1 + max(4, options.batch_size)
+    frames = with_intruder(drawn_frames(bundle.network, length))
     scorers: dict[Backend, Scorer] = {}
-    told: dict[str, Any] = {}
+    tried: dict[str, Any] = {}
     for backend in able:
         try:
-            scorer = make_scorer(bundle, *backend, device, batch_size)
+            scorer = make(bundle, *backend, options.device, options.batch_size)
             reference = next(iter(scorers.values()), scorer)
-            found = compare(
+            parity = compare(
                 reference,
                 scorer,
                 [frames],
                 precision=backend.precision,
-                interval=interval,
+                interval=network.interval,
                 rate_fps=bundle.rate_fps,
                 calibration=bundle.calibration,
-                neighbours=bundle.network.config.neighbours,
+                neighbours=network.neighbours,
             )
         except (OddframeError, RuntimeError) as error:
-            told[str(backend)] = f"does not run: {str(error)[:200]}"
+            tried[str(backend)] = f"does not run: {str(error)[:200]}"
             continue
-        if _differs(found):
-            told[str(backend)] = "differs"
+        if _differs(parity):
+            tried[str(backend)] = "differs"
         else:
             scorers[backend] = scorer
-    speeds = _clips_per_s(scorers, clips_of(frames, interval)[:batch_size])
+    clips = clips_of(frames, network.interval)[: options.batch_size]
+    speeds = _clips_per_s(scorers, clips, clock)
     if not speeds:
-        why = "; ".join(f"{name} {what}" for name, what in told.items())
+        why = "; ".join(f"{name} {what}" for name, what in tried.items())
         raise InputError(
             f"a backend on this machine must be able to run this model, but none is: {why}"
         )
-    chosen, fastest = next(iter(speeds.items()))
+    selected, fastest = next(iter(speeds.items()))
     for backend, speed in speeds.items():
-        told[str(backend)] = round(speed, 1)
-        if speed > fastest * (1.0 if backend.precision == chosen.precision else CLEARLY_FASTER):
-            chosen, fastest = backend, speed
-    _remember(key, {"backend": chosen.name, "precision": chosen.precision, "tried": told})
-    heard = ", ".join(f"{name} {what}" for name, what in told.items())
+        tried[str(backend)] = round(speed, 1)
+        # Coarser numbers cost a little of the result, so a small gain in speed is not worth them.
+        margin = 1.0 if backend.precision == selected.precision else CLEARLY_FASTER
+        if speed > fastest * margin:
+            selected, fastest = backend, speed
+    _remember(key, {"backend": selected.name, "precision": selected.precision, "tried": tried})
+    figures = ", ".join(f"{name} {what}" for name, what in tried.items())
     return SelectedBackend(
-        chosen,
-        scorers[chosen],
-        f"scoring with {chosen}, the fastest here (clips per second: {heard})",
+        selected,
+        scorers[selected],
+        f"scoring with {selected}, the fastest here (clips per second: {figures})",
     )
 
 
-def _differs(found: Parity) -> bool:
-    """Whether a backend says something else than the trained network on this machine."""
-    if found.precision == "int8":
-        return not found.raw_error_median <= MOST_INT8_ERROR
-    return bool(found.complaints)
+def _differs(parity: Parity) -> bool:
+    """Whether a backend gives other results than the trained network on this machine."""
+    if parity.precision == "int8":
+        return not parity.raw_error_median <= MOST_INT8_ERROR
+    return bool(parity.complaints)
 
 
-def _clips_per_s(scorers: Mapping[Backend, Scorer], clips: Pixels) -> dict[Backend, float]:
-    """Clips per second of each, by its best batch; in turn, so that what else goes on slows all of them alike."""
+def _clips_per_s(
+    scorers: Mapping[Backend, Scorer], clips: Pixels, clock: Callable[[], float]
+) -> dict[Backend, float]:
+    """Measure the clips per second of each backend, by its best batch."""
     best = dict.fromkeys(scorers, math.inf)
-    began = time.perf_counter()
+    began = clock()
+    # The backends take turns, so that what else runs on the machine slows all of them alike.
     for _ in range(MOST_ROUNDS):
         for backend, scorer in scorers.items():
-            start = time.perf_counter()
+            start = clock()
             scorer.score(clips)
-            best[backend] = min(best[backend], time.perf_counter() - start)
-        if time.perf_counter() - began > TRIED_S:
+            best[backend] = min(best[backend], clock() - start)
+        if clock() - began > TRIED_S:
             break
     return {backend: len(clips) / seconds for backend, seconds in best.items()}
 
 
-def _key(bundle: Bundle, able: list[Backend], device: str, batch_size: int) -> str:
-    """Changes with whatever may change which backend is the fastest."""
+def _key(bundle: Bundle, able: list[Backend], options: InferenceOptions) -> str:
+    """A hash of everything that may change which backend is the fastest."""
     facts = [
         bundle.fingerprint,
-        [str(one) for one in able],
-        device,
-        batch_size,
+        [str(backend) for backend in able],
+        options.device,
+        options.batch_size,
         sees_gpu(),
         _processor(),
         os.cpu_count(),
@@ -190,41 +250,42 @@ def _key(bundle: Bundle, able: list[Backend], device: str, batch_size: int) -> s
 
 
 def _processor() -> str:
+    """The processor's model, or its instructions where the model is not named."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
+            # x86 names its model first; many ARM boards give only a list of features.
             if line.startswith(("model name", "flags", "Features")):
                 return f"{platform.machine()} {line}"
     return f"{platform.machine()} {platform.processor()}"
 
 
 def _version(name: str) -> str | None:
+    """The installed version of a package, or None."""
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def _place() -> Path:
-    return (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        / "oddframe"
-        / "backends.json"
-    )
+def _cache_path() -> Path:
+    """The file in the user's cache folder that remembers selections."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "oddframe" / "backends.json"
 
 
-def _cached_choice() -> Mapping[str, Any]:
-    """What earlier trials found; nothing where that cannot be read."""
+def _cached_choices() -> Mapping[str, Any]:
+    """The selections of earlier runs by key; none where they cannot be read."""
     try:
-        found = json.loads(_place().read_text())
-    except (OSError, ValueError, RuntimeError):
+        cached = json.loads(_cache_path().read_text())
+    except (OSError, ValueError, RuntimeError):  # Path.home() raises RuntimeError without a home
         return {}
-    return found if isinstance(found, dict) else {}
+    return cached if isinstance(cached, dict) else {}
 
 
-def _remember(key: str, found: Mapping[str, Any]) -> None:
-    """Note what a trial found; where that is not possible it is tried again next time."""
+def _remember(key: str, choice: Mapping[str, Any]) -> None:
+    """Keep a selection; where it cannot be written, the next run measures again."""
     with suppress(OSError, RuntimeError):
-        path = _place()
+        path = _cache_path()
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = {name: value for name, value in _cached_choice().items() if name != key}
-        write_json(path, {**dict(list(kept.items())[-MOST_REMEMBERED + 1 :]), key: found})
+        kept = {name: value for name, value in _cached_choices().items() if name != key}
+        write_json(path, {**dict(list(kept.items())[-MOST_REMEMBERED + 1 :]), key: choice})

@@ -1,15 +1,14 @@
-"""One source's way from frames to clips, and from what the network says of them to final scores.
+"""One source's way from decoded frames to clips, and from the network's results to final scores.
 
-Decoded frames that wait for the network, and what it answers; clips that repeat each other share an
-answer.
+`StreamScorer.push` turns frames into pending frames, `oddframe.inference.model.Model.scored` asks
+the network about them, in batches that several streams may share, and `StreamScorer.resolve` turns
+its results into final scores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import numpy.typing as npt
-
+from oddframe._types import BoolMask
 from oddframe.core.clips import ClipWindow, Sampler, sampled_gap_s
 from oddframe.core.health.monitor import HealthMonitor
 from oddframe.core.records import Clip, Frame, FrameTiming, HealthChange, HealthState, Score
@@ -18,16 +17,17 @@ from oddframe.model.config import NetworkConfig
 
 
 class ClipResult:
-    """What the network says of a clip, once it was asked; clips in a row with the same pixels share one.
+    """What the network says of a clip; clips in a row that have the same pixels share one.
 
     Attributes:
-        score: It, with the map; None before.
+        score: The result with its anomaly map; None until the network was asked.
     """
 
     score: Score | None = None
 
     def keep(self) -> None:
-        """It is needed for longer than the others of its batch: hold its own map, not all of theirs."""
+        """Copy the map out of its batch, since this result is needed for longer than the others."""
+        # A map is a view into the maps of a whole batch; holding it would hold all of them.
         if (
             self.score is not None
             and self.score.map is not None
@@ -48,27 +48,40 @@ class PendingFrame:
         health: The camera's state, or the fault that is seen in the frame before it is certain.
         changes: Changes of that state that came with it.
         watched: What counts in the picture, bool H x W; None where all of it does.
-        answer: Where the network's answer on the clip will be, or is.
+        answer: Holds the network's result on the clip, now or once the network was asked.
     """
 
     frame: Frame
     clip: Clip | None
     health: HealthState = "ok"
     changes: tuple[HealthChange, ...] = ()
-    watched: npt.NDArray[np.bool_] | None = None
+    watched: BoolMask | None = None
     answer: ClipResult = field(default_factory=ClipResult)
 
     @property
     def is_new(self) -> bool:
-        """Whether it takes a place in a batch: its clip is none that repeats the one before."""
+        """Whether it takes a place in a batch: it has a clip that does not repeat the last one."""
         return self.clip is not None and not self.clip.repeats
 
 
 class StreamScorer:
-    """One source's way from frames to clips: thinned by time, watched for the camera's health, never across a gap.
+    """Takes the frames of one source to their final scores, in order.
 
-    A clip that repeats the one before shares its answer. Frames wait in it until it is known which
-    clip scores them. `oddframe.inference.model.Model.stream` makes it.
+    Frames are thinned by time to the model's rate and watched for the camera's health; no clip
+    reaches across a gap or across a frame that shows nothing of the scene. Frames wait inside until
+    it is known which clip scores them, and scores until those of their neighbours are known.
+
+    The calls are `push` for every frame and `resolve` for the results of the frames that it
+    returned, then at the end `finish` and `resolve` for what is left. After that a new stretch of
+    the same source may begin with `push`. `Model.stream` makes an instance.
+
+    Args:
+        model_fps: Frames per second that the model was trained at; None uses every frame.
+        network: The settings of the network, which say how a clip is made of frames.
+        score: From a raw score to one in (0, 1).
+        monitor: Watches the camera's health; None where nobody does.
+        watched: What counts in the picture, bool H x W; None where all of it does.
+        timing: The timing of the source.
     """
 
     def __init__(
@@ -76,77 +89,106 @@ class StreamScorer:
         model_fps: float | None,
         network: NetworkConfig,
         score: Callable[[float], float],
-        watch: HealthMonitor | None,
-        watched: npt.NDArray[np.bool_] | None,
+        monitor: HealthMonitor | None,
+        watched: BoolMask | None,
+        timing: FrameTiming,
     ) -> None:
         self._model_fps, self._network = model_fps, network
-        self._watch, self._watched = watch, watched
-        self._sampler: Sampler
-        self._slider: ClipWindow
-        self._mean = ScoreSmoother(network.neighbours, score)
-        self._answer = ClipResult()
+        self._monitor, self._watched = monitor, watched
+        self._smoother = ScoreSmoother(network.neighbours, score)
+        self._result = ClipResult()
         self._held: list[PendingFrame] = []
+        self._finished = False
+        self.retime(timing)
 
-    def retime(self, source: FrameTiming) -> None:
-        """Take the timing of the source; a camera may have another after a new connection."""
-        target_fps = self._model_fps or source.rate_fps
-        self._sampler = Sampler(target_fps, source)
-        self._mean.gap_s = sampled_gap_s(source, target_fps)
-        self._slider = ClipWindow(self._network.interval, self._mean.gap_s, self._network.lookahead)
+    def retime(self, timing: FrameTiming) -> None:
+        """Take another timing of the source, as a camera may have after a new connection."""
+        target_fps = self._model_fps or timing.rate_fps
+        self._sampler = Sampler(target_fps, timing)
+        self._smoother.gap_s = sampled_gap_s(timing, target_fps)
+        self._window = ClipWindow(
+            self._network.interval, self._smoother.gap_s, self._network.lookahead
+        )
 
     def push(self, frame: Frame) -> list[PendingFrame]:
-        """Take the next frame; no clip reaches across one that shows nothing of the scene.
+        """Take the next frame.
 
         Returns:
             Frames in order, of which it is known now whether a clip scores them; at most one of
             them has one.
         """
         kept = self._sampler.keeps(frame)
-        changes = self._watch.push(frame) if kept and self._watch is not None else ()
-        health = "ok" if self._watch is None else self._watch.suspected
+        changes = self._monitor.push(frame) if kept and self._monitor is not None else ()
+        health = "ok" if self._monitor is None else self._monitor.suspected
         self._held.append(PendingFrame(frame, None, health, changes))
-        if kept and (self._watch is None or self._watch.usable):
-            self._place(self._slider.push(frame))
+        if kept and (self._monitor is None or self._monitor.usable):
+            self._place(self._window.push(frame))
         elif kept:
-            self._slider.clear()
-        return self._ready(self._slider.awaited)
+            # No clip may reach across a frame that shows nothing of the scene.
+            self._window.clear()
+        return self._release(self._window.awaited)
 
-    def flush(self) -> list[PendingFrame]:
-        """What waits and gets no score, since its clip will not be complete."""
-        self._slider.clear()
-        return self._ready(None)
+    def resolve(self, results: Iterable[Score]) -> list[Score]:
+        """Take what the network says of the next frames.
 
-    def settled(self, score: Score) -> list[Score]:
-        """Take what `Model.scored` says of the next frame; returns, in order, the scores that are final now."""
-        return self._mean.push(score)
+        Args:
+            results: What `Model.scored` gives for frames that `push` or `finish` returned, in their
+                order. They may come in as many calls as the caller likes; after `finish` all that
+                are left come in one.
 
-    def rest(self) -> list[Score]:
-        """The scores that wait for those of frames after them, which will not come."""
-        return self._mean.flush()
+        Returns:
+            The scores that are final now, in order. After `finish` these are all that are left.
+        """
+        final = [score for result in results for score in self._smoother.push(result)]
+        if self._finished:
+            self._finished = False
+            # The neighbours that these scores wait for will not come.
+            final += self._smoother.flush()
+        return final
+
+    def finish(self) -> list[PendingFrame]:
+        """End the stream, or the stretch of it before a silence.
+
+        Returns:
+            The frames that still wait for a clip. They get no score, since it stays incomplete.
+        """
+        self._finished = True
+        self._window.clear()
+        return self._release(None)
+
+    def tick(self, time_s: float) -> tuple[HealthChange, ...]:
+        """Let time pass without a frame, as it does for a live camera that has fallen silent.
+
+        Args:
+            time_s: The time that it is now, in seconds of the source.
+
+        Returns:
+            The changes of the camera's health that this brings.
+        """
+        return () if self._monitor is None else self._monitor.tick(time_s)
 
     def _place(self, clip: Clip | None) -> None:
-        """Give a clip to the frame that it scores."""
+        """Give a clip to the held frame that it scores."""
         if clip is None:
             return
         if clip.repeats:
-            self._answer.keep()
+            self._result.keep()
         else:
-            self._answer = ClipResult()
+            self._result = ClipResult()
         place = next(
-            place for place, one in enumerate(self._held) if one.frame is self._slider.scored
+            place
+            for place, pending in enumerate(self._held)
+            if pending.frame is self._window.scored
         )
         self._held[place] = replace(
-            self._held[place], clip=clip, watched=self._watched, answer=self._answer
+            self._held[place], clip=clip, watched=self._watched, answer=self._result
         )
 
-    def _ready(self, awaited: Frame | None) -> list[PendingFrame]:
+    def _release(self, awaited: Frame | None) -> list[PendingFrame]:
         """Hand out what comes before the first frame that may still get a clip."""
         count = next(
-            (place for place, one in enumerate(self._held) if one.frame is awaited), len(self._held)
+            (place for place, pending in enumerate(self._held) if pending.frame is awaited),
+            len(self._held),
         )
         ready, self._held = self._held[:count], self._held[count:]
         return ready
-
-    def tick(self, time_s: float) -> tuple[HealthChange, ...]:
-        """Say that it is now `time_s` in the source and no frame has come since the last; for live cameras."""
-        return () if self._watch is None else self._watch.tick(time_s)

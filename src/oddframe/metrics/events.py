@@ -1,4 +1,4 @@
-"""What frame scores mean to a person on watch: false alarms per hour, and how late an event is noticed.
+"""What frame scores mean to a person on watch: false alarms per hour, and delays.
 
 A true event is an unbroken run of abnormal frames in one video. At a threshold, an alarm is an
 unbroken run of scored frames that reach it. An event is detected if one of its frames reaches the
@@ -12,7 +12,7 @@ abnormal no alarm is false.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from oddframe._types import Float64
 from oddframe.errors import InputError
-from oddframe.metrics.frame import Labels, check_paired, stretches
+from oddframe.metrics.frame import Labels, check_paired, plain_values, stretches
 
 DETECTION_RATES = (0.5, 0.8, 0.9, 1.0)
 """Shares of the true events at which false alarms are counted."""
@@ -31,10 +31,10 @@ class TrueEvent:
     """An unbroken run of abnormal frames.
 
     Attributes:
-        video: Where it is.
-        first_frame: Its first frame, counted from 0.
-        last_frame: Its last one.
-        peak: Highest score in it; None if none of its frames has a score.
+        video: The video that it is in.
+        first_frame: The event's first frame, counted from 0.
+        last_frame: The event's last frame.
+        peak: The highest score of its frames; None if none of them has a score.
     """
 
     video: str
@@ -45,9 +45,10 @@ class TrueEvent:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What the highest threshold that still detects a share of the events costs; None where none does.
+    """The price of the highest threshold that still detects a share of the events.
 
-    Times are None where the frame rate is not known.
+    Everything but the share is None where no threshold does. Times are None where the frame rate is
+    not known.
 
     Attributes:
         detection_rate: The share that was asked for.
@@ -57,8 +58,8 @@ class OperatingPoint:
         false_alarms_per_hour: Per hour of scored video, with or without events in it.
         delay_mean_s: Mean over the detected events of the time from an event's first frame to its
             first alarmed frame, in seconds.
-        delay_median_s: Its median.
-        delays_frames: The same per true event, in frames; None for an event that is not detected.
+        delay_median_s: The median of these times, in seconds.
+        delays_frames: The delay of each true event in frames; None for one that is not detected.
     """
 
     detection_rate: float
@@ -73,12 +74,12 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class EventMetrics:
-    """What `event_metrics` finds.
+    """The event-level figures of a benchmark.
 
     Attributes:
-        events: True events.
-        unscored_events: Those of them without a scored frame: counted, and never detected.
-        hours_scored: Scored frames as time; None where the frame rate is not known.
+        events: Number of true events.
+        unscored_events: Events without a scored frame: counted, and never detected.
+        hours_scored: Length of the scored frames in hours; None where the frame rate is not known.
         true_events: The events, in the order of `OperatingPoint.delays_frames`.
         points: One operating point per detection rate asked for.
     """
@@ -90,22 +91,14 @@ class EventMetrics:
     points: tuple[OperatingPoint, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same tree as plain dicts, lists and numbers, ready for `json.dumps`."""
-        points = [asdict(point) for point in self.points]
-        for point in points:
-            point["delays_frames"] = (
-                None if point["delays_frames"] is None else list(point["delays_frames"])
-            )
-        return {
-            **asdict(self),
-            "true_events": [asdict(event) for event in self.true_events],
-            "points": points,
-        }
+        """Give the figures as plain values; see `plain_values`."""
+        values: dict[str, Any] = plain_values(self)
+        return values
 
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
-    """Scores and labels of all videos, and how long they are."""
+class _ScoredVideos:
+    """Scores and labels of all videos, their frame rates and their length in hours."""
 
     scores: dict[str, Float64]
     labels: dict[str, Labels]
@@ -137,6 +130,7 @@ def event_metrics(
         )
     checked_scores, checked_labels = check_paired(scores, labels)
     rates_fps = _rates(rate_fps, list(checked_labels))
+    # Frames without a score raise no alarm, so their time must not dilute the rate of alarms.
     hours = None
     if rates_fps is not None:
         counted = {name: int((~np.isnan(values)).sum()) for name, values in checked_scores.items()}
@@ -146,19 +140,20 @@ def event_metrics(
         for name in checked_labels
         for event in _true_events(name, checked_scores, checked_labels)
     )
-    watched = _Watched(checked_scores, checked_labels, rates_fps, hours)
+    videos = _ScoredVideos(checked_scores, checked_labels, rates_fps, hours)
     return EventMetrics(
         events=len(events),
         unscored_events=sum(event.peak is None for event in events),
         hours_scored=hours,
         true_events=events,
-        points=tuple(_operating_point(rate, events, watched) for rate in detection_rates),
+        points=tuple(_operating_point(rate, events, videos) for rate in detection_rates),
     )
 
 
 def _rates(
     rate_fps: float | Mapping[str, float] | None, names: Sequence[str]
 ) -> dict[str, float] | None:
+    """Give the frame rate of each video; None where nobody knows."""
     if rate_fps is None:
         return None
     rates_fps = dict(rate_fps) if isinstance(rate_fps, Mapping) else dict.fromkeys(names, rate_fps)
@@ -170,17 +165,20 @@ def _rates(
     return rates_fps
 
 
-def _operating_point(rate: float, events: Sequence[TrueEvent], watched: _Watched) -> OperatingPoint:
+def _operating_point(
+    rate: float, events: Sequence[TrueEvent], videos: _ScoredVideos
+) -> OperatingPoint:
+    """Find the highest threshold that detects a share of the events, and what it costs."""
+    # An event is detected from its peak downwards, so the threshold is one of the peaks.
     peaks = sorted((event.peak for event in events if event.peak is not None), reverse=True)
     # Less a rounding error, so that 80 % of 5 events are 4 and never 5.
     needed = math.ceil(rate * len(events) - 1e-9)
     if not events or needed > len(peaks):
         return OperatingPoint(rate)
     threshold = peaks[needed - 1]
-    delays = tuple(_delay(event, watched.scores[event.video], threshold) for event in events)
+    delays = tuple(_delay(event, videos.scores[event.video], threshold) for event in events)
     false_alarms = sum(
-        _false_alarms(watched.scores[name], watched.labels[name], threshold)
-        for name in watched.labels
+        _false_alarms(videos.scores[name], videos.labels[name], threshold) for name in videos.labels
     )
     point = OperatingPoint(
         detection_rate=rate,
@@ -189,16 +187,16 @@ def _operating_point(rate: float, events: Sequence[TrueEvent], watched: _Watched
         false_alarms=false_alarms,
         delays_frames=delays,
     )
-    if watched.rates_fps is None or watched.hours is None:
+    if videos.rates_fps is None or videos.hours is None:
         return point
     delays_s = [
-        delay / watched.rates_fps[event.video]
+        delay / videos.rates_fps[event.video]
         for event, delay in zip(events, delays, strict=True)
         if delay is not None
     ]
     return replace(
         point,
-        false_alarms_per_hour=false_alarms / watched.hours,
+        false_alarms_per_hour=false_alarms / videos.hours,
         delay_mean_s=float(np.mean(delays_s)),
         delay_median_s=float(np.median(delays_s)),
     )
@@ -207,6 +205,7 @@ def _operating_point(rate: float, events: Sequence[TrueEvent], watched: _Watched
 def _true_events(
     name: str, scores: Mapping[str, Float64], labels: Mapping[str, Labels]
 ) -> list[TrueEvent]:
+    """Find the true events of one video, in order."""
     found = []
     for start, stop in stretches(labels[name] == 1):
         values = scores[name][start:stop]
@@ -216,12 +215,13 @@ def _true_events(
 
 
 def _delay(event: TrueEvent, scores: Float64, threshold: float) -> int | None:
-    """Frames from an event's first to its first alarmed one."""
+    """Count the frames from an event's first to its first alarmed one; None if none is."""
     if event.peak is None or event.peak < threshold:
         return None
     return int(np.argmax(scores[event.first_frame : event.last_frame + 1] >= threshold))
 
 
 def _false_alarms(scores: Float64, truth: Labels, threshold: float) -> int:
+    """Count the alarms of one video that touch no true event."""
     # A comparison with NaN is false, so an unscored frame is never part of an alarm.
     return sum(not truth[start:stop].any() for start, stop in stretches(scores >= threshold))

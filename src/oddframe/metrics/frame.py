@@ -5,12 +5,10 @@ two ways (`Pooled`). Frames without a score (NaN) are left out of every figure, 
 figures depend on the order of the scores only, ties count half in the area under the ROC curve, and
 a figure that does not exist (all frames of one class, no frame at all) is None, never a number that
 looks like a result.
-
-The ways of writing one video's scores that are evaluated side by side (method section 9, rule 1).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,15 +16,33 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 from sklearn import metrics as sklearn_metrics
 
-from oddframe._types import Float64
+from oddframe._types import BoolMask, Float64
 from oddframe.errors import InputError
 
 SMOOTHING_SIGMA = 3.0
 """Width in frames of the Gaussian behind every `*_smoothed` figure."""
 
+Labels: TypeAlias = npt.NDArray[np.uint8]
+"""One label per frame: 0 normal, 1 abnormal."""
+
+Figure: TypeAlias = Callable[[npt.ArrayLike, npt.ArrayLike], float | None]
+"""From labels and scores to a figure; None where it does not exist."""
+
+
+def plain_values(value: Any) -> Any:
+    """Turn records into dicts, lists and numbers, ready for `json.dumps`.
+
+    All `as_dict` of the metrics use it; a record's fields are the keys of its JSON.
+    """
+    if is_dataclass(value):
+        return {item.name: plain_values(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, tuple):
+        return [plain_values(item) for item in value]
+    return value
+
 
 def variants(scores: Float64) -> dict[str, Float64 | None]:
-    """One video's scores, written in each way that `Variants` names; NaN stays NaN."""
+    """Write one video's scores in each way that `Variants` names; NaN stays NaN."""
     normalised = per_video(scores)
     reciprocal = per_video_reciprocal(scores)
     return {
@@ -40,19 +56,19 @@ def variants(scores: Float64) -> dict[str, Float64 | None]:
 
 
 def per_video(scores: Float64) -> Float64:
-    """(r - min) / (max - min) over the scored frames of one video; a constant video becomes all 0."""
+    """Give (r - min) / (max - min) over the scored frames of one video, 0 if all are equal."""
     scored = scores[~np.isnan(scores)]
     if scored.size == 0:
         return scores.copy()
     low, high = scored.min(), scored.max()
     if low == high:
-        return scores * 0.0
+        return scores * 0.0  # NaN stays NaN.
     normalised: Float64 = (scores - low) / (high - low)
     return normalised
 
 
 def per_video_reciprocal(scores: Float64) -> Float64 | None:
-    """The research code's 1 - minmax(1 / r) over one video; a constant video becomes all 0.
+    """Give the research code's 1 - minmax(1 / r) over one video; a constant video becomes all 0.
 
     Method section 6. It bends the scale without changing the order within a video, so only figures
     pooled over videos differ from `per_video`. None unless every score is above 0.
@@ -68,10 +84,10 @@ def per_video_reciprocal(scores: Float64) -> Float64 | None:
 
 
 def smooth(scores: Float64, sigma: float = SMOOTHING_SIGMA) -> Float64:
-    """Centred Gaussian over time, cut off at 4 sigma, within each stretch of scored frames.
+    """Smooth over time with a centred Gaussian, cut off at 4 sigma.
 
-    Stretches are smoothed on their own and mirrored at their ends (scipy's `reflect`: d c b a | a b
-    c d), so a frame without a score neither receives nor spreads anything.
+    Runs of scored frames are smoothed on their own and mirrored at their ends (scipy's `reflect`:
+    d c b a | a b c d), so a frame without a score neither receives nor spreads anything.
     """
     smoothed = scores.copy()
     for start, stop in stretches(~np.isnan(scores)):
@@ -81,14 +97,11 @@ def smooth(scores: Float64, sigma: float = SMOOTHING_SIGMA) -> Float64:
     return smoothed
 
 
-def stretches(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """The runs of True as half-open (start, stop) pairs, in order."""
+def stretches(flags: BoolMask) -> list[tuple[int, int]]:
+    """Find the runs of True as half-open (start, stop) pairs, in order."""
+    # False on both sides gives every run an edge at its start and one at its end.
     edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
-
-
-Labels: TypeAlias = npt.NDArray[np.uint8]
-Figure: TypeAlias = Callable[[npt.ArrayLike, npt.ArrayLike], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +143,11 @@ class Pooled:
 
 @dataclass(frozen=True, slots=True)
 class FrameMetrics:
-    """What `frame_metrics` finds; `as_dict` gives the JSON of `oddframe eval`.
+    """The frame-level figures of a benchmark; `as_dict` gives the JSON of `oddframe eval`.
 
     Attributes:
         frames_total: Frames with a label.
-        frames_scored: Those of them with a score.
+        frames_scored: Frames with a label and a score.
         videos: Number of videos.
         padded_videos: Videos whose scored frames are all of one class, padded in the macro figures.
         unscored_videos: Videos without a single score, left out of the macro figures.
@@ -153,11 +166,9 @@ class FrameMetrics:
     equal_error_rate: Pooled
 
     def as_dict(self) -> dict[str, Any]:
-        """The same tree as plain dicts, lists and numbers, ready for `json.dumps`."""
-        tree = asdict(self)
-        tree["padded_videos"] = list(self.padded_videos)
-        tree["unscored_videos"] = list(self.unscored_videos)
-        return tree
+        """Give the figures as plain values; see `plain_values`."""
+        values: dict[str, Any] = plain_values(self)
+        return values
 
 
 def frame_metrics(
@@ -181,8 +192,10 @@ def frame_metrics(
             infinite.
     """
     checked_scores, checked_labels = check_paired(scores, labels)
+    # One unscored frame must be missing in every variant alike, so the mask comes from the scores.
     keep = {name: ~np.isnan(values) for name, values in checked_scores.items()}
     truth = {name: checked_labels[name][mask] for name, mask in keep.items()}
+    # Per variant: the curve of each video, or None once a video has none.
     written: dict[str, dict[str, Float64] | None] = {variant: {} for variant in Variants.__slots__}
     for name, values in checked_scores.items():
         for variant, curve in variants(values).items():
@@ -204,33 +217,40 @@ def frame_metrics(
 
 
 def auc_score(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
-    """Area under the ROC curve: how often an abnormal frame outranks a normal one, ties counting half."""
-    truth, ranks = _ranked(labels, scores)
+    """Give the area under the ROC curve; None where all frames are of one class.
+
+    It is the share of pairs in which an abnormal frame outranks a normal one; ties count half.
+    """
+    truth, ranks = _rank(labels, scores)
     if not _has_both(truth):
         return None
     return float(sklearn_metrics.roc_auc_score(truth, ranks))
 
 
 def average_precision_score(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
-    """Sum over thresholds of precision x gain in recall, without interpolation."""
-    truth, ranks = _ranked(labels, scores)
+    """Sum precision x gain in recall over all thresholds; None where all frames are of one class.
+
+    Nothing is interpolated: a straight line between points of this curve would be too good.
+    """
+    truth, ranks = _rank(labels, scores)
     if not _has_both(truth):
         return None
     return float(sklearn_metrics.average_precision_score(truth, ranks))
 
 
 def equal_error_rate(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
-    """The rate at which as many normal frames are alarmed as abnormal ones missed; lower is better.
+    """Give the rate at which false positives and false negatives are equal; lower is better.
 
-    The ROC curve is taken as straight between its points, so the rates always meet.
+    The ROC curve is taken as straight between its points, so the rates always meet. None where all
+    frames are of one class.
     """
-    truth, ranks = _ranked(labels, scores)
+    truth, ranks = _rank(labels, scores)
     if not _has_both(truth):
         return None
     false_positive, true_positive, _ = sklearn_metrics.roc_curve(
         truth, ranks, drop_intermediate=False
     )
-    excess = false_positive - (1.0 - true_positive)  # rises from -1 to 1 along the curve
+    excess = false_positive - (1.0 - true_positive)  # It rises from -1 to 1 along the curve.
     after = int(np.argmax(excess >= 0.0))
     before = after - 1
     share = -excess[before] / (excess[after] - excess[before])
@@ -240,7 +260,10 @@ def equal_error_rate(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | No
 def check_paired(
     scores: Mapping[str, npt.ArrayLike], labels: Mapping[str, npt.ArrayLike]
 ) -> tuple[dict[str, Float64], dict[str, Labels]]:
-    """Scores as float64 and labels as uint8 per video, in the order of the labels.
+    """Check scores against labels.
+
+    Returns:
+        Scores as float64 and labels as uint8, per video, in the order of the labels.
 
     Raises:
         InputError: Names or lengths do not match, a label is neither 0 nor 1, or a score is
@@ -253,15 +276,18 @@ def check_paired(
     if without_scores or without_labels:
         raise InputError(
             "scores and labels must name the same videos; "
-            f"without scores: {_listed(without_scores)}; without labels: {_listed(without_labels)}"
+            f"without scores: {_list_names(without_scores)}; "
+            f"without labels: {_list_names(without_labels)}"
         )
-    checked = {name: _check_one(name, scores[name], labels[name]) for name in labels}
-    return {name: pair[0] for name, pair in checked.items()}, {
-        name: pair[1] for name, pair in checked.items()
-    }
+    checked_scores: dict[str, Float64] = {}
+    checked_labels: dict[str, Labels] = {}
+    for name in labels:
+        checked_scores[name], checked_labels[name] = _check_video(name, scores[name], labels[name])
+    return checked_scores, checked_labels
 
 
-def _check_one(name: str, scores: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Float64, Labels]:
+def _check_video(name: str, scores: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Float64, Labels]:
+    """Check the scores and labels of one video; returns them as `check_paired` does."""
     values = np.asarray(scores, dtype=np.float64)
     truth = np.asarray(labels)
     if values.ndim != 1 or values.shape != truth.shape:
@@ -284,6 +310,7 @@ def _check_one(name: str, scores: npt.ArrayLike, labels: npt.ArrayLike) -> tuple
 def _pool(
     figure: Figure, truth: dict[str, Labels], written: dict[str, dict[str, Float64] | None]
 ) -> Pooled:
+    """Compute one figure over all videos together and as the mean over videos, per variant."""
     micro: dict[str, float | None] = dict.fromkeys(Variants.__slots__)
     macro: dict[str, float | None] = dict.fromkeys(Variants.__slots__)
     for variant, curves in written.items():
@@ -294,13 +321,18 @@ def _pool(
         )
         low, high = (-np.inf, np.inf) if variant.startswith("raw") else (0.0, 1.0)
         pairs = [
-            _padded(truth[name], curve, low, high) for name, curve in curves.items() if curve.size
+            _pad_one_class(truth[name], curve, low, high)
+            for name, curve in curves.items()
+            if curve.size
         ]
         macro[variant] = _mean([figure(*pair) for pair in pairs])
     return Pooled(micro=Variants(**micro), macro=Variants(**macro))
 
 
-def _padded(truth: Labels, curve: Float64, low: float, high: float) -> tuple[Labels, Float64]:
+def _pad_one_class(
+    truth: Labels, curve: Float64, low: float, high: float
+) -> tuple[Labels, Float64]:
+    """Add a frame of the other class, at the far end of the scores, to a video of one class."""
     if truth.all():
         return np.append(truth, np.uint8(0)), np.append(curve, low)
     if not truth.any():
@@ -309,11 +341,13 @@ def _padded(truth: Labels, curve: Float64, low: float, high: float) -> tuple[Lab
 
 
 def _mean(figures: Sequence[float | None]) -> float | None:
+    """Average the figures that exist; None where none does."""
     defined = [figure for figure in figures if figure is not None]
     return float(np.mean(defined)) if defined else None
 
 
-def _ranked(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Labels, npt.NDArray[np.intp]]:
+def _rank(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Labels, npt.NDArray[np.intp]]:
+    """Replace scores by their ranks from 0, equal ones by one rank."""
     # Ranks keep every order and tie, and carry -inf and +inf past scikit-learn's check for finite
     # input.
     ranks = np.unique(np.asarray(scores, dtype=np.float64), return_inverse=True)[1]
@@ -321,9 +355,11 @@ def _ranked(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Labels, npt.N
 
 
 def _has_both(truth: Labels) -> bool:
+    """Say whether there are normal and abnormal frames."""
     return bool(truth.any()) and not bool(truth.all())
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return shown or "none"
+def _list_names(names: Sequence[str]) -> str:
+    """Write up to five names for a sentence, and how many more there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more or "none"

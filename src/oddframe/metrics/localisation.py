@@ -1,20 +1,29 @@
-"""Where in the picture: pixel, region and track figures of a benchmark, gathered frame by frame in one pass."""
+"""How well maps say where: the pixel, region and track figures of a benchmark, in one pass.
+
+`Localisation` holds the counts of all videos, `VideoLocalisation` takes the frames of one. Frames
+come in order and are not kept, so that a benchmark of any length fits into memory.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from oddframe._types import AnomalyMap, BoolMask
 from oddframe.errors import InputError
-from oddframe.metrics.pixel import PixelMetrics, PixelResult, resized_map
+from oddframe.metrics.pixel import PixelMetrics, PixelResult, resize_map
 from oddframe.metrics.region import MapRegionMetrics, MaskTracks, RegionResult, TrueRegion
 
 
 class Localisation:
-    """Takes the maps and the true masks or tracks of all videos; holds counts, and no frame.
+    """Counts the maps and the true masks or tracks of all videos.
 
     Args:
         frames: The most frames that will come, of all videos together.
+
+    Attributes:
+        disagreeing: Frames whose mask (or tracks, without masks) and label do not agree on whether
+            they are abnormal.
     """
 
     def __init__(self, frames: int) -> None:
@@ -22,7 +31,6 @@ class Localisation:
         self._regions: MapRegionMetrics | None = None
         self._most_frames = frames
         self.disagreeing = 0
-        """Frames whose mask (or tracks, without masks) and label do not agree on whether they are abnormal."""
 
     def video(
         self,
@@ -30,10 +38,10 @@ class Localisation:
         labels: npt.NDArray[np.uint8],
         tracks: Mapping[int, Sequence[TrueRegion]] | None = None,
     ) -> "VideoLocalisation":
-        """Begin a video.
+        """Begin a video; the frames of two videos may not be mixed.
 
         Args:
-            name: Its name; track names of masks begin with it.
+            name: The video's name; track names of masks begin with it.
             labels: One 0 / 1 per frame.
             tracks: True regions per frame, counted from 0, where they are known; else the masks'
                 parts are taken.
@@ -41,27 +49,27 @@ class Localisation:
         return VideoLocalisation(self, name, labels, tracks)
 
     def pixel(self) -> PixelResult | None:
-        """The pixel-level figures; None if no scored frame had a mask."""
+        """Give the pixel-level figures; None if no scored frame had a mask."""
         return None if self._pixels is None else self._pixels.result()
 
     def region(self) -> RegionResult | None:
-        """RBDC and TBDC; None if no scored frame had true regions known."""
+        """Give RBDC and TBDC; None if the true regions of no scored frame were known."""
         return None if self._regions is None else self._regions.result()
 
-    def count_pixels(self, values: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> None:
+    def count_pixels(self, values: AnomalyMap, mask: BoolMask) -> None:
         """Count a scored frame with a mask; the map has the mask's size."""
         if self._pixels is None:
             self._pixels = PixelMetrics()
         self._pixels.add(values, mask)
 
-    def count_regions(self, values: npt.NDArray[np.float32], truth: Sequence[TrueRegion]) -> None:
-        """Count a scored frame whose true regions are known; the map has the size that they are given at."""
+    def count_regions(self, values: AnomalyMap, truth: Sequence[TrueRegion]) -> None:
+        """Count a scored frame whose true regions are known, at the size of the map."""
         if self._regions is None:
             self._regions = MapRegionMetrics(self._most_frames)
         self._regions.add(values, truth)
 
     def join(self, kept: str, gone: str) -> None:
-        """Two tracks turn out to be one."""
+        """Count two tracks as one: it turned out that they are."""
         if self._regions is not None:
             self._regions.join(kept, gone)
 
@@ -77,16 +85,17 @@ class VideoLocalisation:
         tracks: Mapping[int, Sequence[TrueRegion]] | None,
     ) -> None:
         self._whole, self._name, self._labels, self._tracks = whole, name, labels, tracks
+        # Without tracks of its own a video gets those that its masks show.
         self._of_masks = MaskTracks(name) if tracks is None else None
         self._frame = 0
 
     def add(
         self,
         anomaly_map: npt.ArrayLike | None,
-        mask: npt.NDArray[np.bool_] | None = None,
+        mask: BoolMask | None = None,
         size: tuple[int, int] | None = None,
     ) -> None:
-        """The next frame of the video.
+        """Take the next frame of the video.
 
         Args:
             anomaly_map: h x w, resized to the mask's size or to `size`; None where the frame has no
@@ -103,6 +112,7 @@ class VideoLocalisation:
             abnormal = bool(mask.any()) if mask is not None else bool(truth)
             self._whole.disagreeing += abnormal != bool(self._labels[frame])
         if mask is not None and self._of_masks is not None:
+            # Frames without a score too: tracks go on through them.
             truth, joined = self._of_masks.add(mask)
             for kept, gone in joined:
                 self._whole.join(kept, gone)
@@ -113,7 +123,7 @@ class VideoLocalisation:
             raise InputError(
                 f"video {self._name}: either a mask or the size of the frame is needed, got neither"
             )
-        values = resized_map(anomaly_map, (wanted[0], wanted[1]))
+        values = resize_map(anomaly_map, (wanted[0], wanted[1]))
         if mask is not None:
             self._whole.count_pixels(values, mask)
         self._whole.count_regions(values, truth)

@@ -1,34 +1,33 @@
-"""Pixel-level metrics: how well anomaly maps point at the abnormal pixels (method section 9, rule 6).
+"""Pixel-level metrics: how well anomaly maps point at the abnormal pixels.
 
-A whole benchmark has hundreds of millions of pixels, so the pixel AUC is counted in bins while
-frames go by: fixed memory, any number of frames, and a stated bound on what the bins can hide.
+Method section 9, rule 6. A whole benchmark has hundreds of millions of pixels, so the pixel AUC is
+counted in bins while frames go by: fixed memory, any number of frames, and a stated bound on what
+the bins can hide.
 
-A fixed scale for values of any range: float32 numbers cut to their first bits, in order.
-
-Thresholds for one global sweep have to be known before the first frame of a single pass. The first
-bits of a float (sign, exponent, the head of the mantissa) are such thresholds for every model: each
-step is the same share of the value, whatever the values are.
-
-Anomaly maps at the size of the true masks: maps are as large as the network's input, masks as the
-frame.
+The thresholds of one global sweep have to be known before the first frame of a single pass. The
+first bits of a float32 (sign, exponent, the head of the mantissa) are such thresholds for every
+model: each step is the same share of the value, whatever the values are (`level_numbers`).
 """
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from oddframe._types import BoolMask
+from oddframe._types import AnomalyMap, BoolMask, Float32, Float64
 from oddframe.errors import InputError
-from oddframe.metrics.frame import auc_score, equal_error_rate
+from oddframe.metrics.frame import auc_score, equal_error_rate, plain_values
 
 _SIGN = np.uint32(1 << 31)
+"""The sign bit of a float32."""
+_KEPT_BITS = 21
+"""Sign, eight bits of exponent and twelve of the mantissa: two million bins of 8 bytes each."""
 
 
-def level_numbers(values: npt.NDArray[np.float32], bits: int) -> npt.NDArray[np.int32]:
-    """The level of each value, from 0 to 2^bits - 1; a larger value is never on a lower level.
+def level_numbers(values: Float32, bits: int) -> npt.NDArray[np.int32]:
+    """Give the level of each value, 0 to 2^bits - 1; a larger value is never on a lower level.
 
     Args:
         values: Finite, float32, any shape.
@@ -42,17 +41,12 @@ def level_numbers(values: npt.NDArray[np.float32], bits: int) -> npt.NDArray[np.
     return numbers
 
 
-AnomalyMap: TypeAlias = npt.NDArray[np.float32]
-
-_KEPT_BITS = 21
-
-
 @dataclass(frozen=True, slots=True)
 class PixelResult:
-    """What `PixelMetrics` finds; a figure is None where all pixels (or frames) are of one class.
+    """The pixel-level figures; one is None where all pixels (or frames) are of one class.
 
     Attributes:
-        frames: Frames counted; those without a score are not.
+        frames: Frames counted; frames without a score are not.
         auc: Area under the ROC curve over all pixels of all frames.
         auc_margin: How far `auc` can be from the exact value.
         criterion_share: Part of a frame's abnormal pixels that must be found, as in the two figures
@@ -69,8 +63,9 @@ class PixelResult:
     criterion_equal_error_rate: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, ready for `json.dumps`."""
-        return asdict(self)
+        """Give the figures as plain values; see `plain_values`."""
+        values: dict[str, Any] = plain_values(self)
+        return values
 
 
 class PixelMetrics:
@@ -82,6 +77,9 @@ class PixelMetrics:
     Args:
         share: Part of a frame's abnormal pixels that must be found for the frame to count, in (0,
             1].
+
+    Raises:
+        InputError: The share is out of range.
     """
 
     def __init__(self, share: float = 0.4) -> None:
@@ -114,6 +112,7 @@ class PixelMetrics:
             )
         if not np.isfinite(values).all():
             raise InputError("an anomaly map must be finite, got NaN or infinite values")
+        # `np.add.at` counts pixels that share a bin, where `+= 1` would count them once.
         bins = level_numbers(values, _KEPT_BITS)
         np.add.at(self._abnormal, bins[truth], 1)
         np.add.at(self._normal, bins[~truth], 1)
@@ -121,7 +120,7 @@ class PixelMetrics:
         self._frame_scores.append(_found_until(values, truth, self._share))
 
     def result(self) -> PixelResult:
-        """The figures over all frames counted so far."""
+        """Give the figures over all frames counted so far."""
         return PixelResult(
             frames=len(self._frame_labels),
             auc=self.auc(),
@@ -132,40 +131,42 @@ class PixelMetrics:
         )
 
     def auc(self) -> float | None:
-        """Area under the ROC curve over all pixels of all frames; None if all are of one class."""
+        """Give the area under the ROC curve over all pixels; None if all are of one class."""
         normal, abnormal = self._used_bins()
         pairs = normal.sum() * abnormal.sum()
         if not pairs:
             return None
+        # Normal pixels in lower bins lie below an abnormal one; those of its own bin are ties.
         below = np.cumsum(normal) - normal
         return float(abnormal @ (below + 0.5 * normal) / pairs)
 
     def auc_margin(self) -> float | None:
-        """How far `auc` can be from the exact value, because values in one bin count as tied."""
+        """Say how far `auc` can be from the exact value: values in one bin count as ties."""
         normal, abnormal = self._used_bins()
         pairs = normal.sum() * abnormal.sum()
         return float(0.5 * (abnormal @ normal) / pairs) if pairs else None
 
     def criterion_auc(self) -> float | None:
-        """Frame ROC under the criterion of Mahadevan et al. (CVPR 2010); None if all frames are of one class.
+        """Give the area under the frame ROC curve by the criterion of Mahadevan et al. (CVPR 2010).
 
         At a threshold an abnormal frame is found if at least `share` of its abnormal pixels reach
-        it, a normal frame is a false alarm if any pixel does.
+        it, a normal frame is a false alarm if any pixel does. None if all frames are of one class.
         """
         return auc_score(self._frame_labels, self._frame_scores)
 
     def criterion_equal_error_rate(self) -> float | None:
-        """Equal error rate of the same curve; lower is better."""
+        """Give the equal error rate of the same curve; lower is better."""
         return equal_error_rate(self._frame_labels, self._frame_scores)
 
-    def _used_bins(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def _used_bins(self) -> tuple[Float64, Float64]:
+        """Give the counts of normal and of abnormal pixels in each bin that holds any, in order."""
         used = np.flatnonzero(self._normal + self._abnormal)
         # float64: products of the counts pass 2^63 on a full benchmark.
         return self._normal[used].astype(np.float64), self._abnormal[used].astype(np.float64)
 
 
 def _found_until(values: AnomalyMap, truth: BoolMask, share: float) -> float:
-    """The highest threshold at which the frame still counts as alarmed."""
+    """Give the highest threshold at which the frame still counts as alarmed."""
     if not truth.any():
         return float(values.max())
     abnormal = np.sort(values[truth])
@@ -174,12 +175,12 @@ def _found_until(values: AnomalyMap, truth: BoolMask, share: float) -> float:
     return float(abnormal[-needed])
 
 
-def resized_map(values: npt.ArrayLike, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """A map resized bilinearly, the same bits on every machine.
+def resize_map(values: npt.ArrayLike, size: tuple[int, int]) -> AnomalyMap:
+    """Resize a map bilinearly, with the same bits on every machine.
 
-    Pixels are squares and sampled at their centres (not aligned corners); beyond the outermost
-    centres the edge goes on. Nothing is averaged where the map is the larger one. A map of the
-    right size stays as it is.
+    Maps have the size of the network's input, masks that of the frame. Pixels are squares and
+    sampled at their centres (not aligned corners); beyond the outermost centres the edge goes on.
+    Nothing is averaged where the map is the larger one. A map of the right size stays as it is.
 
     Args:
         values: h x w, finite; taken as float32.
@@ -188,7 +189,7 @@ def resized_map(values: npt.ArrayLike, size: tuple[int, int]) -> npt.NDArray[np.
     Raises:
         InputError: The map is not h x w with at least one pixel.
     """
-    given: npt.NDArray[np.float32] = np.asarray(values, dtype=np.float32)
+    given: AnomalyMap = np.asarray(values, dtype=np.float32)
     if given.ndim != 2 or given.size == 0:
         raise InputError(
             f"an anomaly map must be H x W with at least one pixel, got shape {given.shape}"
@@ -197,17 +198,16 @@ def resized_map(values: npt.ArrayLike, size: tuple[int, int]) -> npt.NDArray[np.
         return given
     above, below, down = _neighbours(given.shape[0], size[0])
     left, right, across = _neighbours(given.shape[1], size[1])
-    rows: npt.NDArray[np.float32] = (
-        given[above] * (1 - down)[:, None] + given[below] * down[:, None]
-    )
-    resized: npt.NDArray[np.float32] = rows[:, left] * (1 - across) + rows[:, right] * across
+    # h x w -> H x w -> H x W: bilinear is linear along one axis after the other.
+    rows: AnomalyMap = given[above] * (1 - down)[:, None] + given[below] * down[:, None]
+    resized: AnomalyMap = rows[:, left] * (1 - across) + rows[:, right] * across
     return resized
 
 
 def _neighbours(
     given: int, wanted: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-    """For each wanted place the two given ones it lies between, and how far towards the second."""
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Float32]:
+    """Find the two given places that each wanted one lies between, and the share of the second."""
     places = np.clip((np.arange(wanted) + 0.5) * (given / wanted) - 0.5, 0, given - 1)
     first = np.floor(places).astype(np.intp)
     return first, np.minimum(first + 1, given - 1), (places - first).astype(np.float32)

@@ -11,23 +11,14 @@ thresholds, and stays level from its last point to 1 false positive per frame: a
 gets there is given nothing that it did not find. The sweep goes down from the highest threshold and
 ends with the first one that has more than 1 false positive per frame.
 
-`RegionMetrics` takes lists of scored detections, `map_regions.MapRegionMetrics` takes anomaly maps.
-
-RBDC and TBDC of anomaly maps, in one pass and fixed memory; `region` says what they are.
-
-At a threshold the connected parts (8 neighbours) of a map that reach it are the detections. The
-thresholds are fixed levels, sixteen for each factor of two (`levels`): a map's values are compared
-with a threshold by their levels, so values less than 6.25 % apart may count as equal.
-
-Counts only grow, so a threshold that has more false positives than there will be frames lies beyond
-1 per frame for good: the sweep ends there, and the frames that follow are looked at down to that
-level only.
-
-True regions and the tracks that they are part of, from pixel masks that go by one frame at a time.
+`MapRegionMetrics` computes them from anomaly maps in one pass and fixed memory. At a threshold the
+connected parts (8 neighbours) of a map that reach it are the detections. The thresholds are fixed
+levels, sixteen for each factor of two (`pixel.level_numbers`), so values less than 6.25 % apart may
+count as equal. Where a benchmark has masks and no tracks, `MaskTracks` makes tracks of the masks.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -35,8 +26,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from oddframe._types import BoolMask
+from oddframe._types import BoolMask, Float64
 from oddframe.errors import InputError
+from oddframe.metrics.frame import plain_values
 from oddframe.metrics.pixel import level_numbers
 
 MIN_IOU = 0.1
@@ -46,16 +38,21 @@ MIN_TRACK_SHARE = 0.1
 """Share of a track's regions that must be found for the track to count."""
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+"""Pixels are connected over their sides and their corners."""
+_KEPT_BITS = 13
+"""Sign, eight bits of exponent and four of the mantissa: sixteen levels for each factor of two."""
+_LEVELS = 1 << _KEPT_BITS
+"""Thresholds of the sweep."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Some pixels of a frame.
+    """A set of pixels of a frame.
 
     Attributes:
-        top: First row.
-        left: First column.
-        pixels: Boolean h x w from there on; at least one is true.
+        top: The first row.
+        left: The first column.
+        pixels: Which pixels belong to it, bool h x w from there on; at least one does.
     """
 
     top: int
@@ -64,7 +61,9 @@ class Region:
 
     @classmethod
     def box(cls, x_min: float, y_min: float, x_max: float, y_max: float) -> "Region":
-        """The pixels from x_min up to, not including, x_max, and so for y; rounded to whole pixels.
+        """Make a region of the pixels from x_min up to, not including, x_max, and so for y.
+
+        Edges are rounded to whole pixels.
 
         Raises:
             InputError: No pixel lies inside.
@@ -86,25 +85,19 @@ class TrueRegion:
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
-    """A detected region with its score, higher = more anomalous."""
-
-    score: float
-    region: Region
-
-
-@dataclass(frozen=True, slots=True)
 class RegionResult:
-    """RBDC and TBDC; a criterion is None where there is nothing to find (all frames normal, or no frame at all).
+    """RBDC and TBDC; both are None where there is nothing to find.
+
+    That is where all frames are normal, or where there is no frame at all.
 
     Attributes:
         rbdc: Region-based detection criterion, 0 to 1.
         tbdc: Track-based detection criterion, 0 to 1.
-        frames: Frames counted; true regions of frames without a score are not.
+        frames: Frames counted; frames without a score, and their true regions, are not.
         regions: True regions in them.
         tracks: True tracks in them.
-        false_positives_per_frame: One per threshold, thresholds falling; thresholds that tell
-            nothing new are left out.
+        false_positives_per_frame: One per threshold, thresholds falling; thresholds at which
+            nothing changes are left out.
         regions_found: Share of the true regions, likewise.
         tracks_found: Share of the true tracks, likewise.
     """
@@ -119,15 +112,16 @@ class RegionResult:
     tracks_found: tuple[float, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values, ready for `json.dumps`."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }
+        """Give the figures as plain values; see `plain_values`."""
+        values: dict[str, Any] = plain_values(self)
+        return values
 
 
 class Tally:
-    """What was found and what was not, at each threshold, thresholds falling from the first.
+    """Counts what was found and what was not at each threshold, thresholds falling from the first.
+
+    Args:
+        thresholds: How many thresholds there are.
 
     Attributes:
         frames: Frames counted so far.
@@ -141,18 +135,24 @@ class Tally:
         self._found: dict[str, npt.NDArray[np.int64]] = {}
 
     def regions_of(self, track: str) -> npt.NDArray[np.int64]:
-        """Count one more region of a track; gives the found ones per threshold, to be added to."""
+        """Count one more region of a track.
+
+        Returns:
+            How many of the track's regions were found at each threshold, for the caller to add to.
+        """
         self._sizes[track] = self._sizes.get(track, 0) + 1
         return self._found.setdefault(track, np.zeros_like(self.false_positives))
 
     def join(self, kept: str, gone: str) -> None:
-        """Two tracks turn out to be one."""
+        """Count two tracks as one: it turned out that they are."""
+        # A track that no scored frame has shown is not counted at all.
         if gone in self._sizes:
             self._sizes[kept] = self._sizes.get(kept, 0) + self._sizes.pop(gone)
             self._found[kept] = self._found.get(kept, 0) + self._found.pop(gone)
 
     def result(self) -> RegionResult:
-        """The criteria over all frames counted so far."""
+        """Give the criteria over all frames counted so far."""
+        # The sweep ends with the first threshold that has more than one false positive per frame.
         beyond = np.flatnonzero(self.false_positives > self.frames)
         steps = int(beyond[0]) + 1 if beyond.size else self.false_positives.size
         regions, tracks = sum(self._sizes.values()), len(self._sizes)
@@ -162,6 +162,7 @@ class Tally:
         # In whole numbers of regions and less a rounding error, so that 1 region of 10 is 10 %.
         enough = found >= np.maximum(1, np.ceil(MIN_TRACK_SHARE * sizes - 1e-9))
         rate = self.false_positives[:steps] / max(self.frames, 1)
+        # steps x 3: one point of both curves for each threshold.
         points = np.stack(
             (rate, found.sum(axis=0) / max(regions, 1), enough.sum(axis=0) / max(tracks, 1)), axis=1
         )
@@ -179,70 +180,8 @@ class Tally:
         )
 
 
-class RegionMetrics:
-    """Collects scored detections and true regions frame by frame, at thresholds fixed beforehand.
-
-    Args:
-        thresholds: A region is detected at or above a threshold; the distinct scores give the exact
-            curve.
-    """
-
-    def __init__(self, thresholds: Iterable[float]) -> None:
-        self._thresholds = sorted({float(threshold) for threshold in thresholds}, reverse=True)
-        if not self._thresholds or not np.isfinite(self._thresholds).all():
-            raise InputError("thresholds must be finite numbers, at least one")
-        self._tally = Tally(len(self._thresholds))
-
-    def add(self, detections: Sequence[Detection], truth: Sequence[TrueRegion]) -> None:
-        """Count one frame.
-
-        Args:
-            detections: What was detected in it, at any threshold.
-            truth: The true regions of the frame; empty if it is normal.
-        """
-        self._tally.frames += 1
-        hits = np.array(
-            [[overlap(true.region, one.region) >= MIN_IOU for one in detections] for true in truth],
-            dtype=bool,
-        ).reshape(len(truth), len(detections))
-        scores = np.array([one.score for one in detections])
-        reached = scores >= np.array(self._thresholds)[:, None]
-        for true, hit in zip(truth, hits, strict=True):
-            self._tally.regions_of(true.track)[:] += (reached & hit).any(axis=1)
-        self._tally.false_positives += (reached & ~hits.any(axis=0)).sum(axis=1)
-
-    def result(self) -> RegionResult:
-        """The criteria over all frames counted so far."""
-        return self._tally.result()
-
-
-def overlap(first: Region, second: Region) -> float:
-    """Intersection over union of two regions of one frame, 0 to 1."""
-    top, left = max(first.top, second.top), max(first.left, second.left)
-    bottom = min(first.top + first.pixels.shape[0], second.top + second.pixels.shape[0])
-    right = min(first.left + first.pixels.shape[1], second.left + second.pixels.shape[1])
-    if bottom <= top or right <= left:
-        return 0.0
-    shared = int(
-        (_cut(first, top, left, bottom, right) & _cut(second, top, left, bottom, right)).sum()
-    )
-    return shared / (int(first.pixels.sum()) + int(second.pixels.sum()) - shared)
-
-
-def label_parts(flags: BoolMask) -> tuple[npt.NDArray[np.int32], int]:
-    """Number the connected parts (8 neighbours) of an H x W mask from 1; also says how many there are."""
-    numbers, count = ndimage.label(flags, structure=_EIGHT_NEIGHBOURS)
-    return numbers, count
-
-
-def _cut(region: Region, top: int, left: int, bottom: int, right: int) -> BoolMask:
-    return region.pixels[
-        top - region.top : bottom - region.top, left - region.left : right - region.left
-    ]
-
-
-def _area(rate: npt.NDArray[np.float64], found: npt.NDArray[np.float64]) -> float:
-    """Area from 0 to 1 under the curve through (0, 0), cut at 1 and level beyond its last point.
+def _area(rate: Float64, found: Float64) -> float:
+    """Compute the area from 0 to 1 under the curve through (0, 0), level beyond its last point.
 
     With maps a lower threshold can merge detections and so lower both rates. The curve then is the
     best rate reached at no more than so many false positives, which leaves the always rising curve
@@ -251,7 +190,7 @@ def _area(rate: npt.NDArray[np.float64], found: npt.NDArray[np.float64]) -> floa
     order = np.lexsort((found, rate))
     x = np.concatenate(([0.0], rate[order]))
     y = np.maximum.accumulate(np.concatenate(([0.0], found[order])))
-    beyond = int(np.searchsorted(x, 1.0))  # the first point at or beyond 1
+    beyond = int(np.searchsorted(x, 1.0))  # The first point at or beyond 1.
     at_one = y[-1]
     if beyond < x.size:
         share = (1.0 - x[beyond - 1]) / (x[beyond] - x[beyond - 1])
@@ -259,12 +198,12 @@ def _area(rate: npt.NDArray[np.float64], found: npt.NDArray[np.float64]) -> floa
     return float(np.trapezoid(np.append(y[:beyond], at_one), np.append(x[:beyond], 1.0)))
 
 
-_KEPT_BITS = 13
-_LEVELS = 1 << _KEPT_BITS
-
-
 class MapRegionMetrics:
     """Collects anomaly maps and true regions frame by frame.
+
+    Counts only grow, so a threshold that has more false positives than there will be frames lies
+    beyond 1 per frame for good: the sweep ends there, and the frames that follow are looked at down
+    to that level only.
 
     Args:
         frames: The most frames that will come.
@@ -273,7 +212,7 @@ class MapRegionMetrics:
     def __init__(self, frames: int) -> None:
         self._most_frames = frames
         self._tally = Tally(_LEVELS)
-        self._end = _LEVELS  # steps from here on are beyond 1 false positive per frame for good
+        self._end = _LEVELS  # Steps from here on are beyond 1 false positive per frame for good.
 
     def add(self, anomaly_map: npt.ArrayLike, truth: Sequence[TrueRegion]) -> None:
         """Count one scored frame.
@@ -300,7 +239,7 @@ class MapRegionMetrics:
         used = np.flatnonzero(np.bincount(steps.ravel(), minlength=_LEVELS)[: self._end])
         # Between two steps with pixels on them nothing changes.
         for first, last in pairwise([*used.tolist(), self._end]):
-            hits, false_positives = _outcome(steps <= first, truth)
+            hits, false_positives = _compare(steps <= first, truth)
             for counts, hit in zip(found, hits, strict=True):
                 counts[first:last] += hit
             self._tally.false_positives[first:last] += false_positives
@@ -309,19 +248,17 @@ class MapRegionMetrics:
             self._end = int(beyond[0]) + 1
 
     def join(self, kept: str, gone: str) -> None:
-        """Two tracks turn out to be one."""
+        """Count two tracks as one: it turned out that they are."""
         self._tally.join(kept, gone)
 
     def result(self) -> RegionResult:
-        """The criteria over all frames counted so far."""
+        """Give the criteria over all frames counted so far."""
         return self._tally.result()
 
 
-def _outcome(
-    detected: npt.NDArray[np.bool_], truth: Sequence[TrueRegion]
-) -> tuple[list[bool], int]:
-    """Which true regions are found, and how many detected parts find none."""
-    numbers, parts = label_parts(detected)
+def _compare(detected: BoolMask, truth: Sequence[TrueRegion]) -> tuple[list[bool], int]:
+    """Say which true regions are found, and how many detected parts find none."""
+    numbers, parts = _label_parts(detected)
     if not truth or not parts:
         return [False] * len(truth), parts
     areas = np.bincount(numbers.ravel(), minlength=parts + 1)
@@ -333,15 +270,17 @@ def _outcome(
         under = numbers[region.top : region.top + height, region.left : region.left + width][
             region.pixels
         ]
+        # How many pixels each part, by its number, shares with the true region; 0 is no part.
         shared = np.bincount(under, minlength=parts + 1)
         overlaps = shared / (areas + under.size - shared) >= MIN_IOU
-        overlaps[0] = False  # what was not detected
+        overlaps[0] = False
         hits.append(bool(overlaps.any()))
         useful |= overlaps
     return hits, parts - int(useful.sum())
 
 
 def _check_inside(true: TrueRegion, size: tuple[int, ...]) -> None:
+    """Raise an InputError if a true region reaches beyond the frame."""
     region = true.region
     bottom, right = region.top + region.pixels.shape[0], region.left + region.pixels.shape[1]
     if region.top < 0 or region.left < 0 or bottom > size[0] or right > size[1]:
@@ -364,26 +303,28 @@ class MaskTracks:
 
     def __init__(self, video: str) -> None:
         self._video = video
-        self._kept: list[int] = [
-            0
-        ]  # by track number: the track that it was joined to; 0 is the background
+        # By track number: the track that it was joined to. Number 0 is the background.
+        self._kept: list[int] = [0]
         self._last: npt.NDArray[np.int32] | None = None
 
     def add(self, mask: npt.ArrayLike) -> tuple[list[TrueRegion], list[tuple[str, str]]]:
-        """The next frame's regions, and the pairs (kept, gone) of earlier tracks that turn out to be one.
-
-        Every frame of the video has to come, the ones without a score too.
+        """Take the next frame; every frame of the video has to come, those without a score too.
 
         Args:
             mask: H x W, true where abnormal; one size for the whole video.
 
+        Returns:
+            The frame's regions, and the pairs (kept, gone) of earlier tracks that turn out to be
+            one.
+
         Raises:
             InputError: The mask is not H x W, or of another size than the one before.
         """
-        flags = _checked(mask)
+        flags = _as_mask(mask)
         if self._last is not None and self._last.shape != flags.shape:
             raise InputError(
-                f"video {self._video}: all masks must be of one size, got {flags.shape} after {self._last.shape}"
+                f"video {self._video}: all masks must be of one size, "
+                f"got {flags.shape} after {self._last.shape}"
             )
         here = np.zeros(flags.shape, dtype=np.int32)
         numbered: list[tuple[int, Region]] = []
@@ -393,11 +334,9 @@ class MaskTracks:
                 slice(region.top, region.top + region.pixels.shape[0]),
                 slice(region.left, region.left + region.pixels.shape[1]),
             )
-            touched = (
-                np.unique(self._last[window][region.pixels])
-                if self._last is not None
-                else np.zeros(1, np.int32)
-            )
+            touched = np.zeros(1, np.int32)
+            if self._last is not None:
+                touched = np.unique(self._last[window][region.pixels])
             known = sorted({self._track(int(number)) for number in touched} - {0})
             if not known:
                 known = [len(self._kept)]
@@ -415,6 +354,7 @@ class MaskTracks:
         return regions, joined
 
     def _track(self, number: int) -> int:
+        """Follow the joints from a track's first number to the one that it has now."""
         while self._kept[number] != number:
             number = self._kept[number]
         return number
@@ -424,19 +364,26 @@ class MaskTracks:
 
 
 def regions_of_mask(mask: npt.ArrayLike) -> list[Region]:
-    """The connected parts (8 neighbours) of an H x W mask.
+    """Find the connected parts (8 neighbours) of an H x W mask.
 
     Raises:
         InputError: The mask is not H x W.
     """
-    numbers, _ = label_parts(_checked(mask))
+    numbers, _ = _label_parts(_as_mask(mask))
     return [
         Region(rows.start, columns.start, numbers[rows, columns] == number)
         for number, (rows, columns) in enumerate(ndimage.find_objects(numbers), start=1)
     ]
 
 
-def _checked(mask: npt.ArrayLike) -> BoolMask:
+def _label_parts(flags: BoolMask) -> tuple[npt.NDArray[np.int32], int]:
+    """Number the connected parts of an H x W mask from 1; returns how many there are as well."""
+    numbers, count = ndimage.label(flags, structure=_EIGHT_NEIGHBOURS)
+    return numbers, count
+
+
+def _as_mask(mask: npt.ArrayLike) -> BoolMask:
+    """Take a mask as booleans; raises an InputError if it is not H x W."""
     flags: BoolMask = np.asarray(mask).astype(bool)
     if flags.ndim != 2:
         raise InputError(f"a mask of one frame must be H x W, got shape {flags.shape}")

@@ -1,1 +1,1 @@
-"""The paper's network in torch: one file per box of its figure."""
+"""The paper's network in torch: one file per box of its figure, and the settings that build it."""

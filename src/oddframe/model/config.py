@@ -1,4 +1,7 @@
-"""What the network is (method sections 2 to 6); apart from the network, so that nobody needs torch to read it."""
+"""The settings of the network and of its scores (method sections 2 to 6).
+
+They lie apart from the network, so that a machine without torch can read them.
+"""
 
 from typing import Annotated, Literal
 
@@ -11,7 +14,7 @@ from oddframe.settings import ListOf, settings_dataclass
 
 @settings_dataclass("network")
 class NetworkConfig:
-    """What the network is; the defaults are the paper's.
+    """Settings of the network; the defaults are the paper's.
 
     Attributes:
         height: Height of the frames in pixels, a multiple of 16 times the stem's stride.
@@ -53,9 +56,9 @@ class NetworkConfig:
         score_power: Exponent of that mean, above 0, in the raw score; 1 as published. It changes no
             order, and so no AUC with one threshold; 1 / error_power takes the score back to the
             error's unit, as a power mean does.
-        scored_frame: Frame of the clip that its score is said of: "last" as published, or "middle",
-            which is known two intervals later, and does not go on for half a clip when what is
-            abnormal has left.
+        scored_frame: Frame of the clip that gets its score: "last" as published, or "middle",
+            whose score is known two intervals later, and does not stay high for half a clip after
+            what is abnormal has left.
         score_clips: Clips in a row whose scores' mean is the frame's score, taken before
             ``score_power``; 1 as published. Half of the others come after the clip that scores the
             frame where that is its middle one, else all before it.
@@ -88,6 +91,8 @@ class NetworkConfig:
     score_clips: Annotated[int, Field(ge=1, le=99)] = 1
 
     def __post_init__(self) -> None:
+        # The code halves the resolution three times after the stem, and a cell of the attention
+        # covers two by two places of the code.
         step = 16 * self.stem_stride
         for name, side in (("height", self.height), ("width", self.width)):
             if side < step or side % step:
@@ -96,7 +101,8 @@ class NetworkConfig:
                 )
         decoder_channels = self.decoder_channels or self.channels
         if self.motion and (decoder_channels + self.channels * self.skips) % 2:
-            # The last pixel shuffle deals out twice as many channels in fours.
+            # The last up block reads 2 x (decoder channels + skipped channels), and its pixel
+            # shuffle needs a multiple of 4.
             rule = "network.decoder_channels (network.channels where it is not set)"
             found = f"{decoder_channels}"
             if self.skips:
@@ -109,7 +115,8 @@ class NetworkConfig:
             )
         if not self.clusters and self.fusion != "error":
             raise SettingsError(
-                f'without clusters network.fusion must be "error", got "{self.fusion}"; set one or the other'
+                f'without clusters network.fusion must be "error", got "{self.fusion}"; '
+                "set one or the other"
             )
         longest = min(self.height, self.width)
         if not self.score_windows or not all(1 <= side <= longest for side in self.score_windows):
@@ -120,29 +127,30 @@ class NetworkConfig:
 
     @property
     def colours(self) -> int:
-        """Channels of a frame."""
+        """Channels of a frame, 1 or 3."""
         return 1 if self.colour == "grey" else 3
 
     @property
     def lookahead(self) -> int:
-        """Frames from the one that a clip scores to the clip's last."""
+        """Frames from the one that a clip scores to the last one of the clip, 0 or more."""
         return 2 * self.interval if self.scored_frame == "middle" else 0
 
     @property
     def neighbours(self) -> SmoothingWindow:
-        """Whose scores a frame's score is the mean of."""
+        """The clips around a frame whose scores are averaged to the score of the frame."""
         others = self.score_clips - 1
+        # With the last frame scored nothing waits for frames that are yet to come.
         after = others // 2 if self.scored_frame == "middle" else 0
         return SmoothingWindow(others - after, after, self.score_power)
 
     @property
     def known_after(self) -> int:
-        """Frames after a frame until its score is known."""
+        """Frames that must follow a frame before its score is known, 0 or more."""
         return self.lookahead + self.neighbours.after
 
     @property
     def code_width(self) -> int:
-        """Length of a joint code, all streams in use together."""
+        """Length D of a joint code: the codes of all streams in use, one after the other."""
         return 8 * self.channels * (self.appearance + self.motion)
 
     @property

@@ -7,7 +7,6 @@ a file cannot run.
 
 import base64
 import hashlib
-import io
 import re
 from functools import cache
 from importlib.resources import files
@@ -20,6 +19,7 @@ from PIL import Image
 from oddframe._types import Pixels
 from oddframe._version import __version__
 from oddframe.core.recalibration import raw_score_text
+from oddframe.media.convert import encode_webp
 from oddframe.media.overlay import clock_text
 
 _SHARED = files("oddframe") / "web" / "static" / "shared"
@@ -135,7 +135,7 @@ def data_uri(picture: Pixels, quality: int = 60) -> str:
         picture: uint8 H x W x 1, 3 or 4 (with opacity).
         quality: 0 to 100.
     """
-    return "data:image/webp;base64," + base64.b64encode(_encoded(picture, quality)).decode()
+    return "data:image/webp;base64," + base64.b64encode(encode_webp(picture, quality)).decode()
 
 
 def data_uris_within(pictures: list[Pixels], most_bytes: int, quality: int = 60) -> list[str]:
@@ -170,15 +170,6 @@ def resize(picture: Pixels, width: int, height: int | None = None) -> Pixels:
     smaller = Image.fromarray(_plain(picture)).resize((width, height), Image.Resampling.LANCZOS)
     resized: Pixels = np.asarray(smaller).reshape(height, width, picture.shape[2])
     return resized
-
-
-def _encoded(picture: Pixels, quality: int) -> bytes:
-    content = io.BytesIO()
-    # Opacity is smooth here: a coarse one is a fraction of the size.
-    Image.fromarray(_plain(picture)).save(
-        content, "WEBP", quality=quality, alpha_quality=60, method=2
-    )
-    return content.getvalue()
 
 
 def _plain(picture: Pixels) -> Pixels:

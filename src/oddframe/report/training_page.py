@@ -20,7 +20,7 @@ from oddframe.report.charts import histogram
 from oddframe.report.nearest_normal import training_clips
 from oddframe.report.page import data_uri, length_text, plural, render, resize
 from oddframe.report.training_samples import PATCHES, Centre, NetworkSamples, Sample, sample_network
-from oddframe.training.run_folder import RunFolder
+from oddframe.training.run_folder import RunFolder, RunRecord
 from oddframe.training.settings import Settings
 
 LOSSES = {
@@ -72,7 +72,7 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
         OutputError: If the page cannot be written.
     """
     run = RunFolder(path)
-    settings, facts = run.read_settings()
+    settings, record = run.read_settings()
     bundle = read_bundle(run.bundle)
     notices: list[str] = []
     samples = NetworkSamples((), (), 0)
@@ -112,7 +112,7 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
         odd_more=max(0, len(outliers) - _MOST_OUTLIERS),
         odd_known=used is not None,
         dropped=bool(used and used["dropped"]),
-        settings=_settings(settings, facts, bundle),
+        settings=_settings(settings, record, bundle),
         data={"charts": losses},
     )
     write_text(run.report, content)
@@ -300,13 +300,11 @@ def _outliers(
     return outliers
 
 
-def _settings(
-    settings: Settings, facts: Mapping[str, Any], bundle: Bundle
-) -> list[tuple[str, str]]:
+def _settings(settings: Settings, record: RunRecord, bundle: Bundle) -> list[tuple[str, str]]:
     """Return the settings that decided the training, as names and values."""
     network, training, data = settings.network, settings.training, settings.data
     return [
-        ("Recordings", ", ".join(Path(path).name for path in facts["normal"])),
+        ("Recordings", ", ".join(Path(path).name for path in record.normal)),
         ("Frame rate", f"{bundle.rate_fps:.4g} per second"),
         ("Held out", f"{data.hold_out:.0%}"),
         (
@@ -325,5 +323,5 @@ def _settings(
         ),
         ("Learning rate", f"{training.learning_rate:g}, {training.schedule}"),
         ("Seed", str(training.seed)),
-        ("Trained with", f"Oddframe {facts.get('oddframe', 'of an unknown version')}"),
+        ("Trained with", f"Oddframe {record.oddframe}"),
     ]

@@ -12,7 +12,7 @@ from typing import cast
 import torch
 
 from oddframe.bundle.bundle import ONNX, Bundle, write_bundle
-from oddframe.core.calibration import uncalibrated
+from oddframe.core.calibration import placeholder_calibration
 from oddframe.core.clips import clip_span
 from oddframe.core.records import Frame
 from oddframe.errors import MissingExtraError
@@ -95,7 +95,7 @@ def write_untrained(
     bundle = Bundle(
         network=trained,
         rate_fps=SCENE.rate_fps,
-        calibration=uncalibrated(),
+        calibration=placeholder_calibration(),
         card="A randomly initialised network of `oddframe bench`: it scores nothing that means anything.\n",
         graphs=made,
     )

@@ -8,10 +8,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from oddframe.bundle.bundle import Bundle
+from oddframe.datasets.clip_dataset import Batch
 from oddframe.inference.scorer import Scorer
 from oddframe.inference.torch_backend import TorchScorer, pick_device
 from oddframe.model.fusion import AnomalyScorer
-from oddframe.model.network import Network, NetworkState
+from oddframe.model.network import Network
+from oddframe.model.state import NetworkState
 from oddframe.speed.instruments import peak_rss_mb, rate, repeated
 from oddframe.speed.plan import Numbers, Setup, TrainingRow
 from oddframe.training.settings import Settings
@@ -98,11 +100,16 @@ def measure_training(
     clips = random.integers(
         0, 256, (count, 5, height, width, settings.network.colours), dtype=np.uint8
     )
-    rebuilt = clips[:, network.rebuilt_index]
-    abnormal = np.zeros((count, height, width), np.bool_)
+    batch = Batch(
+        clips,
+        first=clips[:, 0],
+        last=clips[:, 4],
+        rebuilt=clips[:, network.rebuilt_index],
+        abnormal=np.zeros((count, height, width), np.bool_),
+    )
 
     def step() -> None:
-        losses = trainer.train_step(clips, clips[:, 0], clips[:, 4], rebuilt, abnormal)
+        losses = trainer.train_step(batch)
         # Asking for a number waits for the GPU.
         next(iter(losses.values())).item()
 

@@ -1,1 +1,1 @@
-"""One verb a file, named like its command: what `oddframe.train`, `oddframe.score` and the others do."""
+"""One verb a file, named like its command: `oddframe.train` is in train.py, and so on."""

@@ -1,4 +1,4 @@
-"""This machine's table of speeds: the verb `oddframe bench`."""
+"""Measure how fast this machine scores and trains: the verb `oddframe bench`."""
 
 import tempfile
 import time
@@ -11,9 +11,8 @@ from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.errors import InputError, MissingExtraError, SettingsError
 from oddframe.inference.backends import installed
-from oddframe.inference.model import DEFAULT_BATCH
 from oddframe.inference.scorer import BackendName
-from oddframe.inference.selection import BackendChoice
+from oddframe.inference.selection import DEFAULT_BATCH, BackendChoice
 from oddframe.isolation import run_in_process
 from oddframe.model.config import NetworkConfig
 from oddframe.speed.fixtures import draw_recording
@@ -23,23 +22,25 @@ from oddframe.speed.plan import Bounds, Numbers, Setup, SpeedRow, TrainingRow, p
 from oddframe.training.settings import PRESETS, Settings
 
 SECONDS = 12.0
-"""How long a row takes, about, beside starting."""
+"""About how long a row is measured, without its start."""
 MOST_S = 540.0
 """After so many seconds no other row begins: a table takes less than ten minutes."""
 GPU_BATCHES = (1, 64)
+"""Batch sizes on a GPU: one live camera, and an archive."""
 GRAPHS = ("onnx", "int8")
+"""Exported networks of an untrained preset; int8 runs with OpenVINO only."""
 
 Measured: TypeAlias = SpeedRow | Bounds | TrainingRow
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchReport:
-    """What a machine can do.
+    """The speeds of a machine.
 
     Attributes:
-        machine: What it is; see `oddframe.speed.instruments.machine`.
+        machine: Its processor, memory, GPU and versions; see `oddframe.speed.instruments.machine`.
         rows: A row for each preset, backend and precision.
-        bounds: What comes before the network, for each preset.
+        bounds: Speed of what comes before the network, for each preset.
         training: Speed of training, where that was measured.
         notices: What is left out and why, and what the figures depend on, a sentence each.
         seconds: Wall-clock time.
@@ -79,7 +80,7 @@ def bench(
         compiled: Whether torch has rows with a compiled network, too.
         training: Whether the speed of training is measured; when None on a GPU only. With a model
             it is not.
-        on_progress: Told phases "prepare" and "bench".
+        on_progress: Called with the phases "prepare" and "bench".
 
     Raises:
         MissingExtraError: If there is no model and torch is not installed.
@@ -100,6 +101,7 @@ def bench(
     chosen = (
         {} if model is not None else presets or {name: PRESETS[name] for name in ("fast", "paper")}
     )
+    # The recording and untrained bundles are only there while rows are measured.
     with tempfile.TemporaryDirectory(prefix="oddframe-bench-") as place:
         recording = Path(place) / "drawn.mp4"
         draw_recording(recording)
@@ -126,7 +128,8 @@ def bench(
             notices += [text for text in plan.notices if text not in notices]
         if not setups:
             raise InputError(
-                f"a backend on this machine must be able to run the network, but none is: {'; '.join(notices)}"
+                "a backend on this machine must be able to run the network, but none is: "
+                f"{'; '.join(notices)}"
             )
         counted = installed("torch")
         works = [
@@ -137,34 +140,38 @@ def bench(
             )
             for name, (folder, _) in folders.items()
         ]
-        works += [_Work(str(one), measure_row, (one, recording, seconds)) for one in setups]
+        works += [_Work(str(setup), measure_row, (setup, recording, seconds)) for setup in setups]
         if gpu is not None if training is None else training:
             works += [
                 _Work(
-                    f"training {name} in {one}",
+                    f"training {name} in {numbers}",
                     _training,
-                    (name, settings, where, one, seconds / 2),
+                    (name, settings, where, numbers, seconds / 2),
                 )
                 for name, settings in chosen.items()
-                for one in precisions
-                if one != "float16"
+                for numbers in precisions
+                # Nobody trains in float16: its gradients would need a scale.
+                if numbers != "float16"
             ]
-        measured = _measured(works, began, notices, on_progress)
-    known = {one.preset: one for one in measured if isinstance(one, Bounds)}
+        # Bounds come first: without them a row cannot say how near it comes.
+        measured = _measure_all(works, began, notices, on_progress)
+    bounds = {result.preset: result for result in measured if isinstance(result, Bounds)}
     return BenchReport(
         machine=found,
         rows=tuple(
-            _against(one, known.get(one.preset)) for one in measured if isinstance(one, SpeedRow)
+            _add_bounds(result, bounds.get(result.preset))
+            for result in measured
+            if isinstance(result, SpeedRow)
         ),
-        bounds=tuple(known.values()),
-        training=tuple(one for one in measured if isinstance(one, TrainingRow)),
+        bounds=tuple(bounds.values()),
+        training=tuple(result for result in measured if isinstance(result, TrainingRow)),
         notices=tuple(notices),
         seconds=time.monotonic() - began,
     )
 
 
 class _Work(NamedTuple):
-    """What is done in a process of its own, and what it is called."""
+    """A measurement in a process of its own, so that none has the memory of another."""
 
     name: str
     function: Callable[..., Measured]
@@ -189,7 +196,10 @@ def _folders(
     graphs: Sequence[str],
     on_progress: Progress,
 ) -> dict[str, tuple[Path, str | None]]:
-    """By name the bundle of the model, or one for each preset with why it lacks a graph, if it does."""
+    """The bundle of the model by its name, or an untrained bundle for each preset.
+
+    Beside each stands why it lacks a graph, None if it lacks none.
+    """
     if model is not None:
         return {Path(model).name or str(model): (find_bundle(model), None)}
     folders: dict[str, tuple[Path, str | None]] = {}
@@ -201,29 +211,31 @@ def _folders(
     return folders
 
 
-def _measured(
+def _measure_all(
     works: Sequence[_Work], began: float, notices: list[str], on_progress: Progress
 ) -> list[Measured]:
-    """What came of the works that succeeded and for which there was time; the others are noted."""
+    """Results of the measurements that succeeded in time; the others get a notice."""
     found: list[Measured] = []
     for number, work in enumerate(works):
         on_progress("bench", number, len(works), {})
         if time.monotonic() - began > MOST_S:
-            late = ", ".join(one.name for one in works[number:])
+            late = ", ".join(left_out.name for left_out in works[number:])
             notices.append(
-                f"there was no time left for {late}; take fewer --seconds, or one --preset or --backend"
+                f"there was no time left for {late}; "
+                "take fewer --seconds, or one --preset or --backend"
             )
             break
         try:
             found.append(run_in_process(work.function, *work.arguments))
         except InputError as error:
+            # A backend that cannot run here is a line of the report; the other rows are measured.
             notices.append(f"{work.name} is left out: {error}")
     on_progress("bench", len(works), len(works), {})
     return found
 
 
-def _against(row: SpeedRow, bounds: Bounds | None) -> SpeedRow:
-    """A row beside what bounds it."""
+def _add_bounds(row: SpeedRow, bounds: Bounds | None) -> SpeedRow:
+    """Add to a row how near it comes to the slower of decoding and the network alone."""
     if bounds is None:
         return row
     counted = bounds.gflop_per_frame
@@ -234,7 +246,8 @@ def _against(row: SpeedRow, bounds: Bounds | None) -> SpeedRow:
     )
 
 
-# Called in other processes: this one stays without torch, which it may not have.
+# Called in other processes, since this one may have no torch; they are functions of this module so
+# that the other process finds them by name.
 def _torch_ability(device: str) -> tuple[str, tuple[Numbers, ...], str | None]:
     from oddframe.speed.torch_rows import torch_ability
 

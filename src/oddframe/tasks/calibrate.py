@@ -1,7 +1,4 @@
-"""Set a model's threshold anew: the verb `oddframe calibrate`.
-
-Its file is not called calibrate.py because `oddframe.calibrate` is a function.
-"""
+"""Set a model's threshold anew: the verb `oddframe calibrate`."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +10,19 @@ import numpy as np
 
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import find_bundle, read_bundle, write_calibration
+from oddframe.core import calibration
 from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores
-from oddframe.core.calibration import calibrate as calibrated
 from oddframe.core.event_rules import EventRules
 from oddframe.core.maps import map_peaks
 from oddframe.core.records import Score
 from oddframe.errors import InputError, SettingsError, SourceError, SourceNotFoundError
-from oddframe.inference.model import DEFAULT_BATCH, Model, load
-from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.inference.model import Model, load_model
+from oddframe.inference.selection import (
+    DEFAULT_BATCH,
+    BackendChoice,
+    InferenceOptions,
+    PrecisionChoice,
+)
 from oddframe.media.discovery import find_sources
 from oddframe.media.source import Source
 from oddframe.training.model_card import with_threshold
@@ -33,9 +35,9 @@ class CalibrationReport:
     """What a calibration did.
 
     Attributes:
-        bundle: The bundle that has it now.
-        calibration: The calibration.
-        threshold_before: The raw threshold until then; None where the bundle kept no budget.
+        bundle: The bundle that now has the new calibration.
+        calibration: The new calibration.
+        threshold_before: The raw threshold until then; None where the model had no calibration.
         cached: Whether the scores that the bundle kept were used.
         skipped: What was not used, and why, a sentence each.
         notices: What to know of the threshold and of what scored the footage, a sentence each.
@@ -78,7 +80,7 @@ def calibrate(
         batch_size: Clips that run through the network at a time.
         backend: What runs the network, as in `oddframe.inference.model.load`.
         precision: What it computes in, likewise.
-        on_progress: Told the frames done of each recording, with its name as the phase.
+        on_progress: Called with the frames done of each recording; its name is the phase.
 
     Raises:
         SourceError: If no recording can be scored; where some can, the others are named in the
@@ -93,21 +95,21 @@ def calibrate(
     bundle = read_bundle(folder, to_calibrate=True)
     skipped: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    # Scoring takes as long as the footage needs, the scores in the bundle take seconds.
     if normal is not None:
-        loaded = load(
-            bundle, device=device, batch_size=batch_size, backend=backend, precision=precision
-        )
-        scores, skipped = _scored(loaded, normal, fps, on_progress)
+        loaded = load_model(bundle, InferenceOptions(device, backend, precision, batch_size))
+        scores, skipped = _score_footage(loaded, normal, fps, on_progress)
         notices = loaded.notices
     elif bundle.normal is not None:
         scores = bundle.normal
     else:
         raise InputError(
-            f"{folder} keeps no scores of normal footage; give the footage: oddframe calibrate MODEL NORMAL"
+            f"{folder} keeps no scores of normal footage; give the footage: "
+            "oddframe calibrate MODEL NORMAL"
         )
     before = bundle.calibration
-    now = calibrated(
-        scores, budget or FalseAlarmBudget.parse(before.budget), _changed(before.rules, rules)
+    now = calibration.calibrate(
+        scores, budget or FalseAlarmBudget.parse(before.budget), _change(before.rules, rules)
     )
     write_calibration(folder, now, scores, with_threshold(bundle.card, now))
     return CalibrationReport(
@@ -121,7 +123,8 @@ def calibrate(
     )
 
 
-def _changed(rules: EventRules, changes: Mapping[str, float]) -> EventRules:
+def _change(rules: EventRules, changes: Mapping[str, float]) -> EventRules:
+    """The rules with some fields changed; `SettingsError` for a field that there is not."""
     known = [item.name for item in fields(rules)]
     for name in changes:
         if name not in known:
@@ -141,18 +144,19 @@ class _ScoreRow(NamedTuple):
     map_peak: float
 
 
-def _scored(
+def _score_footage(
     model: Model,
     normal: str | Path | Sequence[str | Path],
     fps: float | None,
     on_progress: Progress,
 ) -> tuple[NormalScores, tuple[str, ...]]:
-    """Scores of normal footage, and what was not used of it."""
+    """Score normal footage; also returns what was not used of it, a sentence each."""
     found = find_sources(normal, model.bundle.rate_fps if fps is None else fps)
-    skipped = [f"{one.path}: {one.reason}" for one in found.skipped]
+    skipped = [f"{path.path}: {path.reason}" for path in found.skipped]
     rows: list[_ScoreRow] = []
     for source in found.sources:
         try:
+            # A recording may be several pieces of footage, so the next number is the last plus one.
             rows += _rows(model, source, rows[-1].recording + 1 if rows else 0, on_progress)
         except (SourceError, SourceNotFoundError) as error:
             skipped.append(str(error))
@@ -160,6 +164,7 @@ def _scored(
         raise SourceError(
             "; ".join(skipped) or "no frame of the footage ends a clip; give longer recordings"
         )
+    # From rows to one array for each field, as NormalScores has them.
     columns = dict(zip(_ScoreRow._fields, zip(*rows, strict=True), strict=True))
     kinds = {"recording": np.int32, "time_s": np.float64}
     return NormalScores(
@@ -173,8 +178,12 @@ def _scored(
 
 
 def _rows(model: Model, source: Source, first: int, on_progress: Progress) -> Iterator[_ScoreRow]:
-    """The scored frames of a recording; after a gap in time comes another piece of footage."""
+    """Yield the scored frames of a recording; after a gap in time the next piece of footage begins.
+
+    Events do not reach over such a gap, so false alarms are counted for each piece on its own.
+    """
     total = source.count_frames()
+    # One missing frame is no gap; the slower of the two rates says how long a frame lasts.
     longest_s = 2.5 / min(source.rate_fps, model.bundle.rate_fps) + source.gap_s
     piece, before_s = first, -np.inf
     for number, score in enumerate(model.scores(source, maps=True), start=1):
@@ -189,6 +198,7 @@ def _rows(model: Model, source: Source, first: int, on_progress: Progress) -> It
 
 
 def _row(score: Score, piece: int) -> _ScoreRow:
+    """A score as a row; a part that the network does not have counts as 0."""
     peak = 0.0 if score.map is None else float(map_peaks(score.map[None])[0])
     raw, appearance, motion, cluster = (
         value or 0.0 for value in (score.raw, score.appearance, score.motion, score.cluster)

@@ -1,4 +1,4 @@
-"""Say what a data set is, how complete it is and whether its labels make sense: the verb `oddframe data check`."""
+"""Check a data set, its completeness and its labels: the verb `oddframe data check`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from oddframe.media.discovery import find_sources
 from oddframe.media.source import Source
 
 NORMAL_FOOTAGE = "normal footage, without labels"
+"""What a folder of recordings is recognised as if it is no benchmark."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +23,11 @@ class CheckedRecording:
     """A recording, or a folder of images, that a training would use.
 
     Attributes:
-        name: Its name.
-        path: Where it is.
-        frames: How many it has, by its header where that says.
-        rate_fps: Its frames per second; of a folder of images the 10 that are assumed.
-        duration_s: How long it is by these two, in seconds.
+        name: The recording's name.
+        path: The file or folder.
+        frames: Number of frames, from the header if it has one.
+        rate_fps: Frames per second; for a folder of images the 10 that are assumed.
+        duration_s: Duration in seconds, by frames and rate.
     """
 
     name: str
@@ -38,15 +39,15 @@ class CheckedRecording:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedVideo:
-    """A test video and its truth.
+    """A test video and its labels.
 
     Attributes:
-        name: Its name in the benchmark.
-        path: Where it is.
-        frames: Labelled frames; None where the labels cannot be had.
-        labels: Whether they can.
-        abnormal_frames: How many frames are abnormal.
-        abnormal_share: Their share, 0 to 1.
+        name: The video's name in the benchmark.
+        path: The file or folder.
+        frames: Number of labelled frames; None where the labels cannot be read.
+        labels: Whether the labels can be read.
+        abnormal_frames: Number of abnormal frames; None without labels.
+        abnormal_share: Share of abnormal frames, 0 to 1; None without labels.
         masks: Whether there are pixel masks.
         tracks: Whether there is a track file.
         disagreements: Frames that are abnormal with an empty mask or normal with one that is not;
@@ -66,20 +67,20 @@ class CheckedVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class DataReport:
-    """What was found where somebody pointed.
+    """What a folder holds and what is wrong with it.
 
     Attributes:
-        path: Where that was.
-        recognised: As what, in words.
-        name: A key of `OFFICIAL_COUNTS`, else the folder's name.
-        usable: Whether it can be worked with: nothing in it contradicts something else.
-        partial: Whether it is less than the official copy, or says so of a part.
-        counts: What it holds.
-        official: What the official copy holds; None where there is none.
-        notices: What is not as it should be and does not stand in the way, a sentence each.
-        contradictions: What does, a sentence each.
-        training: What a training would use.
-        testing: Labelled videos.
+        path: The folder or recording that was checked.
+        recognised: The data set or layout that it was recognised as, in words.
+        name: A key of `OFFICIAL_COUNTS`, otherwise the folder's name.
+        usable: Whether it can be used: nothing in it contradicts something else.
+        partial: Whether parts of the official copy are missing.
+        counts: Videos and frames that are there.
+        official: Videos and frames of the official copy; None where there is none.
+        notices: Problems that do not prevent its use, a sentence each.
+        contradictions: Problems that do, a sentence each.
+        training: The recordings that a training would use.
+        testing: The labelled videos.
     """
 
     path: Path
@@ -96,13 +97,13 @@ class DataReport:
 
 
 def check_data(path: str | Path, *, on_progress: Progress = silent) -> DataReport:
-    """Look at a benchmark, at a labelled set of one's own or at normal footage for a training.
+    """Check a benchmark, a labelled set of one's own or normal footage for a training.
 
     Labels and masks are read; recordings that are labelled by time are decoded.
 
     Args:
         path: A folder, or one recording.
-        on_progress: Told the test videos done, as phase "check".
+        on_progress: Called with the test videos done, as phase "check".
 
     Raises:
         SourceNotFoundError: If nothing is there.
@@ -113,11 +114,13 @@ def check_data(path: str | Path, *, on_progress: Progress = silent) -> DataRepor
         raise SourceNotFoundError(
             f"{place} must be a data set, a folder of recordings or a recording; nothing is there"
         )
+    # A single recording is never a benchmark.
     benchmark = recognise(place) if place.is_dir() else None
     return _footage(place) if benchmark is None else _benchmark(place, benchmark, on_progress)
 
 
 def _footage(place: Path) -> DataReport:
+    """Check recordings that nothing labels."""
     found = find_sources(place)
     notices = [f"left out: {skipped.reason}" for skipped in found.skipped]
     training = _recordings(found.sources, notices)
@@ -128,7 +131,7 @@ def _footage(place: Path) -> DataReport:
         name=place.resolve().name,
         usable=True,
         partial=False,
-        counts=Counts(len(training), sum(one.frames for one in training), 0, 0, None),
+        counts=Counts(len(training), sum(recording.frames for recording in training), 0, 0, None),
         official=None,
         notices=tuple(notices),
         contradictions=(),
@@ -138,6 +141,7 @@ def _footage(place: Path) -> DataReport:
 
 
 def _benchmark(place: Path, benchmark: Benchmark, on_progress: Progress) -> DataReport:
+    """Check every video of a benchmark, and compare the counts with the official copy."""
     notices, contradictions = list(benchmark.notices), []
     testing = []
     for number, video in enumerate(benchmark.testing):
@@ -147,13 +151,14 @@ def _benchmark(place: Path, benchmark: Benchmark, on_progress: Progress) -> Data
         contradictions += wrong
     on_progress("check", len(benchmark.testing), len(benchmark.testing), {})
     training = _training(benchmark, notices)
-    known = all(one.labels for one in testing)
+    # A total without some videos would look like a partial copy.
+    known = all(video.labels for video in testing)
     counts = Counts(
         training_videos=len(training),
-        training_frames=sum(one.frames for one in training),
+        training_frames=sum(recording.frames for recording in training),
         testing_videos=len(testing),
-        testing_frames=sum(one.frames or 0 for one in testing) if known else None,
-        abnormal_frames=sum(one.abnormal_frames or 0 for one in testing) if known else None,
+        testing_frames=sum(video.frames or 0 for video in testing) if known else None,
+        abnormal_frames=sum(video.abnormal_frames or 0 for video in testing) if known else None,
     )
     return DataReport(
         path=place,
@@ -171,10 +176,12 @@ def _benchmark(place: Path, benchmark: Benchmark, on_progress: Progress) -> Data
 
 
 def _training(benchmark: Benchmark, notices: list[str]) -> tuple[CheckedRecording, ...]:
+    """The training recordings of a benchmark; adds to ``notices`` what cannot be used."""
     if not benchmark.training:
         return ()
     try:
         found = find_sources(benchmark.training)
+    # A benchmark without its training part can still be evaluated on.
     except InputError as error:
         notices.append(f"no training footage: {error}")
         return ()
@@ -183,6 +190,7 @@ def _training(benchmark: Benchmark, notices: list[str]) -> tuple[CheckedRecordin
 
 
 def _recordings(sources: tuple[Source, ...], notices: list[str]) -> tuple[CheckedRecording, ...]:
+    """Count the frames of recordings; adds to ``notices`` those that cannot be read."""
     checked = []
     for source in sources:
         try:
@@ -203,12 +211,13 @@ def _recordings(sources: tuple[Source, ...], notices: list[str]) -> tuple[Checke
 
 
 def _video(video: TestVideo) -> tuple[CheckedVideo, list[str]]:
-    """A row of the table, and what in it contradicts something else."""
+    """Check a test video; also returns what in it contradicts something else, a sentence each."""
     wrong: list[str] = []
     frames = abnormal = disagreements = None
     try:
         frames, abnormal = int(video.labels.size), int(video.labels.sum())
         if video.masks is not None:
+            # A frame is abnormal where its mask is not empty, so both must say the same.
             shown = labels_of_masks(video.masks)
             if shown.size != frames:
                 wrong.append(
@@ -219,8 +228,9 @@ def _video(video: TestVideo) -> tuple[CheckedVideo, list[str]]:
                 disagreements = int(differing.size)
                 if disagreements:
                     wrong.append(
-                        f"{video.name}: labels and masks disagree on {disagreements} of {frames} frames (a frame is "
-                        f"abnormal where its mask is not empty), the first is {differing[0]}, counted from 0"
+                        f"{video.name}: labels and masks disagree on {disagreements} of "
+                        f"{frames} frames (a frame is abnormal where its mask is not empty), "
+                        f"the first is {differing[0]}, counted from 0"
                     )
     except InputError as error:
         wrong.append(f"{video.name}: {error}")

@@ -1,9 +1,7 @@
-"""The whole thing on a drawn scene: the verb `oddframe demo`.
+"""The verb `oddframe demo`: draw a plaza, train on its ordinary life, find what is unusual on it.
 
-What the demo's pages say beside what a report says: what there was to find, and how much of it was
-found.
-
-What any model must beat: how much the picture changes from the first to the last frame of a clip.
+What the model finds is set against what was drawn, and its scores against a plain frame difference,
+which any model must beat.
 """
 
 import csv
@@ -17,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from oddframe._types import Progress, silent
+from oddframe._types import Float32, Float64, Pixels, Progress, silent
 from oddframe.core.records import Event
 from oddframe.errors import InputError
 from oddframe.files import output_error
@@ -39,6 +37,30 @@ from oddframe.tasks.score import Extras, RecordingReport, score
 from oddframe.tasks.train import train
 from oddframe.training.settings import PRESETS, Settings
 
+STEPS = 1_800
+"""Training steps of the demo: what two cores do in about three minutes of the fast preset's."""
+
+FALSE_ALARMS = "60/hour"
+"""Budget of the demo; 45 seconds of held-out footage cannot set a threshold for rarer alarms."""
+
+BASELINES = ("mean", "top 1 %")
+"""Names of the two frame differences: the mean of |x4 - x0|, and that of its highest hundredth."""
+
+# Brightness of RGB as in ITU-R BT.601.
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+# As many frames as a clip of the network.
+_CLIP = 5
+
+_VERDICT = (
+    "It watched a few minutes of ordinary life on a drawn plaza, and nothing else. Then it saw "
+    "recordings in which something is unusual, and was never told what. Each recording's page "
+    "shows when, where and why."
+)
+_NOTE = (
+    "Beside this page: results/ has scores, events and videos, run/ the model and the report of "
+    "its training, truth/ masks, tracks and labels of what was really there."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DemoRecording:
@@ -49,10 +71,9 @@ class DemoRecording:
         kinds: What is unusual in it.
         truth: (start, end) in seconds of what is unusual.
         events: What the model found.
-        true: How many true events there are: stretches of frames in which anything unusual is
-            visible.
-        found: How many of them an event of ours overlaps.
-        false: Events of ours that overlap none.
+        true: Number of true events: stretches of frames in which anything unusual is visible.
+        found: Number of true events that a found event overlaps.
+        false: Number of found events that overlap no true event.
     """
 
     name: str
@@ -64,91 +85,6 @@ class DemoRecording:
     false: int
 
 
-_VERDICT = (
-    "It watched a few minutes of ordinary life on a drawn plaza, and nothing else. Then it saw recordings in which "
-    "something is unusual, and was never told what. Each recording's page shows when, where and why."
-)
-_NOTE = (
-    "Beside this page: results/ has scores, events and videos, run/ the model and the report of its training, truth/ "
-    "masks, tracks and labels of what was really there."
-)
-
-
-def write_page(
-    path: Path,
-    recordings: Sequence[DemoRecording],
-    figures: Mapping[str, Any],
-    results: Path,
-    device: str = "auto",
-) -> None:
-    """Write the page over all recordings, and those of each beside its results.
-
-    Args:
-        path: The page over all.
-        recordings: What was found.
-        figures: The figures at the top, as in ``oddframe demo --json``.
-        results: Folder of what `score` wrote.
-        device: Where heat maps are computed again.
-
-    Raises:
-        OutputError: If something cannot be written.
-    """
-    tiles = [
-        ("Found", f"{figures['events_found']} of {figures['events_total']}", "unusual events"),
-        ("False events", str(figures["false_events"]), "where nothing was unusual"),
-        ("Frame AUC", f"{figures['auc_raw']:.3f}", "one threshold for all"),
-        ("Plain frame difference", f"{figures['baseline_auc_raw']:.3f}", "its AUC, to compare"),
-        ("Time", f"{figures['seconds']:.0f} s", "for all of it"),
-    ]
-    write_report(
-        results,
-        extras={one.name: Extra(truth=one.truth, sentence=_sentence(one)) for one in recordings},
-        intro=Intro(title="What Oddframe found", verdict=_VERDICT, tiles=tiles, note=_NOTE),
-        index=path,
-        only={one.name for one in recordings},
-        device=device,
-    )
-
-
-def _sentence(one: DemoRecording) -> str:
-    kinds = ", ".join(kind.replace("_", " ") for kind in one.kinds)
-    return f"There was: {kinds}. {one.found} of {plural(one.true, 'event')} found, {one.false or 'none'} false."
-
-
-BASELINES = ("mean", "top 1 %")
-"""Names of the two baselines: the mean of |x4 - x0| and the mean of its highest hundredth."""
-
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_CLIP = 5
-
-
-class FrameDifference:
-    """Takes the frames of one recording in order and gives both baselines of each."""
-
-    def __init__(self) -> None:
-        self._held: deque[npt.NDArray[np.float32]] = deque(maxlen=_CLIP)
-
-    def add(self, pixels: npt.NDArray[np.uint8]) -> tuple[float, float]:
-        """Both baselines of the clip that ends on this frame, in [0, 1]; NaN for the first four frames.
-
-        Args:
-            pixels: uint8 H x W x 3.
-        """
-        self._held.append(pixels @ _LUMA / np.float32(255.0))
-        if len(self._held) < _CLIP:
-            return float("nan"), float("nan")
-        change = np.abs(self._held[-1] - self._held[0]).ravel()
-        top = max(1, change.size // 100)
-        return float(change.mean()), float(np.partition(change, -top)[-top:].mean())
-
-
-STEPS = 1_800
-"""Training steps of the demo: the fast preset's training, cut to what two cores do in about three minutes."""
-
-FALSE_ALARMS = "60/hour"
-"""The demo holds out 45 seconds of normal life: a threshold for rarer false alarms would be guesswork."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class DemoReport:
     """What the demo did.
@@ -156,7 +92,7 @@ class DemoReport:
     Attributes:
         recordings: What was found in each recording.
         auc_raw: Micro frame AUC of the raw scores, one threshold for all recordings.
-        baseline_auc_raw: The same of the better one of two plain frame differences.
+        baseline_auc_raw: The same AUC of the better one of two plain frame differences.
         seconds: Wall-clock time.
         output: Folder with footage, truth, model, results and page.
         page: The page to look at.
@@ -173,21 +109,21 @@ class DemoReport:
 
     @property
     def events_total(self) -> int:
-        """True events in all recordings."""
-        return sum(one.true for one in self.recordings)
+        """Number of true events in all recordings."""
+        return sum(recording.true for recording in self.recordings)
 
     @property
     def events_found(self) -> int:
-        """True events that an event of ours overlaps."""
-        return sum(one.found for one in self.recordings)
+        """Number of true events that a found event overlaps."""
+        return sum(recording.found for recording in self.recordings)
 
     @property
     def false_events(self) -> int:
-        """Events of ours that overlap no true one."""
-        return sum(one.false for one in self.recordings)
+        """Number of found events that overlap no true event."""
+        return sum(recording.false for recording in self.recordings)
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures as plain values."""
+        """Return the figures as plain values, as ``oddframe demo --json`` prints them."""
         return {
             "auc_raw": round(self.auc_raw, 4),
             "baseline_auc_raw": round(self.baseline_auc_raw, 4),
@@ -200,7 +136,12 @@ class DemoReport:
 
 
 def demo_settings(steps: int = STEPS, preset: str = "fast") -> Settings:
-    """A preset at half the size, seen whole, with ``steps`` steps, a tenth of them before there are centres."""
+    """Make the settings of a preset at half its size, trained on whole frames instead of crops.
+
+    Args:
+        steps: Training steps in all; a tenth of them pretrain the streams, before the clusters.
+        preset: A name of `PRESETS`.
+    """
     start = PRESETS[preset]
     network = replace(
         start.network,
@@ -221,14 +162,14 @@ def run_demo(
     device: str = "auto",
     on_progress: Progress = silent,
 ) -> DemoReport:
-    """Draw normal footage and recordings with anomalies, train, score, and write a page that shows what was found.
+    """Draw videos, train on the normal ones, score the others, and write a page with the results.
 
     Args:
-        out: Folder for all of it.
+        out: Folder for everything that is made.
         settings: What is trained, `demo_settings` when None.
         scene: What is drawn, the plaza when None.
         device: "auto", "cpu" or a GPU such as "cuda:0".
-        on_progress: Told phases "draw", those of `train`, and each recording's name.
+        on_progress: Called with the phases "draw", those of `train`, and each recording's name.
 
     Raises:
         InputError: If the folder holds something else than an earlier demo.
@@ -236,21 +177,23 @@ def run_demo(
     """
     began = time.monotonic()
     folder = Path(out)
+    # An earlier demo is known by its truth/ and is replaced; nothing else ever is.
     if folder.exists() and any(folder.iterdir()) and not (folder / "truth").is_dir():
         raise InputError(
             f"{folder} must be a new folder or one of an earlier demo, but holds something else"
         )
     drawn = scene or SceneSettings()
-    frames = sum(one.frames for one in (*TRAIN_RECORDINGS, *TEST_RECORDINGS))
-    counter = _Counter(on_progress, frames)
-    for one in TRAIN_RECORDINGS:
-        _draw(one, drawn, folder / "normal", None, counter)
+    frames = sum(recording.frames for recording in (*TRAIN_RECORDINGS, *TEST_RECORDINGS))
+    counter = _DrawProgress(on_progress, frames)
+    for recording in TRAIN_RECORDINGS:
+        _draw(recording, drawn, folder / "normal", None, counter)
     truths = [
-        _draw(one, drawn, folder / "test", folder / "truth", counter) for one in TEST_RECORDINGS
+        _draw(recording, drawn, folder / "test", folder / "truth", counter)
+        for recording in TEST_RECORDINGS
     ]
     run = folder / "run"
     train(
-        [folder / "normal" / f"{one.name}.mp4" for one in TRAIN_RECORDINGS],
+        [folder / "normal" / f"{recording.name}.mp4" for recording in TRAIN_RECORDINGS],
         run,
         settings=settings or demo_settings(),
         overwrite=True,
@@ -260,7 +203,7 @@ def run_demo(
     )
     results = folder / "results"
     scored = score(
-        [folder / "test" / f"{one.name}.mp4" for one in TEST_RECORDINGS],
+        [folder / "test" / f"{recording.name}.mp4" for recording in TEST_RECORDINGS],
         run,
         results,
         extras=Extras(overlay=True),
@@ -268,18 +211,18 @@ def run_demo(
         on_progress=on_progress,
     )
     recordings = [
-        _compared(drawn_one, truth.labels, report, drawn.rate_fps)
-        for drawn_one, truth, report in zip(TEST_RECORDINGS, truths, scored.recordings, strict=True)
+        _compare(recording, truth.labels, report, drawn.rate_fps)
+        for recording, truth, report in zip(TEST_RECORDINGS, truths, scored.recordings, strict=True)
     ]
     raw = np.concatenate(
-        [_raw(results / f"{report.name}.scores.csv") for report in scored.recordings]
+        [_read_raw_scores(results / f"{report.name}.scores.csv") for report in scored.recordings]
     )
     labels = np.concatenate([truth.labels for truth in truths])
-    energy = np.concatenate([truth.energy for truth in truths])
+    difference = np.concatenate([truth.difference for truth in truths])
     report = DemoReport(
         recordings=tuple(recordings),
         auc_raw=_auc(labels, raw),
-        baseline_auc_raw=max(_auc(labels, energy[:, column]) for column in range(energy.shape[1])),
+        baseline_auc_raw=max(_auc(labels, column) for column in difference.T),
         seconds=time.monotonic() - began,
         output=folder,
         page=folder / "index.html",
@@ -290,30 +233,106 @@ def run_demo(
         run,
         [
             Played(
-                path=folder / "test" / f"{one.name}.mp4",
-                scores=results / f"{one.name}.scores.csv",
-                events=one.events,
+                path=folder / "test" / f"{recording.name}.mp4",
+                scores=results / f"{recording.name}.scores.csv",
+                events=recording.events,
             )
-            for one in recordings
+            for recording in recordings
         ],
     )
     return replace(report, app=folder / "app" if has_app else None)
 
 
+def write_page(
+    path: Path,
+    recordings: Sequence[DemoRecording],
+    figures: Mapping[str, Any],
+    results: Path,
+    device: str = "auto",
+) -> None:
+    """Write the page with all recordings, and a page for each recording beside its results.
+
+    Args:
+        path: The page with all recordings.
+        recordings: What was found in each.
+        figures: The figures at the top, as in ``oddframe demo --json``.
+        results: The folder that `score` wrote.
+        device: The device on which heat maps are computed again.
+
+    Raises:
+        OutputError: If something cannot be written.
+    """
+    tiles = [
+        ("Found", f"{figures['events_found']} of {figures['events_total']}", "unusual events"),
+        ("False events", str(figures["false_events"]), "where nothing was unusual"),
+        ("Frame AUC", f"{figures['auc_raw']:.3f}", "one threshold for all"),
+        ("Plain frame difference", f"{figures['baseline_auc_raw']:.3f}", "its AUC, to compare"),
+        ("Time", f"{figures['seconds']:.0f} s", "for all of it"),
+    ]
+    write_report(
+        results,
+        extras={
+            recording.name: Extra(truth=recording.truth, sentence=_sentence(recording))
+            for recording in recordings
+        },
+        intro=Intro(title="What Oddframe found", verdict=_VERDICT, tiles=tiles, note=_NOTE),
+        index=path,
+        only={recording.name for recording in recordings},
+        device=device,
+    )
+
+
+def _sentence(recording: DemoRecording) -> str:
+    """Say what was there to find and how much of it was found."""
+    kinds = ", ".join(kind.replace("_", " ") for kind in recording.kinds)
+    true, false = plural(recording.true, "event"), recording.false or "none"
+    return f"There was: {kinds}. {recording.found} of {true} found, {false} false."
+
+
+class FrameDifference:
+    """Computes both frame differences of a recording from its frames in order."""
+
+    def __init__(self) -> None:
+        self._clip: deque[Float32] = deque(maxlen=_CLIP)
+
+    def add(self, pixels: Pixels) -> tuple[float, float]:
+        """Compute both differences, in [0, 1], of the clip that ends on this frame.
+
+        Args:
+            pixels: The frame, uint8 H x W x 3.
+
+        Returns:
+            Values in the order of `BASELINES`, both NaN for the first four frames.
+        """
+        self._clip.append(pixels @ _LUMA / np.float32(255.0))
+        if len(self._clip) < _CLIP:
+            return float("nan"), float("nan")
+        change = np.abs(self._clip[-1] - self._clip[0]).ravel()
+        top = max(1, change.size // 100)
+        return float(change.mean()), float(np.partition(change, -top)[-top:].mean())
+
+
 @dataclass(frozen=True)
 class _Truth:
-    """Labels, uint8 N, and baselines, float64 N x 2, of a drawn recording."""
+    """What is known of a drawn recording of N frames.
+
+    Attributes:
+        labels: 1 where anything unusual is visible, uint8 N.
+        difference: The two frame differences, float64 N x 2.
+    """
 
     labels: npt.NDArray[np.uint8]
-    energy: npt.NDArray[np.float64]
+    difference: Float64
 
 
-class _Counter:
+class _DrawProgress:
+    """Counts drawn frames of all recordings and reports them, at every fiftieth."""
+
     def __init__(self, on_progress: Progress, total: int) -> None:
         self.on_progress, self.total, self.done = on_progress, total, 0
 
     def add(self) -> None:
-        """Count a drawn frame."""
+        """Count a frame that was drawn."""
         self.done += 1
         if self.done % 50 == 0 or self.done == self.total:
             self.on_progress("draw", self.done, self.total, {})
@@ -324,36 +343,38 @@ def _draw(
     scene: SceneSettings,
     folder: Path,
     truth: Path | None,
-    counter: _Counter,
+    counter: _DrawProgress,
 ) -> _Truth:
-    """Draw a recording into a video, and where wanted its truth beside it."""
+    """Draw a recording into a video, and write its truth where ``truth`` names a folder."""
     try:
-        for place in (folder, *([truth] if truth else [])):
-            place.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        if truth is not None:
+            truth.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
     difference = FrameDifference()
-    energy, kept = [], []
+    differences, kept = [], []
     with VideoWriter(
         folder / f"{recording.name}.mp4", scene.rate_fps, (scene.width, scene.height)
     ) as video:
         for frame in recording.draw(scene):
             video.write(frame.pixels)
-            energy.append(difference.add(frame.pixels))
+            differences.append(difference.add(frame.pixels))
+            # The truth needs masks and tracks only; all pictures would not fit into memory.
             kept.append(replace(frame, pixels=frame.pixels[:1, :1]))
             counter.add()
     if truth is not None:
         write_truth(truth, recording.name, kept)
-    return _Truth(np.array([frame.label for frame in kept], dtype=np.uint8), np.array(energy))
+    return _Truth(np.array([frame.label for frame in kept], dtype=np.uint8), np.array(differences))
 
 
-def _compared(
+def _compare(
     recording: DrawnRecording,
     labels: npt.NDArray[np.uint8],
     report: RecordingReport,
     rate_fps: float,
 ) -> DemoRecording:
-    """Set what was found against what there was."""
+    """Compare what was found in a recording with what was drawn."""
     truth = tuple(
         (first / rate_fps, (last - 1) / rate_fps)
         for first, last in stretches(labels.astype(np.bool_))
@@ -372,17 +393,18 @@ def _compared(
 
 
 def _overlap(span: tuple[float, float], event: Event) -> bool:
+    """Whether an event and a true span, both in seconds with their ends, have a time in common."""
     return event.start_s <= span[1] and event.end_s >= span[0]
 
 
-def _raw(path: Path) -> npt.NDArray[np.float64]:
-    """The raw scores of a table, NaN where it is empty."""
+def _read_raw_scores(path: Path) -> Float64:
+    """Read the raw scores of a table, NaN where a frame has none."""
     with path.open(newline="") as file:
         return np.array([float(row["raw"] or "nan") for row in csv.DictReader(file)])
 
 
-def _auc(labels: npt.NDArray[np.uint8], scores: npt.NDArray[np.float64] | Sequence[float]) -> float:
-    values = np.asarray(scores)
-    known = np.isfinite(values)
-    area = auc_score(labels[known], values[known])
+def _auc(labels: npt.NDArray[np.uint8], scores: Float64) -> float:
+    """The AUC over all frames that have a score; NaN where there is only one class."""
+    known = np.isfinite(scores)
+    area = auc_score(labels[known], scores[known])
     return float("nan") if area is None else area

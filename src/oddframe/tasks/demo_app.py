@@ -1,9 +1,12 @@
-"""What the demo found, as a data folder of the web app: its events on a timeline, its camera live again."""
+"""The demo's results as a data folder of the web app.
+
+`oddframe serve` then shows the events on a timeline and plays the recording as a live camera.
+"""
 
 import csv
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,10 +27,13 @@ if TYPE_CHECKING:
 
 
 CAMERA = "plaza"
+"""Name of the demo's camera in the web app."""
 _PICTURE_WIDTH = 640
+# A clip shows so much around its event, as the clips of a live camera do.
 _BEFORE_S = _AFTER_S = 5.0
+# Between two recordings on the timeline, so that events of both stay apart.
 _PAUSE_S = 10.0
-"""Between two recordings on the timeline."""
+# The store writes in the background; so long a recording waits for it, at most.
 _FLUSH_S = 60.0
 
 _CAMERAS = f"""\
@@ -57,15 +63,15 @@ class Played:
 
 
 def write_demo_app(folder: Path, run: Path, played: Sequence[Played]) -> bool:
-    """Write a data folder that `oddframe serve` opens: as if one camera had shown all recordings just now.
+    """Write a data folder for `oddframe serve`, as if one camera had just shown all recordings.
 
     Args:
-        folder: The data folder; one of an earlier demo is replaced.
+        folder: The data folder; that of an earlier demo is replaced.
         run: The run folder of the model.
         played: The recordings, in order, at least one.
 
     Returns:
-        Whether it was written; it is not where the web app's packages are not installed.
+        Whether it was written; False where the web app's packages are not installed.
 
     Raises:
         OutputError: If it cannot be written.
@@ -90,68 +96,71 @@ def write_demo_app(folder: Path, run: Path, played: Sequence[Played]) -> bool:
         raise output_error(folder, error) from error
     write_text(folder / "cameras.toml", _CAMERAS.format(source=played[0].path.name))
     bundle = read_bundle(find_bundle(run))
-    tables = [_scores(one.scores) for one in played]
+    tables = [_read_scores(recording.scores) for recording in played]
+    # The last frame of the last recording is now, and everything else came before it.
     lengths_s = [table[-1][0] + _PAUSE_S if table else _PAUSE_S for table in tables]
     start_us = time.time_ns() // 1000 - round(sum(lengths_s) * 1e6)
     with Store(folder) as store:
         store.put_threshold(CAMERA, start_us, bundle.calibration.threshold, bundle.fingerprint)
         store.put_status(CameraStatus(camera=CAMERA, at_us=start_us, online=True, state="live"))
-        for one, table, length_s in zip(played, tables, lengths_s, strict=True):
-            wall = partial(_wall, start_us)
+        for recording, table, length_s in zip(played, tables, lengths_s, strict=True):
+            wall = partial(_wall_time_us, start_us)
             for time_s, score in table:
                 store.put_score(CAMERA, wall(time_s), score)
-            for event in one.events:
-                _put(store, one.path, alert(_renamed(event, start_us), wall))
+            for event in recording.events:
+                _put(store, recording.path, alert(_as_camera_event(event, start_us), wall))
             store.flush(_FLUSH_S)
             start_us += round(length_s * 1e6)
-    write_json(folder / "demo.json", {"recordings": [one.path.name for one in played]})
+    write_json(folder / "demo.json", {"recordings": [recording.path.name for recording in played]})
     return True
 
 
-def _put(store: "Store", recording: Path, told: Alert) -> None:
-    event = told.event
-    snapshot, clip = store.path_of(told, "snapshot"), store.path_of(told, "clip")
-    told = replace(told, snapshot=snapshot, clip=clip)
-    store.put_event(told)
+def _put(store: "Store", recording: Path, message: Alert) -> None:
+    """Store an event with its picture and its clip, cut from the recording."""
+    event = message.event
+    snapshot, clip = store.path_of(message, "snapshot"), store.path_of(message, "clip")
+    message = replace(message, snapshot=snapshot, clip=clip)
+    store.put_event(message)
     if (picture := _picture(recording, event.peak_s)) is not None:
-        store.put_snapshot(told, picture)
+        store.put_snapshot(message, picture)
     cut = partial(
         cut_recording,
         recording,
         start_s=max(0.0, event.start_s - _BEFORE_S),
         end_s=event.end_s + _AFTER_S,
     )
-    store.put_clip(told, partial(write_event_clip, cut))
+    store.put_clip(message, partial(write_event_clip, cut))
 
 
 def _picture(recording: Path, time_s: float) -> Pixels | None:
-    """What a recording shows at a time."""
+    """The first frame of a recording at or after a time; None if it cannot be read."""
     try:
         frames = open_source(recording).frames(
             FrameFormat(2, 2, "rgb", picture_width=_PICTURE_WIDTH)
         )
+        # A millisecond for the rounding of times in the table.
         return next((frame.picture for frame in frames if frame.time_s >= time_s - 1e-3), None)
     except OddframeError:
         return None
 
 
-def _renamed(event: Event, start_us: int) -> Event:
-    """The event as one of the camera; recordings begin at 0 each, and their identities must not meet."""
+def _as_camera_event(event: Event, start_us: int) -> Event:
+    """The event of a recording as an event of the camera.
+
+    Every recording begins at 0 s, so the identity is made of the time on the clock: two events must
+    not have the same.
+    """
     identity = event_id(CAMERA, start_us / 1e6 + event.start_s)
     return replace(event, id=identity, source=CAMERA, phase="end")
 
 
-def _wall(start_us: int, time_s: float) -> int:
+def _wall_time_us(start_us: int, time_s: float) -> int:
+    """The time on the clock, in microseconds since 1970, of a time in a recording."""
     return start_us + round(time_s * 1e6)
 
 
-def _scores(path: Path) -> list[tuple[float, float]]:
-    """Times and scores of a table, without those that have none."""
-
-    def rows() -> Iterator[tuple[float, float]]:
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if row["score"]:
-                    yield float(row["time_s"]), float(row["score"])
-
-    return list(rows())
+def _read_scores(path: Path) -> list[tuple[float, float]]:
+    """Read times in seconds and scores from a table, without frames that have no score."""
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["score"]]
+    return [(float(row["time_s"]), float(row["score"])) for row in rows]

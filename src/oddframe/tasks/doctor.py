@@ -1,13 +1,10 @@
-"""What is installed here and whether a bundle is whole: the verb `oddframe doctor`.
-
-What the FFmpeg that PyAV carries can do.
-"""
+"""Report what is installed and whether a bundle is complete: the verb `oddframe doctor`."""
 
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import av
 
@@ -17,28 +14,6 @@ from oddframe.bundle.storage import read_hashes
 from oddframe.errors import OddframeError
 from oddframe.inference.backends import available, installed, make_scorer
 from oddframe.inference.scorer import BackendName
-
-_DECODED = ("h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg", "png", "tiff")
-_ENCODED = ("libx264", "mpeg4")
-
-
-def codecs() -> dict[str, Any]:
-    """The FFmpeg version as ``ffmpeg``, and as ``codecs`` whether each codec that matters here is there.
-
-    Encoders count as one: either will do for overlays.
-    """
-    found = {name: _has(name, "r") for name in _DECODED}
-    found["h264 or mpeg4 encoder"] = any(_has(name, "w") for name in _ENCODED)
-    return {"ffmpeg": av.ffmpeg_version_info, "codecs": found}
-
-
-def _has(name: str, mode: str) -> bool:
-    try:
-        av.Codec(name, "r" if mode == "r" else "w")
-    except av.codec.codec.UnknownCodecError:
-        return False
-    return True
-
 
 PACKAGES = (
     "torch",
@@ -57,16 +32,24 @@ PACKAGES = (
     "rich",
     "pyarrow",
 )
+"""Packages whose versions are reported, in this order."""
+
+# What cameras and benchmarks send, and what overlays and clips are written in.
+_DECODED = ("h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg", "png", "tiff")
+_ENCODED = ("libx264", "mpeg4")
 
 
 def examine(model: str | Path | None = None) -> dict[str, Any]:
-    """Look at this machine and, where one is named, at a model.
+    """Check this machine and, where one is named, a model.
+
+    Args:
+        model: A run folder, a model bundle or the name of a shipped model.
 
     Returns:
         Plain values: ``ok`` (whether every check passed), ``versions``, ``ffmpeg``, ``codecs``,
-        ``backends``, ``devices``, and with a model ``bundle`` (its folder, whether it is whole,
-        what is wrong with it, its facts, what can run it here) and ``parity`` (how near its graphs
-        came to the trained network when they were made).
+        ``backends``, ``devices``, and with a model ``bundle`` (its folder, whether it is complete,
+        what is wrong with it, its facts, what can run it here) and ``parity`` (how close its graphs
+        were to the trained network when they were made).
     """
     report: dict[str, Any] = {
         "ok": True,
@@ -78,13 +61,36 @@ def examine(model: str | Path | None = None) -> dict[str, Any]:
     if model is not None:
         report["bundle"], report["parity"] = _bundle(model)
         report["ok"] = report["bundle"]["ok"]
+    # A missing codec is a problem; a backend or a package may be left out on purpose.
     missing = [name for name, there in report["codecs"].items() if not there]
     if missing:
         report["ok"] = False
     return report
 
 
+def codecs() -> dict[str, Any]:
+    """Check the FFmpeg that PyAV brings along.
+
+    Returns:
+        Its version as ``ffmpeg``, and as ``codecs`` whether each codec that is needed is there.
+        Both encoders count as one, since either will do for overlays.
+    """
+    found = {name: _has(name, "r") for name in _DECODED}
+    found["h264 or mpeg4 encoder"] = any(_has(name, "w") for name in _ENCODED)
+    return {"ffmpeg": av.ffmpeg_version_info, "codecs": found}
+
+
+def _has(name: str, mode: Literal["r", "w"]) -> bool:
+    """Whether a codec is there, to read or to write; PyAV has no other way to ask."""
+    try:
+        av.Codec(name, mode)
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
+
+
 def _versions() -> dict[str, str | None]:
+    """The installed version of each package, None where it is missing."""
     found: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
@@ -95,6 +101,7 @@ def _versions() -> dict[str, str | None]:
 
 
 def _devices() -> list[dict[str, Any]]:
+    """The processor and, where torch sees them, the GPUs."""
     processor: dict[str, Any] = {"name": "cpu", "cores": os.cpu_count()}
     devices = [processor]
     if not installed("torch"):
@@ -118,12 +125,12 @@ def _devices() -> list[dict[str, Any]]:
 
 
 def _bundle(model: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is to be said of a bundle and of the parity of its graphs."""
+    """Facts of a bundle, or what is wrong with it, and the parity of its graphs."""
     try:
         folder = find_bundle(model)
         bundle = read_bundle(folder)
         if installed("torch"):
-            # Reading does not see whether the weights are those of the settings.
+            # Reading checks files and hashes; loading shows whether the weights fit the network.
             make_scorer(bundle, "torch", device="cpu")
     except OddframeError as error:
         return {"ok": False, "model": str(model), "problem": str(error)}, {}
@@ -136,7 +143,7 @@ def _bundle(model: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "rate_fps": bundle.rate_fps,
         "threshold": bundle.calibration.threshold,
         "in_sample": bundle.calibration.in_sample,
-        "runs_with": [str(one) for one in available(bundle)],
+        "runs_with": [str(backend) for backend in available(bundle)],
         "sha256": dict(read_hashes(folder)),
     }
     return facts, dict(bundle.parity)

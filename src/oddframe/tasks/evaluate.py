@@ -1,39 +1,84 @@
-"""Score a benchmark and compare with its labels: the verb `oddframe eval DATASET`.
+"""Compare scores with labels: the verb `oddframe eval`.
 
-Anybody's scores against labels: the verb `oddframe eval --scores ... --labels ...`. Needs no model
-and no torch.
+The scores are a model's on a benchmark, or those of any program, which needs no model and no torch.
 """
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from oddframe._types import BoolMask, Progress, silent
+from oddframe._types import AnomalyMap, BoolMask, Float64, Progress, silent
 from oddframe.core.clips import Sampler, thins
 from oddframe.core.records import FrameTiming
 from oddframe.datasets.benchmark import TestVideo
 from oddframe.datasets.label_files import read_tracks
 from oddframe.datasets.layouts import open_benchmark
-from oddframe.datasets.listing import named
+from oddframe.datasets.listing import list_names
 from oddframe.datasets.score_alignment import LabelReader, align, read_labels
 from oddframe.datasets.score_files import read_values, values_of_arrays
 from oddframe.errors import LayoutError
-from oddframe.inference.model import DEFAULT_BATCH, Model, load
-from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.inference.model import Model, load_model
+from oddframe.inference.selection import (
+    DEFAULT_BATCH,
+    BackendChoice,
+    InferenceOptions,
+    PrecisionChoice,
+)
 from oddframe.media.discovery import open_source
 from oddframe.media.source import FrameFormat, Source
-from oddframe.metrics.events import event_metrics
-from oddframe.metrics.frame import frame_metrics
+from oddframe.metrics.events import EventMetrics, event_metrics
+from oddframe.metrics.frame import SMOOTHING_SIGMA, FrameMetrics, frame_metrics
 from oddframe.metrics.localisation import Localisation
-from oddframe.metrics.region import TrueRegion
-from oddframe.metrics.report import EvalReport
+from oddframe.metrics.pixel import PixelResult
+from oddframe.metrics.region import RegionResult, TrueRegion
 
+# Where only the size of the original picture is asked for.
 _TINY = FrameFormat(2, 2, "grey")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalReport:
+    """How well scores agree with labels; docs/evaluation.md describes its JSON.
+
+    Attributes:
+        dataset: The benchmark's name.
+        metrics: Frame-level figures.
+        events: False alarms and delays, of the raw scores.
+        pixel: Pixel-level figures; None without maps or masks.
+        region: RBDC and TBDC; None without maps, or without masks and tracks.
+        scores: Per video, raw scores, float64, NaN where no clip scores the frame.
+        notices: What is not as it should be, a sentence each.
+        seconds: Wall-clock time.
+    """
+
+    dataset: str
+    metrics: FrameMetrics
+    events: EventMetrics
+    pixel: PixelResult | None = None
+    region: RegionResult | None = None
+    scores: Mapping[str, Float64] = field(repr=False)
+    notices: tuple[str, ...]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the figures as plain values; the frame-level ones stand at the top."""
+        return {
+            **self.metrics.as_dict(),
+            "smoothing_sigma_frames": SMOOTHING_SIGMA,
+            "events": self.events.as_dict(),
+            "pixel": None if self.pixel is None else self.pixel.as_dict(),
+            "region": None if self.region is None else self.region.as_dict(),
+            "dataset": self.dataset,
+            "notices": list(self.notices),
+            "seconds": round(self.seconds, 3),
+        }
 
 
 def evaluate(
@@ -47,10 +92,11 @@ def evaluate(
     precision: PrecisionChoice = "auto",
     on_progress: Progress = silent,
 ) -> EvalReport:
-    """Score every frame of a benchmark's test videos and compare with its labels (method section 9).
+    """Score every frame of a benchmark's test videos and compare with its labels.
 
-    One pass over the videos; of maps and masks no more than a batch is held. Footage of one's own
-    is thinned to the model's rate as in use, and frames that thinning drops do not count at all.
+    Method section 9. It is one pass over the videos; of maps and masks no more than a batch is in
+    memory. Footage of one's own is thinned to the model's rate as in use, and frames that thinning
+    drops do not count at all.
 
     Args:
         dataset: The benchmark's folder.
@@ -61,7 +107,7 @@ def evaluate(
         batch_size: Clips that run through the network at a time.
         backend: What runs the network, as in `oddframe.inference.model.load`.
         precision: What it computes in, likewise.
-        on_progress: Told the videos done, as phase "eval".
+        on_progress: Called with the videos done, as phase "eval".
 
     Raises:
         LayoutError: If the folder is no known benchmark, or its labels, masks or tracks do not fit.
@@ -73,69 +119,79 @@ def evaluate(
     loaded = (
         model
         if isinstance(model, Model)
-        else load(model, device=device, batch_size=batch_size, backend=backend, precision=precision)
+        else load_model(model, InferenceOptions(device, backend, precision, batch_size))
     )
-    places = _RegionScores(benchmark.testing)
+    regions = _RegionScores(benchmark.testing)
     scores, labels, rates_fps = {}, {}, {}
     notices = [*benchmark.notices, *loaded.notices]
     for number, video in enumerate(benchmark.testing):
         on_progress("eval", number, len(benchmark.testing), {})
         source = open_source(video.path, loaded.bundle.rate_fps if fps is None else fps)
         rate_fps = source.rate_fps if benchmark.every_frame else loaded.bundle.rate_fps
-        raw, kept = _scored(video, source, loaded, rate_fps, places.of(video))
+        raw, kept = _score_video(video, source, loaded, rate_fps, regions.begin(video))
         scores[video.name], labels[video.name] = raw[kept], video.labels[kept]
         rates_fps[video.name] = rate_fps if thins(source.rate_fps, rate_fps) else source.rate_fps
         notices += [f"{video.name}: {notice}" for notice in source.notices]
     on_progress("eval", len(benchmark.testing), len(benchmark.testing), {})
     if waits := loaded.bundle.network.config.known_after:
         notices.append(
-            f"the model knows a frame's score {waits} frames after it, which the delays do not count"
+            f"the model knows a frame's score {waits} frames after it, "
+            "which the delays do not count"
         )
     return EvalReport(
         dataset=benchmark.name,
         metrics=frame_metrics(scores, labels),
         events=event_metrics(scores, labels, rates_fps),
-        pixel=places.figures.pixel(),
-        region=places.figures.region(),
+        pixel=regions.figures.pixel(),
+        region=regions.figures.region(),
         scores=scores,
-        notices=(*notices, *places.notices()),
+        notices=(*notices, *regions.notices()),
         seconds=time.monotonic() - began,
     )
 
 
-def _scored(
-    video: TestVideo, source: Source, model: Model, rate_fps: float, places: "_PlacesOfVideo | None"
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Raw scores per decoded frame of one video, and which frames are kept at a rate; counts maps on the way."""
+def _score_video(
+    video: TestVideo, source: Source, model: Model, rate_fps: float, regions: "_VideoRegions | None"
+) -> tuple[Float64, BoolMask]:
+    """Score one video, and add its maps to ``regions`` on the way.
+
+    Returns:
+        For every frame its raw score, NaN without one, and whether it counts at the rate.
+    """
     raw = np.full(len(video.labels), np.nan)
     kept = np.ones(len(raw), dtype=bool)
     sampler = Sampler(rate_fps, FrameTiming(source.rate_fps, source.gap_s))
     window = max(model.bundle.network.config.score_windows)
     every_frame = rate_fps == source.rate_fps
+    with_maps = regions is not None
     # Whatever the camera's health: a frame that is left out because it looks odd would make every
     # figure better.
-    for one in model.scores(source, every_frame=every_frame, health=False, maps=places is not None):
-        if one.frame >= len(raw):
+    for score in model.scores(source, every_frame=every_frame, health=False, maps=with_maps):
+        if score.frame >= len(raw):
             raise LayoutError(
-                f"{video.path} must have as many frames as labels ({len(raw)}), but holds frame {one.frame + 1}; "
-                "frames in between are missing"
+                f"{video.path} must have as many frames as labels ({len(raw)}), but holds frame "
+                f"{score.frame + 1}; frames in between are missing"
             )
-        if one.raw is not None:
-            raw[one.frame] = one.raw
-        kept[one.frame] = sampler.keeps_at(one.time_s) or one.raw is not None
-        if places is not None:
-            places.add(one.frame, None if one.map is None else _over_windows(one.map, window))
+        if score.raw is not None:
+            raw[score.frame] = score.raw
+        kept[score.frame] = sampler.keeps_at(score.time_s) or score.raw is not None
+        if regions is not None:
+            averaged = None if score.map is None else _average_over_windows(score.map, window)
+            regions.add(score.frame, averaged)
     return raw, kept
 
 
-def _over_windows(anomaly_map: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
-    """The map as the score looks at it, averaged over windows of ``side`` pixels: single pixels are no regions."""
-    averaged: npt.NDArray[np.float32] = ndimage.uniform_filter(anomaly_map, side, mode="nearest")
+def _average_over_windows(anomaly_map: AnomalyMap, side: int) -> AnomalyMap:
+    """Average a map over windows of ``side`` pixels, as the score does.
+
+    Otherwise single pixels would count as regions.
+    """
+    averaged: AnomalyMap = ndimage.uniform_filter(anomaly_map, side, mode="nearest")
     return averaged
 
 
 class _RegionScores:
-    """Where in the picture something is abnormal, of all videos; what is known of each differs."""
+    """Compares the maps of all videos with their masks and tracks; not every video has both."""
 
     def __init__(self, videos: Sequence[TestVideo]) -> None:
         self._masked = any(video.masks is not None for video in videos)
@@ -145,12 +201,12 @@ class _RegionScores:
             sum(video.labels.size for video in videos) if self._known else 0
         )
 
-    def of(self, video: TestVideo) -> "_PlacesOfVideo | None":
-        """Begin a video; None where nothing is known of its abnormal frames, or of any video's."""
+    def begin(self, video: TestVideo) -> "_VideoRegions | None":
+        """Begin a video; None where it has neither masks nor tracks, or where no video has."""
         if not self._known:
             return None
         if video.masks is not None and video.tracks is None:
-            return _PlacesOfVideo(self.figures, video, video.masks.frames(), None, None)
+            return _VideoRegions(self.figures, video, video.masks.frames(), None, None)
         if video.masks is None and video.tracks is None and video.labels.any():
             self._unknown.append(video.name)
             return None
@@ -161,21 +217,24 @@ class _RegionScores:
             repeat(np.zeros(size, dtype=bool)) if self._masked and not video.labels.any() else None
         )
         masks = video.masks.frames() if video.masks is not None else empty
-        return _PlacesOfVideo(self.figures, video, masks, tracks, size)
+        return _VideoRegions(self.figures, video, masks, tracks, size)
 
     def notices(self) -> Iterator[str]:
-        """Sentences on truth that is missing, or contradicts itself."""
+        """Yield sentences on masks and tracks that are missing or contradict the labels."""
         if self._unknown:
-            yield f"neither masks nor tracks, so left out of pixel, region and track figures: {named(self._unknown)}"
+            yield (
+                "neither masks nor tracks, so left out of pixel, region and track figures: "
+                f"{list_names(self._unknown)}"
+            )
         if self.figures.disagreeing:
             yield (
-                f"masks or tracks and frame labels disagree on {self.figures.disagreeing} frames; frame figures follow "
-                "the labels, the others the masks and tracks"
+                f"masks or tracks and frame labels disagree on {self.figures.disagreeing} frames; "
+                "frame figures follow the labels, the others the masks and tracks"
             )
 
 
-class _PlacesOfVideo:
-    """Reads the masks of one video as its scores come."""
+class _VideoRegions:
+    """Reads the masks of one video as its maps come, so that they are never all in memory."""
 
     def __init__(
         self,
@@ -189,8 +248,8 @@ class _PlacesOfVideo:
         self._video, self._masks, self._size = video, masks, size
         self._next = 0
 
-    def add(self, frame: int, anomaly_map: npt.NDArray[np.float32] | None) -> None:
-        """Count a frame; frames before it that never came are passed over."""
+    def add(self, frame: int, anomaly_map: AnomalyMap | None) -> None:
+        """Count a frame, and those before it that had no map."""
         for number in range(self._next, frame + 1):
             mask = None if self._masks is None else next(self._masks, None)
             if self._masks is not None and mask is None:
@@ -202,7 +261,7 @@ class _PlacesOfVideo:
 
 
 def _frame_size(video: TestVideo) -> tuple[int, int]:
-    """(height, width) of the first frame."""
+    """Height and width of the first frame in pixels."""
     width, height = next(open_source(video.path).frames(_TINY)).source_size
     return height, width
 
@@ -215,15 +274,17 @@ def evaluate_scores(
     skip_last: int = 0,
     fps: float | None = None,
 ) -> EvalReport:
-    """Compare frame scores with frame labels; docs/evaluation.md says which files are read and how they are paired.
+    """Compare frame scores with frame labels.
 
-    Figures that need anomaly maps are None. Times are None unless the frame rate is known.
+    docs/evaluation.md says which files are read and how they are paired. Figures that need anomaly
+    maps are None. Times are None unless the frame rate is known.
 
     Args:
         scores: One array per video (higher = more anomalous, NaN where not scored), a folder with
             one `.npy` or `.csv` per video, or a file with one array for all, which the labels'
             lengths cut.
-        labels: One array of 0 / 1 per video, or what `data.alignment.read_labels` recognises.
+        labels: One array of 0 / 1 per video, or a file or folder that
+            `oddframe.datasets.score_alignment.read_labels` recognises.
         skip_first: Frames at the start of each video that are not scored: left out of the scores,
             or without meaning.
         skip_last: The same at the end.
@@ -247,6 +308,7 @@ def evaluate_scores(
     )
     rates_fps = dict(given.rates_fps) if fps is None else dict.fromkeys(given.videos, fps)
     aligned = align(given, truth, skip_first=skip_first, skip_last=skip_last, rates_fps=rates_fps)
+    # Delays and false alarms per hour need the rate of every video.
     known = fps if fps is not None else rates_fps if set(aligned.labels) <= set(rates_fps) else None
     return EvalReport(
         dataset=truth.name,

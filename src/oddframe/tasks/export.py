@@ -1,4 +1,4 @@
-"""Add graphs to a model for those who have no torch, or no time: the verb `oddframe export`."""
+"""Add an exported network to a model, for use without torch: the verb `oddframe export`."""
 
 import tempfile
 import time
@@ -28,7 +28,7 @@ from oddframe.media.source import FrameFormat
 from oddframe.training.run_folder import RunFolder
 
 MOST_BLOCKS = 16
-"""Blocks of frames, evenly over it, that are taken of given footage."""
+"""So many blocks of frames, spread evenly, are taken of given footage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,12 @@ class ExportReport:
     """What an export did.
 
     Attributes:
-        bundle: The bundle that has the graph now.
+        bundle: The bundle that now has the graph.
         backend: What runs it, such as "openvino int8".
-        files: Bytes of the files that were written, by name; none where OpenVINO reads a graph that
-            was there.
-        parity: How near each graph that was looked at came to the trained network; see
-            `oddframe.inference.export_gate.gated`.
+        files: Sizes in bytes of the written files by name; empty where OpenVINO reads a graph
+            that was there.
+        parity: How close the results of each compared graph are to the trained network's; see
+            `oddframe.inference.export_gate.check_parity`.
         notices: What is worth knowing, a sentence each.
         seconds: Wall-clock time.
     """
@@ -79,7 +79,7 @@ def export(
         clips: Footage with something odd in it, compared as well.
         labelled: A labelled benchmark or test set, on which the AUC must stay the same.
         fps: Frames per second of folders of images; the bundle's rate when None.
-        on_progress: Told phases "read" and "eval".
+        on_progress: Called with the phases "read" and "eval".
 
     Raises:
         ParityError: If the graph is beyond the gate's limits; the bundle stays as it was.
@@ -91,8 +91,8 @@ def export(
     began = time.monotonic()
     if int8 and to != "openvino":
         raise SettingsError(
-            "int8 must be exported to openvino, since ONNX Runtime is slower in int8 than in float32; "
-            "use --to openvino --int8"
+            "int8 must be exported to openvino, since ONNX Runtime is slower in int8 than in "
+            "float32; use --to openvino --int8"
         )
     if not installed("torch"):
         raise MissingExtraError("exporting", "train")
@@ -100,6 +100,7 @@ def export(
         raise MissingExtraError("exporting to OpenVINO", "openvino")
     folder = find_bundle(model)
     bundle = read_bundle(folder)
+    # Decoded frames lie in temporary folders until the footage is taken out of them.
     with ExitStack() as closing:
         footage = _footage(bundle, folder, normal, clips, fps, closing, on_progress)
     if footage is None:
@@ -108,16 +109,18 @@ def export(
                 "int8 needs normal footage of the camera; give some with --normal FOLDER"
             )
         footage = synthetic_footage(bundle)
+    # OpenVINO reads the ONNX graph, so one that has passed the gate before is not made again.
     made = bundle if ONNX in bundle.graphs and to == "openvino" else add_onnx(bundle, footage)
     backend = Backend(to, "int8" if int8 else "float32")
     if int8:
-        made = _in_whole_numbers(made, footage, labelled, fps, on_progress)
+        made = _add_int8(made, footage, labelled, fps, on_progress)
     else:
-        found = None if labelled is None else _labelled(made, backend, labelled, fps, on_progress)
-        made = check_parity(made, backend, footage, found)
+        comparison = _compare_labelled(made, backend, labelled, fps, on_progress)
+        made = check_parity(made, backend, footage, comparison)
     notices: list[str] = []
     if backend == Backend("openvino"):
-        made, notices = _halves(made, footage)
+        made, notices = _check_half_precisions(made, footage)
+    # Only what is new is written; graphs that were there keep their time of change.
     written = {
         name: content for name, content in made.graphs.items() if bundle.graphs.get(name) != content
     }
@@ -134,30 +137,29 @@ def export(
     )
 
 
-def _in_whole_numbers(
+def _add_int8(
     bundle: Bundle,
     footage: Footage,
     labelled: str | Path | None,
     fps: float | None,
     on_progress: Progress,
 ) -> Bundle:
-    """The bundle with a graph in int8, by the first way of finding ranges that passes the gate.
+    """Add a graph in int8, by the first way of finding value ranges that passes the gate.
 
     Raises:
-        ParityError: What is wrong with the first, if none passes.
+        ParityError: If none passes; it says what is wrong with the first.
     """
     from oddframe.inference.onnx_export import Ranges, int8_graph
 
+    # The first way is the usual one, so its complaints are the ones worth reading.
     backend = Backend("openvino", "int8")
     refused: list[ParityError] = []
     for ranges in get_args(Ranges):
         try:
             graph = int8_graph(bundle.graphs[ONNX], footage.ranging, ranges)
             made = replace(bundle, graphs={**bundle.graphs, **graph})
-            found = (
-                None if labelled is None else _labelled(made, backend, labelled, fps, on_progress)
-            )
-            return check_parity(made, backend, footage, found)
+            comparison = _compare_labelled(made, backend, labelled, fps, on_progress)
+            return check_parity(made, backend, footage, comparison)
         except ParityError as error:
             refused.append(error)
     raise refused[0]
@@ -172,9 +174,9 @@ def _footage(
     closing: ExitStack,
     on_progress: Progress,
 ) -> Footage | None:
-    """What was given, else what the training has left; None where that is nothing."""
+    """Take the given footage, otherwise what the training left; None where there is none."""
 
-    def decoded(what: str | Path | Sequence[str | Path]) -> FrameCache:
+    def decode(what: str | Path | Sequence[str | Path]) -> FrameCache:
         place = Path(closing.enter_context(tempfile.TemporaryDirectory()))
         limit = MOST_BLOCKS * BLOCK_FRAMES * wanted.height * wanted.width * network.colours
         sources = find_sources(what, bundle.rate_fps if fps is None else fps).sources
@@ -185,38 +187,49 @@ def _footage(
     if normal is None:
         cache, origin = reopen_cache(RunFolder(folder.parent).cache, wanted), TRAINED_ON
     else:
-        cache, origin = decoded(normal), "given normal footage"
+        cache, origin = decode(normal), "given normal footage"
     if cache is None:
         if clips is not None:
             raise InputError(
-                "--clips must come with normal footage of the camera; give some with --normal FOLDER"
+                "--clips must come with normal footage of the camera; "
+                "give some with --normal FOLDER"
             )
         return None
     return footage_from_cache(
-        cache, network.interval, origin, None if clips is None else decoded(clips)
+        cache, network.interval, origin, None if clips is None else decode(clips)
     )
 
 
-def _labelled(
-    bundle: Bundle, backend: Backend, dataset: str | Path, fps: float | None, on_progress: Progress
-) -> LabelledComparison:
-    """AUCs of the trained network and of the graph."""
+def _compare_labelled(
+    bundle: Bundle,
+    backend: Backend,
+    dataset: str | Path | None,
+    fps: float | None,
+    on_progress: Progress,
+) -> LabelledComparison | None:
+    """Take the AUCs of the trained network and of the graph, where there is a labelled set."""
+    if dataset is None:
+        return None
     from oddframe.tasks.evaluate import evaluate
 
     aucs = []
-    for one in (Backend("torch"), backend):
-        model = load(bundle, device="cpu", backend=one.name, precision=one.precision)
+    for runner in (Backend("torch"), backend):
+        model = load(bundle, device="cpu", backend=runner.name, precision=runner.precision)
         pooled = evaluate(dataset, model, fps=fps, on_progress=on_progress).metrics.auc.micro
         if pooled.raw is None or pooled.per_video is None:
             raise InputError(
                 f"{dataset} must have normal and abnormal frames for an AUC, but has not"
             )
+        # Both ways to take the scores: one threshold for all videos, and one for each.
         aucs.append({"raw": pooled.raw, "per_video": pooled.per_video})
     return LabelledComparison(str(dataset), *aucs)
 
 
-def _halves(bundle: Bundle, footage: Footage) -> tuple[Bundle, list[str]]:
-    """What OpenVINO makes of the graph in this processor's half precisions, which nobody asked for."""
+def _check_half_precisions(bundle: Bundle, footage: Footage) -> tuple[Bundle, list[str]]:
+    """Compare the graph in this processor's half precisions too, so that "auto" may select them.
+
+    One that is too far off is no reason to refuse the export: it gets a notice and is not used.
+    """
     from oddframe.inference.openvino_backend import openvino_precisions
 
     notices = []

@@ -1,4 +1,4 @@
-"""Pages for people over results or over a training: the verb `oddframe report`.
+"""Write pages about results or about a training: the verb `oddframe report`.
 
 The function is not called report because `oddframe.report` is the room that it works with.
 """
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 INDEX = "index.html"
 MOST_THUMBNAILS = 200
-"""Recordings with a picture on the page over all, where each takes some 6 kB."""
+"""So many recordings have a picture on the first page, where each takes some 6 kB."""
 _NOTHING: Mapping[str, Extra] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageReport:
-    """What was written.
+    """What a call of `write_report` wrote.
 
     Attributes:
-        page: The page to look at first.
-        pages: All of them.
+        page: The page to open first.
+        pages: All pages, the first one included.
         notices: What could not be shown, and why, a sentence each.
         seconds: Wall-clock time.
     """
@@ -61,11 +61,11 @@ def write_report(
     index: str | Path | None = None,
     on_progress: Progress = silent,
 ) -> PageReport:
-    """Write a page for each recording that was scored, and one over all of them; or one for a training.
+    """Write a page for each scored recording and one for all of them; or one for a training.
 
     Each page is one file that needs nothing else. Pictures are read from the recordings again, and
-    heat maps are those that ``score --maps`` kept or are computed again; what is gone is named on
-    the page.
+    heat maps are those that ``score --maps`` kept or are computed again; what is missing is named
+    on the page.
 
     Args:
         path: A folder that `score` wrote, one of its files, or a run folder.
@@ -75,9 +75,9 @@ def write_report(
         device: "auto", "cpu" or a GPU such as "cuda:0".
         only: Names of the recordings whose pages are written; all of them when None.
         extras: What else is known of recordings, by name.
-        intro: What the page over all begins with.
-        index: Where that page goes; ``index.html`` beside the results when None.
-        on_progress: Told the recordings done, as phase "report".
+        intro: The beginning of the page for all recordings.
+        index: Path of that page; ``index.html`` beside the results when None.
+        on_progress: Called with the recordings done, as phase "report".
 
     Raises:
         SourceNotFoundError: If there is nothing to report on.
@@ -102,7 +102,8 @@ def write_report(
     notices: list[str] = []
     for name in names:
         results, extra = read_results(folder, name), extras.get(name)
-        behind = _Behind.of(
+        # Every recording has a row on the first page, also those whose own pages stay as they are.
+        evidence = _Evidence.find(
             results, None if footage is None else Path(footage), models, pictures=name in wanted
         )
         if name in wanted:
@@ -110,18 +111,21 @@ def write_report(
             page = folder / page_name(name)
             content = score_page(
                 results,
-                behind.viewer,
-                behind.examples,
+                evidence.viewer,
+                evidence.examples,
                 extra=extra,
-                notices=behind.notices,
-                no_examples=behind.no_examples,
+                notices=evidence.notices,
+                no_examples=evidence.no_examples,
                 most_shown=events,
             )
             write_text(page, content)
             pages.append(page)
-            notices += [f"{name}: {sentence}" for sentence in behind.notices]
-        rows.append(row_of(results, behind.viewer if len(rows) < MOST_THUMBNAILS else None, extra))
+            notices += [f"{name}: {sentence}" for sentence in evidence.notices]
+        rows.append(
+            row_of(results, evidence.viewer if len(rows) < MOST_THUMBNAILS else None, extra)
+        )
     on_progress("report", len(wanted), len(wanted), {})
+    # One recording needs no page over it, unless there is something to say first.
     if len(names) > 1 or intro is not None:
         first = folder / INDEX if index is None else Path(index)
         away = os.path.relpath(folder, first.parent)
@@ -135,7 +139,7 @@ def write_report(
 
 
 class _Models:
-    """Models by the bundle that results name, each loaded once."""
+    """Loads the models that results name, each once."""
 
     def __init__(self, instead: Path | None, device: str) -> None:
         self._instead, self._device = instead, device
@@ -154,6 +158,7 @@ class _Models:
             )
         folder = find_bundle(self._instead or Path(origin.path or ""))
         weights = origin_of(folder).weights
+        # A run folder may hold a newer training under the same path.
         if origin.weights is not None and weights != origin.weights:
             raise BundleError(f"{folder} now holds another model than the one used for scoring")
         if folder not in self._loaded:
@@ -161,13 +166,14 @@ class _Models:
         return folder, self._loaded[folder]
 
     def examples(self, folder: Path, model: Model) -> "NormalExamples | str":
-        """Examples of what a model knows as normal; a sentence where there are none."""
+        """Examples of what a model knows as normal, found once for each model."""
         if folder not in self._examples:
             self._examples[folder] = _examples(folder, model)
         return self._examples[folder]
 
 
 def _examples(folder: Path, model: Model) -> "NormalExamples | str":
+    """Find examples of what a model knows as normal; a sentence where there are none."""
     try:
         from oddframe.model.network import Network
         from oddframe.report.nearest_normal import NormalExamples
@@ -177,14 +183,14 @@ def _examples(folder: Path, model: Model) -> "NormalExamples | str":
         return NormalExamples.of(folder, Network.of(model.bundle.network))
     except RunError:
         return (
-            "No normal examples: the frames that the model learned from are not beside it, as they are in a run folder "
-            "with its cache."
+            "No normal examples: the frames that the model learned from are not beside it, "
+            "as they are in a run folder with its cache."
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Behind:
-    """What a page can show beside numbers, and what it cannot."""
+class _Evidence:
+    """Pictures and examples for a page, and sentences about what is missing."""
 
     viewer: Viewer | None
     examples: "NormalExamples | None"
@@ -192,20 +198,24 @@ class _Behind:
     no_examples: str = ""
 
     @classmethod
-    def of(
+    def find(
         cls, results: RecordingResults, footage: Path | None, models: _Models, *, pictures: bool
-    ) -> "_Behind":
-        """All that is still there."""
+    ) -> "_Evidence":
+        """Find the recording and the model of results, as far as they are still there."""
         try:
             source = open_footage(results, footage)
         except OddframeError as error:
             return cls(None, None, (f"{error}.",))
+        # Without events nothing is shown that needs the model, and loading it takes seconds.
         if not results.events or not pictures or results.facts is None:
             return cls(Viewer(results, source, None), None, ())
         try:
             folder, model = models.find(results.facts.model)
         except OddframeError as error:
-            sentence = f"Without the model there are no normal examples, and heat maps only where they were kept: {error}."
+            sentence = (
+                "Without the model there are no normal examples, and heat maps only where they "
+                f"were kept: {error}."
+            )
             return cls(Viewer(results, source, None), None, (sentence,))
         examples = models.examples(folder, model)
         if isinstance(examples, str):

@@ -15,8 +15,13 @@ from oddframe.core.zones import Zones
 from oddframe.errors import MissingExtraError, SourceError, SourceNotFoundError
 from oddframe.extras import require_extra
 from oddframe.files import output_error, write_together
-from oddframe.inference.model import DEFAULT_BATCH, Model, ScoreSink, load, score_recording
-from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.inference.model import Model, ScoreSink, load_model, score_recording
+from oddframe.inference.selection import (
+    DEFAULT_BATCH,
+    BackendChoice,
+    InferenceOptions,
+    PrecisionChoice,
+)
 from oddframe.media.discovery import find_sources
 from oddframe.media.plots import can_draw, save_curve
 from oddframe.media.source import Source
@@ -102,7 +107,7 @@ def score(
     health: bool = True,
     on_progress: Progress = silent,
 ) -> ScoreReport:
-    """Score recordings and write ``<name>.scores.csv``, ``.events.jsonl``, ``.curve.png`` and what is asked for.
+    """Score recordings; write ``<name>.scores.csv``, ``.events.jsonl``, ``.curve.png`` and extras.
 
     The curve needs Matplotlib; where that is not installed it is left out, and a notice says so.
 
@@ -121,7 +126,7 @@ def score(
             recording does not know what time it was.
         health: Whether the camera's health is watched; without, footage of another camera than the
             model's is scored too.
-        on_progress: Told the frames done of each recording, with its name as the phase.
+        on_progress: Called with the frames done of each recording; its name is the phase.
 
     Raises:
         SourceError: If no recording can be scored; where some can, the others are named in the
@@ -133,26 +138,36 @@ def score(
     loaded = (
         model
         if isinstance(model, Model)
-        else load(model, device=device, batch_size=batch_size, backend=backend, precision=precision)
+        else load_model(model, InferenceOptions(device, backend, precision, batch_size))
     )
+    # A folder of images has no times of its own; by default it is as fast as the model's training.
     found = find_sources(source, loaded.bundle.rate_fps if fps is None else fps)
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
-    skipped = [f"{one.path}: {one.reason}" for one in found.skipped]
-    drawn = can_draw()
-    notices = () if drawn else (str(MissingExtraError("drawing the curve of scores", "pictures")),)
+    skipped = [f"{path.path}: {path.reason}" for path in found.skipped]
+    draw_curve = can_draw()
+    notices = (
+        () if draw_curve else (str(MissingExtraError("drawing the curve of scores", "pictures")),)
+    )
     recordings = []
-    for one in found.sources:
+    for found_source in found.sources:
         try:
-            recordings.append(
-                _score_one(
-                    one, loaded, folder, extras or Extras(), zones, health, on_progress, drawn=drawn
-                )
+            report = _score_source(
+                found_source,
+                loaded,
+                folder,
+                extras or Extras(),
+                zones,
+                health,
+                on_progress,
+                draw_curve=draw_curve,
             )
+            recordings.append(report)
         except (SourceError, SourceNotFoundError) as error:
+            # One broken recording of many is named in the report; the others are worth having.
             skipped.append(str(error))
     if not recordings:
         raise SourceError("; ".join(skipped))
@@ -166,33 +181,35 @@ def score(
 
 
 class _ScoreCurve:
-    """Times and scores of a recording, for its curve: sixteen bytes a frame."""
+    """A sink that keeps times and scores of a recording for its curve: sixteen bytes a frame."""
 
     def __init__(self) -> None:
         self.times_s, self.scores = array("d"), array("d")
 
     def write(self, score: Score) -> None:
+        """Keep a frame's time and score, NaN where it has none."""
         self.times_s.append(score.time_s)
         self.scores.append(float("nan") if score.score is None else score.score)
 
 
-def _score_one(
+def _score_source(
     source: Source,
     model: Model,
     folder: Path,
     extras: Extras,
     zones: Zones | None,
-    watched: bool,
+    health: bool,
     on_progress: Progress,
     *,
-    drawn: bool,
+    draw_curve: bool,
 ) -> RecordingReport:
     """Score one recording; its files appear together at the end."""
-    series = _ScoreCurve()
+    curve = _ScoreCurve()
     with write_together(folder, source.name) as place:
+        # Inside, so that every file is complete before the folder moves them to their places.
         with ExitStack() as closing:
             sinks = [
-                series,
+                curve,
                 *(closing.enter_context(sink) for sink in _sinks(place, source, model, extras)),
             ]
             lines = closing.enter_context(event_lines(place / f"{source.name}.events.jsonl"))
@@ -202,18 +219,18 @@ def _score_one(
                 sinks,
                 lines,
                 zones=zones,
-                health=watched,
+                health=health,
                 picture_width=OVERLAY_WIDTH if extras.overlay else None,
                 on_progress=on_progress,
             )
         spans = [(event.start_s, event.end_s) for event in scored.events]
-        if drawn:
-            times_s, values = np.asarray(series.times_s), np.asarray(series.scores)
+        if draw_curve:
+            times_s, values = np.asarray(curve.times_s), np.asarray(curve.scores)
             save_curve(
                 place / f"{source.name}.curve.png", times_s, values, events=spans, title=source.name
             )
         write_facts(
-            place / f"{source.name}{SUFFIX}", ScoreFacts.of(source, model, zones, health=watched)
+            place / f"{source.name}{SUFFIX}", ScoreFacts.of(source, model, zones, health=health)
         )
         files = tuple(folder / path.name for path in sorted(place.iterdir()))
     return RecordingReport(
@@ -231,7 +248,7 @@ def _score_one(
 def _sinks(
     place: Path, source: Source, model: Model, extras: Extras
 ) -> Iterator[AbstractContextManager[ScoreSink]]:
-    """Those that take every score as it comes."""
+    """Yield the sinks that write every score as it comes."""
     yield csv_table(place / f"{source.name}.scores.csv")
     if extras.parquet:
         yield parquet_table(place / f"{source.name}.scores.parquet")
@@ -241,5 +258,6 @@ def _sinks(
         with require_extra("drawing the overlay"):
             from oddframe.results.score_files import overlay_video
 
+        # The map value that is fully red: the same for all frames, so that they can be compared.
         level = model.bundle.calibration.map_level
         yield overlay_video(place / f"{source.name}.overlay.mp4", source.rate_fps, level)

@@ -10,7 +10,7 @@ from oddframe.bundle.bundle import Bundle, write_bundle
 from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget, calibrate
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import too_short
-from oddframe.datasets.footage_health import without
+from oddframe.datasets.footage_health import remove_spans
 from oddframe.errors import SettingsError
 from oddframe.files import write_json
 from oddframe.inference.export_gate import add_graph
@@ -22,14 +22,14 @@ from oddframe.training.distributed import ProcessGroup
 from oddframe.training.held_out_scores import score_clips
 from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, restore
 from oddframe.training.model_card import model_card
-from oddframe.training.outliers import OutlierSpan, find_odd_clips, first_pass
+from oddframe.training.outliers import OutlierSpan, find_outliers, first_pass
 from oddframe.training.plan import TrainingRequest, plan_training, split_clips
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
 
 _NOT_HELD_OUT = (
-    "the footage is too short to keep a part of it out of training: the threshold is in-sample, from the "
-    "training clips themselves, and too low"
+    "the footage is too short to keep a part of it out of training: the threshold is in-sample, "
+    "from the training clips themselves, and too low"
 )
 
 
@@ -119,8 +119,8 @@ def train(
         checkpoint_s: Seconds from one checkpoint to the next.
         export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used
             without torch.
-        on_progress: Told phases "read", "health", "pretrain", "centres", "joint", "calibrate" and
-            "guard"; with ``drop_odd`` also "first pass".
+        on_progress: Called with the phases "read", "health", "pretrain", "centres", "joint",
+            "calibrate" and "guard"; with ``drop_odd`` also "first pass".
 
     Raises:
         InputError: If the footage or a setting is unusable.
@@ -132,34 +132,36 @@ def train(
     budget = FalseAlarmBudget.parse(false_alarms)
     run = RunFolder(out)
     found = find_sources(normal, fps)
-    ranks = ProcessGroup.join(device)
-    used_device = pick_device(ranks.device(device))
-    wishes = TrainingRequest(epochs, rate_fps, cache_gb, drop_odd)
-    # What the first of several processes starts is there for the others to go on with.
-    chosen, dropping, cache, health, clips, held_out = ranks.rank_zero_first(
-        lambda: plan_training(
-            run,
-            found,
-            settings,
-            settings or preset_named(preset),
-            wishes,
-            on_progress,
-            resume=resume or not ranks.is_first,
-            overwrite=overwrite,
-        )
+    # One process, or those that torchrun or accelerate started.
+    group = ProcessGroup.join(device)
+    used_device = pick_device(group.device(device))
+    request = TrainingRequest(
+        settings=settings,
+        new_settings=settings or preset_named(preset),
+        epochs=epochs,
+        rate_fps=rate_fps,
+        cache_gb=cache_gb,
+        drop_odd=drop_odd,
+        # What the first of several processes starts is there for the others to go on with.
+        resume=resume or not group.is_first,
+        overwrite=overwrite,
+    )
+    chosen, dropping, cache, health, clips, held_out = group.rank_zero_first(
+        lambda: plan_training(run, found, request, on_progress)
     )
     odd: tuple[OutlierSpan, ...] = ()
+    # Only the stretches in which the camera was healthy are trained on.
     used = health.stretches
     if dropping:
         pass_run = RunFolder(run.first_pass)
         odd = first_pass(
-            pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, ranks
+            pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, group
         )
-        used = without(health.stretches, [(one.begin, one.end) for one in odd])
+        used = remove_spans(health.stretches, [(span.begin, span.end) for span in odd])
         clips, held_out = split_clips(cache, used, chosen)
-    trainer = new_trainer(chosen, clips, used_device, ranks)
+    trainer = new_trainer(chosen, clips, used_device, group)
     restore(run, trainer)
-    losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).go()
+    losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).run()
     scores = score_clips(
         TorchScorer(trainer.network, trainer.device, SCORING_BATCH),
         held_out or clips,
@@ -167,11 +169,12 @@ def train(
         in_sample=held_out is None,
         neighbours=chosen.network.neighbours,
         on_progress=on_progress,
-        ranks=ranks,
+        group=group,
     )
     calibration = calibrate(scores, budget)
+    # Without --drop-odd outliers are only named, by the trained network itself.
     if not dropping:
-        odd = find_odd_clips(
+        odd = find_outliers(
             trainer, [clips, *([] if held_out is None else [held_out])], on_progress
         )
     bundle = Bundle(
@@ -185,18 +188,19 @@ def train(
         normal=scores,
     )
     not_exported: tuple[str, ...] = ()
-    if ranks.is_first:
+    if group.is_first:
         write_bundle(run.bundle, bundle)
         not_exported = add_graph(run.bundle, bundle, cache) if export else ()
-        found_in_it = {
-            "stretches": [asdict(one) for one in used],
-            "odd": [asdict(one) for one in odd],
+        spans = {
+            "stretches": [asdict(stretch) for stretch in used],
+            "odd": [asdict(span) for span in odd],
         }
-        write_json(run.footage, {**found_in_it, "dropped": dropping})
+        write_json(run.footage, {**spans, "dropped": dropping})
         save_loss_curves(run.curves, run.entries())
         write_training_page(run.path, device=device)
-    ranks.wait()
-    ranks.leave()
+    # Nobody returns, and uses the bundle, before the first process has written it.
+    group.wait()
+    group.close()
     return TrainReport(
         run=run.path,
         bundle=run.bundle,
@@ -212,7 +216,7 @@ def train(
         odd=odd,
         odd_dropped=dropping,
         skipped=(
-            *(f"{one.path}: {one.reason}" for one in found.skipped),
+            *(f"{path.path}: {path.reason}" for path in found.skipped),
             *cache.notices,
             *health.notices,
             *too_short(cache.stretches, clip_span(chosen.network.interval)),
@@ -230,10 +234,10 @@ def preset_named(name: str) -> Settings:
 
 
 def _odd_notices(odd: Sequence[OutlierSpan], *, dropped: bool) -> tuple[str, ...]:
-    """A sentence for each odd stretch of the footage."""
-    done = (
+    """A sentence for each outlier span of the footage."""
+    action = (
         "left out of training"
         if dropped
         else "trained on all the same; look at it, --drop-odd leaves it out"
     )
-    return tuple(f"{one}: {done}" for one in odd)
+    return tuple(f"{span}: {action}" for span in odd)

@@ -10,26 +10,33 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from oddframe.core.alerts import Alert
-from oddframe.inference.model import DEFAULT_BATCH, load
-from oddframe.inference.selection import BackendChoice, PrecisionChoice
+from oddframe.inference.model import load_model
+from oddframe.inference.selection import (
+    DEFAULT_BATCH,
+    BackendChoice,
+    InferenceOptions,
+    PrecisionChoice,
+)
 from oddframe.media.live_config import hide_in_process_title
 from oddframe.monitoring.camera import CameraView, WatchHeader
 from oddframe.monitoring.config import WatchPlan, WatchSettings, named_cameras
 from oddframe.monitoring.watcher import Watcher
 
-_LOOK_S = 0.25
+# Four times a second is smooth for people, and costs next to nothing.
+_SNAPSHOT_S = 0.25
+# A stop waits so long for the loop, which may be in the middle of a batch: `watch` promises to
+# return within two seconds.
 _STOP_S = 1.7
-"""How long a stop waits for the loop, which may be in the middle of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchSnapshot:
-    """What is to be seen at one moment.
+    """The state of all cameras at one moment.
 
     Attributes:
-        cameras: How each camera is doing.
-        header: What there is to say of all of them.
-        alerts: What has been told since the last look, oldest first.
+        cameras: The state of each camera.
+        header: The figures of all cameras together.
+        alerts: The alerts since the last snapshot, oldest first.
     """
 
     cameras: tuple[CameraView, ...]
@@ -39,12 +46,12 @@ class WatchSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchReport:
-    """What came of watching.
+    """What a call of `watch` did.
 
     Attributes:
-        cameras: How each camera was doing at the end.
-        out: Where everything is.
-        stopped: Whether it was stopped; else all sources had ended.
+        cameras: The state of each camera at the end.
+        out: The folder with events, database, pictures and clips.
+        stopped: Whether it was stopped; otherwise all sources had ended.
         notices: What is worth knowing, a sentence each.
         seconds: Wall-clock time.
     """
@@ -68,7 +75,7 @@ def watch(
     precision: PrecisionChoice = "auto",
     stop: threading.Event | None = None,
     on_start: Callable[[Sequence[str]], None] = lambda notices: None,
-    on_look: Callable[[WatchSnapshot], None] = lambda look: None,
+    on_look: Callable[[WatchSnapshot], None] = lambda snapshot: None,
 ) -> WatchReport:
     """Watch cameras, or files played as such, until all of them end or `stop` is set.
 
@@ -80,15 +87,15 @@ def watch(
         model: A run folder, a model bundle or the name of a shipped model; that of the plan when
             None.
         out: Folder for everything that is kept.
-        settings: What is kept and told; the plan's, or the defaults, when None.
+        settings: What is stored and where alerts go; the plan's, or the defaults, when None.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time. When None, as many as there are
             cameras and at most 8; 8 with a file among them, as `score` does.
         backend: What runs the networks; see `oddframe.load`.
-        precision: As above.
+        precision: In which numbers they compute; see `oddframe.load`.
         stop: Set it to stop; `watch` returns within two seconds.
-        on_start: Told what is worth knowing before the first frame, a sentence each.
-        on_look: Told four times a second how all are doing.
+        on_start: Called before the first frame with what is worth knowing, a sentence each.
+        on_look: Called four times a second with the state of all cameras.
 
     Raises:
         SourceError: If a file cannot be read or an address cannot be watched; a camera that cannot
@@ -102,27 +109,28 @@ def watch(
     plan = _plan(what, model, settings)
     hidden = hide_in_process_title(plan.secrets)
     size = _batch_size(plan) if batch_size is None else batch_size
+    options = InferenceOptions(device, backend, precision, size)
     models = {
-        name: load(name, device=device, batch_size=size, backend=backend, precision=precision)
-        for name in dict.fromkeys(map(plan.model_of, plan.cameras))
+        name: load_model(name, options) for name in dict.fromkeys(map(plan.model_of, plan.cameras))
     }
-    told: SimpleQueue[Alert] = SimpleQueue()
-    watcher = Watcher(plan, models, out, on_alert=told.put)
-    of_models = (notice for one in models.values() for notice in one.notices)
+    # The loop's thread puts alerts in, this thread takes them out.
+    alerts: SimpleQueue[Alert] = SimpleQueue()
+    watcher = Watcher(plan, models, out, on_alert=alerts.put)
+    of_models = (notice for loaded in models.values() for notice in loaded.notices)
     notices = (*hidden, *watcher.notices, *of_models)
     on_start(notices)
     stop = stop or threading.Event()
-    looks = _Looks(watcher, tuple(models), told)
+    snapshots = _Snapshots(watcher, tuple(models), alerts)
     loop = _Loop(watcher)
     loop.start()
     while loop.is_alive() and not stop.is_set():
-        on_look(looks.next())
-        stop.wait(_LOOK_S)
+        on_look(snapshots.take())
+        stop.wait(_SNAPSHOT_S)
     watcher.stop()
     # The loop may be in the middle of a batch; what it does not finish now is closed at the next
     # start.
     loop.join(_STOP_S if stop.is_set() else None)
-    on_look(looks.next())
+    on_look(snapshots.take())
     if loop.failure is not None:
         raise loop.failure
     return WatchReport(
@@ -135,7 +143,10 @@ def watch(
 
 
 class _Loop(threading.Thread):
-    """A watcher's loop in a thread of its own, so that a signal is heard whatever it does."""
+    """Runs a watcher's loop in a thread of its own.
+
+    Python handles signals in the main thread, which is then free whatever the loop does.
+    """
 
     def __init__(self, watcher: Watcher) -> None:
         super().__init__(name="watch", daemon=True)
@@ -143,35 +154,38 @@ class _Loop(threading.Thread):
         self._watcher = watcher
 
     def run(self) -> None:
+        """Run the loop to its end, and keep the error that ends it."""
         try:
             self._watcher.run()
         except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the loop
             self.failure = error
 
 
-class _Looks:
-    """Puts together what is to be seen, again and again."""
+class _Snapshots:
+    """Takes snapshots of a watcher, and counts the events of each day for them."""
 
     def __init__(
-        self, watcher: Watcher, models: tuple[str, ...], told: "SimpleQueue[Alert]"
+        self, watcher: Watcher, models: tuple[str, ...], alerts: "SimpleQueue[Alert]"
     ) -> None:
-        self._watcher, self._models, self._told = watcher, models, told
+        self._watcher, self._models, self._alerts = watcher, models, alerts
         self._began_s = time.monotonic()
-        self._days: Counter[date] = Counter()
+        self._events_of_day: Counter[date] = Counter()
 
-    def next(self) -> WatchSnapshot:
-        alerts = [self._told.get_nowait() for _ in range(self._told.qsize())]
-        self._days.update(
-            datetime.fromtimestamp(one.start_us / 1e6).astimezone().date()
-            for one in alerts
-            if one.event.phase == "start"
+    def take(self) -> WatchSnapshot:
+        """The state of all cameras now, with the alerts since the last call."""
+        # Nobody else takes from the queue, so as many as it holds now can be had without waiting.
+        alerts = [self._alerts.get_nowait() for _ in range(self._alerts.qsize())]
+        self._events_of_day.update(
+            datetime.fromtimestamp(alert.start_us / 1e6).astimezone().date()
+            for alert in alerts
+            if alert.event.phase == "start"
         )
         header = WatchHeader(
             models=self._models,
             now_us=time.time_ns() // 1000,
             uptime_s=time.monotonic() - self._began_s,
-            events_today=self._days[datetime.now().astimezone().date()],
-            lagging=self._watcher.outlets.lagging(),
+            events_today=self._events_of_day[datetime.now().astimezone().date()],
+            lagging=self._watcher.outputs.lagging(),
         )
         return WatchSnapshot(tuple(self._watcher.views()), header, tuple(alerts))
 
@@ -181,6 +195,7 @@ def _plan(
     model: str | Path | None,
     settings: WatchSettings | None,
 ) -> WatchPlan:
+    """A plan for what was given; what was named in the call replaces what the plan says."""
     chosen = None if model is None else str(model)
     if not isinstance(what, WatchPlan):
         sources = [what] if isinstance(what, str | Path) else what
@@ -191,6 +206,7 @@ def _plan(
 
 
 def _batch_size(plan: WatchPlan) -> int:
+    """As many clips as cameras, since a live camera has one clip at a time; files have more."""
     if any(camera.is_file for camera in plan.cameras):
         return DEFAULT_BATCH
     return min(DEFAULT_BATCH, len(plan.cameras))

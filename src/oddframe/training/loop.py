@@ -1,4 +1,9 @@
-"""The loop over training steps, with its log and checkpoints (method section 6)."""
+"""The loop over training steps, with its log and checkpoints (method section 6).
+
+A training that is killed at any moment goes on exactly from its last checkpoint: the batch of a
+step depends on the seed and the step's number alone, and the log is cut to where the checkpoint
+stood.
+"""
 
 import math
 import time
@@ -20,7 +25,7 @@ from oddframe.training.trainer import Trainer
 LOG_EVERY = 10
 """Steps from one line of losses in the log to the next."""
 VALIDATIONS = 20
-"""How often in a training the held-out losses are taken."""
+"""How often in a training the losses on held-out clips are computed."""
 MOST_VALIDATED = 64
 """Most held-out clips, evenly over the footage, that validation looks at."""
 SCORING_BATCH = 8
@@ -31,36 +36,54 @@ def new_trainer(
     settings: Settings,
     clips: ClipDataset,
     device: torch.device,
-    ranks: ProcessGroup = SINGLE_PROCESS,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> Trainer:
-    """A trainer before its first step, with weights that the seed decides and no trace on the global random state."""
+    """Build a trainer before its first step; the seed alone decides its weights.
+
+    Args:
+        settings: All settings of the training.
+        clips: Clips to train on, from which the picture of the empty scene is taken, if there is
+            one.
+        device: Where it runs.
+        group: The processes that train together.
+    """
+    # The global random state belongs to the caller and stays as it is.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.training.seed)
         network = Network(settings.network)
     if settings.network.empty_scene:
-        network.place_empty_scene(torch.from_numpy(clips.forger.empty))
-    return Trainer(network, settings.training, device, ranks)
+        network.place_empty_scene(torch.from_numpy(clips.generator.empty))
+    return Trainer(network, settings.training, device, group)
 
 
 def restore(run: RunFolder, trainer: Trainer) -> None:
-    """Bring a trainer to where its run stands, and the log with it; to the start where there is no checkpoint.
+    """Bring a trainer and the log to the newest checkpoint of a run; without one, to the start.
 
     Raises:
         RunError: If the checkpoint cannot be read or belongs to other settings.
         OutputError: If the log cannot be cut.
     """
     checkpoint = restore_checkpoint(run.checkpoint, trainer)
-    if trainer.ranks.is_first:
+    if trainer.group.is_first:
         run.cut_log(0 if checkpoint is None else int(checkpoint["log_bytes"]))
     # The first process may remove a checkpoint only when all have read it.
-    trainer.ranks.wait()
+    trainer.group.wait()
 
 
 class TrainingLoop:
-    """The loop over steps, with its log and checkpoints.
+    """The loop over the steps of a training.
 
     Of several processes all go through it step by step; the first one alone writes, and validates
     meanwhile.
+
+    Args:
+        run: The folder that gets the log and the checkpoints.
+        trainer: The trainer, before its first step or restored.
+        clips: Clips to train on.
+        held_out: Clips to validate on; None validates on nothing.
+        settings: All settings of the training.
+        checkpoint_s: Seconds from one checkpoint to the next.
+        on_progress: Called after each step, and while codes for the centres are collected.
     """
 
     def __init__(
@@ -73,13 +96,18 @@ class TrainingLoop:
         checkpoint_s: float,
         on_progress: Progress,
     ) -> None:
-        self.run, self.trainer, self.clips, self.held_out = run, trainer, clips, held_out
+        self.folder, self.trainer, self.clips, self.held_out = run, trainer, clips, held_out
         self.settings, self.checkpoint_s, self.on_progress = settings, checkpoint_s, on_progress
-        self.writes = trainer.ranks.is_first
+        self.writes = trainer.group.is_first
         self.losses = _last_losses(run.entries())
 
-    def go(self) -> dict[str, float]:
-        """Train to the end, the average of the weights included; returns the last losses."""
+    def run(self) -> dict[str, float]:
+        """Train to the end and adopt the average of the weights; returns the last losses by name.
+
+        Raises:
+            RunError: If a loss is not finite.
+            OutputError: If the log or a checkpoint cannot be written.
+        """
         total = self.settings.training.steps
         saved = time.monotonic()
         between_steps = True
@@ -87,9 +115,13 @@ class TrainingLoop:
             while self.trainer.needs_centres or self.trainer.step < total:
                 placing = self.trainer.needs_centres
                 if placing:
+                    # Collecting codes takes long: a kill meanwhile must not cost the pre-training.
                     self._save()
                 between_steps = False
-                self._place_centres() if placing else self._step(total)
+                if placing:
+                    self._place_centres()
+                else:
+                    self._step(total)
                 between_steps = True
                 if placing:
                     self._save()
@@ -97,6 +129,7 @@ class TrainingLoop:
                     self._save()
                     saved = time.monotonic()
         except KeyboardInterrupt:
+            # In the middle of a step weights and optimisers do not belong together.
             if between_steps:
                 self._save()
             raise
@@ -105,15 +138,16 @@ class TrainingLoop:
         return self.losses
 
     def _step(self, total: int) -> None:
-        training = self.settings.training
+        training, data = self.settings.training, self.settings.data
+        # Asked before the step, since the step may end the phase.
         phase = self.trainer.phase
-        data = self.settings.data
         batch = self.clips.batch(
             self.trainer.step, training.batch_size, training.seed, data.counter_examples, data.crop
         )
-        losses = self.trainer.train_step(*batch.arrays, part=batch.part)
+        losses = self.trainer.train_step(batch)
         step = self.trainer.step
         if step % LOG_EVERY == 0 or step == total:
+            # Only now, because reading a number waits for the GPU.
             self.losses = {name: loss.item() for name, loss in losses.items()}
             if not all(map(math.isfinite, self.losses.values())):
                 raise RunError(
@@ -121,66 +155,68 @@ class TrainingLoop:
                     "train again with a lower training.learning_rate"
                 )
             if self.writes:
-                self.run.append(step=step, phase=phase, **self.losses)
-        if (
-            self.writes
-            and self.held_out is not None
-            and (step % max(1, total // VALIDATIONS) == 0 or step == total)
-        ):
-            self.run.append(step=step, phase=phase, held_out=self._validate(self.held_out))
+                self.folder.append(step=step, phase=phase, **self.losses)
+        due = step % max(1, total // VALIDATIONS) == 0 or step == total
+        if due and self.writes and self.held_out is not None:
+            self.folder.append(step=step, phase=phase, held_out=self._validate(self.held_out))
         self.on_progress(phase, step, total, self.losses)
 
     def _validate(self, held_out: ClipDataset) -> dict[str, float]:
-        """Mean losses on held-out clips as filmed."""
+        """Average the losses over held-out clips, which are as filmed, weighted by clips."""
         sums: dict[str, float] = {}
         numbers = held_out.evenly(MOST_VALIDATED)
         for begin in range(0, len(numbers), SCORING_BATCH):
-            batch = _as_filmed(held_out, numbers[begin : begin + SCORING_BATCH])
-            for name, loss in self.trainer.losses(*batch.arrays).items():
+            batch = _batch_as_filmed(held_out, numbers[begin : begin + SCORING_BATCH])
+            for name, loss in self.trainer.losses(batch).items():
                 sums[name] = sums.get(name, 0.0) + loss * len(batch.clips)
         return {name: value / len(numbers) for name, value in sums.items()}
 
     def _place_centres(self) -> None:
-        """Start the clusters from the codes of a seeded sample of places."""
+        """Fit the first centres to the codes of a seeded sample of places, and log their sizes."""
         network, training = self.settings.network, self.settings.training
+        # Places in a clip, so that just enough clips are run through the network.
         places = network.height * network.width // network.code_stride**2
         numbers = self.clips.evenly(-(-training.centre_codes // places))
         random = np.random.default_rng([training.seed, 3])
-        ranks = self.trainer.ranks
-        own = ranks.share(numbers, SCORING_BATCH)
+        group = self.trainer.group
+        own = group.share(numbers, SCORING_BATCH)
         codes = [np.empty((0, network.code_width), np.float32)]
         for clips in self.clips.in_order(own, SCORING_BATCH):
             codes.append(self.trainer.codes(clips))
             self.on_progress(
                 "centres", min((len(codes) - 1) * SCORING_BATCH, len(own)), len(own), {}
             )
-        joined = ranks.gather(np.concatenate(codes), len(numbers), SCORING_BATCH)
+        joined = group.gather(np.concatenate(codes), len(numbers), SCORING_BATCH)
         if joined is not None and len(joined) > training.centre_codes:
-            joined = joined[
-                np.sort(random.choice(len(joined), training.centre_codes, replace=False))
-            ]
+            # In the order of the footage, on which the sums of k-means depend.
+            sample = random.choice(len(joined), training.centre_codes, replace=False)
+            joined = joined[np.sort(sample)]
         sizes = self.trainer.place_centres(joined)
         if self.writes:
-            self.run.append(step=self.trainer.step, phase="centres", sizes=sizes)
+            self.folder.append(step=self.trainer.step, phase="centres", sizes=sizes)
 
     def _save(self) -> None:
         if not self.writes:
             return
-        save_checkpoint(self.run.checkpoint, self.trainer, {"log_bytes": self.run.log_bytes()})
+        save_checkpoint(
+            self.folder.checkpoint, self.trainer, {"log_bytes": self.folder.log_bytes()}
+        )
 
 
 def _last_losses(entries: list[dict[str, Any]]) -> dict[str, float]:
-    """Those of the last step in the log; where a training was over when it was resumed, no step is taken."""
+    """Find the losses of the last step in the log; none where it holds no step.
+
+    A training that was over when it was resumed takes no step and reports these.
+    """
     steps = [entry for entry in entries if "held_out" not in entry and entry["phase"] != "centres"]
-    return (
-        {name: value for name, value in steps[-1].items() if name not in ("step", "phase")}
-        if steps
-        else {}
-    )
+    if not steps:
+        return {}
+    return {name: value for name, value in steps[-1].items() if name not in ("step", "phase")}
 
 
-def _as_filmed(clips: ClipDataset, numbers: Positions) -> Batch:
-    frames = clips.clips(numbers)
+def _batch_as_filmed(clips: ClipDataset, numbers: Positions) -> Batch:
+    """Make a batch of clips as they are, in which nothing is abnormal."""
+    frames = clips.clips(numbers)  # B 5 H W C
     return Batch(
         frames,
         first=frames[:, 0].copy(),

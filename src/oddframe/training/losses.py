@@ -1,10 +1,8 @@
-"""Training losses of the two streams (method sections 2 and 3); the cluster loss is `Clusters.loss`.
+"""What a training minimises, and the average of weights that it ends with.
 
-A linear reading of the joint codes that tells what was made abnormal; training has it, the network
-has not.
-
-A running average of a network's weights: less noise of the last steps than a longer training would
-take out.
+The losses of the two streams are the paper's (method sections 2 and 3); the cluster loss is
+`oddframe.model.clusters.Clusters.loss`. The discriminator and the average are our additions. Only
+training has them: the trained network contains neither.
 """
 
 import torch
@@ -12,14 +10,16 @@ from torch import Tensor, nn
 
 
 def appearance_loss(rebuilt: Tensor, frame: Tensor) -> Tensor:
-    """L_a = mean (x̂ - x)^2 over B x C x H x W."""
+    """Compute L_a = mean (x̂ - x)^2, a scalar, of pictures B x C x H x W (method section 2)."""
     return (rebuilt - frame).square().mean()
 
 
 def gradient_loss(predicted: Tensor, frame: Tensor) -> Tensor:
-    """Mean absolute difference of the absolute horizontal and vertical steps of two pictures, B x C x H x W.
+    """Compare the sizes of the steps from pixel to pixel of two pictures, B x C x H x W.
 
-    The two directions are averaged each over its own pixels, then added.
+    The mean absolute difference of the absolute steps is taken for each direction over its own
+    pixels, then both are added (method section 3). Signs do not count: an edge that is inverted
+    costs nothing here.
     """
     horizontal = (predicted.diff(dim=3).abs() - frame.diff(dim=3).abs()).abs().mean()
     vertical = (predicted.diff(dim=2).abs() - frame.diff(dim=2).abs()).abs().mean()
@@ -27,8 +27,16 @@ def gradient_loss(predicted: Tensor, frame: Tensor) -> Tensor:
 
 
 def motion_loss(difference: Tensor, first: Tensor, last: Tensor, gradient_weight: float) -> Tensor:
-    """L_m = mean (Δ̂ - Δ)^2 + λ_g gradient loss of (x0 + Δ̂) against x4; all B x C x H x W."""
+    """Compute L_m = mean (Δ̂ - Δ)^2 + λ_g gradient loss of (x0 + Δ̂) against x4, a scalar.
+
+    Args:
+        difference: Δ̂, B x C x H x W.
+        first: x0, B x C x H x W.
+        last: x4, B x C x H x W; Δ is x4 - x0.
+        gradient_weight: λ_g, 0.01 as published.
+    """
     squares = (difference - (last - first)).square().mean()
+    # Without a weight the gradient loss would cost time for nothing.
     if not gradient_weight:
         return squares
     return squares + gradient_weight * gradient_loss(first + difference, last)
@@ -48,39 +56,43 @@ class Discriminator(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.reading = nn.Linear(width, 1)
+        # From zero it says nothing at first, and pushes the codes nowhere.
         for parameter in self.reading.parameters():
             nn.init.zeros_(parameter)
 
     def forward(self, joint: Tensor) -> Tensor:
-        """How abnormal every place reads, log-odds of shape B x P, from normalised joint codes B x P x D."""
+        """Compute log-odds that each place is abnormal, B x P, from unit codes B x P x D."""
+        # Entries of unit vectors are near 1 / sqrt(D): this brings them near 1.
         logits: Tensor = self.reading(joint * joint.shape[2] ** 0.5).squeeze(2)
         return logits
 
-    def losses(self, joint: Tensor, as_filmed: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of each place as filmed, N, and of each place made abnormal, M.
+    def losses(self, joint: Tensor, as_filmed: Tensor, abnormal: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the cross-entropy of each place as filmed, N, and of each abnormal one, M.
 
         Args:
-            joint: B x P x D.
+            joint: Normalised joint codes, B x P x D.
             as_filmed: Which of the B P places are as filmed, bool B P.
-            made: Which of them were made abnormal; those that are neither have no loss.
+            abnormal: Which of them were made abnormal; those that are neither have no loss.
         """
         logits = self(joint).flatten()
-        return nn.functional.softplus(logits[as_filmed]), nn.functional.softplus(-logits[made])
+        # -ln(1 - p) and -ln(p) of p = sigmoid(logit), in the form that keeps its digits.
+        return nn.functional.softplus(logits[as_filmed]), nn.functional.softplus(-logits[abnormal])
 
 
 class WeightAverage:
-    """Exponential moving average of all weights and buffers, the running statistics of normalisation among them.
+    """Exponential moving average of all weights and buffers, running statistics among them.
 
-    Not in the paper. Early steps count for little: at step n the average forgets at least as fast
-    as one over (n + 10) / 9 steps.
+    Not in the paper: it takes out the noise of the last steps without a longer training. Early
+    steps count for little: at step n the average forgets at least as fast as one over (n + 10) / 9
+    steps.
 
     Args:
-        network: Whose weights; its current ones are the start.
+        network: The network whose weights are averaged; its current ones are the start.
         decay: Part of the average that a step keeps, in (0, 1): it reaches over about 1 / (1 -
             decay) steps.
 
     Attributes:
-        state: The average, as a state of the network.
+        state: The average, as a state dict of the network.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -91,10 +103,11 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights after ``step`` steps."""
+        """Take in the weights that the network has after ``step`` steps."""
         keep = min(self.decay, (1 + step) / (10 + step))
         for name, tensor in network.state_dict().items():
             if tensor.is_floating_point():
                 self.state[name].lerp_(tensor, 1.0 - keep)
             else:
+                # Whole numbers, such as how many batches BatchNorm has seen, have no average.
                 self.state[name].copy_(tensor)

@@ -1,10 +1,13 @@
-"""What a training will do, settled before its first step: settings, footage, clips."""
+"""What a training will do, settled before its first step: settings, footage and clips.
+
+A request is what the caller asked for. A plan is what comes of it once the footage has been read,
+either of a new training or of one that is resumed.
+"""
 
 import math
 import statistics
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from oddframe._types import Progress
 from oddframe._version import __version__
@@ -15,39 +18,48 @@ from oddframe.datasets.frame_cache import FrameCache, FrameRun, build_cache, foo
 from oddframe.errors import OddframeError, RunError, SettingsError, SourceError
 from oddframe.media.discovery import FoundSources
 from oddframe.media.source import FrameFormat
-from oddframe.training.run_folder import RunFolder
+from oddframe.training.run_folder import RunFolder, RunRecord
 from oddframe.training.settings import Settings, TrainingConfig
 
 LEAST_CLIPS = 32
-"""Fewer clips than this are no footage to learn from."""
+"""Clips that a training needs at least: fewer are three seconds of footage, or less."""
 
 
-class TrainingRequest(NamedTuple):
-    """What decides a training beside its settings, as it was asked for; see `oddframe.tasks.train.train`.
+@dataclass(frozen=True, kw_only=True)
+class TrainingRequest:
+    """What the caller of `oddframe.tasks.train.train` asked for.
 
     Attributes:
-        epochs: Passes over the footage.
-        rate_fps: Rate to train at.
-        cache_gb: Most gigabytes of decoded frames.
-        drop_odd: Whether odd footage is left out.
+        settings: Settings that were given; None where they were not, as on a plain resume.
+        new_settings: Settings of the training if it is a new one.
+        epochs: Passes over the footage; None takes the numbers of steps in the settings.
+        rate_fps: Rate to train at; None takes the median of the recordings.
+        cache_gb: Most gigabytes of decoded frames on disk.
+        drop_odd: Whether footage that is unlike the rest is left out.
+        resume: Whether to go on with the training in the folder.
+        overwrite: Whether a new training takes the place of one in the folder.
     """
 
+    settings: Settings | None
+    new_settings: Settings
     epochs: float | None
     rate_fps: float | None
     cache_gb: float
     drop_odd: bool
+    resume: bool
+    overwrite: bool
 
 
 class TrainingPlan(NamedTuple):
     """A training before its first step.
 
     Attributes:
-        settings: How, the number of steps included.
-        drop_odd: Whether a first pass looks for odd footage.
-        cache: The frames.
+        settings: All settings, with the numbers of steps that epochs come to.
+        drop_odd: Whether a first pass looks for footage to leave out.
+        cache: The decoded frames.
         health: Which of them show the scene.
         clips: Clips to train on.
-        held_out: Clips held out; None where nothing is.
+        held_out: Clips held out; None where nothing is held out.
     """
 
     settings: Settings
@@ -59,27 +71,15 @@ class TrainingPlan(NamedTuple):
 
 
 def plan_training(
-    run: RunFolder,
-    found: FoundSources,
-    settings: Settings | None,
-    start: Settings,
-    wishes: TrainingRequest,
-    on_progress: Progress,
-    *,
-    resume: bool,
-    overwrite: bool,
+    run: RunFolder, found: FoundSources, request: TrainingRequest, on_progress: Progress
 ) -> TrainingPlan:
-    """Start a training in its run folder, or find the one that is to be gone on with.
+    """Start a training in its run folder, or find out how the one in it goes on.
 
     Args:
-        run: Its folder.
+        run: The folder of the training.
         found: The footage.
-        settings: How, where that was said; None where it was not.
-        start: How, where the training is new.
-        wishes: What else was said; on resume what was said must be as it was.
-        on_progress: Told phases "read" and "health".
-        resume: Whether to go on with what is there.
-        overwrite: Whether a new training takes the place of one that is there.
+        request: What was asked for; on resume it must agree with the training in the folder.
+        on_progress: Called for the phases "read" and "health".
 
     Raises:
         InputError: If the footage or a setting is unusable.
@@ -87,44 +87,46 @@ def plan_training(
             footage.
         OutputError: If something cannot be written.
     """
-    if resume:
-        chosen, facts = run.read_settings()
-        facts.setdefault("drop_odd", False)  # runs of earlier versions know nothing of it
-        _check_same(run, chosen, facts, settings, wishes)
+    if request.resume:
+        settings, record = run.read_settings()
+        _check_same(run, settings, record, request)
     else:
-        chosen = start
-        facts = _facts(found, wishes)
-    wanted = FrameFormat(chosen.network.width, chosen.network.height, chosen.network.colour)
-    footage = footage_key(found.sources, wanted, facts["rate_fps"], facts["cache_bytes"])
-    if not resume:
-        facts["footage"] = footage
-        run.start(chosen, facts, overwrite=overwrite)
-    elif footage != facts["footage"]:
+        settings, record = request.new_settings, _new_record(found, request)
+    network = settings.network
+    wanted = FrameFormat(network.width, network.height, network.colour)
+    footage = footage_key(found.sources, wanted, record.rate_fps, record.cache_bytes)
+    if not request.resume:
+        record = replace(record, footage=footage)
+        run.start(settings, record, overwrite=request.overwrite)
+    elif footage != record.footage:
         raise RunError(
             f"{run.path} must be resumed with the same footage, but the footage is different now; "
             "restore it, or start again with --overwrite"
         )
     try:
         cache = build_cache(
-            run.cache, found.sources, wanted, facts["rate_fps"], facts["cache_bytes"], on_progress
+            run.cache, found.sources, wanted, record.rate_fps, record.cache_bytes, on_progress
         )
         health = examine_health(cache, on_progress)
-        clips, held_out = split_clips(cache, health.stretches, chosen)
-        if facts["epochs"] is not None:
-            # Epochs become steps once the clips are counted.
-            chosen = replace(
-                chosen, training=steps_for_epochs(chosen.training, facts["epochs"], len(clips))
-            )
-        run.settle(chosen, facts)
+        clips, held_out = split_clips(cache, health.stretches, settings)
+        if record.epochs is not None:
+            # Epochs become steps only now, when the clips are counted.
+            training = steps_for_epochs(settings.training, record.epochs, len(clips))
+            settings = replace(settings, training=training)
+        run.settle(settings, record)
     except OddframeError:
-        if not resume:
+        # A new training that cannot be leaves the one before it in the folder.
+        if not request.resume:
             run.abandon()
         raise
-    return TrainingPlan(chosen, facts["drop_odd"], cache, health, clips, held_out)
+    return TrainingPlan(settings, record.drop_odd, cache, health, clips, held_out)
 
 
 def steps_for_epochs(training: TrainingConfig, epochs: float, clips: int) -> TrainingConfig:
-    """The same training, as many steps long as ``epochs`` over ``clips`` take."""
+    """Give a training as many steps as ``epochs`` passes over ``clips`` clips take.
+
+    The phases keep their proportion.
+    """
     steps = max(1, round(epochs * clips / min(training.batch_size, clips)))
     pretrain = round(steps * training.pretrain_steps / training.steps)
     return replace(training, pretrain_steps=pretrain, joint_steps=steps - pretrain)
@@ -133,10 +135,13 @@ def steps_for_epochs(training: TrainingConfig, epochs: float, clips: int) -> Tra
 def split_clips(
     cache: FrameCache, stretches: tuple[FrameRun, ...], settings: Settings
 ) -> tuple[ClipDataset, ClipDataset | None]:
-    """Clips to train on, and those held out; None where nothing is.
+    """Split the clips of some stretches of footage into those to train on and those held out.
+
+    Returns:
+        Both; None for the second where nothing is held out.
 
     Raises:
-        SourceError: If there are too few to learn from.
+        SourceError: If there are fewer than `LEAST_CLIPS` to train on.
     """
     interval = settings.network.interval
     rebuilt = 0 if settings.network.rebuilt_frame == "first" else 4
@@ -144,55 +149,60 @@ def split_clips(
     clips = ClipDataset(cache, trained, interval, rebuilt)
     if len(clips) < LEAST_CLIPS:
         raise SourceError(
-            f"training needs at least {LEAST_CLIPS} clips of {clip_span(interval)} unbroken frames, "
-            f"found {len(clips)}; give more normal video (minutes, better hours)"
+            f"training needs at least {LEAST_CLIPS} clips of {clip_span(interval)} unbroken "
+            f"frames, found {len(clips)}; give more normal video (minutes, better hours)"
         )
     return clips, ClipDataset(cache, held, interval, rebuilt) if held else None
 
 
 def _check_same(
-    run: RunFolder,
-    chosen: Settings,
-    facts: Mapping[str, Any],
-    settings: Settings | None,
-    wishes: TrainingRequest,
+    run: RunFolder, settings: Settings, record: RunRecord, request: TrainingRequest
 ) -> None:
-    """Refuse to go on with a training in another way than it was started."""
-    if settings is not None and wishes.epochs is not None:
-        # The steps in the settings are those that came of the epochs.
-        pretrain, joint = chosen.training.pretrain_steps, chosen.training.joint_steps
-        training = replace(settings.training, pretrain_steps=pretrain, joint_steps=joint)
-        settings = replace(settings, training=training)
+    """Refuse to resume a training in another way than it was started."""
+    given = request.settings
+    if given is not None and request.epochs is not None:
+        # The steps in the settings of the run are those that came of the epochs.
+        training = replace(
+            given.training,
+            pretrain_steps=settings.training.pretrain_steps,
+            joint_steps=settings.training.joint_steps,
+        )
+        given = replace(given, training=training)
+    # What is asked for beside what the run has; None was not asked for, and so is as it was.
     pairs = {
-        "settings": (settings, chosen),
-        "epochs": (wishes.epochs, facts["epochs"]),
-        "rate_fps": (wishes.rate_fps, facts["rate_fps"]),
-        # Not given, it is as it was.
-        "drop_odd": (wishes.drop_odd or None, facts["drop_odd"]),
+        "settings": (given, settings),
+        "epochs": (request.epochs, record.epochs),
+        "rate_fps": (request.rate_fps, record.rate_fps),
+        "drop_odd": (request.drop_odd or None, record.drop_odd),
     }
-    other = [name for name, (given, there) in pairs.items() if given is not None and given != there]
+    other = [name for name, (asked, had) in pairs.items() if asked is not None and asked != had]
     if other:
         raise RunError(
-            f"{run.path} was started with other {' and '.join(other)}; resume without them, or choose another folder"
+            f"{run.path} was started with other {' and '.join(other)}; resume without them, "
+            "or choose another folder"
         )
 
 
-def _facts(found: FoundSources, wishes: TrainingRequest) -> dict[str, Any]:
-    """What decides a training beside its settings."""
-    rate = (
-        statistics.median_low(source.rate_fps for source in found.sources)
-        if wishes.rate_fps is None
-        else wishes.rate_fps
-    )
-    epochs = 1 if wishes.epochs is None else wishes.epochs
-    for name, value in (("rate_fps", rate), ("cache_gb", wishes.cache_gb), ("epochs", epochs)):
+def _new_record(found: FoundSources, request: TrainingRequest) -> RunRecord:
+    """Write down what decides a new training beside its settings; the footage is not known yet.
+
+    Raises:
+        SettingsError: If a number that was asked for is out of range.
+    """
+    rate_fps = request.rate_fps
+    if rate_fps is None:
+        # The lower of two middle ones: frames can be left out, but none can be made up.
+        rate_fps = statistics.median_low(source.rate_fps for source in found.sources)
+    epochs = 1 if request.epochs is None else request.epochs
+    numbers = {"rate_fps": rate_fps, "cache_gb": request.cache_gb, "epochs": epochs}
+    for name, value in numbers.items():
         if not 0 < value < math.inf:
             raise SettingsError(f"{name} must be above 0 and finite, got {value}")
-    return {
-        "oddframe": __version__,
-        "normal": [str(source.path) for source in found.sources],
-        "rate_fps": rate,
-        "cache_bytes": int(wishes.cache_gb * 1e9),
-        "epochs": wishes.epochs,
-        "drop_odd": wishes.drop_odd,
-    }
+    return RunRecord(
+        oddframe=__version__,
+        normal=[str(source.path) for source in found.sources],
+        rate_fps=rate_fps,
+        cache_bytes=int(request.cache_gb * 1e9),
+        epochs=request.epochs,
+        drop_odd=request.drop_odd,
+    )

@@ -1,21 +1,27 @@
-"""A run on disk: what one training leaves behind.
+"""The run folder: what one training leaves on disk.
 
-settings.json   everything that decided the result; settings.next.json of a training whose footage
-is still being read log.jsonl       losses and milestones, a JSON object a line
-checkpoint/     where the training stands
-first_pass/     the same of the pass that looks for odd footage, where there is one
-cache/          decoded frames
-curves.png      losses
-footage.json    which of the footage was used, and what in it is unlike the rest
-report.html     all of it as a page
-bundle/         the trained model
+| file or folder | content |
+|---|---|
+| settings.json | everything that decided the result |
+| settings.next.json | the same of a training whose footage is still being read |
+| log.jsonl | losses and milestones, a JSON object a line |
+| checkpoint/ | where the training stands |
+| first_pass/ | log and checkpoint of the pass that looks for outliers, if there is one |
+| cache/ | decoded frames |
+| curves.png | a picture of the losses |
+| footage.json | which of the footage was used, and what in it is unlike the rest |
+| report.html | all of it as a page |
+| bundle/ | the trained model |
+
+A new training is announced in settings.next.json and takes the place of an old one only when its
+footage has turned out to be usable. While that file is there, it says which training is resumed.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +31,45 @@ from oddframe.settings import from_mapping
 from oddframe.training.settings import Settings
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What decides a training beside its settings; it stands beside them in settings.json.
+
+    Attributes:
+        oddframe: Version of Oddframe that started the training.
+        normal: Paths of the footage.
+        rate_fps: Frames per second that it trains at.
+        cache_bytes: Most bytes of decoded frames.
+        epochs: Passes over the footage that were asked for; None where steps were.
+        drop_odd: Whether footage that is unlike the rest is left out.
+        footage: A hash of the footage and of how it is decoded; empty until that is known.
+    """
+
+    oddframe: str
+    normal: list[str]
+    rate_fps: float
+    cache_bytes: int
+    epochs: float | None
+    drop_odd: bool
+    footage: str = ""
+
+
 class RunFolder:
     """The files of a run.
 
     Args:
-        path: Its folder; made where it is not there.
+        path: The folder; `start` makes it where it is not there.
+
+    Attributes:
+        path: The folder.
+        checkpoint: Folder of the checkpoints.
+        cache: Folder of the decoded frames.
+        bundle: Folder of the trained model.
+        curves: Picture of the losses.
+        log: The log, a JSON object a line.
+        footage: Says which footage was used.
+        report: The page about the training.
+        first_pass: Run folder of the pass that looks for outliers.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,12 +85,12 @@ class RunFolder:
         self._settings = self.path / "settings.json"
         self._next = self.path / "settings.next.json"
 
-    def start(self, settings: Settings, facts: Mapping[str, Any], *, overwrite: bool) -> None:
-        """Announce a training; what is there stays until `settle`.
+    def start(self, settings: Settings, record: RunRecord, *, overwrite: bool) -> None:
+        """Announce a training; a training that is there stays until `settle`.
 
         Args:
-            settings: What it uses.
-            facts: What else decides it, as JSON values.
+            settings: Settings of the new training.
+            record: What else decides it.
             overwrite: Whether a training that is there gives way.
 
         Raises:
@@ -67,14 +107,17 @@ class RunFolder:
         except OSError as error:
             raise output_error(self.path, error) from error
         try:
-            write_json(self._next, {**facts, "settings": settings.as_dict()})
+            write_json(self._next, _content(settings, record))
         except OutputError:
-            with suppress(OSError):  # it goes only where it is new and empty
+            # This removes the folder only where it is new and empty.
+            with suppress(OSError):
                 self.path.rmdir()
             raise
 
-    def settle(self, settings: Settings, facts: Mapping[str, Any]) -> None:
-        """Put an announced training, whose footage has turned out to be usable, in the place of what is there.
+    def settle(self, settings: Settings, record: RunRecord) -> None:
+        """Put an announced training in the place of what is there, once its footage is usable.
+
+        Nothing happens where no training is announced, as on most resumes.
 
         Raises:
             OutputError: If the folder cannot be written.
@@ -82,14 +125,14 @@ class RunFolder:
         if not self._next.exists():
             return
         try:
-            # The announcement goes last: while it is there, nothing else is taken for this
-            # training.
+            # The announcement goes last: whenever this is killed, the new training is the one
+            # that is resumed, and it never finds a checkpoint of the old one.
             for folder in (self.checkpoint, self.first_pass):
                 if folder.exists():
                     shutil.rmtree(folder)
             for file in (self.log, self.footage, self.report):
                 file.unlink(missing_ok=True)
-            write_json(self._settings, {**facts, "settings": settings.as_dict()})
+            write_json(self._settings, _content(settings, record))
             self._next.unlink()
         except OutputError:
             raise
@@ -97,21 +140,24 @@ class RunFolder:
             raise output_error(self.path, error) from error
 
     def abandon(self) -> None:
-        """Take back `start` where the training cannot be."""
-        with suppress(OSError):  # the error that is on its way says more
+        """Take back `start`, because the training cannot be; a training before it stays."""
+        # The error that is on its way to the user says more than one from here would.
+        with suppress(OSError):
             self._next.unlink(missing_ok=True)
             shutil.rmtree(self.cache, ignore_errors=True)
             self.path.rmdir()
 
-    def read_settings(self) -> tuple[Settings, dict[str, Any]]:
-        """Settings and other facts of the training in the folder.
+    def read_settings(self) -> tuple[Settings, RunRecord]:
+        """Read what decides the training in the folder, or the one that is announced.
 
         Raises:
             RunError: If there is none or it cannot be read.
         """
         try:
-            facts = json.loads((self._next if self._next.exists() else self._settings).read_text())
-            return from_mapping(facts.pop("settings"), Settings()), facts
+            path = self._next if self._next.exists() else self._settings
+            content = json.loads(path.read_text())
+            settings = from_mapping(content.pop("settings"), Settings())
+            return settings, RunRecord(**content)
         except FileNotFoundError as error:
             raise RunError(
                 f"{self.path} must hold a training to resume, but has no {self._settings.name}"
@@ -122,7 +168,11 @@ class RunFolder:
             ) from error
 
     def append(self, **entry: object) -> None:
-        """Add a line to the log."""
+        """Add a line to the log.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
         try:
             with self.log.open("a") as file:
                 file.write(json.dumps(entry) + "\n")
@@ -130,11 +180,15 @@ class RunFolder:
             raise output_error(self.log, error) from error
 
     def log_bytes(self) -> int:
-        """Length of the log."""
+        """Measure the log; 0 where there is none."""
         return self.log.stat().st_size if self.log.exists() else 0
 
     def cut_log(self, length: int) -> None:
-        """Drop what was logged after a checkpoint, when the log was ``length`` bytes long."""
+        """Drop what was logged after a checkpoint, when the log was ``length`` bytes long.
+
+        Raises:
+            OutputError: If it cannot be cut.
+        """
         if self.log_bytes() > length:
             try:
                 os.truncate(self.log, length)
@@ -142,11 +196,11 @@ class RunFolder:
                 raise output_error(self.log, error) from error
 
     def read_footage(self) -> dict[str, Any] | None:
-        """Which of the footage was used and what of it was odd; None where that was not kept, as by earlier versions.
+        """Read which of the footage was used, and what in it is unlike the rest.
 
         Returns:
             ``stretches`` that were used, ``odd`` ones that are unlike the rest, and whether those
-            were ``dropped``.
+            were ``dropped``; None of a training that is not finished.
 
         Raises:
             RunError: If it cannot be read.
@@ -162,7 +216,7 @@ class RunFolder:
             ) from error
 
     def entries(self) -> list[dict[str, Any]]:
-        """What was logged; a line that a kill cut short is left out."""
+        """Read the log; a line that a kill cut short is left out."""
         if not self.log.exists():
             return []
         return [
@@ -170,3 +224,8 @@ class RunFolder:
             for line in self.log.read_text().splitlines(keepends=True)
             if line.endswith("\n")
         ]
+
+
+def _content(settings: Settings, record: RunRecord) -> dict[str, Any]:
+    """Lay out settings.json; the order of its keys is part of what a version writes."""
+    return {**asdict(record), "settings": settings.as_dict()}

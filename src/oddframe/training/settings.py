@@ -1,7 +1,6 @@
-"""Settings of a training and the presets they start from.
+"""The settings of a training, and the presets that they start from (method section 6).
 
-How the network is trained (method section 6); apart from the trainer, so that nobody needs torch to
-read it.
+They lie apart from the trainer, so that a machine without torch can read them.
 """
 
 import math
@@ -21,20 +20,21 @@ from oddframe.settings import from_mapping, read_table, settings_dataclass
 
 @settings_dataclass("training")
 class TrainingConfig:
-    """How the network is trained; the defaults are the research code's.
+    """Settings of the course of a training; the defaults are the research code's.
 
     Attributes:
         pretrain_steps: Steps on the losses of the two streams alone, before there are centres.
         joint_steps: Steps with the cluster loss.
         batch_size: Clips in a step.
-        learning_rate: Adam's, for the streams.
+        learning_rate: Learning rate of Adam for the streams.
         schedule: "constant", or "cosine": a rise over the first 2 % of the steps, then half a
             cosine down to 1 %.
         gradient_clip: Euclidean norm that the gradient of a step, of all weights together, is cut
             down to where it is larger; 0, as published, never does.
         gradient_weight: λ_g of the motion loss.
         cluster_weight: Weight of the cluster loss.
-        cluster_learning_rate: Adam's, for the centres and the last convolution of each encoder.
+        cluster_learning_rate: Learning rate of Adam for the centres and the last convolution of
+            each encoder.
         repulsion: Weight of a joint objective that also keeps the codes of places made abnormal on
             purpose away from the centres; 0 is the published training. Above 0 it takes the place
             of ``cluster_weight``, and its gradient reaches the whole encoders.
@@ -83,25 +83,29 @@ class TrainingConfig:
 
     @property
     def steps(self) -> int:
-        """All steps of both phases."""
+        """Number of steps of both phases together."""
         return self.pretrain_steps + self.joint_steps
 
     def rate_at(self, step: int) -> float:
-        """Factor of the learning rates at a step, in (0, 1]."""
+        """Compute the factor of the learning rates at a step, counted from 0; it is in (0, 1].
+
+        The rate depends on the step alone, so a resumed training needs no scheduler's state.
+        """
         if self.schedule == "constant":
             return 1.0
+        # The rise keeps Adam, which knows no usual gradient yet, from large first steps.
         rise = min(1.0, (step + 1) / max(1.0, 0.02 * self.steps))
         return float(rise * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * step / self.steps))))
 
 
 @settings_dataclass()
 class Settings:
-    """Everything that decides what a training makes of its footage.
+    """All settings that decide what a training makes of its footage.
 
     Attributes:
-        network: What is trained.
-        data: On what.
-        training: How.
+        network: Settings of the network and of its scores.
+        data: Settings of what it is trained on.
+        training: Settings of the course of the training.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -109,10 +113,12 @@ class Settings:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as in a settings file."""
+        """Return plain values in tables, as in a settings file."""
         return asdict(self)
 
 
+# Each value of the two presets below was chosen by measurements on drawn scenes and on UCSD Ped2
+# (docs/benchmarks.md); docs/paper.md says what each switch changes and why.
 _FAST = Settings(
     network=NetworkConfig(
         height=256,
@@ -164,14 +170,20 @@ _WALKWAY = replace(
 )
 
 PRESETS: Mapping[str, Settings] = {"paper": Settings(), "fast": _FAST, "walkway": _WALKWAY}
-"""`paper`: the published network and the research code's training. `fast`: for machines without a GPU. `walkway`: as
-large, for cameras like that of UCSD Ped2, over a path with many small walkers, where what is
-unusual moves. On drawn
-scenes `fast` is the better one, most of all for what is left standing (docs/benchmarks.md)."""
+"""`paper`: the published network and the research code's training.
+
+`fast`: for machines without a GPU. `walkway`: as large, for cameras like that of UCSD Ped2, over a
+path with many small walkers, where what is unusual moves. On drawn scenes `fast` is the better one,
+most of all for what is left standing (docs/benchmarks.md).
+"""
 
 
 def read_settings(path: Path, start: Settings) -> Settings:
-    """Settings from a TOML or JSON file with tables ``network``, ``data`` and ``training``, over ``start``.
+    """Read settings from a file, over others.
+
+    Args:
+        path: A TOML or JSON file with tables ``network``, ``data`` and ``training``.
+        start: Settings that hold where the file says nothing.
 
     Raises:
         SettingsError: If the file cannot be read, or a key is unknown, of the wrong kind or out of

@@ -1,13 +1,18 @@
-"""One step of training after another (method section 6): pre-train, place the centres, train jointly."""
+"""The course of a training, one step at a time (method section 6).
+
+First both streams are trained by themselves (phase "pretrain"), then the centres are placed, then
+all is trained together (phase "joint"). A trainer knows no files and no footage: it is given
+batches, and `oddframe.training.loop` decides when to validate and to save.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from oddframe.core.records import NO_CROP, CropOffset
+from oddframe._types import BoolMask, Float32, Pixels
+from oddframe.datasets.clip_dataset import Batch
 from oddframe.errors import SettingsError
 from oddframe.model.clusters import Clusters, fit_centres, join_codes
 from oddframe.model.network import Network
@@ -16,40 +21,44 @@ from oddframe.training.losses import Discriminator, WeightAverage, appearance_lo
 from oddframe.training.settings import TrainingConfig
 
 LEAST_COVER = 0.08
-"""Share of a place that must have been made abnormal for its code to count as that."""
-
-
-class Wanted(NamedTuple):
-    """A batch on the device, as in `oddframe.datasets.clip_dataset.Batch`."""
-
-    clips: Tensor
-    first: Tensor
-    last: Tensor
-    rebuilt: Tensor
-    abnormal: Tensor
+"""Share of a place's pixels that must be made abnormal for its code to count as abnormal."""
 
 
 class Places(NamedTuple):
-    """Which of the B P places of the codes are which, each bool B P; those at an edge are neither."""
+    """What each of the B P places of the codes shows, two masks of bool B P.
+
+    A place at the edge of a pseudo-anomaly is in neither mask, and nothing is learned from it.
+
+    Attributes:
+        as_filmed: No pixel of the place was made abnormal.
+        abnormal: More than `LEAST_COVER` of its pixels were.
+    """
 
     as_filmed: Tensor
-    made: Tensor
+    abnormal: Tensor
 
 
 class Trainer:
     """A network and its optimisers, one step at a time.
 
     Args:
-        network: What to train; moved to ``device``.
-        config: How.
-        device: Where.
-        ranks: The processes that train together; each has a trainer with the same weights and gets
+        network: The network to train; it is moved to ``device``.
+        config: Settings of the training.
+        device: Where it runs.
+        group: The processes that train together; each has a trainer with the same weights and gets
             the same batches.
 
     Attributes:
-        discriminator: What reads the codes while they are trained; None where the settings want
-            none.
-        average: The running average of the weights; None where the settings want none.
+        step: Steps taken so far, in both phases.
+        centred: Whether the centres are placed; true without clusters.
+        discriminator: The reader of the codes that training alone has; None where the settings
+            leave it out.
+        average: The running average of the weights; None where the settings leave it out.
+        pulled: The parameters that the cluster loss trains: the centres and, unless codes are
+            repelled, the last convolution of each encoder.
+
+    Raises:
+        SettingsError: If a batch has fewer clips than there are processes.
     """
 
     def __init__(
@@ -57,16 +66,20 @@ class Trainer:
         network: Network,
         config: TrainingConfig,
         device: torch.device,
-        ranks: ProcessGroup = SINGLE_PROCESS,
+        group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
-        if config.batch_size < ranks.size:
+        if config.batch_size < group.size:
             raise SettingsError(
-                f"training.batch_size must be at least the number of processes, {ranks.size}, got {config.batch_size}"
+                f"training.batch_size must be at least the number of processes, {group.size}, "
+                f"got {config.batch_size}"
             )
-        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Convolutions run faster where the channels of a pixel lie beside each other.
+        self.network = network.to(  # type: ignore[call-overload]
+            device, memory_format=torch.channels_last
+        )
         self.config = config
         self.device = device
-        self.ranks = ranks
+        self.group = group
         self.step = 0
         self.centred = network.clusters is None
         clusters = network.clusters
@@ -89,10 +102,11 @@ class Trainer:
         )
 
     def optimisers(self) -> list[tuple[str, torch.optim.Adam]]:
-        """The optimisers by name: "streams" and, where there are clusters, "cluster"."""
-        return [("streams", self.streams)] + (
-            [("cluster", self.cluster)] if self.cluster is not None else []
-        )
+        """List the optimisers by name: "streams" and, with clusters, "cluster"."""
+        found = [("streams", self.streams)]
+        if self.cluster is not None:
+            found.append(("cluster", self.cluster))
+        return found
 
     @property
     def phase(self) -> str:
@@ -104,17 +118,18 @@ class Trainer:
         """Whether the centres are to be placed before the next step."""
         return not self.centred and self.step == self.config.pretrain_steps
 
-    def train_step(
-        self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_], part: CropOffset = NO_CROP
-    ) -> dict[str, Tensor]:
-        """Take one step on a batch, given as the arrays of `Batch`; returns the losses as they were before it.
-
-        Where the batch shows a part of the frame, ``part`` says which. Of several processes each
-        gets the whole batch, takes its rows of it, and returns the losses of all of it.
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Take one step on a batch.
 
         The gradient of the cluster loss reaches the centres and the last convolution of each
         encoder only, unless codes are repelled. Both optimisers step on gradients of the same
         forward pass; the research code runs a second one in between.
+
+        Args:
+            batch: The whole batch. Of several processes each gets it and takes its own rows.
+
+        Returns:
+            The losses by name, as they were before the step, over the whole batch.
         """
         config = self.config
         self.network.train()
@@ -126,9 +141,8 @@ class Trainer:
         for name, optimiser in self.optimisers():
             optimiser.param_groups[0]["lr"] = rates[name] * factor
             optimiser.zero_grad(set_to_none=True)
-        count = len(batch[0])
-        own = [array[self.ranks.rows(count)] for array in batch]
-        losses = self._losses(self._to_device(*own), part, self.ranks, count)
+        count = len(batch.clips)
+        losses = self._losses(batch.rows(self.group.rows(count)), self.group, count)
         clustered = [losses[name] for name in ("cluster", "repulsion") if name in losses]
         total = torch.stack(
             [losses[name] for name in ("appearance", "motion") if name in losses]
@@ -136,6 +150,8 @@ class Trainer:
         if "discrimination" in losses:
             total = total + config.discrimination * losses["discrimination"]
         pulls: tuple[Tensor, ...] = ()
+        # With repulsion the cluster losses are part of one objective and reach the whole encoders;
+        # as published, their gradient is taken by itself and for a few parameters only.
         if clustered and config.repulsion:
             total = total + config.repulsion * torch.stack(clustered).sum()
         elif clustered:
@@ -147,11 +163,12 @@ class Trainer:
             *self.network.parameters(),
             *(self.discriminator.parameters() if self.discriminator else ()),
         ]
-        self.ranks.sum([p.grad for p in trained if p.grad is not None])
-        self.ranks.sum(pulls)
+        self.group.sum([p.grad for p in trained if p.grad is not None])
+        self.group.sum(pulls)
         if config.gradient_clip:
             nn.utils.clip_grad_norm_(trained, config.gradient_clip)
         self.streams.step()
+        # The streams' optimiser has used these gradients: their place is free for the others.
         if clustered and self.cluster is not None:
             for parameter, gradient in zip(self.pulled, pulls, strict=False):
                 parameter.grad = gradient
@@ -160,35 +177,42 @@ class Trainer:
         self.step += 1
         if self.average is not None:
             self.average.update(self.network, self.step)
-        told = {name: loss.detach() for name, loss in losses.items()}
-        self.ranks.sum(list(told.values()))
-        return told
+        detached = {name: loss.detach() for name, loss in losses.items()}
+        self.group.sum(list(detached.values()))
+        return detached
 
     @torch.no_grad()
-    def losses(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> dict[str, float]:
-        """The losses on a batch without training on it; the cluster loss once there are centres."""
+    def losses(self, batch: Batch) -> dict[str, float]:
+        """Compute the losses on a batch without training on it, in this process alone.
+
+        The cluster loss is among them once the centres are placed.
+        """
         self.network.eval()
-        wanted = self._to_device(*batch)
-        return {
-            name: loss.item()
-            for name, loss in self._losses(
-                wanted, NO_CROP, SINGLE_PROCESS, len(wanted.clips)
-            ).items()
-        }
+        losses = self._losses(batch, SINGLE_PROCESS, len(batch.clips))
+        return {name: loss.item() for name, loss in losses.items()}
 
     @torch.no_grad()
-    def codes(self, clips: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Joint codes of every place of clips, N x D, in the space that the configuration names for k-means."""
+    def codes(self, clips: Pixels) -> Float32:
+        """Compute the joint codes of clips for k-means, in the space that the settings name.
+
+        Args:
+            clips: uint8 B x 5 x H x W x C.
+
+        Returns:
+            The codes of every place of every clip, N x D with N = B P.
+        """
         self.network.eval()
         outputs = self.network(torch.from_numpy(clips).to(self.device))
         normalise = self.network.config.kmeans_space == "normalised"
-        joint = join_codes(outputs.codes, normalise=normalise).flatten(0, 1)
+        joint = join_codes(outputs.codes, normalise=normalise).flatten(0, 1)  # B P D -> (B P) D
         return joint.float().cpu().numpy()
 
-    def place_centres(self, codes: npt.NDArray[np.float32] | None) -> list[int]:
-        """Fit the first centres to codes, N x D; returns how many codes each of them holds.
+    def place_centres(self, codes: Float32 | None) -> list[int]:
+        """Fit the first centres and place them; returns how many codes each of them holds.
 
-        Of several processes the first one has the codes and fits the centres for all.
+        Args:
+            codes: N x D. Of several processes the first one has them and fits the centres for all;
+                the others give None.
         """
         config = self.network.config
         if codes is None:
@@ -196,109 +220,109 @@ class Trainer:
             sizes = np.zeros(config.clusters, np.int64)
         else:
             centres, sizes = fit_centres(codes, config.clusters, self.config.seed)
-        centres, sizes = self.ranks.broadcast(centres), self.ranks.broadcast(sizes)
+        centres, sizes = self.group.broadcast(centres), self.group.broadcast(sizes)
         self.network.place_centres(torch.from_numpy(centres).to(self.device))
         if self.average is not None:
-            # What the centres were before says nothing.
+            # The average of centres starts here: before, they were random.
             self.average.state["clusters.centres"].copy_(torch.from_numpy(centres))
         self.centred = True
         return [int(size) for size in sizes]
 
     def adopt_average(self) -> None:
-        """Give the network the average of its weights, where there is one: what a training ends with."""
+        """Give the network the average of its weights, if one is taken, as a training's end."""
         if self.average is not None:
             self.network.load_state_dict(self.average.state)
 
-    def _to_device(self, *batch: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]) -> Wanted:
-        return Wanted(
-            *(torch.from_numpy(part).to(self.device, non_blocking=True) for part in batch)
-        )
+    def _to_device(self, array: Pixels | BoolMask) -> Tensor:
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
 
     def _norms(self) -> list[nn.BatchNorm2d]:
         return [module for module in self.network.modules() if isinstance(module, nn.BatchNorm2d)]
 
     def _agree_on_norms(self) -> None:
         """Give all processes the mean of their running statistics, where those change."""
-        if self.ranks.size == 1 or self.config.batch_norm == "frozen":
+        if self.group.size == 1 or self.config.batch_norm == "frozen":
             return
         statistics = [
-            one
+            statistic
             for norm in self._norms()
-            for one in (norm.running_mean, norm.running_var)
-            if one is not None
+            for statistic in (norm.running_mean, norm.running_var)
+            if statistic is not None
         ]
-        for one in statistics:
-            one /= self.ranks.size
-        self.ranks.sum(statistics)
+        for statistic in statistics:
+            statistic /= self.group.size
+        self.group.sum(statistics)
 
-    def _losses(
-        self, wanted: Wanted, part: CropOffset, ranks: ProcessGroup, count: int
-    ) -> dict[str, Tensor]:
-        """Losses by name, in float32 whatever the precision of the network's inside.
+    def _losses(self, batch: Batch, group: ProcessGroup, count: int) -> dict[str, Tensor]:
+        """Compute losses by name, in float32 whatever the precision of the network's inside.
 
         Of several processes each gets its part of them; they add up to the losses of all ``count``
         clips.
         """
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
-            outputs = self.network(wanted.clips, part)
-        first, last, rebuilt = self.network.frames(
-            torch.stack([wanted.first, wanted.last, wanted.rebuilt], dim=1)
-        ).unbind(1)
+            outputs = self.network(self._to_device(batch.clips), batch.part)
+        targets = [self._to_device(pixels) for pixels in (batch.first, batch.last, batch.rebuilt)]
+        # To the scaling the three targets are clips of three frames: 3 x B H W C -> B 3 C H W.
+        first, last, rebuilt = self.network.frames(torch.stack(targets, dim=1)).unbind(1)
+        rows = len(batch.clips)
         losses = {}
         if outputs.rebuilt is not None:
-            losses["appearance"] = ranks.weighted_mean(
-                appearance_loss(outputs.rebuilt.float(), rebuilt), len(wanted.clips), count
-            )
+            appearance = appearance_loss(outputs.rebuilt.float(), rebuilt)
+            losses["appearance"] = group.weighted_mean(appearance, rows, count)
         if outputs.difference is not None:
-            losses["motion"] = ranks.weighted_mean(
-                motion_loss(outputs.difference.float(), first, last, self.config.gradient_weight),
-                len(wanted.clips),
-                count,
-            )
+            difference = outputs.difference.float()
+            motion = motion_loss(difference, first, last, self.config.gradient_weight)
+            losses["motion"] = group.weighted_mean(motion, rows, count)
         clusters = self.network.clusters if self.phase == "joint" and self.centred else None
         if self.discriminator is not None or clusters is not None:
             joint = join_codes([code.float() for code in outputs.codes])
-            places = self._places(wanted.abnormal)
+            places = self._places(self._to_device(batch.abnormal))
             if self.discriminator is not None:
-                losses |= self._discrimination_loss(self.discriminator, joint, places, ranks)
+                losses |= self._discrimination_loss(self.discriminator, joint, places, group)
             if clusters is not None:
-                losses |= self._cluster_losses(clusters, joint, places, ranks)
+                losses |= self._cluster_losses(clusters, joint, places, group)
         return losses
 
     def _places(self, abnormal: Tensor) -> Places:
-        """Tell places as filmed from those made abnormal, of masks B x H x W."""
-        covered = nn.functional.avg_pool2d(
-            abnormal.unsqueeze(1).float(), self.network.config.code_stride
-        ).flatten()
+        """Sort the places of the codes by masks of what was made abnormal, bool B x H x W."""
+        stride = self.network.config.code_stride
+        # B H W -> B 1 h w -> (B P), in the order of the joint codes.
+        covered = nn.functional.avg_pool2d(abnormal.unsqueeze(1).float(), stride).flatten()
         return Places(covered == 0, covered > LEAST_COVER)
 
     def _discrimination_loss(
-        self, discriminator: Discriminator, joint: Tensor, places: Places, ranks: ProcessGroup
+        self, discriminator: Discriminator, joint: Tensor, places: Places, group: ProcessGroup
     ) -> dict[str, Tensor]:
-        """Mean cross-entropy over the places as filmed plus that over the places made abnormal: both weigh the same."""
-        parts = [
-            ranks.mean(values, count)
-            for values, here in zip(discriminator.losses(joint, *places), places, strict=True)
-            if (count := ranks.count(here))
-        ]
+        """Add the mean cross-entropy over places as filmed and that over places made abnormal.
+
+        Both weigh the same, however few places are abnormal.
+        """
+        parts = []
+        for values, mask in zip(discriminator.losses(joint, *places), places, strict=True):
+            # All processes must ask for the count, whether or not they have such places.
+            if count := group.count(mask):
+                parts.append(group.mean(values, count))
         return {"discrimination": torch.stack(parts).sum()} if parts else {}
 
     def _cluster_losses(
-        self, clusters: Clusters, joint: Tensor, places: Places, ranks: ProcessGroup
+        self, clusters: Clusters, joint: Tensor, places: Places, group: ProcessGroup
     ) -> dict[str, Tensor]:
-        """L_c over the places as filmed and, where wanted, the repulsion of places made abnormal."""
-        distance = clusters.weighted(joint).sum(dim=2).flatten()
+        """Compute L_c over the places as filmed and, if set, the repulsion of abnormal places.
+
+        The repulsion of a place is (margin - d)^2 for its distance d below the margin, else 0.
+        """
+        distance = clusters.weighted_distances(joint).sum(dim=2).flatten()
         losses = {}
-        if count := ranks.count(places.as_filmed):
-            losses["cluster"] = ranks.mean(distance[places.as_filmed], count)
-        if self.config.repulsion and (count := ranks.count(places.made)):
-            squares = (self.config.margin - distance[places.made]).clamp_min(0.0).square()
-            losses["repulsion"] = ranks.mean(squares, count)
+        if count := group.count(places.as_filmed):
+            losses["cluster"] = group.mean(distance[places.as_filmed], count)
+        if self.config.repulsion and (count := group.count(places.abnormal)):
+            squares = (self.config.margin - distance[places.abnormal]).clamp_min(0.0).square()
+            losses["repulsion"] = group.mean(squares, count)
         return losses
 
 
 def computes_bfloat16(device: torch.device) -> bool:
-    """Whether a device has instructions for bfloat16."""
+    """Tell whether a device has instructions for bfloat16."""
     if device.type != "cpu":
         return True
     # Older versions of PyTorch cannot tell.

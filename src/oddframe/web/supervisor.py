@@ -8,7 +8,8 @@ from pathlib import Path
 
 from oddframe.core.alerts import Alert
 from oddframe.errors import OddframeError, SettingsError
-from oddframe.inference.model import DEFAULT_BATCH, Model
+from oddframe.inference.model import Model
+from oddframe.inference.selection import DEFAULT_BATCH
 from oddframe.monitoring.config import Camera, WatchPlan
 from oddframe.monitoring.config_file import read_camera_file
 from oddframe.monitoring.watcher import Watcher
@@ -64,7 +65,7 @@ class Supervisor:
     @property
     def store(self) -> Store:
         """The database of events, scores and reviews."""
-        store = self.watcher.outlets.store
+        store = self.watcher.outputs.store
         assert store is not None, "the plan was checked for it"
         return store
 

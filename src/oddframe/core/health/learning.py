@@ -1,8 +1,8 @@
-"""What is usual for a camera, learned from its normal footage, and which of that footage is itself bad.
+"""Learn from normal footage what is usual for a camera, and which of the footage is itself bad.
 
-Nothing here is set by hand where the footage can tell: how still it can be, how far its light,
-crowds and focus carry the measures. Footage that lies beyond fixed bounds is bad only where it is a
-small part: what is seen often is usual.
+Nothing here is set by hand where the footage can tell: how still it can be, and how much its light,
+crowds and focus change the measures. Footage that lies beyond fixed bounds is bad only where it is
+a small part: what is seen often is usual.
 """
 
 import math
@@ -11,9 +11,8 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from oddframe._types import Pixels
+from oddframe._types import BoolMask, Float64, Pixels
 from oddframe.core.health.measures import (
     BRIDGED,
     Average,
@@ -36,23 +35,23 @@ STILLER = 3.0
 MOST_LOST = 0.5
 """Share of the scene's tiles that must be lost, at least, to be covered or moved."""
 DARK = 0.3
-"""Part of the least usual brightness, and of the least usual contrast, below which a picture is black."""
+"""A picture is black below this part of the least usual brightness and of the least contrast."""
 BLURRED = 0.7
 """Part of the least usual sharpness below which a picture is out of focus."""
 JUMP = 25.0
 """Mean change in grey levels, at least, at which the picture has changed as a whole."""
 MARGIN_S = 3.0
-"""Left out on both sides of bad footage: the running mean is slow to tell."""
+"""Seconds left out on both sides of bad footage, since the running mean reacts late."""
 TAIL = 0.005
 """Share of the usual footage beyond the ends of its ranges."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadFrames:
-    """Frames at positions begin to end - 1 of the footage that are no example of what the camera sees.
+    """Frames of the footage that are no example of what the camera sees.
 
     Attributes:
-        begin: Position of the first.
+        begin: Position of the first in the footage.
         end: Position after the last.
         fault: What is wrong with them.
     """
@@ -64,7 +63,7 @@ class BadFrames:
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """Measures of the frames from begin to end - 1, which lie in the stretch from first to last."""
+    """What was measured on the frames from begin to end - 1, in a run from first to last - 1."""
 
     begin: int
     end: int
@@ -76,7 +75,7 @@ class _Check:
 def learn_health(
     sample: Pixels, stretches: Iterable[tuple[int, Iterable[Pixels]]], rate_fps: float
 ) -> tuple[HealthReference, tuple[BadFrames, ...]]:
-    """Learn what is usual, and find what is bad, in one pass over footage of one camera.
+    """Learn what is usual for one camera, and find what is bad, in one pass over its footage.
 
     Args:
         sample: Frames evenly over the footage, uint8 N x H x W x C; their median is the empty
@@ -89,32 +88,37 @@ def learn_health(
         The reference, and bad frames in order, a range for each; ranges of one fault neither touch
         nor overlap.
     """
+    # The median over time removes whoever walks through, since no place is taken most of the time.
     scene_picture = np.median(np.stack([grey(frame) for frame in sample]), axis=0).astype(np.uint8)
     scene = SceneModel(scene_picture)
     checks: list[_Check] = []
-    changes: list[npt.NDArray[np.float64]] = []
+    changes: list[Float64] = []
     starts: list[int] = []
     distances: list[float] = []
     for start, frames in stretches:
-        found = _HealthyRun(scene, rate_fps)
-        found.go_over(frames)
-        end = start + len(found.distances)
+        run = _MeasuredRun(scene, rate_fps)
+        run.measure(frames)
+        end = start + len(run.distances)
         checks += [
-            _Check(start + a, start + b, start, end, measures) for a, b, measures in found.checks
+            _Check(start + first, start + after, start, end, measures)
+            for first, after, measures in run.checks
         ]
-        distances += found.distances
-        changes.append(np.array(found.changes))
+        distances += run.distances
+        changes.append(np.array(run.changes))
         starts.append(start)
     still_change = _still_change(np.concatenate([np.zeros(0), *changes]))
-    count = sum(len(one) + 1 for one in changes)
+    # A run of N frames has N - 1 changes.
+    count = sum(len(of_run) + 1 for of_run in changes)
     frozen_after_s, frozen = _freezes(starts, changes, still_change, rate_fps, count)
     covered = _unusual(_is_covered(checks))
+    # What is covered is soft too; it counts once, as covered.
     blurred = _unusual(_is_blurred(checks) & ~covered)
     margin = round(MARGIN_S * rate_fps)
     hidden = [
         *_spans(checks, covered, "covered", margin),
         *_spans(checks, blurred, "out of focus", margin),
     ]
+    # Freezes stay in: a frozen picture shows the scene as it usually looks.
     good = [
         check.measures
         for check in checks
@@ -130,8 +134,14 @@ def learn_health(
     return reference, tuple(sorted([*frozen, *hidden], key=lambda span: (span.begin, span.end)))
 
 
-class _HealthyRun:
-    """What is seen in one unbroken run of frames."""
+class _MeasuredRun:
+    """The measures of one unbroken run of frames.
+
+    Attributes:
+        checks: First frame, frame after the last, and what was measured on them.
+        changes: The change from each frame to the next, in grey levels.
+        distances: The distance of each frame from the running mean, in grey levels.
+    """
 
     def __init__(self, scene: SceneModel, rate_fps: float) -> None:
         self.checks: list[tuple[int, int, Measures]] = []
@@ -140,8 +150,8 @@ class _HealthyRun:
         self._scene, self._step_s = scene, 1.0 / rate_fps
         self._every = max(1, round(CHECK_S * rate_fps))
 
-    def go_over(self, frames: Iterable[Pixels]) -> None:
-        """Check the frames in order."""
+    def measure(self, frames: Iterable[Pixels]) -> None:
+        """Take the frames in order, with a check every `CHECK_S`, as `HealthMonitor` does."""
         average = Average(JUMP)
         before: Pixels | None = None
         checked = 0
@@ -156,28 +166,31 @@ class _HealthyRun:
                 checked = position + 1
 
 
-def _still_change(changes: npt.NDArray[np.float64]) -> float:
-    """Most change of a repeat: well below what the noise of the stillest usual frames makes of two of them."""
+def _still_change(changes: Float64) -> float:
+    """Give the most change of a repeat, in grey levels.
+
+    It lies well below what noise alone makes of two frames that are usually the stillest.
+    """
     moving = changes[changes > 0]
     return min(0.5, 0.25 * float(np.quantile(moving, 0.01))) if len(moving) else 0.0
 
 
 def _freezes(
     starts: list[int],
-    changes: list[npt.NDArray[np.float64]],
+    changes: list[Float64],
     still_change: float,
     rate_fps: float,
     count: int,
 ) -> tuple[float, list[BadFrames]]:
-    """From how many seconds on repeated frames are a freeze, and those of the footage.
+    """Find from how many seconds on repeated frames are a freeze, and the freezes of the footage.
 
     Encoders repeat a still scene to the bit, and at night for long. Such runs come in all lengths;
     a freeze is far longer than the next shorter run.
     """
     runs = [
         (length_s, start + begin, start + end)
-        for start, of_stretch in zip(starts, changes, strict=True)
-        for begin, end, length_s in _runs(of_stretch, still_change, rate_fps)
+        for start, of_run in zip(starts, changes, strict=True)
+        for begin, end, length_s in _repeats(of_run, still_change, rate_fps)
     ]
     usual_s = 0.0
     freezes = []
@@ -186,17 +199,19 @@ def _freezes(
             usual_s = length_s
         else:
             freezes.append(BadFrames(begin, end, "frozen"))
+    # What makes up so much of the footage is how this camera is.
     if sum(span.end - span.begin for span in freezes) > MINORITY * count:
         usual_s, freezes = max(length_s for length_s, _, _ in runs), []
     return max(FROZEN_S, STILLER * usual_s), freezes
 
 
-def _runs(
-    changes: npt.NDArray[np.float64], still_change: float, rate_fps: float
+def _repeats(
+    changes: Float64, still_change: float, rate_fps: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Runs of repeats in a stretch: first frame, frame after the last, seconds."""
+    """Yield the runs of repeats: first frame, frame after the last, length in seconds."""
     run = StillRun(still_change)
     begin, length_s = 0, 0.0
+    # Infinite changes at the end, more than a run bridges, close a run that lasts to the end.
     for number, changed in enumerate([*changes, *[math.inf] * (BRIDGED + 1)]):
         before_s, length_s = length_s, run.push(number / rate_fps, changed)
         if before_s > 0.0 and length_s == 0.0:
@@ -205,33 +220,32 @@ def _runs(
             begin = number
 
 
-def _is_covered(checks: list[_Check]) -> npt.NDArray[np.bool_]:
+def _is_covered(checks: list[_Check]) -> BoolMask:
+    """Mark the checks in which the picture is covered or black."""
     brightness, contrast, lost, detail, _, _ = _columns([check.measures for check in checks])
     if not checks:
         return np.zeros(0, dtype=np.bool_)
+    # Where the scene has no structure that could be lost, darkness has to tell.
     dark = (brightness < DARK * np.median(brightness)) & (contrast < DARK * np.median(contrast))
-    covered: npt.NDArray[np.bool_] = np.where(
-        np.isnan(lost), dark, (lost >= MOST_LOST) & (detail < NO_DETAIL)
-    )
+    covered: BoolMask = np.where(np.isnan(lost), dark, (lost >= MOST_LOST) & (detail < NO_DETAIL))
     return covered
 
 
-def _is_blurred(checks: list[_Check]) -> npt.NDArray[np.bool_]:
+def _is_blurred(checks: list[_Check]) -> BoolMask:
+    """Mark the checks in which the picture is out of focus; NaN is not."""
     sharpness = _columns([check.measures for check in checks])[4]
     known = sharpness[np.isfinite(sharpness)]
-    blurred: npt.NDArray[np.bool_] = sharpness < BLURRED * (np.median(known) if len(known) else 0.0)
+    blurred: BoolMask = sharpness < BLURRED * (np.median(known) if len(known) else 0.0)
     return blurred
 
 
-def _unusual(found: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """What was found, unless it makes up too much of the footage to be a fault."""
+def _unusual(found: BoolMask) -> BoolMask:
+    """Return what was found, or nothing if it makes up too much of the footage to be a fault."""
     return found if found.sum() <= MINORITY * len(found) else np.zeros_like(found)
 
 
-def _spans(
-    checks: list[_Check], bad: npt.NDArray[np.bool_], fault: Fault, margin: int
-) -> Iterator[BadFrames]:
-    """Frames of bad checks with a margin around them, joined where they meet."""
+def _spans(checks: list[_Check], bad: BoolMask, fault: Fault, margin: int) -> Iterator[BadFrames]:
+    """Yield the frames of bad checks with a margin around them, joined where they meet."""
     span: BadFrames | None = None
     for number in np.flatnonzero(bad):
         check = checks[number]
@@ -247,12 +261,14 @@ def _spans(
 
 
 def _limits(good: list[Measures]) -> dict[str, float]:
-    """How far measures go in usual footage, with room to spare; a check whose range leaves no room is switched off."""
+    """Give the limits of `HealthReference`: the range of usual footage, with room to spare.
+
+    A check whose range leaves no room is switched off.
+    """
     brightness, contrast, lost, _, sharpness, shift_px = _columns(good)
-    known_sharpness, known_shifts = (
-        sharpness[np.isfinite(sharpness)],
-        shift_px[np.isfinite(shift_px)],
-    )
+    known_sharpness = sharpness[np.isfinite(sharpness)]
+    known_shifts = shift_px[np.isfinite(shift_px)]
+    # A shift that most checks cannot measure says nothing when it is measured for once.
     shifts_tell = bool(len(good)) and len(known_shifts) >= 0.5 * len(good)
     usual_lost = lost[np.isfinite(lost)]
     return {
@@ -264,15 +280,19 @@ def _limits(good: list[Measures]) -> dict[str, float]:
     }
 
 
-def _low(values: npt.NDArray[np.float64]) -> float:
+def _low(values: Float64) -> float:
+    """Give the lower end of the usual range, at least 0."""
     return max(0.0, float(np.quantile(values, TAIL))) if len(values) else 0.0
 
 
-def _high(values: npt.NDArray[np.float64]) -> float:
+def _high(values: Float64) -> float:
+    """Give the upper end of the usual range; 0 where there are no values."""
     return float(np.quantile(values, 1 - TAIL)) if len(values) else 0.0
 
 
-def _columns(measures: list[Measures]) -> npt.NDArray[np.float64]:
-    """Measures as 6 x N, in the order of their fields."""
-    rows = [[getattr(one, item.name) for item in fields(Measures)] for one in measures]
-    return np.array(rows, dtype=np.float64).reshape(-1, len(fields(Measures))).T
+def _columns(measures: list[Measures]) -> Float64:
+    """Put N measures into an array, 6 x N, in the order of their fields."""
+    names = [item.name for item in fields(Measures)]
+    rows = [[getattr(measured, name) for name in names] for measured in measures]
+    # Without measures the array must still have six rows to unpack.
+    return np.array(rows, dtype=np.float64).reshape(-1, len(names)).T

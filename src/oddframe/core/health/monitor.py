@@ -1,9 +1,8 @@
-"""Whether the camera shows what it should: no signal, black or covered, frozen, moved, out of focus.
+"""Follow the health of a camera: no signal, black or covered, frozen, moved, out of focus.
 
-A state machine over frames and their times. It knows no clock: who watches a stream tells it the
-time when no frame comes.
-
-What is usual for a camera, as learned from its normal footage and stored in a bundle.
+`HealthMonitor` is a state machine over frames and their times. It has no clock of its own: who
+watches a stream calls `tick` with the time when no frame comes. It compares the picture with a
+`HealthReference`, which is learned from normal footage (`learning`) and stored in a bundle.
 """
 
 import math
@@ -22,7 +21,9 @@ from oddframe.errors import InputError, SettingsError
 CHECK_S = 1.0
 """Seconds from one check of the picture to the next."""
 NO_DETAIL = 0.35
-"""Contrast of lost tiles below which they show nothing (covered) rather than something else (moved)."""
+"""Contrast below which lost tiles show nothing (covered) rather than something else (moved)."""
+EASED = 0.85
+"""How far below its limit a measure must fall to count as good again (hysteresis)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,19 +57,21 @@ class HealthReference:
     def __post_init__(self) -> None:
         if self.scene.dtype != np.uint8 or self.scene.ndim != 2 or not self.scene.size:
             raise InputError(
-                f"health scene must be uint8 of shape H x W, got {self.scene.dtype} of shape {self.scene.shape}"
+                "health scene must be uint8 of shape H x W, "
+                f"got {self.scene.dtype} of shape {self.scene.shape}"
             )
         for name, value in self._limits().items():
             if not value >= 0:
                 raise InputError(f"health {name} must be 0 or more, got {value}")
 
     def _limits(self) -> dict[str, float]:
+        """All fields but the scene."""
         return {
             item.name: getattr(self, item.name) for item in fields(self) if item.name != "scene"
         }
 
     def as_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """All of it as plain arrays by name: the scene, and a float64 of no dimension for each limit."""
+        """Give arrays by name: the scene, and a float64 without dimensions for each limit."""
         return {
             "scene": self.scene,
             **{name: np.array(value) for name, value in self._limits().items()},
@@ -76,7 +79,7 @@ class HealthReference:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "HealthReference":
-        """What `as_arrays` gave.
+        """Make the reference again whose `as_arrays` this is.
 
         Raises:
             InputError: If an array is missing, not known or not what it should be.
@@ -84,33 +87,32 @@ class HealthReference:
         names = {item.name for item in fields(cls)}
         if set(arrays) != names:
             raise InputError(
-                f"a health reference must have {', '.join(sorted(names))}, got {', '.join(sorted(arrays))}"
+                f"a health reference must have {', '.join(sorted(names))}, "
+                f"got {', '.join(sorted(arrays))}"
             )
-        if odd := [name for name in names - {"scene"} if arrays[name].size != 1]:
-            raise InputError(f"health {odd[0]} must be one number, got {arrays[odd[0]].size}")
+        # Sorted, so that of several wrong arrays the same one is named in every process.
+        for name in sorted(names - {"scene"}):
+            if arrays[name].size != 1:
+                raise InputError(f"health {name} must be one number, got {arrays[name].size}")
         return cls(
             scene=arrays["scene"],
             **{name: float(arrays[name].item()) for name in names - {"scene"}},
         )
 
 
-EASED = 0.85
-"""How far below its limit a measure must fall to count as good again (hysteresis)."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class HealthTimes:
-    """How long a fault lasts before it is a state, and how long it must be gone; all in seconds.
+    """How long a fault must last to become the state, and how long it must be gone to end it.
 
     How long frames repeat before they are frozen is learned from the footage:
     `HealthReference.frozen_after_s`.
 
     Attributes:
-        no_signal_s: Without a frame.
-        covered_s: Black or covered.
-        moved_s: With another view.
-        blurred_s: Out of focus.
-        leave_s: Good again.
+        no_signal_s: Seconds without a frame until there is no signal.
+        covered_s: Seconds that the picture is black or covered.
+        moved_s: Seconds that another view is seen.
+        blurred_s: Seconds that the picture is out of focus.
+        leave_s: Seconds that the picture must be good again to end any of these.
     """
 
     no_signal_s: float = 10.0
@@ -128,7 +130,15 @@ class HealthTimes:
 
 
 class _Fault:
-    """One fault: seen now or not, and with the time it takes on or off."""
+    """One fault, which is on when it has been seen for long enough, and off likewise.
+
+    Attributes:
+        state: The camera's state while the fault is on.
+        on: Whether it is.
+        seen: Whether the last check saw it.
+        since_s: When it was seen first; NaN where it is not.
+        reason: A sentence about it, from the moment at which it went on.
+    """
 
     def __init__(self, state: HealthState, enter_s: float, leave_s: float) -> None:
         self.state: HealthState = state
@@ -140,7 +150,7 @@ class _Fault:
         self._good_since_s = math.nan
 
     def see(self, time_s: float, bad: bool, reason: Callable[[], str]) -> None:
-        """Take what a check found."""
+        """Take the result of a check; ``reason`` is called when the fault goes on."""
         self.seen = bad
         if bad:
             self._good_since_s = math.nan
@@ -157,13 +167,13 @@ class _Fault:
             self.since_s = math.nan
 
     def clear(self) -> None:
-        """Forget it at once."""
+        """Take the fault off at once."""
         self.on = self.seen = False
         self.since_s = self._good_since_s = math.nan
 
 
 class HealthMonitor:
-    """Follows one camera; needs nothing that comes after a frame.
+    """Follows the health of one camera frame by frame, without looking ahead.
 
     Args:
         reference: What is usual for the camera.
@@ -190,18 +200,19 @@ class HealthMonitor:
 
     @property
     def usable(self) -> bool:
-        """Whether the last frame says something of the scene: the state is ok and no change of it is under way."""
+        """Whether the last frame can be scored: the state is ok, and no fault is suspected."""
         return self.suspected == "ok"
 
     @property
     def suspected(self) -> HealthState:
-        """The state, or where that is ok the fault in the last frame that is not certain yet."""
+        """The state, or where that is ok the fault of the last frame that is not certain yet."""
         if self.state != "ok":
             return self.state
         # Repeats of a good picture do no harm before they are certain.
-        return next(
-            (one.state for one in (self._covered, self._moved, self._blurred) if one.seen), "ok"
-        )
+        for fault in (self._covered, self._moved, self._blurred):
+            if fault.seen:
+                return fault.state
+        return "ok"
 
     def push(self, frame: Frame) -> tuple[HealthChange, ...]:
         """Take the next frame; returns changes of state, oldest first.
@@ -213,23 +224,31 @@ class HealthMonitor:
         picture = grey(frame.pixels)
         if picture.shape != self._reference.scene.shape:
             raise InputError(
-                f"health needs frames of the size that it was learned from, {self._reference.scene.shape} "
-                f"after shrinking, got {picture.shape}"
+                "health needs frames of the size that it was learned from, "
+                f"{self._reference.scene.shape} after shrinking, got {picture.shape}"
             )
         time_s = frame.time_s
         changes = list(self.tick(time_s))
         step_s = time_s - self._last_s
+        # After a silence, or when time goes back, the pictures before tell nothing any more.
         if self.state == "no signal" or not 0 < step_s < self._times.no_signal_s:
             for fault in self._faults:
                 fault.clear()
             self._begin()
             step_s = 0.0
         self._last_s = time_s
-        self._look(time_s, step_s, picture)
-        return (*changes, *self._settle(time_s))
+        self._check(time_s, step_s, picture)
+        return (*changes, *self._change_state(time_s))
 
     def tick(self, time_s: float) -> tuple[HealthChange, ...]:
-        """Say that it is now `time_s`, on the frames' own scale, and no frame has come since the last."""
+        """Let time pass without a frame.
+
+        Args:
+            time_s: The time now, on the frames' own scale.
+
+        Returns:
+            The change to "no signal", once, when the silence has lasted long enough.
+        """
         silent_from_s = self._last_s + self._times.no_signal_s
         if self.state == "no signal" or not time_s >= silent_from_s:
             return ()
@@ -244,26 +263,29 @@ class HealthMonitor:
         self._before: Pixels | None = None
         self._checked_s = math.nan
 
-    def _look(self, time_s: float, step_s: float, picture: Pixels) -> None:
+    def _check(self, time_s: float, step_s: float, picture: Pixels) -> None:
+        """Compare a picture with the one before, and every `CHECK_S` with the scene."""
         if self._before is not None:
             still_s = self._still.push(time_s, change(self._before, picture))
             frozen = still_s >= self._reference.frozen_after_s
             self._frozen.see(
                 time_s, frozen, lambda: f"frozen: the same picture for {still_s:.0f} s"
             )
+            # The freeze began with the first repeat, not when it became certain.
             if frozen and self._frozen.on:
                 self._frozen.since_s = min(self._frozen.since_s, time_s - still_s)
         self._before = picture
         self._average.add(picture, step_s)
         if math.isnan(self._checked_s):
             self._checked_s = time_s
-        if self._average.picture is not None and (
-            self._average.jumped or time_s - self._checked_s >= CHECK_S
-        ):
+        # A jump is checked at once: until the next check the frames would be scored.
+        is_due = self._average.jumped or time_s - self._checked_s >= CHECK_S
+        if self._average.picture is not None and is_due:
             self._checked_s = time_s
             self._judge(time_s, self._scene.measure(self._average.picture))
 
     def _judge(self, time_s: float, found: Measures) -> None:
+        """Set the measures against the limits, and tell each fault whether it is seen."""
         usual = self._reference
         # A state that holds is left by a margin, so that a measure on the fence does not flutter.
         lost = found.lost > usual.most_lost * (EASED if self._covered.on or self._moved.on else 1.0)
@@ -286,7 +308,8 @@ class HealthMonitor:
             time_s,
             moved,
             lambda: (
-                f"moved: the view is shifted by {found.shift_px:.0f} pixels of {usual.scene.shape[1]}"
+                f"moved: the view is shifted by {found.shift_px:.0f} pixels "
+                f"of {usual.scene.shape[1]}"
                 if shifted
                 else f"moved: {found.lost:.0%} of the scene is not where it was"
             ),
@@ -297,7 +320,8 @@ class HealthMonitor:
             lambda: f"out of focus: {found.sharpness:.0%} of the usual sharpness",
         )
 
-    def _settle(self, time_s: float) -> Iterator[HealthChange]:
+    def _change_state(self, time_s: float) -> Iterator[HealthChange]:
+        """Make the first fault that is on the state; yields the change, if it is one."""
         fault = next((fault for fault in self._faults if fault.on), None)
         state: HealthState = "ok" if fault is None else fault.state
         if state == self.state:
@@ -310,11 +334,11 @@ class HealthMonitor:
 
 
 class HealthEvents:
-    """Makes events of changes of state: a start when a state is entered, an end when it is left.
+    """Turns changes of state into events: a start when a state is entered, an end when it is left.
 
     Args:
         source: Name of the source.
-        identity: Which of all sources it is; see `event_id`.
+        identity: The source's identity; see `event_id`.
     """
 
     def __init__(self, source: str, identity: str) -> None:
@@ -323,21 +347,26 @@ class HealthEvents:
         self._last_s = 0.0
 
     def push(self, time_s: float, changes: Iterable[HealthChange]) -> list[Event]:
-        """Take the changes that came with the frame at a time; returns what is known now, oldest first."""
+        """Take the changes that came with the frame at a time in seconds.
+
+        Returns:
+            The messages that are known now, oldest first.
+        """
         self._last_s = time_s
-        told = []
-        for change_of_state in changes:
-            told += self._ended(change_of_state.time_s)
-            if change_of_state.state != "ok":
-                self._lasting = change_of_state
-                told.append(self._event(change_of_state, "start", change_of_state.time_s))
-        return told
+        found = []
+        for new in changes:
+            found += self._end_lasting(new.time_s)
+            if new.state != "ok":
+                self._lasting = new
+                found.append(self._event(new, "start", new.time_s))
+        return found
 
     def finish(self) -> list[Event]:
-        """The source has ended: close what still lasts."""
-        return self._ended(self._last_s)
+        """Close the event that still lasts: the source has ended."""
+        return self._end_lasting(self._last_s)
 
-    def _ended(self, time_s: float) -> list[Event]:
+    def _end_lasting(self, time_s: float) -> list[Event]:
+        """End the event that lasts, if there is one."""
         lasting, self._lasting = self._lasting, None
         return [] if lasting is None else [self._event(lasting, "end", max(time_s, lasting.time_s))]
 

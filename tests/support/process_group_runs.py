@@ -1,6 +1,7 @@
-"""Trains in several processes that talk to each other, as torchrun starts them: run as a program it forks them.
+"""Runs `oddframe train` in several processes that talk to each other, as torchrun starts them.
 
-What is heavy is imported once, before the fork. Each process says at the end what its weights are.
+Run as a program it forks them, so that what is heavy is imported once. Each process writes down at
+the end what its weights are.
 """
 
 import hashlib
@@ -12,14 +13,19 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from oddframe.datasets.clip_dataset import Batch
 
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Together:
-    """How processes left that were started together.
+class GroupRun:
+    """How the processes of a group ended.
 
     Attributes:
         codes: Their exit codes; below 0 the signal that killed one.
@@ -34,14 +40,14 @@ class Together:
     err: list[str]
 
 
-def train_together(
+def train_in_group(
     processes: int, place: Path, *arguments: str | Path, killed_in: int | None = None
-) -> Together:
-    """Run ``oddframe train`` in so many processes; where wanted all are killed in a training step."""
+) -> GroupRun:
+    """Run ``oddframe train`` in several processes; all are killed in step ``killed_in``, if any."""
     place.mkdir()
     order = {
         "place": str(place),
-        "arguments": [str(one) for one in arguments],
+        "arguments": [str(argument) for argument in arguments],
         "killed_in": killed_in,
     }
     environment = {
@@ -51,8 +57,14 @@ def train_together(
         "NO_COLOR": "1",
         "GLOO_SOCKET_IFNAME": "lo",
     }
-    told = subprocess.run(
-        [sys.executable, "-m", "tests.support.together", str(processes), json.dumps(order)],
+    finished = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.support.process_group_runs",
+            str(processes),
+            json.dumps(order),
+        ],
         env=environment,
         cwd=ROOT,
         capture_output=True,
@@ -60,13 +72,13 @@ def train_together(
         check=False,
         timeout=900,
     )
-    assert told.returncode == 0, told.stderr
+    assert finished.returncode == 0, finished.stderr
 
     def each(name: str) -> list[str | None]:
         paths = [place / f"{rank}.{name}" for rank in range(processes)]
         return [path.read_text() if path.exists() else None for path in paths]
 
-    return Together(json.loads(told.stdout), each("weights"), each("out"), each("err"))  # type: ignore[arg-type]
+    return GroupRun(json.loads(finished.stdout), each("weights"), each("out"), each("err"))  # type: ignore[arg-type]
 
 
 def _main(processes: int, order: dict[str, Any]) -> None:
@@ -79,24 +91,25 @@ def _main(processes: int, order: dict[str, Any]) -> None:
     for rank in range(processes):
         child = os.fork()
         if not child:
-            _be(rank, processes, port, order)
+            _train_as(rank, processes, port, order)
         children.append(child)
     codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     sys.stdout.write(json.dumps(codes))
 
 
-def _be(rank: int, processes: int, port: int, order: dict[str, Any]) -> None:
+def _train_as(rank: int, processes: int, port: int, order: dict[str, Any]) -> None:
     place = Path(order["place"])
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(place / f"{rank}.{name}", os.O_WRONLY | os.O_CREAT), number)
-    told = {
+    # What torchrun sets for each process that it starts.
+    environment = {
         "RANK": rank,
         "WORLD_SIZE": processes,
         "LOCAL_RANK": rank,
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
     }
-    os.environ.update({name: str(value) for name, value in told.items()})
+    os.environ.update({name: str(value) for name, value in environment.items()})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _watch(place / f"{rank}.weights", order["killed_in"])
     sys.argv = ["oddframe", "train", *order["arguments"]]
@@ -105,15 +118,15 @@ def _be(rank: int, processes: int, port: int, order: dict[str, Any]) -> None:
         from oddframe.cli import main
 
         main()
-    except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else 1
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def _watch(weights: Path, killed_in: int | None) -> None:
-    """Leave out what is only for people, note the weights, and die where that is wanted."""
+    """Leave out pictures and pages, write down the weights, and die in the step ``killed_in``."""
     import oddframe.tasks.train
     from oddframe.training.loop import TrainingLoop
     from oddframe.training.trainer import Trainer
@@ -121,22 +134,22 @@ def _watch(weights: Path, killed_in: int | None) -> None:
     oddframe.tasks.train.save_loss_curves = lambda path, entries: None
     oddframe.tasks.train.write_training_page = lambda path, **_: path  # type: ignore[assignment]
     oddframe.tasks.train.add_graph = lambda *_: ()
-    going, stepping = TrainingLoop.go, Trainer.train_step
+    run_loop, take_step = TrainingLoop.run, Trainer.train_step
 
-    def go(self: TrainingLoop) -> dict[str, float]:
-        losses = going(self)
+    def run(self: TrainingLoop) -> dict[str, float]:
+        losses = run_loop(self)
         digest = hashlib.sha256()
         for name, value in self.trainer.network.state_dict().items():
             digest.update(name.encode() + value.contiguous().numpy().tobytes())
         weights.write_text(digest.hexdigest())
         return losses
 
-    def train_step(self: Trainer, *batch: Any, **more: Any) -> Any:
+    def train_step(self: Trainer, batch: "Batch") -> "dict[str, Tensor]":
         if self.step == killed_in:
             os.kill(os.getpid(), signal.SIGKILL)
-        return stepping(self, *batch, **more)
+        return take_step(self, batch)
 
-    TrainingLoop.go, Trainer.train_step = go, train_step  # type: ignore[method-assign]
+    TrainingLoop.run, Trainer.train_step = run, train_step  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -62,14 +62,14 @@ def served(data):
 
     @contextmanager
     def start(token_hash=None, **settings):
-        app, site = assemble(ServeSettings(data=data, **settings), data, token_hash)
-        site.supervisor.start()
+        app, context = assemble(ServeSettings(data=data, **settings), data, token_hash)
+        context.supervisor.start()
         try:
             with TestClient(app, base_url="http://localhost", client=("10.0.0.9", 5)) as client:
-                yield client, site
+                yield client, context
         finally:
-            site.supervisor.stop()
-            assert site.supervisor.join(120)
+            context.supervisor.stop()
+            assert context.supervisor.join(120)
 
     return start
 
@@ -93,18 +93,22 @@ def wait_until(holds, timeout_s=120.0):
 def alarmed():
     """Adds a camera that cannot be reached, with alarms of the last minutes; returns them."""
 
-    def make(client, site, scores=(0.75,), **more):
-        model = site.supervisor.registry.load(str(site.supervisor.data / "models" / "tiny")).bundle
+    def make(client, context, scores=(0.75,), **more):
+        model = context.supervisor.registry.load(
+            str(context.supervisor.data / "models" / "tiny")
+        ).bundle
         began_us = now_us() - 3_600_000_000
-        site.store.put_threshold("yard", began_us, model.calibration.threshold, model.fingerprint)
+        context.store.put_threshold(
+            "yard", began_us, model.calibration.threshold, model.fingerprint
+        )
         given = {"name": "yard", "source": "rtsp://127.0.0.1:9/a", "model": "models/tiny", **more}
         assert client.post("/api/v1/cameras", json=given).status_code == 201
         for number, score in enumerate(scores):
             event = made_event(number, "end", score=score)
-            site.store.put_event(
+            context.store.put_event(
                 alert(event, lambda time_s: began_us + 60_000_000 + round(time_s * 1e6))
             )
-        site.store.flush()
+        context.store.flush()
         return client.get("/api/v1/events").json()["events"]
 
     return make

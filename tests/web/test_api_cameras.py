@@ -169,12 +169,12 @@ def test_a_camera_without_a_picture_says_so(client):
 
 
 def test_a_month_of_scores_comes_in_few_spans(served, monkeypatch):
-    with served() as (client, site):
+    with served() as (client, context):
         added(client, source="rtsp://127.0.0.1:9/a")
         start_s = 1_790_000_000
         for second in range(0, 30 * 86_400, 3_600):
-            site.store.put_score("yard", (start_s + second) * 1_000_000, 0.25)
-        assert site.store.flush()
+            context.store.put_score("yard", (start_s + second) * 1_000_000, 0.25)
+        assert context.store.flush()
         end_us = (start_s + 30 * 86_400) * 1_000_000
         asked = f"/api/v1/cameras/yard/scores?from_us={start_s * 1_000_000}&to_us={end_us}"
         answer = client.get(f"{asked}&most=300").json()
@@ -186,13 +186,13 @@ def test_a_month_of_scores_comes_in_few_spans(served, monkeypatch):
 
 
 def test_forgetting_a_camera_removes_what_was_kept(served):
-    with served() as (client, site):
+    with served() as (client, context):
         added(client, source="rtsp://127.0.0.1:9/a")
-        site.store.put_score("yard", 10**15, 0.25)
-        site.store.flush()
-        assert "yard" in site.store.reader.cameras()
+        context.store.put_score("yard", 10**15, 0.25)
+        context.store.flush()
+        assert "yard" in context.store.reader.cameras()
         client.delete("/api/v1/cameras/yard?forget=true")
-        assert "yard" not in site.store.reader.cameras()
+        assert "yard" not in context.store.reader.cameras()
 
 
 def test_a_server_that_was_edited_by_hand_meanwhile_keeps_that(client, data, clip):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from fastapi import Path as InPath
 
 from oddframe.core.records import Frame
 from oddframe.errors import OddframeError
@@ -17,7 +16,7 @@ from oddframe.media.live_config import LiveSettings, StreamAddress, checked_sour
 from oddframe.media.live_stream import LiveStream
 from oddframe.media.source import FrameFormat
 from oddframe.store.scores import span_seconds
-from oddframe.web.context import DAY_US, AppContext, Context, now_us
+from oddframe.web.context import DAY_US, AppContext, CameraName, Context, now_us
 from oddframe.web.schemas import (
     MOST_US,
     CameraAdded,
@@ -49,8 +48,6 @@ _IMAGE_RATE_FPS = 10.0
 _tests = threading.Semaphore(MOST_AT_ONCE)
 
 router = APIRouter(prefix="/api/v1/cameras", responses={401: {}, 404: {}})
-
-CameraName = Annotated[str, InPath(min_length=1, max_length=100)]
 
 
 @router.get("")

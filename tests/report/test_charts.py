@@ -1,7 +1,4 @@
-"""The histogram of a calibration.
-
-Curves in a page are those of the scores.
-"""
+"""Curves in a page are those of the scores, and the histogram holds all normal frames."""
 
 import base64
 
@@ -15,8 +12,8 @@ from oddframe.report.charts import (
     MOST_POINTS,
     WIDTH,
     histogram,
-    packed,
-    thinned,
+    pack_scores,
+    thin,
     vector_path,
 )
 from tests.support.tiny import tiny_calibration
@@ -66,7 +63,7 @@ def test_every_score_comes_back(pairs):
         np.cumsum([step for step, _ in pairs]) / 1000,
         np.array([value for _, value in pairs]),
     )
-    times, values = unpacked(packed(time_s, score, 0.5))
+    times, values = unpacked(pack_scores(time_s, score, 0.5))
     known, back = np.isfinite(score), np.isfinite(values)
     assert values[back] == pytest.approx(score[known], abs=1e-5)
     assert times[back] == pytest.approx(time_s[known], abs=1e-3)
@@ -74,7 +71,7 @@ def test_every_score_comes_back(pairs):
 
 def test_the_curve_is_interrupted_where_time_is():
     time_s, score = np.array([0.0, 0.1, 0.2, 90.0, 90.1]), np.full(5, 0.3)
-    times, values = unpacked(packed(time_s, score, 0.5))
+    times, values = unpacked(pack_scores(time_s, score, 0.5))
     assert np.isnan(values).any()
     inside = np.isnan(values) & (times >= 0.2) & (times <= 90.0)
     assert inside.sum() == np.isnan(values).sum()
@@ -85,7 +82,7 @@ def test_the_curve_is_interrupted_where_time_is():
 def test_frames_without_a_score_between_others_do_not_interrupt_it():
     time_s = np.arange(50) / 25
     score = np.where(np.arange(50) % 3 == 0, 0.4, np.nan)
-    _, values = unpacked(packed(time_s, score, 0.5))
+    _, values = unpacked(pack_scores(time_s, score, 0.5))
     assert np.isfinite(values).all()
     assert len(values) == 17
 
@@ -95,7 +92,7 @@ def test_thinning_keeps_what_stands_out(run_seed):
     time_s, score = np.arange(500_000) / 10, random.uniform(0.1, 0.3, 500_000)
     score[[7, 123_456, 499_999]] = 0.99
     score[250_000] = 0.01
-    times, values = thinned(time_s, score, 10_000)
+    times, values = thin(time_s, score, 10_000)
     assert len(times) <= 10_000
     assert np.all(np.diff(times) > 0)
     assert set(time_s[[7, 123_456, 499_999, 250_000]]) <= set(times)
@@ -105,14 +102,14 @@ def test_thinning_keeps_what_stands_out(run_seed):
 def test_a_day_is_a_few_hundred_kilobytes_and_unbroken():
     count = 864_000
     score = np.random.default_rng(5).uniform(0, 1, count)
-    found = packed(np.arange(count) / 10, score, 0.5)
+    found = pack_scores(np.arange(count) / 10, score, 0.5)
     assert len(found["steps"]) + len(found["scores"]) <= 1.4 * 4 * MOST_POINTS
     assert np.isfinite(unpacked(found)[1]).all()
 
 
 def test_nothing_is_drawn_of_nothing():
     nothing = np.array([])
-    assert packed(nothing, nothing, 0.5)["steps"] == ""
+    assert pack_scores(nothing, nothing, 0.5)["steps"] == ""
     assert vector_path(np.array([1.0]), np.array([np.nan]), 0.5, 1.0, (10, 10)).line == ""
 
 

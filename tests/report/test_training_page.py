@@ -9,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 
+from oddframe.core.recalibration import raw_score_text
 from oddframe.errors import RunError
 from oddframe.report.training_page import write_training_page
-from oddframe.report.training_samples import _centres
+from oddframe.report.training_samples import cluster_centres
 from oddframe.tasks.report import write_report
 from tests.support.pages import read_page
 
@@ -79,7 +80,7 @@ def test_the_histogram_holds_all_normal_frames(page, tiny_run):
     titles = re.findall(r": (\d[\d,]*) frames?(?=\n|$)", page.text[""], flags=re.MULTILINE)
     calibration = json.loads((tiny_run / "bundle" / "calibration.json").read_text())
     assert sum(int(count.replace(",", "")) for count in titles) == calibration["clips"]
-    assert f"{calibration['threshold']:.3g}" in page.text[""]
+    assert raw_score_text(calibration["threshold"]) in page.text[""]
 
 
 def test_odd_stretches_are_shown_and_whether_they_were_trained_on(run):
@@ -138,7 +139,7 @@ def test_maps_and_patches_of_a_centre_come_from_where_it_is_nearest():
     distances[1, 1, 0, 1] = 0.1
     frames = np.zeros((2, 32, 48, 1), np.uint8)
     frames[1, 16:, :16] = 200
-    first, second = _centres(distances, frames)
+    first, second = cluster_centres(distances, frames)
     assert (first.number, second.number) == (0, 1)
     assert first.share == pytest.approx(2 / 3)
     assert second.where.tolist() == [[1, 0, 0], [1, 0, 0]]

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 PATIENCE_MS = 60_000
 """Longest wait for something to show: the machine may be busy."""
 
 
 def chromium() -> str:
-    """Where Chromium is; skips the test without it, and fails where CI=true."""
+    """Return the path of Chromium; without it the test is skipped, or fails where CI=true."""
     found = shutil.which("chromium")
     if found:
         return found
@@ -32,7 +32,12 @@ def chromium() -> str:
 
 @contextmanager
 def page(width: int = 1280, height: int = 900) -> Iterator[tuple[Page, list[str]]]:
-    """A page of an empty browser, and what went wrong in it: errors of scripts, and what its policy refused."""
+    """Open a page in a new browser.
+
+    Yields:
+        The page, and a list of what went wrong in it: errors of scripts, and what its content
+        security policy refused.
+    """
     where, wrong = chromium(), []
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=where, args=["--no-sandbox"])
@@ -41,19 +46,19 @@ def page(width: int = 1280, height: int = 900) -> Iterator[tuple[Page, list[str]
         )
         opened.set_default_timeout(PATIENCE_MS)
         opened.on("pageerror", lambda error: wrong.append(str(error)))
-        opened.on(
-            "console",
-            lambda said: (
-                wrong.append(said.text) if "Content Security Policy" in said.text else None
-            ),
-        )
+
+        def note(message: ConsoleMessage) -> None:
+            if "Content Security Policy" in message.text:
+                wrong.append(message.text)
+
+        opened.on("console", note)
         yield opened, wrong
         browser.close()
 
 
 @contextmanager
 def server(data: Path, token: str | None = None) -> Iterator[str]:
-    """`oddframe serve` on a folder, at a port of its own; gives its address."""
+    """Run `oddframe serve` on a folder and a free port; yields its address."""
     command = [
         sys.executable,
         "-m",
@@ -66,27 +71,28 @@ def server(data: Path, token: str | None = None) -> Iterator[str]:
         "--device",
         "cpu",
     ]
-    # A line must not be broken where the address is.
-    told = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
+    # Wide, so that the line with the address is not wrapped.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
     if token:
-        told["ODDFRAME_TOKEN"] = token
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=told)
+        environment["ODDFRAME_TOKEN"] = token
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
-    said: deque[str] = deque(maxlen=50)
+    lines: deque[str] = deque(maxlen=50)
     address = None
     for line in process.stderr:
-        said.append(line)
+        lines.append(line)
         if found := re.search(r"http://\S+/", line):
             address = found[0]
             break
-    reading = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
+    # Read on: a full pipe would stop the server.
+    reading = threading.Thread(target=lines.extend, args=(process.stderr,), daemon=True)
     reading.start()
     try:
-        assert address is not None, "".join(said)
+        assert address is not None, "".join(lines)
         yield address
     finally:
         process.send_signal(signal.SIGINT)
         code = process.wait(30)
         reading.join(5)
         process.stderr.close()
-    assert code == 0, "".join(said)
+    assert code == 0, "".join(lines)

@@ -11,7 +11,7 @@ _VOID = {"meta", "img", "input", "br", "link"}
 
 @dataclass
 class Page:
-    """What is on a page.
+    """The contents of an HTML page.
 
     Attributes:
         tags: (tag, attributes) in order.
@@ -25,7 +25,7 @@ class Page:
 
     @property
     def data(self) -> Any:
-        """The JSON that the page gives to its script."""
+        """The facts that the page gives to its script, as JSON."""
         (found,) = [text for tag, attributes, text in self.raw if attributes.get("id") == "data"]
         return json.loads(found)
 
@@ -41,7 +41,7 @@ class Page:
         ]
 
     def addresses(self) -> list[str]:
-        """Every address that the page links to or loads."""
+        """Return all addresses that the page refers to."""
         names = ("src", "href", "srcset", "poster", "action", "data", "xlink:href")
         return [
             value

@@ -1,3 +1,5 @@
+"""A server on a data folder of its own, with a model that finds bright frames unusual."""
+
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,7 +11,7 @@ from starlette.testclient import TestClient
 from oddframe.core.alerts import alert
 from oddframe.core.event_rules import EventRules
 from oddframe.inference.model import Model, load
-from oddframe.web import model_registry as model_shelf
+from oddframe.web import model_registry
 from oddframe.web.context import now_us
 from oddframe.web.server import ServeSettings, assemble
 from tests.support.alerting import made_event
@@ -27,7 +29,7 @@ def models(tiny_run, monkeypatch):
         known = replace(bundle, health=None, calibration=calibration)
         return Model(known, bright_is_unusual(calibration.threshold))
 
-    monkeypatch.setattr(model_shelf, "load", loaded)
+    monkeypatch.setattr(model_registry, "load", loaded)
     return load
 
 
@@ -56,18 +58,18 @@ def clip(video, data):
 
 @pytest.fixture
 def served(data):
-    """Starts the app on the data folder: `with served() as (client, site)`."""
+    """Starts the app on the data folder: `with served() as (client, context)`."""
 
     @contextmanager
     def start(token_hash=None, **settings):
-        app, site = assemble(ServeSettings(data=data, **settings), data, token_hash)
-        site.supervisor.start()
+        app, context = assemble(ServeSettings(data=data, **settings), data, token_hash)
+        context.supervisor.start()
         try:
             with TestClient(app, base_url="http://localhost", client=("10.0.0.9", 5)) as client:
-                yield client, site
+                yield client, context
         finally:
-            site.supervisor.stop()
-            assert site.supervisor.join(120)
+            context.supervisor.stop()
+            assert context.supervisor.join(120)
 
     return start
 
@@ -89,20 +91,24 @@ def wait_until(holds, timeout_s=120.0):
 
 @pytest.fixture
 def alarmed():
-    """Adds a camera that cannot be reached, and alarms of the last minutes; gives them newest first."""
+    """Adds a camera that cannot be reached, with alarms of the last minutes; returns them."""
 
-    def make(client, site, scores=(0.75,), **more):
-        model = site.supervisor.registry.load(str(site.supervisor.data / "models" / "tiny")).bundle
+    def make(client, context, scores=(0.75,), **more):
+        model = context.supervisor.registry.load(
+            str(context.supervisor.data / "models" / "tiny")
+        ).bundle
         began_us = now_us() - 3_600_000_000
-        site.store.put_threshold("yard", began_us, model.calibration.threshold, model.fingerprint)
+        context.store.put_threshold(
+            "yard", began_us, model.calibration.threshold, model.fingerprint
+        )
         given = {"name": "yard", "source": "rtsp://127.0.0.1:9/a", "model": "models/tiny", **more}
         assert client.post("/api/v1/cameras", json=given).status_code == 201
         for number, score in enumerate(scores):
             event = made_event(number, "end", score=score)
-            site.store.put_event(
+            context.store.put_event(
                 alert(event, lambda time_s: began_us + 60_000_000 + round(time_s * 1e6))
             )
-        site.store.flush()
+        context.store.flush()
         return client.get("/api/v1/events").json()["events"]
 
     return make

@@ -1,4 +1,4 @@
-"""An address is tried over real sockets, and leads nowhere else."""
+"""The API of cameras, and tests of addresses over real sockets."""
 
 import threading
 import tomllib
@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from oddframe.web.api_cameras import test_connection
+from oddframe.web.api_cameras import check_connection
 
 SECRET = "geheim"
 RTSP = f"rtsp://bob:{SECRET}@127.0.0.1:9/live?token={SECRET}"
@@ -54,8 +54,8 @@ def test_changing_the_budget_does_not_disturb_the_stream(client, clip, until):
 def test_comments_and_other_cameras_stay(served, data, clip):
     clip()
     (data / "cameras.toml").write_text(
-        '# mine\nmodel = "models/tiny"\n\n[[camera]] # the first\nname = "a"\nsource = "yard.mp4" # beside it\n'
-        "loop = true\n"
+        '# mine\nmodel = "models/tiny"\n\n[[camera]] # the first\nname = "a"\n'
+        'source = "yard.mp4" # beside it\nloop = true\n'
     )
     with served() as (client, _):
         added(client, source="yard.mp4")
@@ -83,7 +83,7 @@ def test_secrets_are_never_given_back(client, data):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"source": "file:///etc/passwd"}, "must begin with rtsp://"),
         ({"source": "concat:/etc/passwd|/etc/hosts"}, "no such file"),
@@ -104,11 +104,11 @@ def test_secrets_are_never_given_back(client, data):
         ({"source": "rtsp://h/a", "shell": "rm"}, "shell"),
     ],
 )
-def test_what_cannot_be_watched_changes_nothing(client, data, given, said):
+def test_what_cannot_be_watched_changes_nothing(client, data, given, message):
     before = (data / "cameras.toml").read_bytes()
     answer = client.post("/api/v1/cameras", json={"name": "yard", "model": "models/tiny", **given})
     assert answer.status_code == 422
-    assert said in answer.json()["detail"]
+    assert message in answer.json()["detail"]
     assert (data / "cameras.toml").read_bytes() == before
     assert client.get("/api/v1/cameras").json() == {"cameras": []}
 
@@ -147,18 +147,20 @@ def test_an_address_can_be_tried(client, clip):
     assert client.get("/api/v1/cameras").json() == {"cameras": []}
 
 
-def test_live_pictures_are_made_once_for_all_who_look(client, clip, until, monkeypatch):
+def test_live_pictures_are_encoded_once_for_all_who_look(served, clip, until):
     clip()
-    assert client.get("/api/v1/cameras/yard/live.jpg").status_code == 404
-    added(client, source="yard.mp4")
-    until(lambda: client.get("/api/v1/cameras/yard").json()["state"]["phase"] == "ended")
-    plain = client.get("/api/v1/cameras/yard/live.jpg")
-    assert plain.headers["content-type"] == "image/jpeg"
-    assert plain.content[:2] == b"\xff\xd8"
-    hot = client.get("/api/v1/cameras/yard/live.jpg?heat=1")
-    assert hot.content != plain.content
-    monkeypatch.setattr("oddframe.web.live_updates._jpeg", None)
-    assert client.get("/api/v1/cameras/yard/live.jpg").content == plain.content
+    with served() as (client, context):
+        assert client.get("/api/v1/cameras/yard/live.jpg").status_code == 404
+        added(client, source="yard.mp4")
+        until(lambda: client.get("/api/v1/cameras/yard").json()["state"]["phase"] == "ended")
+        plain = client.get("/api/v1/cameras/yard/live.jpg")
+        assert plain.headers["content-type"] == "image/jpeg"
+        assert plain.content[:2] == b"\xff\xd8"
+        with_heat = client.get("/api/v1/cameras/yard/live.jpg?heat=1")
+        assert with_heat.content != plain.content
+        first = context.pictures.picture("yard", heat=False)
+        assert first == plain.content
+        assert context.pictures.picture("yard", heat=False) is first
 
 
 def test_a_camera_without_a_picture_says_so(client):
@@ -167,12 +169,12 @@ def test_a_camera_without_a_picture_says_so(client):
 
 
 def test_a_month_of_scores_comes_in_few_spans(served, monkeypatch):
-    with served() as (client, site):
+    with served() as (client, context):
         added(client, source="rtsp://127.0.0.1:9/a")
         start_s = 1_790_000_000
         for second in range(0, 30 * 86_400, 3_600):
-            site.store.put_score("yard", (start_s + second) * 1_000_000, 0.25)
-        assert site.store.flush()
+            context.store.put_score("yard", (start_s + second) * 1_000_000, 0.25)
+        assert context.store.flush()
         end_us = (start_s + 30 * 86_400) * 1_000_000
         asked = f"/api/v1/cameras/yard/scores?from_us={start_s * 1_000_000}&to_us={end_us}"
         answer = client.get(f"{asked}&most=300").json()
@@ -184,13 +186,13 @@ def test_a_month_of_scores_comes_in_few_spans(served, monkeypatch):
 
 
 def test_forgetting_a_camera_removes_what_was_kept(served):
-    with served() as (client, site):
+    with served() as (client, context):
         added(client, source="rtsp://127.0.0.1:9/a")
-        site.store.put_score("yard", 10**15, 0.25)
-        site.store.flush()
-        assert "yard" in site.store.reader.cameras()
+        context.store.put_score("yard", 10**15, 0.25)
+        context.store.flush()
+        assert "yard" in context.store.reader.cameras()
         client.delete("/api/v1/cameras/yard?forget=true")
-        assert "yard" not in site.store.reader.cameras()
+        assert "yard" not in context.store.reader.cameras()
 
 
 def test_a_server_that_was_edited_by_hand_meanwhile_keeps_that(client, data, clip):
@@ -200,15 +202,13 @@ def test_a_server_that_was_edited_by_hand_meanwhile_keeps_that(client, data, cli
             '[[camera]]\nname = "hand"\nsource = "yard.mp4"\nmodel = "models/tiny"\nloop = true\n'
         )
     added(client, source="yard.mp4", loop=True)
-    assert [one["name"] for one in client.get("/api/v1/cameras").json()["cameras"]] == [
-        "hand",
-        "yard",
-    ]
+    cameras = client.get("/api/v1/cameras").json()["cameras"]
+    assert [camera["name"] for camera in cameras] == ["hand", "yard"]
 
 
 @pytest.fixture
 def redirecting(video):
-    """A server that sends whoever asks to another one; gives its address and what the other one was asked for."""
+    """A server that redirects to another one: its address, and the paths asked of the other."""
     asked = []
     content = video("a.ts", frames=20).read_bytes()
 
@@ -244,25 +244,25 @@ def redirecting(video):
 
 def test_a_redirection_is_not_followed(redirecting, tmp_path):
     url, asked = redirecting
-    tried = test_connection(f"{url}/moved", tmp_path)
-    assert (tried.ok, asked) == (False, [])
-    assert tried.error
+    result = check_connection(f"{url}/moved", tmp_path)
+    assert (result.ok, asked) == (False, [])
+    assert result.error
 
 
 def test_an_address_that_answers_shows_its_picture(redirecting, tmp_path):
     url, asked = redirecting
-    tried = test_connection(f"{url}/video", tmp_path)
-    assert (tried.ok, tried.size, tried.error) == (True, (64, 48), None)
+    result = check_connection(f"{url}/video", tmp_path)
+    assert (result.ok, result.size, result.error) == (True, (64, 48), None)
     assert asked == ["/video"]
 
 
 def test_what_is_no_video_says_so(tmp_path):
     (tmp_path / "a.mp4").write_text("no video at all")
-    assert test_connection("a.mp4", tmp_path).ok is False
+    assert check_connection("a.mp4", tmp_path).ok is False
 
 
 def test_variables_of_the_server_are_not_filled_in(tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET", "geheim")
-    tried = test_connection("rtsp://127.0.0.1:9/${SECRET}", tmp_path)
-    assert tried.ok is False
-    assert "geheim" not in str(tried)
+    result = check_connection("rtsp://127.0.0.1:9/${SECRET}", tmp_path)
+    assert result.ok is False
+    assert "geheim" not in str(result)

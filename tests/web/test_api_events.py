@@ -1,3 +1,5 @@
+"""The API of events: the list, reviews, and files that may only come from the store."""
+
 import sqlite3
 
 import pytest
@@ -9,22 +11,22 @@ HTML = '<img src=x onerror="alert(1)">'
 
 
 @pytest.fixture
-def told(served):
+def stored(served):
     """The app with five events of a camera that is gone."""
-    with served() as (client, site):
+    with served() as (client, context):
         for number in range(5):
             reason = "looks wrong" if number % 2 else "moves wrong"
-            site.store.put_event(made_alert(number, "end", source=HTML[:20], reason=reason))
-        site.store.flush()
-        yield client, site
+            context.store.put_event(made_alert(number, "end", source=HTML[:20], reason=reason))
+        context.store.flush()
+        yield client, context
 
 
 def rows(answer):
     return [event["row"] for event in answer.json()["events"]]
 
 
-def test_pages_follow_each_other_from_the_newest(told):
-    client, _ = told
+def test_pages_follow_each_other_from_the_newest(stored):
+    client, _ = stored
     first = client.get("/api/v1/events?limit=2")
     assert (rows(first), first.json()["more"]) == ([5, 4], True)
     before = first.json()["events"][-1]["start_us"]
@@ -32,8 +34,8 @@ def test_pages_follow_each_other_from_the_newest(told):
     assert (rows(second), second.json()["more"]) == ([3, 2, 1], False)
 
 
-def test_events_are_filtered_by_reason_verdict_time_and_camera(told):
-    client, _ = told
+def test_events_are_filtered_by_reason_verdict_time_and_camera(stored):
+    client, _ = stored
     assert rows(client.get("/api/v1/events", params={"reason": "looks wrong"})) == [4, 2]
     client.put("/api/v1/events/3/review", json={"verdict": "unsure"})
     client.put("/api/v1/events/2/review", json={"note": "a note alone"})
@@ -47,14 +49,16 @@ def test_events_are_filtered_by_reason_verdict_time_and_camera(told):
     assert client.get(f"/api/v1/events?from_us={10**30}").status_code == 422
 
 
-def test_what_was_said_comes_back_as_it_was_and_can_be_taken_back(told):
-    client, _ = told
-    said = client.put("/api/v1/events/1/review", json={"verdict": "important", "note": HTML}).json()
-    assert (said["verdict"], said["note"]) == ("important", HTML)
+def test_a_review_comes_back_as_it_was_and_can_be_taken_back(stored):
+    client, _ = stored
+    review = client.put(
+        "/api/v1/events/1/review", json={"verdict": "important", "note": HTML}
+    ).json()
+    assert (review["verdict"], review["note"]) == ("important", HTML)
     answer = client.get("/api/v1/events/1")
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.json() == said
+    assert answer.json() == review
     gone = client.put("/api/v1/events/1/review", json={"verdict": None, "note": ""}).json()
     assert (gone["verdict"], gone["note"], gone["reviewed_us"]) == (None, "", None)
 
@@ -69,15 +73,15 @@ def test_what_was_said_comes_back_as_it_was_and_can_be_taken_back(told):
         [],
     ],
 )
-def test_what_cannot_be_said_is_refused(told, given):
-    client, _ = told
+def test_a_review_that_is_none_is_refused(stored, given):
+    client, _ = stored
     assert client.put("/api/v1/events/1/review", json=given).status_code == 422
     assert client.get("/api/v1/events/1").json()["verdict"] is None
 
 
 @pytest.mark.parametrize("row", ["99", "0", str(2**62)])
-def test_an_event_that_is_not_there_is_not_found(told, row):
-    client, _ = told
+def test_an_event_that_is_not_there_is_not_found(stored, row):
+    client, _ = stored
     for path in ("", "/snapshot.jpg", "/clip.mp4"):
         assert client.get(f"/api/v1/events/{row}{path}").status_code == 404
     assert client.put(f"/api/v1/events/{row}/review", json={}).status_code == 404
@@ -91,9 +95,10 @@ def test_a_clip_comes_in_parts_and_a_snapshot_whole(served, clip, until):
 
         def kept():
             found = client.get("/api/v1/events").json()["events"]
-            return next(
-                (one for one in found if one["end_us"] and one["snapshot"] and one["clip"]), None
+            complete = (
+                event for event in found if event["end_us"] and event["snapshot"] and event["clip"]
             )
+            return next(complete, None)
 
         event = until(kept)
         until(lambda: client.get(event["clip"]).status_code == 200)
@@ -106,8 +111,8 @@ def test_a_clip_comes_in_parts_and_a_snapshot_whole(served, clip, until):
         assert event["clip_start_us"] <= event["start_us"]
 
 
-def test_a_path_in_the_database_that_leads_elsewhere_is_not_followed(told, data):
-    client, _ = told
+def test_a_path_in_the_database_that_leads_elsewhere_is_not_followed(stored, data):
+    client, _ = stored
     (data / "cameras.toml").touch()
     for path in ("cameras.toml", "../x", "/etc/passwd", "events/../cameras.toml", "events"):
         database = sqlite3.connect(data / DATABASE)

@@ -1,3 +1,5 @@
+"""Drift of a camera's scores in words, and the state of the server."""
+
 from datetime import date, timedelta
 
 import numpy as np
@@ -58,3 +60,19 @@ def test_days_are_those_of_the_machine_and_thin_ones_are_left_out():
     assert day.median == pytest.approx(0.125, abs=0.13)
     assert day.p95 == pytest.approx(0.25)
     assert split_days(seconds[:0], raw[:0], 2.0) == []
+
+
+def test_health_tells_the_state_of_cameras_disk_and_process(served, alarmed):
+    with served() as (client, context):
+        alarmed(client, context)
+        health = client.get("/api/v1/health").json()
+        (camera,) = health["cameras"]
+        assert camera["name"] == "yard"
+        assert camera["drift"] == {
+            "days": [],
+            "sentence": "There are not enough days yet to see drift.",
+        }
+        assert health["disk"]["free_gb"] > 0
+        assert health["process"]["watching"] is True
+        assert health["process"]["rss_mb"] > 1
+        assert client.get("/api/v1/health").json()["cameras"][0]["drift"] == camera["drift"]

@@ -1,13 +1,14 @@
+"""Thresholds over the API: previews, recalibration, another budget or model, and the way back."""
+
 import json
 import shutil
 import sqlite3
 import tomllib
-from dataclasses import replace
 
 import pytest
 
+from oddframe.core.calibration import FalseAlarmBudget, calibrate
 from oddframe.store.reader import DATABASE
-from oddframe.web import thresholds as past
 from oddframe.web.context import now_us
 from tests.support.alerting import made_alert
 
@@ -46,21 +47,21 @@ def preview(client):
 
 def test_what_was_marked_normal_alarms_no_more_until_it_is_rolled_back(served, data, clip, until):
     clip()
-    with served() as (client, site):
+    with served() as (client, context):
         event = watching(client, until)
         assert judge(client, event, "normal", "the cat <script>")["note"] == "the cat <script>"
         frames = client.get("/api/v1/cameras/yard").json()["state"]["frames"]
-        seen = preview(client)
-        assert seen["feedback"] == 1
-        assert seen["threshold_after"] > seen["threshold_before"]
-        assert event["row"] in [one["row"] for one in seen["vanish"]]
-        assert seen["stay"] == []
+        result = preview(client)
+        assert result["feedback"] == 1
+        assert result["threshold_after"] > result["threshold_before"]
+        assert event["row"] in [event["row"] for event in result["vanish"]]
+        assert result["stay"] == []
         before = client.get("/api/v1/cameras/yard").json()
-        assert before["threshold"] == seen["threshold_before"], "a preview changes nothing"
+        assert before["threshold"] == result["threshold_before"], "a preview changes nothing"
 
         number = client.post("/api/v1/cameras/yard/recalibration/apply").json()["revision"]
         camera = client.get("/api/v1/cameras/yard").json()
-        assert camera["threshold"] == pytest.approx(seen["threshold_after"], rel=0.2)
+        assert camera["threshold"] == pytest.approx(result["threshold_after"], rel=0.2)
         assert camera["calibrated_at_us"] is not None
         assert camera["state"]["frames"] >= frames, "the stream went on"
         (table,) = tomllib.loads((data / "cameras.toml").read_text())["camera"]
@@ -68,9 +69,9 @@ def test_what_was_marked_normal_alarms_no_more_until_it_is_rolled_back(served, d
         assert stored["threshold"] == camera["threshold"]
         rounds = camera["state"]["frames"]
         until(lambda: client.get("/api/v1/cameras/yard").json()["state"]["frames"] > rounds + 45)
-        site.store.flush()
+        context.store.flush()
         assert client.get("/api/v1/cameras/yard").json()["state"]["phase"] == "live"
-        late = [one for one in over(client) if one["start_us"] > camera["calibrated_at_us"]]
+        late = [event for event in over(client) if event["start_us"] > camera["calibrated_at_us"]]
         assert late == []
 
         assert client.post("/api/v1/cameras/yard/rollback").json() == {"revision": number}
@@ -78,22 +79,26 @@ def test_what_was_marked_normal_alarms_no_more_until_it_is_rolled_back(served, d
         (table,) = tomllib.loads((data / "cameras.toml").read_text())["camera"]
         assert "calibration" not in table
         assert until(
-            lambda: [one for one in over(client) if one["start_us"] > camera["calibrated_at_us"]]
+            lambda: [
+                event for event in over(client) if event["start_us"] > camera["calibrated_at_us"]
+            ]
         )
         again = client.post("/api/v1/cameras/yard/rollback")
         history = client.get("/api/v1/cameras/yard/history").json()["revisions"]
-        assert [(one["what"], one["undone"]) for one in history] == [("recalibrated", True)]
+        assert [(change["what"], change["undone"]) for change in history] == [
+            ("recalibrated", True)
+        ]
         assert again.status_code == 422
         assert "must have a change to roll back" in again.json()["detail"]
 
 
 def test_an_important_alarm_that_would_vanish_is_told(served, alarmed):
-    with served() as (client, site):
-        second, first = alarmed(client, site, [0.7, 0.8])
+    with served() as (client, context):
+        second, first = alarmed(client, context, [0.7, 0.8])
         judge(client, first, "normal")
         judge(client, second, "important")
-        seen = preview(client)
-        assert [one["row"] for one in seen["stay"]] == [second["row"]]
+        result = preview(client)
+        assert [event["row"] for event in result["stay"]] == [second["row"]]
         judge(client, second, "normal")
         judge(client, first, "important")
         assert (
@@ -106,8 +111,8 @@ def test_an_important_alarm_that_would_vanish_is_told(served, alarmed):
 
 
 def test_a_budget_is_tried_on_the_last_day_and_changes_nothing(served, alarmed):
-    with served() as (client, site):
-        (event,) = alarmed(client, site)
+    with served() as (client, context):
+        (event,) = alarmed(client, context)
         now = client.get("/api/v1/cameras/yard").json()
         rare = client.get("/api/v1/cameras/yard/budget", params={"false_alarms": "1/month"}).json()
         often = client.get(
@@ -115,7 +120,7 @@ def test_a_budget_is_tried_on_the_last_day_and_changes_nothing(served, alarmed):
         ).json()
         assert rare["threshold"] >= rare["threshold_now"] == now["threshold"] >= often["threshold"]
         assert rare["alarms_then"] == rare["alarms_now"] - len(rare["vanish"]) + len(rare["appear"])
-        assert event["row"] not in [one["row"] for one in often["vanish"]]
+        assert event["row"] not in [event["row"] for event in often["vanish"]]
         assert client.get("/api/v1/cameras/yard").json()["threshold"] == now["threshold"]
         assert (
             client.get("/api/v1/cameras/yard/budget", params={"false_alarms": "x"}).status_code
@@ -123,37 +128,37 @@ def test_a_budget_is_tried_on_the_last_day_and_changes_nothing(served, alarmed):
         )
 
 
-def test_alarms_that_a_budget_would_bring_are_found_in_stored_scores(served, monkeypatch):
-    with served() as (client, site):
+def test_alarms_that_a_budget_would_bring_are_found_in_stored_scores(served):
+    with served() as (client, context):
         client.post(
             "/api/v1/cameras",
             json={"name": "yard", "source": "rtsp://127.0.0.1:9/a", "model": "models/tiny"},
         )
         start_s = now_us() // 1_000_000 - 3_600
-        fingerprint = site.supervisor.model(site.camera("yard")).bundle.fingerprint
-        low = past.calibrate
-        site.store.put_threshold("yard", start_s * 1_000_000, 100.0, fingerprint)
+        bundle = context.supervisor.model(context.camera("yard")).bundle
+        budget = FalseAlarmBudget.parse("9/hour")
+        then = calibrate(bundle.normal, budget, bundle.calibration.rules)
+        # Twice the threshold to come: a stored score of 0.4 means 4/3 of the latter.
+        context.store.put_threshold(
+            "yard", start_s * 1_000_000, 2 * then.threshold, bundle.fingerprint
+        )
         for second in range(600):
-            site.store.put_score(
+            context.store.put_score(
                 "yard", (start_s + second) * 1_000_000, 0.4 if 300 <= second < 310 else 0.001
             )
-        site.store.flush()
+        context.store.flush()
 
-        def calibrated(normal, budget, rules):
-            return replace(low(normal, budget, rules), threshold=50.0, release=20.0)
-
-        monkeypatch.setattr(past, "calibrate", calibrated)
         answer = client.get("/api/v1/cameras/yard/budget", params={"false_alarms": "9/hour"}).json()
         (alarm,) = answer["appear"]
         assert alarm["start_us"] == (start_s + 300) * 1_000_000
-        assert alarm["peak"] == pytest.approx(66.67 / (66.67 + 50), rel=0.01)
+        assert alarm["peak"] == pytest.approx((4 / 3) / (4 / 3 + 1), rel=0.01)
         assert (answer["alarms_now"], answer["alarms_then"]) == (0, 1)
 
 
 def test_a_model_is_swapped_and_taken_back(served, data, alarmed, tiny_run):
     shutil.copytree(tiny_run, data / "models" / "other")
-    with served() as (client, site):
-        (event,) = alarmed(client, site)
+    with served() as (client, context):
+        (event,) = alarmed(client, context)
         judge(client, event, "normal")
         assert client.post("/api/v1/cameras/yard/recalibration/apply").status_code == 200
         swapped = client.put("/api/v1/cameras/yard", json={"model": "models/other"}).json()
@@ -161,22 +166,23 @@ def test_a_model_is_swapped_and_taken_back(served, data, alarmed, tiny_run):
         (table,) = tomllib.loads((data / "cameras.toml").read_text())["camera"]
         assert "calibration" not in table, "a threshold belongs to one model"
         used = {
-            one["name"]: one["used_by"] for one in client.get("/api/v1/models").json()["models"]
+            model["name"]: model["used_by"]
+            for model in client.get("/api/v1/models").json()["models"]
         }
         assert (used["models/other"], used["models/tiny"]) == (["yard"], [])
         client.post("/api/v1/cameras/yard/rollback")
         camera = client.get("/api/v1/cameras/yard").json()
         assert (camera["model"], camera["calibrated_at_us"] is None) == ("models/tiny", False)
         history = client.get("/api/v1/cameras/yard/history").json()["revisions"]
-        assert [(one["what"], one["undone"], one["current"]) for one in history] == [
+        assert [(change["what"], change["undone"], change["current"]) for change in history] == [
             ("model", True, False),
             ("recalibrated", False, True),
         ]
 
 
 def test_another_budget_keeps_what_was_marked_normal(served, alarmed):
-    with served() as (client, site):
-        (event,) = alarmed(client, site)
+    with served() as (client, context):
+        (event,) = alarmed(client, context)
         judge(client, event, "normal")
         client.post("/api/v1/cameras/yard/recalibration/apply")
         least = client.get("/api/v1/cameras/yard").json()["threshold"]
@@ -186,10 +192,10 @@ def test_another_budget_keeps_what_was_marked_normal(served, alarmed):
 
 
 def test_feedback_outlives_its_event(served, alarmed):
-    with served() as (client, site):
-        (event,) = alarmed(client, site)
+    with served() as (client, context):
+        (event,) = alarmed(client, context)
         judge(client, event, "normal")
-        database = sqlite3.connect(site.store.folder / DATABASE)
+        database = sqlite3.connect(context.store.folder / DATABASE)
         with database:
             database.execute("PRAGMA foreign_keys = ON")
             database.execute("DELETE FROM events")
@@ -199,12 +205,12 @@ def test_feedback_outlives_its_event(served, alarmed):
 
 
 def test_health_events_can_be_judged_and_move_no_threshold(served, alarmed):
-    with served() as (client, site):
-        alarmed(client, site, [])
-        site.store.put_event(
+    with served() as (client, context):
+        alarmed(client, context, [])
+        context.store.put_event(
             made_alert(1, "end", kind="health", reason="the picture is black", score=1.0)
         )
-        site.store.flush()
+        context.store.flush()
         (event,) = over(client, kind="health")
         assert judge(client, event, "normal")["verdict"] == "normal"
         assert preview(client)["feedback"] == 0

@@ -1,3 +1,5 @@
+"""Tokens, sessions, and the limit on attempts."""
+
 import pytest
 
 from oddframe.errors import SettingsError

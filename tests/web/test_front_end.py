@@ -1,4 +1,4 @@
-"""The front end's files, also those of reports: what the strict policy and the house ask of them."""
+"""The files of the front end and of reports: what the content security policy asks of them."""
 
 import re
 from html.parser import HTMLParser
@@ -54,7 +54,8 @@ def test_the_page_keeps_to_a_policy_without_inline_code(page):
 
 def test_the_page_loads_only_what_is_there(page):
     wanted = [
-        told.get("src") or (told.get("href") if tag == "link" else None) for tag, told in page.tags
+        attributes.get("src") or (attributes.get("href") if tag == "link" else None)
+        for tag, attributes in page.tags
     ]
     files = [name for name in wanted if name]
     assert len(files) > 5
@@ -93,7 +94,10 @@ def test_a_module_imports_what_others_export(path):
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_no_module_makes_elements_or_code_from_text(path):
-    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser|srcdoc|javascript:"
+    forbidden = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
+        r"|DOMParser|srcdoc|javascript:"
+    )
     assert re.findall(forbidden, path.read_text()) == []
 
 

@@ -74,7 +74,7 @@ async def message(reader, kind):
             return json.loads((await reader.readline()).removeprefix(b"data: "))
 
 
-def test_many_browsers_all_hear_everything():
+def test_many_browsers_all_receive_every_message():
     hub = EventHub()
 
     async def run(port):
@@ -83,8 +83,8 @@ def test_many_browsers_all_hear_everything():
         for number in range(3):
             hub.publish("event", {"row": number, "note": "ü\n<b>"})
         for number in range(3):
-            heard = await asyncio.gather(*(message(reader, "event") for reader, _ in clients))
-            assert heard == [{"row": number, "note": "ü\n<b>"}] * MANY
+            received = await asyncio.gather(*(message(reader, "event") for reader, _ in clients))
+            assert received == [{"row": number, "note": "ü\n<b>"}] * MANY
         await closed(clients)
         while hub.listeners:
             await asyncio.sleep(0.02)
@@ -166,10 +166,10 @@ def test_a_status_that_waits_gives_way_to_the_next(listener):
 def test_who_is_too_slow_is_told_to_look(listener):
     for number in range(MOST_WAITING + 7):
         listener.put(b"%d\n" % number, latest_only=False)
-    told = listener.take()
-    assert told.startswith(b'event: changed\ndata: {"what":"events"}')
-    assert told.count(b"\n") == MOST_WAITING + 3
-    assert b"\n56\n" in told
+    messages = listener.take()
+    assert messages.startswith(b'event: changed\ndata: {"what":"events"}')
+    assert messages.count(b"\n") == MOST_WAITING + 3
+    assert b"\n56\n" in messages
 
 
 def test_there_are_not_more_listeners_than_a_server_bears():

@@ -1,3 +1,5 @@
+"""What the middleware refuses, and the headers of every answer."""
+
 import pytest
 
 from oddframe.web.security import MOST_BYTES
@@ -130,7 +132,7 @@ def test_health_is_told_to_everybody_and_metrics_by_camera(served, clip, until):
 
 
 def test_a_server_that_does_not_watch_is_not_ready(served, until):
-    with served() as (client, site):
-        site.supervisor.stop()
+    with served() as (client, context):
+        context.supervisor.stop()
         until(lambda: client.get("/readyz").status_code == 503)
         assert client.get("/healthz").status_code == 200

@@ -29,15 +29,15 @@ def test_what_is_this_machine_alone(host, local):
 
 
 def test_beyond_this_machine_it_wants_a_token(oddframe_command, tmp_path):
-    left = oddframe_command("serve", "--data", tmp_path, "--host", "0.0.0.0", "--port", "0")
-    assert left.code == 2
-    assert "--make-token" in left.err
+    result = oddframe_command("serve", "--data", tmp_path, "--host", "0.0.0.0", "--port", "0")
+    assert result.code == 2
+    assert "--make-token" in result.err
 
 
 def test_a_token_is_made_once_and_only_its_hash_is_kept(oddframe_command, tmp_path):
-    left = oddframe_command("serve", "--data", tmp_path / "new", "--make-token")
-    assert left.code == 0
-    token = left.out.strip()
+    result = oddframe_command("serve", "--data", tmp_path / "new", "--make-token")
+    assert result.code == 0
+    token = result.out.strip()
     assert len(token) > 40
     kept = (tmp_path / "new" / "access.hash").read_text()
     assert kept.startswith("$argon2id$")
@@ -48,9 +48,9 @@ def test_a_token_is_made_once_and_only_its_hash_is_kept(oddframe_command, tmp_pa
     "arguments", [["--token", "short"], ["--token-file", "/nowhere"], ["--port", "99999"]]
 )
 def test_what_cannot_be_served_leaves_with_2(oddframe_command, tmp_path, arguments):
-    left = oddframe_command("serve", "--data", tmp_path, *arguments)
-    assert left.code == 2
-    assert "short" not in left.err.replace("too short", "")
+    result = oddframe_command("serve", "--data", tmp_path, *arguments)
+    assert result.code == 2
+    assert "short" not in result.err.replace("too short", "")
 
 
 def test_a_taken_port_and_a_broken_file_are_told_before_anything_starts(tmp_path):

@@ -1,4 +1,4 @@
-"""The whole story in a real browser: from an empty server to an alarm that learned to be silent, and back."""
+"""One long story in a real browser: an empty server, an alarm, a recalibration, and back again."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def film(path, seed, frames, kinds=()):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, oddframe_command):
-    """A data folder with two models of the drawn plaza, a recording with a cart in it, and no camera."""
+    """A data folder with two models of the drawn plaza and a recording with a cart; no camera."""
     chromium()
     folder = tmp_path_factory.mktemp("story")
     for seed in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""Every view in a real browser: names as text, narrow screens, labels, the token, a server that goes away."""
+"""Every view in a real browser: names as text, narrow screens, labels, the token, a lost server."""
 
 import shutil
 
@@ -13,8 +13,17 @@ pytestmark = pytest.mark.services
 
 EVIL = "<img src=x onerror=alert(1)>"
 CAMERA = EVIL.replace("<", "%3C").replace(">", "%3E").replace("=", "%3D").replace(" ", "%20")
-VIEWS = ("cameras", f"cameras/{CAMERA}", f"cameras/{CAMERA}/edit", f"cameras/{CAMERA}/recalibrate", "cameras/new",
-         "timeline", "events", "models", "health")  # fmt: skip
+VIEWS = (
+    "cameras",
+    f"cameras/{CAMERA}",
+    f"cameras/{CAMERA}/edit",
+    f"cameras/{CAMERA}/recalibrate",
+    "cameras/new",
+    "timeline",
+    "events",
+    "models",
+    "health",
+)
 TOKEN = "correct horse battery staple"
 
 NAMELESS = """() => {
@@ -39,7 +48,8 @@ def data(tmp_path_factory, footage, tiny_run):
     (folder / "models" / "tiny").symlink_to(tiny_run)
     shutil.copy(footage / "a.mp4", folder / "yard.mp4")
     (folder / "cameras.toml").write_text(
-        f'[[camera]]\nname = "{EVIL}"\nsource = "yard.mp4"\nmodel = "models/tiny"\nloop = true\nhealth = false\n'
+        f'[[camera]]\nname = "{EVIL}"\nsource = "yard.mp4"\nmodel = "models/tiny"\n'
+        "loop = true\nhealth = false\n"
     )
     return folder
 

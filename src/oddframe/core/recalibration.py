@@ -171,3 +171,8 @@ def _release(threshold: float, footage: NormalScores, rules: EventRules) -> floa
     level = float(np.log(threshold))
     middle = float(np.median(np.log(footage.raw.astype(np.float64))))
     return float(np.exp(level - max(level - middle, 0.0) * (1.0 - rules.hold)))
+
+
+def raw_score_text(score: float) -> str:
+    """Write a raw score for people: three digits and never an exponent, such as "0.0000769"."""
+    return np.format_float_positional(float(f"{score:.3g}"), trim="-")

@@ -1,1 +1,1 @@
-"""Pages for people: what was found in recordings, and what a training learned; each one file that opens anywhere."""
+"""HTML pages for people, over results or over a training: each is one file without dependencies."""

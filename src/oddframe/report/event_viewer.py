@@ -1,6 +1,6 @@
-"""What is shown of an event: a snapshot at its peak, frames around it, and the heat of each."""
+"""The pictures of an event: a snapshot at its peak, the frames around it, and heat maps."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,29 +16,33 @@ from oddframe.inference.stream_scorer import PendingFrame
 from oddframe.media.overlay import heat_layer
 from oddframe.media.recording import read_frames
 from oddframe.media.source import FrameFormat, Source
-from oddframe.report.page import data_uri, resized, within
+from oddframe.report.page import data_uri, data_uris_within, resize
 from oddframe.results.reader import RecordingResults
 
 WIDEST = 640
-"""Width of a snapshot in pixels, where the recording has as many."""
+"""Greatest width of a snapshot in pixels; narrower where the recording is."""
+
 CLIP_WIDTH, HEAT_WIDTH, CLIP_HEAT_WIDTH = 400, 240, 120
+
 BEFORE_S, AFTER_S = 2.2, 1.8
-"""The frames around a peak; as long before it as people need to see what comes."""
+"""How much is shown around a peak; longer before it, so that people see how it came about."""
+
 MOST_FRAMES = 40
+
 SNAPSHOT_LENGTH, HEAT_LENGTH, CLIP_LENGTH, CLIP_HEAT_LENGTH = 80_000, 20_000, 240_000, 44_000
-"""Most characters of each of them in the page, so that one of ten events stays below 5 MB."""
+"""Most characters of each of them in a page, so that a page with ten events stays below 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventPictures:
-    """What is shown of an event.
+    """The pictures of an event, ready for a page.
 
     Attributes:
         picture: The recording's frame at the peak, uint8 H x W x 3.
-        snapshot: The same as an address of itself.
-        heat: What lies over it, likewise; None where the anomaly map is not known.
-        frames: The clip, a mapping for each frame: ``t`` in seconds, ``s`` the score, ``src`` and,
-            where there is one, ``heat``.
+        snapshot: The same as a data URI.
+        heat: The heat map to lay over it, likewise; None where the anomaly map is not known.
+        frames: The frames around the peak as the page's script reads them: ``t`` in seconds, ``s``
+            the score, ``src`` the picture and, where it is known, ``heat``.
         map: The anomaly map at the peak, float32 H x W; None where it is not known.
         clip: The clip that the network saw there; None where there is no network.
     """
@@ -52,13 +56,13 @@ class EventPictures:
 
 
 class Viewer:
-    """Shows events of a recording.
+    """Reads a recording again to show its events.
 
     Args:
-        results: What was found in it.
+        results: The results of the recording.
         source: The recording.
-        model: What it was scored with; None where that is gone: then there is heat only where maps
-            were kept.
+        model: The model that scored it. None if that is gone: then there are heat maps only where
+            anomaly maps were stored.
     """
 
     def __init__(self, results: RecordingResults, source: Source, model: Model | None) -> None:
@@ -79,60 +83,59 @@ class Viewer:
         self._width: int | None = None
 
     def thumbnail(self, time_s: float, width: int) -> str:
-        """The frame at a time, small."""
+        """Return the frame nearest to a time as a data URI of a small picture."""
         place = int(self._kept[np.argmin(np.abs(self._results.time_s[self._kept] - time_s))])
         (frame,) = self._read(FrameFormat(2, 2, "grey", width), [place])
         return data_uri(_picture(frame), 50)
 
     def show(self, event: Event) -> EventPictures:
-        """What is shown of an event.
+        """Read and encode the pictures of an event.
 
         Raises:
             SourceError: If the recording cannot be read there.
         """
         chosen, read = self._places(event)
-        wanted = FrameFormat(2, 2, "grey") if self._model is None else self._model.wanted()
-        frames = {
-            frame.index: frame
-            for frame in self._read(
-                FrameFormat(
-                    wanted.width, wanted.height, wanted.colour, self._picture_width(chosen[0])
-                ),
-                read,
-            )
-        }
+        # Without a model only the pictures matter, so the network's form is as small as can be.
+        network = FrameFormat(2, 2, "grey") if self._model is None else self._model.wanted()
+        width = self._picture_width(chosen[0])
+        wanted = FrameFormat(network.width, network.height, network.colour, width)
+        frames = {frame.index: frame for frame in self._read(wanted, read)}
         results = self._results
-        shown = [int(results.frame[place]) for place in chosen]
-        peak = int(
-            results.frame[chosen[int(np.argmin(np.abs(results.time_s[chosen] - event.peak_s)))]]
-        )
+        shown = [int(results.frame[row]) for row in chosen]
+        nearest = int(np.argmin(np.abs(results.time_s[chosen] - event.peak_s)))
+        peak = shown[nearest]
         clips = dict(self._clips(frames.values())) if self._model is not None else {}
-        maps = self._kept_maps(shown)
+        # Stored maps first: scoring again takes seconds.
+        maps = self._stored_maps(shown)
         if not maps and self._model is not None:
             maps = dict(self._maps({index: clips[index] for index in shown if index in clips}))
         picture = _picture(frames[peak])
         small = [
-            resized(_picture(frames[index]), min(CLIP_WIDTH, picture.shape[1])) for index in shown
+            resize(_picture(frames[index]), min(CLIP_WIDTH, picture.shape[1])) for index in shown
         ]
-        sources = within(small, CLIP_LENGTH, 58)
-        heats = dict(zip(maps, within([self._heat(one, picture, CLIP_HEAT_WIDTH) for one in maps.values()],
-                                      CLIP_HEAT_LENGTH, 40), strict=True)) if maps else {}  # fmt: skip
+        sources = data_uris_within(small, CLIP_LENGTH, 58)
+        heats = {}
+        if maps:
+            layers = [self._heat(map_, picture, CLIP_HEAT_WIDTH) for map_ in maps.values()]
+            uris = data_uris_within(layers, CLIP_HEAT_LENGTH, 40)
+            heats = dict(zip(maps, uris, strict=True))
         moments = []
-        for place, index, address in zip(chosen, shown, sources, strict=True):
+        for row, index, address in zip(chosen, shown, sources, strict=True):
             moment = {
-                "t": round(float(results.time_s[place]), 3),
-                "s": _rounded(results.score[place]),
+                "t": round(float(results.time_s[row]), 3),
+                "s": _rounded(results.score[row]),
                 "src": address,
             }
-            moments.append({**moment, "heat": heats[index]} if index in heats else moment)
-        heat = (
-            within([self._heat(maps[peak], picture, HEAT_WIDTH)], HEAT_LENGTH, 50)[0]
-            if peak in maps
-            else None
-        )
+            if index in heats:
+                moment["heat"] = heats[index]
+            moments.append(moment)
+        heat = None
+        if peak in maps:
+            layer = self._heat(maps[peak], picture, HEAT_WIDTH)
+            heat = data_uris_within([layer], HEAT_LENGTH, 50)[0]
         return EventPictures(
             picture=picture,
-            snapshot=within([picture], SNAPSHOT_LENGTH, 72)[0],
+            snapshot=data_uris_within([picture], SNAPSHOT_LENGTH, 72)[0],
             heat=heat,
             frames=tuple(moments),
             map=maps.get(peak),
@@ -140,7 +143,7 @@ class Viewer:
         )
 
     def _places(self, event: Event) -> tuple[list[int], list[int]]:
-        """Rows of the table of the frames to show, and of those to read: all of their clips."""
+        """Return the rows of the results to show, and those to read: all frames of their clips."""
         times, scores = self._results.time_s[self._kept], self._results.score[self._kept]
         begin, end = (
             max(event.start_s - 1, event.peak_s - BEFORE_S),
@@ -150,13 +153,13 @@ class Viewer:
             (times >= begin - 1e-6) & (times <= end + 1e-6) & np.isfinite(scores)
         )
         peak = int(np.argmin(np.abs(times - event.peak_s)))
+        # Every n-th frame where there are too many (n rounded up), and the peak among them.
         step = max(1, -(-len(inside) // MOST_FRAMES))
         chosen = inside[inside % step == peak % step] if len(inside) else np.array([peak])
         first = max(0, int(chosen[0]) - clip_span(self._facts.interval) + 1)
         lookahead = 0 if self._model is None else self._model.bundle.network.config.lookahead
-        return self._kept[chosen].tolist(), self._kept[
-            first : int(chosen[-1]) + lookahead + 1
-        ].tolist()
+        end = int(chosen[-1]) + lookahead + 1
+        return self._kept[chosen].tolist(), self._kept[first:end].tolist()
 
     def _read(self, wanted: FrameFormat, places: Sequence[int]) -> list[Frame]:
         results = self._results
@@ -164,24 +167,25 @@ class Viewer:
         found = read_frames(self._source, wanted, indices, results.time_s[list(places)])
         if len(found) != len(indices):
             raise SourceError(
-                f"{self._source.path} must still hold the frames that were scored, but {len(indices) - len(found)} "
-                "of the frames to show are missing; score it again"
+                f"{self._source.path} must still hold the frames that were scored, "
+                f"but {len(indices) - len(found)} of the frames to show are missing; score it again"
             )
         return found
 
     def _picture_width(self, place: int) -> int:
-        """That of the recording, up to the widest."""
+        """Return the width of the recording, at most `WIDEST`."""
         if self._width is None:
             (frame,) = self._read(FrameFormat(2, 2, "grey"), [place])
             self._width = max(2, min(WIDEST, frame.source_size[0]))
         return self._width
 
-    def _clips(self, frames: "Sequence[Frame] | Any") -> Iterator[tuple[int, Clip]]:
-        """The clip that scores each frame where one does, by the frame's index."""
+    def _clips(self, frames: Iterable[Frame]) -> Iterator[tuple[int, Clip]]:
+        """Yield the clip that scores each frame, with the frame's index, where there is one."""
         assert self._model is not None
         rate_fps = self._facts.model_fps
         timing = FrameTiming(self._source.rate_fps, self._source.gap_s)
         gap_s = sampled_gap_s(timing, rate_fps)
+        # The same chain as when it was scored, so the same frames make up a clip.
         stream = self._model.stream(
             rate_fps, gap_s, every_frame=True, watch_health=False, zones=self._zones()
         )
@@ -191,7 +195,7 @@ class Viewer:
                     yield waiting.frame.index, waiting.clip
 
     def _maps(self, clips: Mapping[int, Clip]) -> Iterator[tuple[int, AnomalyMap]]:
-        """Anomaly maps of the clips of frames, scored again."""
+        """Score clips again and yield the anomaly map of each, with its frame's index."""
         assert self._model is not None
         network, zones = self._facts.frame_size, self._zones()
         watched = None if zones is None else zones.mask(network[1], network[0])
@@ -206,12 +210,13 @@ class Viewer:
                 if score.map is not None:
                     yield index, score.map
 
-    def _kept_maps(self, indices: Sequence[int]) -> dict[int, AnomalyMap]:
-        """Anomaly maps that `score --maps` kept."""
+    def _stored_maps(self, indices: Sequence[int]) -> dict[int, AnomalyMap]:
+        """Return the anomaly maps that `score --maps` has stored, by frame."""
         path = self._results.file(".maps.npz")
         if not path.is_file():
             return {}
         try:
+            # Stored as logarithms in half precision, which keeps them small.
             with np.load(path, allow_pickle=False) as archive:
                 names = set(archive.files)
                 return {
@@ -238,4 +243,5 @@ def _picture(frame: Frame) -> Pixels:
 
 
 def _rounded(score: float) -> float | None:
+    # JSON has no NaN.
     return None if np.isnan(score) else round(float(score), 3)

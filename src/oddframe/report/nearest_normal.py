@@ -1,9 +1,7 @@
-"""Examples of what a model knows as normal: the nearest of them to what it does not.
+"""Finds the place of the normal footage that is most like an unusual one: an example to compare.
 
-They come from the frames that a run folder keeps of its training footage. A bundle that was copied
-elsewhere holds no pictures of that footage, and so has no examples.
-
-The codes of clips, in the space in which their distances are taken (method section 5).
+Examples come from the frames that a run folder keeps of its training footage. A bundle that was
+copied elsewhere has no frames beside it, and so no examples.
 """
 
 import json
@@ -12,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from oddframe._types import AnomalyMap, Pixels
+from oddframe._types import AnomalyMap, Float32, Pixels
 from oddframe.core.clips import clip_span
 from oddframe.core.records import Clip
 from oddframe.datasets.clip_dataset import ClipDataset
@@ -25,35 +22,27 @@ from oddframe.model.clusters import join_codes
 from oddframe.model.network import Network
 from oddframe.training.run_folder import RunFolder
 
-
-@torch.inference_mode()
-def clip_codes(network: Network, clips: Pixels) -> npt.NDArray[np.float32]:
-    """Joint codes of norm 1, float32 B x h x w x D, of clips, uint8 B x 5 x H x W x C."""
-    device = next(network.parameters()).device
-    codes = network(torch.from_numpy(clips).to(device)).codes
-    joint: npt.NDArray[np.float32] = join_codes(codes).float().cpu().numpy()
-    return joint.reshape(len(clips), *codes[0].shape[-2:], joint.shape[-1])
-
-
 CLIPS = 96
-"""Clips that examples are taken from, evenly over the footage; each gives hundreds of places."""
+"""How many clips are examples, evenly over the footage; each gives hundreds of places."""
+
 _MOST_BYTES = 64e6
-"""Of a large network fewer clips are taken."""
+"""Most memory for the codes of all clips; of a large network fewer clips are taken."""
+
 _TYPICAL = 400
-"""Places whose own distance to the nearest one of another clip says what is usual."""
+"""How many places are compared with all other clips to find the distance that is usual."""
 
 
 @dataclass(frozen=True, slots=True)
 class NormalExample:
-    """A place in the normal footage.
+    """The place of the normal footage that is most like another one.
 
     Attributes:
         source: The recording.
-        time_s: When, in seconds.
-        distance: Distance of its code from that of the place it resembles, 0 to 2.
+        time_s: Its time in the recording, in seconds.
+        distance: Euclidean distance between the codes of both places, 0 to 2.
         picture: The frame, uint8 H x W x C at the network's size.
-        place: (x, y) of its middle in shares of width and height.
-        here: (x, y) of the middle of the place that it resembles.
+        place: (x, y) of its middle, 0 to 1 of width and height.
+        here: (x, y) of the middle of the other place, likewise.
     """
 
     source: str
@@ -65,7 +54,7 @@ class NormalExample:
 
 
 def training_clips(run: RunFolder, network: Network) -> ClipDataset:
-    """The normal footage that a run keeps, without what was found unusable or was left out.
+    """Return the normal footage that a run keeps, without what the training did not use.
 
     Raises:
         RunError: If its frames are gone.
@@ -78,33 +67,41 @@ def training_clips(run: RunFolder, network: Network) -> ClipDataset:
             f"{run.cache} must hold the training's frames, but they are gone: {error}"
         ) from error
     used = run.read_footage()
-    stretches = cache.stretches if used is None else [FrameRun(**one) for one in used["stretches"]]
+    # Runs of an earlier version have no record of the footage: all of it was used.
+    stretches = list(cache.stretches)
+    if used is not None:
+        stretches = [FrameRun(**values) for values in used["stretches"]]
     try:
-        return ClipDataset(cache, list(stretches), network.config.interval, network.rebuilt_index)
+        return ClipDataset(cache, stretches, network.config.interval, network.rebuilt_index)
     except SourceError as error:
         raise RunError(f"{run.cache} must hold clips of the training, but {error}") from error
 
 
 class NormalExamples:
-    """Codes of normal clips, to find the one nearest to a clip's hottest place.
+    """The codes of normal clips, among which the nearest to another place is found.
 
     Args:
-        clips: Normal footage.
+        clips: The normal footage.
         network: The trained network.
+
+    Attributes:
+        typical: Median distance from a normal place to the nearest one of another clip; NaN if
+            there is only one clip.
     """
 
     def __init__(self, clips: ClipDataset, network: Network) -> None:
         self._clips, self._network = clips, network
         config = network.config
+        # A code has `code_width` numbers of 4 bytes for each place.
         clip_bytes = 4 * config.code_width * config.height * config.width / config.code_stride**2
         self._numbers = clips.evenly(max(8, min(CLIPS, int(_MOST_BYTES / clip_bytes))))
-        codes = [clip_codes(network, batch) for batch in clips.in_order(self._numbers, 8)]
+        codes = [_clip_codes(network, batch) for batch in clips.in_order(self._numbers, 8)]
         self._codes = np.concatenate(codes)
         self.typical = self._typical()
 
     @classmethod
     def of(cls, model: Path, network: Network) -> "NormalExamples":
-        """Those of the run folder that a bundle lies in.
+        """Take the examples from the run folder that a bundle lies in.
 
         Raises:
             RunError: If it does not lie in one, or its frames are gone.
@@ -114,15 +111,15 @@ class NormalExamples:
     def nearest(
         self, clip: Clip, anomaly_map: AnomalyMap, box: Sequence[float] | None
     ) -> NormalExample:
-        """The normal place whose code is nearest to that of a clip's hottest place.
+        """Find the normal place whose code is nearest to that of a clip's most abnormal place.
 
         Args:
             clip: The clip.
             anomaly_map: Its anomaly map, float32 H x W.
-            box: (x_min, y_min, x_max, y_max) of the region to look in, in shares; all of the
-                picture when None.
+            box: (x_min, y_min, x_max, y_max) of the region to look in, 0 to 1 of width and height;
+                None looks in the whole picture.
         """
-        codes = clip_codes(
+        codes = _clip_codes(
             self._network, np.stack([np.stack([frame.pixels for frame in clip.frames])])
         )[0]
         rows, columns = codes.shape[:2]
@@ -131,6 +128,7 @@ class NormalExamples:
         distances = _distances(flat, codes[row, column])
         best = int(np.argmin(distances))
         number, place = divmod(best, rows * columns)
+        # The last frame of the clip: that is the one a clip scores.
         position = (
             int(self._clips.starts[self._numbers[number]]) + clip_span(self._clips.interval) - 1
         )
@@ -145,21 +143,38 @@ class NormalExamples:
         )
 
     def _typical(self) -> float:
-        """The median distance from a normal place to the nearest one of another clip."""
+        """Return the median distance from a normal place to the nearest one of another clip."""
         count, rows, columns, width = self._codes.shape
         if count < 2:
             return float("nan")
         flat = self._codes.reshape(-1, width)
         places = np.linspace(0, len(flat) - 1, min(_TYPICAL, len(flat))).astype(np.int64)
+        # The cosine of each place with the nearest place of each clip, count x places.
         likeness = (self._codes.reshape(count, rows * columns, width) @ flat[places].T).max(axis=1)
+        # Each place is most like itself: its own clip is left out.
         likeness[places // (rows * columns), np.arange(len(places))] = -1.0
         return float(np.median(np.sqrt(np.maximum(2.0 - 2.0 * likeness.max(axis=0), 0.0))))
+
+
+@torch.inference_mode()
+def _clip_codes(network: Network, clips: Pixels) -> Float32:
+    """Return joint codes of norm 1, float32 B x h x w x D, of clips, uint8 B x 5 x H x W x C.
+
+    In this space the distances of the clusters are taken (method section 5).
+    """
+    device = next(network.parameters()).device
+    codes = network(torch.from_numpy(clips).to(device)).codes
+    joint: Float32 = join_codes(codes).float().cpu().numpy()
+    return joint.reshape(len(clips), *codes[0].shape[-2:], joint.shape[-1])
 
 
 def _hottest(
     anomaly_map: AnomalyMap, cells: tuple[int, int], box: Sequence[float] | None
 ) -> tuple[int, int]:
-    """The hottest cell of a grid of (rows, columns) over a map, within a box."""
+    """Return (row, column) of the cell with the highest mean of a map, within a box.
+
+    A box that holds the middle of no cell is ignored.
+    """
     rows, columns = cells
     height, width = anomaly_map.shape
     heat = anomaly_map.reshape(rows, height // rows, columns, width // columns).mean(axis=(1, 3))
@@ -171,9 +186,8 @@ def _hottest(
     return int(row), int(column)
 
 
-def _distances(
-    codes: npt.NDArray[np.float32], code: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """Euclidean distances of N codes of norm 1 from one such code."""
-    distances: npt.NDArray[np.float32] = np.sqrt(np.maximum(2.0 - 2.0 * (codes @ code), 0.0))
+def _distances(codes: Float32, code: Float32) -> Float32:
+    """Return Euclidean distances of N codes of norm 1, N x D, from one such code, D."""
+    # For unit vectors |a - b|^2 = 2 - 2ab; rounding can make it slightly negative.
+    distances: Float32 = np.sqrt(np.maximum(2.0 - 2.0 * (codes @ code), 0.0))
     return distances

@@ -1,4 +1,4 @@
-"""The page of a training: what it learned from, how it went, and what it makes of its footage."""
+"""The page of a training: its footage, its losses, and what the network makes of the footage."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ import numpy as np
 from oddframe._types import AnomalyMap, Pixels
 from oddframe.bundle.bundle import Bundle, read_bundle
 from oddframe.core.clips import clip_span
+from oddframe.core.recalibration import raw_score_text
 from oddframe.datasets.frame_cache import FrameCache
 from oddframe.errors import RunError
 from oddframe.files import write_text
@@ -17,7 +18,7 @@ from oddframe.media.overlay import blend_heat, heat_layer
 from oddframe.model.network import Network
 from oddframe.report.charts import histogram
 from oddframe.report.nearest_normal import training_clips
-from oddframe.report.page import data_uri, length_text, plural, rendered, resized
+from oddframe.report.page import data_uri, length_text, plural, render, resize
 from oddframe.report.training_samples import PATCHES, Centre, NetworkSamples, Sample, sample_network
 from oddframe.training.run_folder import RunFolder, RunRecord
 from oddframe.training.settings import Settings
@@ -41,12 +42,21 @@ CAPTIONS = {
     "attention": "attention",
     "cluster": "distance from clusters",
 }
+"""Captions of the steps of a clip, in the order in which they are shown."""
+
 _MAPS = ("error", "attention", "cluster")
-_SHARP = 0.995
-"""Maps are shown half hot at this quantile over all clips shown."""
-_WIDTH, _PATCH, _APART = 240, 56, 4
-_MOST_ODD = 12
-_MOST_LOGGED = 4_000
+
+_LEVEL_QUANTILE = 0.995
+"""The quantile of all values shown at which a map is half hot: one bright pixel sets no scale."""
+
+_WIDTH, _PATCH, _GAP = 240, 56, 4
+"""Width of a picture, side of an example and the gap between two, in pixels."""
+
+_MOST_OUTLIERS = 12
+"""Most outliers that are shown with a picture; the page counts the others."""
+
+_MOST_POINTS = 4_000
+"""Most points of a loss in the page; a longer log is thinned evenly."""
 
 
 def write_training_page(path: Path, *, device: str = "auto") -> Path:
@@ -65,24 +75,26 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
     settings, record = run.read_settings()
     bundle = read_bundle(run.bundle)
     notices: list[str] = []
-    seen = NetworkSamples((), (), 0)
-    odd: list[dict[str, Any]] = []
+    samples = NetworkSamples((), (), 0)
+    outliers: list[dict[str, Any]] = []
     used = run.read_footage()
     cache = None
+    # Without its frames a run still has its losses and its calibration to show.
     try:
         network = Network.of(bundle.network).to(pick_device(device))
         clips = training_clips(run, network)
     except RunError as error:
         notices.append(f"No clips and no atlas: {error}.")
     else:
-        cache, seen = clips.cache, sample_network(network, clips)
-        odd = _odd(used, cache, TorchScorer(network, pick_device(device), 1), bundle)
+        cache, samples = clips.cache, sample_network(network, clips)
+        outliers = _outliers(used, cache, TorchScorer(network, pick_device(device), 1), bundle)
     if used is None:
         notices.append(
             "Outliers in the footage are not known: this training was made by an earlier version."
         )
-    losses, scales = _losses(run.entries()), _scales(seen.samples)
-    content = rendered(
+    aspect = settings.network.width / settings.network.height
+    losses, scales = _losses(run.entries()), _scales(samples.samples)
+    content = render(
         "training.html",
         name=path.resolve().name,
         verdict=_verdict(settings, bundle, used),
@@ -93,13 +105,11 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
         if bundle.normal is None
         else histogram(bundle.normal.raw, bundle.calibration),
         calibration=bundle.calibration,
-        samples=[_shown(sample, scales) for sample in seen.samples],
-        atlas=[
-            _centre(one, settings.network.width / settings.network.height) for one in seen.centres
-        ],
-        clips=seen.clips,
-        odd=odd[:_MOST_ODD],
-        odd_more=max(0, len(odd) - _MOST_ODD),
+        samples=[_sample_facts(sample, scales) for sample in samples.samples],
+        atlas=[_centre_facts(centre, aspect) for centre in samples.centres],
+        clips=samples.clips,
+        odd=outliers[:_MOST_OUTLIERS],
+        odd_more=max(0, len(outliers) - _MOST_OUTLIERS),
         odd_known=used is not None,
         dropped=bool(used and used["dropped"]),
         settings=_settings(settings, record, bundle),
@@ -110,13 +120,20 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
 
 
 def _verdict(settings: Settings, bundle: Bundle, used: Mapping[str, Any] | None) -> str:
-    odd = 0 if used is None else len(used["odd"])
-    found = f" {plural(odd, 'stretch', 'stretches')} of the footage {'is an outlier' if odd == 1 else 'are outliers'}."
-    found = "" if used is None else found.replace(" no ", " No ")
-    return (
-        f"{settings.training.steps:,} steps; the threshold is for {bundle.calibration.budget} false alarms, set on "
-        f"{length_text(3600 * bundle.calibration.hours)} of normal footage.{found}"
+    """Say how long the training was, what its threshold is based on, and name outliers."""
+    calibration = bundle.calibration
+    sentence = (
+        f"{settings.training.steps:,} steps; the threshold is for {calibration.budget} false "
+        f"alarms, set on {length_text(3600 * calibration.hours)} of normal footage."
     )
+    if used is None:
+        return sentence
+    count = len(used["odd"])
+    stretches = plural(count, "stretch", "stretches")
+    # `plural` writes "no stretches", which begins a sentence here.
+    stretches = stretches[0].upper() + stretches[1:]
+    outliers = "is an outlier" if count == 1 else "are outliers"
+    return f"{sentence} {stretches} of the footage {outliers}."
 
 
 def _tiles(
@@ -129,8 +146,12 @@ def _tiles(
         tiles.append(
             ("Footage", length_text(len(cache) / cache.rate_fps), plural(sources, "recording"))
         )
-    between = f"{calibration.threshold_low:.3g} to {calibration.threshold_high:.3g}"
-    tiles.append(("Threshold", f"{calibration.threshold:.3g}", f"raw score, 95 %: {between}"))
+    low, high = (
+        raw_score_text(calibration.threshold_low),
+        raw_score_text(calibration.threshold_high),
+    )
+    threshold = raw_score_text(calibration.threshold)
+    tiles.append(("Threshold", threshold, f"raw score, 95 %: {low} to {high}"))
     tiles.append(("False alarms", calibration.budget, "allowed"))
     size = f"{bundle.network.parameters / 1e6:.2f} M"
     tiles.append(
@@ -140,22 +161,23 @@ def _tiles(
 
 
 def _losses(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """A chart for each loss in the log."""
+    """Return the chart of each loss in the log, as the script reads it."""
     trained = [
         entry for entry in entries if "held_out" not in entry and entry["phase"] != "centres"
     ]
     held_out = [entry for entry in entries if "held_out" in entry]
     marks = [entry["step"] for entry in entries if entry["phase"] == "centres"]
-    every = max(1, -(-len(trained) // _MOST_LOGGED))
+    every = max(1, -(-len(trained) // _MOST_POINTS))
     charts = {}
     for name in LOSSES:
+        # The axis is logarithmic, where 0 has no place.
         points = [
             (entry["step"], entry[name]) for entry in trained[::every] if entry.get(name, 0) > 0
         ]
         dots = [
-            (one["step"], one["held_out"][name])
-            for one in held_out
-            if one["held_out"].get(name, 0) > 0
+            (entry["step"], entry["held_out"][name])
+            for entry in held_out
+            if entry["held_out"].get(name, 0) > 0
         ]
         if not points:
             continue
@@ -176,7 +198,7 @@ def _losses(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _still(name: str, chart: Mapping[str, Any]) -> dict[str, Any]:
-    """A loss on a logarithmic axis in a box of 1000 x 200, for paper and where there is no script."""
+    """Return a loss as SVG in a box of 1000 x 200, for paper and where there is no script."""
     x, level = np.array(chart["x"], dtype=np.float64), np.log10(chart["y"])
     low, high = float(level.min()), float(level.max())
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), 600)).astype(int))
@@ -190,17 +212,17 @@ def _still(name: str, chart: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scales(samples: Sequence[Sample]) -> dict[str, float]:
-    """The level of each kind of map, and of changes, that is shown half hot or whole."""
+    """Return the value of each kind of map, and of changes, that sets its scale in all clips."""
     scales = {}
     for name in (*_MAPS, "Δ"):
         values = [np.abs(sample.steps[name]).ravel() for sample in samples if name in sample.steps]
         if values:
-            scales[name] = max(float(np.quantile(np.concatenate(values), _SHARP)), 1e-12)
+            scales[name] = max(float(np.quantile(np.concatenate(values), _LEVEL_QUANTILE)), 1e-12)
     return scales
 
 
-def _shown(sample: Sample, scales: Mapping[str, float]) -> dict[str, Any]:
-    """A clip's steps as pictures."""
+def _sample_facts(sample: Sample, scales: Mapping[str, float]) -> dict[str, Any]:
+    """Return a clip's steps as pictures."""
     height, width = sample.steps["x0"].shape[:2]
     size = (_WIDTH, max(1, round(_WIDTH * height / width)))
     pictures = []
@@ -212,17 +234,18 @@ def _shown(sample: Sample, scales: Mapping[str, float]) -> dict[str, Any]:
             picture = heat_layer(values[..., 0], size, scales[name])[..., :3]
         elif name in ("Δ", "Δ̂"):
             # No change is grey; both on one scale.
-            picture = resized(_grey(0.5 + values / (2 * scales["Δ"])), size[0])
+            picture = resize(_grey(0.5 + values / (2 * scales["Δ"])), size[0])
         else:
-            picture = resized(_grey(values), size[0])
+            picture = resize(_grey(values), size[0])
         pictures.append({"caption": caption, "src": data_uri(np.ascontiguousarray(picture), 62)})
-    told = {
+    return {
         "what": sample.what,
         "source": sample.source,
         "time_s": sample.time_s,
-        "raw": f"{sample.raw:.3g}",
+        "raw": raw_score_text(sample.raw),
+        "pictures": pictures,
+        "size": size,
     }
-    return {**told, "pictures": pictures, "size": size}
 
 
 def _grey(values: AnomalyMap) -> Pixels:
@@ -230,14 +253,15 @@ def _grey(values: AnomalyMap) -> Pixels:
     return picture
 
 
-def _centre(centre: Centre, aspect: float) -> dict[str, Any]:
-    """A cluster centre as pictures: where in the frame, and a row of examples."""
+def _centre_facts(centre: Centre, aspect: float) -> dict[str, Any]:
+    """Return a cluster centre as pictures: where in the frame it is, and a row of examples."""
     size = (90, max(1, round(90 / aspect)))
     where = heat_layer(centre.where, size, max(float(centre.where.max()) / 3, 1e-6))[..., :3]
-    row = np.zeros((_PATCH, PATCHES * (_PATCH + _APART) - _APART, 4), np.uint8)
+    # With opacity: where examples are missing, the page shows through.
+    row = np.zeros((_PATCH, PATCHES * (_PATCH + _GAP) - _GAP, 4), np.uint8)
     for number, patch in enumerate(centre.patches):
-        place = slice(number * (_PATCH + _APART), number * (_PATCH + _APART) + _PATCH)
-        row[:, place, :3], row[:, place, 3] = resized(patch, _PATCH, _PATCH), 255
+        place = slice(number * (_PATCH + _GAP), number * (_PATCH + _GAP) + _PATCH)
+        row[:, place, :3], row[:, place, 3] = resize(patch, _PATCH, _PATCH), 255
     return {
         "number": centre.number + 1,
         "share": centre.share,
@@ -249,37 +273,38 @@ def _centre(centre: Centre, aspect: float) -> dict[str, Any]:
     }
 
 
-def _odd(
+def _outliers(
     used: Mapping[str, Any] | None, cache: FrameCache, scorer: TorchScorer, bundle: Bundle
 ) -> list[dict[str, Any]]:
-    """The odd stretches of the footage, the oddest first, with the clip in the middle of each."""
+    """Return the outliers of the footage, the highest score first, each with its middle clip."""
     if used is None:
         return []
     interval = bundle.network.config.interval
-    found: list[dict[str, Any]] = []
-    for one in sorted(used["odd"], key=lambda one: -one["score"]):
-        told = {name: one[name] for name in ("source", "start_s", "end_s", "score")}
-        if len(found) < _MOST_ODD:
-            middle = (one["begin"] + one["end"] - clip_span(interval)) // 2
+    outliers: list[dict[str, Any]] = []
+    for stretch in sorted(used["odd"], key=lambda stretch: -stretch["score"]):
+        facts = {name: stretch[name] for name in ("source", "start_s", "end_s", "score")}
+        # Further ones are only counted: each picture costs a pass through the network.
+        if len(outliers) < _MOST_OUTLIERS:
+            middle = (stretch["begin"] + stretch["end"] - clip_span(interval)) // 2
+            # A stretch may be shorter than a clip and lie at the end of the footage.
             first = int(np.clip(middle, 0, len(cache) - clip_span(interval)))
             clip = cache.take(first + np.arange(5) * interval)
             picture = np.repeat(clip[4], 3, axis=2) if clip.shape[3] == 1 else clip[4]
-            hot = blend_heat(
-                picture, scorer.score(clip[None]).maps[0], bundle.calibration.map_level
-            )
-            told |= {
-                "src": data_uri(resized(hot, 320), 62),
-                "size": (320, round(320 * hot.shape[0] / hot.shape[1])),
+            heat_map = scorer.score(clip[None]).maps[0]
+            blended = blend_heat(picture, heat_map, bundle.calibration.map_level)
+            facts |= {
+                "src": data_uri(resize(blended, 320), 62),
+                "size": (320, round(320 * blended.shape[0] / blended.shape[1])),
             }
-        found.append(told)
-    return found
+        outliers.append(facts)
+    return outliers
 
 
 def _settings(settings: Settings, record: RunRecord, bundle: Bundle) -> list[tuple[str, str]]:
-    """What decided the training, as names and values."""
+    """Return the settings that decided the training, as names and values."""
     network, training, data = settings.network, settings.training, settings.data
     return [
-        ("Recordings", ", ".join(Path(one).name for one in record.normal)),
+        ("Recordings", ", ".join(Path(path).name for path in record.normal)),
         ("Frame rate", f"{bundle.rate_fps:.4g} per second"),
         ("Held out", f"{data.hold_out:.0%}"),
         (

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from fastapi import Path as InPath
 
 from oddframe.core.records import Frame
 from oddframe.errors import OddframeError
@@ -17,7 +16,7 @@ from oddframe.media.live_config import LiveSettings, StreamAddress, checked_sour
 from oddframe.media.live_stream import LiveStream
 from oddframe.media.source import FrameFormat
 from oddframe.store.scores import span_seconds
-from oddframe.web.context import DAY_US, AppContext, Context, now_us
+from oddframe.web.context import DAY_US, AppContext, CameraName, Context, now_us
 from oddframe.web.schemas import (
     MOST_US,
     CameraAdded,
@@ -50,8 +49,6 @@ _tests = threading.Semaphore(MOST_AT_ONCE)
 
 router = APIRouter(prefix="/api/v1/cameras", responses={401: {}, 404: {}})
 
-CameraName = Annotated[str, InPath(min_length=1, max_length=100)]
-
 
 @router.get("")
 def cameras(context: Context) -> CameraList:
@@ -76,7 +73,7 @@ def add(context: Context, given: CameraAdded) -> CameraRecord:
 def test(context: Context, given: SourceAddress) -> SourceTested:
     """Test an address: its first picture, or what is wrong with it; takes at most 12 seconds."""
     data = context.supervisor.data
-    return test_connection(checked_source(given.source, data, context.media), data)
+    return check_connection(checked_source(given.source, data, context.media), data)
 
 
 @router.get("/{name}")
@@ -160,7 +157,7 @@ def _checked_values(context: AppContext, given: CameraChanged) -> dict[str, Any]
     return values
 
 
-def test_connection(source: str, folder: Path) -> SourceTested:
+def check_connection(source: str, folder: Path) -> SourceTested:
     """Open a source and wait for its first picture; no redirection is followed.
 
     Args:

@@ -80,6 +80,7 @@ async def stream(context: Context) -> EventStream:
     They are `status` once a second, `event` for every phase of an event, and `changed` when
     something should be loaded again.
     """
+    # Async, unlike the other routes of the API: the hub belongs to the event loop.
     listener = context.hub.listen()
     if listener is None:
         raise HTTPException(503, "too many browser windows are connected; close some of them")

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from oddframe.core.calibration import FalseAlarmBudget
-from oddframe.web.api_cameras import CameraName
-from oddframe.web.context import Context
+from oddframe.web.context import CameraName, Context
 from oddframe.web.schemas import (
     BudgetPreview,
     RecalibrationPreview,
@@ -54,6 +53,7 @@ def rollback(context: Context, name: CameraName) -> RevisionDone:
 @router.get("/history")
 def history(context: Context, name: CameraName) -> RevisionList:
     """Changes to the camera, the newest first."""
+    # A camera without changes has an empty history, one that is not there is a 404.
     context.camera(name)
     revisions = revisions_of(context, name)
     # The newest that was not undone is what holds, and what a roll back would undo.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
+from fastapi import Path as InPath
 
 from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
@@ -82,3 +83,6 @@ def _context_of(request: Request) -> AppContext:
 
 Context = Annotated[AppContext, Depends(_context_of)]
 """A route's parameter of this type is the context of the app that was asked."""
+
+CameraName = Annotated[str, InPath(min_length=1, max_length=100)]
+"""The name of a camera in the path of a request."""

@@ -38,6 +38,7 @@ class Schema(BaseModel):
 class SignIn(Schema):
     """A request to sign in."""
 
+    # Longer than any token may be: `Access` refuses what is too long, and counts the attempt.
     token: Annotated[str, StringConstraints(max_length=2_000)]
 
 
@@ -74,6 +75,9 @@ class ReviewGiven(Schema):
     note: Annotated[Text, StringConstraints(max_length=2_000)] = ""
 
 
+# The records of answers. A field without a value is null and never missing.
+
+
 class EventRecord(Schema):
     """An event; times are microseconds since 1970-01-01 UTC."""
 
@@ -88,6 +92,7 @@ class EventRecord(Schema):
     score: float
     reason: str
     parts: dict[str, float]
+    # (x_min, y_min, x_max, y_max), 0 to 1 of width and height.
     box: tuple[float, float, float, float] | None
     snapshot: str | None
     clip: str | None
@@ -116,6 +121,7 @@ class StoredState(Schema):
     dropped: int
     damaged: int
     reconnects: int
+    # Seconds since the last frame, and until the next attempt to connect.
     silent_s: float | None
     retry_s: float | None
 
@@ -141,6 +147,7 @@ class CameraRecord(Schema):
     last_event: EventRecord | None
     threshold: float
     budget: str
+    # When the last recalibration was made that has not been undone.
     calibrated_at_us: int | None
 
 
@@ -288,6 +295,7 @@ class CameraHealth(Schema):
     dropped: int
     damaged: int
     reconnects: int
+    # 0 to 1; null where nothing of the last day is known.
     online_share_24h: float | None
     drift: Drift
 

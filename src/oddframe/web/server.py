@@ -142,6 +142,7 @@ def assemble(
     media = tuple(folder.absolute() for folder in settings.media)
     pictures = LivePictures(supervisor.watcher)
     context = AppContext(supervisor, hub, Access(token_hash), pictures, media)
+    # Under these names people reach the server; `SecurityMiddleware` refuses all others.
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
     return make_app(context, metrics, broadcaster, hosts), context
 
@@ -157,6 +158,7 @@ def _run(
     supervisor = context.supervisor
     config = uvicorn.Config(
         app,
+        # The library never logs by itself: the command line tells what people need to know.
         log_config=None,
         access_log=False,
         server_header=False,
@@ -166,12 +168,15 @@ def _run(
         timeout_keep_alive=30,
         timeout_graceful_shutdown=1,
         limit_concurrency=_MOST_CONNECTIONS,
+        # Longest head of a request; cookies and tokens are far shorter.
         h11_max_incomplete_event_size=32 * 1024,
+        # With such a header anybody could claim another address and evade the limit on attempts.
         proxy_headers=False,
     )
     server = _Server(config, [context.hub.close_soon, supervisor.stop])
     supervisor.start()
     _stop_with(supervisor, server)
+    # An IPv6 address stands in brackets, so that its colons are not taken for the port.
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     on_start(f"http://{shown}:{listening.getsockname()[1]}/")
     try:

@@ -15,7 +15,13 @@ import numpy.typing as npt
 from oddframe._types import Float64
 from oddframe.core.alerts import safe_name
 from oddframe.core.calibration import Calibration, FalseAlarmBudget, calibrate
-from oddframe.core.recalibration import alarms, calibrate_camera, outside, raw_scores
+from oddframe.core.recalibration import (
+    alarms,
+    calibrate_camera,
+    outside,
+    raw_score_text,
+    raw_scores,
+)
 from oddframe.errors import InputError
 from oddframe.monitoring.camera_threshold import write_camera_calibration
 from oddframe.monitoring.config import Camera
@@ -301,7 +307,7 @@ def recalibrate(context: AppContext, name: str) -> int:
     new = proposal.calibration
     events = f"{proposal.feedback} {'event' if proposal.feedback == 1 else 'events'}"
     text = (
-        f"Threshold: {_raw_text(old.threshold)} → {_raw_text(new.threshold)}, "
+        f"Threshold: {raw_score_text(old.threshold)} → {raw_score_text(new.threshold)}, "
         f"from {events} marked as normal"
     )
     number = context.store.add_revision(name, now_us(), "recalibrated", text, before)
@@ -331,11 +337,6 @@ def roll_back(context: AppContext, name: str) -> int:
 def revisions_of(context: AppContext, name: str) -> list[Revision]:
     """Return the changes to a camera, the newest first."""
     return context.store.reader.revisions(name)
-
-
-def _raw_text(score: float) -> str:
-    """Write a raw score with three digits and no exponent, as `formatRawScore` of the app does."""
-    return np.format_float_positional(float(f"{score:.3g}"), trim="-")
 
 
 def _remembered(context: AppContext, name: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from oddframe._types import Pixels
 from oddframe.core.health.learning import learn_health
 from oddframe.core.health.monitor import HealthMonitor, HealthReference
 from oddframe.core.records import Frame, HealthState
-from oddframe.synthetic.camera_faults import blackened, covered, darkened, defocused, turned
+from oddframe.synthetic.camera_faults import blacken, cover, darken, defocus, turn
 from oddframe.synthetic.scene import SceneSettings, draw
 
 SIZE = (192, 128)
@@ -36,36 +36,36 @@ NOISE = 2.0
 Change = Callable[[Pixels, np.random.Generator], Pixels]
 
 
-def cover(share: float) -> Change:
+def covering(share: float) -> Change:
     """A hand over a share of the picture."""
-    return lambda picture, random: covered(picture, share, NOISE, random)
+    return lambda picture, random: cover(picture, share, NOISE, random)
 
 
-def defocus(sigma: float) -> Change:
+def defocusing(sigma: float) -> Change:
     """A lens out of focus, as a Gaussian of so many pixels."""
-    return lambda picture, random: defocused(picture, sigma, NOISE, random)
+    return lambda picture, random: defocus(picture, sigma, NOISE, random)
 
 
-def turn(shift: int) -> Change:
+def turning(shift: int) -> Change:
     """A camera that was turned by so many pixels."""
-    return lambda picture, random: turned(picture, shift, shift // 3)
+    return lambda picture, random: turn(picture, shift, shift // 3)
 
 
 FAULTS: dict[str, dict[str, tuple[HealthState, Change | None]]] = {
     "frozen": {"same picture": ("frozen", None)},
     "black": {
-        "sensor noise 2": ("covered", lambda p, r: blackened(p, 2.0, r)),
-        "sensor noise 6": ("covered", lambda p, r: blackened(p, 6.0, r)),
+        "sensor noise 2": ("covered", lambda p, r: blacken(p, 2.0, r)),
+        "sensor noise 6": ("covered", lambda p, r: blacken(p, 6.0, r)),
     },
     "hand over": {
-        f"{share:.0%} of the picture": ("covered", cover(share))
+        f"{share:.0%} of the picture": ("covered", covering(share))
         for share in (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
     },
     "defocus, Gaussian": {
-        f"sigma {sigma:g} px": ("out of focus", defocus(sigma))
+        f"sigma {sigma:g} px": ("out of focus", defocusing(sigma))
         for sigma in (0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
     },
-    "turned": {f"{shift} px": ("moved", turn(shift)) for shift in (1, 2, 3, 5, 8, 16, 32, 64)},
+    "turned": {f"{shift} px": ("moved", turning(shift)) for shift in (1, 2, 3, 5, 8, 16, 32, 64)},
 }
 HARMLESS: dict[str, tuple[dict[str, float], Change | None]] = {
     "other recordings": ({}, None),
@@ -73,9 +73,9 @@ HARMLESS: dict[str, tuple[dict[str, float], Change | None]] = {
     "light changes twice as strong": ({"light": 2.0}, None),
     "nobody there": ({"density": 0.0}, None),
     "sensor noise 8": ({"noise": 8.0}, None),
-    "light down to a half": ({}, lambda p, r: darkened(p, 0.5, NOISE, r)),
-    "light down to a quarter": ({}, lambda p, r: darkened(p, 0.25, NOISE, r)),
-    "night: light down to a tenth": ({}, lambda p, r: darkened(p, 0.1, NOISE, r)),
+    "light down to a half": ({}, lambda p, r: darken(p, 0.5, NOISE, r)),
+    "light down to a quarter": ({}, lambda p, r: darken(p, 0.25, NOISE, r)),
+    "night: light down to a tenth": ({}, lambda p, r: darken(p, 0.1, NOISE, r)),
 }
 
 

@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 import urllib.request
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +31,9 @@ from sqlalchemy.engine import Connection
 
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.store.events import camera_number
+from oddframe.store.reader import DATABASE
 from oddframe.store.retention import Retention
-from oddframe.store.schema import SCORE_SCALE, minutes, seconds
+from oddframe.store.schema import SCORE_SCALE, open_engine, scores_by_minute, scores_by_second
 from oddframe.store.store import Store, StoreConfig
 
 SLOW = 50
@@ -77,9 +77,12 @@ def write_data(data: Path, model: str, video: Path, days: int) -> None:
             "yard", start * 1_000_000, bundle.calibration.threshold, bundle.fingerprint
         )
         store.flush()
+        engine = open_engine(data / DATABASE, writing=True)
         for first in range(0, len(levels), 86_400):
             day = levels[first : first + 86_400]
-            store.do(partial(write_day, first=start + first, levels=day))
+            with engine.begin() as connection:
+                write_day(connection, start + first, day)
+        engine.dispose()
 
 
 def write_day(connection: Connection, first: int, levels: npt.NDArray[np.float64]) -> None:
@@ -89,12 +92,12 @@ def write_day(connection: Connection, first: int, levels: npt.NDArray[np.float64
     times = first + np.arange(len(scores))
     both = zip(times.tolist(), scores.tolist(), strict=True)
     connection.execute(
-        insert(seconds),
+        insert(scores_by_second),
         [{"camera": camera, "second": at, "peak": one, "mean": one} for at, one in both],
     )
     minute = times // 60
     connection.execute(
-        sqlite.insert(minutes).on_conflict_do_nothing(),
+        sqlite.insert(scores_by_minute).on_conflict_do_nothing(),
         [
             {"camera": camera, "minute": at, "peak": peak, "mean": peak, "seconds": 60}
             for at, peak in ((int(at), int(scores[minute == at].max())) for at in np.unique(minute))

@@ -137,7 +137,7 @@ def soak(model: Path, cameras: int, rate_fps: float, minutes: float) -> Iterator
             yield {"at_s": now_s, **sample(watch, receiver, names)}
             time.sleep(max(0.0, EVERY_S - (time.monotonic() - began_s) % EVERY_S))
         code, took_s = watch.signal(signal.SIGTERM)
-        yield {"code": code, "stop_s": took_s, "said": watch.said.splitlines()[-40:]}
+        yield {"code": code, "stop_s": took_s, "said": watch.output.splitlines()[-40:]}
 
 
 def summary(samples: Sequence[dict[str, Any]], cameras: int) -> dict[str, Any]:

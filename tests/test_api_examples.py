@@ -15,23 +15,23 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def shown(page):
+def code_blocks(page):
     return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def footage_as_shown(video, tmp_path, monkeypatch):
-    """Where an example runs: the folder and the recording that it names, and a tiny network for its preset."""
+    """The folder and the recording that the examples name, and a tiny network for their preset."""
     video("normal/sunday.mp4", frames=60, draw=walk)
     video("monday.mp4", frames=20, draw=walk)
     monkeypatch.chdir(tmp_path)
     quick = tiny_settings(pretrain_steps=2, joint_steps=2)
-    monkeypatch.setattr("oddframe.tasks.train.add_graph", lambda *_: ())  # it takes seconds
+    monkeypatch.setattr("oddframe.tasks.train.add_graph", lambda *_: ())  # It takes seconds.
     monkeypatch.setattr("oddframe.tasks.train.PRESETS", dict.fromkeys(config.PRESETS, quick))
 
 
 @pytest.mark.parametrize(
-    ("page", "code"), [(page.name, code) for page in PAGES for code in shown(page)]
+    ("page", "code"), [(page.name, code) for page in PAGES for code in code_blocks(page)]
 )
 def test_what_a_page_shows(page, code, footage_as_shown, capsys):
     """Either a line for each frame of monday.mp4, or one for the camera that it is played as."""
@@ -40,7 +40,7 @@ def test_what_a_page_shows(page, code, footage_as_shown, capsys):
 
 
 def test_the_readme_shows_some():
-    assert shown(ROOT / "README.md")
+    assert code_blocks(ROOT / "README.md")
 
 
 def test_what_the_package_shows(footage_as_shown, capsys):
@@ -56,7 +56,7 @@ def test_what_the_package_shows(footage_as_shown, capsys):
 
 
 def test_the_flat_interface(footage_as_shown, tmp_path):
-    """What README describes in words: files from `score`, errors that are ours and the builtin's."""
+    """What README describes in words: files from `score`, and errors that are also builtins."""
     report = oddframe.train(
         "normal/",
         "run",

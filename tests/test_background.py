@@ -1,4 +1,4 @@
-"""What every user of a `BackgroundQueue` relies on: order, bound, counts, flush and close."""
+"""The promises of `BackgroundQueue` to its users: order, bound, counts, flush and close."""
 
 import threading
 
@@ -47,8 +47,8 @@ def shown(monkeypatch):
     return errors
 
 
-def started(work, most=100, **wishes):
-    queue = BackgroundQueue("test", work, most=most, **wishes)
+def started(work, most=100, **options):
+    queue = BackgroundQueue("test", work, most=most, **options)
     queue.start()
     return queue
 

@@ -31,11 +31,11 @@ def test_memory_is_its_own():
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [(SettingsError("it must be so"), "it must be so"), (RuntimeError("no"), "RuntimeError: no")],
 )
-def test_what_fails_there_is_an_error_here(error, said):
-    with pytest.raises(InputError, match=f"^{said}$"):
+def test_what_fails_there_is_an_error_here(error, message):
+    with pytest.raises(InputError, match=f"^{message}$"):
         run_in_process(refuse, error)
 
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class TryAgainError(Exception):
-    """What the work of a `BackgroundQueue` raises to be given the same items again.
+    """Raised by the work of a `BackgroundQueue` that wants to be given the same items again.
 
     Attributes:
         wait_s: How long to wait before that, in seconds.
@@ -66,11 +66,12 @@ class BackgroundQueue(Generic[T]):
         self._put = self._dropped = self._failed = 0
         # Items are numbered as they are put; this is the oldest of those that are worked on.
         self._oldest_taken = 0
+        # When the next upkeep is due, on the monotonic clock.
         self._upkeep_at_s = -math.inf if upkeep is not None else math.inf
-        # From the start, so that a flush waits for the first one.
-        self._keeps_up = upkeep is not None
+        # True from the start, so that a flush waits for the first one.
+        self._upkeep_runs = upkeep is not None
         self._busy_since_s: float | None = None
-        self._stopping = self._drains = False
+        self._is_stopping = self._drains = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -86,12 +87,12 @@ class BackgroundQueue(Generic[T]):
         with self._changed:
             self._waiting.append(item)
             self._put += 1
-            dropped = self._drop_what_is_too_much()
+            dropped = self._drop_excess()
             self._changed.notify_all()
         return not dropped
 
     def wake(self, after_s: float = 0.0) -> None:
-        """Have the upkeep done after so many seconds, if it is not to be done sooner."""
+        """Have the upkeep done after so many seconds, unless it is due sooner."""
         with self._changed:
             self._upkeep_at_s = min(self._upkeep_at_s, time.monotonic() + after_s)
             self._changed.notify_all()
@@ -119,33 +120,33 @@ class BackgroundQueue(Generic[T]):
         return 0.0 if since_s is None else time.monotonic() - since_s
 
     def flush(self, timeout_s: float, until: Callable[[], bool] = lambda: True) -> bool:
-        """Wait until all that was put before is done or gone and no upkeep is at work.
+        """Wait until all items that were put before are done or dropped, and no upkeep runs.
 
         Args:
             timeout_s: Longest wait, in seconds.
-            until: What must hold as well; asked now and after each batch and upkeep. It must not
-                wait, nor ask anything of the queue.
+            until: A further condition; it is checked now and after each batch and upkeep. It must
+                not block, and must not call the queue.
 
         Returns:
-            Whether it came to that before the time ran out.
+            Whether all of this was so before the time ran out.
         """
         with self._changed:
             number = self._put
 
             def is_flushed() -> bool:
-                return until() and self._oldest_open() >= number and not self._keeps_up
+                return until() and self._oldest_open() >= number and not self._upkeep_runs
 
             return self._changed.wait_for(is_flushed, max(0.0, timeout_s))
 
     def stop(self, *, drain: bool = False) -> None:
-        """Have the thread end after what it is at.
+        """Have the thread end after the batch or upkeep that it is working on.
 
         Args:
-            drain: Whether it first does all that waits, and an upkeep that is due. A batch that
-                would have to be tried again ends it even so.
+            drain: Whether it first works on all items that wait, and does an upkeep that is due. A
+                batch that would have to be tried again ends the thread even so.
         """
         with self._changed:
-            self._stopping, self._drains = True, drain
+            self._is_stopping, self._drains = True, drain
             self._changed.notify_all()
 
     def join(self, timeout_s: float) -> bool:
@@ -154,10 +155,10 @@ class BackgroundQueue(Generic[T]):
         return not self._thread.is_alive()
 
     def close(self, timeout_s: float) -> bool:
-        """Flush, and end the thread; what still waits then is left undone.
+        """Flush, then end the thread; items that still wait are left undone.
 
         Returns:
-            Whether all was done before the time ran out.
+            Whether everything was done before the time ran out.
         """
         deadline_s = time.monotonic() + timeout_s
         done = self.flush(timeout_s)
@@ -167,7 +168,9 @@ class BackgroundQueue(Generic[T]):
         return done
 
     def _run(self) -> None:
+        """Work until told to stop: this is the thread."""
         while self._take():
+            # None are taken where only an upkeep is due.
             if self._taken:
                 self._do_batch()
             self._do_upkeep()
@@ -177,10 +180,10 @@ class BackgroundQueue(Generic[T]):
     def _take(self) -> bool:
         """Wait for something to do and take the next items; returns whether to go on."""
         with self._changed:
-            while not (self._stopping or self._waiting or self._upkeep_wait_s() == 0.0):
+            while not (self._is_stopping or self._has_work()):
+                # `wait` refuses infinity, which is the wait where no upkeep is due.
                 self._changed.wait(min(self._upkeep_wait_s(), threading.TIMEOUT_MAX))
-            is_left = bool(self._waiting) or self._upkeep_wait_s() == 0.0
-            if self._stopping and not (self._drains and is_left):
+            if self._is_stopping and not (self._drains and self._has_work()):
                 return False
             self._oldest_taken = self._oldest_open()
             count = min(self._batch, len(self._waiting))
@@ -188,34 +191,39 @@ class BackgroundQueue(Generic[T]):
             return True
 
     def _do_batch(self) -> None:
+        """Work on the items taken; put them back, and wait, where they are to be tried again."""
+        # Outside the lock: others may put and ask while the work hangs.
         wait_s = self._call(lambda: self._work(self._taken), len(self._taken))
         with self._changed:
             if wait_s is not None:
                 self._waiting.extendleft(reversed(self._taken))
             self._taken = []
-            self._drop_what_is_too_much()
+            self._drop_excess()
             self._changed.notify_all()
             if wait_s is not None:
-                self._drains = self._drains and not self._stopping
-                self._changed.wait_for(lambda: self._stopping, wait_s)
+                # A receiver that is away must not hold up the end of the program.
+                self._drains = self._drains and not self._is_stopping
+                self._changed.wait_for(lambda: self._is_stopping, wait_s)
 
     def _do_upkeep(self) -> None:
+        """Do the upkeep if it is due."""
         with self._changed:
-            is_ending = self._stopping and not self._drains
+            is_ending = self._is_stopping and not self._drains
             if self._upkeep is None or is_ending or self._upkeep_wait_s() > 0.0:
                 return
-            self._upkeep_at_s, self._keeps_up = math.inf, True
+            # Before the call: a `wake` that comes meanwhile asks for one more.
+            self._upkeep_at_s, self._upkeep_runs = math.inf, True
         wait_s = self._call(self._upkeep, 1)
         self.wake(self._every_s if wait_s is None else wait_s)
         with self._changed:
-            self._keeps_up = False
+            self._upkeep_runs = False
             self._changed.notify_all()
 
     def _call(self, work: Callable[[], object], items: int) -> float | None:
-        """Call what may raise anything.
+        """Call a function that may raise anything, and count its items if it does.
 
         Returns:
-            How long to wait before it is tried again, in seconds; None where it is not to be.
+            The seconds to wait before it is tried again; None where it is not.
         """
         self._busy_since_s = time.monotonic()
         try:
@@ -224,22 +232,27 @@ class BackgroundQueue(Generic[T]):
             return error.wait_s
         except Exception as error:  # noqa: BLE001 - the thread must live for what comes next
             self._failed += items
-            # Shown as that of a thread that ends with it would be: it is a bug.
-            shown = (type(error), error, error.__traceback__, self._thread)
-            threading.excepthook(threading.ExceptHookArgs(shown))
+            # It is a bug: show it as the exception of a thread that ends with it.
+            details = (type(error), error, error.__traceback__, self._thread)
+            threading.excepthook(threading.ExceptHookArgs(details))
         finally:
             self._busy_since_s = None
         return None
 
+    def _has_work(self) -> bool:
+        """Say whether items wait or an upkeep is due."""
+        return bool(self._waiting) or self._upkeep_wait_s() == 0.0
+
     def _upkeep_wait_s(self) -> float:
+        """Give the seconds until the next upkeep, 0 where it is due."""
         return max(0.0, self._upkeep_at_s - time.monotonic())
 
     def _oldest_open(self) -> int:
-        """The number of the oldest item that is not done, or of the next one."""
+        """Give the number of the oldest item that is not done, or of the next one."""
         return self._oldest_taken if self._taken else self._put - len(self._waiting)
 
-    def _drop_what_is_too_much(self) -> int:
-        """Drop the oldest items that wait beyond the bound; returns how many."""
+    def _drop_excess(self) -> int:
+        """Drop the oldest of the items that wait beyond the bound; returns how many."""
         count = max(0, len(self._waiting) - self._most)
         for _ in range(count):
             self._waiting.popleft()

@@ -6,6 +6,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+# Shapes cannot be written in these types; docstrings state them where a function expects one.
 Float32: TypeAlias = npt.NDArray[np.float32]
 """Any array in single precision."""
 
@@ -29,4 +30,4 @@ These are a phase's name, how many of how many units are done, and figures to sh
 
 
 def silent(phase: str, done: int, total: int, values: Mapping[str, float]) -> None:
-    """Report no progress: the default where a caller does not want to know."""
+    """Ignore the progress: the default where a caller does not ask for it."""

@@ -3,20 +3,20 @@
 The tree; each error is also the builtin that fits, so callers need not know ours:
 
     OddframeError
-    ├── InputError (ValueError)              unusable input: what was given cannot be worked with
-    │   ├── SourceError                      a recording, folder or stream that cannot be read
-    │   ├── LayoutError                      a benchmark folder or label file that is not what it
-    says │   └── SettingsError                    a setting that is unknown, of the wrong kind or
-    out of range ├── SourceNotFoundError (FileNotFoundError)   nothing at that path
-    ├── BundleError (ValueError)             a model bundle that is truncated, altered or of another
-    format ├── ParityError (ValueError)             an exported model that does not say what the
-    trained one says ├── RunError (ValueError)                a run folder that cannot be started in
-    or resumed ├── StoreError (ValueError)              a store that is damaged, newer than this
-    program, or in use ├── DeliveryError (OSError)              an alert that its receiver did not
-    take now; it is sent again ├── LoginRefusedError (ValueError)            an alert that its
-    receiver will never take; it is put aside ├── OutputError (OSError)                something
-    could not be written; what was there is untouched └── MissingExtraError (ImportError)      an
-    optional package is not installed
+    ├── InputError (ValueError)               unusable input
+    │   ├── SourceError                       a recording, folder or stream that cannot be read
+    │   │   └── LoginRefusedError             a camera that wants another password (`media`)
+    │   ├── LayoutError                       a benchmark folder or label file of another layout
+    │   └── SettingsError                     a setting that is unknown or out of range
+    ├── SourceNotFoundError (FileNotFoundError)   nothing at that path
+    ├── BundleError (ValueError)              a model bundle that is truncated or altered
+    ├── ParityError (ValueError)              an export that differs from the trained model
+    ├── RunError (ValueError)                 a run folder that cannot be started in or resumed
+    ├── StoreError (ValueError)               a store that is damaged, newer or in use
+    ├── DeliveryError (OSError)               an alert that was not delivered now; sent again
+    ├── DeliveryRefusedError (ValueError)     an alert that will never be taken; put aside
+    ├── OutputError (OSError)                 a file that could not be written
+    └── MissingExtraError (ImportError)       an optional package that is not installed
 
 The command line prints the one line and leaves with exit code 2. A sentence says what must hold,
 what was found and what to do.
@@ -24,11 +24,11 @@ what was found and what to do.
 
 
 class OddframeError(Exception):
-    """Anything that Oddframe itself reports; catch this to catch all of it."""
+    """Base of all errors that Oddframe raises on purpose; catch this to catch them all."""
 
 
 class InputError(OddframeError, ValueError):
-    """What was given cannot be worked with."""
+    """The input cannot be used: a value, a file or a folder that was given."""
 
 
 class SourceError(InputError):
@@ -36,7 +36,7 @@ class SourceError(InputError):
 
 
 class LayoutError(InputError):
-    """A benchmark folder or a label file is not what its layout says."""
+    """A benchmark folder or a label file does not have the layout that it should have."""
 
 
 class SettingsError(InputError):
@@ -52,7 +52,7 @@ class BundleError(OddframeError, ValueError):
 
 
 class ParityError(OddframeError, ValueError):
-    """An exported model does not say what the trained one says."""
+    """An exported model gives other scores or events than the trained one."""
 
 
 class RunError(OddframeError, ValueError):
@@ -80,11 +80,16 @@ class DeliveryRefusedError(OddframeError, ValueError):
 
 
 class OutputError(OddframeError, OSError):
-    """Something could not be written; what was there before is untouched."""
+    """A file could not be written; what was there before is untouched."""
 
 
 class MissingExtraError(OddframeError, ImportError):
-    """An optional package is needed and not installed."""
+    """An optional package is needed and not installed.
+
+    Args:
+        what: What needs it, as the sentence begins.
+        extra: The extra of Oddframe that brings it.
+    """
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} needs an optional package: pip install "oddframe[{extra}]"')

@@ -1,4 +1,8 @@
-"""Which extra brings what is not part of the base install."""
+"""Which extra of the package brings what is not part of the base install.
+
+The edge install has no torch, no SciPy and no web server. What needs one of them says which extra
+to install, instead of failing with the name of a package that a user has never heard of.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +48,7 @@ EXTRA_OF_VERB = {
 
 @contextmanager
 def require_extra(what: str, extra: str | None = None) -> Iterator[None]:
-    """Where a package of an extra is missing inside the block, say which command adds it.
+    """Turn an import that fails inside the block into an error that names the extra to install.
 
     Args:
         what: What needs it, as the sentence begins: "training".
@@ -56,6 +60,7 @@ def require_extra(what: str, extra: str | None = None) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        # A module of ours that is missing is a bug and no missing extra: it passes through.
         package = (error.name or "").partition(".")[0]
         if isinstance(error, MissingExtraError) or package not in EXTRA_OF:
             raise

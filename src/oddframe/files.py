@@ -1,4 +1,8 @@
-"""Writing files so that a crash, a full disk or a kill leaves the old file or the new one, never a half."""
+"""Write files in one step: after a crash or on a full disk the old file is there, or the new one.
+
+A new file is written beside the old one, pushed to the disk and then moved into its place, which
+the file system does as a whole or not at all.
+"""
 
 import errno
 import json
@@ -11,6 +15,7 @@ from typing import Any
 
 from oddframe.errors import OddframeError, OutputError
 
+# What a user can do about an error of the system, by its number.
 _WHAT_TO_DO = {
     errno.ENOSPC: "the disk is full; make room and try again",
     errno.EDQUOT: "the disk quota is used up; make room and try again",
@@ -25,7 +30,7 @@ _WHAT_TO_DO = {
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
-    """The error to raise when `path` could not be written, with what to do about it."""
+    """Make the error to raise when `path` could not be written, with what to do about it."""
     what = _WHAT_TO_DO.get(error.errno or 0, error.strerror or str(error))
     return OutputError(f"{path} could not be written: {what}")
 
@@ -49,10 +54,12 @@ def replace_file(path: str | Path) -> Iterator[Path]:
         os.close(descriptor)
         temporary = Path(name)
         yield temporary
+        # First the content, then the name, then the folder that holds the name: in any other order
+        # a power cut can leave an empty file in place of the old one.
         _finish(temporary)
         temporary.replace(path)
         fsync_path(path.parent)
-    except OddframeError:  # some of ours are OSErrors too, and have said what is wrong
+    except OddframeError:  # Some of ours are OSErrors too, and have said what is wrong.
         raise
     except OSError as error:
         raise output_error(path, error) from error
@@ -64,9 +71,16 @@ def replace_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def write_together(folder: Path, name: str) -> Iterator[Path]:
-    """A place for new files, which move into ``folder`` when the block ends well and else vanish.
+    """Yield a place for new files, which move into ``folder`` if the block ends without an error.
 
-    So a disk that fills up leaves all old files of a recording or all new ones.
+    If it raises, they are removed: a disk that fills up leaves all old files of a recording.
+
+    Args:
+        folder: Where the files go.
+        name: What they belong to; the temporary folder is named after it.
+
+    Raises:
+        OutputError: If the system refused to write.
     """
     try:
         made = tempfile.TemporaryDirectory(prefix=f".{name[:40]}.", dir=folder)
@@ -76,7 +90,7 @@ def write_together(folder: Path, name: str) -> Iterator[Path]:
         try:
             yield Path(place)
         except OutputError as error:
-            # Nobody knows the place that it was on its way through.
+            # Name the folder that the user knows, not the temporary one.
             raise OutputError(str(error).replace(place, str(folder))) from error
         try:
             for path in sorted(Path(place).iterdir()):
@@ -97,12 +111,15 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` to `path` as indented JSON in one step; NaN and infinity are refused, JSON lacks them."""
+    """Write `value` to `path` as indented JSON in one step.
+
+    NaN and infinity are refused with a ValueError, since JSON does not have them.
+    """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _finish(temporary: Path) -> None:
-    """Give the file the permissions of an ordinary new file and push it to the disk."""
+    """Give a temporary file the permissions of an ordinary new file, and push it to the disk."""
     # mkstemp makes files that only their owner may read. The umask can only be read by setting it.
     umask = os.umask(0)
     os.umask(umask)

@@ -1,4 +1,7 @@
-"""Do one thing in a process of its own, so that its memory and its settings are its alone."""
+"""Call a function in a process of its own, with memory and settings of its own.
+
+A library that crashes, leaks or sets something for the whole process does so there only.
+"""
 
 import os
 import pickle
@@ -14,34 +17,41 @@ from oddframe.errors import InputError, OddframeError
 
 T = TypeVar("T")
 
-_CHILD = "import sys; sys.path[:] = sys.argv[1:]; from oddframe import isolation; isolation.answer_parent()"
-"""What the other process runs. It never runs the program that started it, as `multiprocessing`
+_CHILD = (
+    "import sys; sys.path[:] = sys.argv[1:]; "
+    "from oddframe import isolation; isolation.answer_parent()"
+)
+"""The program of the other process. It never runs the program that started it, as `multiprocessing`
 would: that fails where a program does not protect what it does with `if __name__ == "__main__"`."""
 
 
-class _Failed(NamedTuple):
+class _Failure(NamedTuple):
+    """What the other process sends in place of a result: a sentence about what went wrong."""
+
     why: str
 
 
 def run_in_process(work: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> T:
-    """Call a function in a new process and return what it returns.
+    """Call a function in a new process and return its result.
 
     The process is not forked: libraries with threads do not survive that, and its memory would
     begin with that of this process.
 
     Args:
         work: A function of a module.
-        arguments: What it is called with; like its result they must be picklable.
-        timeout_s: How long it may take; as long as it likes when None.
+        arguments: Its arguments; like the result they must be picklable.
+        timeout_s: How long it may take in seconds; there is no limit when None.
 
     Raises:
         InputError: If it fails there, takes too long or the process dies; the sentence says why.
     """
+    # The path as it is now: a program may have changed it since it started.
     command = [sys.executable, "-c", _CHILD, *sys.path]
-    question = pickle.dumps((work, arguments))
+    # Pickles go between this process and its own child only; no file of anybody is read so.
+    request = pickle.dumps((work, arguments))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
-            answer, _ = process.communicate(question, timeout_s)
+            answer, _ = process.communicate(request, timeout_s)
         except subprocess.TimeoutExpired:
             raise InputError(
                 f"its process must come to an end, but was not done after {timeout_s:.0f} seconds"
@@ -54,14 +64,14 @@ def run_in_process(work: Callable[..., T], *arguments: Any, timeout_s: float | N
             f"{process.returncode}; perhaps memory ran out"
         )
     result = pickle.loads(answer)
-    if isinstance(result, _Failed):
+    if isinstance(result, _Failure):
         raise InputError(result.why)
     outcome: T = result
     return outcome
 
 
 def limit_memory(more_bytes: int) -> None:
-    """Let this process take so much more memory than it has; what needs more is a MemoryError."""
+    """Limit the memory that this process may take in addition to what it has, in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + more_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -70,19 +80,21 @@ def limit_memory(more_bytes: int) -> None:
 
 
 def answer_parent() -> None:
-    """Read from the standard input what to do, do it, and write the result to the output."""
+    """Read a function and its arguments from standard input, and write the result to the output.
+
+    This is what the other process does; see `run_in_process`.
+    """
     # Ctrl-C reaches both processes; the other one ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What the work itself prints must not come between.
+    # Only the result may go to the output: what the work prints goes to standard error.
     with os.fdopen(os.dup(1), "wb") as output:
         os.dup2(2, 1)
         work, arguments = pickle.load(sys.stdin.buffer)
-        # What torch and OpenVINO cannot do is a RuntimeError of many kinds, most of which cannot
-        # be sent.
+        # Torch and OpenVINO fail with many kinds of RuntimeError, most of which cannot be pickled.
         try:
             result = work(*arguments)
         except OddframeError as error:
-            result = _Failed(str(error))
+            result = _Failure(str(error))
         except (RuntimeError, MemoryError, OSError) as error:
-            result = _Failed(f"{type(error).__name__}: {error}")
+            result = _Failure(f"{type(error).__name__}: {error}")
         output.write(pickle.dumps(result))

@@ -1,4 +1,4 @@
-"""Settings: what checks them when they are made, and how they are read from TOML and JSON.
+"""Settings: how they check themselves when they are made, and how they are read from files.
 
 A class of settings is a pydantic dataclass: ``@settings_dataclass()`` in place of ``@dataclass``.
 Its annotations are the checks of its fields; ``__post_init__`` checks what fields must be
@@ -51,7 +51,7 @@ _WANTED = {
     "mapping_type": "be a table",
     "finite_number": "be finite",
 }
-"""What must hold where pydantic reports an error of this type; for others its own sentence is told."""
+"""What must hold, by pydantic's type of error; other types are reported in pydantic's words."""
 
 _BOUNDS = {"gt": "above", "ge": "at least", "le": "at most", "lt": "below"}
 
@@ -70,6 +70,7 @@ def settings_dataclass(table: str = "") -> Callable[[type[T]], type[T]]:
     """
 
     def make(kind: type[T]) -> type[T]:
+        # Pydantic's dataclass raises its own ValidationError in `__init__`; it is translated here.
         made: Any = pydantic_dataclass(frozen=True, kw_only=True, config=_CONFIG)(kind)
         check = made.__init__
 
@@ -88,14 +89,16 @@ def from_mapping(values: object, start: type[T], where: str = "") -> T: ...
 @overload
 def from_mapping(values: object, start: T, where: str = "") -> T: ...
 def from_mapping(values: object, start: Any, where: str = "") -> Any:
-    """A copy of the settings ``start`` with ``values``, nested like them, in place of their own.
+    """Make a copy of the settings ``start`` in which ``values`` replace their own.
+
+    Tables may be nested, as the settings are.
 
     Args:
         values: A table.
-        start: What holds where the table says nothing; or a class of settings, whose defaults then
-            hold.
-        where: What to call the table in a sentence. Values of fields without a ``repr`` are never
-            repeated.
+        start: The settings that hold where the table says nothing; or a class of settings, whose
+            defaults then hold.
+        where: The table's name in a sentence. Values of fields without a ``repr`` are never
+            repeated in one: they may be secret.
 
     Raises:
         SettingsError: If a key is unknown (the nearest known one is named), of the wrong kind or
@@ -120,7 +123,7 @@ def from_mapping(values: object, start: Any, where: str = "") -> Any:
 
 
 def read_table(path: Path) -> Any:
-    """What a TOML or JSON file holds.
+    """Read a TOML or JSON file, by its suffix.
 
     Raises:
         SettingsError: If it cannot be read.
@@ -133,7 +136,7 @@ def read_table(path: Path) -> Any:
 
 
 def read_zones(path: str | Path) -> Zones:
-    """Zones from a file.
+    """Read zones from a file.
 
         cool_down_s = 30
         time_zone = "Europe/Berlin"
@@ -155,14 +158,14 @@ def read_zones(path: str | Path) -> Zones:
 
 
 def zones_from(values: object, where: str) -> Zones:
-    """Zones from the table that such a file is.
+    """Make zones from a table with the keys of such a file.
 
     Args:
         values: The table.
-        where: What to call it in a sentence.
+        where: The table's name in a sentence.
 
     Raises:
-        SettingsError: As `read_zones`.
+        SettingsError: For the same reasons as in `read_zones`.
     """
     try:
         table = from_mapping(values, _ZoneTable)
@@ -207,9 +210,12 @@ class _ZoneOutline:
 
 
 def _polygons(tables: Sequence[object], key: str) -> tuple[Polygon, ...]:
-    """The zones in a list of tables."""
-    zones = (from_mapping(one, _ZoneOutline, f"{key}[{at}]") for at, one in enumerate(tables))
-    return tuple(Polygon(zone.polygon, zone.name) for zone in zones)
+    """Make a polygon of each table in a list."""
+    polygons = []
+    for number, table in enumerate(tables):
+        zone = from_mapping(table, _ZoneOutline, f"{key}[{number}]")
+        polygons.append(Polygon(zone.polygon, zone.name))
+    return tuple(polygons)
 
 
 def _check(check: Callable[..., None], made: object, values: Mapping[str, Any], where: str) -> None:
@@ -222,19 +228,18 @@ def _check(check: Callable[..., None], made: object, values: Mapping[str, Any], 
         return
     # Not in the handler above: pydantic's error holds the values, which may be secret, and must
     # not be the context.
-    raise _translated(details, type(made), where)
+    raise _translate(details, type(made), where)
 
 
-def _translated(details: Sequence[Mapping[str, Any]], kind: type, where: str) -> SettingsError:
+def _translate(details: Sequence[Mapping[str, Any]], kind: type, where: str) -> SettingsError:
+    """Turn pydantic's errors into one sentence about the most helpful of them."""
     # A wrong name goes first: that another one is missing then mostly follows from it.
     first = min(details, key=lambda detail: detail["type"] != "unexpected_keyword_argument")
     context = first.get("ctx", {})
+    # An error without a place comes from a `__post_init__`, which raises our own sentences.
     if not first["loc"]:
-        return (
-            context["error"]
-            if isinstance(context.get("error"), SettingsError)
-            else SettingsError(first["msg"])
-        )
+        own = context.get("error")
+        return own if isinstance(own, SettingsError) else SettingsError(first["msg"])
     items = {item.name: item for item in fields(kind)}
     key, *inner = first["loc"]
     name = _named(where, *first["loc"])
@@ -253,18 +258,15 @@ def _translated(details: Sequence[Mapping[str, Any]], kind: type, where: str) ->
 def _wanted(
     detail: Mapping[str, Any], context: Mapping[str, Any], bounds: Mapping[str, Any]
 ) -> str:
-    """What must hold, without the field's name: "be at least 1"."""
+    """Say what must hold, without the field's name: "be at least 1"."""
     match detail["type"]:
         case "literal_error":
             return f"be {context['expected']}"
         case "dataclass_exact_type":
             return f"be a {context['class_name']}"
         case "too_short":
-            return (
-                "not be empty"
-                if context["min_length"] == 1
-                else f"have at least {context['min_length']} values"
-            )
+            least = context["min_length"]
+            return "not be empty" if least == 1 else f"have at least {least} values"
         case "too_long":
             return f"have at most {context['max_length']} values"
         case "string_too_short":
@@ -278,8 +280,9 @@ def _wanted(
 
 
 def _bounds(hint: Any) -> dict[str, Any]:
-    """Bounds in an annotation: "gt", "ge", "lt" and "le" with their numbers."""
+    """Find the bounds in an annotation: "gt", "ge", "lt" and "le" with their numbers."""
     found: dict[str, Any] = {}
+    # Bounds may stand in an outer annotation or in a member of a union, such as `float | None`.
     for part in (*get_args(hint), *getattr(hint, "__metadata__", ())):
         for rule in part.metadata if isinstance(part, FieldInfo) else ():
             found |= {bound: getattr(rule, bound) for bound in _BOUNDS if hasattr(rule, bound)}
@@ -288,16 +291,15 @@ def _bounds(hint: Any) -> dict[str, Any]:
 
 
 def _range(bounds: Mapping[str, Any]) -> str:
-    """Bounds in words: "from 0 to below 1"."""
+    """Write bounds in words: "from 0 to below 1"."""
     if "ge" in bounds and bounds.keys() & {"le", "lt"}:
-        return f"from {bounds['ge']} to " + (
-            f"{bounds['le']}" if "le" in bounds else f"below {bounds['lt']}"
-        )
+        end = f"{bounds['le']}" if "le" in bounds else f"below {bounds['lt']}"
+        return f"from {bounds['ge']} to {end}"
     return " and ".join(f"{word} {bounds[key]}" for key, word in _BOUNDS.items() if key in bounds)
 
 
 def _named(*places: object) -> str:
-    """Places in one another as people write them: network.score_windows[1]."""
+    """Write nested places as people do: network.score_windows[1]."""
     texts = (
         f"[{place}]" if isinstance(place, int) else f".{place}" for place in places if place != ""
     )
@@ -305,5 +307,5 @@ def _named(*places: object) -> str:
 
 
 def _kind_of(value: object) -> str:
-    """What may be said of a value that may hold a secret."""
+    """Describe a value that may be secret by its kind alone."""
     return f"a value of kind {type(value).__name__}"

@@ -6,9 +6,9 @@ from oddframe.core.backoff import Backoff
 from oddframe.errors import SettingsError
 
 
-def waits(count, draw=0.0, **wishes):
+def waits(count, draw=0.0, **options):
     backoff = Backoff(1, 60, lambda: draw)
-    return [backoff.next_s(**wishes) for _ in range(count)]
+    return [backoff.next_s(**options) for _ in range(count)]
 
 
 def test_waits_double_up_to_the_longest():

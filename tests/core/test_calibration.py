@@ -128,7 +128,7 @@ def test_with_little_footage_the_tail_keeps_the_budget_on_average(budget, hours)
 
 
 def test_events_are_counted_not_frames():
-    """The same scores ten times as slow: as many events, ten times the frames above the threshold."""
+    """The same scores ten times as slow: as many events, ten times the frames above it."""
     quick = footage(0, minutes=60)
     slow = np.repeat(quick, 10)
     rules = EventRules(least_s=0.0, merge_gap_s=0.0)
@@ -145,7 +145,7 @@ def test_longer_events_are_rarer_and_a_wider_gap_merges_them():
 
 
 def test_spikes_shorter_than_the_least_length_do_not_move_the_tail():
-    """Single frames thirty times as high, also in the middle of events, which they do not make any longer."""
+    """Single frames thirty times as high, also within events, which do not get longer by them."""
     raw = footage(0, minutes=60)
     spiked = raw.copy()
     spiked[::97] *= 30
@@ -156,7 +156,7 @@ def test_spikes_shorter_than_the_least_length_do_not_move_the_tail():
 
 
 def test_half_a_minute_of_footage_asks_for_no_wonders():
-    """Its threshold for one alarm a day must be within reach: scores a few times the spread beyond all seen."""
+    """Its threshold for one alarm a day must be within reach: a few times the spread beyond all."""
     for seed in range(5):
         raw = footage(seed, minutes=0.6)
         found = calibrate(normal(raw), FalseAlarmBudget.parse("1/day"))
@@ -180,7 +180,7 @@ def test_the_unit_of_the_scores_does_not_matter(factor):
 
 
 def test_recordings_are_not_one_stretch():
-    """What is loud at the end of a recording is another event than what is loud at the beginning of the next."""
+    """High scores at the end of a recording and at the beginning of the next are two events."""
     peaks = 3 + np.random.default_rng(0).random((60, 2))
     pieces = [
         np.concatenate([np.full(10, a), np.linspace(1, 1.1, 600), np.full(10, b)]) for a, b in peaks

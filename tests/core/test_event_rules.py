@@ -28,7 +28,7 @@ def found(values, times_s=None, **changes):
 
 
 def literal(values, chosen):
-    """The rules as the page says them, one after the other, on whole lists; times in tenths of a second."""
+    """The rules of the page, one after the other, on whole lists; times in tenths of a second."""
     high = False
     stretches = []
     for number, value in enumerate(values):
@@ -45,7 +45,7 @@ def literal(values, chosen):
             events[-1][1] = end
         elif end - start >= least:
             events.append([start, end])
-    return [tuple(one) for one in events]
+    return [tuple(event) for event in events]
 
 
 @given(VALUES, st.sampled_from([0.0, 0.1, 0.3]), st.sampled_from([0.1, 0.2, 0.5]))
@@ -56,10 +56,10 @@ def test_events_are_what_the_rules_say(values, least_s, merge_gap_s):
 
 @given(VALUES, RULES)
 def test_leaving_out_what_changes_nothing_changes_nothing(values, chosen):
-    alarm, expected = HysteresisDetector(chosen, ENTER, LEAVE), []
+    detector, expected = HysteresisDetector(chosen, ENTER, LEAVE), []
     for number, value in enumerate(values):
-        expected += [step] if (step := alarm.push(number / 10, value).closed) else []
-    expected += [last] if (last := alarm.finish()) else []
+        expected += [step] if (step := detector.push(number / 10, value).closed) else []
+    expected += [last] if (last := detector.finish()) else []
     assert (
         spans(np.arange(len(values)) / 10, np.asarray(values, float), chosen, ENTER, LEAVE)
         == expected
@@ -84,10 +84,10 @@ def test_hysteresis(values, expected):
 
 
 def test_an_event_starts_when_it_has_lasted_and_from_where_it_began():
-    alarm = HysteresisDetector(rules(least_s=0.3), ENTER, LEAVE)
-    steps = [alarm.push(number / 10, 0.6) for number in range(1, 6)]
+    detector = HysteresisDetector(rules(least_s=0.3), ENTER, LEAVE)
+    steps = [detector.push(number / 10, 0.6) for number in range(1, 6)]
     assert [step.opened for step in steps] == [False, False, False, True, False]
-    assert alarm.start_s == 0.1
+    assert detector.start_s == 0.1
     assert found([0.6, 0.6, 0.6, 0.1, 0.6, 0.6, 0.6], least_s=0.3) == []
 
 
@@ -97,22 +97,22 @@ def test_a_calm_up_to_the_merge_gap_is_part_of_the_event():
 
 
 def test_the_end_is_known_when_the_gap_has_passed_and_no_later():
-    alarm = HysteresisDetector(rules(merge_gap_s=0.3), ENTER, LEAVE)
-    alarm.push(0.0, 0.9)
-    assert [alarm.push(number / 10, 0.1).closed for number in (1, 2, 3)] == [None] * 3
-    assert alarm.push(0.4, 0.1).closed == Span(0.0, 0.0)
+    detector = HysteresisDetector(rules(merge_gap_s=0.3), ENTER, LEAVE)
+    detector.push(0.0, 0.9)
+    assert [detector.push(number / 10, 0.1).closed for number in (1, 2, 3)] == [None] * 3
+    assert detector.push(0.4, 0.1).closed == Span(0.0, 0.0)
 
 
 def test_time_ends_an_event_where_nothing_is_known():
-    alarm = HysteresisDetector(rules(merge_gap_s=0.3), ENTER, LEAVE)
-    alarm.push(0.0, 0.9)
-    assert alarm.push(0.3, None).closed is None
-    assert alarm.push(0.5, None).closed == Span(0.0, 0.0)
+    detector = HysteresisDetector(rules(merge_gap_s=0.3), ENTER, LEAVE)
+    detector.push(0.0, 0.9)
+    assert detector.push(0.3, None).closed is None
+    assert detector.push(0.5, None).closed == Span(0.0, 0.0)
 
 
 def test_a_frame_without_a_value_neither_starts_nor_ends_a_stretch():
-    alarm = HysteresisDetector(rules(least_s=0.2, merge_gap_s=0.3), ENTER, LEAVE)
-    assert [alarm.push(n / 10, value).opened for n, value in enumerate([0.6, None, 0.6])] == [
+    detector = HysteresisDetector(rules(least_s=0.2, merge_gap_s=0.3), ENTER, LEAVE)
+    assert [detector.push(n / 10, value).opened for n, value in enumerate([0.6, None, 0.6])] == [
         False,
         False,
         True,
@@ -128,12 +128,12 @@ def test_few_frames_a_second_make_events_too():
 
 @pytest.mark.parametrize("later_s", [5.0, -1.0], ids=["forward", "backward"])
 def test_a_jump_in_time_ends_an_event(later_s):
-    alarm = HysteresisDetector(rules(), ENTER, LEAVE)
-    alarm.push(0.0, 0.9)
-    step = alarm.push(later_s, 0.9)
+    detector = HysteresisDetector(rules(), ENTER, LEAVE)
+    detector.push(0.0, 0.9)
+    step = detector.push(later_s, 0.9)
     assert step.closed == Span(0.0, 0.0)
     assert step.opened
-    assert alarm.start_s == later_s
+    assert detector.start_s == later_s
 
 
 def test_no_event_starts_in_the_cool_down():

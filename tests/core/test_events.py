@@ -27,16 +27,16 @@ def scores(values, start_s=0.0, maps=None, **parts):
     ]
 
 
-def told(values, calibration=CALIBRATION, **more):
+def all_events(values, calibration=CALIBRATION, **more):
     return list(events(scores(values, **more), "door", calibration))
 
 
-def ended(values, **more):
-    return [one for one in told(values, **more) if one.phase == "end"]
+def finished_events(values, **more):
+    return [one for one in all_events(values, **more) if one.phase == "end"]
 
 
-def test_an_event_is_told_at_its_start_while_it_lasts_and_at_its_end():
-    lines = told([0.1, *[0.6] * 4, 0.9, *[0.6] * 8, *[0.1] * 5])
+def test_an_event_is_reported_at_its_start_while_it_lasts_and_at_its_end():
+    lines = all_events([0.1, *[0.6] * 4, 0.9, *[0.6] * 8, *[0.1] * 5])
     assert [(one.phase, one.end_s, one.peak_s) for one in lines] == [
         ("start", 0.2, 0.1),
         ("update", 0.7, 0.5),
@@ -49,25 +49,25 @@ def test_an_event_is_told_at_its_start_while_it_lasts_and_at_its_end():
     assert [one.score for one in lines] == [0.6, 0.9, 0.9, 0.9]
 
 
-def test_each_phase_is_told_on_the_frame_that_makes_it_known():
-    machine = EventDetector("door", CALIBRATION)
+def test_each_phase_is_reported_on_the_frame_that_makes_it_known():
+    detector = EventDetector("door", CALIBRATION)
     heard = [
-        [one.phase for one in machine.push(score)]
+        [one.phase for one in detector.push(score)]
         for score in scores([0.6, 0.6, 0.1, 0.1, 0.1, 0.1])
     ]
     assert heard == [[], ["start"], [], [], [], ["end"]]
-    assert machine.finish() == []
+    assert detector.finish() == []
 
 
 def test_the_end_of_the_source_is_the_end_of_its_event():
-    assert [one.phase for one in told([0.6] * 3)] == ["start", "end"]
-    assert ended([0.6] * 3)[0].end_s == 0.2
+    assert [one.phase for one in all_events([0.6] * 3)] == ["start", "end"]
+    assert finished_events([0.6] * 3)[0].end_s == 0.2
 
 
 @given(VALUES)
 def test_every_event_starts_once_ends_once_and_goes_on_in_between(values):
     phases = {}
-    for one in told(values):
+    for one in all_events(values):
         phases.setdefault(one.id, []).append(one)
     for lines in phases.values():
         assert [one.phase for one in lines] == ["start", *["update"] * (len(lines) - 2), "end"]
@@ -83,12 +83,12 @@ def test_every_event_starts_once_ends_once_and_goes_on_in_between(values):
 
 
 @given(VALUES, st.integers(0, 60))
-def test_what_is_told_of_a_beginning_is_the_beginning_of_what_is_told(values, length):
+def test_the_events_of_a_beginning_are_the_beginning_of_the_events(values, length):
     """Nothing that comes later has a part in it."""
 
     def pushed(few):
-        machine = EventDetector("door", CALIBRATION)
-        return [one for score in few for one in machine.push(score)]
+        detector = EventDetector("door", CALIBRATION)
+        return [one for score in few for one in detector.push(score)]
 
     whole, part = pushed(scores(values)), pushed(scores(values)[:length])
     assert whole[: len(part)] == part
@@ -96,14 +96,16 @@ def test_what_is_told_of_a_beginning_is_the_beginning_of_what_is_told(values, le
 
 def test_a_new_stretch_has_a_peak_of_its_own():
     values = [0.9, 0.1, 0.6, 0.6, *[0.1] * 5, 0.7, 0.7]  # the first is too short for an event
-    assert [(one.start_s, one.peak_s, one.score) for one in ended(values)] == [
+    assert [(one.start_s, one.peak_s, one.score) for one in finished_events(values)] == [
         (0.2, 0.2, 0.6),
         (0.9, 0.9, 0.7),
     ]
 
 
 def test_the_peak_may_come_after_a_calm_within_the_event():
-    assert [(one.peak_s, one.score) for one in ended([0.6, 0.6, 0.1, 0.1, 0.9])] == [(0.4, 0.9)]
+    assert [(one.peak_s, one.score) for one in finished_events([0.6, 0.6, 0.1, 0.1, 0.9])] == [
+        (0.4, 0.9)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_the_peak_may_come_after_a_calm_within_the_event():
     ],
 )
 def test_the_reason_is_the_part_that_lies_farthest_in_its_own_tail(parts, reason):
-    (event,) = ended([0.6, 0.6], **parts)
+    (event,) = finished_events([0.6, 0.6], **parts)
     assert event.reason == reason
     assert list(event.parts) == ["appearance", "motion", "cluster"]
     assert max(event.parts.values()) >= 3.0
@@ -124,10 +126,10 @@ def test_the_reason_is_the_part_that_lies_farthest_in_its_own_tail(parts, reason
 def test_the_region_is_that_of_the_peak():
     quiet, hot = np.zeros((32, 64), np.float32), np.zeros((32, 64), np.float32)
     hot[8:16, 16:32] = 9.0
-    machine = EventDetector("door", CALIBRATION)
+    detector = EventDetector("door", CALIBRATION)
     for number, (value, anomaly_map) in enumerate([(0.6, quiet), (0.9, hot), (0.6, quiet)]):
-        machine.push(Score(number, number / 10, value, map=anomaly_map))
-    (event,) = machine.finish()
+        detector.push(Score(number, number / 10, value, map=anomaly_map))
+    (event,) = detector.finish()
     assert event.box == pytest.approx((0.25, 0.25, 0.5, 0.5), abs=1 / 32)
     assert event.mask.shape == (32, 64)
     assert event.mask[12, 24]
@@ -135,21 +137,23 @@ def test_the_region_is_that_of_the_peak():
 
 
 def test_without_maps_there_is_no_region():
-    (event,) = ended([0.6, 0.6])
+    (event,) = finished_events([0.6, 0.6])
     assert (event.box, event.mask) == (None, None)
 
 
 def test_the_cool_down_of_a_camera_takes_the_place_of_the_rules():
-    machine = EventDetector("door", CALIBRATION, cool_down_s=60.0)
+    detector = EventDetector("door", CALIBRATION, cool_down_s=60.0)
     heard = [
-        one for score in scores([0.6, 0.6, *[0.1] * 5, 0.6, 0.6]) for one in machine.push(score)
+        one for score in scores([0.6, 0.6, *[0.1] * 5, 0.6, 0.6]) for one in detector.push(score)
     ]
     assert [one.phase for one in heard] == ["start", "end"]
 
 
 def test_hysteresis_comes_from_the_calibration():
     # The release is 0.8 of the threshold: a score of 0.444.
-    assert [(one.start_s, one.end_s) for one in ended([0.6, 0.45, 0.45, 0.44])] == [(0.0, 0.2)]
+    assert [(one.start_s, one.end_s) for one in finished_events([0.6, 0.45, 0.45, 0.44])] == [
+        (0.0, 0.2)
+    ]
 
 
 def test_id_depends_on_the_source_and_the_start_only():
@@ -164,7 +168,7 @@ def test_id_depends_on_the_source_and_the_start_only():
 
 
 def test_what_is_written_is_plain_and_in_order():
-    (event,) = ended([0.6, 0.6], maps=np.ones((32, 32), np.float32))
+    (event,) = finished_events([0.6, 0.6], maps=np.ones((32, 32), np.float32))
     written = json.loads(json.dumps(event.as_dict()))
     names = "id kind phase source start_s end_s peak_s score box reason parts"
     assert list(written) == names.split()

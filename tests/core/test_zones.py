@@ -13,7 +13,7 @@ BERLIN = "Europe/Berlin"
 
 
 def armed(hours, when, zone=BERLIN):
-    """Whether at a local time such as "2026-03-29 03:30"; the first of two where a clock shows it twice."""
+    """Whether hours are armed at a local time; the first of two where a clock shows it twice."""
     local = datetime.fromisoformat(when).replace(tzinfo=ZoneInfo(zone))
     return Schedule.parse([hours], zone).armed(local.timestamp())
 

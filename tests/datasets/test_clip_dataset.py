@@ -67,13 +67,13 @@ def test_an_epoch_sees_every_clip_once(cache):
 
 def test_a_batch_depends_on_seed_and_step_alone(cache):
     moving = cache(("a", 60), draw=lambda position: _scene(position))
-    forging = PseudoAnomalyConfig(share=0.7)
+    wanted = PseudoAnomalyConfig(share=0.7)
     one, other = all_clips(moving), all_clips(moving)
     for step in range(6):
-        one.batch(step, 4, 3, forging)
+        one.batch(step, 4, 3, wanted)
     for step in (5, 0, 3):
         for ours, theirs in zip(
-            one.batch(step, 4, 3, forging), other.batch(step, 4, 3, forging), strict=True
+            one.batch(step, 4, 3, wanted), other.batch(step, 4, 3, wanted), strict=True
         ):
             np.testing.assert_array_equal(ours, theirs)
     assert not np.array_equal(one.batch(5, 4, 3, NONE).clips, one.batch(5, 4, 4, NONE).clips)
@@ -86,7 +86,7 @@ def test_a_batch_is_no_larger_than_the_footage(cache):
 @pytest.mark.parametrize("rebuilt", [0, 4])
 def test_targets_are_those_of_the_clip_as_filmed(rebuilt, cache):
     clips = all_clips(cache(("a", 60), draw=lambda position: _scene(position)), rebuilt=rebuilt)
-    forged = 0
+    changed_clips = 0
     for step in range(8):
         batch = clips.batch(step, 4, 0, PseudoAnomalyConfig(share=0.5))
         filmed = clips.batch(step, 4, 0, NONE)
@@ -96,8 +96,8 @@ def test_targets_are_those_of_the_clip_as_filmed(rebuilt, cache):
         assert not filmed.abnormal.any()
         changed = (batch.clips != filmed.clips).any(axis=(1, 4))
         assert not (batch.abnormal & ~changed).any()
-        forged += int(batch.abnormal.any(axis=(1, 2)).sum())
-    assert 5 < forged < 27
+        changed_clips += int(batch.abnormal.any(axis=(1, 2)).sum())
+    assert 5 < changed_clips < 27
 
 
 def test_evenly_reaches_from_end_to_end(cache):

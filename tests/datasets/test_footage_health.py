@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.datasets.footage_health import examine_health, without
+from oddframe.datasets.footage_health import examine_health, remove_spans
 from oddframe.datasets.frame_cache import FrameRun, build_cache
 from oddframe.media.discovery import find_sources
 from oddframe.media.source import FrameFormat
@@ -26,11 +26,11 @@ def examined(video, tmp_path):
         cache = build_cache(
             tmp_path / "cache", found.sources, FrameFormat(32, 32, "grey"), 10.0, 10**8
         )
-        told = []
+        reports = []
         health = examine_health(
-            cache, lambda phase, done, total, values: told.append((phase, done, total))
+            cache, lambda phase, done, total, values: reports.append((phase, done, total))
         )
-        assert told[-1] == ("health", len(cache), len(cache))
+        assert reports[-1] == ("health", len(cache), len(cache))
         return cache, health
 
     return examine
@@ -66,10 +66,10 @@ def test_what_is_taken_out_is_out_and_the_rest_is_there(counts, spans):
         FrameRun(f"r{n}", o, c) for n, (o, c) in enumerate(zip(offsets, counts, strict=False))
     ]
     spans = [(begin, begin + length) for begin, length in spans]
-    kept = without(stretches, spans)
+    kept = remove_spans(stretches, spans)
     out = {position for begin, end in spans for position in range(begin, end)}
-    there = [position for one in kept for position in range(one.offset, one.offset + one.count)]
+    there = [position for part in kept for position in range(part.offset, part.offset + part.count)]
     assert there == [position for position in range(offsets[-1]) if position not in out]
-    for one in kept:
-        whole = stretches[int(one.source[1:])]
-        assert whole.offset <= one.offset < one.offset + one.count <= whole.offset + whole.count
+    for part in kept:
+        whole = stretches[int(part.source[1:])]
+        assert whole.offset <= part.offset < part.offset + part.count <= whole.offset + whole.count

@@ -259,9 +259,7 @@ def test_a_recording_that_vanished_is_named_and_the_rest_used(tmp_path):
     assert cache.notices == ("b: left out: b is gone",)
 
 
-def test_what_was_wrong_with_a_source_is_told_also_from_a_cache_that_is_used_again(
-    images, tmp_path
-):
+def test_notices_of_a_source_are_also_those_of_a_cache_that_is_used_again(images, tmp_path):
     folder = images("frames", [0, 1, 2, 5, 6])
     (folder / "006.jpg").write_bytes(b"")
     for _ in range(2):
@@ -277,12 +275,14 @@ def test_without_a_single_frame_there_is_no_cache(tmp_path):
 
 
 def test_progress_counts_all_sources_together(tmp_path):
-    told = []
-    build(tmp_path, [Drawn("a", 60), Drawn("b", 60)], on_progress=lambda *what: told.append(what))
-    assert told == [("read", done, 120, {}) for done in (0, 50, 60, 110, 120)]
+    reports = []
+    sources = [Drawn("a", 60), Drawn("b", 60)]
+    build(tmp_path, sources, on_progress=lambda *report: reports.append(report))
+    assert reports == [("read", done, 120, {}) for done in (0, 50, 60, 110, 120)]
 
 
-_PASS = """
+# A pass over the footage, in a process of its own whose peak of memory is this pass's.
+PASS = """
 import sys
 from pathlib import Path
 import numpy as np
@@ -298,14 +298,16 @@ class Long:
     def fingerprint(self): return sys.argv[2]
     def frames(self, wanted):
         for number in range(int(sys.argv[2])):
-            yield Frame(number, number / 10, np.full((128, 192, 1), number % 251, np.uint8), (192, 128))
+            pixels = np.full((128, 192, 1), number % 251, np.uint8)
+            yield Frame(number, number / 10, pixels, (192, 128))
 
 def resident():
-    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
+    lines = open("/proc/self/status").read().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 cache = build_cache(Path(sys.argv[1]), [Long()], FrameFormat(192, 128, "grey"), 10.0, 4 * 10**9)
 clips = ClipDataset(cache, list(cache.stretches), 1, 0)
-clips.forger
+clips.generator
 for step in range(len(clips) // 8):
     clips.batch(step, 8, 0, PseudoAnomalyConfig(share=0.3))
 print(resident())
@@ -314,7 +316,7 @@ print(resident())
 
 def test_ten_times_the_footage_takes_no_more_memory(tmp_path):
     def peak_mb(frames):
-        command = [sys.executable, "-c", _PASS, str(tmp_path / str(frames)), str(frames)]
+        command = [sys.executable, "-c", PASS, str(tmp_path / str(frames)), str(frames)]
         return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
     # 24 MB of frames and 240 MB of them.

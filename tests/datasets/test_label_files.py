@@ -1,4 +1,4 @@
-"""The reader of MATLAB files: right on what SciPy and MATLAB write, and an error, never a crash, on everything else."""
+"""Label files: right on what people and programs write, an error, never a crash, on the rest."""
 
 import os
 import struct
@@ -13,7 +13,7 @@ import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oddframe.datasets import label_files as mat_file
+from oddframe.datasets import label_files
 from oddframe.datasets.label_files import holds_ranges, read_ranges, read_tracks, read_variable
 from oddframe.datasets.labels import read_intervals
 from oddframe.datasets.masks import MaskVolume
@@ -33,8 +33,8 @@ def cells_of(arrays, shape=None):
     return cells.reshape(shape or (1, -1))
 
 
-def byte_swapped(path):
-    """A packed file rewritten for the other byte order, by unpacking and turning every tag and number round by hand."""
+def swap_bytes(path):
+    """Rewrite a packed file for the other byte order, tag by tag and number by number."""
     data = path.read_bytes()
     head = data[:124] + struct.pack(">H", 0x0100) + b"MI"
     return head + swap_elements(data[128:])
@@ -89,11 +89,16 @@ PED2 = [
 @pytest.mark.parametrize("dtype", [np.uint8, np.float64])
 def test_labels_of_either_byte_order_packed_or_not(tmp_path, packed, swapped, dtype):
     path = tmp_path / "ped2.mat"
-    cells = cells_of([cells_of([np.array(one, dtype)]) for one in [*PED2, [[1, 5, 9], [2, 7, 9]]]])
+    cells = cells_of(
+        [cells_of([np.array(video, dtype)]) for video in [*PED2, [[1, 5, 9], [2, 7, 9]]]]
+    )
     scipy.io.savemat(path, {"first": np.ones(3), "gt": cells}, do_compression=packed)
     if swapped:
-        path.write_bytes(byte_swapped(path))
-    assert [one.tolist() for one in read_intervals(path)] == [*PED2, [[1, 5, 9], [2, 7, 9]]]
+        path.write_bytes(swap_bytes(path))
+    assert [intervals.tolist() for intervals in read_intervals(path)] == [
+        *PED2,
+        [[1, 5, 9], [2, 7, 9]],
+    ]
 
 
 def test_what_a_function_makes_of_a_variable_is_handed_back(tmp_path):
@@ -112,7 +117,10 @@ def test_a_struct_with_one_field_is_the_labels_of_each_video(tmp_path):
         "text": "abc",
     }
     scipy.io.savemat(tmp_path / "x.mat", {**others, "gt": table}, do_compression=True)
-    assert [one.tolist() for one in read_intervals(tmp_path / "x.mat")] == [[[1], [5]], [[2], [3]]]
+    assert [intervals.tolist() for intervals in read_intervals(tmp_path / "x.mat")] == [
+        [[1], [5]],
+        [[2], [3]],
+    ]
 
 
 TWO_FIELDS = np.zeros((1, 1), dtype=[("first", object), ("last", object)])
@@ -166,7 +174,7 @@ def test_a_cell_array_without_cells_has_no_masks(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "its head is that of none"),
         (b"not a mat file" * 40, "its head is that of none"),
@@ -175,13 +183,13 @@ def test_a_cell_array_without_cells_has_no_masks(tmp_path):
         (b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM", "must hold gt, found nothing"),
     ],
 )
-def test_what_is_no_such_file_is_refused_with_what_to_do(tmp_path, content, said):
+def test_what_is_no_such_file_is_refused_with_what_to_do(tmp_path, content, message):
     (tmp_path / "x.mat").write_bytes(content)
-    with pytest.raises(LayoutError, match=rf"x\.mat: .*{said}"):
+    with pytest.raises(LayoutError, match=rf"x\.mat: .*{message}"):
         read_intervals(tmp_path / "x.mat")
 
 
-def test_a_missing_file_and_a_folder_are_told(tmp_path):
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "none.mat", tmp_path):
         with pytest.raises(LayoutError, match="cannot be read"):
             read_intervals(path)
@@ -227,7 +235,7 @@ HUGE = 2**31 - 1
         [matrix(2, (1, 1), element(5, b"\0\0\0\0"), element(1, b"abc\0"), name=b"gt")],
         [matrix(9, (-1, 1), element(2, b"\1"), name=b"gt")],
         [matrix(9, (1,), element(2, b"\1"), name=b"gt")],
-        # A shape that is said in fractions: kind 7 in place of 5, found by a change of one bit.
+        # A shape that is given in fractions: kind 7 in place of 5, found by a change of one bit.
         [
             matrix(1, (1, 1), matrix(9, (0, 0)), name=b"gt").replace(
                 struct.pack("<II", 5, 8), struct.pack("<II", 7, 8)
@@ -263,7 +271,7 @@ def test_more_intervals_than_any_benchmark_has_are_refused(tmp_path):
 
 
 def test_a_bomb_is_not_unpacked_beyond_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(mat_file, "MOST_BYTES", 1 << 26)
+    monkeypatch.setattr(label_files, "MOST_BYTES", 1 << 26)
     write_mat(
         tmp_path / "x.mat",
         packed(matrix(9, (100_000_000, 1), element(2, bytes(100_000_000)), name=b"gt")),
@@ -286,7 +294,7 @@ def test_a_file_that_crashes_the_reader_is_refused_by_name(tmp_path):
 
 
 def test_a_file_that_takes_too_long_is_refused_by_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(mat_file, "MOST_S", 0.01)
+    monkeypatch.setattr(label_files, "MOST_S", 0.01)
     scipy.io.savemat(tmp_path / "x.mat", {"gt": np.ones((2, 1))})
     with pytest.raises(
         LayoutError, match=r"x\.mat: a MATLAB file that is whole .* was not done after"
@@ -305,27 +313,27 @@ def test_cells_that_are_no_matrices_are_refused(tmp_path):
 
 def intervals_or_none(path):
     try:
-        return [one.tolist() for one in read_intervals(path)]
+        return [intervals.tolist() for intervals in read_intervals(path)]
     except LayoutError:
         return None
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    """The bytes of Ped2's own file where it is at hand, else of one that SciPy packed, and what they say."""
+    """The bytes of Ped2's own file, or of one that SciPy packed, and the intervals in it."""
     path = tmp_path_factory.mktemp("mat") / "ped2.mat"
     if "ODDFRAME_PED2" in os.environ:
         path.write_bytes((Path(os.environ["ODDFRAME_PED2"]) / "ped2.mat").read_bytes())
     else:
         scipy.io.savemat(
-            path, {"gt": cells_of([np.array(one) for one in PED2])}, do_compression=True
+            path, {"gt": cells_of([np.array(video) for video in PED2])}, do_compression=True
         )
-    return path.read_bytes(), [one.tolist() for one in read_intervals(path)]
+    return path.read_bytes(), [intervals.tolist() for intervals in read_intervals(path)]
 
 
 @FEW_FILES
 @given(data=st.data())
-def test_a_changed_file_is_refused_or_says_what_it_said(real, tmp_path, data):
+def test_a_changed_file_is_refused_or_means_the_same(real, tmp_path, data):
     """The packed data carries a checksum, so that no change within it goes unseen."""
     content, expected = bytearray(real[0]), real[1]
     for _ in range(data.draw(st.integers(1, 3))):
@@ -338,9 +346,11 @@ def test_a_changed_file_is_refused_or_says_what_it_said(real, tmp_path, data):
 @FEW_FILES
 @given(data=st.data())
 def test_a_changed_plain_file_never_crashes(tmp_path, data):
-    """Nothing guards plain data, so that its numbers may change; what comes out are still intervals."""
+    """Nothing guards plain data: its numbers may change, but they are still intervals."""
     path = tmp_path / "ped2.mat"
-    scipy.io.savemat(path, {"gt": cells_of([np.array(one) for one in PED2])}, do_compression=False)
+    scipy.io.savemat(
+        path, {"gt": cells_of([np.array(video) for video in PED2])}, do_compression=False
+    )
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(126, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -362,9 +372,9 @@ def test_random_bytes_never_crash(tmp_path, body, kind, pack):
 @pytest.mark.skipif(
     "ODDFRAME_PED2" not in os.environ, reason="ODDFRAME_PED2 is not set: the real Ped2 is needed"
 )
-def test_the_real_file_says_what_is_known_of_it():
-    intervals = read_intervals(Path(os.environ["ODDFRAME_PED2"]) / "ped2.mat")
-    assert [one.tolist() for one in intervals][: len(PED2)] == PED2
+def test_the_real_file_holds_the_known_intervals():
+    videos = read_intervals(Path(os.environ["ODDFRAME_PED2"]) / "ped2.mat")
+    assert [intervals.tolist() for intervals in videos][: len(PED2)] == PED2
 
 
 def ranges_of(path, text):
@@ -412,7 +422,7 @@ def test_what_is_written_is_read(tmp_path_factory, videos):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "found none"),
         ("x = [1:2];", "found none"),
@@ -426,8 +436,8 @@ def test_what_is_written_is_read(tmp_path_factory, videos):
         ("TestVideoFile{2}.gt_frame = [1:2];", "in order, found number 2"),
     ],
 )
-def test_what_is_not_understood_is_never_passed_over(tmp_path, text, said):
-    with pytest.raises(LayoutError, match=rf"(?s)x\.m: .*{said}"):
+def test_what_is_not_understood_is_never_passed_over(tmp_path, text, message):
+    with pytest.raises(LayoutError, match=rf"(?s)x\.m: .*{message}"):
         ranges_of(tmp_path / "x.m", text)
 
 

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from oddframe.datasets.labels import (
     LabelSource,
     LabelSpan,
-    is_stretch_file,
+    is_span_file,
     join_labels,
     labels_from_array,
     labels_from_folder,
+    labels_from_intervals,
     labels_from_mat,
-    labels_of_intervals,
-    labels_of_stretches,
+    labels_from_spans,
     read_label_array,
-    read_stretches,
+    read_spans,
 )
 from oddframe.errors import LayoutError
 
@@ -145,9 +145,9 @@ def test_intervals_equal_a_literal_loop(pairs):
                 expected[frame - 1] = 1
     if any(not 1 <= start <= end <= 12 for start, end in pairs):
         with pytest.raises(LayoutError):
-            labels_of_intervals(intervals, 12)
+            labels_from_intervals(intervals, 12)
     else:
-        assert labels_of_intervals(intervals, 12).tolist() == expected
+        assert labels_from_intervals(intervals, 12).tolist() == expected
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32])
@@ -274,8 +274,8 @@ HEAD = "video,start_s,end_s\n"
 def read(path, text):
     path.write_bytes(text.encode())
     return {
-        name: [(one.start_s, one.end_s) for one in stretches]
-        for name, stretches in read_stretches(path).items()
+        name: [(span.start_s, span.end_s) for span in spans]
+        for name, spans in read_spans(path).items()
     }
 
 
@@ -284,19 +284,19 @@ def test_seconds_clock_times_and_empty_ones(tmp_path):
     expected = {"a.mp4": [(1.5, 2.0), (62.5, 63.0)], "b.mp4": [], "c, d.mp4": [(0.0, 0.0)]}
     assert read(tmp_path / "labels.csv", text) == expected
     assert read(tmp_path / "labels.csv", "\ufeff" + text) == expected
-    assert is_stretch_file(tmp_path / "labels.csv")
+    assert is_span_file(tmp_path / "labels.csv")
 
 
 def test_other_tables_are_none_of_these(tmp_path):
     (tmp_path / "scores.csv").write_text("frame,time_s,score\n0,0,0\n")
-    assert not is_stretch_file(tmp_path / "scores.csv")
-    assert not is_stretch_file(tmp_path / "none.csv")
+    assert not is_span_file(tmp_path / "scores.csv")
+    assert not is_span_file(tmp_path / "none.csv")
     with pytest.raises(LayoutError, match="first line must be video,start_s,end_s"):
-        read_stretches(tmp_path / "scores.csv")
+        read_spans(tmp_path / "scores.csv")
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("a.mp4,3,2", "line 2: times must be .* found '3' and '2'"),
         ("a.mp4,-1,2", "line 2: times"),
@@ -309,15 +309,15 @@ def test_other_tables_are_none_of_these(tmp_path):
         ("a.mp4;1;2", "line 2 must be"),
     ],
 )
-def test_lines_that_cannot_be_are_named(tmp_path, line, said):
-    with pytest.raises(LayoutError, match=rf"labels\.csv: {said}"):
+def test_lines_that_cannot_be_are_named(tmp_path, line, message):
+    with pytest.raises(LayoutError, match=rf"labels\.csv: {message}"):
         read(tmp_path / "labels.csv", HEAD + line)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "labels.csv").write_bytes(HEAD.encode() + b"\xff\xfe,1,2\n")
     with pytest.raises(LayoutError, match="UTF-8"):
-        read_stretches(tmp_path / "labels.csv")
+        read_spans(tmp_path / "labels.csv")
 
 
 @given(
@@ -334,14 +334,14 @@ def test_labels_equal_a_literal_loop(tmp_path_factory, times, spans):
     )
     path = tmp_path_factory.getbasetemp() / "labels.csv"
     if fits:
-        labels = labels_of_stretches(times_s, stretches, path)
+        labels = labels_from_spans(times_s, stretches, path)
         assert labels.tolist() == expected
         assert not labels.flags.writeable
     else:
         with pytest.raises(LayoutError, match=r"labels\.csv: line 2: a stretch must hold frames"):
-            labels_of_stretches(times_s, stretches, path)
+            labels_from_spans(times_s, stretches, path)
 
 
 def test_a_missing_image_is_normal(tmp_path):
-    labels = labels_of_stretches(np.array([0.0, np.nan, 0.2]), [LabelSpan(0, 0.2, 2)], tmp_path)
+    labels = labels_from_spans(np.array([0.0, np.nan, 0.2]), [LabelSpan(0, 0.2, 2)], tmp_path)
     assert labels.tolist() == [1, 0, 1]

@@ -1,4 +1,4 @@
-"""Every official structure in miniature, drawn with real encoders: recognised, labelled, scored."""
+"""Every layout as a small benchmark, drawn with real encoders: recognised, labelled, scored."""
 
 import shutil
 
@@ -12,30 +12,30 @@ from oddframe.datasets.layouts import open_benchmark
 from oddframe.errors import LayoutError, SourceError
 from oddframe.media.discovery import find_sources, open_source
 from oddframe.media.source import FrameFormat
-from tests.support.miniatures import (
-    MINIATURES,
+from tests.support.small_benchmarks import (
     SIZE,
+    SMALL_BENCHMARKS,
     TRUTH,
     avenue,
+    custom,
     draw_recording,
     masks_of,
-    own,
     save_masks,
     shanghaitech,
     ucsd,
 )
 
-MASKED = {"ucsd": [1, 0, 1], "own": [1, 1, 1]}
+MASKED = {"ucsd": [1, 0, 1], "custom": [1, 1, 1]}
 
 
-@pytest.fixture(scope="module", params=MINIATURES)
-def miniature(request, tmp_path_factory):
-    """A miniature of one layout, read only."""
-    return request.param, MINIATURES[request.param](tmp_path_factory.mktemp("miniature"))
+@pytest.fixture(scope="module", params=SMALL_BENCHMARKS)
+def benchmark_folder(request, tmp_path_factory):
+    """A small benchmark of one layout, read only."""
+    return request.param, SMALL_BENCHMARKS[request.param](tmp_path_factory.mktemp("benchmark"))
 
 
-def test_it_is_recognised_with_labels_masks_and_training(miniature):
-    kind, root = miniature
+def test_it_is_recognised_with_labels_masks_and_training(benchmark_folder):
+    kind, root = benchmark_folder
     benchmark = open_benchmark(root)
     assert [video.labels.tolist() for video in benchmark.testing] == [
         list(labels) for labels in TRUTH
@@ -47,21 +47,21 @@ def test_it_is_recognised_with_labels_masks_and_training(miniature):
         if video.masks is not None:
             assert np.array_equal(np.stack(list(video.masks.frames())), masks_of(labels))
     assert len(benchmark.training) == 2
-    assert benchmark.every_frame == (kind != "own")
-    if kind != "own":
+    assert benchmark.every_frame == (kind != "custom")
+    if kind != "custom":
         assert benchmark.counts == Counts(2, 22, 3, 31, sum(map(sum, TRUTH)))
     official = {"ucsd": "ped2", "avenue": "avenue", "shanghaitech": "shanghaitech"}
     assert benchmark.name == official.get(kind, root.name)
     assert any("partial copy" in notice for notice in benchmark.notices) == (kind in official)
 
 
-def test_its_parent_will_do(miniature):
-    _, root = miniature
+def test_its_parent_will_do(benchmark_folder):
+    _, root = benchmark_folder
     assert open_benchmark(root.parent).root == root
 
 
-def test_frames_are_as_many_as_labels_and_training_takes_the_normal_part(miniature):
-    kind, root = miniature
+def test_frames_are_as_many_as_labels_and_training_takes_the_normal_part(benchmark_folder):
+    kind, root = benchmark_folder
     benchmark = open_benchmark(root)
     for video in benchmark.testing:
         frames = list(open_source(video.path).frames(FrameFormat(64, 48, "grey")))
@@ -75,8 +75,8 @@ def test_frames_are_as_many_as_labels_and_training_takes_the_normal_part(miniatu
     assert found.skipped == ()
 
 
-def test_it_is_scored_by_the_command(miniature, tiny_run, oddframe_command):
-    kind, root = miniature
+def test_it_is_scored_by_the_command(benchmark_folder, tiny_run, oddframe_command):
+    kind, root = benchmark_folder
     left = oddframe_command("eval", root, "--model", tiny_run, "--json")
     assert left.code == 0, left
     assert (left.json["videos"], left.json["frames_total"]) == (3, 31)
@@ -166,7 +166,8 @@ def test_avenue_is_complete_by_its_mask_count_and_says_what_its_other_file_is(
     assert benchmark.counts.abnormal_frames == 31
     assert benchmark.notices == (
         "pixel masks for 0 of 3 videos, none for 01, 02, 03",
-        f"labels differ from the official ones: 31 abnormal frames, avenue officially has {sum(map(sum, TRUTH))}",
+        "labels differ from the official ones: 31 abnormal frames, "
+        f"avenue officially has {sum(map(sum, TRUTH))}",
     )
 
 
@@ -243,7 +244,7 @@ def test_own_times_follow_the_timestamps_and_not_the_frame_numbers(tmp_path, vid
 
 
 def test_a_name_that_may_be_a_slip_is_refused(tmp_path):
-    root = own(tmp_path)
+    root = custom(tmp_path)
     text = (root / "labels.csv").read_text()
     (root / "labels.csv").write_text(text.replace("door2", "dor2"))
     with pytest.raises(LayoutError, match=r"found dor2\.mp4, while door2 is not listed"):
@@ -257,7 +258,7 @@ def test_a_name_that_may_be_a_slip_is_refused(tmp_path):
 
 
 def test_a_stretch_beyond_the_recording_is_refused_when_labels_are_asked_for(tmp_path):
-    root = own(tmp_path)
+    root = custom(tmp_path)
     (root / "labels.csv").write_text("video,start_s,end_s\ndoor1,7,8\ndoor2,,\ndoor3,,\n")
     benchmark = open_benchmark(root)
     with pytest.raises(
@@ -268,7 +269,7 @@ def test_a_stretch_beyond_the_recording_is_refused_when_labels_are_asked_for(tmp
 
 
 def test_own_masks_and_arrays_label_by_frame(tmp_path):
-    root = own(tmp_path)
+    root = custom(tmp_path)
     (root / "labels.csv").unlink()
     assert [v.labels.tolist() for v in open_benchmark(root).testing] == [
         list(labels) for labels in TRUTH
@@ -299,7 +300,7 @@ def test_masks_of_own_images_carry_the_number_of_the_image(tmp_path, images):
 
 
 def test_masks_that_fit_no_recording_are_refused(tmp_path):
-    root = own(tmp_path)
+    root = custom(tmp_path)
     (root / "labels.csv").unlink()
     for folder in list((root / "masks").iterdir()):
         folder.rename(folder.with_name(f"x{folder.name}"))

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import scipy.io
 
-from oddframe.datasets import benchmark as benchmark_module
-from oddframe.datasets import layouts
-from oddframe.datasets.benchmark import OFFICIAL_COUNTS
+from oddframe.datasets.benchmark import OFFICIAL_COUNTS, OTHER_LABELS, Counts
+from oddframe.datasets.layouts import open_benchmark
 from oddframe.errors import LayoutError, SourceNotFoundError
 
 LABELS = {"1": [0, 1, 1], "2": [1, 1], "10": [0, 0, 0, 0]}
@@ -38,7 +37,7 @@ def save_folder(root, labels=LABELS):
 
 @pytest.fixture
 def root(tmp_path):
-    """A miniature without labels: 2 training and 3 testing videos."""
+    """A small benchmark without labels: 2 training and 3 testing videos."""
     folder = tmp_path / "Mini"
     for name, count in {"1": 4, "2": 3}.items():
         draw_frames(folder / "training" / "frames" / name, count)
@@ -65,12 +64,12 @@ def save_joined(root):
 )
 def test_frame_folders_with_each_kind_of_labels(root, save):
     save(root)
-    benchmark = layouts.open_benchmark(root)
+    benchmark = open_benchmark(root)
     assert labels_of(benchmark) == LABELS  # "10" after "2"
     assert list(labels_of(benchmark)) == ["1", "2", "10"]
     assert [path.name for path in benchmark.training] == ["1", "2"]
     assert benchmark.testing[0].path == root / "testing" / "frames" / "1"
-    assert benchmark.counts == layouts.Counts(2, 7, 3, 9, 4)
+    assert benchmark.counts == Counts(2, 7, 3, 9, 4)
     assert benchmark.name == "mini"
     assert benchmark.notices == ()
     assert {video.masks for video in benchmark.testing} == {None}
@@ -83,44 +82,44 @@ def test_only_numbered_images_are_frames(root):
         (video / name).touch()
     (root / "testing" / "frames" / "notes.txt").touch()
     (root / "testing" / "frames" / ".cache").mkdir()
-    assert layouts.open_benchmark(root).counts.testing_frames == 9
+    assert open_benchmark(root).counts.testing_frames == 9
 
 
 def test_agreeing_sources_are_fine_and_contradicting_ones_are_refused(root):
     save_mat(root / "ped2.mat")
     save_folder(root)
-    assert labels_of(layouts.open_benchmark(root)) == LABELS
+    assert labels_of(open_benchmark(root)) == LABELS
     np.save(root / "testing" / "frame_labels" / "1.npy", [1, 1, 0])
     with pytest.raises(LayoutError, match=r"video 1 must agree.*ped2\.mat.*frame_labels.*: 0, 2;"):
-        layouts.open_benchmark(root)
+        open_benchmark(root)
 
 
 def test_missing_image_is_an_error(root):
     save_folder(root)
     (root / "testing" / "frames" / "1" / "001.jpg").unlink()
     with pytest.raises(LayoutError, match="found 3 labels for 2 frames; a missing"):
-        layouts.open_benchmark(root)
+        open_benchmark(root)
 
 
 def test_missing_labels_are_an_error(root):
     with pytest.raises(
         LayoutError, match="every video needs frame labels, found none for 1, 2, 10"
     ):
-        layouts.open_benchmark(root)
+        open_benchmark(root)
 
 
 def test_mat_is_chosen_by_its_name(root):
     save_mat(root / "ped2.mat")
     scipy.io.savemat(root / "features.mat", {"x": np.ones(3)})
-    assert layouts.open_benchmark(root).name == "ped2"
+    assert open_benchmark(root).name == "ped2"
     save_mat(root / "avenue.mat")
     with pytest.raises(LayoutError, match=re.escape("found avenue.mat, ped2.mat")):
-        layouts.open_benchmark(root)
+        open_benchmark(root)
 
 
 def test_difference_from_the_official_counts_is_a_notice(root):
     save_mat(root / "ped2.mat")
-    notices = layouts.open_benchmark(root).notices
+    notices = open_benchmark(root).notices
     assert notices == (
         "partial copy: training has 2 videos and 7 frames, ped2 officially has 16 and 2,550",
         "partial copy: testing has 3 videos and 9 frames, ped2 officially has 12 and 2,010",
@@ -128,9 +127,9 @@ def test_difference_from_the_official_counts_is_a_notice(root):
 
 
 def test_more_than_official_is_not_called_partial(root, monkeypatch):
-    monkeypatch.setitem(OFFICIAL_COUNTS, "ped2", layouts.Counts(3, 6, 3, 9, 5))
+    monkeypatch.setitem(OFFICIAL_COUNTS, "ped2", Counts(3, 6, 3, 9, 5))
     save_mat(root / "ped2.mat")
-    notices = layouts.open_benchmark(root).notices
+    notices = open_benchmark(root).notices
     assert notices == (
         "not the official copy: training has 2 videos and 7 frames, ped2 officially has 3 and 6",
         "labels differ from the official ones: 4 abnormal frames, ped2 officially has 5",
@@ -138,28 +137,28 @@ def test_more_than_official_is_not_called_partial(root, monkeypatch):
 
 
 def test_benchmark_is_recognised_by_its_counts_alone(root, monkeypatch):
-    monkeypatch.setitem(OFFICIAL_COUNTS, "ped2", layouts.Counts(2, 7, 3, 9, 4))
+    monkeypatch.setitem(OFFICIAL_COUNTS, "ped2", Counts(2, 7, 3, 9, 4))
     save_folder(root)
-    benchmark = layouts.open_benchmark(root)
+    benchmark = open_benchmark(root)
     assert (benchmark.name, benchmark.notices) == ("ped2", ())
 
 
 def test_joined_label_file_names_the_benchmark(root):
     joined = [value for values in LABELS.values() for value in values]
     np.save(root / "testing" / "frame_labels_avenue.npy", joined)
-    assert layouts.open_benchmark(root).name == "avenue"
+    assert open_benchmark(root).name == "avenue"
 
 
 def test_training_may_be_missing_and_its_empty_folders_are_named(root):
     save_mat(root / "ped2.mat")
     (root / "training" / "frames" / "3").mkdir()
-    benchmark = layouts.open_benchmark(root)
+    benchmark = open_benchmark(root)
     assert len(benchmark.training) == 2
     assert any(
         "without numbered images" in notice and "frames/3" in notice for notice in benchmark.notices
     )
     (root / "training").rename(root / "elsewhere")
-    benchmark = layouts.open_benchmark(root)
+    benchmark = open_benchmark(root)
     assert benchmark.training == ()
     assert benchmark.notices[0].startswith("partial copy: training has 0 videos")
 
@@ -168,31 +167,31 @@ def test_testing_folder_without_images_is_an_error(root):
     save_folder(root)
     (root / "testing" / "frames" / "11").mkdir()
     with pytest.raises(LayoutError, match="found none in 11"):
-        layouts.open_benchmark(root)
+        open_benchmark(root)
 
 
 def test_masks_are_found_and_counted(root):
     save_folder(root)
     draw_frames(root / "testing" / "pixel_masks" / "1", 3, ".png")
-    benchmark = layouts.open_benchmark(root)
+    benchmark = open_benchmark(root)
     masks = root / "testing" / "pixel_masks" / "1"
     assert benchmark.testing[0].masks.path == masks
     assert benchmark.testing[1].masks is None
     (masks / "002.png").unlink()
-    benchmark = layouts.open_benchmark(root)
+    benchmark = open_benchmark(root)
     assert benchmark.testing[0].masks is None
     assert benchmark.notices == (f"partial copy: {masks} has 2 masks for 3 frames and is not used",)
     for number in range(4):
         (masks / f"{number:03d}.png").touch()
     with pytest.raises(LayoutError, match="found 4 masks for 3 frames"):
-        layouts.open_benchmark(root)
+        open_benchmark(root)
 
 
 def test_tracks_are_found(root):
     save_folder(root)
     (root / "tracks").mkdir()
     (root / "tracks" / "2.txt").touch()
-    assert [video.tracks for video in layouts.open_benchmark(root).testing] == [
+    assert [video.tracks for video in open_benchmark(root).testing] == [
         None,
         root / "tracks" / "2.txt",
         None,
@@ -205,9 +204,9 @@ def test_a_pickle_is_named_and_never_opened(root):
         LayoutError,
         match=r"found none for 1, 2, 10 .*gt_label\.json is a pickle, which is never opened",
     ):
-        layouts.open_benchmark(root)
+        open_benchmark(root)
     save_folder(root)
-    (notice,) = layouts.open_benchmark(root).notices
+    (notice,) = open_benchmark(root).notices
     assert "gt_label.json is a pickle" in notice
 
 
@@ -216,56 +215,54 @@ def test_a_partial_copy_is_paired_by_number(root):
     (root / "testing" / "frames" / "10").rename(root / "testing" / "frames" / "3")
     draw_frames(root / "testing" / "frames" / "4", 4)
     shutil.rmtree(root / "testing" / "frames" / "1")
-    benchmark = layouts.open_benchmark(root)
+    benchmark = open_benchmark(root)
     assert labels_of(benchmark) == {"2": [1, 1], "3": [0] * 4, "4": [1, 1, 1, 0]}
 
 
 def test_the_two_label_counts_of_avenue_are_told_apart(root, monkeypatch):
-    monkeypatch.setitem(OFFICIAL_COUNTS, "avenue", layouts.Counts(2, 7, 3, 9, 3))
-    monkeypatch.setitem(
-        benchmark_module._OTHER_LABELS, ("avenue", 4), "those of the widely used label file"
-    )
+    monkeypatch.setitem(OFFICIAL_COUNTS, "avenue", Counts(2, 7, 3, 9, 3))
+    monkeypatch.setitem(OTHER_LABELS, ("avenue", 4), "those of the widely used label file")
     save_mat(root / "avenue.mat")
-    assert layouts.open_benchmark(root).notices == (
-        "labels differ from the official ones: 4 abnormal frames (those of the widely used label file), "
-        "avenue officially has 3",
+    assert open_benchmark(root).notices == (
+        "labels differ from the official ones: 4 abnormal frames "
+        "(those of the widely used label file), avenue officially has 3",
     )
-    assert ("avenue", 3_867) in benchmark_module._OTHER_LABELS
+    assert ("avenue", 3_867) in OTHER_LABELS
 
 
 def test_a_benchmark_one_folder_below_is_found_and_two_are_not_chosen_from(root):
     save_folder(root)
-    assert layouts.open_benchmark(root.parent).root == root
+    assert open_benchmark(root.parent).root == root
     shutil.copytree(root, root.parent / "Other")
     with pytest.raises(LayoutError, match=r"several benchmarks, name one: .*Mini, .*Other"):
-        layouts.open_benchmark(root.parent)
+        open_benchmark(root.parent)
 
 
 def test_unknown_layout_says_what_was_looked_for_and_found(tmp_path):
     with pytest.raises(LayoutError, match=r"looked for .*; frame folders.*found nothing"):
-        layouts.open_benchmark(tmp_path)
+        open_benchmark(tmp_path)
     for number in range(10):
         (tmp_path / f"clip{number}.avi").touch()
     (tmp_path / "extra").mkdir()
     with pytest.raises(LayoutError, match=r"found clip0\.avi, clip1\.avi, .* and 3 more"):
-        layouts.open_benchmark(tmp_path)
+        open_benchmark(tmp_path)
 
 
 def test_root_must_be_a_folder_that_exists(tmp_path):
     with pytest.raises(SourceNotFoundError, match="no benchmark at"):
-        layouts.open_benchmark(tmp_path / "nowhere")
+        open_benchmark(tmp_path / "nowhere")
     (tmp_path / "ped2.mat").touch()
     with pytest.raises(LayoutError, match="is a file"):
-        layouts.open_benchmark(tmp_path / "ped2.mat")
+        open_benchmark(tmp_path / "ped2.mat")
 
 
 @pytest.mark.skipif(
     "ODDFRAME_PED2" not in os.environ, reason="ODDFRAME_PED2 is not set: the real Ped2 is needed"
 )
 def test_real_ped2_is_complete_and_its_label_files_agree():
-    benchmark = layouts.open_benchmark(Path(os.environ["ODDFRAME_PED2"]))
+    benchmark = open_benchmark(Path(os.environ["ODDFRAME_PED2"]))
     assert benchmark.name == "ped2"
-    assert benchmark.counts == layouts.OFFICIAL_COUNTS["ped2"]
+    assert benchmark.counts == OFFICIAL_COUNTS["ped2"]
     assert benchmark.notices == ()
     assert [video.name for video in benchmark.testing] == [
         f"{number:02d}" for number in range(1, 13)

@@ -17,7 +17,7 @@ from oddframe.datasets.masks import (
     read_mask,
 )
 from oddframe.errors import LayoutError
-from tests.support.miniatures import TRUTH, masks_of, save_masks, save_volume
+from tests.support.small_benchmarks import TRUTH, masks_of, save_masks, save_volume
 
 LABELS = TRUTH[0]
 MASKS = masks_of(LABELS)

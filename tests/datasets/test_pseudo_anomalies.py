@@ -13,7 +13,7 @@ KINDS = ("foreign", "misplaced", "speed", "reverse", "carried")
 
 
 def footage(colours=1):
-    """A ramp of grey on which a bright square crosses the upper half, again and again; nothing is ever below."""
+    """A ramp of grey on which a bright square crosses the upper half again and again."""
     scene = np.linspace(60, 120, WIDTH)[None, :, None] * np.ones((HEIGHT, 1, colours))
     frames = np.repeat(scene[None], FRAMES, axis=0)
     for number in range(FRAMES):
@@ -45,7 +45,7 @@ def training_clips(rebuilt_index=0, colours=1):
 
 
 def examples(kind, count=40, colours=1):
-    """Counter-examples of a kind: pairs of a clip and what was made of it, with the mask."""
+    """Make pseudo-anomalies of a kind: a clip, what was made of it, and where it was changed."""
     clips = training_clips(colours=colours)
     found = []
     for step in range(count):
@@ -158,10 +158,10 @@ def test_what_is_carried_goes_where_its_bearer_goes(pace):
         top, left = 40 + pace[0] * number, 60 + pace[1] * number
         clip[number, top : top + 20, left : left + 8] = 230
         clip[number, top + 5 : top + 9, left + 2 : left + 6] = 20
-    forger = PseudoAnomalyGenerator(scene[None])
+    generator = PseudoAnomalyGenerator(scene[None])
     seen = 0
     for seed in range(200):
-        made, abnormal = forger.carried(clip, np.random.default_rng(seed))
+        made, abnormal = generator.carried(clip, np.random.default_rng(seed))
         changed = [np.abs(made[n].astype(int) - clip[n])[:, :, 0] > 0 for n in (0, 4)]
         on_the_body = any(
             (one & (clip[n, :, :, 0] != 90)).any() for one, n in zip(changed, (0, 4), strict=True)
@@ -183,10 +183,10 @@ def test_where_nothing_moves_nothing_is_carried():
 
 def test_where_nothing_moves_there_is_nobody_to_borrow():
     scene = footage()[:1].repeat(10, axis=0)
-    forger = PseudoAnomalyGenerator(scene)
+    generator = PseudoAnomalyGenerator(scene)
     random = np.random.default_rng(0)
-    assert forger.paste_person(scene[:5], scene[5:], random, misplaced=True) is None
-    made, abnormal = forger.foreign(scene[:5], scene[5:], random)
+    assert generator.paste_person(scene[:5], scene[5:], random, misplaced=True) is None
+    made, abnormal = generator.foreign(scene[:5], scene[5:], random)
     assert abnormal.any()
     assert not np.array_equal(made, scene[:5])
 
@@ -202,10 +202,10 @@ def test_the_empty_scene_is_free_of_passers_by():
 def test_clips_that_are_changed_stay_as_they_were_given():
     frames = footage()
     clip, other = frames[:5].copy(), frames[20:25].copy()
-    forger = PseudoAnomalyGenerator(frames)
-    forger.foreign(clip, other, np.random.default_rng(0))
-    forger.paste_person(clip, other, np.random.default_rng(0), misplaced=False)
-    forger.carried(clip, np.random.default_rng(0))
+    generator = PseudoAnomalyGenerator(frames)
+    generator.foreign(clip, other, np.random.default_rng(0))
+    generator.paste_person(clip, other, np.random.default_rng(0), misplaced=False)
+    generator.carried(clip, np.random.default_rng(0))
     assert np.array_equal(clip, frames[:5])
     assert np.array_equal(other, frames[20:25])
 
@@ -242,8 +242,8 @@ def test_a_crop_shows_one_part_of_every_frame():
         top, left = part.part
         window = (slice(None), slice(None), slice(top, top + 32), slice(left, left + 32))
         np.testing.assert_array_equal(part.clips, whole.clips[window])
-        forged = clips.batch(step, 4, 0, wanted, (32, 32))
-        assert forged.clips.shape[2:4] == forged.abnormal.shape[1:] == (32, 32)
+        made = clips.batch(step, 4, 0, wanted, (32, 32))
+        assert made.clips.shape[2:4] == made.abnormal.shape[1:] == (32, 32)
         corners.append(part.part)
     assert set(corners) == {(0, 0), (0, 32)}
 

@@ -86,9 +86,9 @@ def test_times_that_tell_no_rate_are_left_alone(times, tmp_path):
 )
 def test_what_is_no_such_table_is_named(text, words, tmp_path):
     (tmp_path / "01.csv").write_text(text)
-    with pytest.raises(LayoutError, match=words) as told:
+    with pytest.raises(LayoutError, match=words) as refusal:
         read(tmp_path / "01.csv")
-    assert "01.csv" in str(told.value)
+    assert "01.csv" in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from oddframe.errors import InputError
 from oddframe.inference.parity import Parity, clips_of, compare, drawn_frames, with_intruder
-from oddframe.model.network import NetworkState
+from oddframe.model.state import NetworkState
 from tests.support.scorers import FakeScorer, flat_maps
 from tests.support.tiny import tiny_calibration
 

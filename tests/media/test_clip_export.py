@@ -1,3 +1,5 @@
+"""Clips that are cut out of recordings, and clips of events."""
+
 import av
 import pytest
 
@@ -5,10 +7,12 @@ from oddframe.errors import OutputError, SourceError, SourceNotFoundError
 from oddframe.media.clip_export import cut_recording, write_event_clip
 
 
-def told(path):
+def numbers_of(path):
+    """The numbers that the drawn pictures of a clip show by their brightness."""
     with av.open(str(path)) as container:
         return [
-            (float(p.to_ndarray(format="gray")[-4, -4]) - 20) / 2 for p in container.decode(video=0)
+            (float(picture.to_ndarray(format="gray")[-4, -4]) - 20) / 2
+            for picture in container.decode(video=0)
         ]
 
 
@@ -16,7 +20,7 @@ def told(path):
 def test_a_clip_of_a_recording_holds_what_it_shows_then(video, tmp_path, name):
     path = video(name, frames=90)
     clip = cut_recording(path, tmp_path / "clip", 3.4, 5.2)
-    numbers = told(clip.path)
+    numbers = numbers_of(clip.path)
     assert numbers == pytest.approx(
         [round(clip.start_s * 10) + i for i in range(clip.frames)], abs=0.9
     )
@@ -37,7 +41,7 @@ def test_the_end_of_a_recording_ends_the_clip_and_beyond_it_is_none(video, tmp_p
     assert cut_recording(path, tmp_path / "none", 50, 60) is None
 
 
-def test_what_is_no_recording_is_told(tmp_path, audio):
+def test_what_is_no_recording_is_named_as_the_reason(tmp_path, audio):
     with pytest.raises(SourceNotFoundError, match="nothing is there"):
         cut_recording(tmp_path / "no.mp4", tmp_path / "clip", 0, 1)
     (tmp_path / "text.mp4").write_text("not a video" * 100)
@@ -51,7 +55,7 @@ def cut_of(recording, start_s, end_s):
     return lambda path: cut_recording(recording, path, start_s, end_s)
 
 
-def seen(path):
+def codec_and_times(path):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         return stream.codec_context.name, [float(frame.time) for frame in container.decode(stream)]
@@ -62,23 +66,23 @@ def test_a_codec_that_players_know_is_not_encoded_anew(video, tmp_path):
     path = tmp_path / "clips" / "clip.mp4"
     path.parent.mkdir()
     write_event_clip(cut_of(recording, 0.0, 1.0), path)
-    codec, times_s = seen(path)
+    codec, times_s = codec_and_times(path)
     assert codec == "h264"
     assert times_s[0] == 0
     assert 10 <= len(times_s) <= 30
-    assert [one.name for one in path.parent.iterdir()] == ["clip.mp4"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["clip.mp4"]
 
 
-def test_another_is_with_the_times_of_its_frames(video, tmp_path):
+def test_another_codec_is_encoded_anew_with_the_times_of_its_frames(video, tmp_path):
     recording = video("web.mkv", frames=30, codec="mjpeg", pixel_format="yuvj420p")
     path = tmp_path / "clips" / "clip.mp4"
     path.parent.mkdir()
     write_event_clip(cut_of(recording, 0.5, 1.5), path)
-    codec, times_s = seen(path)
+    codec, times_s = codec_and_times(path)
     assert codec == "h264"
     assert times_s == pytest.approx([number / 10 for number in range(len(times_s))], abs=1e-3)
     assert len(times_s) == 11
-    assert [one.name for one in path.parent.iterdir()] == ["clip.mp4"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["clip.mp4"]
 
 
 def test_a_stretch_that_is_not_kept_is_an_error(video, tmp_path):

@@ -1,3 +1,5 @@
+"""How a stream is opened, and what its errors say; test_live_stream.py shows the rest."""
+
 import errno
 import traceback
 
@@ -13,7 +15,7 @@ ADDRESS = stream_address("http://bob:s3cret@cam/x?token=t0ken", variables={})
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "reason"),
     [
         (av.error.ExitError(av.error.ExitError, "Immediate exit requested"), "no answer in time"),
         (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "nothing listens there"),
@@ -24,11 +26,11 @@ ADDRESS = stream_address("http://bob:s3cret@cam/x?token=t0ken", variables={})
         (ValueError("http://bob:s3cret@cam/x?token=t0ken"), "ValueError"),
     ],
 )
-def test_errors_are_told_in_our_words_and_without_secrets(error, said):
-    told = str(failure(ADDRESS, error))
-    assert told.startswith("http://***@cam/x?token=*** cannot be read: ")
-    assert said in told
-    assert "s3cret" not in told
+def test_errors_become_sentences_without_secrets(error, reason):
+    message = str(failure(ADDRESS, error))
+    assert message.startswith("http://***@cam/x?token=*** cannot be read: ")
+    assert reason in message
+    assert "s3cret" not in message
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])

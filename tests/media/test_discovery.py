@@ -1,3 +1,5 @@
+"""Finding sources in files, folders and patterns."""
+
 import shutil
 from pathlib import Path
 
@@ -71,7 +73,7 @@ def test_what_is_no_video_is_skipped_with_a_reason_when_others_are_usable(
         path.write_bytes(b"")
     found = find_sources(tmp_path)
     assert names(found) == ["good"]
-    reasons = {one.path.name: one.reason for one in found.skipped}
+    reasons = {path.path.name: path.reason for path in found.skipped}
     assert reasons.keys() == {"sound.mp4", "text.mp4", "empty.avi", "frames"}
     assert "only holds audio" in reasons["sound.mp4"]
     assert "not a video" in reasons["text.mp4"]

@@ -1,3 +1,5 @@
+"""Folders of numbered images."""
+
 import os
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Addresses and their secrets, settings of live streams, and passwords in arguments."""
+
 import ast
 import os
 import re
@@ -11,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
-from oddframe.media.live_config import LiveSettings, hide_in_process_title, stream_address
+from oddframe.media.live_config import (
+    LiveSettings,
+    checked_source,
+    fill_in,
+    hide_in_process_title,
+    is_device,
+    stream_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +38,7 @@ from oddframe.media.live_config import LiveSettings, hide_in_process_title, stre
         ("decoder_threads", 0),
     ],
 )
-def test_a_knob_out_of_range_is_named(name, value):
+def test_a_setting_out_of_range_is_named(name, value):
     with pytest.raises(SettingsError, match=name):
         LiveSettings(**{name: value})
 
@@ -75,16 +84,16 @@ def test_an_address_never_shows_what_is_secret(text, shown):
     ),
 )
 def test_whatever_stands_in_for_a_password_is_refused_or_hidden(password, form):
-    address, told = None, ""
+    address, shown = None, ""
     try:
         address = stream_address(form.format(f"Zq7{password}Zq7"), variables={})
     except SourceError as error:
-        told = "".join(traceback.format_exception(error)[-1:]) + repr(error.__context__)
+        shown = "".join(traceback.format_exception(error)[-1:]) + repr(error.__context__)
     if address is not None:
-        told = f"{address}{address!r}{address.name}" + address.scrub(
+        shown = f"{address}{address!r}{address.name}" + address.scrub(
             f"FFmpeg says: {address.secret} is wrong"
         )
-    assert "Zq7" not in told
+    assert "Zq7" not in shown
 
 
 def test_a_mistyped_address_that_looks_like_a_file_hides_what_may_be_its_password():
@@ -95,10 +104,10 @@ def test_a_mistyped_address_that_looks_like_a_file_hides_what_may_be_its_passwor
 
 def test_messages_are_scrubbed_of_the_password_in_every_spelling():
     address = stream_address("rtsp://bob:s3cret%40home@cam/x?token=t0ken")
-    said = address.scrub(
+    message = address.scrub(
         "401 for bob:s3cret%40home, s3cret@home, t0ken at rtsp://bob:s3cret%40home@cam/x?token=t0ken"
     )
-    assert said == "401 for ***, ***, *** at rtsp://***@cam/x?token=***"
+    assert message == "401 for ***, ***, *** at rtsp://***@cam/x?token=***"
 
 
 @pytest.mark.parametrize(
@@ -178,6 +187,26 @@ def test_names_are_fit_for_files():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0", True),
+        ("12", True),
+        ("/dev/video3", True),
+        ("1234", False),
+        ("gate.mp4", False),
+        ("", False),
+    ],
+)
+def test_a_camera_of_this_machine_is_told_from_other_addresses(text, expected):
+    assert is_device(text) is expected
+
+
+def test_every_variable_in_a_text_is_filled_in():
+    values = {"A": "1", "B_2": "${A}"}
+    assert fill_in("${A}-${B_2}${A} $A {A}", values.__getitem__) == "1-${A}1 $A {A}"
+
+
 def test_a_transport_of_another_name_is_refused():
     with pytest.raises(SourceError, match="tcp or udp"):
         stream_address("rtsp://cam/x?transport=http")
@@ -187,11 +216,44 @@ def test_two_names_of_one_address_are_one():
     assert stream_address("rtsp://cam/x") == stream_address("RTSP://cam/x?transport=tcp")
 
 
+@pytest.mark.parametrize("text", ["rtsp://bob:pw@cam/x", "HTTPS://cam/x", "0", "/dev/video3"])
+def test_a_user_may_watch_cameras(text, tmp_path):
+    assert checked_source(f" {text} ", tmp_path, []) == text
+
+
+def test_a_user_may_watch_files_of_the_given_folders_only(video, tmp_path):
+    data, media = tmp_path / "data", tmp_path / "media"
+    for path in ("data/in/a.mp4", "media/b.mp4", "c.mp4"):
+        video(path, frames=2)
+    assert checked_source("in/a.mp4", data, []) == "in/a.mp4"
+    assert checked_source(str(data / "in" / "a.mp4"), data, []) == "in/a.mp4"
+    assert checked_source(str(media / "b.mp4"), data, [media]) == str(media / "b.mp4")
+    for text in (str(media / "b.mp4"), "../c.mp4", str(tmp_path / "c.mp4")):
+        with pytest.raises(SettingsError, match="must lie in the data folder"):
+            checked_source(text, data, [])
+    (data / "link.mp4").symlink_to(tmp_path / "c.mp4")
+    with pytest.raises(SettingsError, match="must lie in the data folder"):
+        checked_source("link.mp4", data, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("ftp://bob:s3cret@cam/x", "must begin with rtsp://, rtsps://, http://, https://"),
+        ("rtsp://bob:s3cret@cam/${HOME}", "variables are for cameras.toml only"),
+        ("s3cret.mp4", "there is no such file"),
+    ],
+)
+def test_what_a_user_may_not_watch_is_refused_and_not_repeated(text, reason, tmp_path):
+    with pytest.raises(SettingsError, match=reason) as caught:
+        checked_source(text, tmp_path, [])
+    assert "s3cret" not in str(caught.value)
+
+
 PROGRAM = """
 import sys
 from pathlib import Path
-from oddframe.media.live_config import stream_address
-from oddframe.media.live_config import hide_in_process_title
+from oddframe.media.live_config import hide_in_process_title, stream_address
 before = Path("/proc/self/comm").read_text()
 notices = hide_in_process_title(stream_address(sys.argv[1]).secrets)
 print(ascii(Path("/proc/self/cmdline").read_text(errors="replace")))
@@ -238,7 +300,7 @@ def test_nothing_happens_where_there_is_nothing_to_hide():
 
 
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("program", "notice"),
     [
         (
             'import sys; sys.modules["setproctitle"] = None',
@@ -248,8 +310,8 @@ def test_nothing_happens_where_there_is_nothing_to_hide():
         ("import setproctitle; setproctitle.setproctitle = str", "put it in a variable instead"),
     ],
 )
-def test_where_it_cannot_be_done_a_sentence_says_so(program, said):
-    shown, _, (notice,), _ = run(program + "\n" + PROGRAM, [ADDRESS])
+def test_where_it_cannot_be_done_a_sentence_says_so(program, notice):
+    shown, _, (found,), _ = run(program + "\n" + PROGRAM, [ADDRESS])
     assert "s3cret" in shown
-    assert "s3cret" not in notice
-    assert re.search(said, notice)
+    assert "s3cret" not in found
+    assert re.search(notice, found)

@@ -1,3 +1,5 @@
+"""Pictures with their heat maps, and the strip with the curve below them."""
+
 import numpy as np
 import pytest
 
@@ -93,11 +95,22 @@ def test_frames_without_a_score_and_without_a_map_are_drawn():
     assert np.array_equal(drawn[100:300, 100:300], np.full((200, 200, 3), 120))
 
 
-def test_memory_is_bounded_by_the_window():
-    overlay = Overlay((64, 48), 1.0, window_s=5)
+def test_scores_from_before_the_window_are_forgotten():
+    whole, end = (Overlay((320, 240), 1.0, window_s=5) for _ in range(2))
     for step in range(300):
-        overlay.draw(grey(), None, 0.4, 0.1 * step)
-    assert len(overlay._moments) <= 52
+        score = 0.9 if step < 200 else 0.4
+        drawn = whole.draw(grey(320, 240), None, score, step / 8)
+        if step >= 259:  # the window's 40 steps and the last frame
+            drawn_from_end = end.draw(grey(320, 240), None, score, step / 8)
+    assert np.array_equal(drawn, drawn_from_end)
+
+
+def test_time_that_goes_back_begins_a_new_curve():
+    used, fresh = (Overlay((320, 240), 1.0) for _ in range(2))
+    for step in range(20):
+        used.draw(grey(320, 240), None, 0.9, step / 8)
+    drawn = [overlay.draw(grey(320, 240), None, 0.2, 0.0) for overlay in (used, fresh)]
+    assert np.array_equal(*drawn)
 
 
 @pytest.mark.parametrize(

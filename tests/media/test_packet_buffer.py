@@ -1,3 +1,5 @@
+"""The last seconds of encoded video, and clips written from them."""
+
 import errno
 import os
 
@@ -9,24 +11,24 @@ from oddframe.errors import OutputError, SettingsError
 from oddframe.media.packet_buffer import PacketBuffer
 
 
-def keep(ring, path, later_s=0.0):
-    """Put a recording through a ring as a stream would; returns the times of its frames."""
+def keep(buffer, path, later_s=0.0):
+    """Add a recording to a buffer as a stream would; returns the times of its frames."""
     times = []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        ring.connect(stream)
+        buffer.connect(stream)
         for packet in container.demux(stream):
-            ring.add(packet)
+            buffer.add(packet)
             for frame in packet.decode():
                 times.append(float(frame.pts * stream.time_base) + later_s)
-                ring.mark(
+                buffer.mark(
                     float(frame.pts * stream.time_base), times[-1], (frame.width, frame.height)
                 )
     return times
 
 
-def shown(path):
-    """(time, number told by the picture) of every frame of a written clip."""
+def times_and_numbers(path):
+    """(time, number that the picture shows) of every frame of a written clip."""
     with av.open(str(path)) as container:
         return [
             (frame.time, (float(frame.to_ndarray(format="gray")[-4, -4]) - 20) / 2)
@@ -47,11 +49,11 @@ def shown(path):
 def test_a_clip_holds_what_was_shown_from_the_key_frame_before(
     video, tmp_path, name, wishes, suffix
 ):
-    ring = PacketBuffer(60, 10**7)
-    times = keep(ring, video(name, frames=40, **wishes))
-    clip = ring.write_clip(tmp_path / "clip.of.42", times[24], times[31])
+    buffer = PacketBuffer(60, 10**7)
+    times = keep(buffer, video(name, frames=40, **wishes))
+    clip = buffer.write_clip(tmp_path / "clip.of.42", times[24], times[31])
     assert clip.path == tmp_path / f"clip.of.42{suffix}"
-    found = shown(clip.path)
+    found = times_and_numbers(clip.path)
     first = times.index(clip.start_s)
     assert 4 <= first <= 24
     assert [number for _, number in found] == pytest.approx(
@@ -77,10 +79,10 @@ def test_frames_that_are_coded_out_of_order_keep_their_order(tmp_path):
         container.mux(stream.encode(None))
     with av.open(str(path)) as container:
         assert any(packet.pts != packet.dts for packet in container.demux(video=0) if packet.size)
-    ring = PacketBuffer(60, 10**7)
-    times = keep(ring, path)
-    clip = ring.write_clip(tmp_path / "clip", times[26], times[40])
-    numbers = [number for _, number in shown(clip.path)]
+    buffer = PacketBuffer(60, 10**7)
+    times = keep(buffer, path)
+    clip = buffer.write_clip(tmp_path / "clip", times[26], times[40])
+    numbers = [number for _, number in times_and_numbers(clip.path)]
     assert clip.frames == len(numbers)
     assert numbers == sorted(numbers)
     assert numbers[0] == pytest.approx(24, abs=1.6)
@@ -88,19 +90,19 @@ def test_frames_that_are_coded_out_of_order_keep_their_order(tmp_path):
 
 
 def test_only_so_many_seconds_are_kept_from_a_key_frame_on(video):
-    ring = PacketBuffer(1.5, 10**7)
-    keep(ring, video(frames=60))  # a key frame every second
-    assert ring.span_s == pytest.approx((4.0, 5.9))
+    buffer = PacketBuffer(1.5, 10**7)
+    keep(buffer, video(frames=60))  # a key frame every second
+    assert buffer.span_s == pytest.approx((4.0, 5.9))
 
 
 def test_memory_is_bounded_whatever_is_asked_for(video):
     path = video(frames=60)
     whole = PacketBuffer(60, 10**7)
     keep(whole, path)
-    ring = PacketBuffer(60, whole.held_bytes // 2)
-    keep(ring, path)
-    assert 0 < ring.held_bytes <= whole.held_bytes // 2
-    assert ring.span_s[1] == pytest.approx(5.9)
+    buffer = PacketBuffer(60, whole.held_bytes // 2)
+    keep(buffer, path)
+    assert 0 < buffer.held_bytes <= whole.held_bytes // 2
+    assert buffer.span_s[1] == pytest.approx(5.9)
     tiny = PacketBuffer(60, 10)
     keep(tiny, path)
     assert tiny.held_bytes == 0
@@ -108,58 +110,58 @@ def test_memory_is_bounded_whatever_is_asked_for(video):
 
 
 def test_what_is_not_kept_any_more_is_not_written(video, tmp_path):
-    ring = PacketBuffer(1.5, 10**7)
-    assert ring.write_clip(tmp_path / "clip", 0, 10) is None
-    keep(ring, video(frames=60))
-    assert ring.write_clip(tmp_path / "clip", 0.5, 1.5) is None
-    assert ring.write_clip(tmp_path / "clip", 7, 9) is None
+    buffer = PacketBuffer(1.5, 10**7)
+    assert buffer.write_clip(tmp_path / "clip", 0, 10) is None
+    keep(buffer, video(frames=60))
+    assert buffer.write_clip(tmp_path / "clip", 0.5, 1.5) is None
+    assert buffer.write_clip(tmp_path / "clip", 7, 9) is None
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 def test_a_clip_spans_a_lost_connection_to_the_same_camera(video, tmp_path):
-    ring = PacketBuffer(60, 10**7)
+    buffer = PacketBuffer(60, 10**7)
     path = video("a.ts", frames=20)
-    first = keep(ring, path)
-    second = keep(ring, path, later_s=5)
-    found = shown(ring.write_clip(tmp_path / "clip", first[0], second[-1]).path)
+    first = keep(buffer, path)
+    second = keep(buffer, path, later_s=5)
+    found = times_and_numbers(buffer.write_clip(tmp_path / "clip", first[0], second[-1]).path)
     assert len(found) == 40
     assert found[20][0] - found[19][0] == pytest.approx(second[0] - first[-1], abs=0.002)
 
 
 def test_where_the_size_changes_the_longer_side_is_written(video, tmp_path):
-    ring = PacketBuffer(60, 10**7)
-    keep(ring, video("a.ts", frames=20))
-    later = keep(ring, video("b.ts", frames=30, size=(96, 80)), later_s=2)
-    clip = ring.write_clip(tmp_path / "clip", 0, 9)
+    buffer = PacketBuffer(60, 10**7)
+    keep(buffer, video("a.ts", frames=20))
+    later = keep(buffer, video("b.ts", frames=30, size=(96, 80)), later_s=2)
+    clip = buffer.write_clip(tmp_path / "clip", 0, 9)
     assert (clip.start_s, clip.frames) == (later[0], 30)
     with av.open(str(clip.path)) as container:
         assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(96, 80)}
 
 
 def test_where_the_size_changes_within_a_connection_too(resized_video, tmp_path):
-    ring = PacketBuffer(60, 10**7)
-    keep(ring, resized_video(frames=20))
-    clip = ring.write_clip(tmp_path / "clip", 1.5, 9)
+    buffer = PacketBuffer(60, 10**7)
+    keep(buffer, resized_video(frames=20))
+    clip = buffer.write_clip(tmp_path / "clip", 1.5, 9)
     with av.open(str(clip.path)) as container:
         assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(96, 80)}
 
 
 def test_the_moment_before_the_first_key_frame_is_not_kept(video):
-    ring = PacketBuffer(60, 10**7)
+    buffer = PacketBuffer(60, 10**7)
     with av.open(str(video(frames=30))) as container:
         stream = container.streams.video[0]
-        ring.connect(stream)
+        buffer.connect(stream)
         packets = [packet for packet in container.demux(stream) if packet.size]
         for packet in packets[3:9]:
-            ring.add(packet)
-        assert ring.held_bytes == 0
-        ring.add(packets[10])
-        assert ring.held_bytes == packets[10].size
+            buffer.add(packet)
+        assert buffer.held_bytes == 0
+        buffer.add(packets[10])
+        assert buffer.held_bytes == packets[10].size
 
 
 def test_a_clip_that_cannot_be_written_leaves_nothing(video, tmp_path, monkeypatch):
-    ring = PacketBuffer(60, 10**7)
-    keep(ring, video())
+    buffer = PacketBuffer(60, 10**7)
+    keep(buffer, video())
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "clip.mp4").write_bytes(b"before")
 
@@ -168,15 +170,15 @@ def test_a_clip_that_cannot_be_written_leaves_nothing(video, tmp_path, monkeypat
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="the disk is full"):
-        ring.write_clip(tmp_path / "out" / "clip", 0, 9)
+        buffer.write_clip(tmp_path / "out" / "clip", 0, 9)
     assert [(path.name, path.read_bytes()) for path in (tmp_path / "out").iterdir()] == [
         ("clip.mp4", b"before")
     ]
     with pytest.raises(OutputError, match="create it first"):
-        ring.write_clip(tmp_path / "nowhere" / "clip", 0, 9)
+        buffer.write_clip(tmp_path / "nowhere" / "clip", 0, 9)
 
 
 @pytest.mark.parametrize(("keep_s", "most_bytes"), [(0, 1), (1, 0), (-1, 1), (float("nan"), 1)])
-def test_a_ring_that_cannot_be_is_refused(keep_s, most_bytes):
+def test_a_buffer_that_cannot_be_is_refused(keep_s, most_bytes):
     with pytest.raises(SettingsError, match="must be above 0"):
         PacketBuffer(keep_s, most_bytes)

@@ -1,3 +1,6 @@
+"""A recording that is played as a stream."""
+
+import threading
 import time
 from itertools import pairwise
 
@@ -14,12 +17,12 @@ from oddframe.media.stream_set import StreamSet
 RGB = FrameFormat(32, 24, "rgb", picture_width=48)
 
 
-def played(stream, slowly_s=0.0):
-    """All its frames."""
+def play(stream, slowly_s=0.0):
+    """Take all frames of a stream."""
     frames = []
     with StreamSet([stream]) as streams:
         while not streams.are_over:
-            frames += [arrival.frame for arrival in streams.poll(2, 5)]
+            frames += [received.frame for received in streams.poll(2, 5)]
             time.sleep(slowly_s)
     return frames
 
@@ -34,7 +37,7 @@ def test_a_played_recording_gives_what_it_holds_and_drops_nothing(video, slowly_
         source.gap_s,
     )
     expected = list(open_source(source.path).frames(RGB))
-    found = played(stream, slowly_s)
+    found = play(stream, slowly_s)
     assert [(a.index, a.time_s, a.source_size) for a in found] == [
         (b.index, b.time_s, b.source_size) for b in expected
     ]
@@ -47,7 +50,7 @@ def test_a_played_recording_gives_what_it_holds_and_drops_nothing(video, slowly_
 
 def test_a_folder_of_images_is_played_too(images):
     assert [
-        frame.index for frame in played(PlaybackStream(open_source(images(), 10), RGB, fast=True))
+        frame.index for frame in play(PlaybackStream(open_source(images(), 10), RGB, fast=True))
     ] == list(range(10))
 
 
@@ -76,7 +79,7 @@ def test_stopping_ends_it_whether_it_waits_for_its_time_or_for_room(video):
         while not stream.state().frames:
             time.sleep(0.01)
         stream.stop()
-        assert not stream._player.is_alive()
+        assert f"play {stream.name}" not in [thread.name for thread in threading.enumerate()]
         assert stream.state().phase is Phase.ENDED
 
 
@@ -92,10 +95,10 @@ class Broken:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "reason"),
     [(SourceError("nothing in it"), "nothing in it"), (RuntimeError("oh"), "RuntimeError: oh")],
 )
-def test_a_source_that_breaks_is_its_own_state(video, error, said):
+def test_a_source_that_breaks_is_its_own_state(video, error, reason):
     broken, sound = (
         PlaybackStream(Broken(error), RGB),
         PlaybackStream(open_source(video()), RGB, fast=True),
@@ -104,10 +107,10 @@ def test_a_source_that_breaks_is_its_own_state(video, error, said):
         found = []
         while not streams.are_over:
             found += streams.poll(8, 5)
-    assert {arrival.stream for arrival in found} == {1}
+    assert {received.stream for received in found} == {1}
     assert len(found) == 20
     assert broken.state().phase is Phase.FAILED
-    assert said in broken.state().error
+    assert reason in broken.state().error
 
 
 def test_a_loop_goes_on_with_a_gap_between_rounds(video):

@@ -1,3 +1,5 @@
+"""The picture of scores and the picture of losses."""
+
 import errno
 import os
 from pathlib import Path
@@ -59,7 +61,7 @@ def test_rows_of_different_length_are_refused(tmp_path):
         save_curve(tmp_path / "a.png", [0, 1], [0.1])
 
 
-def test_a_full_disk_leaves_the_old_picture(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_old_curve(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_text("old")
 
@@ -118,7 +120,7 @@ def test_a_loss_that_is_left_out_of_some_lines(tmp_path):
     ).size
 
 
-def test_a_full_disk_leaves_the_old_picture_in_loss_curves(tmp_path):
+def test_a_full_disk_leaves_the_old_loss_curves(tmp_path):
     (tmp_path / "a.png").write_bytes(b"old")
     with (
         full_at(0, tmp_path),

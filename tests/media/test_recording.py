@@ -1,4 +1,4 @@
-"""Frames read again by number are those of a whole pass."""
+"""Recordings of many kinds, whole and damaged, and single frames of them read again."""
 
 import os
 import weakref
@@ -11,77 +11,11 @@ import pytest
 
 from oddframe.core.clips import sample
 from oddframe.errors import SourceError, SourceNotFoundError
-from oddframe.media import recording as excerpt
-from oddframe.media import recording as recording_file
+from oddframe.media import recording as recording_module
 from oddframe.media.discovery import open_source
 from oddframe.media.recording import Recording, read_frames
 from oddframe.media.source import FrameFormat
 from tests.support.clips import clips
-
-WANTED = FrameFormat(32, 24, "grey", picture_width=48)
-
-
-def whole(source):
-    return list(source.frames(WANTED))
-
-
-def same(found, frames):
-    assert [(one.index, one.time_s) for one in found] == [(one.index, one.time_s) for one in frames]
-    for one, frame in zip(found, frames, strict=True):
-        assert np.array_equal(one.pixels, frame.pixels)
-        assert np.array_equal(one.picture, frame.picture)
-
-
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
-@pytest.mark.parametrize("indices", [[0, 1, 2], [37, 38, 41, 55], [59], list(range(60))], ids=str)
-def test_they_are_the_same_frames(name, indices, video):
-    codec = {"codec": "mpeg4"} if name.endswith("avi") else {}
-    source = open_source(video(name, frames=60, **codec))
-    frames = whole(source)
-    times_s = np.array([frames[index].time_s for index in indices])
-    same(read_frames(source, WANTED, indices, times_s), [frames[index] for index in indices])
-
-
-def test_what_lies_before_is_not_decoded(video, monkeypatch):
-    source = open_source(video(frames=100))
-    frames = whole(source)
-    monkeypatch.setattr(Recording, "frames", lambda *_: pytest.fail("a whole pass"))
-    same(read_frames(source, WANTED, [90, 91], np.array([9.0, 9.1])), frames[90:92])
-
-
-def test_turned_and_uneven_recordings(video):
-    times_s = [0.0, 0.1, 0.25, 0.3, 2.0, 2.1, 2.15, 2.4, 2.5]
-    source = open_source(video("a.mp4", frames=9, times_s=times_s, rotation=90))
-    frames = whole(source)
-    indices = [2, 4, 7]
-    same(
-        read_frames(source, WANTED, indices, np.array([frames[i].time_s for i in indices])),
-        [frames[i] for i in indices],
-    )
-
-
-def test_where_times_do_not_lead_there_all_of_it_is_read(video):
-    # As after a place where timestamps jump back: a pass has put the times behind a gap.
-    source = open_source(video(frames=30))
-    frames = whole(source)
-    same(read_frames(source, WANTED, [20, 21], np.array([102.0, 102.1])), frames[20:22])
-
-
-def test_images_by_number(images):
-    source = open_source(images("01", [3, 4, 5, 8, 9]), fps=10.0)
-    frames = whole(source)
-    same(read_frames(source, WANTED, [1, 5], np.array([0.1, 0.5])), [frames[1], frames[3]])
-    assert read_frames(source, WANTED, [4], np.array([0.4])) == []
-
-
-def test_a_recording_that_is_gone_is_named(video):
-    path = video(frames=10)
-    source = open_source(path)
-    path.unlink()
-    with pytest.raises(SourceNotFoundError, match="nothing is there"):
-        read_frames(source, WANTED, [3], np.array([0.3]))
-    assert excerpt.read_frames(source, WANTED, [], np.array([])) == []
-
 
 RGB = FrameFormat(32, 24, "rgb")
 GREY = FrameFormat(32, 24, "grey")
@@ -238,7 +172,7 @@ def test_other_containers_that_are_cut_off_say_so_too(truncated_video, name, cod
     assert any("ended early: the header promises 10.0 s" in notice for notice in source.notices)
 
 
-def test_damage_in_the_middle_is_skipped_and_said_once(video):
+def test_damage_in_the_middle_is_skipped_with_one_notice(video):
     path = video("a.mkv", frames=100)
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -253,7 +187,7 @@ def test_damage_in_the_middle_is_skipped_and_said_once(video):
 
 
 def test_reading_goes_on_behind_a_place_that_cannot_be_demuxed(video, monkeypatch):
-    packets, calls = recording_file._packets, []
+    packets, calls = recording_module.demux, []
 
     def stumbling(container, stream):
         calls.append(1)
@@ -263,12 +197,12 @@ def test_reading_goes_on_behind_a_place_that_cannot_be_demuxed(video, monkeypatc
             yield packet
 
     source = Recording(video(frames=40))
-    monkeypatch.setattr(recording_file, "_packets", stumbling)
+    monkeypatch.setattr(recording_module, "demux", stumbling)
     assert len(list(source.frames(RGB))) >= 28
 
 
 def test_reading_that_keeps_failing_stops_with_a_notice_and_keeps_what_was_read(video, monkeypatch):
-    packets, calls = recording_file._packets, []
+    packets, calls = recording_module.demux, []
 
     def failing(container, stream):
         calls.append(1)
@@ -280,7 +214,7 @@ def test_reading_that_keeps_failing_stops_with_a_notice_and_keeps_what_was_read(
         raise av.InvalidDataError(1, "worn disk")
 
     source = Recording(video(frames=40))
-    monkeypatch.setattr(recording_file, "_packets", failing)
+    monkeypatch.setattr(recording_module, "demux", failing)
     assert len(list(source.frames(RGB))) == 10
     assert any("ended early: reading failed (worn disk)" in notice for notice in source.notices)
     calls.clear()
@@ -339,7 +273,7 @@ def test_a_recording_that_may_not_be_read_says_so(video, monkeypatch):
     def refuse(*args, **wishes):
         raise av.PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(recording_file.av, "open", refuse)
+    monkeypatch.setattr(recording_module.av, "open", refuse)
     with pytest.raises(SourceError, match="permission denied"):
         Recording(path)
 
@@ -368,3 +302,70 @@ def test_a_name_that_looks_like_a_protocol_is_a_file(video, monkeypatch):
     path = video("a:b.mp4", frames=2)
     monkeypatch.chdir(path.parent)
     assert len(list(Recording(Path("a:b.mp4")).frames(RGB))) == 2
+
+
+# Frames read again by number.
+
+WANTED = FrameFormat(32, 24, "grey", picture_width=48)
+
+
+def read_all(source):
+    return list(source.frames(WANTED))
+
+
+def assert_same(found, expected):
+    assert [(a.index, a.time_s) for a in found] == [(b.index, b.time_s) for b in expected]
+    for a, b in zip(found, expected, strict=True):
+        assert np.array_equal(a.pixels, b.pixels)
+        assert np.array_equal(a.picture, b.picture)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
+@pytest.mark.parametrize("indices", [[0, 1, 2], [37, 38, 41, 55], [59], list(range(60))], ids=str)
+def test_frames_read_by_number_are_those_of_a_whole_pass(name, indices, video):
+    codec = {"codec": "mpeg4"} if name.endswith("avi") else {}
+    source = open_source(video(name, frames=60, **codec))
+    frames = read_all(source)
+    times_s = np.array([frames[index].time_s for index in indices])
+    assert_same(read_frames(source, WANTED, indices, times_s), [frames[index] for index in indices])
+
+
+def test_what_lies_before_is_not_decoded(video, monkeypatch):
+    source = open_source(video(frames=100))
+    frames = read_all(source)
+    monkeypatch.setattr(Recording, "frames", lambda *_: pytest.fail("a whole pass"))
+    assert_same(read_frames(source, WANTED, [90, 91], np.array([9.0, 9.1])), frames[90:92])
+
+
+def test_frames_of_turned_and_uneven_recordings_are_found(video):
+    times_s = [0.0, 0.1, 0.25, 0.3, 2.0, 2.1, 2.15, 2.4, 2.5]
+    source = open_source(video("a.mp4", frames=9, times_s=times_s, rotation=90))
+    frames = read_all(source)
+    indices = [2, 4, 7]
+    assert_same(
+        read_frames(source, WANTED, indices, np.array([frames[i].time_s for i in indices])),
+        [frames[i] for i in indices],
+    )
+
+
+def test_where_times_do_not_lead_there_all_of_it_is_read(video):
+    # As after a place where timestamps jump back: a pass has put the times behind a gap.
+    source = open_source(video(frames=30))
+    frames = read_all(source)
+    assert_same(read_frames(source, WANTED, [20, 21], np.array([102.0, 102.1])), frames[20:22])
+
+
+def test_images_are_read_by_number_too(images):
+    source = open_source(images("01", [3, 4, 5, 8, 9]), fps=10.0)
+    frames = read_all(source)
+    assert_same(read_frames(source, WANTED, [1, 5], np.array([0.1, 0.5])), [frames[1], frames[3]])
+    assert read_frames(source, WANTED, [4], np.array([0.4])) == []
+
+
+def test_a_recording_that_is_gone_is_named_when_read_again(video):
+    path = video(frames=10)
+    source = open_source(path)
+    path.unlink()
+    with pytest.raises(SourceNotFoundError, match="nothing is there"):
+        read_frames(source, WANTED, [3], np.array([0.3]))
+    assert read_frames(source, WANTED, [], np.array([])) == []

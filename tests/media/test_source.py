@@ -1,3 +1,5 @@
+"""The form of frames."""
+
 import pytest
 
 from oddframe.errors import SettingsError
@@ -5,13 +7,13 @@ from oddframe.media.source import FrameFormat
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "reason"),
     [
         ((0, 4, "rgb"), "at least 1 x 1, got 0 x 4"),
         ((4, 4, "bgr"), "got 'bgr'"),
         ((4, 4, "rgb", 1), "at least 2"),
     ],
 )
-def test_a_form_that_cannot_be_is_refused(values, said):
-    with pytest.raises(SettingsError, match=said):
+def test_a_form_that_cannot_be_is_refused(values, reason):
+    with pytest.raises(SettingsError, match=reason):
         FrameFormat(*values)

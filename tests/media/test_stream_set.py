@@ -1,3 +1,5 @@
+"""Frames of several streams, taken in turns."""
+
 import threading
 from collections import deque
 
@@ -8,7 +10,7 @@ from oddframe.core.records import Frame
 from oddframe.media.stream_set import StreamSet
 
 
-class Listed:
+class ListedStream:
     """A stream whose frames are there from the start."""
 
     rate_fps, gap_s, ring = 10.0, 0.5, None
@@ -39,20 +41,22 @@ class Listed:
 
 
 def test_streams_take_turns_so_that_none_is_crowded_out():
-    with StreamSet([Listed("busy", 100), Listed("calm", 3), Listed("silent", 0)]) as streams:
-        taken = [arrival.stream for arrival in streams.poll(8, 1)]
+    with StreamSet(
+        [ListedStream("busy", 100), ListedStream("calm", 3), ListedStream("silent", 0)]
+    ) as streams:
+        taken = [received.stream for received in streams.poll(8, 1)]
         assert taken == [0, 1, 0, 1, 0, 1, 0, 0]
         assert len(streams.poll(200, 1)) == 95
 
 
 def test_the_turn_goes_on_where_the_last_batch_ended():
-    with StreamSet([Listed("a", 9), Listed("b", 9), Listed("c", 9)]) as streams:
-        batches = [[arrival.stream for arrival in streams.poll(4, 1)] for _ in range(2)]
+    with StreamSet([ListedStream("a", 9), ListedStream("b", 9), ListedStream("c", 9)]) as streams:
+        batches = [[received.stream for received in streams.poll(4, 1)] for _ in range(2)]
     assert batches == [[0, 1, 2, 0], [1, 2, 0, 1]]
 
 
 def test_a_poll_waits_for_the_first_frame_and_no_longer():
-    stream = Listed("a", 0)
+    stream = ListedStream("a", 0)
     with StreamSet([stream]) as streams:
 
         def give():
@@ -65,7 +69,7 @@ def test_a_poll_waits_for_the_first_frame_and_no_longer():
 
 
 def test_a_poll_that_waits_can_be_woken_and_ends_when_all_are_over():
-    stream = Listed("a", 0)
+    stream = ListedStream("a", 0)
     with StreamSet([stream]) as streams:
         threading.Timer(0.05, streams.wake).start()
         assert streams.poll(8, 30) == []
@@ -75,7 +79,7 @@ def test_a_poll_that_waits_can_be_woken_and_ends_when_all_are_over():
 
 
 def test_leaving_stops_all_of_them():
-    listed = [Listed("a", 1), Listed("b", 1)]
+    listed = [ListedStream("a", 1), ListedStream("b", 1)]
     with StreamSet(listed) as streams:
         assert all(stream.running for stream in streams)
         assert [state.name for state in streams.states()] == ["a", "b"]

@@ -1,3 +1,5 @@
+"""Video that is written, whole or not at all."""
+
 import errno
 import os
 
@@ -5,7 +7,7 @@ import numpy as np
 import pytest
 
 from oddframe.errors import OutputError, SettingsError
-from oddframe.media import video_writer as writer_file
+from oddframe.media import video_writer
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameFormat
 from oddframe.media.video_writer import VideoWriter
@@ -75,25 +77,41 @@ def test_a_failing_block_leaves_the_old_file_and_its_own_error(tmp_path, error):
     assert names(tmp_path) == ["a.mp4"]
 
 
+class FillingDisk:
+    """A container for which the disk may become full."""
+
+    def __init__(self, container):
+        self.container = container
+        self.is_full = False
+
+    def add_stream(self, *args, **options):
+        return self.container.add_stream(*args, **options)
+
+    def mux(self, packets):
+        if self.is_full:
+            raise video_writer.av.OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.container.mux(packets)
+
+    def close(self):
+        self.container.close()
+
+
 @pytest.mark.parametrize("place", ["write", "finish"])
 def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, monkeypatch, place):
     path = tmp_path / "a.mp4"
     path.write_text("old")
-    full = writer_file.av.OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    opened, open_container = [], video_writer.av.open
+
+    def open_on_filling_disk(*args, **options):
+        opened.append(FillingDisk(open_container(*args, **options)))
+        return opened[-1]
+
+    monkeypatch.setattr(video_writer.av, "open", open_on_filling_disk)
 
     def write():
         with VideoWriter(path, 10, (64, 48)) as writer:
             writer.write(picture(0))
-
-            class Full:
-                def mux(self, packets):
-                    raise full
-
-                def close(self):
-                    pass
-
-            writer._container.close()
-            writer._container = Full()
+            opened[0].is_full = True
             if place == "write":
                 writer.write(picture(1))
 
@@ -103,13 +121,13 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, monkeypatch, plac
     assert names(tmp_path) == ["a.mp4"]
 
 
-def test_a_missing_folder_is_said_on_entering(tmp_path):
+def test_a_missing_folder_is_an_error_on_entering(tmp_path):
     with pytest.raises(OutputError, match="its folder does not exist"):
         VideoWriter(tmp_path / "none" / "a.mp4", 10, (64, 48)).__enter__()
 
 
 def test_mpeg4_stands_in_where_there_is_no_h264(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer_file.av, "codecs_available", {"mpeg4"})
+    monkeypatch.setattr(video_writer.av, "codecs_available", {"mpeg4"})
     with VideoWriter(tmp_path / "a.mp4", 10, (64, 48)) as writer:
         writer.write(picture(0))
     assert len(list(Recording(tmp_path / "a.mp4").frames(RGB))) == 1

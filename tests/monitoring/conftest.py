@@ -11,7 +11,7 @@ LOUD, CALM = 230, 60
 
 @pytest.fixture
 def model(tiny_run):
-    """A model that finds bright frames unusual, and knows no camera: flat pictures are no fault to it."""
+    """A model that finds bright frames unusual; no picture is a fault of the camera to it."""
     bundle = load(tiny_run, device="cpu").bundle
     return Model(replace(bundle, health=None), bright_is_unusual(bundle.calibration.threshold, 4))
 

@@ -160,7 +160,15 @@ def test_a_camera_may_be_a_number(read):
 
 
 def test_a_variable_may_be_a_whole_address(read):
-    text = 'model = "m"\n[[camera]]\nname = "a"\nsource = "${WHERE}"\n[sinks.p]\nkind = "webhook"\nurl = "${HOOK}"'
+    text = """
+model = "m"
+[[camera]]
+name = "a"
+source = "${WHERE}"
+[sinks.p]
+kind = "webhook"
+url = "${HOOK}"
+"""
     plan = read(
         text, variables={"WHERE": "rtsp://bob:s3cret@cam/x", "HOOK": "https://h/?key=s3cret&x=1"}
     )
@@ -326,9 +334,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_no_error_holds_a_secret(read, text):
     with pytest.raises(SettingsError) as caught:
         read(text, variables={"KEY": "Zq7 s$'3\"cretü"})
-    told = "".join(traceback.format_exception(caught.value)[-1:]) + repr(caught.value.__context__)
-    assert "cret" not in told.replace("secret", "")
-    assert "Zq7" not in told
+    shown = "".join(traceback.format_exception(caught.value)[-1:]) + repr(caught.value.__context__)
+    assert "cret" not in shown.replace("secret", "")
+    assert "Zq7" not in shown
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
@@ -341,12 +349,12 @@ def test_whatever_is_in_a_variable_arrives_whole_or_is_refused_without_a_word(
     try:
         sink = read_camera_file(path, variables={"KEY": secret}).settings.sinks["phone"]
     except SettingsError as error:
-        said = str(error)
+        message = str(error)
     else:
-        said = ""
+        message = ""
         assert sink.headers == {"Key": f"a{secret}"}
         assert secret in sink.secrets
-    assert "Zq7" not in said
+    assert "Zq7" not in message
 
 
 def test_a_text_gets_the_values_of_its_variables_as_they_are():
@@ -385,5 +393,5 @@ def test_in_a_url_a_value_stays_in_its_place(url, filled):
 def test_values_that_were_used_are_scrubbed_in_every_spelling_and_others_are_not():
     variables = Variables({"A": "a b@c'", "B": "zzz", "LONG": "a b@c'd"})
     variables.fill("${A}${LONG}")
-    said = variables.scrub("""a b@c'd, a%20b%40c%27, a b@c', zzz, "a b@c'" """)
-    assert said == """${LONG}, ${A}, ${A}, zzz, "${A}" """
+    message = variables.scrub("""a b@c'd, a%20b%40c%27, a b@c', zzz, "a b@c'" """)
+    assert message == """${LONG}, ${A}, ${A}, zzz, "${A}" """

@@ -1,4 +1,7 @@
-"""A recording gives the same lines whether it is scored or watched, fast or at its own speed, alone or with others."""
+"""A recording gives the same lines however it is scored.
+
+That is: scored or watched, fast or at its own speed, alone or with others.
+"""
 
 import json
 from dataclasses import replace
@@ -42,7 +45,7 @@ def uneven(number):
 
 @pytest.fixture(scope="module", params=[("last", 1), ("last", 3), ("middle", 1), ("middle", 5)])
 def network(request, tiny_run, footage):
-    """A trained network that knows its camera and finds some clips unusual; nothing of it is made up."""
+    """A trained network that knows its camera and finds some clips unusual; nothing is made up."""
     trained = load(tiny_run, device="cpu")
     config = replace(
         trained.bundle.network.config, scored_frame=request.param[0], score_clips=request.param[1]
@@ -97,8 +100,8 @@ def test_watching_writes_what_scoring_writes(network, recordings, tmp_path):
     score(list(recordings.values()), network, tmp_path / "scored")
     scored = lines(tmp_path / "scored", recordings)
     kinds = {
-        name: {json.loads(line)["kind"] for line in told.splitlines()}
-        for name, told in scored.items()
+        name: {json.loads(line)["kind"] for line in text.splitlines()}
+        for name, text in scored.items()
     }
     assert kinds == {
         **{name: {"anomaly"} for name in ("plain", "gaps", "uneven", "fast")},
@@ -124,20 +127,20 @@ def test_when_a_camera_falls_silent_the_frames_that_wait_for_a_clip_are_let_go_f
     yard = Camera(name="yard", address=stream_address("rtsp://127.0.0.1:9/none"))
     stream = SimpleNamespace(rate_fps=10.0, gap_s=0.35)
     watched = CameraPipeline(yard, stream, network, network.bundle.calibration, 0)
-    told, times_s = [], []
+    events, times_s = [], []
     for frame in open_source(recordings["plain"]).frames(network.wanted()):
         if frame.index > LOUD[10]:
             break
         pending = watched.take(frame, frame.time_s, 0)
         for final in watched.resolve(network.scored(pending, maps=True)):
-            told += watched.judge(final, 0.0)
+            events += watched.detect(final, 0.0)
             times_s.append(final.time_s)
     config = network.bundle.network.config
     lookahead = config.lookahead + config.neighbours.after
     assert times_s == pytest.approx(np.arange(LOUD[10] + 1 - lookahead) / 10)
     assert watched.pass_time(LOUD[10] / 10 + 0.4) == []
-    told += watched.pass_time(LOUD[10] / 10 + 60.0)
-    bounds = [one for one in told if one.phase != "update"]
+    events += watched.pass_time(LOUD[10] / 10 + 60.0)
+    bounds = [one for one in events if one.phase != "update"]
     assert {(one.kind, one.phase) for one in bounds} == {
         ("anomaly", "start"),
         ("anomaly", "end"),

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import Client
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.sinks.delivery import Delivery
@@ -53,11 +54,11 @@ def keys(numbers):
     ]
 
 
-def firsts(values):
+def first_occurrences(values):
     return list(dict.fromkeys(values))
 
 
-def heard_keys(listener):
+def received_keys(listener):
     return [payload["key"] for payload in listener.on("oddframe/events")]
 
 
@@ -89,13 +90,13 @@ def test_events_states_and_discovery(broker, listener, tmp_path):
     ]
     assert states[0]["score"] == 0.25
     until(lambda: "offline" in listener.on("oddframe/available"))
-    assert firsts(listener.on("oddframe/available")) == ["online", "offline"]
+    assert first_occurrences(listener.on("oddframe/available")) == ["online", "offline"]
     late = Listener(broker, "late")
-    until(lambda: len(late.heard) >= 6)
+    until(lambda: len(late.received) >= 6)
     time.sleep(0.2)
     late.close()
-    assert all(retained for _, _, retained in late.heard)
-    found = {topic: payload for topic, payload, _ in late.heard}
+    assert all(retained for _, _, retained in late.received)
+    found = {topic: payload for topic, payload, _ in late.received}
     assert found.pop("oddframe/available") == "offline"
     assert found.pop("oddframe/yard/state") == states[-1]
     assert sorted(topic.split("/")[3] for topic in found) == [
@@ -112,16 +113,31 @@ def test_events_states_and_discovery(broker, listener, tmp_path):
         assert name in states[0]
 
 
-def test_a_state_that_comes_while_the_client_connects_is_told_once(broker, listener, monkeypatch):
-    greet, reported = Mqtt._on_connect, threading.Event()
+def test_a_state_that_comes_while_the_client_connects_is_sent_once(broker, listener, monkeypatch):
+    clients, reported = [], threading.Event()
 
-    def slowly(*arguments):
-        reported.wait(120)
-        greet(*arguments)
+    class SlowClient(Client):
+        """A client that is connected for a while before it says so."""
 
-    monkeypatch.setattr(Mqtt, "_on_connect", slowly)
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            clients.append(self)
+
+        @property
+        def on_connect(self):
+            return Client.on_connect.fget(self)
+
+        @on_connect.setter
+        def on_connect(self, greet):
+            def greet_later(*arguments):
+                reported.wait(120)
+                greet(*arguments)
+
+            Client.on_connect.fset(self, None if greet is None else greet_later)
+
+    monkeypatch.setattr("paho.mqtt.client.Client", SlowClient)
     target = sink(broker)
-    until(target._client.is_connected)
+    until(clients[0].is_connected)
     target.report(CameraStatus(camera="yard", at_us=0, online=True, state="live", score=0.25))
     reported.set()
     until(lambda: listener.on("oddframe/yard/state"))
@@ -136,7 +152,7 @@ def test_no_discovery_where_none_is_wanted(broker, listener, tmp_path):
         delivery.offer(made_alert())
         assert delivery.flush(120)
         until(lambda: listener.on("a/b/yard/state"))
-    assert {topic.split("/")[0] for topic, _, _ in listener.heard} == {"a"}
+    assert {topic.split("/")[0] for topic, _, _ in listener.received} == {"a"}
 
 
 def test_a_broker_that_is_down_for_a_while_costs_nothing(broker, listener, tmp_path):
@@ -149,8 +165,8 @@ def test_a_broker_that_is_down_for_a_while_costs_nothing(broker, listener, tmp_p
         until(lambda: delivery.counts()["mqtt"].waiting >= 20)
         broker.start()
         assert delivery.flush(120)
-        until(lambda: set(keys(range(10))) <= set(heard_keys(listener)))
-    assert firsts(heard_keys(listener)) == keys(range(10)), "all, and in order"
+        until(lambda: set(keys(range(10))) <= set(received_keys(listener)))
+    assert first_occurrences(received_keys(listener)) == keys(range(10)), "all, and in order"
 
 
 def test_a_broker_that_hangs_delays_nobody(broker, listener, tmp_path):
@@ -164,8 +180,8 @@ def test_a_broker_that_hangs_delays_nobody(broker, listener, tmp_path):
         until(lambda: delivery.counts()["mqtt"].failures)
         broker.send(signal.SIGCONT)
         assert delivery.flush(120)
-        until(lambda: set(keys(range(20))) <= set(heard_keys(listener)))
-    assert firsts(heard_keys(listener)) == keys(range(20))
+        until(lambda: set(keys(range(20))) <= set(received_keys(listener)))
+    assert first_occurrences(received_keys(listener)) == keys(range(20))
 
 
 WATCHER = """
@@ -174,11 +190,12 @@ from pathlib import Path
 from tests.support.alerting import made_alert
 from oddframe.sinks.delivery import Delivery
 from oddframe.sinks.mqtt import Mqtt, MqttConfig
-delivery = Delivery({"mqtt": Mqtt(MqttConfig(host="127.0.0.1", port=int(sys.argv[2])))}, Path(sys.argv[1]))
+sink = Mqtt(MqttConfig(host="127.0.0.1", port=int(sys.argv[2])))
+delivery = Delivery({"mqtt": sink}, Path(sys.argv[1]))
 for number in range(4):
     for phase in ("start", "update", "end"):
         delivery.offer(made_alert(number, phase))
-while sum(delivery.counts()["mqtt"].__getattribute__(name) for name in ("waiting", "delivered")) < 12:
+while (counts := delivery.counts()["mqtt"]).waiting + counts.delivered < 12:
     time.sleep(0.01)
 print("on disk", flush=True)
 delivery.flush(120)
@@ -197,7 +214,7 @@ def kill(process):
     process.communicate()
 
 
-def test_the_last_will_is_heard_when_the_watcher_is_killed(broker, listener, tmp_path):
+def test_the_last_will_is_published_when_the_watcher_is_killed(broker, listener, tmp_path):
     process = watcher(tmp_path / "queue", broker)
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["on disk\n", "delivered\n"]
@@ -215,11 +232,11 @@ def test_a_watcher_killed_while_the_broker_is_down_loses_nothing(broker, listene
     broker.start()
     with Delivery({"mqtt": sink(broker)}, tmp_path / "queue") as delivery:
         assert delivery.flush(120)
-        until(lambda: len(heard_keys(listener)) >= 12)
-    assert heard_keys(listener) == keys(range(4))
+        until(lambda: len(received_keys(listener)) >= 12)
+    assert received_keys(listener) == keys(range(4))
 
 
-def test_a_wrong_password_is_a_failure_that_tells_no_secret_and_loses_nothing(tmp_path):
+def test_a_wrong_password_is_a_failure_that_shows_no_secret_and_loses_nothing(tmp_path):
     folder = tmp_path / "broker"
     folder.mkdir()
     broker = Broker(folder, {"me": "right"})
@@ -237,7 +254,7 @@ def test_a_wrong_password_is_a_failure_that_tells_no_secret_and_loses_nothing(tm
             {"mqtt": sink(broker, username="me", password="right")}, tmp_path / "queue"
         ) as delivery:
             assert delivery.flush(120)
-            until(lambda: heard_keys(listener) == [made_alert().key])
+            until(lambda: received_keys(listener) == [made_alert().key])
         listener.close()
     finally:
         broker.stop()

@@ -1,4 +1,7 @@
-"""An archive scored by actors of Ray on this machine, one of which is killed; Ray starts programs of its own."""
+"""An archive that actors of Ray score on this machine; one of them is killed.
+
+The test is among those of services, since Ray starts programs of its own.
+"""
 
 import json
 import os
@@ -39,7 +42,7 @@ def test_a_killed_actor_costs_no_recording(tiny_run, tmp_path):
     assert program.returncode == 1, err  # one recording is broken
     report = json.loads(out)
     assert (report["scored"], report["lost_workers"], report["workers"]) == (RECORDINGS, 1, 2)
-    assert [one["name"] for one in report["failed"]] == ["cam0/broken.mp4"]
+    assert [recording["name"] for recording in report["failed"]] == ["cam0/broken.mp4"]
     assert doubled_or_lost(tmp_path / "out", RECORDINGS, FRAMES) == []
     # Whatever engine comes after it finds the work done.
     with starting(archive, tiny_run, tmp_path / "out", "--engine", "local") as program:

@@ -1,6 +1,7 @@
-"""Live streams against a real RTSP server, with faults; what was measured goes to the file that $ODDFRAME_FAULTS names.
+"""Live streams against a real RTSP server, with faults.
 
-The time to recover counts from the end of the fault to the next frame.
+What was measured goes to the file that $ODDFRAME_FAULTS names. The time to recover counts from the
+end of the fault to the next frame.
 """
 
 import json
@@ -54,25 +55,26 @@ def larger(tmp_path_factory):
 
 
 class Watched:
-    """A stream and all the frames that it has given."""
+    """A stream and all frames that were taken from it."""
 
     def __init__(self, url, settings=SETTINGS):
         self.stream = LiveStream(stream_address(url, variables={}), FORMAT, settings)
         self.frames = []
 
     def look(self):
+        """Take what waits; returns the state of the stream."""
         self.frames += iter(self.stream.take, None)
         return self.stream.state()
 
-    def until(self, holds, limit_s=40.0):
-        """Wait until something holds of the state."""
+    def until(self, condition, limit_s=40.0):
+        """Wait until a condition holds of the state."""
         end_s = time.monotonic() + limit_s
-        while not holds(self.look()):
+        while not condition(self.look()):
             assert time.monotonic() < end_s, f"waited in vain: {self.look()}"
             time.sleep(0.02)
 
     def more(self, count, limit_s=40.0):
-        """Wait for so many further frames; returns the seconds until the first of them."""
+        """Wait for this many further frames; returns the seconds until the first of them."""
         began_s, before = time.monotonic(), self.look().frames
         self.until(lambda state: state.frames > before, limit_s)
         first_s = time.monotonic() - began_s
@@ -115,14 +117,15 @@ def note(fault, watched, **measured):
     }
     if os.environ.get("ODDFRAME_FAULTS"):
         with Path(os.environ["ODDFRAME_FAULTS"]).open("a") as file:
-            file.write(
-                json.dumps({k: round(v, 2) if isinstance(v, float) else v for k, v in row.items()})
-                + "\n"
-            )
+            rounded = {
+                name: round(value, 2) if isinstance(value, float) else value
+                for name, value in row.items()
+            }
+            file.write(json.dumps(rounded) + "\n")
 
 
-def missing(times, from_s=0.0):
-    """Frames that a stream of the camera's rate would have had and this one has not."""
+def count_missing(times, from_s=0.0):
+    """Count the frames that a stream of the camera's rate would have had and this one has not."""
     late = [time_s for time_s in times if time_s >= from_s]
     return sum(max(0, round((b - a) * RATE_FPS) - 1) for a, b in pairwise(late))
 
@@ -172,7 +175,7 @@ def test_a_server_that_is_killed_and_comes_back(scene):
             "server killed, back after 1 s",
             watched,
             recovered_s=recovered_s,
-            lost=missing(watched.times, before_s),
+            lost=count_missing(watched.times, before_s),
         )
     assert (state.phase, state.reconnects) == (Phase.LIVE, 1)
     assert recovered_s < 10
@@ -195,7 +198,7 @@ def test_a_server_that_stalls(scene, stopped_s):
             f"server stopped for {stopped_s} s",
             watched,
             recovered_s=recovered_s,
-            lost=missing(watched.times, before_s),
+            lost=count_missing(watched.times, before_s),
         )
     assert state.phase is Phase.LIVE
     assert state.reconnects == (stopped_s > SETTINGS.read_timeout_s)
@@ -216,27 +219,27 @@ def test_a_camera_that_stays_connected_and_sends_nothing(scene):
             "no pictures until given up",
             watched,
             recovered_s=recovered_s,
-            lost=missing(watched.times, before_s),
+            lost=count_missing(watched.times, before_s),
         )
     assert watched.look().reconnects == 1
     watched.assert_sound()
 
 
-def test_a_wrong_password_is_told_and_nowhere_repeated(scene, caplog, capfd):
+def test_a_wrong_password_is_named_as_the_reason_and_shown_nowhere(scene, caplog, capfd):
     with RtspServer(scene, "--user", "bob", "--password", "s3cret p@ss") as server:
         with watching(server.url("bob:s3cret%20p%40ss@")) as right:
             right.more(10)
-            told = repr(right.stream) + repr(right.look())
+            text = repr(right.stream) + repr(right.look())
         with watching(server.url("bob:wr0ng%40@")) as wrong:
             wrong.until(lambda state: state.phase is Phase.WAITING)
             state = wrong.look()
-            told += repr(wrong.stream) + repr(state)
+            text += repr(wrong.stream) + repr(state)
             note("wrong password", wrong, retry_s=state.retry_s)
     assert "refuses the user name or the password" in state.error
     assert state.retry_s > SETTINGS.longest_wait_s / 2 - 0.5
-    told += caplog.text + "".join(capfd.readouterr())
+    text += caplog.text + "".join(capfd.readouterr())
     for secret in ("s3cret", "wr0ng", "bob"):
-        assert secret not in told
+        assert secret not in text
 
 
 def test_a_picture_that_changes_its_size(scene, larger):
@@ -245,7 +248,7 @@ def test_a_picture_that_changes_its_size(scene, larger):
         server.order(f"play {larger}")
         watched.until(lambda state: state.size == (320, 192))
         watched.more(20)
-        note("another picture size", watched, lost=missing(watched.times))
+        note("another picture size", watched, lost=count_missing(watched.times))
     assert {frame.source_size for frame in watched.frames} == {(160, 96), (320, 192)}
     watched.assert_sound()
 
@@ -281,8 +284,11 @@ def relayed(server, relay):
 
 
 def test_a_stream_lives_with_lost_udp_packets(larger):
-    """What cannot be decoded is left out. What FFmpeg does not notice gets through: how much is noted, not promised."""
-    sent = decoded(larger)
+    """What cannot be decoded is left out.
+
+    What FFmpeg does not notice gets through: how much is noted, not promised.
+    """
+    sent = decode_scene(larger)
     with (
         RtspServer(larger) as server,
         UdpRelay(server.port, 0.1) as relay,
@@ -293,17 +299,18 @@ def test_a_stream_lives_with_lost_udp_packets(larger):
     assert relay.lost > 0.05 * relay.passed
     assert state.damaged
     assert state.reconnects == 0
-    errors = np.array([nearest(frame.picture, sent) for frame in watched.frames])
+    errors = np.array([nearest_error(frame.picture, sent) for frame in watched.frames])
     smeared = int(np.count_nonzero(errors > 12))
     note(
-        "10 % of UDP packets lost", watched, lost=missing(watched.times), damaged=state.damaged, smeared=smeared,
-        frames=len(errors), packets_lost=relay.lost, packets=relay.lost + relay.passed,
+        "10 % of UDP packets lost", watched, lost=count_missing(watched.times),
+        damaged=state.damaged, smeared=smeared, frames=len(errors),
+        packets_lost=relay.lost, packets=relay.lost + relay.passed,
     )  # fmt: skip
     watched.assert_sound()
 
 
-def decoded(folder):
-    """The pictures of a scene as the server sends them, at the width of `FORMAT`."""
+def decode_scene(folder):
+    """Decode the pictures of a scene as the server sends them, at the width of `FORMAT`."""
     codec = av.CodecContext.create("h264", "r")
     pictures = []
     for path in sorted(folder.glob("*.h264")):
@@ -317,8 +324,11 @@ def decoded(folder):
     )
 
 
-def nearest(picture, sent):
-    """How far, in grey levels over the worst block of 16 x 16, a picture is from the sent one that is most like it."""
+def nearest_error(picture, sent):
+    """Return how far a picture is from the sent one that is most like it.
+
+    It is the mean difference in grey levels over the worst block of 16 x 16 pixels.
+    """
     off = np.abs(sent - picture.astype(np.int16)).mean(axis=3)
     blocks = off.reshape(len(sent), off.shape[1] // 16, 16, off.shape[2] // 16, 16).mean(
         axis=(2, 4)
@@ -329,15 +339,15 @@ def nearest(picture, sent):
 def test_a_slow_camera_delays_no_other(scene):
     with RtspServer(scene, "--rate", "1") as slow, RtspServer(scene) as busy:
         streams = [
-            LiveStream(stream_address(one.url(), variables={}), FORMAT, SETTINGS, name=name)
-            for one, name in ((slow, "slow"), (busy, "busy"))
+            LiveStream(stream_address(server.url(), variables={}), FORMAT, SETTINGS, name=name)
+            for server, name in ((slow, "slow"), (busy, "busy"))
         ]
         counts = [0, 0]
         with StreamSet(streams) as watched:
             end_s = time.monotonic() + 30
             while (counts[0] < 4 or counts[1] < 40) and time.monotonic() < end_s:
-                for arrival in watched.poll(8, 1):
-                    counts[arrival.stream] += 1
+                for received in watched.poll(8, 1):
+                    counts[received.stream] += 1
             states = watched.states()
     assert counts[0] >= 4
     assert counts[1] >= 40

@@ -1,4 +1,4 @@
-"""`oddframe watch` and cameras with faults, all at the same time: each comes back by itself and delays no other.
+"""`oddframe watch` and cameras with faults, all at once: each recovers and delays no other.
 
 What was measured goes to the file that $ODDFRAME_FAULTS names; docs/faults.md says what the columns
 mean.
@@ -15,12 +15,19 @@ import pytest
 
 from oddframe.tasks.score import score
 from tests.support.alerting import hook
+from tests.support.delivered import (
+    count_all,
+    count_duplicates,
+    lines,
+    note,
+    received,
+    run_side_by_side,
+)
 from tests.support.mosquitto import Broker, Listener
 from tests.support.rtsp import RtspServer
-from tests.support.shown import Shown
-from tests.support.told import count_all, lines, note, received, side_by_side, twice
+from tests.support.staged_camera import StagedCamera
 from tests.support.udp_relay import UdpRelay
-from tests.support.watch_process import LIVE, WatchProcess, slowed
+from tests.support.watch_process import LIVE, WatchProcess, scale_limit
 from tests.support.watch_scene import LONG_S, write_recording
 
 pytestmark = pytest.mark.services
@@ -28,68 +35,68 @@ pytestmark = pytest.mark.services
 RIGHT, WRONG, MQTT, TOKEN = "s3cret p@ss", "wr0ng/p@ss", "br0ker p@ss", "t0ken-of-the-hook"
 
 
-def no_fault(shown, scenes):
+def no_fault(camera, scenes):
     for _ in range(4):
-        shown.show(scenes.odd)
+        camera.show(scenes.odd)
 
 
-def killed(shown, scenes):
-    """In the middle of an event, which ends with it."""
-    shown.show(scenes.odd)
-    shown.show(scenes.long, until="start")
-    shown.server.kill()
-    shown.watch.until(lambda: not shown.watch.metric("oddframe_up", shown.name))
+def killed(camera, scenes):
+    """The server is killed in the middle of an event, which ends then."""
+    camera.show(scenes.odd)
+    camera.show(scenes.long, until="start")
+    camera.server.kill()
+    camera.watch.until(lambda: not camera.watch.metric("oddframe_up", camera.name))
     time.sleep(1)
-    shown.server.start()
-    shown.recovers()
-    shown.show(scenes.odd)
+    camera.server.start()
+    camera.wait_for_recovery()
+    camera.show(scenes.odd)
 
 
-def stalled(shown, scenes):
-    shown.show(scenes.odd)
-    shown.show(scenes.long, until="start")
-    shown.server.send(signal.SIGSTOP)
+def stalled(camera, scenes):
+    camera.show(scenes.odd)
+    camera.show(scenes.long, until="start")
+    camera.server.send(signal.SIGSTOP)
     time.sleep(8)
-    shown.server.send(signal.SIGCONT)
-    shown.recovers()
-    shown.show(scenes.odd)
+    camera.server.send(signal.SIGCONT)
+    camera.wait_for_recovery()
+    camera.show(scenes.odd)
 
 
-def refused(shown, scenes):
+def refused(camera, scenes):
     """The camera has another password than we; after a while it has ours."""
-    shown.watch.until(lambda: "refuses the user name or the password" in shown.watch.said)
+    camera.watch.until(lambda: "refuses the user name or the password" in camera.watch.output)
     time.sleep(3)
-    shown.server.kill()
-    shown.server.options = protected(WRONG)
-    shown.server.start()
-    shown.recovers()
-    shown.show(scenes.odd)
+    camera.server.kill()
+    camera.server.options = protected(WRONG)
+    camera.server.start()
+    camera.wait_for_recovery()
+    camera.show(scenes.odd)
 
 
-def resized(shown, scenes):
-    shown.show(scenes.odd)
-    shown.show(scenes.long, until="start")
-    shown.server.order(f"play {scenes.large_calm}")
-    shown.recovers()
-    shown.show(scenes.large_odd)
+def resized(camera, scenes):
+    camera.show(scenes.odd)
+    camera.show(scenes.long, until="start")
+    camera.server.order(f"play {scenes.large_calm}")
+    camera.wait_for_recovery()
+    camera.show(scenes.large_odd)
 
 
 def jumps(by_s):
-    def jump(shown, scenes):
-        """In the middle of an event, which goes on."""
-        shown.show(scenes.odd)
-        shown.show(scenes.long, until="start")
-        shown.relay.shift_s = by_s
-        shown.recovers()
-        shown.show(scenes.odd)
+    def jump(camera, scenes):
+        """Timestamps jump in the middle of an event, which goes on."""
+        camera.show(scenes.odd)
+        camera.show(scenes.long, until="start")
+        camera.relay.shift_s = by_s
+        camera.wait_for_recovery()
+        camera.show(scenes.odd)
 
     return jump
 
 
-def lossy(shown, scenes):
-    """Smeared pictures may look unusual too, so nothing here waits for what is told."""
+def lossy(camera, scenes):
+    """Smeared pictures may look unusual too, so nothing here waits for events."""
     for _ in range(2):
-        shown.show(scenes.long, until=None)
+        camera.show(scenes.long, until=None)
         time.sleep(LONG_S + 3)
 
 
@@ -112,25 +119,25 @@ RELAYED = {"forward": 0.0, "back": 0.0, "lossy": 0.1}
 
 @dataclass
 class Fleet:
-    """What came of all of them.
+    """What was measured of all cameras.
 
     Attributes:
-        cameras: By fault.
-        failures: What went wrong with a camera, by fault.
-        told: Complete events, by fault and by where they came to.
-        doubled: Messages that came more than once, by fault.
+        cameras: The cameras, by fault.
+        failures: Errors of the scenarios that failed, by fault.
+        delivered: How many complete events were delivered, by fault and by where.
+        duplicates: How many messages came more than once, by fault.
         code: The exit code.
-        stopped_s: How long the stop took.
-        leaks: Everything that anybody may read.
+        stopped_s: How long the stop took, in seconds.
+        readable: Everything that other people may read, by where it is.
     """
 
     cameras: dict
     failures: dict
-    told: dict
-    doubled: dict
+    delivered: dict
+    duplicates: dict
     code: int
     stopped_s: float
-    leaks: dict
+    readable: dict
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +161,13 @@ def fleet(tmp_path_factory, scenes, scene_model):
             for name in FAULTS
         ]
         sinks = {
-            "hook": {"kind": "webhook", "url": receiver.url, "headers": {"Authorization": "Bearer ${TOKEN}"}},
+            "hook": {
+                "kind": "webhook", "url": receiver.url,
+                "headers": {"Authorization": "Bearer ${TOKEN}"},
+            },
             "home": {
-                "kind": "mqtt", "host": "127.0.0.1", "port": broker.port, "username": "me", "password": "${MQTT}"
+                "kind": "mqtt", "host": "127.0.0.1", "port": broker.port,
+                "username": "me", "password": "${MQTT}",
             },
         }  # fmt: skip
         env = {"DOOR": WRONG, "TOKEN": TOKEN, "MQTT": MQTT}
@@ -164,34 +175,39 @@ def fleet(tmp_path_factory, scenes, scene_model):
         watch.until(
             lambda: all(watch.metric("oddframe_up", name) for name in FAULTS if name != "password")
         )
-        shown = {
-            name: Shown(name, servers[name], watch, receiver, relays.get(name)) for name in FAULTS
+        staged = {
+            name: StagedCamera(name, servers[name], watch, receiver, relays.get(name))
+            for name in FAULTS
         }
-        went = side_by_side(
-            {name: partial(FAULTS[name][1], shown[name], scenes) for name in FAULTS}
+        outcomes = run_side_by_side(
+            {name: partial(FAULTS[name][1], staged[name], scenes) for name in FAULTS}
         )
         for name in FAULTS:
-            shown[name].measured["reconnects"] = round(
+            staged[name].measured["reconnects"] = round(
                 watch.metric("oddframe_reconnects_total", name)
             )
-        leaks = {"metrics": watch.metrics(), "arguments": watch.arguments}
+        readable = {"metrics": watch.metrics(), "arguments": watch.arguments}
         code, stopped_s = watch.signal(signal.SIGTERM)
         messages = received(receiver)
-        leaks |= {"said": watch.said, "webhook": repr(messages), "mqtt": repr(listener.heard)}
-        leaks |= {
+        readable |= {
+            "output": watch.output,
+            "webhook": repr(messages),
+            "mqtt": repr(listener.received),
+        }
+        readable |= {
             str(path): path.read_bytes()
             for path in folder.rglob("*")
             if path.is_file() and watch.out in path.parents
         }
-        leaks["settings"] = watch.config.read_text()
+        readable["settings"] = watch.config.read_text()
         return Fleet(
-            cameras=shown,
-            failures={name: error for name, error in went.items() if error is not None},
-            told={name: count_all(watch.out, name, receiver, listener) for name in FAULTS},
-            doubled={name: twice(messages, name) for name in FAULTS},
+            cameras=staged,
+            failures={name: error for name, error in outcomes.items() if error is not None},
+            delivered={name: count_all(watch.out, name, receiver, listener) for name in FAULTS},
+            duplicates={name: count_duplicates(messages, name) for name in FAULTS},
             code=code,
             stopped_s=stopped_s,
-            leaks=leaks,
+            readable=readable,
         )
 
 
@@ -205,40 +221,40 @@ def address(name, server, relay):
 def test_no_event_of_a_camera_is_lost_through_a_fault(fleet, name):
     if name in fleet.failures:
         raise fleet.failures[name]
-    shown, told = fleet.cameras[name], fleet.told[name]
-    note(FAULTS[name][0], shown.sent, told, twice=fleet.doubled[name], **shown.measured)
-    assert len(set(told.values())) == 1, "all are told the same"
+    camera, delivered = fleet.cameras[name], fleet.delivered[name]
+    note(FAULTS[name][0], camera.sent, delivered, twice=fleet.duplicates[name], **camera.measured)
+    assert len(set(delivered.values())) == 1, "the same events are everywhere"
     if name == "lossy":  # a break may make two events of one, and smears may be events too
-        assert told["store"] >= shown.sent
+        assert delivered["store"] >= camera.sent
     else:
-        assert told["store"] == shown.sent
-    assert fleet.doubled[name] == 0
-    assert shown.measured["reconnects"] >= (name in ("killed", "stalled"))
-    assert shown.measured.get("recovered_s", 0) < slowed(15)
+        assert delivered["store"] == camera.sent
+    assert fleet.duplicates[name] == 0
+    assert camera.measured["reconnects"] >= (name in ("killed", "stalled"))
+    assert camera.measured.get("recovered_s", 0) < scale_limit(15)
 
 
 def test_a_stop_of_all_of_them_takes_no_two_seconds(fleet):
     assert fleet.code == 0
-    assert fleet.stopped_s < slowed(2)
+    assert fleet.stopped_s < scale_limit(2)
 
 
 def test_no_password_appears_anywhere(fleet):
-    assert fleet.leaks["arguments"].split()[-2] == "-o"
-    assert "mqtt" in fleet.leaks["metrics"] or "home" in fleet.leaks["metrics"]
-    assert any(name.endswith(".sqlite") for name in fleet.leaks)
+    assert fleet.readable["arguments"].split()[-2] == "-o"
+    assert "mqtt" in fleet.readable["metrics"] or "home" in fleet.readable["metrics"]
+    assert any(name.endswith(".sqlite") for name in fleet.readable)
     for secret in (WRONG, RIGHT, MQTT, TOKEN):
         for written in {secret, quote(secret, safe="")}:
-            for where, what in fleet.leaks.items():
+            for where, what in fleet.readable.items():
                 found = written.encode() in what if isinstance(what, bytes) else written in what
                 assert not found, f"a password is in {where}"
 
 
 def test_the_scene_has_exactly_the_known_events(scene_model, tmp_path):
-    """What the counting of events here stands on."""
+    """The counts of events in this file rest on this."""
     odd = [*range(40, 60), *range(100, 120), *range(160, 220)]
     recording = write_recording(tmp_path / "scene.mp4", 260, odd)
     score(recording, scene_model, tmp_path / "out")
-    ends = [one for one in lines(tmp_path / "out", "scene") if one["phase"] == "end"]
-    assert [one["kind"] for one in ends] == ["anomaly"] * 3
-    assert [one["start_s"] for one in ends] == pytest.approx([4.0, 10.0, 16.0], abs=0.45)
-    assert [one["end_s"] for one in ends] == pytest.approx([5.9, 11.9, 21.9], abs=0.45)
+    ends = [event for event in lines(tmp_path / "out", "scene") if event["phase"] == "end"]
+    assert [event["kind"] for event in ends] == ["anomaly"] * 3
+    assert [event["start_s"] for event in ends] == pytest.approx([4.0, 10.0, 16.0], abs=0.45)
+    assert [event["end_s"] for event in ends] == pytest.approx([5.9, 11.9, 21.9], abs=0.45)

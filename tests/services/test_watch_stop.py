@@ -1,6 +1,5 @@
-"""A stop of `oddframe watch` takes no two seconds and closes what is open, whatever it does at that moment."""
+"""`oddframe watch` stops within two seconds and closes what is open, whatever it is doing."""
 
-import re
 import signal
 import socket
 import threading
@@ -9,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.support.alerting import hook
+from tests.support.delivered import complete, lines, note_stop, stored
 from tests.support.rtsp import RtspServer
-from tests.support.told import complete, lines, note_stop, stored
-from tests.support.watch_process import LIVE, WatchProcess, free_port, slowed, until_all
+from tests.support.watch_process import LIVE, WatchProcess, free_port, scale_limit, until_all
 
 pytestmark = pytest.mark.services
 
@@ -37,17 +36,17 @@ def black_hole():
         yield listening.getsockname()[1]
 
 
-def stops(during, processes, server, scenes, holds):
-    """Have an event begin, stop them in the middle of it, and see what is left."""
-    until_all(processes, holds)
+def check_stop(during, processes, server, scenes, condition):
+    """Have an event begin, stop the processes in the middle of it, and check what is left."""
+    until_all(processes, condition)
     server.order(f"once {scenes.long}")
-    until_all(processes, lambda one: re.search(r"event since", one.said))
+    until_all(processes, lambda process: "event since" in process.output)
     for process, number in zip(processes, SIGNALS, strict=True):
         code, took_s = process.signal(number)
         note_stop(during, number.name, took_s)
-        assert code == 0, process.said
-        assert took_s < slowed(2)
-        assert "Traceback" not in process.said
+        assert code == 0, process.output
+        assert took_s < scale_limit(2)
+        assert "Traceback" not in process.output
     for process in processes:
         (path,) = process.out.glob("*.events.jsonl")
         camera = path.name.removesuffix(".events.jsonl")
@@ -55,8 +54,8 @@ def stops(during, processes, server, scenes, holds):
         assert len(stored(process.out, camera)) == 1
 
 
-def processes(stack, folder, model, cameras, sinks=None, arguments=()):
-    """One for each signal."""
+def start_processes(stack, folder, model, cameras, sinks=None, arguments=()):
+    """Start a process for each of the signals."""
     return [
         stack.enter_context(
             WatchProcess(folder / number.name, model, cameras, sinks, arguments=arguments)
@@ -65,7 +64,7 @@ def processes(stack, folder, model, cameras, sinks=None, arguments=()):
     ]
 
 
-def scores(process):
+def has_scored(process):
     return process.metric("oddframe_inference_seconds_count", "yard") > 5
 
 
@@ -75,23 +74,24 @@ def yard(server):
 
 def test_while_it_scores(scenes, scene_model, tmp_path):
     with ExitStack() as stack, RtspServer(scenes.calm) as server:
-        running = processes(stack, tmp_path, scene_model, [yard(server)])
-        stops("scoring", running, server, scenes, scores)
+        running = start_processes(stack, tmp_path, scene_model, [yard(server)])
+        check_stop("scoring", running, server, scenes, has_scored)
 
 
 def test_in_the_middle_of_a_connect(scenes, scene_model, tmp_path):
     with ExitStack() as stack, RtspServer(scenes.calm) as server, black_hole() as port:
         never = {"name": "never", "source": f"rtsp://127.0.0.1:{port}/none", "live": PATIENT}
-        running = processes(stack, tmp_path, scene_model, [yard(server), never])
-        stops(
+        running = start_processes(stack, tmp_path, scene_model, [yard(server), never])
+        check_stop(
             "in the middle of a connect",
             running,
             server,
             scenes,
-            scores,
+            has_scored,
         )
         assert all(
-            "never: connecting" in one.said and "never: waiting" not in one.said for one in running
+            "never: connecting" in process.output and "never: waiting" not in process.output
+            for process in running
         )
 
 
@@ -99,17 +99,18 @@ def test_while_it_waits_to_try_again_and_without_a_password_for_ps(scenes, scene
     with ExitStack() as stack, RtspServer(scenes.calm) as server:
         nowhere = f"rtsp://bob:{PASSWORD}@127.0.0.1:{free_port()}/none"
         arguments = (server.url(), nowhere, "--model", str(scene_model))
-        running = processes(stack, tmp_path, scene_model, [], arguments=arguments)
-        until_all(running, lambda one: "waiting" in one.said and "live" in one.said)
+        running = start_processes(stack, tmp_path, scene_model, [], arguments=arguments)
+        until_all(running, lambda process: "waiting" in process.output and "live" in process.output)
         assert all(
-            "127.0.0.1" in one.arguments and PASSWORD not in one.arguments for one in running
+            "127.0.0.1" in process.arguments and PASSWORD not in process.arguments
+            for process in running
         )
-        stops("waiting to try again", running, server, scenes, lambda one: True)
-        for one in running:
-            assert PASSWORD not in one.said
+        check_stop("waiting to try again", running, server, scenes, lambda process: True)
+        for process in running:
+            assert PASSWORD not in process.output
             assert not any(
                 PASSWORD.encode() in path.read_bytes()
-                for path in one.out.rglob("*")
+                for path in process.out.rglob("*")
                 if path.is_file()
             )
 
@@ -120,15 +121,15 @@ def test_with_a_receiver_that_hangs(scenes, scene_model, tmp_path):
         stack.callback(over.set)
         receiver.answer = lambda _count: 0 * over.wait(60)
         sinks = {"hook": {"kind": "webhook", "url": receiver.url, "timeout_s": 60}}
-        running = processes(stack, tmp_path, scene_model, [yard(server)], sinks)
-        stops(
+        running = start_processes(stack, tmp_path, scene_model, [yard(server)], sinks)
+        check_stop(
             "a receiver that hangs",
             running,
             server,
             scenes,
-            scores,
+            has_scored,
         )
-        for one in running:
-            assert len(list((one.out / "queue" / "hook").iterdir())) >= 2, (
+        for process in running:
+            assert len(list((process.out / "queue" / "hook").iterdir())) >= 2, (
                 "start and end wait for the next start"
             )

@@ -1,5 +1,6 @@
+"""Alerts to sinks that work, fail, hang, refuse and have bugs."""
+
 import threading
-import time
 
 import pytest
 
@@ -48,9 +49,10 @@ class Hanging(Plain):
 
     def __init__(self):
         super().__init__()
-        self.go = threading.Event()
+        self.go, self.calls = threading.Event(), 0
 
     def deliver(self, message):
+        self.calls += 1
         self.go.wait(300)
 
     report = deliver
@@ -83,9 +85,8 @@ def test_a_sink_that_hangs_forever_delays_nobody(tmp_path):
     delivery.report(CameraStatus(camera="yard", at_us=0, online=True, state="live"))
     until(lambda: len(plain.taken) == 40)
     until(lambda: delivery.counts()["hanging"].busy_s > 0)
-    began = time.monotonic()
     offer(delivery, range(20, 400))
-    assert time.monotonic() - began < 60, "handing over waits for nothing"
+    assert hanging.calls == 1, "handing over waits for no sink"
     assert not delivery.close(0.5)
     hanging.go.set()
     # Nothing that the hanging sink was never given is lost.
@@ -123,7 +124,7 @@ def test_what_is_refused_is_put_aside_and_the_rest_goes_on(tmp_path):
     assert "it must be nicer" in (tmp_path / "a" / "refused.jsonl").read_text()
 
 
-def test_a_bug_in_a_sink_blocks_nothing_forever_and_tells_no_secret(tmp_path):
+def test_a_bug_in_a_sink_blocks_nothing_forever_and_shows_no_secret(tmp_path):
     sink = Failing(KeyError("https://user:secret@host"), BUG_ATTEMPTS)
     with Delivery({"a": sink}, tmp_path) as delivery:
         offer(delivery, range(2))
@@ -131,9 +132,9 @@ def test_a_bug_in_a_sink_blocks_nothing_forever_and_tells_no_secret(tmp_path):
         assert delivery.counts()["a"].error in ("the sink failed with KeyError", "")
         assert delivery.flush(120)
     assert sink.taken == expected(range(2))[1:]
-    said = (tmp_path / "a" / "refused.jsonl").read_text()
-    assert "KeyError" in said
-    assert "secret" not in said
+    refused = (tmp_path / "a" / "refused.jsonl").read_text()
+    assert "KeyError" in refused
+    assert "secret" not in refused
 
 
 def test_a_sink_whose_report_or_close_fails_goes_on(tmp_path):

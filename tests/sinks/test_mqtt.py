@@ -1,7 +1,156 @@
+"""What is published over MQTT, to a small broker of our own; `tests/services` has a real one."""
+
+import json
+import socketserver
+import threading
+from contextlib import contextmanager
+
 import pytest
 
-from oddframe.errors import SettingsError
-from oddframe.sinks.mqtt import MqttConfig, Topics
+from oddframe.core.alerts import CameraStatus
+from oddframe.errors import DeliveryError, SettingsError
+from oddframe.sinks.mqtt import Mqtt, MqttConfig, Topics
+from oddframe.sinks.sink import message_of
+from tests.support.alerting import made_alert, until
+
+CONNECT, PUBLISH, PING, DISCONNECT = 1, 3, 12, 14
+
+
+class Broker(socketserver.ThreadingTCPServer):
+    """Speaks as much MQTT 3.1.1 as a publisher needs.
+
+    Attributes:
+        published: Topic, payload and whether it is retained, of each message in order.
+        confirms: Whether messages get a receipt.
+        unconfirmed: Receipts that were held back, with their connections.
+    """
+
+    daemon_threads = allow_reuse_address = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Connection)
+        self.port = self.server_address[1]
+        self.published, self.confirms, self.unconfirmed = [], True, []
+
+    def payloads(self, topic):
+        return [payload for at, payload, _ in list(self.published) if at == topic]
+
+    def confirm(self):
+        self.confirms = True
+        for connection, receipt in self.unconfirmed:
+            connection.sendall(receipt)
+
+
+class Connection(socketserver.StreamRequestHandler):
+    """One client's connection to the `Broker`."""
+
+    def handle(self):
+        while header := self.rfile.read(1):
+            size = shift = 0
+            # The length has seven bits a byte; the eighth says that another byte follows.
+            while True:
+                (part,) = self.rfile.read(1)
+                size += (part & 127) << shift
+                shift += 7
+                if part < 128:
+                    break
+            kind, flags, packet = header[0] >> 4, header[0] & 15, self.rfile.read(size)
+            if kind == CONNECT:
+                self.request.sendall(b"\x20\x02\x00\x00")
+            elif kind == PING:
+                self.request.sendall(b"\xd0\x00")
+            elif kind == PUBLISH:
+                self.take(flags, packet)
+            elif kind == DISCONNECT:
+                return
+
+    def take(self, flags, packet):
+        end = 2 + int.from_bytes(packet[:2])
+        receipt = b"\x40\x02" + packet[end : end + 2]
+        payload = packet[end + 2 :].decode()
+        self.server.published.append((packet[2:end].decode(), payload, bool(flags & 1)))
+        if self.server.confirms:
+            self.request.sendall(receipt)
+        else:
+            self.server.unconfirmed.append((self.request, receipt))
+
+
+@pytest.fixture
+def broker():
+    with Broker() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def connected(broker, **settings):
+    """A sink that has greeted the broker."""
+    sink = Mqtt(MqttConfig(host="127.0.0.1", port=broker.port, **settings))
+    try:
+        until(lambda: broker.payloads("oddframe/available"))
+        yield sink
+    finally:
+        sink.close()
+
+
+def test_an_alert_is_published_once_and_the_state_of_its_camera_is_retained(broker):
+    with connected(broker) as sink:
+        for phase in ("start", "update", "end"):
+            sink.deliver(message_of(made_alert(1, phase)))
+        until(lambda: '"anomaly": "OFF"' in "".join(broker.payloads("oddframe/yard/state")))
+    events = [json.loads(payload) for payload in broker.payloads("oddframe/events")]
+    assert [event["type"] for event in events] == ["new", "update", "end"]
+    assert events[0] == {"type": "new", **message_of(made_alert(1))}
+    state = json.loads(broker.payloads("oddframe/yard/state")[-1])
+    assert (state["anomaly"], state["problem"], state["online"]) == ("OFF", "OFF", "ON")
+    assert state["event"]["id"] == made_alert(1).event.id
+    retained = {topic for topic, _, is_retained in broker.published if is_retained}
+    discovery = set(Topics("oddframe", "homeassistant").discovery("yard"))
+    assert retained == {"oddframe/available", "oddframe/yard/state", *discovery}
+    until(lambda: broker.payloads("oddframe/available")[-1] == "offline")
+
+
+def delivers(sink, message):
+    try:
+        sink.deliver(message)
+    except DeliveryError:
+        return False
+    return True
+
+
+def test_an_alert_without_a_receipt_is_a_failure_and_is_not_published_again(broker):
+    with connected(broker, timeout_s=0.05, discovery_prefix="") as sink:
+        broker.confirms = False
+        message = message_of(made_alert())
+        for _ in range(3):
+            with pytest.raises(DeliveryError, match="has not confirmed an alert"):
+                sink.deliver(message)
+        until(lambda: broker.unconfirmed)
+        broker.confirm()
+        until(lambda: delivers(sink, message))
+    assert len(broker.payloads("oddframe/events")) == 1
+
+
+def test_without_a_connection_an_alert_is_a_failure():
+    sink = Mqtt(MqttConfig(host="127.0.0.1", port=1, username="me", password="hunter2"))
+    with pytest.raises(DeliveryError, match=r"no connection to the MQTT broker at 127\.0\.0\.1"):
+        sink.deliver(message_of(made_alert()))
+    sink.close()
+
+
+def test_a_status_is_published_where_it_has_changed(broker):
+    with connected(broker) as sink:
+        for online, score in ((True, 0.25), (True, 0.25), (False, None)):
+            status = CameraStatus(camera="yard", at_us=0, online=online, state="live", score=score)
+            sink.report(status)
+        until(lambda: '"online": "OFF"' in "".join(broker.payloads("oddframe/yard/state")))
+    states = [json.loads(payload) for payload in broker.payloads("oddframe/yard/state")]
+    # A greeting that comes late publishes only the state of that moment, and may repeat it.
+    assert (states[-1]["online"], states[-1]["score"]) == ("OFF", None)
+    assert len(states) <= 3
 
 
 def test_home_assistant_learns_what_it_needs():
@@ -34,7 +183,7 @@ def test_two_cameras_or_prefixes_never_share_an_entity():
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("settings", "message"),
     [
         ({"host": ""}, r"mqtt\.host must not be empty"),
         ({"port": 0}, "port must be from 1 to 65535, got 0"),
@@ -45,9 +194,9 @@ def test_two_cameras_or_prefixes_never_share_an_entity():
         ({"keepalive_s": 1}, "keepalive_s must be from 5 to 65535, got 1"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(wish, said):
-    with pytest.raises(SettingsError, match=said) as caught:
-        MqttConfig(**{"host": "broker", **wish})
+def test_settings_that_cannot_work_are_refused(settings, message):
+    with pytest.raises(SettingsError, match=message) as caught:
+        MqttConfig(**{"host": "broker", **settings})
     assert "hunter2" not in str(caught.value)
 
 

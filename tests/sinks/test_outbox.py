@@ -1,3 +1,5 @@
+"""Messages that wait for a sink: in order, on disk, through kills and full disks."""
+
 import json
 
 import pytest
@@ -7,12 +9,13 @@ from oddframe.sinks.outbox import REFUSED, Outbox
 from tests.support.dying import dying_at, full_at
 
 
-def taken(spool):
-    found = []
-    while (one := spool.first()) is not None:
-        found.append(one.message["n"])
-        spool.remove(one)
-    return found
+def take_all(outbox):
+    """The numbers of all messages, each of which is taken out."""
+    numbers = []
+    while (queued := outbox.first()) is not None:
+        numbers.append(queued.message["n"])
+        outbox.remove(queued)
+    return numbers
 
 
 def files(folder):
@@ -21,12 +24,12 @@ def files(folder):
 
 @pytest.mark.parametrize("on_disk", [True, False])
 def test_messages_come_out_in_order(tmp_path, on_disk):
-    spool = Outbox(tmp_path if on_disk else None, 100)
+    outbox = Outbox(tmp_path if on_disk else None, 100)
     for number in range(12):
-        spool.put({"n": number})
-    assert len(spool) == 12
-    assert taken(spool) == list(range(12))
-    assert spool.first() is None
+        outbox.put({"n": number})
+    assert len(outbox) == 12
+    assert take_all(outbox) == list(range(12))
+    assert outbox.first() is None
     assert files(tmp_path) == []
 
 
@@ -38,16 +41,16 @@ def test_what_waits_outlives_the_process_and_keeps_its_order(tmp_path):
     second = Outbox(tmp_path, 100)
     second.put({"n": 5})
     assert second.first().message == {"n": 1, "name": "Tür"}
-    assert taken(second) == [1, 2, 3, 4, 5]
+    assert take_all(second) == [1, 2, 3, 4, 5]
 
 
 def test_the_oldest_go_when_there_are_too_many(tmp_path):
-    spool = Outbox(tmp_path, 3)
+    outbox = Outbox(tmp_path, 3)
     for number in range(10):
-        spool.put({"n": number})
-    assert spool.dropped == 7
+        outbox.put({"n": number})
+    assert outbox.dropped == 7
     assert len(files(tmp_path)) == 3
-    assert taken(spool) == [7, 8, 9]
+    assert take_all(outbox) == [7, 8, 9]
 
 
 def test_a_kill_at_any_moment_leaves_whole_messages(tmp_path):
@@ -55,13 +58,13 @@ def test_a_kill_at_any_moment_leaves_whole_messages(tmp_path):
     while not done:
         folder = tmp_path / str(number)
         with dying_at(number, folder) as watch:
-            spool = Outbox(folder, 100)
-            spool.put({"n": 0})
-            spool.put({"n": 1})
-            spool.remove(spool.first())
-            spool.put({"n": 2})
+            outbox = Outbox(folder, 100)
+            outbox.put({"n": 0})
+            outbox.put({"n": 1})
+            outbox.remove(outbox.first())
+            outbox.put({"n": 2})
         done = watch.count <= number
-        left = taken(Outbox(folder, 100))
+        left = take_all(Outbox(folder, 100))
         assert left in ([], [0], [0, 1], [1], [1, 2])
         assert files(folder) == []
         number += 1
@@ -70,36 +73,36 @@ def test_a_kill_at_any_moment_leaves_whole_messages(tmp_path):
 
 
 def test_a_full_disk_keeps_messages_in_memory_until_there_is_room(tmp_path):
-    spool = Outbox(tmp_path, 100)
+    outbox = Outbox(tmp_path, 100)
     with full_at(0, tmp_path):
         for number in range(3):
-            spool.put({"n": number})
-        assert spool.unsaved == 3
+            outbox.put({"n": number})
+        assert outbox.unsaved == 3
         assert files(tmp_path) == []
-        spool.remove(spool.first())
-        assert spool.unsaved == 2
-    spool.save()
-    assert spool.unsaved == 0
-    assert taken(Outbox(tmp_path, 100)) == [1, 2]
+        outbox.remove(outbox.first())
+        assert outbox.unsaved == 2
+    outbox.save()
+    assert outbox.unsaved == 0
+    assert take_all(Outbox(tmp_path, 100)) == [1, 2]
 
 
 def test_files_that_are_no_messages_are_passed_over(tmp_path):
-    spool = Outbox(tmp_path, 100)
+    outbox = Outbox(tmp_path, 100)
     for number in range(4):
-        spool.put({"n": number})
+        outbox.put({"n": number})
     names = files(tmp_path)
     (tmp_path / names[0]).write_text("{")
     (tmp_path / names[1]).unlink()
     (tmp_path / names[2]).write_text("[]")
     (tmp_path / "notes.json").write_text("{}")
-    assert taken(Outbox(tmp_path, 100)) == [3]
+    assert take_all(Outbox(tmp_path, 100)) == [3]
 
 
 def test_refused_messages_are_kept_with_the_reason(tmp_path):
-    spool = Outbox(tmp_path, 100)
+    outbox = Outbox(tmp_path, 100)
     for number in range(2):
-        spool.put({"n": number})
-        spool.refuse(spool.first(), "it answered 404")
+        outbox.put({"n": number})
+        outbox.refuse(outbox.first(), "it answered 404")
     assert files(tmp_path) == [REFUSED]
     lines = [json.loads(line) for line in (tmp_path / REFUSED).read_text().splitlines()]
     assert [(line["message"], line["reason"]) for line in lines] == [

@@ -1,3 +1,5 @@
+"""Webhooks against a server that misbehaves, and the templates of their bodies."""
+
 import base64
 import json
 import os
@@ -7,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,12 @@ ROOT = Path(__file__).parents[2]
 FAST = Retry(first_s=0.01, most_s=0.05)
 
 
-def sink(url, **wishes):
-    return Webhook(WebhookConfig(url=url, **{"retry": FAST, "timeout_s": 60.0, **wishes}))
+def sink(url, **settings):
+    return Webhook(WebhookConfig(url=url, **{"retry": FAST, "timeout_s": 60.0, **settings}))
 
 
-def deliver(url, number=0, **wishes):
-    sink(url, **wishes).deliver(message_of(made_alert(number)))
+def deliver(url, number=0, **settings):
+    sink(url, **settings).deliver(message_of(made_alert(number)))
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_the_receiver_may_ask_for_time(server):
     assert caught.value.wait_s is None
 
 
-def test_one_who_hangs_up_or_is_not_there_is_tried_again(server):
+def test_a_receiver_that_hangs_up_or_is_not_there_is_tried_again(server):
     server.answer = lambda _count: 0
     with pytest.raises(DeliveryError, match="gave no answer"):
         deliver(server.url)
@@ -114,7 +115,7 @@ def test_one_who_hangs_up_or_is_not_there_is_tried_again(server):
 
 
 @pytest.mark.parametrize("trickle", [False, True])
-def test_one_who_hangs_is_cut_off(trickle):
+def test_a_receiver_that_hangs_is_cut_off(trickle):
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -129,15 +130,14 @@ def test_one_who_hangs_is_cut_off(trickle):
 
         thread = threading.Thread(target=answer_forever)
         thread.start()
-        began = time.monotonic()
+        # The server goes on for ever: that this ends at all is the limit on the whole exchange.
         with pytest.raises(DeliveryError, match="gave no answer"):
             deliver(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout_s=0.3)
-        assert time.monotonic() - began < 60
         stop.set()
         thread.join()
 
 
-def test_nothing_that_is_said_holds_a_secret():
+def test_no_error_and_no_repr_holds_a_secret():
     secrets = ("hunter2", "t0ken", "k3y", "p4th")
     config = WebhookConfig(
         url="http://me:hunter2@127.0.0.1:9/p4th?key=k3y",
@@ -146,8 +146,8 @@ def test_nothing_that_is_said_holds_a_secret():
     )
     with pytest.raises(DeliveryError) as caught:
         Webhook(config).deliver(message_of(made_alert()))
-    said = f"{config!r} {config} {caught.value} {caught.value!r} {caught.value.__cause__}"
-    assert not [secret for secret in secrets if secret in said]
+    shown = f"{config!r} {config} {caught.value} {caught.value!r} {caught.value.__cause__}"
+    assert not [secret for secret in secrets if secret in shown]
     for bad in ({"url": "ftp://me:hunter2@host/"}, {"url": "http://me:hunter2@host:x/"}):
         with pytest.raises(SettingsError) as refused:
             WebhookConfig(**bad)
@@ -158,7 +158,7 @@ def test_nothing_that_is_said_holds_a_secret():
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("settings", "message"),
     [
         ({"url": "host/hook"}, "must be http:// or https://"),
         ({"url": "http:///hook"}, "must be http:// or https:// with a host"),
@@ -173,9 +173,9 @@ def test_nothing_that_is_said_holds_a_secret():
         ({"content_type": "text/plain"}, "without a template must send application/json"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(wish, said):
-    with pytest.raises(SettingsError, match=said):
-        WebhookConfig(**{"url": "http://host/", **wish})
+def test_settings_that_cannot_work_are_refused(settings, message):
+    with pytest.raises(SettingsError, match=message):
+        WebhookConfig(**{"url": "http://host/", **settings})
 
 
 def test_an_outage_loses_nothing_and_keeps_the_order(server, tmp_path):

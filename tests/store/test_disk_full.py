@@ -1,4 +1,7 @@
-"""A disk that fills up and has room again: a small file system in memory where we may mount one, as root may."""
+"""A disk that fills up and has room again, and a database that takes nothing for a while.
+
+The disk is a small file system in memory, which only root may mount.
+"""
 
 import os
 import subprocess

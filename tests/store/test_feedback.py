@@ -1,17 +1,13 @@
+"""What people say of events, the feedback set, thresholds and revisions."""
+
+import sqlite3
+
 import numpy as np
 import pytest
 
 from oddframe.store.events import Review
-from oddframe.store.feedback import (
-    normal_events,
-    read_revisions,
-    thresholds_at,
-    thresholds_of,
-    undo,
-    write_review,
-    write_revision,
-    write_threshold,
-)
+from oddframe.store.feedback import thresholds_at
+from oddframe.store.reader import DATABASE
 from oddframe.store.store import Store
 from tests.support.alerting import made_alert, wall
 
@@ -27,12 +23,12 @@ def store(tmp_path):
 
 
 def review(store, row, verdict, note=""):
-    said = None if verdict is None and not note else Review(verdict, note, 7)
-    return store.do(lambda connection: write_review(connection, row, said))
+    given = None if verdict is None and not note else Review(verdict, note, 7)
+    return store.review_event(row, given)
 
 
 def normal(store, model="m"):
-    return store.reader.ask(lambda connection: normal_events(connection, "yard", model))
+    return store.reader.normal_events("yard", model)
 
 
 def test_normal_events_make_the_feedback_set_with_their_raw_scores(store):
@@ -45,12 +41,12 @@ def test_normal_events_make_the_feedback_set_with_their_raw_scores(store):
 
 
 @pytest.mark.parametrize("verdict", ["important", "unsure", None])
-def test_another_word_takes_it_out_again(store, verdict):
+def test_another_verdict_takes_it_out_again(store, verdict):
     review(store, 2, "normal")
     assert len(normal(store)) == 1
-    said = review(store, 2, verdict)
+    event = review(store, 2, verdict)
     assert normal(store) == []
-    assert (said.review is None) == (verdict is None)
+    assert (event.review is None) == (verdict is None)
 
 
 def test_an_event_of_a_time_without_a_known_threshold_is_judged_but_teaches_nothing(tmp_path):
@@ -65,16 +61,15 @@ def test_a_review_of_nothing_is_nothing(store):
     assert review(store, 99, "normal") is None
 
 
-def test_forgetting_a_camera_forgets_what_was_said(store):
+def test_forgetting_a_camera_forgets_its_reviews_and_revisions(store):
     review(store, 1, "normal")
-    store.do(lambda connection: write_revision(connection, "yard", 1, "model", "text", {}))
+    store.add_revision("yard", 1, "model", "text", {})
     store.forget("yard")
     assert normal(store) == []
+    connection = sqlite3.connect(store.folder / DATABASE)
     for table in ("reviews", "feedback", "thresholds", "revisions", "events"):
-        count = store.reader.ask(
-            lambda c, table=table: c.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar()
-        )
-        assert count == 0, table
+        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+    connection.close()
 
 
 def test_thresholds_hold_until_the_next_and_for_their_model_alone(store):
@@ -84,24 +79,31 @@ def test_thresholds_hold_until_the_next_and_for_their_model_alone(store):
         (wall(30), 9.0, "n"),
         (wall(40), 3.0, "m"),
     ):
-        store.do(lambda c, row=row: write_threshold(c, "yard", *row))
-    held = store.reader.ask(lambda c: thresholds_of(c, "yard"))
-    assert [one.threshold for one in held] == [2.0, 3.0, 9.0, 3.0], "the same one again is no row"
+        store.put_threshold("yard", *row)
+    assert store.flush(120)
+    periods = store.reader.thresholds("yard")
+    assert [one.threshold for one in periods] == [2.0, 3.0, 9.0, 3.0], "the same again is no row"
     moments = np.array([wall(at) for at in (-1, 0, 15, 20, 29, 30, 39, 40)])
-    found = thresholds_at(held, moments, "m")
+    found = thresholds_at(periods, moments, "m")
     np.testing.assert_array_equal(found, [np.nan, 2, 2, 3, 3, np.nan, np.nan, 3])
     assert np.isnan(thresholds_at([], moments, "m")).all()
 
 
 def test_changes_are_listed_from_the_newest_with_what_was_before(store):
-    first = store.do(
-        lambda c: write_revision(c, "yard", 5, "budget", "a", {"false_alarms": "1/day"})
-    )
-    second = store.do(lambda c: write_revision(c, "yard", 6, "model", "b", {"model": None}))
-    store.do(lambda c: undo(c, second, 9))
-    found = store.reader.ask(lambda c: read_revisions(c, "yard"))
+    first = store.add_revision("yard", 5, "budget", "a", {"false_alarms": "1/day"})
+    second = store.add_revision("yard", 6, "model", "b", {"model": None})
+    store.undo_revision(second, 9)
+    found = store.reader.revisions("yard")
     assert [(one.number, one.what, one.undone) for one in found] == [
         (second, "model", True),
         (first, "budget", False),
     ]
     assert found[1].before == {"false_alarms": "1/day"}
+
+
+def test_an_anomaly_has_a_raw_score_at_its_peak_and_a_fault_of_the_camera_has_none(store):
+    store.put_event(made_alert(9, "end", kind="health"))
+    assert store.flush(120)
+    fault, anomaly, *_ = store.reader.events()
+    assert store.reader.raw_peak(anomaly) == (pytest.approx(2.0 * 0.75 / 0.25), "m")
+    assert store.reader.raw_peak(fault) is None

@@ -97,7 +97,7 @@ def test_a_kill_between_files_and_rows_is_noticed(tmp_path):
             assert len(store.reader.events()) == 3
     assert killed == 2
     with Store(tmp_path, ROOMY, clock=Clock()) as store:
-        assert store.mended.missing == 2
+        assert store.repaired.missing == 2
         assert (
             sum(one.alert.snapshot is not None for one in store.reader.events())
             == len(files(store))
@@ -106,13 +106,13 @@ def test_a_kill_between_files_and_rows_is_noticed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("settings", "message"),
     [
         ({"keep_days": 0}, "keep_days must be above 0"),
         ({"keep_days": float("nan")}, "keep_days must be at least 0 and finite, got nan"),
         ({"pictures_gb": -1}, "pictures_gb must be at least 0, got -1"),
     ],
 )
-def test_settings_out_of_range_are_refused(wish, said):
-    with pytest.raises(SettingsError, match=said):
-        Retention(**wish)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(SettingsError, match=message):
+        Retention(**settings)

@@ -8,10 +8,45 @@ from sqlalchemy import inspect
 
 from oddframe.errors import OutputError, StoreError
 from oddframe.store.events import Review
-from oddframe.store.feedback import write_review
 from oddframe.store.reader import DATABASE
 from oddframe.store.schema import MIGRATIONS, metadata, open_engine
 from oddframe.store.store import Store
+
+PRAGMAS = ("table_info", "foreign_key_list", "index_list")
+
+VERSION_1 = """
+PRAGMA application_id = 1331979334;
+PRAGMA user_version = 1;
+CREATE TABLE cameras (camera INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (camera),
+    UNIQUE (name));
+CREATE TABLE events ("row" INTEGER NOT NULL, id TEXT NOT NULL, camera INTEGER NOT NULL,
+    kind TEXT NOT NULL, start_us INTEGER NOT NULL, peak_us INTEGER NOT NULL,
+    seen_us INTEGER NOT NULL, end_us INTEGER, start_s FLOAT NOT NULL, peak_s FLOAT NOT NULL,
+    end_s FLOAT NOT NULL, score FLOAT NOT NULL, box TEXT, reason TEXT NOT NULL,
+    parts TEXT NOT NULL, snapshot TEXT, clip TEXT, cut INTEGER DEFAULT '0' NOT NULL,
+    PRIMARY KEY ("row"), FOREIGN KEY(camera) REFERENCES cameras (camera));
+CREATE INDEX events_open ON events (camera) WHERE end_us IS NULL;
+CREATE INDEX events_by_camera ON events (camera, start_us);
+CREATE INDEX events_by_time ON events (start_us);
+CREATE INDEX events_pictured ON events (start_us)
+    WHERE snapshot IS NOT NULL OR clip IS NOT NULL;
+CREATE INDEX events_by_id ON events (id);
+CREATE TABLE seconds (camera INTEGER NOT NULL, second INTEGER NOT NULL, peak INTEGER NOT NULL,
+    mean INTEGER NOT NULL, PRIMARY KEY (camera, second),
+    FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID;
+CREATE TABLE minutes (camera INTEGER NOT NULL, minute INTEGER NOT NULL, peak INTEGER NOT NULL,
+    mean INTEGER NOT NULL, seconds INTEGER NOT NULL, PRIMARY KEY (camera, minute),
+    FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID;
+CREATE TABLE states (camera INTEGER NOT NULL, at_us INTEGER NOT NULL, online INTEGER NOT NULL,
+    state TEXT NOT NULL, PRIMARY KEY (camera, at_us),
+    FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID;
+INSERT INTO cameras VALUES (1, 'yard');
+INSERT INTO events VALUES (1, 'ab', 1, 'anomaly', 1, 2, 3, 3, 0.0, 1.0, 2.0, 0.75, NULL,
+    'moves wrong', '{}', NULL, NULL, 0);
+INSERT INTO seconds VALUES (1, 5, 7500, 5000);
+INSERT INTO minutes VALUES (1, 0, 7500, 5000, 1);
+"""
+"""A store as the first release that kept one wrote it, with an event and a score."""
 
 
 def test_a_new_database_uses_a_write_ahead_log_and_waits_for_locks(tmp_path):
@@ -93,7 +128,7 @@ def test_a_damaged_file_is_refused_with_what_to_do(tmp_path):
 
 
 def test_a_change_of_the_tables_needs_a_migration():
-    """Whoever changes this list adds a step to `MIGRATIONS` first: there are files of this version outside."""
+    """Whoever changes this list adds a step to `MIGRATIONS` first: people have such files."""
     assert {
         table.name: [column.name for column in table.columns] for table in metadata.sorted_tables
     } == {
@@ -131,12 +166,7 @@ def test_a_store_of_version_1_becomes_one_of_today_and_keeps_what_it_has(tmp_pat
     with Store(tmp_path, clock=lambda: 10**9) as store:
         (event,) = store.reader.events()
         assert (event.alert.event.source, event.review) == ("yard", None)
-        assert (
-            store.do(
-                lambda connection: write_review(connection, event.row, Review("normal", "", 5))
-            )
-            is not None
-        )
+        assert store.review_event(event.row, Review("normal", "", 5)) is not None
         assert store.reader.scores("yard", 0, 10**9)[0].peak == 0.75
     with Store(tmp_path / "new"):
         pass
@@ -160,38 +190,6 @@ def described(path):
     }
     connection.close()
     return found
-
-
-PRAGMAS = ("table_info", "foreign_key_list", "index_list")
-
-VERSION_1 = """
-PRAGMA application_id = 1331979334;
-PRAGMA user_version = 1;
-CREATE TABLE cameras (camera INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (camera), UNIQUE (name));
-CREATE TABLE events ("row" INTEGER NOT NULL, id TEXT NOT NULL, camera INTEGER NOT NULL, kind TEXT NOT NULL,
-    start_us INTEGER NOT NULL, peak_us INTEGER NOT NULL, seen_us INTEGER NOT NULL, end_us INTEGER,
-    start_s FLOAT NOT NULL, peak_s FLOAT NOT NULL, end_s FLOAT NOT NULL, score FLOAT NOT NULL, box TEXT,
-    reason TEXT NOT NULL, parts TEXT NOT NULL, snapshot TEXT, clip TEXT, cut INTEGER DEFAULT '0' NOT NULL,
-    PRIMARY KEY ("row"), FOREIGN KEY(camera) REFERENCES cameras (camera));
-CREATE INDEX events_open ON events (camera) WHERE end_us IS NULL;
-CREATE INDEX events_by_camera ON events (camera, start_us);
-CREATE INDEX events_by_time ON events (start_us);
-CREATE INDEX events_pictured ON events (start_us) WHERE snapshot IS NOT NULL OR clip IS NOT NULL;
-CREATE INDEX events_by_id ON events (id);
-CREATE TABLE seconds (camera INTEGER NOT NULL, second INTEGER NOT NULL, peak INTEGER NOT NULL, mean INTEGER NOT NULL,
-    PRIMARY KEY (camera, second), FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID;
-CREATE TABLE minutes (camera INTEGER NOT NULL, minute INTEGER NOT NULL, peak INTEGER NOT NULL, mean INTEGER NOT NULL,
-    seconds INTEGER NOT NULL, PRIMARY KEY (camera, minute), FOREIGN KEY(camera) REFERENCES cameras (camera))
-    WITHOUT ROWID;
-CREATE TABLE states (camera INTEGER NOT NULL, at_us INTEGER NOT NULL, online INTEGER NOT NULL, state TEXT NOT NULL,
-    PRIMARY KEY (camera, at_us), FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID;
-INSERT INTO cameras VALUES (1, 'yard');
-INSERT INTO events VALUES (1, 'ab', 1, 'anomaly', 1, 2, 3, 3, 0.0, 1.0, 2.0, 0.75, NULL, 'moves wrong', '{}', NULL,
-    NULL, 0);
-INSERT INTO seconds VALUES (1, 5, 7500, 5000);
-INSERT INTO minutes VALUES (1, 0, 7500, 5000, 1);
-"""
-"""A store as the first release that kept one wrote it, with an event and a score."""
 
 
 def test_one_watcher_at_a_time(tmp_path):

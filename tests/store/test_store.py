@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from PIL import Image
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import OutputError, SourceNotFoundError
-from oddframe.store.reader import StoredState, StoreReader
+from oddframe.store.reader import DATABASE, StatePeriod, StoreReader
 from oddframe.store.retention import Retention
+from oddframe.store.schema import open_engine
 from oddframe.store.store import Store, StoreConfig
 from tests.support.alerting import NOON_US, made_alert, until, wall
 
@@ -28,9 +30,10 @@ def store(tmp_path):
         yield opened
 
 
-def stored(store, **wishes):
+def stored(store, **conditions):
+    """The events that the database has once everything is written."""
     assert store.flush(120)
-    return store.reader.events(**wishes)
+    return store.reader.events(**conditions)
 
 
 def test_an_event_is_one_row_that_grows(store):
@@ -72,8 +75,8 @@ def test_events_are_found_by_camera_kind_time_and_page(store):
         store.put_event(made_alert(number, "end", source=source, kind=kind))
     store.put_event(made_alert(6, "start"))
 
-    def found(**wishes):
-        return [int(one.alert.event.id, 16) for one in stored(store, **wishes)]
+    def found(**conditions):
+        return [int(event.alert.event.id, 16) for event in stored(store, **conditions)]
 
     assert found() == [6, 5, 4, 3, 2, 1, 0]
     assert found(camera="gate") == [5, 3, 1]
@@ -86,7 +89,7 @@ def test_events_are_found_by_camera_kind_time_and_page(store):
     assert store.reader.cameras() == ["gate", "yard"]
 
 
-def test_open_events_are_closed_at_the_next_start_and_told(tmp_path):
+def test_open_events_are_closed_at_the_next_start_and_given_to_the_sinks(tmp_path):
     with Store(tmp_path, ROOMY, clock=lambda: NOON_US) as store:
         assert store.closed == []
         store.put_event(made_alert(0, "end"))
@@ -154,7 +157,7 @@ def test_states_are_written_when_they_change(store):
         )
     store.flush(120)
     live, stalled, again = (
-        StoredState(wall(time_s), online, state)
+        StatePeriod(wall(time_s), online, state)
         for time_s, online, state in [
             (10, True, "live"),
             (30, False, "stalled"),
@@ -219,8 +222,6 @@ def test_a_clip_that_cannot_be_made_is_counted_and_stops_nothing(store):
 
 
 def test_a_slow_clip_delays_no_event(store):
-    import threading
-
     go = threading.Event()
     store.put_event(made_alert(0))
     store.put_clip(made_alert(0), lambda path: (go.wait(120), path.write_bytes(b"late")))
@@ -230,7 +231,7 @@ def test_a_slow_clip_delays_no_event(store):
     assert [one.alert.clip is None for one in stored(store)] == [True, False]
 
 
-def test_what_a_kill_left_between_files_and_rows_is_mended(tmp_path):
+def test_what_a_kill_left_between_files_and_rows_is_repaired(tmp_path):
     with Store(tmp_path, ROOMY, clock=lambda: NOON_US) as store:
         for number in range(3):
             store.put_event(made_alert(number, "end"))
@@ -242,13 +243,13 @@ def test_what_a_kill_left_between_files_and_rows_is_mended(tmp_path):
     (day / ".141340-half.mp4").write_bytes(b"half")
     (day / "141340-00000000000000ff.jpg").write_bytes(b"of no event")
     with Store(tmp_path, ROOMY, clock=lambda: NOON_US) as store:
-        assert (store.mended.adopted, store.mended.removed, store.mended.missing) == (1, 2, 1)
+        assert (store.repaired.adopted, store.repaired.removed, store.repaired.missing) == (1, 2, 1)
         rows = stored(store)
     assert [one.alert.snapshot is None for one in rows] == [True, False, False]
     assert [one.alert.clip is None for one in rows] == [True, True, False]
     assert len(list(day.iterdir())) == 3
     with Store(tmp_path, ROOMY, clock=lambda: NOON_US) as store:
-        assert (store.mended.adopted, store.mended.removed, store.mended.missing) == (0, 0, 0)
+        assert (store.repaired.adopted, store.repaired.removed, store.repaired.missing) == (0, 0, 0)
 
 
 def test_a_camera_is_forgotten_with_all_that_was_kept_of_it(store):
@@ -272,10 +273,12 @@ def test_readers_need_a_store_and_hold_up_nobody(store):
     with pytest.raises(SourceNotFoundError, match="must be the folder of a store"):
         StoreReader(store.folder / "none")
     reader = StoreReader(store.folder)
-    with reader._engine.begin() as connection:
+    reading = open_engine(store.folder / DATABASE, writing=False)
+    with reading.begin() as connection:
         connection.exec_driver_sql("SELECT count(*) FROM events").all()
         store.put_event(made_alert())
         assert len(stored(store)) == 1
+    reading.dispose()
     reader.close()
 
 

@@ -15,7 +15,7 @@ NOON_US = 1_790_000_000_000_000
 
 
 def wall(time_s: float) -> int:
-    """The wall clock of the streams here."""
+    """The wall clock, in microseconds, at a stream's second."""
     return NOON_US + round(time_s * 1e6)
 
 
@@ -24,12 +24,12 @@ def made_event(
     phase: str = "start",
     source: str = "yard",
     kind: str = "anomaly",
-    **wishes: object,
+    **values: object,
 ) -> Event:
-    """An event of four seconds; each number has a start and an identity of its own."""
+    """An event of four seconds; each number has a start and an id of its own."""
     start_s = 10.0 * number
     lasted_s = {"start": 0.5, "update": 2.0, "end": 4.0}[phase]
-    values: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": f"{number:016x}",
         "kind": kind,
         "phase": phase,
@@ -41,21 +41,21 @@ def made_event(
         "box": (0.25, 0.5, 0.75, 1.0),
         "reason": "moves wrong",
         "parts": {"appearance": 0.5, "motion": 4.0, "cluster": 1.0},
-        **wishes,
+        **values,
     }
-    return Event(**values)
+    return Event(**fields)
 
 
-def made_alert(number: int = 0, phase: str = "start", **wishes: Any) -> Alert:
-    """The alert of such an event."""
-    return alert(made_event(number, phase, **wishes), wall)
+def made_alert(number: int = 0, phase: str = "start", **values: Any) -> Alert:
+    """The alert of an event that `made_event` makes."""
+    return alert(made_event(number, phase, **values), wall)
 
 
 def until(condition: Callable[[], object], timeout_s: float = 120.0) -> float:
-    """Wait until a condition holds; gives the seconds that it took. Fails when it takes too long."""
+    """Wait until a condition holds; returns the seconds that it took, and fails after too many."""
     began = time.monotonic()
     while not condition():
-        assert time.monotonic() - began < timeout_s, "it did not come true in time"
+        assert time.monotonic() - began < timeout_s, "the condition did not come true in time"
         time.sleep(0.005)
     return time.monotonic() - began
 
@@ -64,9 +64,10 @@ class Hook:
     """A web server on this machine that notes what it is sent.
 
     Attributes:
-        answer: Called with the requests so far; gives the status of the answer, and may take its
-            time.
-        requests: Method and path, headers, body of each, in order.
+        answer: Called with the number of requests so far; returns the status of the answer, and
+            may take its time. 0 hangs up without an answer.
+        headers: Sent with each answer.
+        requests: Path, headers and body of each request, in order.
         taken: Bodies that were answered with 200.
     """
 
@@ -83,7 +84,7 @@ class Hook:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 hook.requests.append((self.path, dict(self.headers), body))
                 status = hook.answer(len(hook.requests))
-                if status == 0:  # hang up without a word
+                if status == 0:
                     self.close_connection = True
                     return
                 if status == 200:
@@ -110,7 +111,7 @@ class Hook:
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -118,7 +119,7 @@ class Hook:
 
 @contextmanager
 def hook(port: int = 0) -> Iterator[Hook]:
-    """Such a server, for as long as the block lasts."""
+    """Run a `Hook` for as long as the block lasts."""
     server = Hook(port)
     try:
         yield server

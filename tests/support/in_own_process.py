@@ -1,4 +1,4 @@
-"""What tests have done in a process of its own: there this file can be imported, and a test file cannot."""
+"""Functions that tests run in another process, which can import this file but no test file."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from oddframe.speed.instruments import peak_rss_mb
 
 
 def fill(megabytes: int) -> tuple[int, float]:
-    """Use some memory; how much of it, and the process's peak in MB."""
+    """Use some memory; returns how much, and the peak of the process in MB."""
     filled = bytearray(b"x" * (megabytes * 10**6))
     return len(filled), peak_rss_mb()
 
@@ -23,7 +23,7 @@ def refuse(error: Exception) -> None:
 
 
 def modules_of_measuring() -> set[str]:
-    """What is imported for measuring."""
+    """Names of the modules that measuring imports."""
     import oddframe.speed.measure  # noqa: F401
 
     return set(sys.modules)
@@ -36,13 +36,13 @@ def fill_within(megabytes: int, allowed: int) -> tuple[int, float]:
 
 
 def print_and_count(text: str) -> int:
-    """Print something; how long it is."""
+    """Print a text; returns its length."""
     print(text, flush=True)
     return len(text)
 
 
 def describe(path: Path, value: npt.NDArray[Any], more: int) -> tuple[str, Any, int]:
-    """Say what was read."""
+    """Return what a file was read as, in values that can be pickled."""
     return path.name, value.tolist(), more
 
 

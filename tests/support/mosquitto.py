@@ -1,4 +1,4 @@
-"""Debian's MQTT broker as a child process, and a subscriber that notes what it hears."""
+"""Debian's MQTT broker as a child process, and a subscriber that keeps all messages."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.support.alerting import until
 
 
 def program(name: str) -> str:
-    """Where a program of the package is; skips the test without it, and fails where CI=true."""
+    """Find a program; where it is missing the test is skipped, and fails where CI=true."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if found:
         return found
@@ -29,7 +29,12 @@ def program(name: str) -> str:
 
 
 class Broker:
-    """A broker on a port of its own; stopped and started again it keeps its sessions."""
+    """A broker on a free port; it keeps its sessions when it is stopped and started again.
+
+    Args:
+        folder: For its settings and its sessions.
+        users: Passwords by user name; None lets everybody in.
+    """
 
     def __init__(self, folder: Path, users: dict[str, str] | None = None) -> None:
         self._program = program("mosquitto")
@@ -57,7 +62,7 @@ class Broker:
         self.start()
 
     def start(self) -> None:
-        """Start, and wait until it listens."""
+        """Start the process, and wait until it listens."""
         self._process = subprocess.Popen(
             [self._program, "-c", self._config], stderr=subprocess.DEVNULL
         )
@@ -71,12 +76,12 @@ class Broker:
         return True
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         assert self._process is not None
         self._process.send_signal(number)
 
     def stop(self) -> None:
-        """Stop it; its sessions are kept on disk."""
+        """Stop the process; its sessions are kept on disk."""
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
@@ -85,12 +90,16 @@ class Broker:
 
 
 class Listener:
-    """Hears everything that is published, in a session that outlives the connection."""
+    """Receives everything that is published, in a session that outlives the connection.
+
+    Attributes:
+        received: Topic, payload and whether it was retained, of each message in order.
+    """
 
     def __init__(
         self, broker: Broker, name: str = "listener", user: str = "", password: str = ""
     ) -> None:
-        self.heard: list[tuple[str, Any, bool]] = []
+        self.received: list[tuple[str, Any, bool]] = []
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
         if user:
@@ -105,16 +114,16 @@ class Listener:
 
     def _note(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         text = message.payload.decode()
-        self.heard.append(
+        self.received.append(
             (message.topic, json.loads(text) if text.startswith("{") else text, message.retain)
         )
 
     def on(self, topic: str) -> list[Any]:
-        """What was heard on a topic, in order."""
-        return [payload for at, payload, _ in list(self.heard) if at == topic]
+        """Return the payloads received on a topic, in order."""
+        return [payload for where, payload, _ in list(self.received) if where == topic]
 
     def close(self) -> None:
-        """Listen no more."""
+        """End the connection."""
         self._client.disconnect()
         self._client.loop_stop()
         self._client.on_connect = self._client.on_subscribe = self._client.on_message = None

@@ -21,18 +21,18 @@ SCRIPT = Path(__file__).with_name("rtsp_server.py")
 
 
 def require_rtsp() -> None:
-    """Skip the test where GStreamer's server is missing, by name; fail where CI=true."""
+    """Skip the test where GStreamer's server is missing; fail where CI=true."""
     try:
-        said = subprocess.run([PYTHON, SCRIPT], capture_output=True, text=True, timeout=60)
-        missing = said.stderr.strip()
-        if said.returncode == 0:
+        check = subprocess.run([PYTHON, SCRIPT], capture_output=True, text=True, timeout=60)
+        missing = check.stderr.strip()
+        if check.returncode == 0:
             return
     except FileNotFoundError:
         missing = PYTHON
-    told = f"{missing} is missing: scripts/install-services installs it"
+    reason = f"{missing} is missing: scripts/install-services installs it"
     if os.environ.get("CI") == "true":
-        pytest.fail(told)
-    pytest.skip(told)
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def encode(folder: Path, width: int, height: int, rate_fps: int = 10, frames: int = 60) -> Path:
@@ -42,7 +42,11 @@ def encode(folder: Path, width: int, height: int, rate_fps: int = 10, frames: in
 
 
 def encode_pictures(folder: Path, pictures: Iterable[Pixels], rate_fps: int = 10) -> Path:
-    """Encode pictures, uint8 H x W x 3, for the server: one file a picture, a key frame every ten."""
+    """Encode pictures, uint8 H x W x 3, for the server.
+
+    Returns:
+        The folder, with a file for each picture; every tenth picture is a key frame.
+    """
     folder.mkdir(parents=True)
     codec = None
     packets: list[av.Packet] = []
@@ -66,10 +70,17 @@ def _encoder(width: int, height: int, rate_fps: int) -> VideoCodecContext:
 
 
 class RtspServer:
-    """The server on a port of its own, which it keeps when it is started again; use it in a `with` block.
+    """The server on a free port, which it keeps when it is started again.
+
+    Use it in a `with` block.
+
+    Args:
+        folder: The encoded pictures.
+        options: Options of rtsp_server.py.
 
     Attributes:
-        options: Of rtsp_server.py, for the next start.
+        options: Options of rtsp_server.py, for the next start.
+        port: The port, after the first start.
     """
 
     def __init__(self, folder: Path, *options: str) -> None:
@@ -85,11 +96,11 @@ class RtspServer:
         self.kill()
 
     def url(self, login: str = "", query: str = "") -> str:
-        """The address of the scene."""
+        """Return the address of the scene."""
         return f"rtsp://{login}127.0.0.1:{self.port}/scene{query}"
 
     def start(self) -> None:
-        """Start, and wait until it listens."""
+        """Start the process, and wait until it listens."""
         command = [PYTHON, str(SCRIPT), str(self._folder), "--port", str(self.port), *self.options]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -98,19 +109,19 @@ class RtspServer:
         self.port = int(self._process.stdout.readline())
 
     def order(self, line: str) -> None:
-        """Give an order; see rtsp_server.py."""
+        """Write an order to its standard input; see rtsp_server.py."""
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         assert self._process is not None
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """Kill it: connections are cut without a word."""
+        """Kill the process: connections are cut without a goodbye."""
         if self._process is None:
             return
         self._process.kill()

@@ -1,6 +1,7 @@
-"""A real RTSP server on loopback, GStreamer's; run by the system's Python, which has its bindings, as a child process.
+"""GStreamer's RTSP server on loopback, as a program.
 
-It serves pictures that were encoded before, over and over, at ``rtsp://127.0.0.1:PORT/scene``. A
+It is run as a child process by the system's Python, which has the bindings of GStreamer. It
+serves pictures that were encoded before, over and over, at ``rtsp://127.0.0.1:PORT/scene``. A
 folder holds them: one file ``NUMBER.h264`` for each picture in the order of time, Annex B, without
 frames that are shown out of order. Orders come as lines on standard input: ``play FOLDER`` goes on
 with other pictures, ``once FOLDER`` shows others between two rounds as soon as somebody watches,
@@ -27,22 +28,25 @@ except (ImportError, ValueError) as error:
     sys.exit(f"GStreamer's RTSP server for Python ({error})")
 
 LAUNCH = (
-    "( appsrc name=pictures is-live=true format=time caps=video/x-h264,stream-format=byte-stream,alignment=au "
+    "( appsrc name=pictures is-live=true format=time "
+    "caps=video/x-h264,stream-format=byte-stream,alignment=au "
     "! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )"
 )
 
-
 STOPPED_S = 1.0
-"""Who is so late has been stopped."""
+"""When the loop is later than this, the process was stopped by a signal."""
+
+ELEMENTS = ("appsrc", "h264parse", "rtph264pay", "rtpbin", "udpsrc")
+"""Elements of GStreamer that the server needs."""
 
 
-def coded(folder):
-    """The coded pictures of a folder."""
+def read_pictures(folder):
+    """Read the coded pictures of a folder, in order."""
     return [path.read_bytes() for path in sorted(Path(folder).glob("*.h264"))]
 
 
 class Pictures(threading.Thread):
-    """Pushes pictures to whatever the server has open, at their rate."""
+    """A thread that pushes pictures to every open connection, at their rate."""
 
     def __init__(self, folder, rate_fps):
         super().__init__(daemon=True)
@@ -53,7 +57,7 @@ class Pictures(threading.Thread):
         self.play(folder)
 
     def play(self, folder):
-        self.scene = coded(folder)
+        self.scene = read_pictures(folder)
         self.begin(self.scene)
 
     def begin(self, pictures):
@@ -86,18 +90,20 @@ class Pictures(threading.Thread):
             self.sinks.remove(sink)
 
     def configure(self, _factory, media):
+        """Push to a connection that was just opened."""
         source = media.get_element().get_child_by_name("pictures")
         self.sinks.append((source, time.monotonic()))
         self.next_round()  # a coded picture that can stand alone comes first
 
     def obey(self):
+        """Follow the orders on standard input."""
         for line in sys.stdin:
             word, *rest = line.split(maxsplit=1)
             value = rest[0].strip() if rest else ""
             if word == "play":
                 self.play(value)
             elif word == "once":
-                self.once.append(coded(value))
+                self.once.append(read_pictures(value))
             else:
                 self.holds = word == "hold"
 
@@ -114,9 +120,6 @@ def protect(server, factory, user, password):
     permissions.add_permission_for_role("viewer", "media.factory.access", True)
     permissions.add_permission_for_role("viewer", "media.factory.construct", True)
     factory.set_permissions(permissions)
-
-
-ELEMENTS = ("appsrc", "h264parse", "rtph264pay", "rtpbin", "udpsrc")
 
 
 def main():

@@ -1,4 +1,7 @@
-"""A server on loopback that does to each connection what it is told: streams, stalls, redirects, says nothing."""
+"""A server on loopback that answers each connection as a test wants.
+
+It may stream a video, stall, redirect, or never answer.
+"""
 
 import socket
 import threading
@@ -10,16 +13,17 @@ Answer = Callable[[socket.socket, threading.Event], None]
 
 
 class StreamServer:
-    """Use it in a `with` block.
+    """The server; use it in a `with` block.
 
     Args:
         answers: What to do with the first connection, the second and so on; the last is for all
             that follow. An answer gets the connection, on which a request has been read, and an
             event that is set at the end.
+        reads: Whether to read a request before the answer.
 
     Attributes:
         port: Where it listens, on 127.0.0.1.
-        requests: What was asked, oldest first.
+        requests: The requests, oldest first.
     """
 
     def __init__(self, *answers: Answer, reads: bool = True) -> None:
@@ -45,7 +49,7 @@ class StreamServer:
             thread.join(5)
 
     def url(self, path: str = "live.ts", login: str = "") -> str:
-        """The address of something here."""
+        """Return the address of a path on this server."""
         return f"http://{login}127.0.0.1:{self.port}/{path}"
 
     def _run(self, target: Callable[..., None], *args: object) -> None:
@@ -78,13 +82,13 @@ class StreamServer:
 def http(
     body: bytes = b"", status: str = "200 OK", *, holds: bool = False, **headers: str
 ) -> Answer:
-    """Answers with this; `holds` keeps the connection open behind it without another word."""
+    """Answer with a body; `holds` keeps the connection open behind it, and sends nothing more."""
 
     def answer(connection: socket.socket, over: threading.Event) -> None:
         lines = [
             f"HTTP/1.1 {status}",
             "Connection: close",
-            *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items()),
+            *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
         ]
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
         if holds:
@@ -94,12 +98,12 @@ def http(
 
 
 def video(path: Path, *, holds: bool = False) -> Answer:
-    """Answers with a file's bytes."""
+    """Answer with a file's bytes."""
     return http(path.read_bytes(), holds=holds)
 
 
 def multipart(pictures: list[bytes], every_s: float) -> Answer:
-    """Answers with JPEG pictures one by one, as web cameras do."""
+    """Answer with JPEG pictures one by one, as web cameras do."""
 
     def answer(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(
@@ -116,5 +120,5 @@ def multipart(pictures: list[bytes], every_s: float) -> Answer:
 
 
 def silence(connection: socket.socket, over: threading.Event) -> None:
-    """Says nothing."""
+    """Never answer."""
     over.wait(300)

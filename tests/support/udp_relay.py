@@ -1,4 +1,4 @@
-"""A relay on loopback between an RTSP client and its server that does harm to the video's UDP packets.
+"""A relay on loopback between an RTSP client and its server that damages the video's UDP packets.
 
 The conversation over TCP passes through; only the client's ports in it are replaced by the relay's
 own, so that the server sends the video here.
@@ -15,7 +15,7 @@ _SENDER_REPORT = 200
 
 
 class UdpRelay:
-    """Use it in a `with` block; connect to `port` in place of the server's.
+    """The relay; use it in a `with` block, and connect to `port` in place of the server's.
 
     Args:
         server_port: The RTSP server's port on loopback.
@@ -24,8 +24,8 @@ class UdpRelay:
     Attributes:
         port: Where it listens, on 127.0.0.1.
         shift_s: Seconds to add to the timestamps of what passes from now on.
-        passed: UDP packets that were passed on.
-        lost: Those that were not.
+        passed: How many UDP packets were passed on.
+        lost: How many were dropped.
     """
 
     def __init__(self, server_port: int, loss: float = 0.0) -> None:
@@ -43,8 +43,8 @@ class UdpRelay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for one in self._sockets:
-            one.close()
+        for opened in self._sockets:
+            opened.close()
 
     def _accept(self) -> None:
         while True:
@@ -73,14 +73,14 @@ class UdpRelay:
                         return
 
     def _with_own_ports(self, request: bytes) -> bytes:
-        def replaced(match: re.Match[bytes]) -> bytes:
-            ports = [self._relayed(int(port)) for port in match.groups()]
+        def replace(match: re.Match[bytes]) -> bytes:
+            ports = [self._open_inbox(int(port)) for port in match.groups()]
             return b"client_port=%d-%d" % tuple(ports)
 
-        return re.sub(rb"client_port=(\d+)-(\d+)", replaced, request)
+        return re.sub(rb"client_port=(\d+)-(\d+)", replace, request)
 
-    def _relayed(self, client_port: int) -> int:
-        """A port whose packets go on to the client's, but for those that are lost."""
+    def _open_inbox(self, client_port: int) -> int:
+        """Open a port whose packets are passed on to the client's, except for those lost."""
         inbox = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         inbox.bind(("127.0.0.1", 0))
         self._sockets.append(inbox)
@@ -98,12 +98,15 @@ class UdpRelay:
                 continue
             self.passed += 1
             try:
-                inbox.sendto(self._shifted(packet), ("127.0.0.1", client_port))
+                inbox.sendto(self._shift(packet), ("127.0.0.1", client_port))
             except OSError:
                 return
 
-    def _shifted(self, packet: bytes) -> bytes:
-        """The packet with a later RTP timestamp: of a picture's part, or of the server's report on its clock."""
+    def _shift(self, packet: bytes) -> bytes:
+        """Return the packet with a later RTP timestamp.
+
+        It is a part of a picture, or the server's report on its clock.
+        """
         is_report = packet[1] == _SENDER_REPORT
         at = 16 if is_report else 4
         if not self.shift_s or (not is_report and 200 <= packet[1] <= 204):

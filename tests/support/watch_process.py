@@ -1,4 +1,4 @@
-"""`oddframe watch` as a process of its own, with everybody whom it tells."""
+"""`oddframe watch` as a process of its own, with its settings, its output and its metrics."""
 
 import json
 import os
@@ -23,39 +23,41 @@ LIVE = {
     "first_wait_s": 0.5,
     "longest_wait_s": 2,
 }
-"""Knobs of the connection with which faults are over soon."""
+"""Settings of the connection with which recovery from a fault is quick."""
 
 RETRY = {"first_s": 0.5, "most_s": 2}
+"""Settings of a sink with which it tries again soon."""
 
 _SAMPLE = re.compile(r"(\w+)\{(\w+)=\"(.*)\"\} (\S+)")
 
 
-def slowed(limit_s: float) -> float:
-    """A limit in seconds, longer where others keep the processors busy too."""
+def scale_limit(limit_s: float) -> float:
+    """Return a limit in seconds, longer where other programs keep the processors busy."""
     return limit_s * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens at now."""
+    """Return a port on loopback at which nothing listens now."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 
 
 class WatchProcess:
-    """The command in a folder; use it in a `with` block, at whose end it is killed if it still runs.
+    """The command in a folder; use it in a `with` block, at whose end a running process is killed.
 
     Args:
-        folder: For its settings, its output and what it says.
-        model: The model.
+        folder: For its settings, its results and its output.
+        model: The model's path.
         cameras: Tables of the cameras, as in cameras.toml.
-        sinks: Tables of the sinks by name; metrics come on top.
+        sinks: Tables of the sinks by name; a sink for metrics is added.
         watch: The table ``watch``.
         out: Folder for what is kept; ``out`` in `folder` when None.
-        env: More variables of its environment.
-        arguments: To start it with, in place of the file of cameras.
+        env: Further variables of its environment.
+        arguments: Arguments to start it with, in place of the file of cameras.
 
     Attributes:
         out: Where everything is kept.
+        config: The file of settings.
     """
 
     def __init__(
@@ -93,27 +95,27 @@ class WatchProcess:
         self.kill()
 
     def start(self) -> None:
-        """Start it, with what is kept of the last time."""
+        """Start the process, with what is kept of the last run."""
         arguments = self._arguments or ("--config", str(self.config))
         command = [sys.executable, "-m", "oddframe", "watch", *arguments]
-        with (self._folder / "said").open("ab") as said:
+        with (self._folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, "-o", str(self.out)],
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **self._env},
                 start_new_session=True,
             )
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """All that it wrote to standard output and standard error, since the first start."""
-        return (self._folder / "said").read_text()
+        return (self._folder / "output").read_text()
 
     @property
     def arguments(self) -> str:
-        """What `ps` shows of it."""
+        """Its arguments, as `ps` shows them."""
         return Path(f"/proc/{self.process.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
     @property
@@ -122,59 +124,64 @@ class WatchProcess:
         assert self._process is not None, "it was not started"
         return self._process
 
-    def until(self, holds: Callable[[], object], limit_s: float = 60.0) -> float:
-        """Wait until something holds, as long as it runs; gives the seconds that it took."""
+    def until(self, condition: Callable[[], object], limit_s: float = 60.0) -> float:
+        """Wait until a condition holds; returns the seconds that it took.
+
+        The test fails when the process ends before, or when the time runs out.
+        """
         began_s = time.monotonic()
-        while not holds():
+        while not condition():
             if self.process.poll() is not None:
-                pytest.fail(f"it ended with {self.process.returncode}:\n{self.said}")
+                pytest.fail(f"the process ended with {self.process.returncode}:\n{self.output}")
             if time.monotonic() - began_s > limit_s:
-                pytest.fail(f"it did not come true within {limit_s} s:\n{self.said}")
+                pytest.fail(f"the condition did not hold within {limit_s} s:\n{self.output}")
             time.sleep(0.02)
         return time.monotonic() - began_s
 
     def metrics(self) -> str:
-        """Its metrics, as Prometheus reads them; empty before it serves any."""
+        """Fetch its metrics, as Prometheus does; empty before it serves any."""
         try:
             with urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics", timeout=10) as answer:
                 return str(answer.read().decode())
         except OSError:
             return ""
 
-    def metric(self, name: str, of: str) -> float:
-        """A metric of a camera or a sink; 0 where there is none."""
-        samples = {(one[1], one[3]): float(one[4]) for one in _SAMPLE.finditer(self.metrics())}
-        return samples.get((name, of), 0.0)
+    def metric(self, name: str, label: str) -> float:
+        """Return a metric of a camera or a sink; 0 where there is none."""
+        samples = {
+            (sample[1], sample[3]): float(sample[4]) for sample in _SAMPLE.finditer(self.metrics())
+        }
+        return samples.get((name, label), 0.0)
 
     def until_frames(self, camera: str, more: int = 3) -> float:
-        """Wait until further frames of a camera came; gives the seconds that it took, to a second or so."""
+        """Wait until further frames of a camera came; returns the seconds that it took.
+
+        They are exact to about a second.
+        """
         began_s = time.monotonic()
         before = self.metric("oddframe_frames_total", camera)
         self.until(lambda: self.metric("oddframe_frames_total", camera) >= before + more)
         return time.monotonic() - began_s
 
     def signal(self, number: signal.Signals) -> tuple[int, float]:
-        """Send it a signal and wait for its end; gives its exit code and the seconds that it took."""
+        """Send the process a signal; returns its exit code and the seconds to its end."""
         began_s = time.monotonic()
         self.process.send_signal(number)
         code = self.process.wait(60)
         return code, time.monotonic() - began_s
 
     def stop(self) -> None:
-        """Stop it, as a service manager does."""
-        assert self.signal(signal.SIGTERM)[0] == 0, self.said
+        """Stop the process, as a service manager does."""
+        assert self.signal(signal.SIGTERM)[0] == 0, self.output
 
     def kill(self) -> None:
-        """Kill it, if it still runs."""
+        """Kill the process, if it still runs."""
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait(60)
 
 
-def until_all(processes: list[WatchProcess], holds: Callable[[WatchProcess], object]) -> None:
-    """Wait until something holds of every process."""
+def until_all(processes: list[WatchProcess], condition: Callable[[WatchProcess], object]) -> None:
+    """Wait until a condition holds of every process."""
     for process in processes:
-        process.until(lambda process=process: holds(process))  # type: ignore[misc]
-
-
-__all__ = ["LIVE", "RETRY", "WatchProcess", "free_port", "slowed", "until_all"]
+        process.until(lambda process=process: condition(process))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""A scene in which it is known what is unusual, encoded for the server, and a model that has seen its normal life."""
+"""A scene whose unusual parts are known, encoded for the server, and a model trained on it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ from tests.support.tiny import tiny_settings
 
 RATE_FPS = 10
 ROUND = 10
-"""Pictures until the scene starts over; anything may follow the end of a round."""
+"""Pictures until the scene begins anew; anything may follow the end of a round."""
 
 SIZE = (160, 96)
 LARGE = (320, 192)
 ODD_S, LONG_S = 2.0, 6.0
+"""Seconds that a short and a long unusual part last."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Scenes:
     """Folders for the server, of the scene in two sizes.
 
     Attributes:
-        calm: A round of nothing but a box that goes to and fro.
+        calm: A round of the normal scene: a box that goes to and fro.
         odd: The same for `ODD_S` with a white block that should not be there.
         long: The same for `LONG_S`.
         large_calm: As `calm`, in the larger size.
@@ -42,7 +43,10 @@ class Scenes:
 
 
 def picture(number: int, size: tuple[int, int] = SIZE, *, odd: bool = False) -> Pixels:
-    """A picture of the scene, uint8 H x W x 3; its number decides where the box is and the noise."""
+    """Draw a picture of the scene, uint8 H x W x 3.
+
+    Its number decides where the box is, and the noise.
+    """
     width, height = size
     tiles = np.random.default_rng(7).integers(60, 150, (6, 10))
     drawn = np.kron(tiles, np.ones((height // 6, width // 10)))
@@ -56,9 +60,9 @@ def picture(number: int, size: tuple[int, int] = SIZE, *, odd: bool = False) -> 
 
 
 def encode_scenes(folder: Path) -> Scenes:
-    """Encode all of them."""
+    """Encode all scenes, each in a folder of its own."""
 
-    def encoded(
+    def encode(
         name: str, pictures: float, size: tuple[int, int] = SIZE, *, odd: bool = False
     ) -> Path:
         drawn: Iterator[Pixels] = (
@@ -67,11 +71,11 @@ def encode_scenes(folder: Path) -> Scenes:
         return encode_pictures(folder / name, drawn, RATE_FPS)
 
     return Scenes(
-        calm=encoded("calm", ROUND),
-        odd=encoded("odd", ODD_S * RATE_FPS, odd=True),
-        long=encoded("long", LONG_S * RATE_FPS, odd=True),
-        large_calm=encoded("large-calm", ROUND, LARGE),
-        large_odd=encoded("large-odd", ODD_S * RATE_FPS, LARGE, odd=True),
+        calm=encode("calm", ROUND),
+        odd=encode("odd", ODD_S * RATE_FPS, odd=True),
+        long=encode("long", LONG_S * RATE_FPS, odd=True),
+        large_calm=encode("large-calm", ROUND, LARGE),
+        large_odd=encode("large-odd", ODD_S * RATE_FPS, LARGE, odd=True),
     )
 
 
@@ -87,7 +91,10 @@ def write_recording(
 
 
 def learn_scene(folder: Path) -> Path:
-    """Train on the scene for some seconds, and have events end soon; returns the run folder."""
+    """Train on the scene for some seconds; returns the run folder.
+
+    Its events end soon, so that tests need not wait long.
+    """
     normal = folder / "normal"
     normal.mkdir()
     for number in range(3):

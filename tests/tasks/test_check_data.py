@@ -8,21 +8,21 @@ import pytest
 from oddframe.datasets.benchmark import OFFICIAL_COUNTS, Counts
 from oddframe.errors import LayoutError, SourceError, SourceNotFoundError
 from oddframe.tasks.check_data import NORMAL_FOOTAGE, check_data
-from tests.support.miniatures import (
-    MINIATURES,
+from tests.support.small_benchmarks import (
+    SMALL_BENCHMARKS,
     TRUTH,
     avenue,
+    custom,
     draw_recording,
     frame_folders,
     masks_of,
-    own,
     save_masks,
 )
 
 
-@pytest.mark.parametrize("kind", MINIATURES)
+@pytest.mark.parametrize("kind", SMALL_BENCHMARKS)
 def test_each_layout_is_said_and_counted(tmp_path, kind):
-    report = check_data(MINIATURES[kind](tmp_path))
+    report = check_data(SMALL_BENCHMARKS[kind](tmp_path))
     assert report.usable
     assert report.contradictions == ()
     assert report.counts == Counts(2, 22, 3, 31, sum(map(sum, TRUTH)))
@@ -34,7 +34,7 @@ def test_each_layout_is_said_and_counted(tmp_path, kind):
     )
     assert [one.masks for one in report.testing] == [True, kind != "ucsd", True]
     assert [one.disagreements for one in report.testing] == [0, None if kind == "ucsd" else 0, 0]
-    assert [one.tracks for one in report.testing] == [kind == "own", False, False]
+    assert [one.tracks for one in report.testing] == [kind == "custom", False, False]
     assert report.partial == (kind in ("ucsd", "avenue", "shanghaitech"))
     assert (report.official is not None) == report.partial
 
@@ -53,7 +53,7 @@ def test_labels_that_masks_contradict_are_counted(tmp_path):
 
 
 def test_labels_that_cannot_be_had_leave_the_rest_readable(tmp_path):
-    root = own(tmp_path)
+    root = custom(tmp_path)
     (root / "labels.csv").write_text("video,start_s,end_s\ndoor1,7,8\ndoor2,,\ndoor3,0,0\n")
     report = check_data(root)
     assert not report.usable

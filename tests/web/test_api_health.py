@@ -3,7 +3,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from oddframe.web.api_health import LEAST_SECONDS, Day, split_days, drift_sentence
+from oddframe.web.api_health import LEAST_SECONDS, Day, drift_sentence, split_days
 
 MONDAY = date(2026, 9, 21)
 

@@ -1,12 +1,12 @@
 import json
 import shutil
+import sqlite3
 import tomllib
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import delete
 
-from oddframe.store.schema import events
+from oddframe.store.reader import DATABASE
 from oddframe.web import thresholds as past
 from oddframe.web.context import now_us
 from tests.support.alerting import made_alert
@@ -189,7 +189,11 @@ def test_feedback_outlives_its_event(served, alarmed):
     with served() as (client, site):
         (event,) = alarmed(client, site)
         judge(client, event, "normal")
-        site.store.do(lambda connection: connection.execute(delete(events)))
+        database = sqlite3.connect(site.store.folder / DATABASE)
+        with database:
+            database.execute("PRAGMA foreign_keys = ON")
+            database.execute("DELETE FROM events")
+        database.close()
         assert client.get(f"/api/v1/events/{event['row']}").status_code == 404
         assert preview(client)["feedback"] == 1
 

@@ -43,7 +43,7 @@ from oddframe.core.calibration import ARRAYS, Calibration, NormalScores, placeho
 from oddframe.core.health.monitor import HealthReference
 from oddframe.errors import BundleError, InputError, SourceNotFoundError
 from oddframe.model.config import NetworkConfig
-from oddframe.model.network import NetworkState
+from oddframe.model.state import NetworkState
 from oddframe.settings import from_mapping
 
 SHIPPED = Path(__file__).parents[1] / "models"
@@ -190,7 +190,9 @@ def read_bundle(folder: Path, *, to_calibrate: bool = False) -> Bundle:
         network = from_mapping(config["network"], NetworkConfig(), "network")
         known = version == FORMAT
         calibration = (
-            Calibration.from_dict(json.loads(contents[CALIBRATION])) if known else placeholder_calibration()
+            Calibration.from_dict(json.loads(contents[CALIBRATION]))
+            if known
+            else placeholder_calibration()
         )
         normal = _normal(contents[NORMAL]) if NORMAL in contents else None
         rate_fps = float(config["rate_fps"])

@@ -1,7 +1,7 @@
 """The mean of a frame's score and those of its neighbours.
 
 What flickers for a single clip then counts less. `smooth_scores` works on a whole run of frames,
-`ScoreSmoother` frame by frame; both give the same bits.
+`ScoreSmoother` frame by frame; both compute the same mean.
 """
 
 import math

@@ -1,1 +1,1 @@
-"""Training clips, benchmark layouts, label formats and the drawn scene."""
+"""Footage and labels as arrays: the frame cache, training clips, benchmark layouts, label files."""

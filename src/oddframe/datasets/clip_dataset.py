@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import field
 from functools import cached_property
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from oddframe._types import Pixels
+from oddframe._types import BoolMask, Pixels
 from oddframe.core.clips import clip_span
 from oddframe.core.records import FRAMES_PER_CLIP, NO_CROP, CropOffset
 from oddframe.datasets.frame_cache import FrameCache, FrameRun
@@ -17,16 +17,29 @@ from oddframe.datasets.pseudo_anomalies import Kind, PseudoAnomalyConfig, Pseudo
 from oddframe.errors import SettingsError, SourceError
 from oddframe.settings import ListOf, settings_dataclass
 
-FORGER_FRAMES = 128
+SCENE_FRAMES = 128
 """Frames from which the empty scene is taken: their median must be free of passers-by."""
 
 CROP_STEP = 32
-"""Corners and sides of crops are multiples of this, so that places of the codes lie in them as in the whole frame."""
+"""Corners and sides of crops are multiples of this many pixels.
+
+So the places of the codes lie in a crop as they lie in the whole frame.
+"""
 
 ANYWHERE = 0.15
-"""Share of the crops that lie anywhere."""
+"""Share of the crops that lie anywhere, not around a place where somebody passes."""
 
-Positions = npt.NDArray[np.int64]
+RELEASE_STEPS = 32
+"""Steps of a training after which the pages that were read go back to the system."""
+
+MOST_FORWARD = 5
+"""Most times as fast as filmed that a whole clip is played."""
+
+MOST_SPEED = 4
+"""Most times as fast as filmed that somebody who is cut out moves."""
+
+Positions: TypeAlias = npt.NDArray[np.int64]
+"""Positions of frames in the cache, or numbers of clips."""
 
 
 @settings_dataclass("data")
@@ -41,7 +54,7 @@ class DataConfig:
             mostly around a place where somebody passes now and then, multiples of 32; a smaller
             frame is seen whole. Empty is the whole frame, as published. The streams are
             convolutional: they learn from a part what they then see in the whole.
-        counter_examples: Clips made abnormal on purpose.
+        counter_examples: Pseudo-anomalies: clips made abnormal on purpose.
     """
 
     hold_out: Annotated[float, Field(ge=0, le=0.5)] = 0.15
@@ -53,12 +66,13 @@ class DataConfig:
             len(self.crop) != 2 or any(side < 32 or side % CROP_STEP for side in self.crop)
         ):
             raise SettingsError(
-                f"data.crop must be a height and a width, multiples of {CROP_STEP}, or empty, got {list(self.crop)}"
+                f"data.crop must be a height and a width, multiples of {CROP_STEP}, or empty, "
+                f"got {list(self.crop)}"
             )
 
 
 class Batch(NamedTuple):
-    """Clips and what the network should say of them.
+    """Clips of a training step, and what the network should make of them.
 
     Attributes:
         clips: uint8 B x 5 x H x W x C, what the network sees.
@@ -74,7 +88,7 @@ class Batch(NamedTuple):
     first: Pixels
     last: Pixels
     rebuilt: Pixels
-    abnormal: npt.NDArray[np.bool_]
+    abnormal: BoolMask
     part: CropOffset = NO_CROP
 
     def rows(self, rows: slice) -> "Batch":
@@ -104,23 +118,28 @@ def split(
     """
     if not hold_out:
         return list(stretches), []
-    # A recording without a clip can be held out for nothing.
+    # Only recordings with a clip count: without one, nothing could be validated on it.
     names = list(dict.fromkeys(stretch.source for stretch in stretches if stretch.count >= span))
     if len(names) * hold_out >= 1:
         count = round(len(names) * hold_out)
         chosen = {names[int((number + 0.5) * len(names) / count)] for number in range(count)}
-        return [s for s in stretches if s.source not in chosen], [
-            s for s in stretches if s.source in chosen
-        ]
-    parts = [_cut(stretch, round(stretch.count * (1 - hold_out))) for stretch in stretches]
-    # A stretch whose end cannot hold a clip would be lost at both ends: it is trained on whole.
-    whole = [end.count < span for _, end in parts]
-    trained = [s if w else begin for s, w, (begin, _) in zip(stretches, whole, parts, strict=True)]
-    return trained, [end for w, (_, end) in zip(whole, parts, strict=True) if not w]
+        rest = [stretch for stretch in stretches if stretch.source not in chosen]
+        return rest, [stretch for stretch in stretches if stretch.source in chosen]
+    trained: list[FrameRun] = []
+    held_out: list[FrameRun] = []
+    for stretch in stretches:
+        begin, end = _cut(stretch, round(stretch.count * (1 - hold_out)))
+        # A stretch whose end cannot hold a clip would be lost at both ends: it is trained on whole.
+        if end.count < span:
+            trained.append(stretch)
+        else:
+            trained.append(begin)
+            held_out.append(end)
+    return trained, held_out
 
 
 def too_short(stretches: tuple[FrameRun, ...], span: int) -> list[str]:
-    """A sentence for each recording whose unbroken stretches are all shorter than a clip."""
+    """Write a sentence for each recording whose unbroken stretches are all shorter than a clip."""
     longest: dict[str, int] = {}
     for stretch in stretches:
         longest[stretch.source] = max(stretch.count, longest.get(stretch.source, 0))
@@ -132,6 +151,7 @@ def too_short(stretches: tuple[FrameRun, ...], span: int) -> list[str]:
 
 
 def _cut(stretch: FrameRun, at: int) -> tuple[FrameRun, FrameRun]:
+    """Cut a stretch in two before its frame `at`, counted from 0."""
     begin = FrameRun(stretch.source, stretch.offset, at)
     return begin, FrameRun(stretch.source, stretch.offset + at, stretch.count - at)
 
@@ -158,41 +178,44 @@ class ClipDataset:
         self.interval = interval
         self.rebuilt_index = rebuilt_index
         span = clip_span(interval)
-        pieces = [
-            (np.arange(s.offset, s.offset + s.count - span + 1), s.offset + s.count)
-            for s in stretches
-            if s.count >= span
-        ]
-        if not pieces:
-            longest = max((s.count for s in stretches), default=0)
+        starts: list[Positions] = []
+        ends: list[Positions] = []
+        for stretch in stretches:
+            end = stretch.offset + stretch.count
+            first = np.arange(stretch.offset, end - span + 1)
+            starts.append(first)
+            ends.append(np.full(len(first), end))
+        if not any(map(len, starts)):
+            longest = max((stretch.count for stretch in stretches), default=0)
             raise SourceError(
-                f"a clip needs {span} unbroken frames and the longest stretch of footage has {longest}; "
-                "give more or longer normal video"
+                f"a clip needs {span} unbroken frames and the longest stretch of footage "
+                f"has {longest}; give more or longer normal video"
             )
-        self.starts: Positions = np.concatenate([starts for starts, _ in pieces])
-        self.ends: Positions = np.concatenate([np.full(len(starts), end) for starts, end in pieces])
+        # Per clip: the position of its first frame, and where its stretch ends, for fast clips.
+        self.starts: Positions = np.concatenate(starts)
+        self.ends: Positions = np.concatenate(ends)
 
     def __len__(self) -> int:
         return len(self.starts)
 
     @cached_property
-    def forger(self) -> PseudoAnomalyGenerator:
-        """Maker of counter-examples, from frames evenly over these clips."""
-        return PseudoAnomalyGenerator(self.cache.take(self.starts[self.evenly(FORGER_FRAMES)]))
+    def generator(self) -> PseudoAnomalyGenerator:
+        """Generator of pseudo-anomalies, made from frames evenly over these clips."""
+        return PseudoAnomalyGenerator(self.cache.take(self.starts[self.evenly(SCENE_FRAMES)]))
 
     def clips(self, numbers: Positions) -> Pixels:
-        """Clips by number, uint8 len(numbers) x 5 x H x W x C."""
+        """Read clips by number, uint8 len(numbers) x 5 x H x W x C."""
         offsets = np.arange(FRAMES_PER_CLIP) * self.interval
         return self.cache.take(self.starts[numbers][:, None] + offsets)
 
     def evenly(self, most: int) -> Positions:
-        """Numbers of at most ``most`` clips, evenly over the footage."""
+        """Choose the numbers of at most ``most`` clips, evenly over the footage."""
         return np.unique(
             np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(np.int64)
         )
 
     def in_order(self, numbers: Positions, size: int) -> Iterator[Pixels]:
-        """The clips ``numbers`` in batches of at most ``size``."""
+        """Read the clips ``numbers`` in batches of at most ``size``."""
         for begin in range(0, len(numbers), size):
             yield self.clips(numbers[begin : begin + size])
             self.cache.release()
@@ -205,48 +228,61 @@ class ClipDataset:
         counter_examples: PseudoAnomalyConfig,
         crop: tuple[int, ...] = (),
     ) -> Batch:
-        """The batch of a training step: epochs are shuffled anew, the last few clips of each are left over."""
+        """Make the batch of a training step.
+
+        Epochs are shuffled anew; the last few clips of each, too few for a batch, are left over.
+
+        Args:
+            step: Which step of the training it is, from 0.
+            size: Clips in a batch; fewer where there are not so many.
+            seed: The training's seed.
+            counter_examples: How many pseudo-anomalies there are, and which.
+            crop: Height and width of the part that is looked at; empty is the whole frame.
+        """
         size = min(size, len(self))
         per_epoch = len(self) // size
+        # Sequences by seed, purpose and step: a resumed training draws what it would have drawn.
         order = np.random.default_rng([seed, 1, step // per_epoch]).permutation(len(self))
         begin = step % per_epoch * size
         numbers = order[begin : begin + size]
         random = np.random.default_rng([seed, 2, step])
-        part = _part(self, crop, random)
+        part = _choose_part(self, crop, random)
         view = _View(self, part, crop)
         clips = view.clips(numbers)
         abnormal = np.zeros(clips.shape[:1] + clips.shape[2:4], dtype=np.bool_)
         fast = random.random(size) < counter_examples.fast_forward
         for row in np.flatnonzero(fast):
-            forwarded = view.sped_up(random, 5)
+            forwarded = view.fast_clip(random, MOST_FORWARD)
             if forwarded is not None:
                 clips[row] = forwarded
-                abnormal[row] = view.forger.moving(forwarded)
+                abnormal[row] = view.generator.moving(forwarded)
         for row in np.flatnonzero(~fast & (random.random(size) < counter_examples.company)):
-            joined = view.forger.paste_person(
+            joined = view.generator.paste_person(
                 clips[row], view.any_clip(random), random, misplaced=False
             )
             clips[row] = clips[row] if joined is None else joined[0]
+        # Targets are taken before anything abnormal comes in: normality does not know of it.
         first, last, rebuilt = (
             clips[:, 0].copy(),
             clips[:, 4].copy(),
             clips[:, self.rebuilt_index].copy(),
         )
+        # What moved too fast should have stayed where it was.
         last[abnormal] = first[abnormal]
         for row in np.flatnonzero(random.random(size) < counter_examples.share):
             for _ in range(int(random.integers(counter_examples.most)) + 1):
                 kind = counter_examples.kinds[int(random.integers(len(counter_examples.kinds)))]
-                forged = view.forged(clips[row], kind, random)
-                if forged is not None:
-                    clips[row] = forged[0]
-                    abnormal[row] |= forged[1]
-        if step % 32 == 0:
+                pseudo_anomaly = view.pseudo_anomaly(clips[row], kind, random)
+                if pseudo_anomaly is not None:
+                    clips[row], changed = pseudo_anomaly
+                    abnormal[row] |= changed
+        if step % RELEASE_STEPS == 0:
             self.cache.release()
         return Batch(clips, first, last, rebuilt, abnormal, part)
 
 
 class _View:
-    """The part of the frames that a training step looks at."""
+    """The part of the frames that a training step looks at, as if there were nothing else."""
 
     def __init__(self, whole: ClipDataset, part: CropOffset, crop: tuple[int, ...]) -> None:
         self.whole = whole
@@ -254,65 +290,77 @@ class _View:
             self.rows, self.columns = (
                 slice(at, at + side) for at, side in zip(part, crop, strict=True)
             )
-            self.forger = whole.forger.window(self.rows, self.columns)
+            self.generator = whole.generator.window(self.rows, self.columns)
         else:
             self.rows = self.columns = slice(None)
-            self.forger = whole.forger
+            self.generator = whole.generator
 
     def clips(self, numbers: Positions) -> Pixels:
-        return self._part(self.whole.clips(numbers))
+        """Read the part of some clips."""
+        return self._crop(self.whole.clips(numbers))
 
     def any_clip(self, random: np.random.Generator) -> Pixels:
+        """Read the part of a random clip."""
         clip: Pixels = self.clips(random.integers(0, len(self.whole), 1))[0]
         return clip
 
-    def sped_up(self, random: np.random.Generator, most: int) -> Pixels | None:
-        """Any clip, two to ``most`` times as fast; None where the footage ends too soon."""
+    def fast_clip(self, random: np.random.Generator, most: int) -> Pixels | None:
+        """Read a random clip, two to ``most`` times as fast; None where the footage ends first."""
         whole = self.whole
         number = int(random.integers(len(whole)))
         start, room = whole.starts[number], whole.ends[number] - 1 - whole.starts[number]
+        # As fast as the rest of the stretch has room for.
         factor = min(
             int(random.integers(2, most + 1)), int(room // ((FRAMES_PER_CLIP - 1) * whole.interval))
         )
         if factor < 2:
             return None
-        return self._part(
+        return self._crop(
             whole.cache.take(start + np.arange(FRAMES_PER_CLIP) * whole.interval * factor)
         )
 
-    def forged(
+    def pseudo_anomaly(
         self, clip: Pixels, kind: Kind, random: np.random.Generator
-    ) -> tuple[Pixels, npt.NDArray[np.bool_]] | None:
-        """A counter-example made of a clip and a random other one; None where that one has nothing to give."""
+    ) -> tuple[Pixels, BoolMask] | None:
+        """Make a pseudo-anomaly of a clip and a random other one.
+
+        Returns:
+            The changed clip, and bool H x W: where it was changed; None where the other clip has
+            nothing to give.
+        """
         if kind == "foreign":
-            return self.forger.foreign(clip, self.any_clip(random), random)
+            return self.generator.foreign(clip, self.any_clip(random), random)
         if kind == "carried":
-            return self.forger.carried(clip, random)
-        other = self.sped_up(random, 4) if kind == "speed" else self.any_clip(random)
+            return self.generator.carried(clip, random)
+        other = self.fast_clip(random, MOST_SPEED) if kind == "speed" else self.any_clip(random)
         if other is None:
             return None
         if kind == "reverse":
             other = other[::-1]
-        return self.forger.paste_person(clip, other, random, misplaced=kind == "misplaced")
+        return self.generator.paste_person(clip, other, random, misplaced=kind == "misplaced")
 
-    def _part(self, pixels: Pixels) -> Pixels:
+    def _crop(self, pixels: Pixels) -> Pixels:
+        # ... x H x W x C, whatever comes before.
         return pixels[..., self.rows, self.columns, :]
 
 
-def _part(whole: ClipDataset, crop: tuple[int, ...], random: np.random.Generator) -> CropOffset:
-    """Where a crop lies: mostly around a place where somebody passes."""
+def _choose_part(
+    whole: ClipDataset, crop: tuple[int, ...], random: np.random.Generator
+) -> CropOffset:
+    """Choose where a crop lies: mostly around a place where somebody passes."""
     if not crop:
         return NO_CROP
-    forger = whole.forger
+    generator = whole.generator
     # Quiet places must be seen too, or their codes are anything.
     place = (
-        random.integers((0, 0), forger.quiet.shape)
+        random.integers((0, 0), generator.quiet.shape)
         if random.random() < ANYWHERE
-        else forger.busy_place(random)
+        else generator.busy_place(random)
     )
+    # Passers-by are not always in the middle of the crop, so that its edges see them as well.
     shifts = random.uniform(0.2, 0.8, 2)
     corner = [
         int(np.clip(at - side * shift, 0, max(0, full - side))) // CROP_STEP * CROP_STEP
-        for at, side, shift, full in zip(place, crop, shifts, forger.quiet.shape, strict=True)
+        for at, side, shift, full in zip(place, crop, shifts, generator.quiet.shape, strict=True)
     ]
     return CropOffset(corner[0], corner[1])

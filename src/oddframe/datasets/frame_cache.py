@@ -22,6 +22,9 @@ from oddframe.media.source import FrameFormat, Source
 BLOCK_FRAMES = 64
 """Frames kept in a row, at least, where not all of them fit; long enough for sped-up clips."""
 
+PROGRESS_EVERY = 50
+"""Frames from one report of progress to the next."""
+
 
 @dataclass(frozen=True, slots=True)
 class FrameRun:
@@ -65,23 +68,23 @@ class FrameCache:
         return int(self._shape[0])
 
     def take(self, positions: npt.NDArray[np.int64]) -> Pixels:
-        """Copies of frames, uint8 positions.shape x H x W x C."""
+        """Copy frames out of the cache, uint8 positions.shape x H x W x C."""
         taken: Pixels = self._frames[positions]
         return taken
 
     def stretch_of(self, position: int) -> FrameRun:
-        """The stretch that a frame lies in."""
-        return self.stretches[
-            bisect_right(self.stretches, position, key=lambda one: one.offset) - 1
-        ]
+        """Find the stretch that the frame at a position lies in."""
+        following = bisect_right(self.stretches, position, key=lambda stretch: stretch.offset)
+        return self.stretches[following - 1]
 
     def time_s(self, position: int) -> float:
-        """When a frame is seen in its source, in seconds."""
+        """Compute when the frame at a position is seen in its source, in seconds."""
         stretch = self.stretch_of(position)
         return stretch.start_s + (position - stretch.offset) / self.rate_fps
 
     def release(self) -> None:
-        """Let the system take the pages back, so that resident memory does not grow with the footage."""
+        """Give the pages back to the system, so that memory does not grow with the footage."""
+        # The pages of a read-only map are always on disk, so that nothing is lost.
         self._map.madvise(mmap.MADV_DONTNEED)
 
 
@@ -102,7 +105,7 @@ def build_cache(
         rate_fps: Rate to which faster sources are thinned by time.
         limit_bytes: Most bytes of frames to keep; of more footage, blocks of consecutive frames are
             kept, evenly over time.
-        on_progress: Told the frames read so far, as phase "read".
+        on_progress: Called with the frames read so far, as phase "read".
 
     Raises:
         SourceError: If no source gives a frame.
@@ -110,7 +113,7 @@ def build_cache(
         OutputError: If the cache cannot be written.
     """
     key = footage_key(sources, wanted, rate_fps, limit_bytes)
-    index = _whole(folder, key)
+    index = _read_index(folder, key)
     if index is None:
         _clear(folder)
         index = _fill(folder / "frames.u8", sources, wanted, rate_fps, limit_bytes, on_progress)
@@ -120,24 +123,39 @@ def build_cache(
 
 
 def reopen_cache(folder: Path, wanted: FrameFormat) -> FrameCache | None:
-    """The cache in ``folder`` as it was built, whatever became of its footage; None where there is none such."""
+    """Open the cache in ``folder`` as it was built, whatever became of its footage.
+
+    Returns:
+        The cache; None where there is none, or one of another size or colour.
+    """
     try:
         key = str(json.loads((folder / "index.json").read_text())["key"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    index = _whole(folder, key)
-    colours = 1 if wanted.colour == "grey" else 3
-    if index is None or (index["height"], index["width"], index["colours"]) != (
-        wanted.height,
-        wanted.width,
-        colours,
-    ):
+    index = _read_index(folder, key)
+    if index is None:
+        return None
+    found = (index["height"], index["width"], index["colours"])
+    if found != (wanted.height, wanted.width, _colours(wanted)):
         return None
     return FrameCache(folder, index)
 
 
-def _whole(folder: Path, key: str) -> dict[str, Any] | None:
-    """The index of the cache in ``folder`` if it is that of ``key`` and all there."""
+def footage_key(
+    sources: Sequence[Source], wanted: FrameFormat, rate_fps: float, limit_bytes: int
+) -> str:
+    """Compute a text that changes with anything that decides what a cache holds."""
+    inputs = [(source.name, source.fingerprint(), source.rate_fps) for source in sources]
+    text = json.dumps([inputs, asdict(wanted), rate_fps, limit_bytes])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _colours(wanted: FrameFormat) -> int:
+    return 1 if wanted.colour == "grey" else 3
+
+
+def _read_index(folder: Path, key: str) -> dict[str, Any] | None:
+    """Read the index of the cache in ``folder``; None unless it is that of ``key`` and whole."""
     try:
         index: dict[str, Any] = json.loads((folder / "index.json").read_text())
         there = index["key"] == key and (folder / "frames.u8").stat().st_size == _size_bytes(index)
@@ -161,15 +179,6 @@ def _clear(folder: Path) -> None:
         raise output_error(folder, error) from error
 
 
-def footage_key(
-    sources: Sequence[Source], wanted: FrameFormat, rate_fps: float, limit_bytes: int
-) -> str:
-    """A text that changes with anything that decides what a cache holds."""
-    inputs = [(source.name, source.fingerprint(), source.rate_fps) for source in sources]
-    text = json.dumps([inputs, asdict(wanted), rate_fps, limit_bytes])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _size_bytes(index: dict[str, Any]) -> int:
     return int(index["frames"] * index["height"] * index["width"] * index["colours"])
 
@@ -183,26 +192,30 @@ def _fill(
     on_progress: Progress,
 ) -> dict[str, Any]:
     """Write the frames and describe them; the caller adds the key."""
-    colours = 1 if wanted.colour == "grey" else 3
+    colours = _colours(wanted)
     frame_bytes = wanted.height * wanted.width * colours
     limit = limit_bytes // frame_bytes
     if limit < BLOCK_FRAMES:
         raise SettingsError(
             f"the cache must hold at least {BLOCK_FRAMES} frames of {frame_bytes:,} bytes, "
-            f"{BLOCK_FRAMES * frame_bytes / 1e9:.3g} GB in all, got {limit_bytes / 1e9:.3g} GB; raise --cache-gb"
+            f"{BLOCK_FRAMES * frame_bytes / 1e9:.3g} GB in all, got {limit_bytes / 1e9:.3g} GB; "
+            "raise --cache-gb"
         )
     counts = [_count(source) for source in sources]
-    share = min(
-        1.0, limit / max(1.0, sum(map(_after_thinning, sources, counts, [rate_fps] * len(counts))))
+    expected = sum(
+        _count_thinned(source, count, rate_fps)
+        for source, count in zip(sources, counts, strict=True)
     )
-    writer = _CacheWriter(share, limit)
+    # The counts are an estimate; the writer's limit is what holds.
+    writer = _CacheWriter(min(1.0, limit / max(1.0, expected)), limit)
     done = 0
     with replace_file(path) as temporary, temporary.open("wb") as file:
         for source, count in zip(sources, counts, strict=True):
-            progress = _ProgressEvery50(on_progress, done, sum(counts))
             try:
-                writer.write(file, source, progress.over(source.frames(wanted)), rate_fps)
+                frames = _report_progress(source.frames(wanted), on_progress, done, sum(counts))
+                writer.write(file, source, frames, rate_fps)
             except (SourceError, SourceNotFoundError) as error:
+                # What was read of it before it broke off stays.
                 writer.notices.append(f"{source.name}: left out: {error}")
             done += count
         on_progress("read", sum(counts), sum(counts), {})
@@ -221,14 +234,16 @@ def _fill(
 
 
 def _count(source: Source) -> int:
-    """Frames to expect; none where the source went bad since it was found, which reading it will tell."""
+    """Count the frames to expect of a source; 0 where it went bad since it was found."""
     try:
         return source.count_frames()
     except (SourceError, SourceNotFoundError):
+        # Reading it fails as well, and there a notice says so.
         return 0
 
 
-def _after_thinning(source: Source, count: int, rate_fps: float) -> float:
+def _count_thinned(source: Source, count: int, rate_fps: float) -> float:
+    """Estimate how many frames are left of a source once it is thinned to a rate."""
     return count * rate_fps / source.rate_fps if thins(source.rate_fps, rate_fps) else count
 
 
@@ -236,6 +251,7 @@ class _CacheWriter:
     """Appends the frames of one source after another and notes the unbroken stretches."""
 
     def __init__(self, share: float, limit: int) -> None:
+        # The first 64 of so many frames are kept; not a whole number, so that the share holds.
         self.period = BLOCK_FRAMES / share
         self.limit = limit
         self.seen = 0
@@ -246,12 +262,12 @@ class _CacheWriter:
     def write(
         self, file: BinaryIO, source: Source, frames: Iterable[Frame], rate_fps: float
     ) -> None:
+        """Append the frames of a source, thinned to a rate."""
         timing = FrameTiming(source.rate_fps, source.gap_s)
         gap_s = sampled_gap_s(timing, rate_fps)
         before: tuple[int, Frame] | None = None
         for frame in sample(frames, rate_fps, timing):
-            # Counted through all sources: many short ones are thinned out as evenly as one long
-            # one.
+            # Counted through all sources: many short ones are thinned as evenly as one long one.
             position, self.seen = self.seen, self.seen + 1
             if position % self.period >= BLOCK_FRAMES or self.written >= self.limit:
                 continue
@@ -266,14 +282,12 @@ class _CacheWriter:
         self.notices += [f"{source.name}: {notice}" for notice in source.notices]
 
 
-class _ProgressEvery50:
-    """Reports every 50th frame that passes."""
-
-    def __init__(self, on_progress: Progress, done: int, total: int) -> None:
-        self.on_progress, self.done, self.total = on_progress, done, total
-
-    def over(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        for number, frame in enumerate(frames):
-            if number % 50 == 0:
-                self.on_progress("read", min(self.done + number, self.total), self.total, {})
-            yield frame
+def _report_progress(
+    frames: Iterable[Frame], on_progress: Progress, done: int, total: int
+) -> Iterator[Frame]:
+    """Pass frames on, and report now and then; `done` frames were read before these."""
+    for number, frame in enumerate(frames):
+        if number % PROGRESS_EVERY == 0:
+            # A header may state fewer frames than there are.
+            on_progress("read", min(done + number, total), total, {})
+        yield frame

@@ -1,22 +1,17 @@
-"""MATLAB files up to version 7, read by SciPy in a process of its own.
+"""Readers of the four kinds of label file; whatever a file holds, none of it is ever run.
 
-SciPy trusts the sizes that a file declares and can crash the process on a file that is made to do
-so. Here it may: the other process has limits of memory and time, and when it dies the file is
-refused as damaged.
-
-NumPy's array files, of which nothing is ever unpickled.
-
-The `.m` files with which UCSD's data sets say which frames are abnormal.
-
-They are MATLAB programs of one kind of line, which is all that is understood here; nothing is run:
-
-    TestVideoFile{end+1}.gt_frame = [5:90, 140:200];
-
-Region tracks of one video: text with a line `track_id,frame,x_min,y_min,x_max,y_max` per true
-region.
-
-Frames are counted from 0, as in the annotations of ShanghaiTech that use this form. A box holds the
-pixels from x_min up to, not including, x_max, and so for y.
+- `.mat` (`read_variable`): MATLAB files up to version 7, read by SciPy in a process of its own.
+  SciPy trusts the sizes that a file declares and can crash the process on a file that is made to
+  do so. Here it may: the other process has limits of memory and time, and when it dies the file is
+  refused as damaged.
+- `.npy` (`map_npy`): NumPy's array files; nothing is ever unpickled.
+- `.m` (`read_ranges`): the MATLAB programs with which UCSD's data sets say which frames are
+  abnormal. One kind of line is all that is understood:
+  `TestVideoFile{end+1}.gt_frame = [5:90, 140:200];`
+- tracks (`read_tracks`): the true regions of one video, text with a line
+  `track_id,frame,x_min,y_min,x_max,y_max` each. Frames are counted from 0, as in the annotations of
+  ShanghaiTech that use this form. A box holds the pixels from x_min up to, not including, x_max,
+  and so for y.
 """
 
 import csv
@@ -40,13 +35,36 @@ from oddframe.metrics.region import Region, TrueRegion
 T = TypeVar("T")
 
 MatArray: TypeAlias = npt.NDArray[Any]
-"""An array as SciPy gives it: numbers in the type in which they are stored, a cell array as objects,
-structs with their fields as objects."""
+"""An array as SciPy gives it: numbers in the type in which they are stored.
+
+A cell array is one of objects, and so are the fields of a struct.
+"""
+
+Intervals: TypeAlias = npt.NDArray[np.int64]
+"""2 x S: first and last abnormal frame of each stretch, counted from 1, both inclusive."""
 
 MOST_BYTES = 2 << 30
-"""Most memory that reading a file may take: Avenue's largest masks, 330 MB, three times over."""
+"""Most memory that reading a MATLAB file may take in bytes, several times Avenue's largest masks.
+
+Those take 330 MB, and SciPy needs three times the size of what it unpacks.
+"""
 MOST_S = 300.0
-"""Longest that reading a file may take; Avenue's largest masks take some seconds."""
+"""Longest that reading a MATLAB file may take in seconds; Avenue's largest masks take a few."""
+
+TRACK_COLUMNS = ("track_id", "frame", "x_min", "y_min", "x_max", "y_max")
+"""What a line of a track file holds."""
+
+# What NumPy's reader has been seen to raise on truncated and altered files.
+_NPY_ERRORS = (ArithmeticError, MemoryError, SyntaxError, TokenError, TypeError, ValueError)
+
+# UCSD's own files have a few kilobytes; regular expressions are not let loose on more than this.
+_MOST_RANGE_BYTES = 1 << 20
+_COMMENT = re.compile(r"%.*")
+_CONTINUED = re.compile(r"\.\.\.[^\n]*\n")
+_STATEMENT = re.compile(
+    r"TestVideoFile\s*\{\s*(?:end\s*\+\s*1|(\d{1,6}))\s*\}\s*\.\s*gt_frame\s*=\s*\[([^\]\[]*)\]"
+)
+_RANGE = re.compile(r"(\d{1,9})(?:\s*:\s*(\d{1,9}))?")
 
 
 def read_variable(path: Path, name: str, take: Callable[..., T], *arguments: Any) -> T:
@@ -57,7 +75,7 @@ def read_variable(path: Path, name: str, take: Callable[..., T], *arguments: Any
         name: Name of the variable.
         take: A function of a module, called in the other process with the path, the array and the
             arguments. What it returns is sent here, so it should be small; it may write a file.
-        arguments: What else it is called with.
+        arguments: Further arguments for `take`.
 
     Raises:
         LayoutError: Not a readable MATLAB file of version 5 to 7, no such variable, one that takes
@@ -69,10 +87,11 @@ def read_variable(path: Path, name: str, take: Callable[..., T], *arguments: Any
         raise MissingExtraError("reading MATLAB files", "eval")
     try:
         result: T | LayoutError = run_in_process(
-            _read, path, name, take, arguments, MOST_BYTES, timeout_s=MOST_S
+            _read_mat, path, name, take, arguments, MOST_BYTES, timeout_s=MOST_S
         )
     except InputError as error:
         raise _damaged(path, error) from error
+    # Come back as a value: raised over there, it would arrive as an InputError, "damaged" above.
     if isinstance(result, LayoutError):
         raise result
     return result
@@ -83,7 +102,7 @@ def is_numeric(value: object) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
 
 
-def _read(
+def _read_mat(
     path: Path,
     name: str,
     take: Callable[..., T],
@@ -93,6 +112,7 @@ def _read(
     """Do the work of `read_variable`, in the other process."""
     import scipy.io
 
+    # The limit comes after the import, which is not the file's doing.
     limit_memory(most_bytes)
     warnings.simplefilter("ignore")
     try:
@@ -126,7 +146,7 @@ def _check_version(path: Path) -> None:
     """Make sure that the head of a file is that of version 5 to 7.
 
     Raises:
-        LayoutError: It is not.
+        LayoutError: It cannot be read, or is that of another version or of no MATLAB file.
     """
     try:
         with path.open("rb") as file:
@@ -138,15 +158,12 @@ def _check_version(path: Path) -> None:
             f"{path}: a MATLAB file of version 5 to 7 is needed, this is one of version 7.3 "
             "(HDF5); load it in MATLAB and save it again with save('labels.mat', '-v7')"
         )
+    # Version 1.0 and the letters MI or IM, which tell the byte order.
     if head[124:128] not in (b"\x00\x01IM", b"\x01\x00MI"):
         raise LayoutError(
             f"{path}: a MATLAB file of version 5 to 7 is needed, its head is that of none; "
             "fetch it again or save it with MATLAB's save('labels.mat', '-v7')"
         )
-
-
-# What numpy's reader has been seen to raise on truncated and altered files.
-_ERRORS = (ArithmeticError, MemoryError, SyntaxError, TokenError, TypeError, ValueError)
 
 
 def map_npy(path: Path) -> npt.NDArray[Any]:
@@ -163,7 +180,7 @@ def map_npy(path: Path) -> npt.NDArray[Any]:
         raise _no_array_file(path, "empty") from error
     except BadZipFile as error:
         raise _no_array_file(path, "something else") from error
-    except _ERRORS as error:
+    except _NPY_ERRORS as error:
         # NumPy takes whatever it does not know for a pickle.
         if "allow_pickle" in str(error):
             kind = "a pickle" if is_pickle(path) else "something else"
@@ -200,30 +217,21 @@ def is_pickle(path: Path) -> bool:
         return False
 
 
-Intervals: TypeAlias = npt.NDArray[np.int64]
-"""2 x S: first and last abnormal frame of each stretch, counted from 1, both inclusive."""
-
-_MOST_BYTES = 1 << 20
-_COMMENT = re.compile(r"%.*")
-_CONTINUED = re.compile(r"\.\.\.[^\n]*\n")
-_STATEMENT = re.compile(
-    r"TestVideoFile\s*\{\s*(?:end\s*\+\s*1|(\d{1,6}))\s*\}\s*\.\s*gt_frame\s*=\s*\[([^\]\[]*)\]"
-)
-_RANGE = re.compile(r"(\d{1,9})(?:\s*:\s*(\d{1,9}))?")
-
-
 def holds_ranges(path: Path) -> bool:
-    """Whether a `.m` file is one of these."""
-    return "gt_frame" in _text(path)
+    """Whether a `.m` file is one that says which frames are abnormal."""
+    return "gt_frame" in _range_text(path)
 
 
 def read_ranges(path: Path) -> list[Intervals]:
-    """The abnormal stretches of each video, in order; `[]` is none, a single number is a frame.
+    """Read the abnormal stretches of each video, in order.
+
+    An empty list `[]` is none, a single number is one frame.
 
     Raises:
         LayoutError: The file cannot be read, or a line with `gt_frame` is none that is understood.
     """
-    text = _CONTINUED.sub(" ", _COMMENT.sub("", _text(path)))
+    # Comments go first: three dots within one continue nothing.
+    text = _CONTINUED.sub(" ", _COMMENT.sub("", _range_text(path)))
     videos: list[Intervals] = []
     position = 0
     for match in _STATEMENT.finditer(text):
@@ -231,22 +239,25 @@ def read_ranges(path: Path) -> list[Intervals]:
         position = match.end()
         if match[1] is not None and int(match[1]) != len(videos) + 1:
             raise LayoutError(
-                f"{path}: videos must come in order, found number {match[1]} as the {len(videos) + 1}th"
+                f"{path}: videos must come in order, "
+                f"found number {match[1]} as the {len(videos) + 1}th"
             )
         videos.append(_intervals(path, match[2]))
     _refuse_leftover(path, text, position, len(text))
     if not videos:
         raise LayoutError(
-            f"{path}: must hold lines such as TestVideoFile{{end+1}}.gt_frame = [61:180]; found none"
+            f"{path}: must hold lines such as TestVideoFile{{end+1}}.gt_frame = [61:180]; "
+            "found none"
         )
     return videos
 
 
-def _text(path: Path) -> str:
+def _range_text(path: Path) -> str:
+    """Read a `.m` file, of a limited length."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if path.stat().st_size > _MOST_RANGE_BYTES:
             raise LayoutError(
-                f"{path}: a list of frame ranges has no more than {_MOST_BYTES:,} bytes"
+                f"{path}: a list of frame ranges has no more than {_MOST_RANGE_BYTES:,} bytes"
             )
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -254,16 +265,23 @@ def _text(path: Path) -> str:
 
 
 def _refuse_leftover(path: Path, text: str, start: int, end: int) -> None:
-    """Nothing that says something of frames may be passed over."""
+    """Make sure that nothing between two statements says something of frames.
+
+    Raises:
+        LayoutError: Something does: it would otherwise be passed over without a word.
+    """
     place = text.find("gt_frame", start, end)
     if place >= 0:
         line = text[text.rfind("\n", 0, place) + 1 :].split("\n", 1)[0].strip()
         raise LayoutError(
-            f"{path}: lines must be such as TestVideoFile{{end+1}}.gt_frame = [5:90, 140:200]; found {line[:80]!r}"
+            f"{path}: lines must be such as TestVideoFile{{end+1}}.gt_frame = [5:90, 140:200]; "
+            f"found {line[:80]!r}"
         )
 
 
 def _intervals(path: Path, text: str) -> Intervals:
+    """Read what stands between the brackets of a statement."""
+    # Whatever is left beside ranges and separators is something that nobody here understands.
     rest = _RANGE.sub("", text).replace(",", " ").replace(";", " ").strip()
     if rest:
         raise LayoutError(f"{path}: frame ranges must be such as 5:90, found [{text.strip()[:80]}]")
@@ -271,11 +289,8 @@ def _intervals(path: Path, text: str) -> Intervals:
     return np.array(stretches, dtype=np.int64).reshape(-1, 2).T
 
 
-_COLUMNS = ("track_id", "frame", "x_min", "y_min", "x_max", "y_max")
-
-
 def read_tracks(path: Path, video: str, size: tuple[int, int]) -> dict[int, list[TrueRegion]]:
-    """True regions per frame; boxes that reach beyond the frame are cut at its edges.
+    """Read the true regions of each frame; boxes that reach beyond it are cut at its edges.
 
     Args:
         path: The file, with or without a line that names the columns.
@@ -290,7 +305,7 @@ def read_tracks(path: Path, video: str, size: tuple[int, int]) -> dict[int, list
         with path.open(encoding="utf-8-sig", newline="") as file:
             for line, row in enumerate(csv.reader(file), start=1):
                 cells = [cell.strip() for cell in row]
-                if not any(cells) or (line == 1 and tuple(cells) == _COLUMNS):
+                if not any(cells) or (line == 1 and tuple(cells) == TRACK_COLUMNS):
                     continue
                 frame, region = _region(path, line, cells, size)
                 frames.setdefault(frame, []).append(TrueRegion(f"{video}/{cells[0]}", region))
@@ -298,15 +313,21 @@ def read_tracks(path: Path, video: str, size: tuple[int, int]) -> dict[int, list
         raise LayoutError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise LayoutError(
-            f"{path}: must be a text file of {','.join(_COLUMNS)} ({error})"
+            f"{path}: must be a text file of {','.join(TRACK_COLUMNS)} ({error})"
         ) from error
     return frames
 
 
 def _region(path: Path, line: int, cells: list[str], size: tuple[int, int]) -> tuple[int, Region]:
+    """Read the frame and the box of a line.
+
+    Raises:
+        LayoutError: It has other cells, or no pixel of the frame lies in the box.
+    """
     try:
         frame, x_min, y_min, x_max, y_max = (float(cell) for cell in cells[1:])
     except ValueError:
+        # Too few cells, too many, or one that is no number: refused below like any other NaN.
         frame = x_min = y_min = x_max = y_max = math.nan
     if not (
         math.isfinite(x_min + y_min + x_max + y_max)
@@ -314,7 +335,8 @@ def _region(path: Path, line: int, cells: list[str], size: tuple[int, int]) -> t
         and frame.is_integer()
     ):
         raise LayoutError(
-            f"{path}: line {line} must be {','.join(_COLUMNS)}, frames counted from 0, found {','.join(cells)[:80]!r}"
+            f"{path}: line {line} must be {','.join(TRACK_COLUMNS)}, frames counted from 0, "
+            f"found {','.join(cells)[:80]!r}"
         )
     height, width = size
     try:

@@ -1,25 +1,28 @@
-"""CUHK Avenue as published: `training_videos/01.avi`, `testing_videos/01.avi`, `testing_label_mask/1_label.mat`."""
+"""CUHK Avenue as published: recordings, and masks in an archive of their own.
+
+training_videos/01.avi
+testing_videos/01.avi
+testing_label_mask/1_label.mat
+"""
 
 import os
 from pathlib import Path
 
-from oddframe.datasets.benchmark import Benchmark, Counts, TestVideo, compare_counts
+from oddframe.datasets.benchmark import Benchmark
 from oddframe.datasets.labels import LabelSource, join_labels, refused_files
-from oddframe.datasets.layout_frame_folders import label_sources
-from oddframe.datasets.listing import (
-    check_length,
-    last_number,
-    named,
-    recordings,
-    stated_frames,
-    track_file,
-)
+from oddframe.datasets.listing import check_length, last_number, recordings, stated_frames
 from oddframe.datasets.masks import MaskVolume, labels_of_masks
+from oddframe.datasets.published import (
+    assemble_benchmark,
+    count_parts,
+    label_sources,
+    note_missing_masks,
+)
 from oddframe.media.recording import Recording
 
 LOOKED_FOR = (
-    "Avenue's own (training_videos/01.avi and testing_videos/01.avi, masks 1_label.mat in a folder testing_label_mask "
-    "anywhere below)"
+    "Avenue's own (training_videos/01.avi and testing_videos/01.avi, masks 1_label.mat in a folder "
+    "testing_label_mask anywhere below)"
 )
 
 
@@ -38,56 +41,47 @@ def avenue(root: Path, given: Path | None = None) -> Benchmark | None:
         LayoutError: Labels are missing, unreadable or do not fit the recordings.
         SourceError: A test recording cannot be read.
     """
-    paths = recordings(root / "testing_videos")
-    if not paths:
+    test_root = root / "testing_videos"
+    videos = {path.stem: path for path in recordings(test_root)}
+    if not videos:
         return None
-    notices = refused_files((root, root / "testing_videos"))
+    notices = refused_files((root, test_root))
+    # The second archive unpacks beside the first, so that masks may lie above `root`.
     files = _mask_files(given or root)
-    masks = {
-        path: MaskVolume(files[number])
-        for path in paths
-        if (number := last_number(path.stem)) in files
-    }
-    sources = [_labels(path, one) for path, one in masks.items()]
-    without = [path.stem for path in paths if path not in masks]
-    if without:
-        frame_counts = {path.stem: Recording(path).count_frames() for path in paths}
-        missing = {name: frame_counts[name] for name in without}
+    masks: dict[str, MaskVolume | None] = {}
+    for name in videos:
+        file = files.get(last_number(name))
+        masks[name] = None if file is None else MaskVolume(file)
+    sources = [
+        _labels_by_masks(videos[name], mask) for name, mask in masks.items() if mask is not None
+    ]
+    missing = {name for name, mask in masks.items() if mask is None}
+    if missing:
+        # All videos are counted, since label files are paired with all of them.
+        frame_counts = {name: Recording(path).count_frames() for name, path in videos.items()}
         sources += [_only(source, missing) for source in label_sources(root, frame_counts)]
-        notices.append(
-            f"pixel masks for {len(masks)} of {len(paths)} videos, none for {named(without)}"
-        )
-    names = {path.stem: 0 for path in paths}
-    labels = join_labels(
-        sources, names, [*notices, f"no folder testing_label_mask below {given or root}"]
-    )
+        note_missing_masks(masks, notices)
+    refused = [*notices, f"no folder testing_label_mask below {given or root}"]
+    labels = join_labels(sources, dict.fromkeys(videos, 0), refused)
     training, training_frames = stated_frames(recordings(root / "training_videos"), notices)
-    counts = Counts(
-        training_videos=len(training),
-        training_frames=training_frames,
-        testing_videos=len(paths),
-        testing_frames=sum(values.size for values in labels.values()),
-        abnormal_frames=sum(int(values.sum()) for values in labels.values()),
-    )
-    notices += compare_counts("avenue", counts)
-    testing = tuple(
-        TestVideo(
-            path.stem,
-            path,
-            labels[path.stem],
-            masks.get(path),
-            track_file((root, root / "testing_videos"), path.stem),
-        )
-        for path in paths
-    )
-    return Benchmark(
-        "avenue", root, "Avenue, as published", training, testing, counts, notices=tuple(notices)
+    return assemble_benchmark(
+        "avenue",
+        root,
+        "Avenue, as published",
+        training,
+        count_parts(training, training_frames, labels),
+        videos,
+        labels,
+        masks,
+        (root, test_root),
+        notices,
     )
 
 
 def _mask_files(place: Path) -> dict[int | None, Path]:
-    """Mask files by their number, from the first folder `testing_label_mask` below a place that has any."""
+    """Find mask files by their number, in the first folder `testing_label_mask` that has any."""
     for folder, below, names in os.walk(place):
+        # In place: this is the order in which the walk goes on.
         below.sort()
         if Path(folder).name == "testing_label_mask":
             files = {
@@ -100,13 +94,18 @@ def _mask_files(place: Path) -> dict[int | None, Path]:
     return {}
 
 
-def _labels(path: Path, masks: MaskVolume) -> LabelSource:
+def _labels_by_masks(path: Path, masks: MaskVolume) -> LabelSource:
+    """Label a recording by its masks.
+
+    Raises:
+        LayoutError: There are more or fewer masks than frames.
+    """
     labels = labels_of_masks(masks)
     check_length(path, labels.size, masks.path)
     return LabelSource(masks.path, {path.stem: labels})
 
 
-def _only(source: LabelSource, names: dict[str, int]) -> LabelSource:
-    return LabelSource(
-        source.path, {name: values for name, values in source.labels.items() if name in names}
-    )
+def _only(source: LabelSource, names: set[str]) -> LabelSource:
+    """Keep the labels of some videos."""
+    kept = {name: values for name, values in source.labels.items() if name in names}
+    return LabelSource(source.path, kept)

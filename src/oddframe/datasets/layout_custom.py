@@ -1,4 +1,4 @@
-"""One's own test set: recordings or folders of images, and what is abnormal in them by time, by frame or by mask.
+"""One's own test set: recordings or folders of images, labelled by time, by frame or by mask.
 
     mine/
         training/         normal recordings; may be missing
@@ -20,6 +20,7 @@ model's rate is a frame left out.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -27,10 +28,10 @@ from oddframe.datasets.benchmark import Benchmark, Counts, TestVideo
 from oddframe.datasets.labels import (
     Labels,
     LabelSpan,
-    is_stretch_file,
-    labels_of_stretches,
+    is_span_file,
+    labels_from_spans,
     read_label_array,
-    read_stretches,
+    read_spans,
 )
 from oddframe.datasets.listing import (
     FrameTimes,
@@ -38,7 +39,7 @@ from oddframe.datasets.listing import (
     folders,
     images,
     last_number,
-    named,
+    list_names,
     track_file,
 )
 from oddframe.datasets.masks import NumberedMasks, mask_size, read_mask
@@ -47,14 +48,18 @@ from oddframe.media.discovery import FoundSources, find_sources
 from oddframe.media.source import Source
 
 LOOKED_FOR = (
-    "your own (recordings, or a folder testing/ of them, with a file labels.csv of video,start_s,end_s, or with "
-    "frame_labels/NAME.npy or masks/NAME/000.png)"
+    "your own (recordings, or a folder testing/ of them, with a file labels.csv of "
+    "video,start_s,end_s, or with frame_labels/NAME.npy or masks/NAME/000.png)"
 )
 
+# Folders with a meaning of their own: recordings in them are not test videos.
 _RESERVED = {"training", "testing", "frame_labels", "masks", "tracks"}
 
+_Truth: TypeAlias = Callable[[FrameTimes], Labels]
+"""Finds the labels of a video, given when each of its frames is."""
 
-def own_by_time(root: Path) -> Benchmark | None:
+
+def custom_by_time(root: Path) -> Benchmark | None:
     """Recognise one's own test set by its `labels.csv`; None where there is none.
 
     Raises:
@@ -65,52 +70,59 @@ def own_by_time(root: Path) -> Benchmark | None:
         path
         for place in (root, root / "testing")
         for path in entries(place)
-        if path.suffix.lower() == ".csv" and is_stretch_file(path)
+        if path.suffix.lower() == ".csv" and is_span_file(path)
     ]
     if not tables:
         return None
     if len(tables) > 1:
         raise LayoutError(
-            f"{root} must hold one file of video,start_s,end_s, found {named(tables)}"
+            f"{root} must hold one file of video,start_s,end_s, found {list_names(tables)}"
         )
     notices: list[str] = []
-    sources = _testing(root, notices)
-    stretches = _paired(tables[0], root, sources, notices)
-    truths: list[Callable[[FrameTimes], Labels]] = [
-        partial(_labels_by_time, stretches.get(source.name, ()), tables[0]) for source in sources
+    sources = _test_sources(root, notices)
+    spans = _pair_spans(tables[0], root, sources, notices)
+    truths: list[_Truth] = [
+        partial(_labels_by_time, spans.get(source.name, ()), tables[0]) for source in sources
     ]
     return _benchmark(root, "your own, labelled by time", sources, truths, notices)
 
 
-def own_by_frame(root: Path) -> Benchmark | None:
-    """Recognise one's own test set by its folder `frame_labels` or `masks`; None where it has neither.
+def custom_by_frame(root: Path) -> Benchmark | None:
+    """Recognise one's own test set by its folder `frame_labels` or `masks`.
+
+    Returns:
+        The benchmark; None where there is neither folder.
 
     Raises:
         LayoutError: They fit no recording.
         SourceError: There are no recordings.
     """
+    # Either of them says that somebody has labelled this by frame.
     given = [place for place in (root / "frame_labels", root / "masks") if place.is_dir()]
     if not given:
         return None
     notices: list[str] = []
-    sources = _testing(root, notices)
-    truths: list[Callable[[FrameTimes], Labels]] = []
+    sources = _test_sources(root, notices)
+    truths: list[_Truth] = []
     fitting = 0
     for source in sources:
         array = root / "frame_labels" / f"{source.name}.npy"
-        files = _numbered(root, source)
+        files = _mask_files(root, source)
         fitting += array.is_file() or bool(files)
         truths.append(
-            partial(_labels_of_array, array) if array.is_file() else partial(_labels_by_mask, files)
+            partial(_labels_by_array, array) if array.is_file() else partial(_labels_by_mask, files)
         )
+    # Nothing that fits is a slip in the names, not a data set without anomalies.
     if not fitting:
-        names = named([source.name for source in sources])
+        names = list_names([source.name for source in sources])
         raise LayoutError(
-            f"{named(given)} must hold NAME.npy, or a folder NAME of images, for one of {names}"
+            f"{list_names(given)} must hold NAME.npy, or a folder NAME of images, "
+            f"for one of {names}"
         )
     if fitting < len(sources):
         notices.append(
-            f"labels or masks for {fitting} of {len(sources)} videos; the others are taken as normal"
+            f"labels or masks for {fitting} of {len(sources)} videos; "
+            "the others are taken as normal"
         )
     return _benchmark(root, "your own, labelled by frame", sources, truths, notices)
 
@@ -119,28 +131,24 @@ def _benchmark(
     root: Path,
     layout: str,
     sources: tuple[Source, ...],
-    truths: list[Callable[[FrameTimes], Labels]],
+    truths: list[_Truth],
     notices: list[str],
 ) -> Benchmark:
-    times = [FrameTimes(source) for source in sources]
+    """Put the benchmark together; labels wait until somebody asks a video for them."""
+    # Frames without a mask image need a size as well: an empty mask is drawn for them.
     size = _mask_size(root)
-    testing = tuple(
-        TestVideo(
-            source.name,
-            source.path,
-            partial(truth, time),
-            NumberedMasks(root / "masks" / source.name, _numbered(root, source), time, size)
-            if size
-            else None,
-            track_file((root, root / "testing"), source.name),
-        )
-        for source, truth, time in zip(sources, truths, times, strict=True)
-    )
-    training = (
-        _found(root / "training", notices)
-        if folders(root / "training") or entries(root / "training")
-        else ()
-    )
+    testing = []
+    for source, truth in zip(sources, truths, strict=True):
+        # One pass for both: labels and masks share what it found.
+        times = FrameTimes(source)
+        masks = None
+        if size:
+            files = _mask_files(root, source)
+            masks = NumberedMasks(root / "masks" / source.name, files, times, size)
+        tracks = track_file((root, root / "testing"), source.name)
+        testing.append(TestVideo(source.name, source.path, partial(truth, times), masks, tracks))
+    training = _training_sources(root / "training", notices)
+    # Frames are not counted: that would take a pass over every recording.
     counts = Counts(len(training), None, len(testing), None, None)
     paths = tuple(source.path for source in training)
     return Benchmark(
@@ -148,16 +156,22 @@ def _benchmark(
         root,
         layout,
         paths,
-        testing,
+        tuple(testing),
         counts,
         every_frame=False,
         notices=tuple(notices),
     )
 
 
-def _testing(root: Path, notices: list[str]) -> tuple[Source, ...]:
+def _test_sources(root: Path, notices: list[str]) -> tuple[Source, ...]:
+    """Find the recordings to score, in `testing` or else in the folder itself.
+
+    Raises:
+        LayoutError: There are none.
+    """
     if (root / "testing").is_dir():
-        return _told(find_sources(root / "testing"), notices)
+        return _note_skipped(find_sources(root / "testing"), notices)
+    # Without that folder, whatever has no meaning of its own is looked through.
     places = [
         path
         for path in entries(root)
@@ -165,96 +179,129 @@ def _testing(root: Path, notices: list[str]) -> tuple[Source, ...]:
     ]
     if not places:
         raise LayoutError(
-            f"{root} must hold recordings or folders of numbered images beside its labels, found none"
+            f"{root} must hold recordings or folders of numbered images beside its labels, "
+            "found none"
         )
-    return _told(find_sources(places), notices)
+    return _note_skipped(find_sources(places), notices)
 
 
-def _found(folder: Path, notices: list[str]) -> tuple[Source, ...]:
+def _training_sources(folder: Path, notices: list[str]) -> tuple[Source, ...]:
+    """Find the training footage; none where the folder is missing or empty."""
+    if not entries(folder):
+        return ()
     try:
-        return _told(find_sources(folder), notices)
+        return _note_skipped(find_sources(folder), notices)
     except OddframeError as error:
+        # Scoring needs no training footage, so that this is no reason to stop.
         notices.append(f"no training footage: {error}")
         return ()
 
 
-def _told(found: FoundSources, notices: list[str]) -> tuple[Source, ...]:
+def _note_skipped(found: FoundSources, notices: list[str]) -> tuple[Source, ...]:
+    """Add a notice for everything that was left out, and give the rest."""
     notices += [f"left out: {skipped.reason}" for skipped in found.skipped]
     return found.sources
 
 
-def _paired(
+def _pair_spans(
     table: Path, root: Path, sources: tuple[Source, ...], notices: list[str]
 ) -> dict[str, tuple[LabelSpan, ...]]:
-    """Stretches by the name of their source; the file may write the name, the file's name or the path."""
+    """Pair the spans of a file with the recordings, by name.
+
+    The file may write a recording's name, its file's name or its path.
+
+    Raises:
+        LayoutError: A name means several recordings, or looks like a slip of the pen.
+    """
     place = root / "testing" if (root / "testing").is_dir() else root
-    meant: dict[str, set[str]] = {}
-    for source in sources:
-        path = source.path.relative_to(place)
-        for written in (
-            source.name,
-            path.name,
-            path.stem,
-            path.as_posix(),
-            path.with_suffix("").as_posix(),
-        ):
-            meant.setdefault(written, set()).add(source.name)
+    meanings = _written_names(sources, place)
     paired: dict[str, tuple[LabelSpan, ...]] = {}
     absent = []
-    for written, stretches in read_stretches(table).items():
-        names = meant.get(written.removeprefix("./"), set())
+    for written, spans in read_spans(table).items():
+        names = meanings.get(written.removeprefix("./"), set())
         if len(names) > 1:
+            candidates = list_names(sorted(names))
             raise LayoutError(
-                f"{table}: {written} must name one recording, it could be {named(sorted(names))}"
+                f"{table}: {written} must name one recording, it could be {candidates}"
             )
         if not names:
             absent.append(written)
         for name in names:
-            paired[name] = paired.get(name, ()) + stretches
+            paired[name] = paired.get(name, ()) + spans
     unlisted = [source.name for source in sources if source.name not in paired]
+    # A name without a recording beside a recording without a name is most likely a slip.
     if absent and unlisted:
         raise LayoutError(
-            f"{table}: names must be those of recordings in {place}, found {named(absent)}, while {named(unlisted)} "
-            "is not listed; correct the names, or list what is normal with empty times"
+            f"{table}: names must be those of recordings in {place}, found {list_names(absent)}, "
+            f"while {list_names(unlisted)} is not listed; correct the names, or list what is "
+            "normal with empty times"
         )
     if absent:
+        verb = "is" if len(absent) == 1 else "are"
         notices.append(
-            f"partial copy: {table.name} lists {named(absent)}, which {'is' if len(absent) == 1 else 'are'} not there"
+            f"partial copy: {table.name} lists {list_names(absent)}, which {verb} not there"
         )
     if unlisted:
-        notices.append(f"not listed in {table.name} and so taken as normal: {named(unlisted)}")
+        notices.append(f"not listed in {table.name} and so taken as normal: {list_names(unlisted)}")
     return paired
 
 
-def _labels_by_time(stretches: tuple[LabelSpan, ...], table: Path, times: FrameTimes) -> Labels:
-    return labels_of_stretches(times.values_s, stretches, table)
+def _written_names(sources: tuple[Source, ...], place: Path) -> dict[str, set[str]]:
+    """Collect all ways to write a recording, each with the sources that it may mean."""
+    meanings: dict[str, set[str]] = {}
+    for source in sources:
+        path = source.path.relative_to(place)
+        whole, without_suffix = path.as_posix(), path.with_suffix("").as_posix()
+        for written in (source.name, path.name, path.stem, whole, without_suffix):
+            meanings.setdefault(written, set()).add(source.name)
+    return meanings
 
 
-def _labels_of_array(path: Path, times: FrameTimes) -> Labels:
+def _labels_by_time(spans: tuple[LabelSpan, ...], table: Path, times: FrameTimes) -> Labels:
+    """Label the frames whose time lies in a span."""
+    return labels_from_spans(times.values_s, spans, table)
+
+
+def _labels_by_array(path: Path, times: FrameTimes) -> Labels:
+    """Read one label a frame.
+
+    Raises:
+        LayoutError: There are more or fewer labels than frames.
+    """
     labels = read_label_array(path)
     if labels.size != len(times):
         raise LayoutError(
-            f"{path}: one label per frame is needed, found {labels.size} labels for {len(times)} frames"
+            f"{path}: one label per frame is needed, found {labels.size} labels "
+            f"for {len(times)} frames"
         )
     return labels
 
 
 def _labels_by_mask(files: dict[int, Path], times: FrameTimes) -> Labels:
+    """Label the frames whose mask is not empty.
+
+    Raises:
+        LayoutError: A mask's number is that of no frame.
+    """
     labels = np.zeros(len(times), np.uint8)
     for number, path in files.items():
         if not 0 <= number < labels.size:
             raise LayoutError(
-                f"{path}: a mask must have the number of a frame, counted from 0, of {labels.size} frames"
+                f"{path}: a mask must have the number of a frame, counted from 0, "
+                f"of {labels.size} frames"
             )
         labels[number] = read_mask(path).any()
     labels.setflags(write=False)
     return labels
 
 
-def _numbered(root: Path, source: Source) -> dict[int, Path]:
-    """Mask images by the index of their frame; those of a folder of images carry the number of the image."""
-    of_images = images(source.path) if source.path.is_dir() else []
-    first = last_number(of_images[0].stem) if of_images else 0
+def _mask_files(root: Path, source: Source) -> dict[int, Path]:
+    """Find mask images by the index of their frame.
+
+    Those of a folder of images carry the number of the image, whose first one has index 0.
+    """
+    frames = images(source.path) if source.path.is_dir() else []
+    first = last_number(frames[0].stem) if frames else 0
     return {
         (last_number(path.stem) or 0) - (first or 0): path
         for path in images(root / "masks" / source.name)
@@ -262,7 +309,7 @@ def _numbered(root: Path, source: Source) -> dict[int, Path]:
 
 
 def _mask_size(root: Path) -> tuple[int, int] | None:
-    """Size of the first mask there is: masks of one camera have one size; None without any."""
+    """Read (width, height) of the first mask: those of one camera have one size; None without."""
     for folder in folders(root / "masks"):
         for path in images(folder):
             return mask_size(path)

@@ -1,9 +1,15 @@
-"""UCSD Ped1 and Ped2 as published: `Test/Test001/001.tif`, masks `Test001_gt/001.bmp`, labels in `UCSDped2.m`."""
+"""UCSD Ped1 and Ped2 as published: TIFF frames, masks of some videos, labels in a MATLAB program.
+
+Train/Train001/001.tif
+Test/Test001/001.tif
+Test/Test001_gt/001.bmp
+Test/UCSDped2.m
+"""
 
 import re
 from pathlib import Path
 
-from oddframe.datasets.benchmark import Benchmark, Counts, TestVideo, compare_counts
+from oddframe.datasets.benchmark import Benchmark
 from oddframe.datasets.label_files import holds_ranges
 from oddframe.datasets.labels import (
     LabelSource,
@@ -12,11 +18,22 @@ from oddframe.datasets.labels import (
     labels_from_ranges,
     refused_files,
 )
-from oddframe.datasets.layout_frame_folders import frames_of, label_mat, training_folders
-from oddframe.datasets.listing import check_masks, entries, folders, images, named, track_file
-from oddframe.datasets.masks import MaskImages, labels_of_masks
+from oddframe.datasets.listing import entries, folders
+from oddframe.datasets.masks import labels_of_masks
+from oddframe.datasets.published import (
+    assemble_benchmark,
+    count_frames,
+    count_parts,
+    label_mat,
+    mask_images,
+    note_missing_masks,
+    training_folders,
+)
 
-LOOKED_FOR = "UCSD's own (Train/Train001/001.tif and Test/Test001/001.tif, labels in UCSDped2.m or Test001_gt/001.bmp)"
+LOOKED_FOR = (
+    "UCSD's own (Train/Train001/001.tif and Test/Test001/001.tif, labels in UCSDped2.m or "
+    "Test001_gt/001.bmp)"
+)
 
 _TEST_FOLDER = re.compile(r"test\d+", re.IGNORECASE)
 
@@ -35,10 +52,12 @@ def ucsd(root: Path) -> Benchmark | None:
     if not test_folders:
         return None
     notices = refused_files((root, test_root))
-    frame_counts = frames_of(test_folders)
+    frame_counts = count_frames(test_folders)
     masks = {
-        folder.name: _masks(folder, frame_counts[folder.name], notices) for folder in test_folders
+        name: mask_images(test_root / f"{name}_gt", frames, notices)
+        for name, frames in frame_counts.items()
     }
+    # The .m file lies in Test where it was published, and beside it in some copies.
     sources = [
         labels_from_ranges(path, frame_counts)
         for place in (root, test_root)
@@ -48,51 +67,32 @@ def ucsd(root: Path) -> Benchmark | None:
     if mat := label_mat(root):
         sources.append(labels_from_mat(mat, frame_counts))
     if not sources:
-        from_masks = {name: labels_of_masks(one) for name, one in masks.items() if one is not None}
-        sources.append(LabelSource(test_root, from_masks))
+        found = {name: labels_of_masks(mask) for name, mask in masks.items() if mask is not None}
+        sources.append(LabelSource(test_root, found))
     labels = join_labels(sources, frame_counts, notices)
-    without = [name for name, one in masks.items() if one is None]
-    if without and len(without) < len(masks):
-        notices.append(
-            f"pixel masks for {len(masks) - len(without)} of {len(masks)} videos, none for {named(without)}"
-        )
+    # A copy without any masks is complete: they are an archive of their own.
+    if any(mask is not None for mask in masks.values()):
+        note_missing_masks(masks, notices)
     training, training_frames = training_folders(root / "Train", notices)
-    counts = Counts(
-        training_videos=len(training),
-        training_frames=training_frames,
-        testing_videos=len(test_folders),
-        testing_frames=sum(frame_counts.values()),
-        abnormal_frames=sum(int(values.sum()) for values in labels.values()),
+    return assemble_benchmark(
+        _name(root, [source.path for source in sources]),
+        root,
+        "UCSD, as published",
+        training,
+        count_parts(training, training_frames, labels),
+        {folder.name: folder for folder in test_folders},
+        labels,
+        masks,
+        (test_root, root),
+        notices,
     )
-    name = _name(root, [source.path for source in sources])
-    notices += compare_counts(name, counts)
-    testing = tuple(
-        TestVideo(
-            folder.name,
-            folder,
-            labels[folder.name],
-            masks[folder.name],
-            track_file((test_root, root), folder.name),
-        )
-        for folder in test_folders
-    )
-    return Benchmark(
-        name, root, "UCSD, as published", training, testing, counts, notices=tuple(notices)
-    )
-
-
-def _masks(folder: Path, frames: int, notices: list[str]) -> MaskImages | None:
-    place = folder.with_name(f"{folder.name}_gt")
-    files = images(place)
-    if not files or not check_masks(place, len(files), frames, notices):
-        return None
-    return MaskImages(place, tuple(files))
 
 
 def _name(root: Path, label_files: list[Path]) -> str:
-    """ped1 or ped2, from the name of the label file or of the folder."""
-    for told in [path.stem for path in label_files] + [root.resolve().name]:
-        found = re.search(r"ped\s*([12])", told, re.IGNORECASE)
+    """Tell ped1 from ped2 by the name of the label file or of the folder."""
+    folder = root.resolve().name
+    for text in [*(path.stem for path in label_files), folder]:
+        found = re.search(r"ped\s*([12])", text, re.IGNORECASE)
         if found:
             return f"ped{found[1]}"
-    return root.resolve().name.lower()
+    return folder.lower()

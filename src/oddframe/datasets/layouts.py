@@ -1,4 +1,4 @@
-"""Benchmark folders as found in the wild (method section 10): recognised, counted, paired with labels.
+"""The registry of benchmark layouts (method section 10): folders as they are found in the wild.
 
 No footage of a published benchmark is decoded here: frames are counted by listing folders and by
 reading headers. To add a layout, write a file `layout_<name>.py` with a function that returns None
@@ -9,23 +9,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from oddframe.datasets import layout_avenue, layout_frame_folders, layout_shanghaitech, layout_ucsd
-from oddframe.datasets import layout_custom as layout_own
+from oddframe.datasets import (
+    layout_avenue,
+    layout_custom,
+    layout_frame_folders,
+    layout_shanghaitech,
+    layout_ucsd,
+)
 from oddframe.datasets.benchmark import Benchmark
-from oddframe.datasets.listing import entries, folders, named
+from oddframe.datasets.listing import entries, folders, list_names
 from oddframe.errors import LayoutError, SourceNotFoundError
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
+    """A layout that folders are compared with.
+
+    Attributes:
+        looked_for: What its folders are, in words, for the error of a folder that has none.
+        recognise: Called with the folder that may be the benchmark, and the one that the user
+            named; gives None where it is not of this layout.
+    """
+
     looked_for: str
     recognise: Callable[[Path, Path], Benchmark | None]
-    """Given the folder that may be the benchmark, and the one that the user named."""
 
 
+# The first that recognises a folder wins, so that their order is part of what they mean.
 _LAYOUTS = (
     # First, since nobody else's data set has a file of this form.
-    _Layout(layout_own.LOOKED_FOR, lambda folder, _: layout_own.own_by_time(folder)),
+    _Layout(layout_custom.LOOKED_FOR, lambda folder, _: layout_custom.custom_by_time(folder)),
     _Layout(layout_ucsd.LOOKED_FOR, lambda folder, _: layout_ucsd.ucsd(folder)),
     # Before the frame folders, which it has too.
     _Layout(
@@ -36,7 +49,8 @@ _LAYOUTS = (
         lambda folder, _: layout_frame_folders.frame_folders(folder),
     ),
     _Layout(layout_avenue.LOOKED_FOR, layout_avenue.avenue),
-    _Layout(layout_own.LOOKED_FOR, lambda folder, _: layout_own.own_by_frame(folder)),
+    # Last, since folders named `masks` and `frame_labels` are found in many data sets.
+    _Layout(layout_custom.LOOKED_FOR, lambda folder, _: layout_custom.custom_by_frame(folder)),
 )
 
 
@@ -62,33 +76,36 @@ def open_benchmark(root: str | Path) -> Benchmark:
     benchmark = recognise(folder)
     if benchmark is not None:
         return benchmark
-    found = named(
-        [f"{path.name}/" if path.is_dir() else path.name for path in entries(folder)], most=8
-    )
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in entries(folder)]
+    found = list_names(names, most=8) or "nothing"
     looked_for = "; ".join(dict.fromkeys(layout.looked_for for layout in _LAYOUTS))
     raise LayoutError(
-        f"{folder} has no known benchmark layout: looked for {looked_for}; found {found or 'nothing'}"
+        f"{folder} has no known benchmark layout: looked for {looked_for}; found {found}"
     )
 
 
 def recognise(folder: Path) -> Benchmark | None:
-    """The benchmark in a folder, or in the only one of its folders that holds one; None where there is none.
+    """Find the benchmark in a folder, or in the only one of its folders that holds one.
+
+    Returns:
+        The benchmark; None where there is none.
 
     Raises:
         LayoutError: There are several, or labels are unusable as in `open_benchmark`.
         SourceError: A recording that needs labels cannot be read.
     """
-    if benchmark := _in(folder, folder):
+    if benchmark := _recognise_folder(folder, folder):
         return benchmark
-    below = [benchmark for one in folders(folder) if (benchmark := _in(one, folder)) is not None]
+    candidates = [_recognise_folder(place, folder) for place in folders(folder)]
+    below = [benchmark for benchmark in candidates if benchmark is not None]
     if len(below) > 1:
-        raise LayoutError(
-            f"{folder} holds several benchmarks, name one: {named([one.root for one in below])}"
-        )
+        roots = list_names([benchmark.root for benchmark in below])
+        raise LayoutError(f"{folder} holds several benchmarks, name one: {roots}")
     return below[0] if below else None
 
 
-def _in(folder: Path, given: Path) -> Benchmark | None:
+def _recognise_folder(folder: Path, given: Path) -> Benchmark | None:
+    """Try the layouts on one folder, which is, or lies in, the one that the user named."""
     for layout in _LAYOUTS:
         benchmark = layout.recognise(folder, given)
         if benchmark is not None:

@@ -1,6 +1,6 @@
-"""What lies in a benchmark's folders: only names are read; what systems leave behind is passed over.
+"""What lies in a benchmark's folders: files by name and number, frames by header, packet or time.
 
-Recordings as parts of a benchmark: which there are, how many frames they have, when each frame is.
+What systems leave behind (`.DS_Store`, `._001.tif`) is passed over.
 """
 
 import re
@@ -9,23 +9,26 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from oddframe._types import Float64
 from oddframe.errors import LayoutError, SourceError
 from oddframe.media.images import is_numbered_image
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameFormat, Source
 
+RECORDING_SUFFIXES = frozenset(
+    {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
+)
+"""Endings of recordings, in small letters."""
+
 _NUMBERS = re.compile(r"(\d+)")
 
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key by name in which 2 comes before 10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in _NUMBERS.split(path.name)]
+# Where only the count or the times of frames matter, they are scaled down to next to nothing.
+_TINY = FrameFormat(2, 2, "grey")
 
 
 def entries(parent: Path) -> list[Path]:
-    """Files and folders of a folder in natural order, none where there is no such folder.
+    """List the files and folders of a folder in natural order; none where there is no such folder.
 
     Hidden ones, AppleDouble files (`._001.tif`) and `.DS_Store` among them, are left out.
     """
@@ -37,28 +40,32 @@ def entries(parent: Path) -> list[Path]:
 
 
 def folders(parent: Path) -> list[Path]:
-    """Folders of a folder in natural order."""
+    """List the folders of a folder in natural order."""
     return [path for path in entries(parent) if path.is_dir()]
 
 
 def images(folder: Path) -> list[Path]:
-    """Numbered images of a folder in the order of their numbers; none where there is no such folder."""
+    """List the numbered images of a folder in the order of their numbers.
+
+    There are none where there is no such folder.
+    """
     return sorted((path for path in entries(folder) if is_numbered_image(path)), key=_by_number)
 
 
 def count_images(folder: Path) -> int:
-    """How many numbered images a folder holds."""
+    """Count the numbered images of a folder."""
     return sum(1 for path in entries(folder) if is_numbered_image(path))
 
 
 def last_number(name: str) -> int | None:
-    """The number that a name ends with, such as 14 of "01_0014" and 3 of "Test003"; None without one."""
+    """Find the number that a name ends with: 14 of "01_0014", 3 of "Test003", None without one."""
     found = re.search(r"(\d+)\D*$", name)
     return int(found[1]) if found else None
 
 
 def track_file(places: Iterable[Path], name: str) -> Path | None:
-    """The file of region tracks of a video: `tracks/<name>.txt` in one of some folders."""
+    """Find the region tracks of a video: `tracks/<name>.txt` or `.csv` in one of some folders."""
+    # Published as .txt; a spreadsheet writes the same lines as .csv.
     for place in places:
         for suffix in (".txt", ".csv"):
             path = place / "tracks" / f"{name}{suffix}"
@@ -68,7 +75,13 @@ def track_file(places: Iterable[Path], name: str) -> Path | None:
 
 
 def check_masks(place: Path, masks: int, frames: int, notices: list[str]) -> bool:
-    """Whether masks can be paired with the frames of their video; a notice where some are missing.
+    """Check that masks can be paired with the frames of their video; a notice says why not.
+
+    Args:
+        place: Where the masks are; named in the error and the notice.
+        masks: How many masks there are.
+        frames: How many frames there are.
+        notices: Where a sentence is added when masks are missing.
 
     Raises:
         LayoutError: There are more masks than frames.
@@ -84,30 +97,26 @@ def check_masks(place: Path, masks: int, frames: int, notices: list[str]) -> boo
     return masks == frames
 
 
-def named(paths: Sequence[Path | str], most: int = 5) -> str:
-    """The first few of some names, and how many there are beyond."""
+def list_names(paths: Sequence[Path | str], most: int = 5) -> str:
+    """Write the first few of some names, and how many there are beyond."""
     shown = ", ".join(str(path) for path in paths[:most])
     return shown + (f" and {len(paths) - most} more" if len(paths) > most else "")
 
 
-def _by_number(path: Path) -> tuple[int, Path]:
-    return last_number(path.stem) or 0, path
-
-
-_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"})
-_TINY = FrameFormat(2, 2, "grey")
-
-
 def recordings(folder: Path) -> list[Path]:
-    """Recordings of a folder, by their names, in natural order; none where there is no such folder."""
-    return [path for path in entries(folder) if path.suffix.lower() in _SUFFIXES and path.is_file()]
+    """List the recordings of a folder, known by their endings, in natural order."""
+    return [
+        path
+        for path in entries(folder)
+        if path.suffix.lower() in RECORDING_SUFFIXES and path.is_file()
+    ]
 
 
 def stated_frames(paths: Sequence[Path], notices: list[str]) -> tuple[tuple[Path, ...], int]:
-    """Those recordings that can be opened, and their frames by their headers; a notice for each of the others.
+    """Find the recordings that can be opened, and how many frames their headers say they have.
 
-    Only where a header does not say are the packets counted: hours of training footage are not read
-    for a count.
+    A notice is added for each of the others. Only where a header does not say are the packets
+    counted: hours of training footage are not read for a count.
     """
     used, total = [], 0
     for path in paths:
@@ -121,7 +130,7 @@ def stated_frames(paths: Sequence[Path], notices: list[str]) -> tuple[tuple[Path
 
 
 def expected_frames(source: Source) -> int:
-    """Frames of a source by its header where that says, else by counting packets or images.
+    """Count the frames of a source by its header where that says, else by packets or images.
 
     Raises:
         SourceError: It cannot be read.
@@ -140,13 +149,14 @@ def check_length(path: Path, labels: int, origin: Path) -> None:
         SourceError: It cannot be read.
     """
     recording = Recording(path)
+    # Packets are counted in a moment, and are nearly always as many as the frames.
     if recording.count_frames() == labels:
         return
     frames = sum(1 for _ in recording.frames(_TINY))
     if frames != labels:
         raise LayoutError(
-            f"{origin}: one label per frame is needed, found {labels} labels for {frames} frames in {path}; "
-            "a recording that was cut off, or labels of another copy"
+            f"{origin}: one label per frame is needed, found {labels} labels for {frames} frames "
+            f"in {path}; a recording that was cut off, or labels of another copy"
         )
 
 
@@ -167,14 +177,26 @@ class FrameTimes:
         return self.values_s.size
 
     @cached_property
-    def values_s(self) -> npt.NDArray[np.float64]:
+    def values_s(self) -> Float64:
         """Time in seconds of each frame by its index; NaN where an index has no frame.
 
         Raises:
             SourceError: No frame can be read.
         """
         frames = [(frame.index, frame.time_s) for frame in self._source.frames(_TINY)]
+        # Indices only rise, and an image that is missing in a folder leaves one out.
         times_s = np.full(frames[-1][0] + 1, np.nan)
         for index, time_s in frames:
             times_s[index] = time_s
         return times_s
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Give a sort key by name in which 2 comes before 10."""
+    # A split by a group has names at even places and numbers at odd ones: like meets like.
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in _NUMBERS.split(path.name)]
+
+
+def _by_number(path: Path) -> tuple[int, Path]:
+    """Give a sort key by the number that a name ends with."""
+    return last_number(path.stem) or 0, path

@@ -1,4 +1,4 @@
-"""Pixel masks of a test video, a frame at a time: folders of images, `.npy` arrays, `volLabel` of `.mat` files."""
+"""Pixel masks of a test video, a frame at a time: image folders, `.npy` arrays, `.mat` volumes."""
 
 import struct
 import tempfile
@@ -18,20 +18,20 @@ from oddframe.datasets.label_files import MatArray, is_numeric, map_npy, read_va
 from oddframe.datasets.labels import Labels
 from oddframe.errors import LayoutError
 
+# Pillow knows many more formats; fewer readers are fewer places for a damaged file to crash.
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
 # What Pillow has been seen to raise on truncated and altered files.
 _IMAGE_ERRORS = (
-    *(
-        ArithmeticError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        OSError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-    ),
-    *(struct.error, zlib.error),
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
 )
 
 
@@ -46,7 +46,7 @@ class Masks(Protocol):
     def path(self) -> Path: ...  # noqa: D102
 
     def frames(self) -> Iterator[BoolMask]:
-        """A fresh pass: one mask for each frame of the video, in order, bool H x W.
+        """Start a fresh pass: one mask for each frame of the video, in order, bool H x W.
 
         Raises:
             LayoutError: A mask cannot be read, or has another size than the first.
@@ -56,11 +56,13 @@ class Masks(Protocol):
 
 @dataclass(frozen=True)
 class MaskImages:
-    """A folder with one image a frame; whatever is not black is abnormal (in a JPEG, whatever is nearer to white).
+    """A folder with one image a frame; whatever is not black is abnormal.
+
+    In a JPEG, whose black is never quite black, it is whatever is nearer to white.
 
     Attributes:
         path: The folder.
-        files: Its images, in the order of the frames.
+        files: The images, in the order of the frames.
     """
 
     path: Path
@@ -73,11 +75,11 @@ class MaskImages:
 
 @dataclass(frozen=True)
 class NumberedMasks:
-    """Images of the abnormal frames only, named after the frame's number, counted from 0; the rest is normal.
+    """Images of the abnormal frames only, named after the frame's number; the rest is normal.
 
     Attributes:
         path: The folder, which need not be there where no frame is abnormal.
-        files: Image of each frame that has one.
+        files: Image of each frame that has one, by the frame's number, counted from 0.
         video: Something as long as the video has frames; counting them may take a pass over it.
         size: (width, height) in pixels.
     """
@@ -119,14 +121,15 @@ class MaskArray:
         values = map_npy(self.path)
         if values.ndim != 3 or values.dtype.kind not in "biuf":
             raise LayoutError(
-                f"{self.path}: masks must be numbers of shape T x H x W, found shape {values.shape} of {values.dtype}"
+                f"{self.path}: masks must be numbers of shape T x H x W, "
+                f"found shape {values.shape} of {values.dtype}"
             )
         return values
 
 
 @dataclass(frozen=True)
 class MaskVolume:
-    """A `.mat` file with `volLabel`, a cell array with one H x W matrix a frame, as Avenue has them.
+    """A `.mat` file with `volLabel`, a cell array of one H x W matrix a frame, as Avenue has them.
 
     Attributes:
         path: The file.
@@ -140,13 +143,13 @@ class MaskVolume:
             place = Path(folder) / "masks.npy"
             read_variable(self.path, "volLabel", _save_masks, place)
             masks = map_npy(place)
-        # What is mapped stays on the disk until nobody needs it, also without a name.
+        # The file has lost its name, but the system keeps what is mapped until nobody needs it.
         for mask in masks:
             yield np.array(mask)
 
 
 def labels_of_masks(masks: Masks) -> Labels:
-    """One label a frame: 1 where the mask is not empty; read-only.
+    """Make one label a frame: 1 where the mask is not empty; read-only.
 
     Raises:
         LayoutError: As `Masks.frames`.
@@ -157,21 +160,20 @@ def labels_of_masks(masks: Masks) -> Labels:
 
 
 def read_mask(path: Path) -> BoolMask:
-    """One mask image.
+    """Read one mask image as bool H x W, true where it is abnormal.
 
     Raises:
         LayoutError: It cannot be read.
     """
     try:
         with warnings.catch_warnings():
-            # A picture of a hundred megapixels, and the odd tag in a TIFF, are worth a warning of
-            # Pillow's.
+            # Pillow warns of a picture of a hundred megapixels and of an unknown tag in a TIFF.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
-                coloured = image.mode not in ("1", "L", "I", "F") and not image.mode.startswith(
-                    "I;16"
-                )
-                values = np.asarray(image.convert("RGB") if coloured else image)
+                # Colours, those of a palette among them, are looked at one by one: 0 in a palette
+                # need not be black. Grey of 16 bits would lose its faint values as RGB.
+                grey = image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
+                values = np.asarray(image if grey else image.convert("RGB"))
                 lossy = image.format == "JPEG"
     except _IMAGE_ERRORS as error:
         raise LayoutError(f"{path}: a mask image that can be read is needed ({error})") from error
@@ -180,11 +182,12 @@ def read_mask(path: Path) -> BoolMask:
             f"{path}: a mask must have the size of a video's frame ({error})"
         ) from error
     mask: BoolMask = values >= 128 if lossy else values != 0
+    # H x W x 3: abnormal where any colour is.
     return np.any(mask, axis=2) if mask.ndim == 3 else mask
 
 
 def mask_size(path: Path) -> tuple[int, int]:
-    """Width and height of a mask image in pixels.
+    """Read the width and the height of a mask image in pixels.
 
     Raises:
         LayoutError: As `read_mask`.
@@ -194,7 +197,11 @@ def mask_size(path: Path) -> tuple[int, int]:
 
 
 def _save_masks(path: Path, cells: MatArray, place: Path) -> None:
-    """Write the matrices of a cell array as one array, T x H x W."""
+    """Write the matrices of a cell array as one array, T x H x W; runs in the other process.
+
+    Raises:
+        LayoutError: It is no cell array of matrices of one size.
+    """
     if cells.dtype != object:
         raise LayoutError(f"{path}: volLabel must be a cell array with one matrix a frame")
     masks = list(_of_one_size(path, _masks_in_cells(path, cells)))
@@ -202,6 +209,12 @@ def _save_masks(path: Path, cells: MatArray, place: Path) -> None:
 
 
 def _masks_in_cells(path: Path, cells: MatArray) -> Iterator[BoolMask]:
+    """Turn each cell into a mask.
+
+    Raises:
+        LayoutError: A cell holds something else than numbers.
+    """
+    # MATLAB numbers its cells column by column.
     for number, values in enumerate(cells.ravel(order="F"), start=1):
         if not is_numeric(values):
             raise LayoutError(
@@ -212,6 +225,11 @@ def _masks_in_cells(path: Path, cells: MatArray) -> Iterator[BoolMask]:
 
 
 def _of_one_size(path: Path, masks: Iterator[BoolMask]) -> Iterator[BoolMask]:
+    """Pass masks on as long as they are of the size of the first.
+
+    Raises:
+        LayoutError: One has another size, or is no picture at all.
+    """
     first: tuple[int, ...] | None = None
     for number, mask in enumerate(masks):
         if mask.ndim != 2 or mask.size == 0:
@@ -220,7 +238,8 @@ def _of_one_size(path: Path, masks: Iterator[BoolMask]) -> Iterator[BoolMask]:
             )
         if first is not None and mask.shape != first:
             raise LayoutError(
-                f"{path}: masks must have one size, found {mask.shape} after {first} at frame {number}"
+                f"{path}: masks must have one size, found {mask.shape} after {first} "
+                f"at frame {number}"
             )
         first = mask.shape
         yield mask

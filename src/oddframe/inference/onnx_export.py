@@ -26,7 +26,8 @@ from oddframe.errors import InputError, ParityError
 from oddframe.extras import require_extra
 from oddframe.inference.scorer import CLIPS, PARTS
 from oddframe.model.fusion import AnomalyScorer
-from oddframe.model.network import Network, NetworkState
+from oddframe.model.network import Network
+from oddframe.model.state import NetworkState
 
 BATCH = "batch"
 """Name of the only dimension that is free: whoever loads the graph sets it."""

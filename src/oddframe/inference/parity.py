@@ -19,7 +19,7 @@ from oddframe.core.records import FRAMES_PER_CLIP, Score
 from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, smooth_scores
 from oddframe.errors import InputError
 from oddframe.inference.scorer import ClipScores, Precision, Scorer
-from oddframe.model.network import NetworkState
+from oddframe.model.state import NetworkState
 
 NOISE = 3.0
 """Spread of a camera's noise, in grey levels."""
@@ -191,9 +191,9 @@ def compare(
             map_error = max(map_error, _map_error(right, found))
             parts.append(np.stack([right.raw, found.raw]))
         raws.append(
-            np.stack([smooth_scores(raw, neighbours) for raw in np.concatenate(parts, axis=1)]).astype(
-                np.float64
-            )
+            np.stack(
+                [smooth_scores(raw, neighbours) for raw in np.concatenate(parts, axis=1)]
+            ).astype(np.float64)
         )
         for raw, known in zip(raws[-1], spans, strict=True):
             known += _spans(raw, number, rate_fps, calibration)

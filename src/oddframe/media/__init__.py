@@ -1,1 +1,1 @@
-"""Reading and rendering video; the only room that knows PyAV."""
+"""Reading, streaming, writing and drawing video; the only room that knows PyAV."""

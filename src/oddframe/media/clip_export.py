@@ -1,7 +1,4 @@
-"""A clip of a recording, from its own packets.
-
-The clip of an event as a file that plays anywhere.
-"""
+"""Clips: cut out of a recording without encoding, and made ready to play anywhere."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -15,23 +12,39 @@ from oddframe.media.recording import Recording
 from oddframe.media.source import FrameFormat
 from oddframe.media.video_writer import VideoWriter
 
+Cut = Callable[[Path], WrittenClip | None]
+"""Writes a stretch of video, as it was encoded, to a path without a suffix.
+
+None where nothing of the stretch is kept.
+"""
+
 _MOST_BYTES = 10**9
+"""Memory for the packets of a clip: minutes of the largest pictures."""
+
+# Longer than key frames are apart as a rule: seeking without an index may land behind the start.
 _FURTHER_BACK_S = 15.0
+
 _REORDERED_S = 2.0
-"""Pictures that are coded out of order lie no further from their place."""
+"""Pictures that are coded out of order lie no further from their place, in seconds."""
+
+_LONGER_S = 3600.0
+"""How much more than the stretch is kept while it is read: all since the key frame before."""
+
+_WIDTH = 640
+"""Width in pixels of clips that are encoded anew."""
 
 
 def cut_recording(
     recording: str | Path, path: str | Path, start_s: float, end_s: float
 ) -> WrittenClip | None:
-    """Write what a recording shows from `start_s` to `end_s`, as `PacketBuffer.write_clip` does for a camera.
+    """Write a stretch of a recording as it was encoded.
 
-    Times are those of its frames where its timestamps increase; behind a place where they jump back
-    they are not.
+    This is `PacketBuffer.write_clip` for recordings. Times are those of the recording's frames as
+    long as its timestamps increase; behind a place where they jump back they are not.
 
     Args:
         recording: The file.
-        path: The clip, without a suffix.
+        path: The clip, without its suffix.
         start_s: Start in seconds.
         end_s: End in seconds.
 
@@ -44,7 +57,7 @@ def cut_recording(
         OutputError: If the clip cannot be written.
     """
     try:
-        ring = _filled(Path(recording), start_s, end_s)
+        packets = _read_packets(Path(recording), start_s, end_s)
     except FileNotFoundError as error:
         raise SourceNotFoundError(
             f"{recording} must be a recording, but nothing is there"
@@ -53,47 +66,17 @@ def cut_recording(
         raise SourceError(
             f"{recording} cannot be read ({error.strerror}); no clip can be cut from it"
         ) from error
-    return ring.write_clip(path, start_s, end_s)
-
-
-def _filled(recording: Path, start_s: float, end_s: float) -> PacketBuffer:
-    """The packets of a stretch; from further back where a format without an index led to one behind its start."""
-    for back_s in (0.0, _FURTHER_BACK_S, start_s):
-        ring = PacketBuffer(end_s - start_s + 3600, _MOST_BYTES)
-        _fill(ring, recording, start_s - back_s, end_s)
-        if ring.span_s is not None and ring.span_s[0] <= start_s:
-            break
-    return ring
-
-
-def _fill(ring: PacketBuffer, recording: Path, start_s: float, end_s: float) -> None:
-    with av.open(str(recording.absolute()), options={"protocol_whitelist": "file"}) as container:
-        if not container.streams.video:
-            raise SourceError(f"{recording} must hold a video stream, but holds none")
-        stream = container.streams.video[0]
-        base, zero = stream.time_base, stream.start_time or 0
-        assert base is not None
-        ring.connect(stream)
-        container.seek(zero + max(0, round(start_s / base)), stream=stream)
-        for packet in container.demux(stream):
-            if packet.pts is None or packet.dts is None:
-                continue
-            if float((packet.dts - zero) * base) > end_s + _REORDERED_S:
-                return
-            ring.add(packet)
-            size = (stream.codec_context.width, stream.codec_context.height)
-            ring.mark(float(packet.pts * base), float((packet.pts - zero) * base), size)
-
-
-Cut = Callable[[Path], WrittenClip | None]
-"""Writes a stretch of video as it is to a path without a suffix; None where nothing of it is kept."""
-
-_WIDTH = 640
-"""Width in pixels of clips that are encoded anew."""
+    return packets.write_clip(path, start_s, end_s)
 
 
 def write_event_clip(cut: Cut, path: Path) -> None:
-    """Write a clip to `path`, an ``.mp4``: as it was encoded where players know the codec in it, else encoded anew.
+    """Write a clip to an ``.mp4`` that plays anywhere.
+
+    It stays as it was encoded where players know its codec, and is encoded anew elsewhere.
+
+    Args:
+        cut: Writes the stretch of video.
+        path: The clip; its suffix is ``.mp4``.
 
     Raises:
         OutputError: If nothing is kept of the stretch, or the file cannot be written.
@@ -112,13 +95,49 @@ def write_event_clip(cut: Cut, path: Path) -> None:
         written.path.unlink(missing_ok=True)
 
 
+def _read_packets(recording: Path, start_s: float, end_s: float) -> PacketBuffer:
+    """Read the packets of a stretch.
+
+    In formats without an index, seeking may lead behind the start; then it begins further back.
+    """
+    for back_s in (0.0, _FURTHER_BACK_S, start_s):
+        packets = PacketBuffer(end_s - start_s + _LONGER_S, _MOST_BYTES)
+        _fill(packets, recording, start_s - back_s, end_s)
+        if packets.span_s is not None and packets.span_s[0] <= start_s:
+            break
+    return packets
+
+
+def _fill(packets: PacketBuffer, recording: Path, start_s: float, end_s: float) -> None:
+    # Only files: a playlist must not lead to the network.
+    with av.open(str(recording.absolute()), options={"protocol_whitelist": "file"}) as container:
+        if not container.streams.video:
+            raise SourceError(f"{recording} must hold a video stream, but holds none")
+        stream = container.streams.video[0]
+        base, zero = stream.time_base, stream.start_time or 0
+        assert base is not None
+        packets.connect(stream)
+        container.seek(zero + max(0, round(start_s / base)), stream=stream)
+        for packet in container.demux(stream):
+            if packet.pts is None or packet.dts is None:
+                continue
+            if float((packet.dts - zero) * base) > end_s + _REORDERED_S:
+                return
+            packets.add(packet)
+            # Nothing is decoded here: time and size are taken from the packet and the header.
+            size = (stream.codec_context.width, stream.codec_context.height)
+            packets.mark(float(packet.pts * base), float((packet.pts - zero) * base), size)
+
+
 def _encode(source: Path, path: Path) -> None:
+    """Encode a clip anew, with the times of its frames."""
     recording = Recording(source)
     writer: VideoWriter | None = None
-    whole = recording.frames(FrameFormat(2, 2, "grey", _WIDTH))
-    with closing(whole) as frames, ExitStack() as files:  # type: ignore[type-var]
+    # Only the picture for people is wanted, so the network's is as small as it can be.
+    all_frames = recording.frames(FrameFormat(2, 2, "grey", _WIDTH))
+    with closing(all_frames) as frames, ExitStack() as files:  # type: ignore[type-var]
         for frame in frames:
-            assert frame.picture is not None, "it was asked for"
+            assert frame.picture is not None, "the frame format asks for it"
             if writer is None:
                 height, width = frame.picture.shape[:2]
                 writer = files.enter_context(VideoWriter(path, recording.rate_fps, (width, height)))

@@ -1,13 +1,16 @@
 """One connection to a camera: a thread that opens, reads and decodes, and that can be left behind.
 
-Opening a stream with FFmpeg: time-outs, what it may reach, and errors without secrets.
+The functions at the top open a stream with FFmpeg: they set its time-outs, limit what it may reach,
+and turn its errors into sentences without secrets. `Connection` at the bottom runs them in a
+thread and passes the frames on to the camera that it belongs to, a `CameraFeed`.
 """
 
 import errno
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
+from typing import Protocol
 
 import av
 from av.container import InputContainer
@@ -23,8 +26,16 @@ from oddframe.media.live_config import LiveSettings, StreamAddress
 from oddframe.media.packet_buffer import PacketBuffer
 from oddframe.media.source import FrameFormat
 
+MEASURED_S = 1.5
+"""How long frames are counted, in seconds, to learn a rate that the stream does not state."""
+
 _MICROSECONDS = 1_000_000
+
+# Beyond these a rate is a mistake in a header, such as the 90,000 ticks of a transport stream.
 _PLAUSIBLE_FPS = (0.01, 240.0)
+
+_MOST_SKIPPED = 300
+"""Packets that are skipped for want of a key frame; some streams mark none."""
 
 _UNTIMED_FORMATS = {"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2pipe", "jpeg_pipe"}
 """Formats without timestamps; FFmpeg makes up 25 frames per second for them."""
@@ -50,36 +61,41 @@ class LoginRefusedError(SourceError):
 
 
 def open_stream(address: StreamAddress, settings: LiveSettings) -> InputContainer:
-    """Connect; takes at most twice the open time-out, unless the system itself hangs (names, drivers).
+    """Connect to a stream and read its description.
+
+    This takes at most twice the open time-out, unless the system itself hangs, as name servers and
+    drivers may.
 
     Raises:
         LoginRefusedError: If user name or password are refused.
         SourceError: If it cannot be opened.
     """
-    form, options = _options(address, settings)
+    demuxer, options = _ffmpeg_options(address, settings)
     try:
         return av.open(
             address.secret,
-            format=form,
+            format=demuxer,
             options=options,
             timeout=(settings.open_timeout_s, settings.read_timeout_s),
             metadata_errors="replace",
         )
     except (av.FFmpegError, OSError, ValueError) as error:
-        failed = failure(address, error)
+        readable_error = failure(address, error)
     # Outside of the handler: FFmpeg's own error holds the address, and would travel along as the
     # context.
-    raise failed
+    raise readable_error
 
 
-def _options(address: StreamAddress, settings: LiveSettings) -> tuple[str | None, dict[str, str]]:
-    """The demuxer, where it is not to be guessed, and its options.
+def _ffmpeg_options(
+    address: StreamAddress, settings: LiveSettings
+) -> tuple[str | None, dict[str, str]]:
+    """Return the demuxer, None where FFmpeg may guess it, and its options.
 
     The whitelists hold for everything that a server makes FFmpeg open: playlists, redirections,
     descriptions. Files are in none of them.
     """
     read_us = str(round(settings.read_timeout_s * _MICROSECONDS))
-    # FFmpeg would watch five seconds go by to learn what a server's description does not say.
+    # By default FFmpeg analyses five seconds of video to learn what a description does not say.
     quick = {"analyzeduration": str(_MICROSECONDS)}
     if address.kind == "rtsp":
         udp = address.transport == "udp"
@@ -90,7 +106,9 @@ def _options(address: StreamAddress, settings: LiveSettings) -> tuple[str | None
                 "rtsp_transport": address.transport,
                 "protocol_whitelist": "tcp,tls,udp,rtp" if udp else "tcp,tls",
                 "allowed_media_types": "video",
-                "fpsprobesize": "0",  # the frame rate stands in the stream, or is measured while frames already come
+                # No frames are read ahead for the frame rate: the stream states it, or it is
+                # measured while frames already come.
+                "fpsprobesize": "0",
                 "timeout": read_us,
             },
         )
@@ -102,9 +120,12 @@ def _options(address: StreamAddress, settings: LiveSettings) -> tuple[str | None
 
 
 def failure(address: StreamAddress, error: Exception) -> SourceError:
-    """What to say of an error of FFmpeg's, without anything that is secret.
+    """Turn an error of FFmpeg into a sentence without anything that is secret.
 
-    Its own text is not used: it ends with the whole address.
+    FFmpeg's own text is not used: it ends with the whole address.
+
+    Returns:
+        The error to raise: a `LoginRefusedError` where user name or password were refused.
     """
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
         return LoginRefusedError(f"{address} refuses the user name or the password; correct them")
@@ -113,12 +134,12 @@ def failure(address: StreamAddress, error: Exception) -> SourceError:
     if isinstance(error, av.error.EOFError):
         return SourceError(f"{address} cannot be read: the server ended the stream")
     number = getattr(error, "errno", None)
-    said = _REASONS.get(number or 0) or getattr(error, "strerror", None) or type(error).__name__
-    return SourceError(address.scrub(f"{address} cannot be read: {said}"))
+    reason = _REASONS.get(number or 0) or getattr(error, "strerror", None) or type(error).__name__
+    return SourceError(address.scrub(f"{address} cannot be read: {reason}"))
 
 
 def video_stream(container: InputContainer, address: StreamAddress) -> VideoStream:
-    """The first stream of moving pictures.
+    """Return the first stream of moving pictures in a container.
 
     Raises:
         SourceError: If there is none that can be decoded.
@@ -130,7 +151,11 @@ def video_stream(container: InputContainer, address: StreamAddress) -> VideoStre
 
 
 def stated_rate_fps(container: InputContainer, stream: VideoStream) -> float | None:
-    """Frames per second as the stream states them; None where it does not, or what it states cannot be."""
+    """Return the frames per second that the stream states.
+
+    Returns:
+        The rate; None where the stream states none, or one that cannot be true.
+    """
     slowest, fastest = _PLAUSIBLE_FPS
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate is not None and slowest <= rate <= fastest and not is_untimed(container):
@@ -139,33 +164,22 @@ def stated_rate_fps(container: InputContainer, stream: VideoStream) -> float | N
 
 
 def is_untimed(container: InputContainer) -> bool:
-    """Whether the stream's timestamps, and its rate, are made up."""
+    """Tell whether FFmpeg makes up the stream's timestamps and its rate."""
     return container.format.name in _UNTIMED_FORMATS
 
 
-_MOST_SKIPPED = 300
-"""Packets that are skipped for want of a key frame; some streams mark none."""
-
-_MEASURED_S = 1.5
-"""How long frames are counted to learn a rate that is not stated."""
-
-
-@dataclass(frozen=True, slots=True)
-class CameraFeed:
-    """What the connections of one camera share.
+class CameraFeed(Protocol):
+    """A camera as its connections see it: what they share, and where their frames go.
 
     Attributes:
-        address: Where to.
+        address: Where the camera is.
         wanted: The form of the frames.
-        settings: The knobs.
+        settings: Time-outs and the other settings of its connections.
         keep_fps: Rate to which frames are thinned before they are converted; None keeps all.
-        clock: Times of the stream, across connections.
-        ring: Encoded video for clips; None keeps none.
-        now_s: Seconds on a clock that never jumps.
-        opened: Called with the stream's own rate and the gap of the frames that are kept, once
-            they are known.
-        numbers: Indices of decoded frames; they go on across connections.
-        give: Takes a frame.
+        clock: Gives frames their times, across connections.
+        ring: Keeps encoded video for clips; None keeps none.
+        indices: Indices of decoded frames; they go on across connections.
+        now_s: Gives seconds on a clock that never jumps.
     """
 
     address: StreamAddress
@@ -174,59 +188,66 @@ class CameraFeed:
     keep_fps: float | None
     clock: LiveClock
     ring: PacketBuffer | None
+    indices: Iterator[int]
     now_s: Callable[[], float]
-    opened: Callable[[FrameTiming], None]
-    numbers: Iterator[int]
-    give: Callable[[Frame], None]
+
+    def begin(self, timing: FrameTiming) -> None:
+        """Learn the stream's own rate and the gap of the kept frames, before the first frame."""
+        ...
+
+    def put(self, frame: Frame) -> None:
+        """Take the next frame; called by the connection's thread."""
+        ...
 
 
 class Connection:
-    """A try to connect, and what follows while it holds.
+    """One attempt to connect, and the reading that follows while the connection holds.
 
     FFmpeg cannot be interrupted between its own time-outs, and name servers and drivers not even by
-    these. So nobody waits for the thread: `abandon` makes sure that nothing of it gets out any
-    more, and it ends when FFmpeg lets go of it.
+    these. So nobody waits for the thread: `abandon` makes sure that the camera gets nothing more
+    from it, and the thread ends when FFmpeg returns.
 
     Args:
-        around: What it shares with those before and after it.
-        wake: Called when it has ended.
-        known_fps: The stream's rate as an earlier connection measured it, for where none is stated.
+        feed: The camera, which outlives its connections.
+        wake: Called when the connection has ended.
+        known_fps: The stream's rate as an earlier connection measured it, for streams that state
+            none.
 
     Attributes:
-        error: Why it ended, as a sentence without secrets; None while it holds.
+        error: Why the connection ended, as a sentence without secrets; None while it holds.
         refused: Whether user name or password were refused.
-        crashed: Whether it ended in a way that nobody foresaw.
-        opened_s: When the stream was open; None before.
-        damaged: Times that data could not be decoded.
-        ended: Set when it has ended.
+        crashed: Whether it ended with an error that nobody foresaw.
+        opened_s: When the stream was open, in seconds of the feed's clock; None before.
+        damaged: How often data could not be decoded.
+        ended: Set when the connection has ended.
+        thread: Connects, reads and decodes; its owner starts it.
     """
 
-    def __init__(
-        self, around: CameraFeed, wake: Callable[[], None], known_fps: float | None
-    ) -> None:
+    def __init__(self, feed: CameraFeed, wake: Callable[[], None], known_fps: float | None) -> None:
         self.error: str | None = None
         self.refused = self.crashed = False
         self.opened_s: float | None = None
         self.damaged = 0
         self.ended = threading.Event()
-        self._around = around
+        self._feed = feed
         self._wake = wake
         self._known_fps = known_fps
+        # Held while anything is passed on: after `abandon` has had it, nothing is passed on.
         self._gate = threading.Lock()
         self._abandoned = threading.Event()
         self._paced = self._untimed = self._follows_arrival = self._has_begun = False
         self._waits_for_key, self._skipped = True, 0
-        self._lossy = around.address.kind == "rtsp" and around.address.transport == "udp"
+        self._lossy = feed.address.kind == "rtsp" and feed.address.transport == "udp"
         self._measured = 0
         self._measured_from_s: float | None = None
         self._sampler: Sampler | None = None
-        self._converter = Converter(around.wanted)
+        self._converter = Converter(feed.wanted)
         self.thread = threading.Thread(
-            target=self._run, name=f"stream {around.address.name}", daemon=True
+            target=self._run, name=f"stream {feed.address.name}", daemon=True
         )
 
     def abandon(self) -> None:
-        """From now on nothing of this connection gets out."""
+        """Pass nothing on from now on; returns when what is being passed on has arrived."""
         self._abandoned.set()
         with self._gate:
             pass
@@ -236,21 +257,21 @@ class Connection:
             self._connect_and_read()
         except SourceError as error:
             self.error, self.refused = str(error), isinstance(error, LoginRefusedError)
-        except Exception as error:  # noqa: BLE001 - one camera's crash must not be the program's; its state tells
-            self.error, self.crashed = self._crash(error), True
+        except Exception as error:  # noqa: BLE001 - the crash of one camera must not end the program
+            self.error, self.crashed = self._describe_crash(error), True
         finally:
             self.ended.set()
             self._wake()
 
-    def _crash(self, error: Exception) -> str:
-        address = self._around.address
+    def _describe_crash(self, error: Exception) -> str:
+        address = self._feed.address
         return address.scrub(f"{address} crashed: {type(error).__name__}: {error}")
 
     def _connect_and_read(self) -> None:
-        around = self._around
-        with open_stream(around.address, around.settings) as container:
-            stream = video_stream(container, around.address)
-            stream.codec_context.thread_count = around.settings.decoder_threads
+        feed = self._feed
+        with open_stream(feed.address, feed.settings) as container:
+            stream = video_stream(container, feed.address)
+            stream.codec_context.thread_count = feed.settings.decoder_threads
             if self._lossy:
                 # A decoder that makes do without what is lost smears, and smears look abnormal.
                 stream.codec_context.options = {"err_detect": "explode"}
@@ -258,36 +279,36 @@ class Connection:
                 if self._abandoned.is_set():
                     return
                 self._open(container, stream)
-            failed = self._read(container, stream)
-        if failed is not None:
-            raise failed
+            error = self._read(container, stream)
+        if error is not None:
+            raise error
 
     def _open(self, container: InputContainer, stream: VideoStream) -> None:
-        around = self._around
-        # Servers hand out segments, and whole files, faster than they play.
+        feed = self._feed
         self._untimed = is_untimed(container)
-        self._paced = around.address.kind == "http" and not self._untimed
+        # Servers hand out segments, and whole files, faster than they play.
+        self._paced = feed.address.kind == "http" and not self._untimed
         self._follows_arrival = container.format.name != "hls"
-        if around.ring is not None:
-            around.ring.connect(stream)
-        self.opened_s = around.now_s()
+        if feed.ring is not None:
+            feed.ring.connect(stream)
+        self.opened_s = feed.now_s()
         rate_fps = stated_rate_fps(container, stream) or self._known_fps
         if rate_fps is not None:
             self._begin(rate_fps)
 
     def _begin(self, rate_fps: float) -> None:
-        """Frames can be passed on: their rate is known."""
-        around = self._around
-        timing, keep_fps = FrameTiming.of_video(rate_fps), around.keep_fps
+        """Pass frames on from now on, since their rate is known."""
+        feed = self._feed
+        timing, keep_fps = FrameTiming.of_video(rate_fps), feed.keep_fps
         if keep_fps is not None:
             self._sampler = Sampler(keep_fps, timing)
             timing = replace(timing, gap_s=sampled_gap_s(timing, keep_fps))
-        around.clock.connect(
+        feed.clock.connect(
             timing,
             timed=not self._untimed,
             follows_arrival=self._follows_arrival,
         )
-        around.opened(timing)
+        feed.begin(timing)
         self._has_begun = True
 
     def _measure(self, stamp_s: float | None) -> None:
@@ -295,23 +316,28 @@ class Connection:
         if stamp_s is None:
             return
         self._measured += 1
+        # Timestamps that lie back, as in the first packets of some cameras, start the count anew.
         if self._measured_from_s is None or stamp_s < self._measured_from_s:
             self._measured, self._measured_from_s = 1, stamp_s
-        if stamp_s - self._measured_from_s >= _MEASURED_S:
+        # n frames have n - 1 periods between them.
+        if stamp_s - self._measured_from_s >= MEASURED_S:
             self._begin((self._measured - 1) / (stamp_s - self._measured_from_s))
 
     def _read(self, container: InputContainer, stream: VideoStream) -> SourceError | None:
-        """Read until the connection ends; returns why, None where it was abandoned."""
+        """Read until the connection ends.
+
+        Returns:
+            Why it ended; None where it was abandoned.
+        """
         packets = container.demux(stream)
         while not self._abandoned.is_set():
             try:
                 packet = next(packets, None)
             except (av.FFmpegError, OSError) as error:
-                return failure(self._around.address, error)
-            if (
-                packet is None or not packet.size
-            ):  # an empty packet asks the decoder for what it still holds
-                return SourceError(f"{self._around.address} has ended the stream")
+                return failure(self._feed.address, error)
+            # An empty packet is PyAV's last one: it asks the decoder for what it still holds.
+            if packet is None or not packet.size:
+                return SourceError(f"{self._feed.address} has ended the stream")
             self._decode(packet, stream)
         return None
 
@@ -319,8 +345,9 @@ class Connection:
         with self._gate:
             if self._abandoned.is_set():
                 return
-            if self._around.ring is not None:
-                self._around.ring.add(packet)
+            if self._feed.ring is not None:
+                self._feed.ring.add(packet)
+        # Without its key frame a picture cannot be decoded, or is smeared.
         if self._waits_for_key and not packet.is_keyframe and self._skipped < _MOST_SKIPPED:
             self._skipped += 1
             return
@@ -336,25 +363,26 @@ class Connection:
             self._pass_on(picture, stream)
 
     def _pass_on(self, picture: av.VideoFrame, stream: VideoStream) -> None:
-        around = self._around
+        feed = self._feed
         base = picture.time_base or stream.time_base or Fraction(1, 1000)
         stamp_s = None if picture.pts is None else float(picture.pts * base)
         with self._gate:
             if self._abandoned.is_set():
                 return
-            arrived_s = around.now_s()
+            arrived_s = feed.now_s()
             if not self._has_begun:
                 self._measure(arrived_s if self._untimed else stamp_s)
                 return
-            time_s = around.clock.time_s(stamp_s, arrived_s)
-            if around.ring is not None:
-                around.ring.mark(stamp_s, time_s, (picture.width, picture.height))
-            early_s = time_s - around.clock.passed_s(arrived_s)
+            time_s = feed.clock.time_s(stamp_s, arrived_s)
+            if feed.ring is not None:
+                feed.ring.mark(stamp_s, time_s, (picture.width, picture.height))
+            early_s = time_s - feed.clock.passed_s(arrived_s)
+        # Outside of the gate, so that a long wait does not delay `abandon`.
         if self._paced and early_s > 0:
             self._abandoned.wait(early_s)
         with self._gate:
             if self._abandoned.is_set():
                 return
-            index = next(around.numbers)
+            index = next(feed.indices)
             if self._sampler is None or self._sampler.keeps_at(time_s):
-                around.give(self._converter.frame(picture, index, time_s, picture.rotation))
+                feed.put(self._converter.frame(picture, index, time_s, picture.rotation))

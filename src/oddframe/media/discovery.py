@@ -1,4 +1,8 @@
-"""From what a user names - a file, a folder, a glob - to the sources there."""
+"""From what a user names, a file, a folder or a pattern, to the sources there.
+
+`open_source` opens one that is known. `find_sources` searches folders and patterns, names what it
+had to skip, and gives every source a name of its own.
+"""
 
 import glob
 import re
@@ -26,7 +30,8 @@ _NOT_VIDEO = frozenset(
 )
 """Suffixes that are passed over without a word in folders and patterns."""
 
-_REASONS_TOLD = 3
+_MOST_REASONS = 3
+"""Reasons that an error names when nothing can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +77,22 @@ def open_source(path: str | Path, fps: float | None = None) -> Source:
         raise SourceNotFoundError(
             f"{path} must be a recording or a folder of numbered images, but nothing is there"
         )
-    return _opened(path, path.is_dir(), None, fps)
+    return _open(path, path.is_dir(), None, fps)
 
 
 def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = None) -> FoundSources:
-    """Find every source in a file, a folder of recordings, folders of numbered images, or a glob pattern.
+    """Find every source in a file, a folder of recordings or of numbered images, or a pattern.
 
-    Folders are searched through and through. Only headers are read. Files that are plainly
+    Folders are searched with all that is in them. Only headers are read. Files that are plainly
     something else (text, tables, archives, hidden files) are passed over silently; what looks like
     video but is not is named in `skipped`.
 
     Args:
         what: A path, a glob pattern, or several of them.
         fps: Frames per second of folders of images, 10 when None.
+
+    Returns:
+        The sources, and what was skipped.
 
     Raises:
         SourceNotFoundError: If nothing is there.
@@ -93,23 +101,28 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
     wanted = [what] if isinstance(what, str | Path) else list(what)
     sources: dict[Path, Source] = {}
     skipped: dict[Path, SkippedPath] = {}
-    for place in (place for one in wanted for place in _places(one)):
+    places = (place for path_or_pattern in wanted for place in _places(path_or_pattern))
+    for place in places:
         for candidate in _candidates(place):
+            # Two ways to one file, as by a link, are one source.
             key = candidate.path.resolve()
             if key in sources or key in skipped:
                 continue
             try:
-                sources[key] = _opened(candidate.path, candidate.is_folder, candidate.files, fps)
+                sources[key] = _open(candidate.path, candidate.is_folder, candidate.files, fps)
             except (SourceError, SourceNotFoundError) as error:
                 skipped[key] = SkippedPath(candidate.path, str(error))
     if not sources:
-        raise _nothing(wanted, list(skipped.values()))
-    _name_apart(list(sources.values()))
+        raise _nothing_found(wanted, list(skipped.values()))
+    _make_names_unique(list(sources.values()))
     return FoundSources(tuple(sources.values()), tuple(skipped.values()))
 
 
 def list_candidates(folder: Path) -> list[Path]:
-    """What may be recordings or folders of numbered images in a folder, in natural order; none of it is opened.
+    """List what may be recordings or folders of numbered images in a folder, without opening it.
+
+    Returns:
+        Their paths in natural order, in which 2 comes before 10.
 
     Raises:
         SourceError: If a folder cannot be read.
@@ -119,21 +132,24 @@ def list_candidates(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
+    """A path that may be a source; `files` are the images of a folder that a pattern matched."""
+
     path: Path
     is_folder: bool
     files: tuple[Path, ...] | None = None
 
 
-def _opened(path: Path, is_folder: bool, files: Sequence[Path] | None, fps: float | None) -> Source:
+def _open(path: Path, is_folder: bool, files: Sequence[Path] | None, fps: float | None) -> Source:
     if not is_folder:
         return Recording(path)
     folder = ImageFolder(path, DEFAULT_FPS if fps is None else fps, files)
+    # A recording is checked by opening it; of images only the names were looked at so far.
     folder.check()
     return folder
 
 
 def _places(what: str | Path) -> Iterator[Path | list[Path]]:
-    """The path that is meant, or what a pattern matches."""
+    """Yield the path that is meant, or the list of what a pattern matches."""
     path = Path(what)
     if path.exists() or path.is_symlink():
         yield path
@@ -144,7 +160,7 @@ def _places(what: str | Path) -> Iterator[Path | list[Path]]:
             raise SourceNotFoundError(
                 f"{what} must match recordings or folders of images, but matches nothing"
             )
-        yield sorted(matches, key=_natural)
+        yield sorted(matches, key=_natural_order)
     else:
         raise SourceNotFoundError(
             f"{what} must be a recording, a folder or a pattern, but nothing is there"
@@ -152,6 +168,7 @@ def _places(what: str | Path) -> Iterator[Path | list[Path]]:
 
 
 def _candidates(place: Path | list[Path]) -> Iterator[_Candidate]:
+    """Yield the candidates at a path, or among the matches of a pattern."""
     if isinstance(place, Path):
         # A file that is named by itself is always tried, whatever its suffix says.
         yield from (
@@ -171,17 +188,22 @@ def _candidates(place: Path | list[Path]) -> Iterator[_Candidate]:
 
 
 def _in_folder(folder: Path, seen: set[Path]) -> Iterator[_Candidate]:
-    """Candidates of a folder and the folders in it; images beside recordings are taken for thumbnails."""
-    if folder.resolve() in seen:  # a link that leads back up
+    """Yield the candidates of a folder and the folders in it.
+
+    Images beside recordings are taken for thumbnails.
+    """
+    # A link may lead back up; without this the search would never end.
+    if folder.resolve() in seen:
         return
     seen.add(folder.resolve())
     try:
         entries = sorted(
-            (path for path in folder.iterdir() if not path.name.startswith(".")), key=_natural
+            (path for path in folder.iterdir() if not path.name.startswith(".")), key=_natural_order
         )
     except OSError as error:
         raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
     recordings = [path for path in entries if _may_be_video(path)]
+    # One numbered image is enough: whether the others can be read is checked when it is opened.
     if not recordings and any(is_numbered_image(path) for path in entries):
         yield _Candidate(folder, is_folder=True)
     for path in recordings:
@@ -192,6 +214,7 @@ def _in_folder(folder: Path, seen: set[Path]) -> Iterator[_Candidate]:
 
 
 def _may_be_video(path: Path) -> bool:
+    # Suffixes of video are too many to list, so all but the known others may be video.
     suffix = path.suffix.lower()
     known_other = (
         not suffix or suffix in _NOT_VIDEO or suffix in IMAGE_SUFFIXES or path.name.startswith(".")
@@ -199,7 +222,7 @@ def _may_be_video(path: Path) -> bool:
     return not known_other and path.is_file()
 
 
-def _nothing(wanted: Iterable[str | Path], skipped: Sequence[SkippedPath]) -> InputError:
+def _nothing_found(wanted: Iterable[str | Path], skipped: Sequence[SkippedPath]) -> InputError:
     where = ", ".join(str(what) for what in wanted)
     if not skipped:
         return SourceError(
@@ -208,44 +231,49 @@ def _nothing(wanted: Iterable[str | Path], skipped: Sequence[SkippedPath]) -> In
         )
     if len(skipped) == 1:
         return SourceError(skipped[0].reason)
-    reasons = "; ".join(one.reason for one in skipped[:_REASONS_TOLD])
-    more = f"; and {len(skipped) - _REASONS_TOLD} more" if len(skipped) > _REASONS_TOLD else ""
+    reasons = "; ".join(path.reason for path in skipped[:_MOST_REASONS])
+    more = f"; and {len(skipped) - _MOST_REASONS} more" if len(skipped) > _MOST_REASONS else ""
     return SourceError(f"nothing in {where} can be used: {reasons}{more}")
 
 
-def _name_apart(sources: Sequence[Source]) -> None:
-    """Make names differ: by the folders above where they collide, then by the suffix, then by a number."""
-    _rename(sources, _with_folders(sources))
-    _rename(sources, [f"{one.name}-{one.path.suffix.lstrip('.')}".rstrip("-") for one in sources])
+def _make_names_unique(sources: Sequence[Source]) -> None:
+    """Rename sources of one name: by the folders above, then by the suffix, then by a number."""
+    _rename_shared(sources, _names_with_folders(sources))
+    _rename_shared(
+        sources,
+        [f"{source.name}-{source.path.suffix.lstrip('.')}".rstrip("-") for source in sources],
+    )
     counts: Counter[str] = Counter()
-    for one, shared in zip(sources, _shared(sources), strict=True):
-        if shared:
-            counts[one.name] += 1
-            one.name = f"{one.name}-{counts[one.name]}"
+    for source, is_shared in zip(sources, _have_shared_names(sources), strict=True):
+        if is_shared:
+            counts[source.name] += 1
+            source.name = f"{source.name}-{counts[source.name]}"
 
 
-def _with_folders(sources: Sequence[Source]) -> list[str]:
-    parts = [one.path.resolve().parent.parts for one in sources]
+def _names_with_folders(sources: Sequence[Source]) -> list[str]:
+    """Put the folders that the sources do not have in common before their names."""
+    parts = [source.path.resolve().parent.parts for source in sources]
     common = 0
     while all(len(p) > common for p in parts) and len({p[common] for p in parts}) == 1:
         common += 1
-    return ["-".join((*p[common:], one.name)) for p, one in zip(parts, sources, strict=True)]
+    return ["-".join((*p[common:], source.name)) for p, source in zip(parts, sources, strict=True)]
 
 
-def _rename(sources: Sequence[Source], names: Sequence[str]) -> None:
-    for one, name, shared in zip(sources, names, _shared(sources), strict=True):
-        if shared:
-            one.name = name
+def _rename_shared(sources: Sequence[Source], names: Sequence[str]) -> None:
+    """Give these names to the sources whose present names are shared."""
+    for source, name, is_shared in zip(sources, names, _have_shared_names(sources), strict=True):
+        if is_shared:
+            source.name = name
 
 
-def _shared(sources: Sequence[Source]) -> list[bool]:
+def _have_shared_names(sources: Sequence[Source]) -> list[bool]:
     # Without regard to case, since results are filed under these names on disks that ignore it.
-    counts = Counter(one.name.casefold() for one in sources)
-    return [counts[one.name.casefold()] > 1 for one in sources]
+    counts = Counter(source.name.casefold() for source in sources)
+    return [counts[source.name.casefold()] > 1 for source in sources]
 
 
-def _natural(path: Path) -> tuple[tuple[str | int, ...], ...]:
-    """Sort key in which 2 comes before 10."""
+def _natural_order(path: Path) -> tuple[tuple[str | int, ...], ...]:
+    """Return a sort key by which 2 comes before 10."""
     return tuple(
         tuple(int(run) if run.isdigit() else run for run in re.split(r"(\d+)", part))
         for part in path.parts

@@ -1,4 +1,4 @@
-"""Folders of numbered images, read as a source with a stated rate."""
+"""Folders of numbered images, read as a source whose rate the user states."""
 
 import hashlib
 import re
@@ -17,6 +17,7 @@ from oddframe.media.convert import Converter
 from oddframe.media.source import FrameFormat
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+"""Suffixes of the images that are read; what a file really is, its first bytes say."""
 
 DEFAULT_FPS = 10.0
 """Frames per second of a folder of images about which nothing is said."""
@@ -28,24 +29,31 @@ _SIGNATURES = {
     b"II*\0": "tiff",
     b"MM\0*": "tiff",
 }
+"""FFmpeg's decoder of an image by the first bytes of its file."""
+
+_MOST_HOLES = 5
+"""Runs of missing numbers that a notice names."""
+
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 _JPEG_END = b"\xff\xd9"
 
 
 def is_numbered_image(path: Path) -> bool:
-    """Whether a file's name is that of a numbered image; hidden files are none."""
+    """Tell whether a file's name is that of a numbered image; hidden files are none."""
     known = path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     return known and _LAST_NUMBER.search(path.stem) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class _Image:
+    """One image and the last number in its name."""
+
     number: int
     path: Path
 
 
 class ImageFolder:
-    """Images in the order of the last number in their names; see `Source` for what it offers.
+    """Images in the order of the last number in their names, as a `Source`.
 
     A frame's index is its number less the first one, its time is index / fps; so a missing number
     is a gap.
@@ -73,31 +81,32 @@ class ImageFolder:
         self.path = Path(path)
         self.name = name or self.path.resolve().name
         self.rate_fps = float(fps)
+        # A single missing number, two periods, is a gap; rounding is not.
         self.gap_s = 1.5 / self.rate_fps
-        self._images = _numbered(self.path, files)
-        missing = _missing_numbers(self._images)
+        self._images = _sort_by_number(self.path, files)
+        missing = _describe_missing(self._images)
         self.notices: list[str] = [missing] if missing else []
 
     def __repr__(self) -> str:
         return f"ImageFolder({str(self.path)!r}, {len(self._images)} images)"
 
     def count_frames(self) -> int:
-        """How many images there are; broken ones among them give no frame."""
+        """Count the images; a broken one gives no frame."""
         return len(self._images)
 
     def fingerprint(self) -> str:
-        """Hash of the rate and of every image's name, size and time of change."""
-        told = [f"{self.path.resolve()} {self.rate_fps}"]
+        """Return a hash of the rate and of every image's name, size and time of change."""
+        lines = [f"{self.path.resolve()} {self.rate_fps}"]
         for image in self._images:
             state = image.path.stat()
-            told.append(f"{image.path.name}\n{state.st_size}\n{state.st_mtime_ns}")
-        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+            lines.append(f"{image.path.name}\n{state.st_size}\n{state.st_mtime_ns}")
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def check(self) -> None:
         """Decode images until one can be read.
 
         Raises:
-            SourceError: If none can.
+            SourceError: If none can; the sentence says what is wrong with the first.
         """
         reason = ""
         for image in self._images:
@@ -110,7 +119,12 @@ class ImageFolder:
         raise SourceError(f"{self.path} must hold at least one image that can be read; {reason}")
 
     def frames(self, wanted: FrameFormat, only: Container[int] | None = None) -> Iterator[Frame]:
-        """A fresh pass over all images, or ``only`` over those with these indices; see `Source.frames`."""
+        """Yield all images in a fresh pass; see `Source.frames`.
+
+        Args:
+            wanted: The form of the frames.
+            only: Indices of the images to read; None reads all.
+        """
         converter = Converter(wanted)
         first = self._images[0].number
         size: tuple[int, int] | None = None
@@ -122,14 +136,17 @@ class ImageFolder:
             except _BrokenImageError as error:
                 self._notice(f"{image.path.name} was skipped: {error}")
                 continue
+            # By the number and not by counting, so that a missing image leaves a gap in time.
             index = image.number - first
             frame = converter.frame(decoded, index, index / self.rate_fps)
             if size is not None and size != frame.source_size:
                 self._notice(
-                    f"the picture changes from {_by(size)} to {_by(frame.source_size)} at {image.path.name}"
+                    f"the picture changes from {_format_size(size)} "
+                    f"to {_format_size(frame.source_size)} at {image.path.name}"
                 )
             size = frame.source_size
             yield frame
+        # Not a single image could be read: this raises the error that names the first reason.
         if size is None and only is None:
             self.check()
 
@@ -143,7 +160,7 @@ class _BrokenImageError(Exception):
 
 
 def _decode(path: Path) -> av.VideoFrame:
-    """Decode one file; its kind is told from its first bytes, since suffixes are often wrong."""
+    """Decode one file, by its first bytes, since suffixes are often wrong."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -170,7 +187,8 @@ def _decode(path: Path) -> av.VideoFrame:
     return frames[0]
 
 
-def _numbered(folder: Path, files: Sequence[Path] | None) -> list[_Image]:
+def _sort_by_number(folder: Path, files: Sequence[Path] | None) -> list[_Image]:
+    """Find the numbered images of a folder, or sort these files of it, and check the numbers."""
     if files is None:
         try:
             files = [
@@ -183,12 +201,13 @@ def _numbered(folder: Path, files: Sequence[Path] | None) -> list[_Image]:
         except OSError as error:
             raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
     images = sorted(
-        (_Image(_number(path), path) for path in files),
+        (_Image(_number_of(path), path) for path in files),
         key=lambda image: (image.number, image.path),
     )
     if not images:
         raise SourceError(
-            f"{folder} must hold numbered images such as 000.jpg ({', '.join(sorted(IMAGE_SUFFIXES))}), but holds none"
+            f"{folder} must hold numbered images such as 000.jpg "
+            f"({', '.join(sorted(IMAGE_SUFFIXES))}), but holds none"
         )
     for before, image in pairwise(images):
         if before.number == image.number:
@@ -199,22 +218,23 @@ def _numbered(folder: Path, files: Sequence[Path] | None) -> list[_Image]:
     return images
 
 
-def _number(path: Path) -> int:
+def _number_of(path: Path) -> int:
     found = _LAST_NUMBER.search(path.stem)
     if found is None:
         raise SourceError(f"{path} must have a number in its name, such as 000.jpg")
     return int(found[1])
 
 
-def _missing_numbers(images: Sequence[_Image]) -> str | None:
-    """A sentence that names the numbers that lack between the first and the last; None where none does."""
+def _describe_missing(images: Sequence[_Image]) -> str | None:
+    """Name the numbers that are missing between the first and the last; None where none is."""
     holes = [(a.number + 1, b.number - 1) for a, b in pairwise(images) if b.number > a.number + 1]
     if not holes:
         return None
-    named = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in holes[:5])
-    more = ", and more" if len(holes) > 5 else ""
-    return f"frame numbers are missing: {named}{more} ({sum(b - a + 1 for a, b in holes)} in all)"
+    names = [str(first) if first == last else f"{first} to {last}" for first, last in holes]
+    more = ", and more" if len(holes) > _MOST_HOLES else ""
+    count = sum(last - first + 1 for first, last in holes)
+    return f"frame numbers are missing: {', '.join(names[:_MOST_HOLES])}{more} ({count} in all)"
 
 
-def _by(size: tuple[int, int]) -> str:
+def _format_size(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"

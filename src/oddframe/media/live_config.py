@@ -1,16 +1,14 @@
-"""Where a stream comes from, without ever saying a password.
+"""Where a stream comes from and how it is opened, without ever showing a password.
 
-The knobs of a live stream; docs/streams.md says when to turn them.
-
-Which addresses a user of the web app may have watched.
-
-What other users of the machine see of a running program: its arguments, and passwords in them.
+`stream_address` checks an address for the program itself, `checked_source` one that a user of the
+web app gives. `LiveSettings` says how a live stream is opened and watched; docs/streams.md says
+when to change which setting. `hide_in_process_title` keeps passwords in arguments from other users.
 """
 
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +19,9 @@ from pydantic import Field
 from oddframe.errors import MissingExtraError, SettingsError, SourceError, SourceNotFoundError
 from oddframe.settings import settings_dataclass
 
+VARIABLE = re.compile(r"\$\{(\w*)\}")
+"""``${NAME}`` in a text stands for an environment variable; the group is its name."""
+
 _KINDS: dict[str, Literal["rtsp", "http"]] = {
     "rtsp": "rtsp",
     "rtsps": "rtsp",
@@ -28,22 +29,27 @@ _KINDS: dict[str, Literal["rtsp", "http"]] = {
     "https": "http",
 }
 
-_TOLD = frozenset(
+_SHOWN_KEYS = frozenset(
     {"channel", "stream", "subtype", "profile", "fps", "resolution", "codec", "unicast", "proto"}
 )
-"""Keys whose values are shown; cameras call their passwords too many things to name those instead."""
+"""Keys of a query whose values are shown.
+
+Cameras have too many names for passwords to list those instead.
+"""
 
 _SECRET_IN_PATH = re.compile(
     r"(?i)((?:user|usr|login|pass|pw|token|key|auth|secret)[a-z]*[=:])([^/&;,]+)"
 )
-_VARIABLE = re.compile(r"\$\{(\w*)\}")
 _DEVICE = re.compile(r"(?:/dev/video)?(\d{1,3})")
 _HIDDEN = "***"
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+"""A time-out or a wait."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StreamAddress:
-    """A checked address. As text it is fit to be shown; `secret` is for FFmpeg alone.
+    """A checked address; its text may be shown to anybody, `secret` is for FFmpeg alone.
 
     Attributes:
         kind: "rtsp", "http", "camera" (Video4Linux) or "file".
@@ -67,14 +73,15 @@ class StreamAddress:
 
     @property
     def name(self) -> str:
-        """What to file results under when the user gives no name."""
+        """The name under which results are filed when the user gives none."""
         if self.kind in ("camera", "file"):
             return Path(self.secret).stem
         parts = urlsplit(self.shown)
         return re.sub(r"[^\w.]+", "-", f"{parts.hostname}{parts.path}").strip("-.")
 
     def scrub(self, text: str) -> str:
-        """The text without anything that is secret in this address."""
+        """Return a text without anything that is secret in this address."""
+        # The whole address first: its parts alone would leave an address full of asterisks.
         for secret in (self.secret, *self.secrets):
             text = text.replace(secret, self.shown if secret == self.secret else _HIDDEN)
         return text
@@ -86,7 +93,7 @@ def stream_address(
     transport: Literal["tcp", "udp"] = "tcp",
     variables: Mapping[str, str] | None = None,
 ) -> StreamAddress:
-    """Check an address.
+    """Check an address and take its secrets apart from what may be shown.
 
     Args:
         text: ``rtsp(s)://``, ``http(s)://``, a camera's number or ``/dev/videoN``, or a file.
@@ -109,39 +116,64 @@ def stream_address(
             # With an @ it may be a mistyped address: what stands before it may be a password.
             shown = re.sub(r".*@", f"{_HIDDEN}@", text)
             raise SourceNotFoundError(
-                f"{shown} must be rtsp://..., http(s)://..., a camera's number or a file, but nothing is there"
+                f"{shown} must be rtsp://..., http(s)://..., a camera's number or a file, "
+                "but nothing is there"
             )
         return StreamAddress("file", text, text)
     scheme = text.partition("://")[0].lower()
     if scheme not in _KINDS:
         raise SourceError(
-            f"a stream's address must begin with rtsp://, rtsps://, http:// or https://, got {scheme!r}; "
+            f"a stream's address must begin with {_list_schemes(' or ')}, got {scheme!r}; "
             "give a file as a plain path"
         )
-    parts = _split(_filled_in(text, os.environ if variables is None else variables))
-    parts, transport = _own_transport(parts, transport)
-    shown, secrets = _redacted(parts)
+    parts = _split(_fill_in_address(text, os.environ if variables is None else variables))
+    parts, transport = _take_transport(parts, transport)
+    shown, secrets = _redact(parts)
     return StreamAddress(_KINDS[scheme], urlunsplit(parts), shown, transport, secrets)
 
 
-def _filled_in(text: str, variables: Mapping[str, str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in variables:
-            raise SourceError(
-                f"the address of a stream names the variable {match[0]}, which is not set"
-            )
-        return quote(variables[match[1]], safe="")
+def is_device(text: str) -> bool:
+    """Tell whether an address is a camera of this machine: its number or ``/dev/videoN``."""
+    return _DEVICE.fullmatch(text) is not None
 
-    return _VARIABLE.sub(value, text)
+
+def fill_in(text: str, value_of: Callable[[str], str]) -> str:
+    """Replace every ``${NAME}`` in a text.
+
+    Args:
+        text: The text.
+        value_of: Gives the value of a variable by its name.
+    """
+    return VARIABLE.sub(lambda match: value_of(match[1]), text)
+
+
+def _fill_in_address(text: str, variables: Mapping[str, str]) -> str:
+    def value_of(name: str) -> str:
+        if name not in variables:
+            raise SourceError(
+                f"the address of a stream names the variable ${{{name}}}, which is not set"
+            )
+        # Quoted, so that a password with / or @ in it does not cut the address in two.
+        return quote(variables[name], safe="")
+
+    return fill_in(text, value_of)
+
+
+def _list_schemes(before_last: str) -> str:
+    """Name the schemes of addresses, with this text before the last one."""
+    *others, last = (f"{scheme}://" for scheme in _KINDS)
+    return f"{', '.join(others)}{before_last}{last}"
 
 
 def _split(text: str) -> SplitResult:
     # A password with / ? or # in it cuts the address in two at the wrong place, and half of it
     # would be shown.
     wrong = SourceError(
-        "a stream's address must be SCHEME://USER:PASSWORD@HOST:PORT/PATH, but this one cannot be taken apart; "
+        "a stream's address must be SCHEME://USER:PASSWORD@HOST:PORT/PATH, "
+        "but this one cannot be taken apart; "
         "write special characters as %40 for @, %2F for /, %3F for ?, %23 for #"
     )
+    # `urlsplit` drops line breaks without a word, so they are looked for before it.
     if any(ord(letter) <= ord(" ") for letter in text):
         raise wrong
     try:
@@ -154,10 +186,10 @@ def _split(text: str) -> SplitResult:
     return parts._replace(scheme=parts.scheme.lower(), fragment="")
 
 
-def _own_transport(
+def _take_transport(
     parts: SplitResult, transport: Literal["tcp", "udp"]
 ) -> tuple[SplitResult, Literal["tcp", "udp"]]:
-    """Take `transport=...` out of an rtsp address."""
+    """Take `transport=...` out of an rtsp address, since the camera does not know it."""
     if parts.scheme not in ("rtsp", "rtsps"):
         return parts, transport
     kept = []
@@ -174,17 +206,18 @@ def _own_transport(
     return parts._replace(query="&".join(kept)), transport
 
 
-def _redacted(parts: SplitResult) -> tuple[str, tuple[str, ...]]:
-    """The address to show, and what was taken out of it, longest first."""
+def _redact(parts: SplitResult) -> tuple[str, tuple[str, ...]]:
+    """Return the address to show, and the secrets that were taken out of it, longest first."""
     secrets = set()
     login, at, place = parts.netloc.rpartition("@")
     if at:
         user, _, password = login.partition(":")
+        # Where there is no colon, what stands before the @ may well be the password.
         secrets |= {login, password or user}
     query = []
     for pair in filter(None, parts.query.split("&")):
         key, equals, value = pair.partition("=")
-        if key.lower() in _TOLD:
+        if key.lower() in _SHOWN_KEYS:
             query.append(pair)
         else:
             secrets.add(value if equals else key)
@@ -198,16 +231,15 @@ def _redacted(parts: SplitResult) -> tuple[str, tuple[str, ...]]:
     shown = parts._replace(
         netloc=f"{_HIDDEN}@{place}" if at else place, path=path, query="&".join(query)
     )
+    # Servers repeat a secret as it was sent or decoded; the longest is replaced first, so that no
+    # rest of it stays.
     plain = {unquote(secret) for secret in secrets}
     return urlunsplit(shown), tuple(sorted(filter(None, secrets | plain), key=len, reverse=True))
 
 
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-
-
 @settings_dataclass("live")
 class LiveSettings:
-    """How a live stream is opened, watched over and kept.
+    """How a live stream is opened, checked and kept.
 
     Attributes:
         open_timeout_s: Seconds in which a server must answer, and again in which it must say what
@@ -242,21 +274,21 @@ class LiveSettings:
     def __post_init__(self) -> None:
         if self.longest_wait_s < self.first_wait_s:
             raise SettingsError(
-                f"longest_wait_s must be at least first_wait_s ({self.first_wait_s}), got {self.longest_wait_s}"
+                f"longest_wait_s must be at least first_wait_s ({self.first_wait_s}), "
+                f"got {self.longest_wait_s}"
             )
 
 
-_SCHEMES = ("rtsp", "rtsps", "http", "https")
-_DEVICE_ADDRESS = re.compile(r"(?:/dev/video)?\d{1,3}")
-
-
 def checked_source(text: str, data: Path, media: Sequence[Path]) -> str:
-    """An address fit for `cameras.toml`.
+    """Check an address that a user of the web app gives for `cameras.toml`.
 
     Args:
         text: What a user gave: ``rtsp(s)://``, ``http(s)://``, a camera's number, or a file.
         data: The data folder; files in it may be watched, and relative paths begin there.
         media: More folders whose files may be watched.
+
+    Returns:
+        The address as it is written into the file.
 
     Raises:
         SettingsError: If it may not be watched. What was given is not repeated: it may hold a
@@ -269,13 +301,15 @@ def checked_source(text: str, data: Path, media: Sequence[Path]) -> str:
             "an address must not contain ${...} here; variables are for cameras.toml only"
         )
     if "://" in text:
-        if text.partition("://")[0].lower() not in _SCHEMES:
-            schemes = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
-            raise SettingsError(f"an address must begin with {schemes}, or be the path of a file")
+        if text.partition("://")[0].lower() not in _KINDS:
+            raise SettingsError(
+                f"an address must begin with {_list_schemes(', ')}, or be the path of a file"
+            )
         return text
-    if _DEVICE_ADDRESS.fullmatch(text):
+    if is_device(text):
         return text
     folders = [data.resolve(), *(folder.resolve() for folder in media)]
+    # Resolved, so that neither ../ nor a link leads out of the folders.
     path = (data / text).resolve()
     if not any(path.is_relative_to(folder) for folder in folders):
         raise SettingsError(
@@ -292,18 +326,17 @@ def checked_source(text: str, data: Path, media: Sequence[Path]) -> str:
 def hide_in_process_title(secrets: Iterable[str]) -> tuple[str, ...]:
     """Overwrite texts in the arguments that `ps` shows, with as many asterisks.
 
-    Arguments are readable from the start of the program to this call; only a variable keeps a
-    password out of them altogether. Where the system does not show arguments as Linux does
-    nothing happens.
+    Until this call other users can read the arguments; only a variable keeps a password out of
+    them altogether. Nothing happens where the system does not show arguments as Linux does.
 
     Args:
-        secrets: What to hide.
+        secrets: The texts to hide.
 
     Returns:
-        A sentence where it could not be done, for whoever started the program.
+        A sentence for whoever started the program where a text could not be hidden; else nothing.
     """
     hidden = tuple(os.fsencode(secret) for secret in secrets if secret)
-    if not _shown(hidden):
+    if not _in_arguments(hidden):
         return ()
     try:
         import setproctitle
@@ -319,13 +352,13 @@ def hide_in_process_title(secrets: Iterable[str]) -> tuple[str, ...]:
     setproctitle.setproctitle(title.decode(errors="replace"))
     setproctitle.setthreadtitle(name)
     # The library needs an environment at the start of the program, and is silent without one.
-    if _shown(hidden):
+    if _in_arguments(hidden):
         return ("a password in the arguments can be seen with `ps`; put it in a variable instead",)
     return ()
 
 
-def _shown(secrets: tuple[bytes, ...]) -> bool:
-    """Whether one of the texts stands in the arguments that others see."""
+def _in_arguments(secrets: tuple[bytes, ...]) -> bool:
+    """Tell whether one of the texts stands in the arguments that other users see."""
     try:
         arguments = Path("/proc/self/cmdline").read_bytes()
     except OSError:

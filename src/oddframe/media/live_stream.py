@@ -1,15 +1,14 @@
-"""A camera that is watched for months: it connects, watches over the connection, and connects again.
+"""A camera that is watched for months: it connects, checks on the connection, and connects again.
 
-Frames between the thread that decodes and whoever takes them.
-
-Frames per second over the last seconds.
+`LiveStream` is the camera. Two parts of it serve `PlaybackStream` too: `FrameQueue` holds frames
+between the thread that decodes and whoever takes them, and `RecentRate` counts frames per second.
 """
 
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from oddframe.core.alerts import Phase, StreamStatus
@@ -17,19 +16,35 @@ from oddframe.core.backoff import Backoff
 from oddframe.core.clocks import LiveClock
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import InputError
-from oddframe.media.connection import CameraFeed, Connection
+from oddframe.media.connection import Connection
 from oddframe.media.live_config import LiveSettings, StreamAddress
 from oddframe.media.packet_buffer import PacketBuffer
 from oddframe.media.source import FrameFormat
 
+MOST_HUNG = 3
+"""Abandoned connections that may hang at a time; no new one is made beside so many."""
+
+_CHECK_EVERY_S = 0.25
+"""How often a connection is checked, in seconds."""
+
+# No frame comes before the rate is known, so this gap only delays when a stream shows as stalled.
+_UNKNOWN_GAP_S = 0.5
+
+_STOP_WAIT_S = 0.5
+"""How long `stop` waits for a connection to end by itself, in seconds."""
+
+_RATE_WINDOW_S = 5.0
+
 
 class FrameQueue:
-    """A short queue; when it is full the oldest frame goes (a camera) or the giver waits (a file).
+    """A short queue of frames, safe between the thread that puts and the one that takes.
+
+    When it is full, a camera's queue drops its oldest frame, and a file's makes `put` wait.
 
     Args:
-        length: Most frames in it.
+        length: How many frames it holds at most.
         waits: Whether a full queue makes `put` wait instead of dropping the oldest frame.
-        arrived: Called after every frame, from the thread that gives it.
+        arrived: Called after every frame, from the thread that puts it.
     """
 
     def __init__(self, length: int, *, waits: bool, arrived: Callable[[], None]) -> None:
@@ -40,7 +55,7 @@ class FrameQueue:
         self._dropped = 0
 
     def put(self, frame: Frame) -> None:
-        """Add a frame; does nothing once closed."""
+        """Add a frame; a closed queue ignores it."""
         with self._changed:
             if self._waits:
                 self._changed.wait_for(lambda: self._closed or len(self._frames) < self._length)
@@ -50,10 +65,11 @@ class FrameQueue:
                 self._frames.popleft()
                 self._dropped += 1
             self._frames.append(frame)
+        # Outside of the lock: the callback may take the frame at once.
         self._arrived()
 
     def take(self) -> Frame | None:
-        """The oldest frame, None where there is none; never waits."""
+        """Take out the oldest frame, None where there is none; never waits."""
         with self._changed:
             if not self._frames:
                 return None
@@ -62,7 +78,7 @@ class FrameQueue:
             return frame
 
     def close(self) -> None:
-        """Take no more frames; who waits to give one goes on."""
+        """Ignore further frames; a `put` that waits returns."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -76,11 +92,11 @@ class FrameQueue:
         return len(self._frames)
 
 
-_WINDOW_S = 5.0
-
-
 class RecentRate:
-    """Counts what happened lately; give it times that do not decrease. Safe between threads."""
+    """Counts how often something happened in the last five seconds; safe between threads.
+
+    The times that its methods are given must not decrease.
+    """
 
     def __init__(self) -> None:
         self._times: deque[float] = deque()
@@ -88,7 +104,7 @@ class RecentRate:
         self._lock = threading.Lock()
 
     def add(self, now_s: float) -> None:
-        """Something happened now."""
+        """Count one more, at this time in seconds."""
         with self._lock:
             if self._since_s is None:
                 self._since_s = now_s
@@ -96,41 +112,33 @@ class RecentRate:
             self._forget(now_s)
 
     def per_second(self, now_s: float) -> float:
-        """How often it happened a second, over the last five, or since it first did where that is less."""
+        """Return how often it happened per second.
+
+        The mean is over the last five seconds, or over the time since the first one where that is
+        shorter.
+        """
         with self._lock:
             if self._since_s is None:
                 return 0.0
             self._forget(now_s)
-            return len(self._times) / max(min(now_s - self._since_s, _WINDOW_S), 1.0)
+            # At least a second: one frame just now is not a thousand frames per second.
+            return len(self._times) / max(min(now_s - self._since_s, _RATE_WINDOW_S), 1.0)
 
     def _forget(self, now_s: float) -> None:
-        while self._times and self._times[0] <= now_s - _WINDOW_S:
+        while self._times and self._times[0] <= now_s - _RATE_WINDOW_S:
             self._times.popleft()
 
 
-_LOOK_S = 0.25
-"""How often the watch over a connection looks."""
-
-_MOST_HUNG = 3
-"""Abandoned connections that may hang at a time; more are not added to them."""
-
-_UNKNOWN_GAP_S = 0.5
-"""The gap before the rate is known; no frame comes before."""
-
-_GOODBYE_S = 0.5
-"""How long `stop` waits for a connection to end by itself."""
-
-
 class LiveStream:
-    """A camera; see `Stream` for what it offers. It never gives up.
+    """A camera as a `FrameStream`; it never gives up.
 
-    A thread watches over the connection, which has a thread of its own and is left behind when it
-    hangs.
+    One thread checks on the connection. The connection has a thread of its own, and is left behind
+    when it hangs. To its connections the camera is the `CameraFeed`.
 
     Args:
         address: A camera's address: rtsp, http or a local camera.
         wanted: The form of the frames.
-        settings: The knobs.
+        settings: Time-outs, waits and sizes; the defaults when None.
         keep_fps: Rate to which frames are thinned by time before they are converted and queued;
             None keeps all.
         name: What results are filed under; made from the address when None.
@@ -154,7 +162,8 @@ class LiveStream:
     ) -> None:
         if address.kind == "file":
             raise InputError(
-                f"{address} must be a camera's address, but it is a file; play it as a stream instead"
+                f"{address} must be a camera's address, but it is a file; "
+                "play it as a stream instead"
             )
         settings = settings or LiveSettings()
         self.name = name or address.name
@@ -166,29 +175,22 @@ class LiveStream:
             else None
         )
         self.notify: Callable[[], None] = lambda: None
-        self._settings, self._now_s, self._keep_fps = settings, now_s, keep_fps
-        self._clock = LiveClock()
-        self._queue = FrameQueue(settings.queue, waits=False, arrived=self._arrived)
+        self.address, self.wanted, self.settings = address, wanted, settings
+        self.keep_fps, self.now_s = keep_fps, now_s
+        self.clock = LiveClock()
+        self.indices: Iterator[int] = count()
+        # `notify` is looked up at each frame, since a `StreamSet` replaces it later.
+        self._queue = FrameQueue(settings.queue, waits=False, arrived=lambda: self.notify())
         self._backoff = Backoff(settings.first_wait_s, settings.longest_wait_s, draw)
-        self._around = CameraFeed(
-            address,
-            wanted,
-            settings,
-            keep_fps,
-            self._clock,
-            self.ring,
-            now_s,
-            self._opened,
-            count(),
-            self._give,
-        )
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name=f"watch {self.name}", daemon=True)
+        self._supervisor = threading.Thread(
+            target=self._supervise, name=f"watch {self.name}", daemon=True
+        )
         self._connection: Connection | None = None
         self._known_fps: float | None = None
         self._hung: list[Connection] = []
-        # What the state tells; each is written by one thread at a time, and read whole.
+        # What `state` reports; each is written by one thread at a time, and read whole.
         self._phase = Phase.CONNECTING
         self._rate = RecentRate()
         self._frames = self._damaged_before = self._reconnects = 0
@@ -199,25 +201,25 @@ class LiveStream:
         self._retry_at_s: float | None = None
 
     def __repr__(self) -> str:
-        return f"LiveStream({str(self._around.address)!r}, {self._phase})"
+        return f"LiveStream({str(self.address)!r}, {self._phase})"
 
     def start(self) -> None:
-        """Begin to connect."""
-        self._watcher.start()
+        """Begin to connect, in a thread; returns at once."""
+        self._supervisor.start()
 
     def take(self) -> Frame | None:
-        """The oldest frame that waits; None where none does."""
+        """Take out the oldest frame that waits; None where none does."""
         return self._queue.take()
 
     @property
     def is_over(self) -> bool:
-        """Whether it was stopped and everything was taken."""
+        """Whether the camera was stopped and every frame was taken."""
         return self._phase is Phase.ENDED and not len(self._queue)
 
     def state(self) -> StreamStatus:
-        """How it is doing."""
+        """Report the camera's phase, its counts and its last error."""
         now_s, connection, last_s, retry_s = (
-            self._now_s(),
+            self.now_s(),
             self._connection,
             self._last_frame_s,
             self._retry_at_s,
@@ -229,7 +231,7 @@ class LiveStream:
             dropped=self._queue.dropped,
             damaged=self._damaged_before + (connection.damaged if connection else 0),
             reconnects=self._reconnects,
-            jumps=self._clock.jumps,
+            jumps=self.clock.jumps,
             rate_fps=self._rate.per_second(now_s),
             silent_s=None if last_s is None else now_s - last_s,
             size=self._size,
@@ -246,20 +248,23 @@ class LiveStream:
         self._stopping.set()
         self._wake.set()
         self._queue.close()
-        if self._watcher.ident is not None:
-            self._watcher.join(2 * _GOODBYE_S)
+        if self._supervisor.ident is not None:
+            self._supervisor.join(2 * _STOP_WAIT_S)
         self._phase = Phase.ENDED
         self.notify()
 
-    # What connections call.
+    # The two methods of `CameraFeed`, called by a connection's thread.
 
-    def _opened(self, timing: FrameTiming) -> None:
+    def begin(self, timing: FrameTiming) -> None:
+        """Learn the rate and the gap of the stream, before its first frame."""
         self._known_fps = timing.rate_fps
-        self.rate_fps = min(timing.rate_fps, self._keep_fps or timing.rate_fps)
+        self.rate_fps = min(timing.rate_fps, self.keep_fps or timing.rate_fps)
         self.gap_s = timing.gap_s
 
-    def _give(self, frame: Frame) -> None:
-        now_s = self._now_s()
+    def put(self, frame: Frame) -> None:
+        """Queue the next frame."""
+        now_s = self.now_s()
+        # Only a connection that brings a frame counts as a reconnect, and the first one does not.
         if self._frames and self._frames == self._frames_before:
             self._reconnects += 1
         self._phase = Phase.LIVE
@@ -268,12 +273,9 @@ class LiveStream:
         self._frames += 1
         self._queue.put(frame)
 
-    def _arrived(self) -> None:
-        self.notify()
+    # The thread that checks on the connections.
 
-    # The watch over them.
-
-    def _watch(self) -> None:
+    def _supervise(self) -> None:
         while not self._stopping.is_set():
             error, hopeless = self._follow_connection()
             if self._stopping.is_set():
@@ -286,32 +288,41 @@ class LiveStream:
         """Connect and stay until the connection ends, hangs or is not wanted any more.
 
         Returns:
-            Why it is over, and whether trying again soon is pointless.
+            Why the connection is over, and whether trying again soon is pointless.
         """
         self._frames_before = self._frames
         self._phase = Phase.CONNECTING
-        connection = self._connection = Connection(self._around, self._wake.set, self._known_fps)
+        connection = self._connection = Connection(self, self._wake.set, self._known_fps)
         connection.thread.start()
-        started_s = self._now_s()
+        started_s = self.now_s()
         error: str | None = None
         while not (connection.ended.is_set() or self._stopping.is_set() or error):
-            self._wake.wait(_LOOK_S)
+            self._wake.wait(_CHECK_EVERY_S)
             self._wake.clear()
-            error = self._looked_after(connection, started_s)
+            error = self._check(connection, started_s)
+        # Whatever ended the loop, nothing of this connection may come after the next one's frames.
         connection.abandon()
         if self._stopping.is_set():
-            connection.thread.join(_GOODBYE_S)
+            connection.thread.join(_STOP_WAIT_S)
         elif not connection.ended.is_set():
             self._hung.append(connection)
         return connection.error or error, connection.refused or connection.crashed
 
-    def _looked_after(self, connection: Connection, started_s: float) -> str | None:
-        """Notice when no frames come; says why the connection is to be given up."""
-        now_s, settings, address = self._now_s(), self._settings, self._around.address
+    def _check(self, connection: Connection, started_s: float) -> str | None:
+        """Notice when no frames come.
+
+        Returns:
+            Why the connection is to be given up; None where it may go on.
+        """
+        now_s, settings, address = self.now_s(), self.settings, self.address
         if connection.opened_s is None:
+            # FFmpeg's own time-outs end most attempts sooner: one to connect, one to read.
             hangs_after_s = 2 * settings.open_timeout_s + settings.quiet_s
             if now_s - started_s > hangs_after_s:
-                return f"{address} cannot be read: connecting hangs for more than {hangs_after_s:.3g} s"
+                return (
+                    f"{address} cannot be read: connecting hangs for more than "
+                    f"{hangs_after_s:.3g} s"
+                )
             return None
         has_frames = self._frames > self._frames_before
         last_s = (
@@ -328,7 +339,8 @@ class LiveStream:
         return None
 
     def _wait_to_retry(self, *, hopeless: bool) -> None:
-        connection, now_s = self._connection, self._now_s()
+        """Wait before the next connection, longer after every failure in a row."""
+        connection, now_s = self._connection, self.now_s()
         assert connection is not None
         lasted_s = 0.0
         if (
@@ -343,8 +355,9 @@ class LiveStream:
         self._retry_at_s = now_s + wait_s
         self._phase = Phase.FAILED if connection.crashed else Phase.WAITING
         self._stopping.wait(wait_s)
-        while not self._stopping.is_set() and len(self._still_hung()) >= _MOST_HUNG:
-            self._stopping.wait(_LOOK_S)
+        # Threads that hang in FFmpeg cannot be ended, so they must not become more and more.
+        while not self._stopping.is_set() and len(self._still_hung()) >= MOST_HUNG:
+            self._stopping.wait(_CHECK_EVERY_S)
         self._retry_at_s = None
 
     def _still_hung(self) -> list[Connection]:

@@ -1,4 +1,7 @@
-"""The overlay: a frame as people look at it, with its heat map and the score so far."""
+"""The overlay: a frame as people look at it, with its heat map and the curve of its scores.
+
+`Overlay` draws whole frames; `blend_heat` and `heat_layer` draw the heat map alone.
+"""
 
 from collections import deque
 from functools import cache
@@ -6,40 +9,44 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from oddframe._types import Pixels
+from oddframe._types import AnomalyMap, Float32, Pixels
 from oddframe.errors import SettingsError
 
 _SMALL_WIDTH = 480
-"""Pictures narrower than this are shown at twice their size, so that the text stays legible."""
+"""Pictures narrower than this are shown at twice their size, so that the text can be read."""
 
 _THRESHOLD = 0.5
 _HEAT_SHOWS, _HEAT_FULL, _HEAT_OPACITY = 0.3, 0.75, 0.65
-"""Heat below the first leaves the picture as it is; from the second on it covers it with the last."""
+"""Below the first heat the picture stays as it is; from the second on it is covered by the last.
+
+All three are shares from 0 to 1; heat of 0.5 is that of a map at its scale.
+"""
 
 _STRIP_HEIGHT, _TEXT_WIDTH, _MARGIN, _BORDER = 84, 132, 10, 4
-_FINE = 2
-"""The strip is drawn this many times larger and reduced, for smooth lines."""
+_SUPERSAMPLING = 2
+"""The strip is drawn this many times larger and then reduced, for smooth lines."""
 
 _BACKGROUND, _FAINT, _TEXT = (17, 19, 26), (112, 119, 138), (232, 234, 240)
-_CALM, _ALARM = (92, 184, 255), (255, 72, 66)
+_NORMAL, _ALARM = (92, 184, 255), (255, 72, 66)
 
 _Place = tuple[float, float]
-_Map = npt.NDArray[np.float32]
 
 
 class _Moment(NamedTuple):
+    """One point of the curve; None where a frame has no score, which interrupts it."""
+
     time_s: float
     score: float | None
 
 
 class Overlay:
-    """Draws the frames of one source in order; remembers the scores of the last seconds for the curve.
+    """Draws the frames of one source, in order.
 
-    Above is the picture with the heat map on its unusual places (red border while the score is
-    above 0.5), below it a strip with time, score and the curve of the last seconds.
+    Above is the picture with the heat map on its unusual places, and with a red border while the
+    score is above 0.5. Below it is a strip with the time, the score and the curve of the scores of
+    the last seconds, which the overlay remembers.
 
     Args:
         picture_size: (width, height) of the pictures in pixels.
@@ -77,7 +84,7 @@ class Overlay:
         return self._shown[0], self._shown[1] + _STRIP_HEIGHT
 
     def draw(
-        self, picture: Pixels, heat_map: _Map | None, score: float | None, time_s: float
+        self, picture: Pixels, heat_map: AnomalyMap | None, score: float | None, time_s: float
     ) -> Pixels:
         """Draw the next frame.
 
@@ -93,60 +100,75 @@ class Overlay:
         width, height = self._picture_size
         if picture.shape != (height, width, 3):
             raise SettingsError(
-                f"a picture for this overlay must have the shape {height} x {width} x 3, got {picture.shape}"
+                f"a picture for this overlay must have the shape {height} x {width} x 3, "
+                f"got {picture.shape}"
             )
         self._remember(_Moment(time_s, score))
         if heat_map is not None:
             picture = blend_heat(picture, heat_map, self._map_scale)
         shown = Image.fromarray(picture)
         if shown.size != self._shown:
+            # Only ever enlarged, where bicubic shows no steps.
             shown = shown.resize(self._shown, Image.Resampling.BICUBIC)
         if score is not None and score > _THRESHOLD:
-            _mark(shown)
+            _draw_alarm(shown)
         whole = Image.new("RGB", self.size, _BACKGROUND)
         whole.paste(shown, (0, 0))
-        whole.paste(self._strip(score, time_s), (0, self._shown[1]))
+        whole.paste(self._draw_strip(score, time_s), (0, self._shown[1]))
         return np.asarray(whole)
 
     def _remember(self, moment: _Moment) -> None:
+        # Time that goes back is another pass or recording: its curve begins anew.
         if self._moments and moment.time_s <= self._moments[-1].time_s:
             self._moments.clear()
         self._moments.append(moment)
         while moment.time_s - self._moments[0].time_s > self._window_s:
             self._moments.popleft()
 
-    def _strip(self, score: float | None, time_s: float) -> Image.Image:
+    def _draw_strip(self, score: float | None, time_s: float) -> Image.Image:
         width = self._shown[0]
-        large = Image.new("RGB", (width * _FINE, _STRIP_HEIGHT * _FINE), _BACKGROUND)
+        large = Image.new(
+            "RGB", (width * _SUPERSAMPLING, _STRIP_HEIGHT * _SUPERSAMPLING), _BACKGROUND
+        )
         draw = ImageDraw.Draw(large)
-        self._write(draw, score, time_s)
-        left, right = (_TEXT_WIDTH + 22) * _FINE, (width - _MARGIN) * _FINE
+        self._draw_text(draw, score, time_s)
+        # A narrow picture has room for the text alone.
+        left, right = (_TEXT_WIDTH + 22) * _SUPERSAMPLING, (width - _MARGIN) * _SUPERSAMPLING
         if right > left:
-            self._plot(draw, left, right)
+            self._draw_curve(draw, left, right)
         return large.resize((width, _STRIP_HEIGHT), Image.Resampling.BOX)
 
-    def _write(self, draw: ImageDraw.ImageDraw, score: float | None, time_s: float) -> None:
-        x = _MARGIN * _FINE
-        draw.text((x, 12 * _FINE), clock_text(time_s), fill=_TEXT, font=_font(15 * _FINE))
+    def _draw_text(self, draw: ImageDraw.ImageDraw, score: float | None, time_s: float) -> None:
+        x = _MARGIN * _SUPERSAMPLING
+        draw.text(
+            (x, 12 * _SUPERSAMPLING),
+            clock_text(time_s),
+            fill=_TEXT,
+            font=_font(15 * _SUPERSAMPLING),
+        )
         above = score is not None and score > _THRESHOLD
         text = "no score" if score is None else f"{score:.2f}"
         size = 18 if score is None else 32
-        colour = _FAINT if score is None else _ALARM if above else _CALM
+        colour = _FAINT if score is None else _ALARM if above else _NORMAL
         draw.text(
-            (x, (_STRIP_HEIGHT - 12) * _FINE),
+            (x, (_STRIP_HEIGHT - 12) * _SUPERSAMPLING),
             text,
             fill=colour,
-            font=_font(size * _FINE),
+            font=_font(size * _SUPERSAMPLING),
             anchor="ls",
         )
 
-    def _plot(self, draw: ImageDraw.ImageDraw, left: float, right: float) -> None:
-        top, bottom = _MARGIN * _FINE, (_STRIP_HEIGHT - _MARGIN) * _FINE
+    def _draw_curve(self, draw: ImageDraw.ImageDraw, left: float, right: float) -> None:
+        top, bottom = _MARGIN * _SUPERSAMPLING, (_STRIP_HEIGHT - _MARGIN) * _SUPERSAMPLING
         middle = bottom + (top - bottom) * _THRESHOLD
-        draw.line([(left, bottom), (right, bottom)], fill=_FAINT, width=_FINE)
-        _dashes(draw, left, right, middle)
+        draw.line([(left, bottom), (right, bottom)], fill=_FAINT, width=_SUPERSAMPLING)
+        _draw_dashes(draw, left, right, middle)
         draw.text(
-            (left - 5 * _FINE, middle), "0.5", fill=_FAINT, font=_font(11 * _FINE), anchor="rm"
+            (left - 5 * _SUPERSAMPLING, middle),
+            "0.5",
+            fill=_FAINT,
+            font=_font(11 * _SUPERSAMPLING),
+            anchor="rm",
         )
         # The newest moment is at the right once the window is full; before that the curve grows
         # from the left.
@@ -164,48 +186,56 @@ class Overlay:
                 or moment.time_s - before.time_s > self._gap_s
             ):
                 continue
-            colour = _ALARM if max(before.score, moment.score) > _THRESHOLD else _CALM
-            draw.line([place(before), place(moment)], fill=colour, width=2 * _FINE, joint="curve")
+            colour = _ALARM if max(before.score, moment.score) > _THRESHOLD else _NORMAL
+            draw.line(
+                [place(before), place(moment)], fill=colour, width=2 * _SUPERSAMPLING, joint="curve"
+            )
         last = self._moments[-1]
         if last.score is not None:
-            (x, y), radius = place(last), 3.5 * _FINE
-            colour = _ALARM if last.score > _THRESHOLD else _CALM
+            (x, y), radius = place(last), 3.5 * _SUPERSAMPLING
+            colour = _ALARM if last.score > _THRESHOLD else _NORMAL
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
 
-def blend_heat(picture: Pixels, heat_map: _Map, map_scale: float) -> Pixels:
-    """Lay an anomaly map over a picture: hot places glow, the others show the picture as it is.
+def blend_heat(picture: Pixels, heat_map: AnomalyMap, map_scale: float) -> Pixels:
+    """Lay an anomaly map over a picture: hot places glow, the others stay as they are.
 
     Args:
         picture: uint8 H x W x 3.
         heat_map: float32 of any size, at least 0; resized bilinearly to the picture.
         map_scale: Level that is half hot; heat = level / (level + map_scale), in 0 to 1.
+
+    Returns:
+        A new picture of the same size.
     """
     heat = _heat(heat_map, (picture.shape[1], picture.shape[0]), map_scale)
-    glow, cover = _glow()
-    hot = cover[heat] > 0  # few pixels as a rule: only they are mixed
+    glow, cover = _heat_colours()
+    hot = cover[heat] > 0  # only these are mixed: few pixels as a rule
     opacity = cover[heat[hot]][:, np.newaxis]
     mixed: Pixels = picture.copy()
     mixed[hot] = np.rint(picture[hot] * (1 - opacity) + glow[heat[hot]] * opacity).astype(np.uint8)
     return mixed
 
 
-def heat_layer(heat_map: _Map, size: tuple[int, int], map_scale: float) -> Pixels:
-    """What `blend_heat` lays over a picture, by itself: uint8 H x W x 4, RGB and opacity.
+def heat_layer(heat_map: AnomalyMap, size: tuple[int, int], map_scale: float) -> Pixels:
+    """Draw the layer that `blend_heat` lays over a picture, by itself.
 
     Args:
         heat_map: float32 of any size, at least 0; resized bilinearly.
         size: (width, height) of the layer in pixels.
         map_scale: As in `blend_heat`.
+
+    Returns:
+        uint8 H x W x 4: red, green, blue and opacity.
     """
     heat = _heat(heat_map, size, map_scale)
-    glow, cover = _glow()
+    glow, cover = _heat_colours()
     layer: Pixels = np.rint(np.dstack([glow[heat], cover[heat] * 255])).astype(np.uint8)
     return layer
 
 
-def _heat(heat_map: _Map, size: tuple[int, int], map_scale: float) -> Pixels:
-    """Heat of each pixel, uint8 H x W: 128 where the map is at its scale."""
+def _heat(heat_map: AnomalyMap, size: tuple[int, int], map_scale: float) -> Pixels:
+    """Return the heat of each pixel, uint8 H x W; it is 128 where the map is at its scale."""
     level = Image.fromarray(np.ascontiguousarray(heat_map, dtype=np.float32))
     spread = np.asarray(level.resize(size, Image.Resampling.BILINEAR))
     spread = np.maximum(np.nan_to_num(spread, nan=0.0), 0.0)
@@ -214,7 +244,8 @@ def _heat(heat_map: _Map, size: tuple[int, int], map_scale: float) -> Pixels:
 
 
 def clock_text(time_s: float) -> str:
-    """A time as people read it: 0:07.3, 12:40.0, 1:02:03.4."""
+    """Format a time as people read it: 0:07.3, 12:40.0, 1:02:03.4."""
+    # Rounded first, so that 59.96 s is 1:00.0 and not 0:60.0.
     tenths = round(abs(time_s) * 10)
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
@@ -223,8 +254,8 @@ def clock_text(time_s: float) -> str:
     return f"{sign}{head}:{rest // 10:02d}.{rest % 10}"
 
 
-def _mark(picture: Image.Image) -> None:
-    """A red border, and a word for those who cannot tell red."""
+def _draw_alarm(picture: Image.Image) -> None:
+    """Draw a red border, and a word for those who cannot see red."""
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, picture.width - 1, picture.height - 1), outline=_ALARM, width=_BORDER)
     font = _font(14)
@@ -233,11 +264,11 @@ def _mark(picture: Image.Image) -> None:
     draw.text((_BORDER + 8, _BORDER + 5), "UNUSUAL", fill=(255, 255, 255), font=font)
 
 
-def _dashes(draw: ImageDraw.ImageDraw, left: float, right: float, y: float) -> None:
-    dash = 6 * _FINE
+def _draw_dashes(draw: ImageDraw.ImageDraw, left: float, right: float, y: float) -> None:
+    dash = 6 * _SUPERSAMPLING
     x = left
     while x < right:
-        draw.line([(x, y), (min(x + dash, right), y)], fill=_FAINT, width=_FINE)
+        draw.line([(x, y), (min(x + dash, right), y)], fill=_FAINT, width=_SUPERSAMPLING)
         x += 2 * dash
 
 
@@ -247,10 +278,15 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 @cache
-def _glow() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Colour (256 x 3, 0 to 255) and opacity (256, 0 to 1) by heat; inferno, whose steps look even."""
-    from matplotlib import colormaps  # half a second; only who draws pays for it
+def _heat_colours() -> tuple[Float32, Float32]:
+    """Return colours (256 x 3, 0 to 255) and opacity (256, 0 to 1) by heat.
 
+    The colours are Matplotlib's inferno, whose steps look even.
+    """
+    # The import takes half a second, which only a program that draws heat should wait for.
+    from matplotlib import colormaps
+
+    # Tables of 256 entries: the heat of each pixel is their index.
     heat = np.linspace(0, 1, 256, dtype=np.float32)
     colours = np.asarray(colormaps["inferno"](heat)[:, :3] * 255, dtype=np.float32)
     cover = np.clip((heat - _HEAT_SHOWS) / (_HEAT_FULL - _HEAT_SHOWS), 0, 1) * np.float32(

@@ -1,4 +1,4 @@
-"""A recording played as a stream: the same frames, at its own speed or as fast as they are taken."""
+"""A recording played as a stream, at its own speed or as fast as its frames are taken."""
 
 import threading
 import time
@@ -14,17 +14,19 @@ from oddframe.media.live_stream import FrameQueue, RecentRate
 from oddframe.media.packet_buffer import PacketBuffer
 from oddframe.media.source import FrameFormat, Source
 
-_GOODBYE_S = 0.5
+_STOP_WAIT_S = 0.5
+"""How long `stop` waits for the thread that plays, in seconds."""
 
 _ROUNDS_KEPT = 100
-"""Rounds of which it is known when they began."""
+"""Rounds of a loop whose start is remembered; events lie in the latest ones."""
 
 
 class PlaybackStream:
-    """A recording or a folder of images; see `Stream` for what it offers. It ends with its last frame, if ever.
+    """A recording or a folder of images as a `FrameStream`; unless it loops, it ends.
 
-    Every frame comes, none is dropped: who takes too slowly slows it down. What it gives is what
-    `Source.frames` gives, so what is found in it is what `score` finds.
+    Every frame comes and none is dropped: a caller who takes them slowly slows the playback down.
+    The frames are those of `Source.frames`, so what is found in the stream is what `score` finds in
+    the recording.
 
     Args:
         source: What to play.
@@ -32,9 +34,12 @@ class PlaybackStream:
         fast: Whether to play as fast as frames are taken, instead of at its own speed.
         loop: Whether to play it again and again. Times go on, with a gap between two rounds that no
             clip spans.
-        queue: Frames that may wait.
+        queue: How many frames may wait.
         name: What results are filed under; the source's name when None.
         now_s: Seconds on a clock that never jumps.
+
+    Attributes:
+        source: What is played.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class PlaybackStream:
         self.source = source
         self._wanted, self._fast, self._loop, self._now_s = wanted, fast, loop, now_s
         self._rounds: deque[float] = deque([0.0], maxlen=_ROUNDS_KEPT)
+        # `notify` is looked up at each frame, since a `StreamSet` replaces it later.
         self._queue = FrameQueue(queue, waits=True, arrived=lambda: self.notify())
         self._stopping = threading.Event()
         self._player = threading.Thread(target=self._play, name=f"play {self.name}", daemon=True)
@@ -70,26 +76,26 @@ class PlaybackStream:
         return f"PlaybackStream({self.name!r}, {self._phase})"
 
     def start(self) -> None:
-        """Begin to play."""
+        """Begin to play, in a thread; returns at once."""
         self._player.start()
 
     def take(self) -> Frame | None:
-        """The oldest frame that waits; None where none does."""
+        """Take out the oldest frame that waits; None where none does."""
         return self._queue.take()
 
     def round_start_s(self, time_s: float) -> float:
-        """When the round began that a time lies in, in seconds of the stream."""
+        """Return when the round began that a time of the stream lies in, in seconds."""
         return next(
             (start_s for start_s in reversed(tuple(self._rounds)) if start_s <= time_s), 0.0
         )
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, and everything was taken."""
+        """Whether playing has ended and every frame was taken."""
         return self._phase in (Phase.ENDED, Phase.FAILED) and not len(self._queue)
 
     def state(self) -> StreamStatus:
-        """How it is doing."""
+        """Report the playback's phase, its counts and its error."""
         now_s, last_s = self._now_s(), self._last_frame_s
         return StreamStatus(
             name=self.name,
@@ -106,7 +112,8 @@ class PlaybackStream:
         self._stopping.set()
         self._queue.close()
         if self._player.ident is not None:
-            self._player.join(_GOODBYE_S)
+            self._player.join(_STOP_WAIT_S)
+        # A failure stays visible after the stop.
         if self._phase is not Phase.FAILED:
             self._phase = Phase.ENDED
         self.notify()
@@ -114,19 +121,18 @@ class PlaybackStream:
     def _play(self) -> None:
         phase = Phase.ENDED
         try:
-            self._give_all()
+            self._play_rounds()
         except OddframeError as error:
             self._error, phase = str(error), Phase.FAILED
-        except Exception as error:  # noqa: BLE001 - one source's crash must not be the program's; its state tells
-            self._error, phase = (
-                f"{self.name} crashed: {type(error).__name__}: {error}",
-                Phase.FAILED,
-            )
+        except Exception as error:  # noqa: BLE001 - the crash of one source must not end the program
+            self._error = f"{self.name} crashed: {type(error).__name__}: {error}"
+            phase = Phase.FAILED
         finally:
             self._phase = phase
             self.notify()
 
-    def _give_all(self) -> None:
+    def _play_rounds(self) -> None:
+        """Play the source once, or again and again, until it is stopped."""
         began_s: float | None = None
         start_s, first = 0.0, 0
         while True:
@@ -137,18 +143,21 @@ class PlaybackStream:
                         frame = replace(
                             frame, time_s=start_s + frame.time_s, index=first + frame.index
                         )
+                    # The first frame decides when the others are due.
                     began_s = self._now_s() - frame.time_s if began_s is None else began_s
                     if not self._fast:
                         self._stopping.wait(max(0.0, began_s + frame.time_s - self._now_s()))
                     if self._stopping.is_set():
                         return
-                    self._give(frame)
+                    self._put(frame)
+            # A source that gave no frame would be read over and over without a pause.
             if not self._loop or self._frames == before:
                 return
+            # Twice the gap, so that no clip spans the joint.
             start_s, first = frame.time_s + 2 * self.gap_s, frame.index + 1
             self._rounds.append(start_s)
 
-    def _give(self, frame: Frame) -> None:
+    def _put(self, frame: Frame) -> None:
         self._phase = Phase.LIVE
         self._last_frame_s, self._size = self._now_s(), frame.source_size
         self._rate.add(self._last_frame_s)

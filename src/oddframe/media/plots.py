@@ -1,6 +1,7 @@
-"""The curve of a recording's scores as a picture.
+"""The two pictures that Matplotlib draws: the scores of a recording, and the losses of a training.
 
-A picture of the losses of a training.
+Both share one palette and are saved in the same way. Matplotlib is an extra, and slow to import, so
+the functions import it when they draw.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,26 +11,45 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from oddframe._types import Float64
 from oddframe.errors import InputError
 from oddframe.extras import require_extra
 from oddframe.files import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+_SCORE, _ALARM, _TRUTH, _FAINT, _TEXT = "#2f7fc1", "#d8342c", "#3f9b58", "#9aa1ad", "#2b2f38"
 
-_CALM, _ALARM, _TRUTH, _FAINT, _TEXT = "#2f7fc1", "#d8342c", "#3f9b58", "#9aa1ad", "#2b2f38"
-_SIZE_IN, _DPI = (11.0, 3.4), 110
+_LOSS_COLOURS = {
+    "appearance": _SCORE,
+    "motion": "#c8553d",
+    "cluster": _TRUTH,
+    "repulsion": "#8a5fbf",
+    "discrimination": "#b8860b",
+}
+"""Colour of each loss, in the order in which the losses are drawn."""
+
+_CURVE_SIZE_IN = (11.0, 3.4)
+_LOSS_WIDTH_IN, _LOSS_HEIGHT_IN = 8.0, 2.2
+"""Width of the picture of losses and height of each of its rows, in inches."""
+
+_DPI = 110
+
+_LEAST_SPAN = 0.003
+"""Share of the picture's width that a span has at least: a single frame would be invisible."""
+
+_MOST_SMOOTHED = 25
+"""Steps over which a curve of losses is averaged at most."""
 
 _Series = Sequence[float] | npt.NDArray[np.floating]
 _Spans = Sequence[tuple[float, float]]
 
 
 def can_draw() -> bool:
-    """Whether Matplotlib is installed."""
+    """Tell whether Matplotlib is installed."""
     return find_spec("matplotlib") is not None
 
 
@@ -59,31 +79,72 @@ def save_curve(
         OutputError: If the file cannot be written.
         MissingExtraError: If Matplotlib is not installed.
     """
-    with require_extra("drawing the curve of scores"):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
     times, values = np.asarray(times_s, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     if times.shape != values.shape or times.ndim != 1:
         raise InputError(
-            f"times_s and scores must be rows of the same length, got the shapes {times.shape} and {values.shape}"
+            "times_s and scores must be rows of the same length, "
+            f"got the shapes {times.shape} and {values.shape}"
         )
-    figure = Figure(figsize=_SIZE_IN, dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _new_figure(*_CURVE_SIZE_IN)
     axes = figure.add_subplot()
     _draw_spans(axes, times, events, truth)
     _draw_scores(axes, times, values, threshold)
-    _dress(axes, times, title)
+    _finish_curve(axes, times, title)
+    _save(figure, path)
+
+
+def save_loss_curves(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the losses in a run's log as a PNG, one row for each loss.
+
+    The losses of training are lines, those of held-out footage dots; a dotted line marks where the
+    centres were placed and joint training begins.
+
+    Args:
+        path: Where to write it.
+        entries: Lines of the log with ``step``, ``phase`` and losses, or ``held_out`` with losses.
+
+    Raises:
+        OutputError: If it cannot be written.
+        MissingExtraError: If Matplotlib is not installed.
+    """
+    training = [
+        entry for entry in entries if "held_out" not in entry and entry["phase"] != "centres"
+    ]
+    held_out = [entry for entry in entries if "held_out" in entry]
+    centres = [entry["step"] for entry in entries if entry["phase"] == "centres"]
+    names = [name for name in _LOSS_COLOURS if any(name in entry for entry in training)]
+    figure = _new_figure(_LOSS_WIDTH_IN, _LOSS_HEIGHT_IN * max(1, len(names)))
+    for number, name in enumerate(names, start=1):
+        axes = figure.add_subplot(len(names), 1, number)
+        _draw_loss(axes, name, training, held_out)
+        for step in centres:
+            axes.axvline(step, color=_FAINT, linestyle=":", linewidth=1)
+        if number == len(names):
+            axes.set_xlabel("step (dotted: centres placed, joint training begins)")
+    _save(figure, path)
+
+
+def _new_figure(width_in: float, height_in: float) -> "Figure":
+    with require_extra("drawing curves"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    # Not pyplot: it would pick a window system and keep every figure.
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: "Figure", path: str | Path) -> None:
     with replace_file(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+        # Without Matplotlib's version in it, so that the same curve is the same file.
+        figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})
 
 
-def _draw_spans(
-    axes: "Axes", times: npt.NDArray[np.float64], events: _Spans, truth: _Spans | None
-) -> None:
-    # A single frame would be narrower than a pixel on a long recording.
-    least = 0.003 * float(np.ptp(times)) if times.size else 0.0
-    for number, (start, end) in enumerate(_widened(events, least)):
+def _draw_spans(axes: "Axes", times: Float64, events: _Spans, truth: _Spans | None) -> None:
+    least_s = _LEAST_SPAN * float(np.ptp(times)) if times.size else 0.0
+    # Only the first span of each kind has a label: the legend names it once.
+    for number, (start, end) in enumerate(_widen(events, least_s)):
         axes.axvspan(
             start,
             end,
@@ -92,20 +153,19 @@ def _draw_spans(
             linewidth=0,
             label=None if number else "event found",
         )
-    for number, (start, end) in enumerate(_widened(truth or (), least)):
+    for number, (start, end) in enumerate(_widen(truth or (), least_s)):
         label = None if number else "labelled abnormal"
         axes.axvspan(start, end, ymax=0.035, color=_TRUTH, linewidth=0, label=label)
 
 
-def _widened(spans: _Spans, least: float) -> Iterator[tuple[float, float]]:
+def _widen(spans: _Spans, least_s: float) -> Iterator[tuple[float, float]]:
+    """Widen spans that are shorter than `least_s`, on both sides."""
     for start, end in spans:
-        short = max(0.0, least - (end - start)) / 2
+        short = max(0.0, least_s - (end - start)) / 2
         yield start - short, end + short
 
 
-def _draw_scores(
-    axes: "Axes", times: npt.NDArray[np.float64], values: npt.NDArray[np.float64], threshold: float
-) -> None:
+def _draw_scores(axes: "Axes", times: Float64, values: Float64, threshold: float) -> None:
     axes.axhline(
         threshold,
         color=_FAINT,
@@ -113,7 +173,7 @@ def _draw_scores(
         linestyle=(0, (6, 4)),
         label=f"threshold {threshold:g}",
     )
-    axes.plot(times, values, color=_CALM, linewidth=1.3, solid_joinstyle="round", label="score")
+    axes.plot(times, values, color=_SCORE, linewidth=1.3, solid_joinstyle="round", label="score")
     axes.fill_between(
         times,
         threshold,
@@ -124,13 +184,14 @@ def _draw_scores(
         alpha=0.55,
         linewidth=0,
     )
-    # A score between two frames without one would be invisible as a line.
+    # A score between two frames without one has no line to either side, so it gets a dot.
     known = np.pad(np.isfinite(values), 1)
     alone = known[1:-1] & ~known[:-2] & ~known[2:]
-    axes.plot(times[alone], values[alone], ".", color=_CALM, markersize=4)
+    axes.plot(times[alone], values[alone], ".", color=_SCORE, markersize=4)
 
 
-def _dress(axes: "Axes", times: npt.NDArray[np.float64], title: str | None) -> None:
+def _finish_curve(axes: "Axes", times: Float64, title: str | None) -> None:
+    """Set the axes, their labels, the title and the legend of a curve of scores."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.set_ylim(0, 1)
@@ -139,8 +200,9 @@ def _dress(axes: "Axes", times: npt.NDArray[np.float64], title: str | None) -> N
     axes.set_ylabel("score", color=_TEXT)
     axes.set_xlabel("time (min:s)" if times.size and times[-1] >= 60 else "time (s)", color=_TEXT)
     if times.size and times[-1] >= 60:
+        # Steps of 15, 30 and 60 s read well as minutes and seconds; 25 and 50 s would not.
         axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 1.5, 2, 3, 6, 10]))
-        axes.xaxis.set_major_formatter(FuncFormatter(_minutes))
+        axes.xaxis.set_major_formatter(FuncFormatter(_format_minutes))
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.tick_params(colors=_TEXT, labelsize=9, length=3)
     axes.grid(axis="y", color=_FAINT, alpha=0.25, linewidth=0.8)
@@ -163,67 +225,42 @@ def _dress(axes: "Axes", times: npt.NDArray[np.float64], title: str | None) -> N
     )
 
 
-def _minutes(seconds: float, _position: int | None = None) -> str:
+def _format_minutes(seconds: float, _position: int | None = None) -> str:
     whole = round(seconds)
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-_COLOURS = {
-    "appearance": "#1b6ca8",
-    "motion": "#c8553d",
-    "cluster": "#5b8c5a",
-    "repulsion": "#8a5fbf",
-    "discrimination": "#b8860b",
-}
-
-
-def save_loss_curves(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Draw the losses in a run's log as a PNG: training as lines, held-out footage as dots, phases marked.
-
-    Args:
-        path: Where to write it.
-        entries: Lines of the log with ``step``, ``phase`` and losses, or ``held_out`` with losses.
-
-    Raises:
-        OutputError: If it cannot be written.
-    """
-    training = [
-        entry for entry in entries if "held_out" not in entry and entry["phase"] != "centres"
-    ]
-    held_out = [entry for entry in entries if "held_out" in entry]
-    names = [name for name in _COLOURS if any(name in entry for entry in training)]
-    figure = Figure(figsize=(8, 2.2 * max(1, len(names))), layout="constrained")
-    FigureCanvasAgg(figure)
-    for number, name in enumerate(names):
-        axes = figure.add_subplot(len(names), 1, number + 1)
-        steps = [entry["step"] for entry in training if name in entry]
-        values = [entry[name] for entry in training if name in entry]
-        axes.plot(steps, values, color=_COLOURS[name], alpha=0.25, linewidth=0.8)
-        axes.plot(steps, _smooth(values), color=_COLOURS[name], linewidth=1.6, label="training")
-        dots = [
-            (entry["step"], entry["held_out"][name])
-            for entry in held_out
-            if name in entry["held_out"]
-        ]
-        if dots:
-            axes.plot(
-                *zip(*dots, strict=True), "o", color="#333333", markersize=3.5, label="held out"
-            )
-        for entry in entries:
-            if entry["phase"] == "centres":
-                axes.axvline(entry["step"], color="#999999", linestyle=":", linewidth=1)
-        axes.set_yscale("log")
-        axes.set_ylabel(f"{name} loss")
-        axes.grid(visible=True, which="major", alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, loc="upper right")
-        if number == len(names) - 1:
-            axes.set_xlabel("step (dotted: centres placed, joint training begins)")
-    with replace_file(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+def _draw_loss(
+    axes: "Axes",
+    name: str,
+    training: Sequence[Mapping[str, Any]],
+    held_out: Sequence[Mapping[str, Any]],
+) -> None:
+    """Draw one loss: every step faintly, the smoothed curve, and dots for held-out footage."""
+    colour = _LOSS_COLOURS[name]
+    steps = [entry["step"] for entry in training if name in entry]
+    values = [entry[name] for entry in training if name in entry]
+    axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
+    axes.plot(steps, _smooth(values), color=colour, linewidth=1.6, label="training")
+    dots = [entry for entry in held_out if name in entry["held_out"]]
+    if dots:
+        axes.plot(
+            [entry["step"] for entry in dots],
+            [entry["held_out"][name] for entry in dots],
+            "o",
+            color=_TEXT,
+            markersize=3.5,
+            label="held out",
+        )
+    # Losses fall by orders of magnitude.
+    axes.set_yscale("log")
+    axes.set_ylabel(f"{name} loss")
+    axes.grid(visible=True, which="major", alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="upper right")
 
 
 def _smooth(values: Sequence[float]) -> list[float]:
-    """Mean over the last tenth of the curve at most, so that the trend is seen through the noise."""
-    window = max(1, min(25, len(values) // 10))
+    """Average each value with those before it, over a tenth of the curve at most."""
+    window = max(1, min(_MOST_SMOOTHED, len(values) // 10))
     return [float(np.mean(values[max(0, end - window) : end])) for end in range(1, len(values) + 1)]

@@ -1,6 +1,7 @@
 """Recordings: any file that FFmpeg reads, with times from its timestamps.
 
-Some frames of a source again, by number, without decoding all that lies before them.
+`Recording.frames` reads all of one, past whatever is damaged; `_Pass` holds the state of one such
+pass. `Recording.frames_at` reads single frames again, without decoding all that lies before them.
 """
 
 import hashlib
@@ -14,11 +15,11 @@ from statistics import median
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from oddframe._types import Float64
 from oddframe.core.clocks import RecordingClock
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SourceError, SourceNotFoundError
@@ -27,10 +28,22 @@ from oddframe.media.images import ImageFolder
 from oddframe.media.source import FrameFormat, Source
 
 _FALLBACK_FPS = 25.0
+
+# Beyond these a rate is a mistake in a header, such as the 90,000 ticks of a transport stream.
 _PLAUSIBLE_FPS = (0.01, 240.0)
+
 _MEASURED_PACKETS = 50
+"""Packets from which the rate is measured where the header does not state a plausible one."""
+
 _DEMUX_RETRIES = 100
+"""How often reading goes on behind a damaged place before the rest is given up."""
+
+# Every decoding thread holds frames of its own: more of them cost memory and bring no speed that
+# is used.
 _DECODING_THREADS = 4
+
+_TOLERANCE_S = 1e-4
+"""Times of the same frame in two passes differ by rounding alone, so by less than this."""
 
 _COUNTING_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2"}
 """Formats whose header states the number of frames reliably."""
@@ -42,11 +55,50 @@ _STILL_FORMATS = {"tty": "text", "image2": "a single image", "ico": "a single im
 """What FFmpeg would play although it is no recording."""
 
 
+def demux(container: InputContainer, stream: VideoStream) -> "Iterator[av.Packet[VideoStream]]":
+    """Read the packets of a stream from where the container stands."""
+    return container.demux(stream)
+
+
+def read_frames(
+    source: Source, wanted: FrameFormat, indices: Sequence[int], times_s: Float64
+) -> list[Frame]:
+    """Read the frames of a source with these numbers, as a whole pass would give them.
+
+    Args:
+        source: A recording, a folder of images or another source.
+        wanted: The form of the frames.
+        indices: Their numbers, increasing.
+        times_s: The times that an earlier pass gave to them, in seconds.
+
+    Returns:
+        Those of the frames that are there, in order.
+
+    Raises:
+        SourceNotFoundError: If the source is no longer there.
+        SourceError: If it cannot be read.
+    """
+    if not indices:
+        return []
+    if isinstance(source, Recording):
+        return source.frames_at(wanted, indices, times_s)
+    if isinstance(source, ImageFolder):
+        return list(source.frames(wanted, only=frozenset(indices)))
+    return _read_from_front(source, wanted, indices)
+
+
 class Recording:
-    """One file with video in it; see `Source` for what it offers.
+    """One file with video in it, as a `Source`.
 
     Opening reads the header only, and finds out whether there is a video stream that can be
     decoded.
+
+    Args:
+        path: The file.
+        name: What results are filed under; the file's name without its suffix when None.
+
+    Attributes:
+        timing: Its rate and its gap as one record.
 
     Raises:
         SourceNotFoundError: If there is no such file.
@@ -57,8 +109,8 @@ class Recording:
         self.path = Path(path)
         self.name = name or self.path.stem
         self.notices: list[str] = []
-        with _opened(self.path) as container:
-            rate_fps = self._measured_fps(container, _video_stream(container, self.path))
+        with _open(self.path) as container:
+            rate_fps = self._find_rate(container, _video_stream(container, self.path))
         self.timing = FrameTiming.of_video(rate_fps)
         self.rate_fps, self.gap_s = self.timing.rate_fps, self.timing.gap_s
 
@@ -66,45 +118,111 @@ class Recording:
         return f"Recording({str(self.path)!r}, {self.rate_fps:.3g} frames per second)"
 
     def count_frames(self) -> int:
-        """Packets of the video stream; a damaged file may give fewer frames than that."""
-        with _opened(self.path) as container:
+        """Count the packets of the video stream; a damaged file may give fewer frames."""
+        with _open(self.path) as container:
             stream = _video_stream(container, self.path)
-            packets = _readable_packets(container, stream, self._notice)
+            packets = _demux_past_damage(container, stream, self.notice)
             return sum(1 for packet in packets if packet.size and not packet.is_discard)
 
     def stated_frames(self) -> int:
-        """Frames that the header promises, found without reading on; 0 where it does not say."""
-        with _opened(self.path) as container:
+        """Return how many frames the header promises; 0 where it does not say."""
+        with _open(self.path) as container:
             return _video_stream(container, self.path).frames
 
     def fingerprint(self) -> str:
-        """Hash of the file's full name, size and time of change."""
+        """Return a hash of the file's full name, size and time of change."""
         state = self.path.stat()
-        told = f"{self.path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}"
-        return hashlib.sha256(told.encode()).hexdigest()
+        identity = f"{self.path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}"
+        return hashlib.sha256(identity.encode()).hexdigest()
 
     def decode(self) -> int:
-        """Decode all of it and convert nothing; how many frames that gives, for whoever measures it."""
-        with _opened(self.path) as container:
+        """Decode every frame and convert none, to measure the decoder alone.
+
+        Returns:
+            How many frames there are.
+        """
+        with _open(self.path) as container:
             return sum(1 for _ in _Pass(self, container).decoded())
 
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
-        """A fresh pass over all frames; see `Source.frames`."""
-        with _opened(self.path) as container:
+        """Yield all frames in a fresh pass; see `Source.frames`."""
+        with _open(self.path) as container:
             yield from _Pass(self, container).frames(wanted)
 
-    def _measured_fps(self, container: InputContainer, stream: VideoStream) -> float:
-        """Average frames per second; measured on the first packets where the header's claim is implausible."""
+    def frames_at(
+        self, wanted: FrameFormat, indices: Sequence[int], times_s: Float64
+    ) -> list[Frame]:
+        """Read single frames again, as a whole pass gives them.
+
+        Decoding begins at the picture before the first of them that can be decoded by itself. Where
+        the recording's timestamps cannot be trusted to lead there, which their times show, it is
+        decoded from the front up to the last of them.
+
+        Args:
+            wanted: The form of the frames.
+            indices: Their numbers, increasing, at least one.
+            times_s: The times that an earlier pass gave to them, in seconds.
+
+        Returns:
+            Those of the frames that are there, in order.
+
+        Raises:
+            SourceNotFoundError: If the recording is no longer there.
+            SourceError: If it cannot be read.
+        """
+        frames = self._seek_frames(wanted, indices, times_s)
+        return _read_from_front(self, wanted, indices) if frames is None else frames
+
+    def _seek_frames(
+        self, wanted: FrameFormat, indices: Sequence[int], times_s: Float64
+    ) -> list[Frame] | None:
+        """Read the frames at these times by seeking; None unless every one of them is met."""
+        path, converter = self.path, Converter(wanted)
+        frames: list[Frame] = []
+        try:
+            with av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
+                stream = container.streams.video[0]
+                stream.thread_type = "AUTO"
+                base, zero = stream.time_base, stream.start_time or 0
+                if base is None:
+                    return None
+                container.seek(zero + max(0, int(times_s[0] / base)), stream=stream)
+                for decoded in container.decode(stream):
+                    if decoded.pts is None:
+                        return None
+                    time_s = float(decoded.pts - zero) * float(base)
+                    place = int(np.searchsorted(times_s, time_s - _TOLERANCE_S))
+                    if place < len(times_s) and abs(times_s[place] - time_s) < _TOLERANCE_S:
+                        frames.append(
+                            converter.frame(
+                                decoded, indices[place], float(times_s[place]), decoded.rotation
+                            )
+                        )
+                    if time_s > times_s[-1] - _TOLERANCE_S:
+                        break
+        except FileNotFoundError as error:
+            raise _not_there(path) from error
+        except PermissionError as error:
+            raise _not_permitted(path) from error
+        except (av.FFmpegError, IndexError):
+            # What is damaged is read as it was the first time: from the front, past the damage.
+            return None
+        return frames if [frame.index for frame in frames] == list(indices) else None
+
+    def _find_rate(self, container: InputContainer, stream: VideoStream) -> float:
+        """Return the header's rate, or where it is implausible that of the first packets."""
         slowest, fastest = _PLAUSIBLE_FPS
         if stream.average_rate is not None and slowest <= stream.average_rate <= fastest:
             return float(stream.average_rate)
-        packets = islice(_readable_packets(container, stream, self._notice), _MEASURED_PACKETS)
+        packets = islice(_demux_past_damage(container, stream, self.notice), _MEASURED_PACKETS)
         ticks = sorted({packet.pts for packet in packets if packet.pts is not None})
         if len(ticks) < 2 or stream.time_base is None:
             return _FALLBACK_FPS
+        # The median: a gap among the first packets does not count.
         return float(1 / (median(b - a for a, b in pairwise(ticks)) * stream.time_base))
 
-    def _notice(self, text: str) -> None:
+    def notice(self, text: str) -> None:
+        """Add a sentence to `notices`, unless an earlier pass has added it."""
         if text not in self.notices:
             self.notices.append(text)
 
@@ -117,8 +235,6 @@ class _Pass:
         self._container = container
         self._stream = _video_stream(container, recording.path)
         self._stream.thread_type = "AUTO"
-        # Every decoding thread holds frames of its own: more of them cost memory and bring no speed
-        # that is used.
         self._stream.thread_count = min(_DECODING_THREADS, os.cpu_count() or 1)
         time_base, start = self._stream.time_base or Fraction(1, 1000), self._stream.start_time
         self._clock = RecordingClock(recording.timing, time_base, start)
@@ -127,7 +243,7 @@ class _Pass:
         self._size: tuple[int, int] | None = None
 
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
-        """Decode, time and convert every frame."""
+        """Decode, time and convert every frame, and note what went wrong."""
         converter = Converter(wanted)
         index = 0
         for decoded in self.decoded():
@@ -136,23 +252,25 @@ class _Pass:
             try:
                 frame = converter.frame(decoded, index, time_s, decoded.rotation)
             except av.FFmpegError as error:
-                path, form = self._recording.path, decoded.format.name
+                path, pixel_format = self._recording.path, decoded.format.name
                 raise SourceError(
-                    f"{path} holds pictures of the form {form}, which cannot be converted"
+                    f"{path} holds pictures of the form {pixel_format}, which cannot be converted"
                 ) from error
-            self._watch_size(frame)
+            self._check_size(frame)
             index += 1
             yield frame
         self._report(index)
 
     def decoded(self) -> Iterator[av.VideoFrame]:
-        """Decode every frame."""
-        for packet in _readable_packets(self._container, self._stream, self._recording._notice):
+        """Decode every frame, and skip what cannot be decoded."""
+        notice = self._recording.notice
+        for packet in _demux_past_damage(self._container, self._stream, notice):
             self._packets += bool(packet.size) and not packet.is_discard
             self._damaged += packet.is_corrupt
             try:
                 decoded = packet.decode()
             except av.FFmpegError:
+                # A packet that the demuxer marks as corrupt is counted already.
                 self._damaged += not packet.is_corrupt
                 continue
             yield from decoded
@@ -161,12 +279,12 @@ class _Pass:
         with suppress(av.FFmpegError):
             yield from self._stream.decode(None)
 
-    def _watch_size(self, frame: Frame) -> None:
+    def _check_size(self, frame: Frame) -> None:
         if self._size is not None and frame.source_size != self._size:
             before, after = (
                 f"{width} x {height}" for width, height in (self._size, frame.source_size)
             )
-            self._recording._notice(
+            self._recording.notice(
                 f"the picture changes from {before} to {after} at {frame.time_s:.2f} s"
             )
         self._size = frame.source_size
@@ -179,29 +297,32 @@ class _Pass:
                 "it is empty, cut off or damaged"
             )
         if self._damaged:
-            recording._notice(
-                f"damaged data was met {self._damaged} time(s); what could not be decoded was skipped"
+            recording.notice(
+                f"damaged data was met {self._damaged} time(s); "
+                "what could not be decoded was skipped"
             )
-        self._clock.report(recording._notice)
+        self._clock.report(recording.notice)
         self._report_early_end()
 
     def _report_early_end(self) -> None:
         container, stream = self._container, self._stream
         if container.format.name in _COUNTING_FORMATS and stream.frames > self._packets:
-            self._recording._notice(
-                f"ended early: the header promises {stream.frames} frames, the file holds {self._packets}"
+            self._recording.notice(
+                f"ended early: the header promises {stream.frames} frames, "
+                f"the file holds {self._packets}"
             )
             return
-        promised_s, end_s = _promised_s(container, stream), self._clock.end_s
+        promised_s, end_s = _stated_length_s(container, stream), self._clock.end_s
         if promised_s is not None and promised_s - end_s > self._recording.gap_s:
-            self._recording._notice(
-                f"ended early: the header promises {promised_s:.1f} s, the video ends at {end_s:.1f} s"
+            self._recording.notice(
+                f"ended early: the header promises {promised_s:.1f} s, "
+                f"the video ends at {end_s:.1f} s"
             )
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
-    """Open a recording for reading, translating what can go wrong."""
+def _open(path: Path) -> Iterator[InputContainer]:
+    """Open a recording for reading, and turn what goes wrong into a `SourceError`."""
     try:
         if path.is_dir():
             raise SourceError(f"{path} must be a recording, but it is a folder")
@@ -213,11 +334,9 @@ def _opened(path: Path) -> Iterator[InputContainer]:
             str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="replace"
         )
     except FileNotFoundError as error:
-        raise SourceNotFoundError(f"{path} must be a recording, but nothing is there") from error
+        raise _not_there(path) from error
     except PermissionError as error:
-        raise SourceError(
-            f"{path} cannot be read: permission denied; change its permissions"
-        ) from error
+        raise _not_permitted(path) from error
     except (av.FFmpegError, OSError) as error:
         reason = error.strerror or str(error)
         raise SourceError(
@@ -225,20 +344,25 @@ def _opened(path: Path) -> Iterator[InputContainer]:
             "it is not a video or its header is cut off or damaged"
         ) from error
     with container:
-        form = container.format.name
-        kind = "a single image" if form.endswith("_pipe") else _STILL_FORMATS.get(form)
+        container_format = container.format.name
+        kind = _STILL_FORMATS.get(container_format)
+        if container_format.endswith("_pipe"):  # FFmpeg's name for a bare image: png_pipe
+            kind = "a single image"
         if kind is not None:
             raise SourceError(f"{path} must be a recording, but it is {kind}")
         yield container
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first stream of moving pictures; a cover picture in a piece of music is none."""
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    """Return the first stream of moving pictures; the cover picture of a song is none."""
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
     if not streams:
-        kinds = (
-            " and ".join(sorted({str(stream.type) for stream in container.streams})) or "nothing"
-        )
+        kinds = " and ".join(sorted({str(stream.type) for stream in container.streams}))
+        kinds = kinds or "nothing"
         raise SourceError(f"{path} must hold a video stream, but it only holds {kinds}")
     stream = streams[0]
     if stream.codec_context is None:
@@ -248,18 +372,21 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
-def _packets(container: InputContainer, stream: VideoStream) -> "Iterator[av.Packet[VideoStream]]":
-    return container.demux(stream)
-
-
-def _readable_packets(
+def _demux_past_damage(
     container: InputContainer, stream: VideoStream, notice: Callable[[str], None]
 ) -> "Iterator[av.Packet[VideoStream]]":
-    """Every packet that can be had: behind a damaged place the file goes on as far as FFmpeg finds its footing."""
+    """Yield every packet that can be read, also those behind damaged places.
+
+    Args:
+        container: The open recording.
+        stream: Its video stream.
+        notice: Called with a sentence where the rest of the file cannot be read.
+    """
     reason = ""
+    # After an error FFmpeg looks for the next place where reading can go on.
     for _ in range(_DEMUX_RETRIES):
         try:
-            yield from _packets(container, stream)
+            yield from demux(container, stream)
         except av.FFmpegError as error:
             reason = error.strerror or str(error)
         except IndexError:
@@ -271,8 +398,8 @@ def _readable_packets(
     notice(f"ended early: reading failed ({reason})")
 
 
-def _promised_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """How long the video is according to the header; None where no header says so."""
+def _stated_length_s(container: InputContainer, stream: VideoStream) -> float | None:
+    """Return how long the header says the video is, in seconds; None if it does not say."""
     if container.format.name == "avi" and stream.frames and stream.average_rate:
         return float(stream.frames / stream.average_rate)
     if container.format.name in _TIMED_FORMATS and container.duration:
@@ -280,85 +407,20 @@ def _promised_s(container: InputContainer, stream: VideoStream) -> float | None:
     return None
 
 
-_TOLERANCE_S = 1e-4
-"""Times of the same frame differ by rounding alone."""
+def _not_there(path: Path) -> SourceNotFoundError:
+    return SourceNotFoundError(f"{path} must be a recording, but nothing is there")
 
 
-def read_frames(
-    source: Source, wanted: FrameFormat, indices: Sequence[int], times_s: npt.NDArray[np.float64]
-) -> list[Frame]:
-    """The frames of a source with these numbers, as a whole pass would give them.
-
-    A recording is entered at the picture before the first of them that can be decoded by itself.
-    Where its timestamps cannot be trusted to lead there, which their times show, all of it is
-    decoded up to the last.
-
-    Args:
-        source: A recording or a folder of images.
-        wanted: The form of the frames.
-        indices: Their numbers, increasing.
-        times_s: The times that an earlier pass gave to them, in seconds.
-
-    Returns:
-        Those that are there, in order.
-
-    Raises:
-        SourceNotFoundError: If the source is no longer there.
-        SourceError: If it cannot be read.
-    """
-    if not indices:
-        return []
-    if isinstance(source, ImageFolder):
-        return list(source.frames(wanted, only=frozenset(indices)))
-    found = (
-        _sought(source.path, wanted, indices, times_s) if isinstance(source, Recording) else None
-    )
-    return _passed(source, wanted, indices) if found is None else found
+def _not_permitted(path: Path) -> SourceError:
+    return SourceError(f"{path} cannot be read: permission denied; change its permissions")
 
 
-def _sought(
-    path: Path, wanted: FrameFormat, indices: Sequence[int], times_s: npt.NDArray[np.float64]
-) -> list[Frame] | None:
-    """The frames at these times, entered by seeking; None unless every one of them is met."""
-    converter, found = Converter(wanted), []
-    try:
-        with av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            base, zero = stream.time_base, stream.start_time or 0
-            if base is None:
-                return None
-            container.seek(zero + max(0, int(times_s[0] / base)), stream=stream)
-            for decoded in container.decode(stream):
-                if decoded.pts is None:
-                    return None
-                time_s = float(decoded.pts - zero) * float(base)
-                place = int(np.searchsorted(times_s, time_s - _TOLERANCE_S))
-                if place < len(times_s) and abs(float(times_s[place]) - time_s) < _TOLERANCE_S:
-                    frame = converter.frame(
-                        decoded, indices[place], float(times_s[place]), decoded.rotation
-                    )
-                    found.append(frame)
-                if time_s > times_s[-1] - _TOLERANCE_S:
-                    break
-    except FileNotFoundError as error:
-        raise SourceNotFoundError(f"{path} must be a recording, but nothing is there") from error
-    except PermissionError as error:
-        raise SourceError(
-            f"{path} cannot be read: permission denied; change its permissions"
-        ) from error
-    except (av.FFmpegError, IndexError):
-        # What is damaged is read as it was the first time: from the front, past the damage.
-        return None
-    return found if [frame.index for frame in found] == list(indices) else None
-
-
-def _passed(source: Source, wanted: FrameFormat, indices: Sequence[int]) -> list[Frame]:
-    """The frames with these numbers in a pass from the front."""
-    chosen, found = frozenset(indices), []
+def _read_from_front(source: Source, wanted: FrameFormat, indices: Sequence[int]) -> list[Frame]:
+    """Read the frames with these numbers in a pass from the front up to the last of them."""
+    chosen, frames = frozenset(indices), []
     for frame in source.frames(wanted):
         if frame.index in chosen:
-            found.append(frame)
+            frames.append(frame)
         if frame.index >= indices[-1]:
             break
-    return found
+    return frames

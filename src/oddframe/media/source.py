@@ -11,11 +11,13 @@ from oddframe.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class FrameFormat:
-    """What a decoded frame is converted to; the resize is bilinear and does not keep the aspect ratio.
+    """What a decoded frame is converted to.
+
+    The resize is bilinear and does not keep the aspect ratio.
 
     Attributes:
-        width: Pixels across.
-        height: Pixels down.
+        width: Width in pixels.
+        height: Height in pixels.
         colour: "grey" gives H x W x 1, "rgb" H x W x 3.
         picture_width: Also keep an RGB picture of this width with the aspect ratio kept (both sides
             even), for people to look at. None keeps none.
@@ -26,6 +28,7 @@ class FrameFormat:
     colour: Literal["grey", "rgb"]
     picture_width: int | None = None
 
+    # Checked here, since the numbers come from users' settings and FFmpeg's own error names none.
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
             raise SettingsError(
@@ -40,10 +43,10 @@ class FrameFormat:
 
 
 class Source(Protocol):
-    """Frames with a time, as often as asked for.
+    """A recording or a folder of images: frames with a time, in as many passes as wanted.
 
     Attributes:
-        name: What results of this source are filed under; unique among sources found together.
+        name: The name under which its results are filed; unique among sources found together.
         path: The file or folder.
         rate_fps: Its own average rate in frames per second.
         gap_s: The longest time between two consecutive frames that is not a gap, in seconds.
@@ -58,15 +61,17 @@ class Source(Protocol):
     notices: list[str]
 
     def count_frames(self) -> int:
-        """How many frames a pass is expected to give, found without decoding."""
+        """Return how many frames a pass is expected to give, found without decoding."""
         ...
 
     def fingerprint(self) -> str:
-        """A text that changes when the input changes: names, sizes, times of change."""
+        """Return a text that changes when the input's names, sizes or times of change do."""
         ...
 
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
-        """A fresh pass over all frames; everything is closed when it ends or is dropped early.
+        """Yield all frames in a fresh pass.
+
+        Everything is closed when the pass ends, and when the iterator is closed early.
 
         Raises:
             SourceError: If not a single frame can be read.

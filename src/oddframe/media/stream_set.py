@@ -1,4 +1,4 @@
-"""What every stream offers, and many of them taken from at once."""
+"""What every stream of frames offers, and a set of streams whose frames are taken in turns."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +13,13 @@ from oddframe.media.packet_buffer import PacketBuffer
 
 
 class FrameStream(Protocol):
-    """Frames that come when they come; they wait in a short queue. `take` and `state` never wait.
+    """A camera or a played recording: frames come at their own time and wait in a short queue.
+
+    `take` and `state` never wait.
 
     Attributes:
-        name: What results of the stream are filed under.
-        rate_fps: Frames per second that it gives; None before it is known, and known when the first
-            frame comes.
+        name: The name under which results of the stream are filed.
+        rate_fps: Its frames per second; None before the first frame, known from then on.
         gap_s: The longest time between two consecutive frames that is not a gap, in seconds.
         ring: Its encoded video for clips; None where none is kept.
         notify: Called after every frame and when the stream is over, from a thread of the stream's.
@@ -31,11 +32,11 @@ class FrameStream(Protocol):
     notify: Callable[[], None]
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to produce frames, in a thread; returns at once."""
         ...
 
     def take(self) -> Frame | None:
-        """The oldest frame that waits; None where none does."""
+        """Take out the oldest frame that waits; None where none does."""
         ...
 
     @property
@@ -44,7 +45,7 @@ class FrameStream(Protocol):
         ...
 
     def state(self) -> StreamStatus:
-        """How it is doing."""
+        """Report the stream's phase, its counts and its last error."""
         ...
 
     def stop(self) -> None:
@@ -54,10 +55,10 @@ class FrameStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFrame:
-    """A frame, and whose it is.
+    """A frame, and the stream that it came from.
 
     Attributes:
-        stream: Position of its stream among those watched.
+        stream: Position of the stream in its `StreamSet`.
         frame: The frame.
     """
 
@@ -66,7 +67,9 @@ class ReceivedFrame:
 
 
 class StreamSet(AbstractContextManager["StreamSet"]):
-    """Takes frames of several streams in turns, so that a busy one crowds out no other. Use it in a `with` block.
+    """Takes frames of several streams in turns, so that a busy one does not delay the others.
+
+    Use it in a `with` block, or call `start` and `stop`.
 
     Args:
         streams: The streams, not started; their `notify` becomes this object's.
@@ -92,17 +95,21 @@ class StreamSet(AbstractContextManager["StreamSet"]):
         self.stop()
 
     def start(self) -> None:
-        """Begin with all of them."""
+        """Start all streams."""
         for stream in self._streams:
             stream.start()
 
     def poll(self, most: int, timeout_s: float) -> list[ReceivedFrame]:
-        """Frames that wait, one of each stream a turn, at least one unless the time runs out or all are over.
+        """Take frames that wait, in every turn one of each stream.
 
         Args:
-            most: Most frames to take, at least 1.
-            timeout_s: Longest wait for the first, in seconds.
+            most: How many frames to take at most, at least 1.
+            timeout_s: The longest wait for the first frame, in seconds.
+
+        Returns:
+            At least one frame, unless the time ran out, `wake` was called or all streams are over.
         """
+        # Cleared before taking: a frame that arrives from now on ends the wait.
         self._arrived.clear()
         taken = self._take(most)
         if not taken and not self.are_over:
@@ -111,23 +118,26 @@ class StreamSet(AbstractContextManager["StreamSet"]):
         return taken
 
     def replace(self, streams: Sequence[FrameStream]) -> None:
-        """Go on with other streams: those that were there go on as they are, new ones start, the others are stopped.
+        """Go on with other streams: new ones start, and those that are not among them are stopped.
 
-        To be called by the thread that polls; it does not wait for those that stop.
+        Streams that stay go on undisturbed. Only the thread that polls may call this; it does not
+        wait for the streams that stop.
         """
+        # By identity: two streams may be equal in all that they show, such as their names.
         kept = {id(stream) for stream in self._streams}
-        left = {id(stream) for stream in streams}
-        gone = [stream for stream in self._streams if id(stream) not in left]
+        wanted = {id(stream) for stream in streams}
+        gone = [stream for stream in self._streams if id(stream) not in wanted]
         self._streams, self._turn = tuple(streams), 0
         for stream in self._streams:
             if id(stream) not in kept:
                 stream.notify = self._arrived.set
                 stream.start()
+        # A stream may take a second to stop, and the others' frames must not wait for that.
         for stream in gone:
             threading.Thread(target=stream.stop, daemon=True).start()
 
     def wake(self) -> None:
-        """Make a `poll` that waits return; fit for signal handlers' threads and for other threads."""
+        """Make a `poll` that waits return; any thread may call this."""
         self._arrived.set()
 
     @property
@@ -136,11 +146,12 @@ class StreamSet(AbstractContextManager["StreamSet"]):
         return all(stream.is_over for stream in self._streams)
 
     def states(self) -> list[StreamStatus]:
-        """How each is doing."""
+        """Report the state of each stream, in their order."""
         return [stream.state() for stream in self._streams]
 
     def stop(self) -> None:
-        """Stop all at once; returns within about a second."""
+        """Stop all streams at the same time; returns within about two seconds."""
+        # Side by side, so that many cameras stop as fast as one.
         stopping = [threading.Thread(target=stream.stop, daemon=True) for stream in self._streams]
         for thread in stopping:
             thread.start()
@@ -148,7 +159,9 @@ class StreamSet(AbstractContextManager["StreamSet"]):
             thread.join(2)
 
     def _take(self, most: int) -> list[ReceivedFrame]:
+        """Take what waits; the next call goes on with the stream whose turn it is then."""
         taken: list[ReceivedFrame] = []
+        # Streams asked in a row that had no frame: when all of them had none, nothing waits.
         empty = 0
         while len(taken) < most and empty < len(self._streams):
             position = self._turn

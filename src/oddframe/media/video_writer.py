@@ -1,4 +1,4 @@
-"""Writing video: pictures in, one finished file out, or none."""
+"""Writing video: pictures go in, and one finished file comes out, or none."""
 
 from contextlib import AbstractContextManager, suppress
 from fractions import Fraction
@@ -19,7 +19,7 @@ _CODECS = {
     "libx264": {"crf": "20", "preset": "veryfast"},
     "mpeg4": {"qmin": "2", "qmax": "5"},
 }
-"""Codecs by preference with their settings; which of them there are depends on how FFmpeg was built."""
+"""Codecs by preference, with their settings; FFmpeg may have been built without the first."""
 
 _CONTAINERS = {
     ".mp4": {"movflags": "+faststart"},
@@ -29,14 +29,16 @@ _CONTAINERS = {
 }
 """Containers that keep the times of frames, by suffix, with their options."""
 
-_TICKS_PER_SECOND = 30_000  # MPEG-4 allows at most 65,535
+# Fine enough for every usual rate, such as 30,000 / 1,001; MPEG-4 allows at most 65,535.
+_TICKS_PER_SECOND = 30_000
 
 
 class VideoWriter:
     """Writes pictures to an H.264 file that plays anywhere; use it in a `with` block.
 
-    The file is written under a temporary name beside `path` and takes its place when the block ends
-    well; when it fails, nothing of it is left and what was at `path` is untouched.
+    The file is written under a temporary name beside `path`, and takes its place when the block
+    ends without an error. After an error nothing of it is left, and what was at `path` is
+    untouched.
 
     Args:
         path: The file; its suffix says which container: .mp4, .m4v, .mov or .mkv.
@@ -81,12 +83,16 @@ class VideoWriter:
         return self
 
     def write(self, picture: Pixels, time_s: float | None = None) -> None:
-        """Add one picture.
+        """Write the next picture.
 
         Args:
             picture: uint8 H x W x 3 of the writer's size.
             time_s: When to show it, in seconds from the start, later than the one before; one
                 period later when left out. Give all pictures times, or none.
+
+        Raises:
+            OutputError: If the file cannot be written, or the writer is not open.
+            SettingsError: If the picture has another size or type.
         """
         if self._container is None or self._stream is None:
             raise OutputError(
@@ -105,7 +111,7 @@ class VideoWriter:
         try:
             self._container.mux(self._stream.encode(frame))
         except (av.FFmpegError, OSError) as error:
-            raise self._failed(error) from error
+            raise self._describe(error) from error
         self._written += 1
 
     def __exit__(
@@ -121,13 +127,14 @@ class VideoWriter:
             self._finish()
         except (av.FFmpegError, OSError) as failure:
             self._abandon()
-            raise self._failed(failure) from failure
+            raise self._describe(failure) from failure
 
     def _open(self, temporary: Path) -> None:
         codec = next((name for name in _CODECS if name in av.codecs_available), None)
         if codec is None:
             raise OutputError(
-                f"{self.path} needs one of the encoders {', '.join(_CODECS)}, but FFmpeg has neither"
+                f"{self.path} needs one of the encoders {', '.join(_CODECS)}, "
+                "but FFmpeg has neither"
             )
         try:
             self._container = av.open(
@@ -135,7 +142,7 @@ class VideoWriter:
             )
             added = self._container.add_stream(codec, rate=self._rate, options=dict(_CODECS[codec]))
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise self._failed(error) from error
+            raise self._describe(error) from error
         stream = cast(VideoStream, added)
         stream.width, stream.height = self._even
         stream.pix_fmt = "yuv420p"
@@ -146,6 +153,7 @@ class VideoWriter:
         self._stream = stream
 
     def _tick(self, time_s: float | None) -> int:
+        """Return a picture's time in ticks, always later than the one before."""
         seconds = self._written / self._rate if time_s is None else time_s
         self._last_tick = max(round(seconds * _TICKS_PER_SECOND), self._last_tick + 1)
         return self._last_tick
@@ -160,19 +168,22 @@ class VideoWriter:
             file.__exit__(None, None, None)
 
     def _abandon(self) -> None:
-        """Close what is open and let the temporary file go."""
+        """Close what is open, and remove the temporary file."""
         container, file = self._container, self._file
         self._container = self._stream = self._file = None
         if container is not None:
-            with suppress(av.FFmpegError, OSError):  # the error that is on its way says more
+            # The error that is being raised says more than one of closing.
+            with suppress(av.FFmpegError, OSError):
                 container.close()
         if file is not None:
+            # `replace_file` removes its file where its block ends with an error.
             abandoned = _AbandonedError()
             file.__exit__(_AbandonedError, abandoned, None)
 
-    def _failed(self, error: av.FFmpegError | OSError | ValueError) -> OutputError:
+    def _describe(self, error: av.FFmpegError | OSError | ValueError) -> OutputError:
         if isinstance(error, OutputError):
             return error
+        # PyAV's errors of the system are OSErrors too, and say whether the disk is full.
         if isinstance(error, OSError):
             return output_error(self.path, error)
         return OutputError(f"{self.path} could not be written: {error}")

@@ -1,1 +1,1 @@
-"""The verb `oddframe watch`: cameras in, events out, for months."""
+"""Cameras in, events out, for months: what the verb `oddframe watch` and the app run on."""

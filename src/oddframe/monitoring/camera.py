@@ -1,16 +1,14 @@
-"""One camera on its way from frames to events.
+"""One camera on its way from frames to events, and what people are shown of it meanwhile.
 
-What people are shown of the cameras while they are watched, as plain records.
+The loop of the watcher drives a `CameraPipeline`: `take` a frame, give it to the model, `detect`
+events in its score. What it shows to people are plain records: `CameraView`, `CameraSnapshot`.
 """
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import numpy.typing as npt
-
-from oddframe._types import Pixels
+from oddframe._types import AnomalyMap, Pixels
 from oddframe.core.alerts import Alert, CameraStatus, Phase, StreamStatus
 from oddframe.core.calibration import Calibration
 from oddframe.core.clocks import WallClock
@@ -21,6 +19,9 @@ from oddframe.inference.stream_scorer import PendingFrame, StreamScorer
 from oddframe.media.stream_set import FrameStream
 from oddframe.monitoring.config import Camera
 
+_RECENT_S = 60
+"""Seconds of scores that a view shows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraView:
@@ -30,12 +31,13 @@ class CameraView:
         name: What its results are filed under.
         state: How its stream is doing.
         score: The latest score, in (0, 1); None where there is none.
-        recent: The highest score of each second of late, oldest first; None where there was none.
+        recent: The highest score of each of the last 60 seconds, oldest first; None for a second
+            without a score.
         clips: Clips scored since the start.
         inference_ms: Milliseconds of the model for a clip, on average; None before the first.
-        last_event: The last thing told of it; None before the first.
+        last_event: The last alert of it; None before the first.
         open_event: Whether an event goes on.
-        events: Events that have started since the start.
+        events: Events that have begun since the start.
         is_file: Whether it is a file, which has no wall-clock times of its own.
     """
 
@@ -56,15 +58,15 @@ class CameraSnapshot:
     """What a camera shows at one moment.
 
     Attributes:
-        time_s: Which moment, in seconds of its stream: tells one glimpse from another.
+        time_s: Which moment, in seconds of its stream; another snapshot has another one.
         picture: The picture, uint8 h x w x 3.
         map: The anomaly map, float32 H x W of the network's size; None where there is none.
-        map_level: Height of the map that normal pictures hardly reach.
+        map_level: Value of the map that normal pictures hardly reach.
     """
 
     time_s: float
     picture: Pixels
-    map: npt.NDArray[np.float32] | None
+    map: AnomalyMap | None
     map_level: float
 
 
@@ -76,8 +78,8 @@ class WatchHeader:
         models: The models that score, as people call them.
         now_us: The moment, in microseconds since 1970-01-01 UTC.
         uptime_s: Seconds since the start.
-        events_today: Events that have started since midnight.
-        lagging: Sinks that have not told everything, by name, and why.
+        events_today: Events that have begun since midnight.
+        lagging: Sinks that have not delivered everything, by name, and why.
     """
 
     models: Sequence[str]
@@ -87,28 +89,27 @@ class WatchHeader:
     lagging: Mapping[str, str] = field(default_factory=dict)
 
 
-_RECENT_S = 60
-
-
 class CameraPipeline:
-    """What is known of a camera while it is watched. All calls but `view` come from the thread that scores.
+    """Makes events of the frames of a camera while it is watched.
+
+    All calls but `view`, `snapshot` and `state` come from the thread that scores.
 
     Args:
         camera: Its settings.
         stream: Where its frames come from.
-        model: What scores them.
+        model: The model that scores them.
         calibration: Its threshold; its budget may be another than the model's.
         since_us: When it begins to be watched, in microseconds since 1970-01-01 UTC.
 
     Attributes:
         camera: Its settings.
         stream: Where its frames come from.
-        model: What scores them.
+        model: The model that scores them.
         calibration: Its threshold.
-        wall: From its seconds to the wall clock.
+        wall: Gives the wall-clock time of a second of its stream.
         time_s: The time of its last frame, or later where time has passed without one.
         picture: The last frame for people to look at; None where none was asked for.
-        peak_picture: The same at the highest score of the event in progress.
+        peak_picture: The frame at the highest score of the event in progress, for people.
         score: The last score, in (0, 1); None where there is none.
         map: The last anomaly map; None where there is none, or the picture shows nothing of the
             scene.
@@ -127,17 +128,19 @@ class CameraPipeline:
         self.wall = WallClock()
         self.time_s = 0.0
         self.picture: Pixels | None = None
-        self.map: npt.NDArray[np.float32] | None = None
+        self.map: AnomalyMap | None = None
         self.peak_picture: Pixels | None = None
         self.crashed: str | None = None
         self.calibration = calibration
         # A recording that is watched again has the same events; a camera's seconds begin anew with
-        # each watching.
+        # each watching, and its events must not get ids of earlier ones. No name has a line break.
         once = camera.is_file and not camera.loop
         self._identity = camera.name if once else f"{camera.name}\n{since_us}"
-        self._machine = self._new_machine()
+        self._detector = self._new_detector()
+        # Made with the first frame: only then the rate of the stream is known.
         self._chain: StreamScorer | None = None
         self._chain_fps = 0.0
+        # The last frame and when it came, on the clock that never jumps.
         self._last: tuple[Frame, float] | None = None
         self._clips, self._inference_s = 0, 0.0
         self.score: float | None = None
@@ -149,17 +152,22 @@ class CameraPipeline:
 
     @property
     def name(self) -> str:
-        """What its results are filed under."""
+        """The name that its results are filed under."""
         return self.camera.name
 
     def take(self, frame: Frame, now_s: float, now_us: int) -> list[PendingFrame]:
-        """Take the next frame; returns those that are ready for the model, in order.
+        """Take the next frame.
 
         Args:
             frame: The frame.
             now_s: The moment, in seconds on a clock that never jumps.
             now_us: The moment, in microseconds since 1970-01-01 UTC.
+
+        Returns:
+            The frames that are ready for the model, in order.
         """
+        # The times of a file are those of its first frame and its own seconds, however fast it
+        # is played.
         if not self.camera.is_file or self._last is None:
             self.wall.see(frame.time_s, now_us)
         rate_fps = self.stream.rate_fps or self.model.bundle.rate_fps
@@ -171,6 +179,7 @@ class CameraPipeline:
                 zones=self.camera.zones,
             )
         elif rate_fps != self._chain_fps:
+            # The rate of a live stream is measured, and becomes more exact.
             self._chain.retime(FrameTiming(rate_fps, self.stream.gap_s))
         self._chain_fps = rate_fps
         self._last, self.time_s = (frame, now_s), frame.time_s
@@ -184,79 +193,95 @@ class CameraPipeline:
                 others in later calls is fine.
 
         Returns:
-            The scores that are final now and ready for `judge`, in order.
+            The scores that are final now and ready for `detect`, in order.
         """
         assert self._chain is not None, "frames are taken before their results come"
         return self._chain.resolve(results)
 
-    def judge(self, score: Score, inference_s: float) -> list[Event]:
-        """Take the score of a frame; returns what is known now.
+    def detect(self, score: Score, inference_s: float) -> list[Event]:
+        """Detect events in the score of the next frame.
 
         Args:
-            score: As the model gave it, for the model's own threshold.
-            inference_s: What it cost, in seconds of the model.
+            score: The score as the model gave it, for the model's own threshold.
+            inference_s: How long the model took for it, in seconds.
+
+        Returns:
+            The phases of events that are known now, in order.
         """
         if score.raw is not None:
             score = replace(score, score=self.calibration.score(score.raw))
             self._clips += 1
             self._inference_s += inference_s
-        self._note(score)
+        self._note_recent(score)
         self.picture = score.picture
+        # A frame between two clips has no map: the last one stays, unless the picture shows
+        # nothing of the scene.
         if score.map is not None or score.health != "ok":
             self.map = score.map
-        events = self._machine.push(score)
-        if self._machine.peak_s == score.time_s:
+        events = self._detector.push(score)
+        if self._detector.peak_s == score.time_s:
             self.peak_picture = score.picture
         return events
 
     def pass_time(self, now_s: float) -> list[Event]:
-        """No frame has come for a while: time passes all the same for a live camera; returns what is known now."""
+        """Let time pass for a live camera from which no frame has come for a while.
+
+        Args:
+            now_s: The moment, in seconds on a clock that never jumps.
+
+        Returns:
+            The phases of events that are known now, in order: silence is a fault of the camera.
+        """
         if self.camera.is_file or self._last is None or self._chain is None:
             return []
-        frame, came_s = self._last
-        time_s = frame.time_s + now_s - came_s
+        frame, arrived_s = self._last
+        time_s = frame.time_s + now_s - arrived_s
         changes = self._chain.tick(time_s)
         if not changes:
             return []
-        told = self._let_go()
+        # The frames that wait come first: events are detected in order of time.
+        events = self._let_go()
         self.time_s = max(self.time_s, time_s)
         self.score = None
         return [
-            *told,
-            *self._machine.push(Score(frame.index, time_s, health="no signal", changes=changes)),
+            *events,
+            *self._detector.push(Score(frame.index, time_s, health="no signal", changes=changes)),
         ]
 
     def recalibrate(self, camera: Camera, calibration: Calibration) -> list[Event]:
-        """Go on with another threshold; what is open is closed, since its scores mean something else now.
+        """Go on with another threshold, and close what is open: scores mean something else now.
 
         Args:
             camera: Its settings, the same but for what decides the threshold.
-            calibration: The new one.
+            calibration: The new threshold.
+
+        Returns:
+            The ends of the events that were open.
         """
-        closed = self._machine.finish()
+        closed = self._detector.finish()
         self.camera, self.calibration = camera, calibration
-        self._machine = self._new_machine()
+        self._detector = self._new_detector()
         self._recent.clear()
         self._second = -1
         return closed
 
     def finish(self) -> list[Event]:
-        """It is watched no more: close what is open."""
-        return [*self._let_go(), *self._machine.finish()]
+        """Score what waits and close what is open, when the camera is watched no more."""
+        return [*self._let_go(), *self._detector.finish()]
 
-    def _new_machine(self) -> EventDetector:
+    def _new_detector(self) -> EventDetector:
         cool_down_s = None if self.camera.zones is None else self.camera.zones.cool_down_s
         return EventDetector(self.name, self.calibration, cool_down_s, self._identity)
 
     def _let_go(self) -> list[Event]:
-        """No clip will score the frames that wait for one; returns what is known now."""
+        """Detect events in the frames that wait for a clip, which will not be complete any more."""
         if self._chain is None:
             return []
         scores = self._chain.resolve(self.model.scored(self._chain.finish(), maps=False))
-        return [event for score in scores for event in self.judge(score, 0.0)]
+        return [event for score in scores for event in self.detect(score, 0.0)]
 
-    def told(self, alert: Alert) -> None:
-        """Note what was told of it, for `view`."""
+    def record_alert(self, alert: Alert) -> None:
+        """Keep an alert of the camera, for `view`."""
         event = alert.event
         self._alert = alert
         self._events += event.phase == "start"
@@ -266,16 +291,14 @@ class CameraPipeline:
             self._open.add(event.id)
 
     def state(self) -> StreamStatus:
-        """How its stream is doing."""
+        """Return how its stream is doing; "failed" where it is not scored any more."""
         state = self.stream.state()
-        return (
-            state
-            if self.crashed is None
-            else replace(state, phase=Phase.FAILED, error=self.crashed)
-        )
+        if self.crashed is None:
+            return state
+        return replace(state, phase=Phase.FAILED, error=self.crashed)
 
     def status(self, now_us: int) -> CameraStatus:
-        """The same for the outside, with what became of its frames."""
+        """Return how it is doing, for the sinks: its stream, and what became of its frames."""
         state = self.state()
         return CameraStatus(
             camera=self.name,
@@ -292,7 +315,8 @@ class CameraPipeline:
         )
 
     def view(self) -> CameraView:
-        """The same for people; may be called from any thread."""
+        """Return how it is doing, for people; may be called from any thread."""
+        # Read once: the thread that scores may change it between two uses.
         clips = self._clips
         return CameraView(
             name=self.name,
@@ -307,8 +331,12 @@ class CameraPipeline:
             is_file=self.camera.is_file,
         )
 
-    def glimpse(self) -> CameraSnapshot | None:
-        """What it shows now, for any thread. None before the first frame and where no picture is made."""
+    def snapshot(self) -> CameraSnapshot | None:
+        """Return what it shows now; may be called from any thread.
+
+        Returns:
+            None before the first frame, and where no pictures are made for people.
+        """
         picture = self.picture
         if picture is None:
             return None
@@ -316,8 +344,8 @@ class CameraPipeline:
             time_s=self.time_s, picture=picture, map=self.map, map_level=self.calibration.map_level
         )
 
-    def _note(self, score: Score) -> None:
-        """Keep the highest score of each second."""
+    def _note_recent(self, score: Score) -> None:
+        """Keep the highest score of each second, for `view`."""
         self.score = score.score
         second = int(score.time_s)
         if second != self._second:

@@ -1,4 +1,8 @@
-"""What is watched, and how: the settings of the verb `watch`."""
+"""What is watched, and how: the settings of the verb `watch`.
+
+A `WatchPlan` has the cameras and the settings. Files of cameras become one in `config_file`, plain
+addresses by `named_cameras`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +19,9 @@ from oddframe.media.live_config import LiveSettings, StreamAddress, stream_addre
 from oddframe.settings import settings_dataclass
 from oddframe.sinks.factory import SinkConfig, secrets_of
 
+# A name is part of file names, and most file systems take no more than 255 bytes.
 _LONGEST_NAME = 120
-"""It is part of file names."""
+"""Most bytes of a camera's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +36,10 @@ class Camera:
         false_alarms: Its own budget such as "2/day", from the scores kept in the model; the model's
             threshold when None.
         zones: Which parts of the picture count, when alarms are wanted, and the cool-down.
-        health: Whether it is watched for pictures that show nothing of the scene, where the model
+        health: Whether it is checked for pictures that show nothing of the scene, where the model
             knows the scene.
         fps: Frames per second of a folder of images; the model's rate when None.
-        live: The knobs of its connection.
+        live: The settings of its connection.
         loop: Whether a file is played again and again, as a camera that shows it.
         calibration: File with a threshold of its own, as `oddframe.monitoring.camera_threshold`
             writes it; it goes before ``false_alarms``.
@@ -66,36 +71,42 @@ class Camera:
             raise SettingsError(f"fps of camera {self.name!r} must be above 0, got {self.fps}")
         if self.false_alarms is not None:
             FalseAlarmBudget.parse(self.false_alarms)
+        # A live camera never ends, so there is nothing to begin anew.
         if self.loop and self.address.kind != "file":
             raise SettingsError(f"loop is for files, but camera {self.name!r} is none")
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a file played once: it ends, waits, and does not know what time it was."""
+        """Whether it is a file that is played once.
+
+        Such a file ends by itself, waits where scoring is slow, and has no wall-clock times.
+        """
         return self.address.kind == "file" and not self.loop
 
 
 @settings_dataclass("watch")
 class WatchSettings:
-    """How cameras are watched, and what is kept and told.
+    """How cameras are watched, what is kept, and where alerts are sent.
 
     Attributes:
         fast: Whether files are played as fast as they are scored.
         store: Whether events, scores and pictures are kept in a database; JSON lines are written in
             any case.
         pictures: Whether pictures and clips of events are kept in it.
-        keep_days: What is older goes.
-        pictures_gb: Pictures and clips beyond this go, the oldest first.
-        keep_free_gb: So do they while the disk has less room than this.
+        keep_days: What is older than this is removed.
+        pictures_gb: Pictures and clips beyond this are removed, the oldest first.
+        keep_free_gb: While the disk has less room than this, pictures and clips are removed too.
         clip_before_s: Seconds of a clip before its event.
-        clip_after_s: Seconds behind it.
-        clip_most_s: A longer event's clip shows its first so many seconds.
-        sinks: Who else is told, by name.
+        clip_after_s: Seconds of a clip after its event.
+        clip_most_s: Most seconds of the event itself; the clip of a longer one has its first ones.
+        sinks: Settings of further sinks, by name.
     """
 
     fast: bool = False
     store: bool = True
     pictures: bool = True
+    # The three fields of `store.retention.Retention`, which cannot be used here: the room `store`
+    # needs an extra, and these settings are read without it.
     keep_days: Annotated[float, Field(ge=0)] = 30.0
     pictures_gb: Annotated[float, Field(ge=0)] = 10.0
     keep_free_gb: Annotated[float, Field(ge=0)] = 1.0
@@ -107,19 +118,20 @@ class WatchSettings:
     def __post_init__(self) -> None:
         if "events" in self.sinks:
             raise SettingsError(
-                'a sink must not be called "events": that is the one that writes <camera>.events.jsonl'
+                'a sink must not be called "events": '
+                "that is the one that writes <camera>.events.jsonl"
             )
 
     @property
     def keep_s(self) -> float:
-        """How much encoded video must stay in memory for clips, in seconds."""
+        """How much encoded video of a camera stays in memory for clips, in seconds."""
         # An event is known to have ended only after its merge gap; 10 s are room for that.
         return self.clip_before_s + self.clip_most_s + self.clip_after_s + 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchPlan:
-    """All that `watch` is told.
+    """All that `watch` needs to know.
 
     Attributes:
         cameras: At least one, unless it `stays`; their names differ, also as parts of paths.
@@ -139,6 +151,7 @@ class WatchPlan:
             raise SettingsError("there must be a camera to watch, got none")
         seen: dict[str, str] = {}
         for camera in self.cameras:
+            # Names are parts of paths, and some file systems know no capitals.
             key = safe_name(camera.name).casefold()
             if key in seen:
                 raise SettingsError(
@@ -151,14 +164,15 @@ class WatchPlan:
                 )
 
     def model_of(self, camera: Camera) -> str:
-        """The model that scores a camera."""
+        """Return the model that scores a camera: its own, or else that of the plan."""
         model = camera.model or self.model
         assert model is not None, "checked when the plan was made"
         return model
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts that nobody may be shown, of cameras and sinks, longest first."""
+        """Texts of cameras and sinks that nobody may be shown, longest first."""
+        # Longest first, so that no part of a secret is left where another one is inside it.
         found = {secret for camera in self.cameras for secret in camera.address.secrets}
         found |= {secret for sink in self.settings.sinks.values() for secret in secrets_of(sink)}
         return tuple(sorted(found, key=len, reverse=True))
@@ -172,18 +186,20 @@ def named_cameras(
     fps: float | None = None,
     false_alarms: str | None = None,
 ) -> tuple[Camera, ...]:
-    """Cameras from addresses alone: named after them, apart where two would be called the same.
+    """Make cameras of addresses alone, each named after its address.
+
+    Where two would have the same name, the later ones get a number.
 
     Args:
         sources: Addresses or files, as `stream_address` takes them.
-        zones: As in `Camera`, for all of them; so are the others.
-        health: As above.
-        fps: As above.
-        false_alarms: As above.
+        zones: As in `Camera`, for all cameras.
+        health: As in `Camera`, for all cameras.
+        fps: As in `Camera`, for all cameras.
+        false_alarms: As in `Camera`, for all cameras.
 
     Raises:
-        SourceError: If one is no address that can be watched.
-        SourceNotFoundError: If one is neither an address nor a file.
+        SourceError: If a source is no address that can be watched.
+        SourceNotFoundError: If a source is neither an address nor a file.
     """
     cameras: list[Camera] = []
     taken: set[str] = set()

@@ -1,11 +1,12 @@
 """Cameras as people write them down: a TOML or JSON file for `oddframe watch --config`.
 
-``${NAME}`` in a file: environment variables, so that secrets need not stand in it.
+`read_camera_file` makes a `WatchPlan` of it. Tables are checked by the settings that they become,
+with pydantic; here every error gets the name of the file and the place in it. ``${NAME}`` stands
+for an environment variable, so that secrets need not stand in the file, and no error shows one.
 """
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from functools import partial
@@ -16,21 +17,29 @@ from urllib.parse import quote
 from oddframe.bundle.bundle import SHIPPED
 from oddframe.core.calibration import FalseAlarmBudget
 from oddframe.errors import OddframeError, SettingsError
-from oddframe.media.live_config import LiveSettings, stream_address
+from oddframe.media.live_config import (
+    VARIABLE,
+    LiveSettings,
+    fill_in,
+    is_device,
+    stream_address,
+)
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings
 from oddframe.settings import ListOf, from_mapping, read_table, settings_dataclass, zones_from
 from oddframe.sinks.factory import SINK_KINDS, SinkConfig
 from oddframe.sinks.jsonl import JsonLinesConfig
 from oddframe.sinks.webhook import MESSAGE_NAMES, is_json
 
-_VARIABLE = re.compile(r"\$\{(\w*)\}")
-
 
 class Variables(Mapping[str, str]):
-    """Environment variables that remember which of them were used."""
+    """Environment variables that remember which of them were used, to scrub these from errors."""
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        """Take the environment's own when None."""
+        """Begin with none used.
+
+        Args:
+            values: Values by name; the environment's own when None.
+        """
         self._values = os.environ if values is None else values
         self._used: dict[str, str] = {}
 
@@ -49,17 +58,17 @@ class Variables(Mapping[str, str]):
         return name in self._values
 
     def fill(self, text: str) -> str:
-        """A text with the values of its variables.
+        """Return a text with the values of its variables in their places.
 
         Raises:
             SettingsError: If one is not set.
         """
-        return _VARIABLE.sub(self._of, text)
+        return fill_in(text, self._value)
 
     def fill_in_sink(self, table: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings of a sink with the values of their variables, in all texts.
+        """Return the settings of a sink with the values of their variables, in all texts.
 
-        In a ``url`` they are quoted but for / and :, unless the variable is all of it. In a
+        In a ``url`` the values are quoted but for / and :, unless the variable is all of it. In a
         ``template`` the names of a message's values stay as they are.
 
         Raises:
@@ -74,15 +83,16 @@ class Variables(Mapping[str, str]):
             return [self._filled("", item, table) for item in value]
         if not isinstance(value, str):
             return value
-        if name == "url" and not _VARIABLE.fullmatch(value):
-            return _VARIABLE.sub(lambda match: quote(self._of(match), safe="/:"), value)
+        if name == "url" and not VARIABLE.fullmatch(value):
+            return fill_in(value, lambda variable: quote(self._value(variable), safe="/:"))
         if name == "template":
             as_json = is_json(str(table.get("content_type", "json")))
-            return _VARIABLE.sub(lambda match: self._in_template(match, as_json), value)
+            return fill_in(value, lambda variable: self._in_template(variable, as_json))
         return self.fill(value)
 
     def scrub(self, text: str) -> str:
-        """A text with the names of the used variables in place of their values."""
+        """Return a text with the names of the used variables in place of their values."""
+        # An error may show a value as it is, as Python writes it or as a URL has it.
         spellings = {
             spelling: name
             for name, value in self._used.items()
@@ -94,25 +104,24 @@ class Variables(Mapping[str, str]):
             )
             if spelling
         }
+        # The longest first: a value may be a part of another one.
         for spelling in sorted(spellings, key=len, reverse=True):
             text = text.replace(spelling, f"${{{spellings[spelling]}}}")
         return text
 
-    def _of(self, match: re.Match[str]) -> str:
-        if match[1] not in self._values:
-            raise SettingsError(f"the variable {match[0]} must be set, but it is not")
-        return self[match[1]]
+    def _value(self, variable: str) -> str:
+        if variable not in self._values:
+            raise SettingsError(f"the variable ${{{variable}}} must be set, but it is not")
+        return self[variable]
 
-    def _in_template(self, match: re.Match[str], as_json: bool) -> str:
-        if match[1] in MESSAGE_NAMES:
-            return match[0]
-        value = self._of(match).replace("$", "$$")
+    def _in_template(self, variable: str, as_json: bool) -> str:
+        if variable in MESSAGE_NAMES:
+            return f"${{{variable}}}"
+        value = self._value(variable).replace("$", "$$")
         return json.dumps(value, ensure_ascii=False)[1:-1] if as_json else value
 
 
 T = TypeVar("T")
-
-_DEVICE_NUMBER = re.compile(r"\d{1,3}")
 
 _ELSEWHERE = {
     "fast": "fast must be given on the command line, as --fast: it is for files, not for cameras",
@@ -123,7 +132,7 @@ _ELSEWHERE = {
 
 @settings_dataclass()
 class _File:
-    """The file's own keys; what lies deeper is checked in its place."""
+    """The keys at the top of the file; the tables below them are checked in their place."""
 
     model: str | None = None
     false_alarms: str | None = None
@@ -134,7 +143,7 @@ class _File:
 
 @settings_dataclass()
 class _CameraTable:
-    """The keys of a camera."""
+    """The keys of a ``[[camera]]``; the source may hold a secret and is never shown."""
 
     name: str
     source: str = field(repr=False)
@@ -156,17 +165,18 @@ def read_camera_file(
     variables: Mapping[str, str] | None = None,
     stays: bool = False,
 ) -> WatchPlan:
-    """Cameras, how they are watched, and who is told, from a file; docs/watching.md shows one.
+    """Read cameras, how they are watched and where alerts are sent, from a file.
 
-    Relative paths in it are relative to the file. ``${NAME}`` in a source and in the texts of a
-    sink stands for an environment variable, so that no secret need stand in the file. In a
-    webhook's template the names of a message's values stand for these instead.
+    docs/watching.md shows such a file. Relative paths in it are relative to the file. ``${NAME}``
+    in a source and in the texts of a sink stands for an environment variable, so that no secret
+    need stand in the file. In a webhook's template the names of a message's values stand for these
+    instead.
 
     Args:
         path: The file.
         model: For cameras without one of their own, in place of the file's.
-        variables: The environment's variables when None.
-        stays: As in the plan: then there may be no camera in it.
+        variables: Values of variables by name; the environment's own when None.
+        stays: As in the plan: then there may be no camera in the file.
 
     Raises:
         SettingsError: If it cannot be read; a key is unknown (the nearest known one is named),
@@ -187,6 +197,7 @@ def read_camera_file(
 def _plan(
     file: _File, folder: Path, model: str | None, variables: Variables, stays: bool
 ) -> WatchPlan:
+    """Make the plan of a file, part by part, so that an error names its part."""
     if file.false_alarms is not None:
         FalseAlarmBudget.parse(file.false_alarms)
     settings = _at("watch", lambda: _settings(file.watch))
@@ -207,6 +218,7 @@ def _plan(
 
 
 def _settings(values: Mapping[str, Any]) -> WatchSettings:
+    """Check the table ``watch``."""
     for key, sentence in _ELSEWHERE.items():
         if key in values:
             raise SettingsError(sentence)
@@ -214,7 +226,7 @@ def _settings(values: Mapping[str, Any]) -> WatchSettings:
 
 
 def _called(table: Mapping[str, Any], number: int) -> str:
-    """What to call a camera in a sentence."""
+    """Say which camera an error is about: its name, or its number where it has none."""
     name = table.get("name")
     return f"camera {name!r}" if isinstance(name, str) else f"camera number {number}"
 
@@ -222,9 +234,18 @@ def _called(table: Mapping[str, Any], number: int) -> str:
 def _camera(
     values: Mapping[str, Any], folder: Path, budget: str | None, variables: Variables
 ) -> Camera:
+    """Make a camera of its table.
+
+    Args:
+        values: The table.
+        folder: The file's folder, from which paths are seen.
+        budget: The file's false-alarm budget, for cameras without one of their own.
+        variables: For the source.
+    """
     table = from_mapping(values, _CameraTable)
+    # Variables in an address are filled in by `stream_address`, which quotes their values.
     source = table.source if "://" in table.source else variables.fill(table.source)
-    if "://" not in source and not _DEVICE_NUMBER.fullmatch(source):
+    if "://" not in source and not is_device(source):
         source = str(folder / source)
     return Camera(
         name=table.name,
@@ -241,30 +262,31 @@ def _camera(
 
 
 def _sink(values: Mapping[str, Any], folder: Path, variables: Variables) -> SinkConfig:
+    """Make the settings of a sink of its table, which says in ``kind`` what sink it is."""
     kind = values.get("kind")
     if not isinstance(kind, str) or kind not in SINK_KINDS:
         raise SettingsError(f"kind must be one of {', '.join(SINK_KINDS)}, got {kind!r}")
     own = {name: value for name, value in values.items() if name != "kind"}
     config: SinkConfig = from_mapping(variables.fill_in_sink(own), SINK_KINDS[kind])
-    return (
-        replace(config, path=folder / config.path)
-        if isinstance(config, JsonLinesConfig)
-        else config
-    )
+    if isinstance(config, JsonLinesConfig):
+        return replace(config, path=folder / config.path)
+    return config
 
 
 def _model(model: str, folder: Path) -> str:
-    """A path seen from the file; names of shipped models stay as they are."""
+    """Return a model's path as seen from the file; names of shipped models stay as they are."""
     path = folder / model
     return model if not path.exists() and (SHIPPED / model).is_dir() else str(path)
 
 
 def _at(where: str, make: Callable[[], T], variables: Variables | None = None) -> T:
-    """Have every error name the place, and nothing that came out of a variable."""
+    """Make something, and have every error name the place and no value of a variable."""
     try:
         return make()
     except OddframeError as error:
-        said = str(error)
+        message = str(error)
+    if variables is not None:
+        message = variables.scrub(message)
     # Not in the handler above: the error itself, which may hold a secret, must not be the context
     # of this one.
-    raise SettingsError(f"{where}: {said if variables is None else variables.scrub(said)}")
+    raise SettingsError(f"{where}: {message}")

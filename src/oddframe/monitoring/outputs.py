@@ -1,4 +1,7 @@
-"""Where what is watched goes: the database and the sinks, opened and closed together."""
+"""Where the results of watching are kept and sent: the database and the sinks.
+
+They are opened and closed together, and both take what they get without making the loop wait.
+"""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -17,24 +20,26 @@ from oddframe.sinks.sink import AlertSink
 if TYPE_CHECKING:
     from oddframe.store.store import Store
 
-
 EVENT_FILES = "events"
-"""The sink that writes ``<camera>.events.jsonl``."""
+"""Name of the sink that writes ``<camera>.events.jsonl``."""
+
+_JOIN_S = 0.2
+"""How much longer than they may take the closing threads are waited for, in seconds."""
 
 
 class WatchOutputs:
     """The database, if any, and all sinks of a watcher.
 
     Args:
-        plan: What is watched, and who is told.
-        out: Folder for the database, its pictures, the lines and the queues of the sinks.
-        now_us: Microseconds since 1970-01-01 UTC.
-        more: Sinks of whoever watches, by name.
+        plan: What is watched, what is kept, and which sinks there are.
+        out: Folder for the database, its pictures, the lines and the outboxes of the sinks.
+        now_us: Reads the wall clock, in microseconds since 1970-01-01 UTC.
+        more: Sinks that the plan does not have, by name.
 
     Attributes:
         store: The database; None where none is kept.
-        delivery: The sinks.
-        notices: What is not kept, and why.
+        delivery: Delivers alerts and states to the sinks.
+        notices: What is not kept, and why, a sentence each.
 
     Raises:
         StoreError: If another watcher uses the folder, or the database is unusable.
@@ -52,28 +57,31 @@ class WatchOutputs:
         self.notices: list[str] = []
         self._event_files: EventFiles | None = None
         self.store = self._open_store(plan.settings, out, now_us)
+        # A store that was opened holds a lock on the folder, which must not outlive a failure here.
         try:
             self.delivery = self._open_sinks(plan, out, more or {})
         except BaseException:
             if self.store is not None:
                 self.store.close()
             raise
+        # Whoever was told of the starts of these events must learn of their ends.
         if self.store is not None:
             self.delivery.offer_all(self.store.closed)
 
     def follow(self, plan: WatchPlan) -> None:
-        """Other cameras are watched from now on."""
+        """Write the event files of the cameras of another plan from now on."""
         if self._event_files is not None:
             self._event_files.cameras = _live(plan)
 
     def report(self, status: CameraStatus) -> None:
-        """Tell everybody how a camera is doing."""
+        """Report to the sinks and the database how a camera is doing."""
         self.delivery.report(status)
         if self.store is not None:
             self.store.put_status(status)
 
     def lagging(self) -> dict[str, str]:
-        """Sinks that have not told everything, by name, and why."""
+        """Return the sinks that have not delivered everything, by name, and why."""
+        # One message that waits is on its way and no sign of trouble.
         return {
             name: f"{counts.waiting} waiting{': ' * bool(counts.error)}{counts.error}"
             for name, counts in self.delivery.counts().items()
@@ -81,7 +89,12 @@ class WatchOutputs:
         }
 
     def close(self, timeout_s: float) -> None:
-        """Write and tell what is left, all at the same time; what takes longer is left for the next start."""
+        """Write and deliver what is left; what takes longer is left for the next start.
+
+        Args:
+            timeout_s: How long to wait for the disk and the network, in seconds.
+        """
+        # At the same time, so that a sink that hangs costs the database no time.
         closing = [threading.Thread(target=self.delivery.close, args=(timeout_s,), daemon=True)]
         if self.store is not None:
             closing.append(
@@ -90,11 +103,12 @@ class WatchOutputs:
         for thread in closing:
             thread.start()
         for thread in closing:
-            thread.join(timeout_s + 0.2)
+            thread.join(timeout_s + _JOIN_S)
 
     def _open_store(
         self, settings: WatchSettings, out: Path, now_us: Callable[[], int]
     ) -> "Store | None":
+        """Open the database; None where none is wanted, or SQLAlchemy is not installed."""
         if not settings.store:
             return None
         try:
@@ -111,6 +125,7 @@ class WatchOutputs:
         return Store(out, StoreConfig(pictures=settings.pictures, retention=kept), clock=now_us)
 
     def _open_sinks(self, plan: WatchPlan, out: Path, more: Mapping[str, AlertSink]) -> Delivery:
+        """Make all sinks, and start to deliver to them."""
         sinks: dict[str, AlertSink] = dict(more)
         live = _live(plan)
         if live or plan.stays:
@@ -120,6 +135,7 @@ class WatchOutputs:
                 sinks[name] = make_sink(config)
             delivery = Delivery(sinks, out / "queue")
         except BaseException:
+            # A sink may hold a port or a connection.
             for sink in sinks.values():
                 sink.close()
             raise
@@ -130,5 +146,6 @@ class WatchOutputs:
 
 
 def _live(plan: WatchPlan) -> frozenset[str]:
-    """Names of the cameras whose events are written as they come."""
+    """Return the names of the cameras whose events are written as they come."""
+    # Those of a file are written by the recorder: they appear whole at the end.
     return frozenset(camera.name for camera in plan.cameras if not camera.is_file)

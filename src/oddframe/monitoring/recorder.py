@@ -1,4 +1,4 @@
-"""What becomes of events: lines, alerts, pictures, clips."""
+"""What becomes of events: lines in files, alerts for the sinks, rows, pictures and clips."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,7 +19,13 @@ from oddframe.results.event_files import EventLines, event_lines
 
 @dataclass(frozen=True, slots=True)
 class _OpenClip:
-    """A clip that is to be written once the camera's time is there."""
+    """A clip that is written once the camera's time has come.
+
+    Attributes:
+        due_s: When its last frame has come, in seconds of the stream.
+        alert: The event that it shows.
+        cut: Cuts it, from the recording or from the video in memory.
+    """
 
     due_s: float
     alert: Alert
@@ -27,32 +33,35 @@ class _OpenClip:
 
 
 class Recorder:
-    """Takes what happened at cameras to the database, the files and the sinks; never waits for any of them.
+    """Takes what happened at cameras to the files, the database and the sinks, without waiting.
 
-    Use it in a `with` block: files of events of recordings appear whole at its end.
+    Use it in a `with` block: the event files of recordings appear whole at its end.
 
     Args:
         out: Folder for the lines.
         settings: What is kept.
-        outlets: The database and the sinks.
-        now_us: Microseconds since 1970-01-01 UTC.
-        on_alert: Told each alert.
+        outputs: The database and the sinks.
+        now_us: Reads the wall clock, in microseconds since 1970-01-01 UTC.
+        on_alert: Called with each alert.
     """
 
     def __init__(
         self,
         out: Path,
         settings: WatchSettings,
-        outlets: WatchOutputs,
+        outputs: WatchOutputs,
         now_us: Callable[[], int],
         on_alert: Callable[[Alert], None],
     ) -> None:
         self._out, self._settings, self._now_us, self._on_alert = out, settings, now_us, on_alert
-        self._store, self._delivery = outlets.store, outlets.delivery
+        self._store, self._delivery = outputs.store, outputs.delivery
+        # By camera.
         self._files: dict[str, ExitStack] = {}
         self._lines: dict[str, EventLines] = {}
+        # By event: the clock that gives its times, and the peak that its picture shows.
         self._walls: dict[str, WallClock] = {}
-        self._pictured: dict[str, float] = {}
+        self._picture_peaks: dict[str, float] = {}
+        # By camera.
         self._clips: dict[str, list[_OpenClip]] = {}
 
     def __enter__(self) -> "Recorder":
@@ -62,23 +71,23 @@ class Recorder:
         left = ExitStack()
         for files in self._files.values():
             left.push(files)
-        # Told of a failure, files that are not whole are taken back.
+        # With an exception at hand they remove files that are not whole.
         left.__exit__(*failure)  # type: ignore[arg-type]
 
     def begin(self, camera: CameraPipeline) -> None:
-        """A camera is going to be watched.
+        """Begin with a camera that is going to be watched.
 
         Raises:
             OutputError: If its file cannot be written.
         """
-        self.calibrated(camera)
+        self.note_threshold(camera)
         if camera.camera.is_file:
             path = self._out / f"{camera.name}.events.jsonl"
             files = self._files[camera.name] = ExitStack()
             self._lines[camera.name] = files.enter_context(event_lines(path))
 
-    def calibrated(self, camera: CameraPipeline) -> None:
-        """A camera has another threshold from now on: scores from before cannot be compared with those to come."""
+    def note_threshold(self, camera: CameraPipeline) -> None:
+        """Keep the threshold that a camera has from now on; its scores mean nothing without it."""
         if self._store is not None:
             model = camera.model.bundle.fingerprint
             self._store.put_threshold(
@@ -86,31 +95,33 @@ class Recorder:
             )
 
     def take(self, camera: CameraPipeline, events: list[Event]) -> None:
-        """Tell what has become known of a camera, and cut the clips whose time has come."""
+        """Record what has become known of a camera, and write the clips whose time has come."""
         for event in events:
-            if (told := self._wanted(camera, event)) is not None:
-                self._tell(camera, told)
-        if waiting := self._clips.get(camera.name):
-            self._cut(camera, [clip for clip in waiting if clip.due_s <= camera.time_s])
+            wanted = self._wanted(camera, event)
+            if wanted is not None:
+                self._record(camera, wanted)
+        if open_clips := self._clips.get(camera.name):
+            self._write_clips(camera, [clip for clip in open_clips if clip.due_s <= camera.time_s])
 
-    def note(self, camera: CameraPipeline, time_s: float) -> None:
-        """Keep the score that a camera has since a time of its own, in seconds."""
+    def note_score(self, camera: CameraPipeline, time_s: float) -> None:
+        """Keep the latest score of a camera, which it has since a time of its stream in seconds."""
         if self._store is not None and camera.score is not None:
             self._store.put_score(camera.name, camera.wall(time_s), camera.score)
 
     def finish(self, camera: CameraPipeline) -> None:
-        """A camera is watched no more: close what is open, cut what waits."""
+        """End with a camera that is watched no more: close what is open, write what waits."""
         self.take(camera, camera.finish())
-        self._cut(camera, list(self._clips.pop(camera.name, ())))
+        self._write_clips(camera, list(self._clips.pop(camera.name, ())))
         self._lines.pop(camera.name, None)
         if (files := self._files.pop(camera.name, None)) is not None:
             files.close()
 
     def _wanted(self, camera: CameraPipeline, event: Event) -> Event | None:
-        """The event as it is to be told; None outside armed hours.
+        """Return the event as it is to be recorded; None outside armed hours.
 
-        One that goes on when the hours begin starts then, for those who are told.
+        An event that goes on when the hours begin starts then, for those who are alerted.
         """
+        # An event that was recorded once is recorded to its end, whatever the hour.
         if event.id in self._walls:
             return event
         zones = camera.camera.zones
@@ -125,54 +136,64 @@ class Recorder:
             return None
         return event if armed is None else replace(event, phase="start")
 
-    def _tell(self, camera: CameraPipeline, event: Event) -> None:
+    def _record(self, camera: CameraPipeline, event: Event) -> None:
+        """Record one phase of an event in every place."""
         if (lines := self._lines.get(camera.name)) is not None:
             lines.write(event)
         # Start, updates and end of an event share one mapping, so that its times do not move when a
         # clock is set.
         wall = self._walls.setdefault(event.id, camera.wall.snapshot())
-        told = alert(event, wall)
+        record = alert(event, wall)
         if self._store is not None:
-            clip = self._store.path_of(told, "clip") if self._has_video(camera) else None
-            told = replace(told, snapshot=self._store.path_of(told, "snapshot"), clip=clip)
-            self._store.put_event(told)
-            self._picture(camera, told)
+            clip = self._store.path_of(record, "clip") if self._has_video(camera) else None
+            record = replace(record, snapshot=self._store.path_of(record, "snapshot"), clip=clip)
+            self._store.put_event(record)
+            self._put_picture(camera, record)
             if event.phase == "end":
-                self._plan_clip(camera, told)
-        self._delivery.offer(told)
-        camera.told(told)
-        self._on_alert(told)
+                self._plan_clip(camera, record)
+        self._delivery.offer(record)
+        camera.record_alert(record)
+        self._on_alert(record)
         if event.phase == "end":
             del self._walls[event.id]
-            self._pictured.pop(event.id, None)
+            self._picture_peaks.pop(event.id, None)
 
-    def _picture(self, camera: CameraPipeline, told: Alert) -> None:
-        """Keep the picture of the peak; a later and higher one takes the place of the first."""
-        event = told.event
+    def _put_picture(self, camera: CameraPipeline, record: Alert) -> None:
+        """Keep the picture of the peak; a later and higher peak takes the place of the first."""
+        event = record.event
+        # A fault of the camera has no peak: its picture is that of now.
         picture = camera.peak_picture if event.kind == "anomaly" else camera.picture
-        if self._store is None or picture is None or self._pictured.get(event.id) == event.peak_s:
+        if (
+            self._store is None
+            or picture is None
+            or self._picture_peaks.get(event.id) == event.peak_s
+        ):
             return
-        self._pictured[event.id] = event.peak_s
-        self._store.put_snapshot(told, picture)
+        self._picture_peaks[event.id] = event.peak_s
+        self._store.put_snapshot(record, picture)
 
     def _has_video(self, camera: CameraPipeline) -> bool:
+        """Return whether clips can be made: of a recording, or of the video kept in memory."""
         return self._recording(camera) is not None or camera.stream.ring is not None
 
     @staticmethod
     def _recording(camera: CameraPipeline) -> Path | None:
+        """Return the video file that is played; None for a live camera and a folder of images."""
         path = Path(camera.camera.address.secret)
         return path if camera.camera.address.kind == "file" and path.is_file() else None
 
-    def _plan_clip(self, camera: CameraPipeline, told: Alert) -> None:
-        if told.clip is None:
+    def _plan_clip(self, camera: CameraPipeline, record: Alert) -> None:
+        """Have the clip of an event written once the seconds after it have come."""
+        if record.clip is None:
             return
-        settings, event = self._settings, told.event
+        settings, event = self._settings, record.event
         start_s = max(0.0, event.start_s - settings.clip_before_s)
         end_s = min(event.end_s, event.start_s + settings.clip_most_s) + settings.clip_after_s
         recording, ring = self._recording(camera), camera.stream.ring
         cut: Cut
         if recording is not None:
             stream = camera.stream
+            # A file that is played again and again: its own seconds begin anew in each round.
             round_s = (
                 stream.round_start_s(event.start_s) if isinstance(stream, PlaybackStream) else 0.0
             )
@@ -183,12 +204,13 @@ class Recorder:
             cut = partial(ring.write_clip, start_s=start_s, end_s=end_s)
         else:
             return
-        self._clips.setdefault(camera.name, []).append(_OpenClip(end_s, told, cut))
+        self._clips.setdefault(camera.name, []).append(_OpenClip(end_s, record, cut))
 
-    def _cut(self, camera: CameraPipeline, clips: list[_OpenClip]) -> None:
-        waiting = self._clips.get(camera.name, [])
+    def _write_clips(self, camera: CameraPipeline, clips: list[_OpenClip]) -> None:
+        """Hand clips to the store's thread, which cuts and writes them."""
+        open_clips = self._clips.get(camera.name, [])
         for clip in clips:
-            if clip in waiting:
-                waiting.remove(clip)
+            if clip in open_clips:
+                open_clips.remove(clip)
             if self._store is not None:
                 self._store.put_clip(clip.alert, partial(write_event_clip, clip.cut))

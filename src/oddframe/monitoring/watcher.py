@@ -1,7 +1,8 @@
 """The loop: frames of all cameras, in batches, through their models, to the recorder.
 
-From the cameras that are watched to those of another plan: who stays, who gets another threshold,
-who is new.
+While it runs, `Watcher.change` goes over to the cameras of another plan: `plan_change` says which
+cameras stay, which get another threshold and which are new, and the loop carries it out between two
+batches.
 """
 
 import threading
@@ -31,82 +32,38 @@ from oddframe.monitoring.outputs import WatchOutputs
 from oddframe.monitoring.recorder import Recorder
 from oddframe.sinks.sink import AlertSink
 
+PICTURE_WIDTH = 640
+"""Width in pixels of the pictures of events."""
+
+_POLL_S = 0.25
+"""Longest wait for a frame, in seconds: then stops, changes and silent cameras are looked at."""
+
+_REPORT_S = 1.0
+"""Seconds between two reports of how cameras are doing."""
+
+_GOODBYE_S = 1.0
+"""How long a stop waits for disks and networks, in seconds."""
+
+_FLUSH_S = 60.0
+"""How long the end waits for them where all cameras have ended by themselves, in seconds."""
+
 
 @dataclass(frozen=True, eq=False)
 class PlanChange:
-    """What the loop is to do.
+    """What the loop has to do to watch what another plan says.
 
     Attributes:
-        plan: What is to be watched.
-        cameras: The same, in the plan's order: those that stay, and new ones whose streams have not
-            started.
-        recalibrated: Those of them that get another threshold, with their settings and the
+        plan: The other plan.
+        cameras: Its cameras in order: those that stay, and new ones whose streams have not started.
+        recalibrated: The cameras that stay and get another threshold, with their settings and the
             threshold.
-        done: Set once it is done.
+        done: Set once the loop has done it.
     """
 
     plan: WatchPlan
     cameras: Sequence[CameraPipeline]
     recalibrated: Sequence[tuple[CameraPipeline, Camera, Calibration]]
     done: threading.Event = field(default_factory=threading.Event)
-
-
-def changed(
-    watched: Sequence[CameraPipeline],
-    plan: WatchPlan,
-    models: Mapping[str, Model],
-    make: Callable[[Camera, Model], CameraPipeline],
-) -> PlanChange:
-    """What leads from the cameras that are watched to a plan. Nothing has changed yet when this raises.
-
-    Args:
-        watched: Those that are watched.
-        plan: What is to be watched.
-        models: The models by the names that the plan gives them.
-        make: Makes a new one.
-
-    Raises:
-        OddframeError: If a camera cannot be made or its threshold cannot be read.
-    """
-    before = {one.name: one for one in watched}
-    cameras, recalibrated = [], []
-    for camera in plan.cameras:
-        model, known = models[plan.model_of(camera)], before.get(camera.name)
-        if (
-            known is None
-            or known.crashed
-            or known.model is not model
-            or not _same_pictures(known.camera, camera)
-        ):
-            cameras.append(make(camera, model))
-            continue
-        cameras.append(known)
-        calibration = calibration_of(camera, model.bundle)
-        if calibration != known.calibration:
-            recalibrated.append((known, camera, calibration))
-    return PlanChange(plan, cameras, recalibrated)
-
-
-def _same_pictures(one: Camera, other: Camera) -> bool:
-    """Whether two differ in nothing but their threshold."""
-    return replace(one, false_alarms=None, calibration=None) == replace(
-        other, false_alarms=None, calibration=None
-    )
-
-
-PICTURE_WIDTH = 640
-"""Width in pixels of the pictures of events."""
-
-_LOOK_S = 0.25
-"""Longest time between two looks at what is no frame: a stop, silence, how cameras are doing."""
-
-_REPORT_S = 1.0
-
-_GOODBYE_S = 1.0
-"""How long a stop waits for disks and networks."""
-
-_FLUSH_S = 60.0
-"""The same where all cameras have ended by themselves."""
 
 
 class Watcher:
@@ -119,14 +76,15 @@ class Watcher:
         plan: What to watch, and how.
         models: The models by the names that the plan gives them.
         out: Folder for everything that is kept.
-        now_s: Seconds on a clock that never jumps.
-        now_us: Microseconds since 1970-01-01 UTC.
-        on_alert: Told every phase of every event, by the thread of the loop; it must not wait.
+        now_s: Reads a clock that never jumps, in seconds.
+        now_us: Reads the wall clock, in microseconds since 1970-01-01 UTC.
+        on_alert: Called with every phase of every event, by the thread of the loop; it must not
+            wait.
         sinks: More sinks than the plan has, by name.
 
     Attributes:
-        outlets: Where everything goes.
-        notices: What to know before it starts, a sentence each.
+        outputs: The database and the sinks.
+        notices: What people should know before it starts, a sentence each.
 
     Raises:
         InputError: If a camera's budget needs scores that its model does not keep.
@@ -150,7 +108,7 @@ class Watcher:
         self._plan, self._out, self._now_s, self._now_us = plan, Path(out), now_s, now_us
         self._on_alert = on_alert
         self._cameras = [
-            self._watched(camera, models[plan.model_of(camera)]) for camera in plan.cameras
+            self._new_camera(camera, models[plan.model_of(camera)]) for camera in plan.cameras
         ]
         self._streams = StreamSet([camera.stream for camera in self._cameras])
         self._stopping = threading.Event()
@@ -159,11 +117,11 @@ class Watcher:
             self._out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self._out, error) from error
-        self.outlets = WatchOutputs(plan, self._out, now_us, sinks)
-        self.notices = (*self.outlets.notices, *self._slow_files())
+        self.outputs = WatchOutputs(plan, self._out, now_us, sinks)
+        self.notices = (*self.outputs.notices, *self._slow_files())
 
     def run(self) -> None:
-        """Watch.
+        """Watch until `stop` is called or, unless the plan stays, all cameras have ended.
 
         Raises:
             SourceError: If a file could not be read or scored; everything else was watched to its
@@ -172,7 +130,7 @@ class Watcher:
         """
         try:
             with Recorder(
-                self._out, self._plan.settings, self.outlets, self._now_us, self._on_alert
+                self._out, self._plan.settings, self.outputs, self._now_us, self._on_alert
             ) as recorder:
                 for camera in self._cameras:
                     recorder.begin(camera)
@@ -182,9 +140,10 @@ class Watcher:
                     recorder.finish(camera)
         finally:
             # A connection that hangs and a sink that hangs are waited for at the same time.
+            # The thread is a daemon, so that one of them keeps no program alive.
             leaving = threading.Thread(target=self._streams.stop, daemon=True)
             leaving.start()
-            self.outlets.close(_GOODBYE_S if self._stopping.is_set() else _FLUSH_S)
+            self.outputs.close(_GOODBYE_S if self._stopping.is_set() else _FLUSH_S)
             leaving.join(_GOODBYE_S)
         failed = [
             camera
@@ -200,45 +159,46 @@ class Watcher:
         self._streams.wake()
 
     def views(self) -> list[CameraView]:
-        """How every camera is doing."""
+        """Return how every camera is doing."""
         return [camera.view() for camera in self._cameras]
 
-    def glimpse(self, name: str) -> CameraSnapshot | None:
-        """What a camera shows now; None where there is no such camera or no picture of it."""
-        camera = next((one for one in self._cameras if one.name == name), None)
-        return None if camera is None else camera.glimpse()
+    def snapshot(self, name: str) -> CameraSnapshot | None:
+        """Return what a camera shows; None where there is no such camera or no picture of it."""
+        found = next((camera for camera in self._cameras if camera.name == name), None)
+        return None if found is None else found.snapshot()
 
     def calibration(self, name: str) -> Calibration | None:
-        """The threshold that holds for a camera; None where there is no such camera."""
+        """Return the threshold that holds for a camera; None where there is no such camera."""
         return next((camera.calibration for camera in self._cameras if camera.name == name), None)
 
     def change(self, plan: WatchPlan, models: Mapping[str, Model], timeout_s: float = 10.0) -> bool:
-        """Watch what another plan says; its settings and sinks are not looked at. One call at a time.
+        """Watch the cameras of another plan; its settings and sinks are not looked at.
 
-        Cameras that stay the same are not disturbed, and where nothing but the threshold differs
-        the stream goes on.
+        Only one thread may call this at a time. Cameras that stay the same are not disturbed, and
+        where nothing but the threshold differs the stream goes on.
 
         Args:
             plan: Another plan that stays.
-            models: As at the start.
+            models: The models by the names that the plan gives them.
             timeout_s: How long to wait for the loop, which may be in the middle of a batch.
 
         Returns:
-            Whether it was done within the time; otherwise it will be as soon as the loop comes to
-            it.
+            Whether it was done within the time; otherwise the loop will do it as soon as it can.
 
         Raises:
             InputError: As at the start; then nothing changes.
             SettingsError: Likewise.
             SourceError: Likewise.
         """
-        change = changed(self._cameras, plan, models, self._watched)
+        # Made by the caller's thread, where an error belongs and opening files delays no batch.
+        change = plan_change(self._cameras, plan, models, self._new_camera)
         self._changes.put(change)
         self._streams.wake()
         return change.done.wait(timeout_s)
 
     def _follow(self, change: PlanChange, recorder: Recorder) -> None:
-        """Go over to other cameras."""
+        """Carry out a change: end cameras, change thresholds, begin cameras."""
+        # First the ends, so that a camera that is begun anew does not meet its own open files.
         for camera in self._cameras:
             if camera not in change.cameras:
                 with _isolated(camera):
@@ -246,23 +206,25 @@ class Watcher:
         for camera, settings, calibration in change.recalibrated:
             with _isolated(camera):
                 recorder.take(camera, camera.recalibrate(settings, calibration))
-                recorder.calibrated(camera)
+                recorder.note_threshold(camera)
         for camera in change.cameras:
             if camera not in self._cameras:
                 with _isolated(camera):
                     recorder.begin(camera)
-        self.outlets.follow(change.plan)
+        self.outputs.follow(change.plan)
         self._cameras = list(change.cameras)
         self._streams.replace([camera.stream for camera in self._cameras])
         change.done.set()
 
     def _loop(self, recorder: Recorder) -> None:
+        """Score batches until the end; between them changes, silence and reports get their turn."""
         reported_s = -_REPORT_S
         while not self._stopping.is_set() and (self._plan.stays or not self._streams.are_over):
             while not self._changes.empty():
                 self._follow(self._changes.get(), recorder)
+            # Without streams a poll returns at once, and the loop would spin.
             if self._streams.are_over:
-                self._stopping.wait(_LOOK_S)
+                self._stopping.wait(_POLL_S)
             most = min((camera.model.scorer.batch_size for camera in self._cameras), default=1)
             self._score(self._batch(most), recorder)
             now_s = self._now_s()
@@ -275,25 +237,31 @@ class Watcher:
                     if self._plan.stays and camera.stream.is_over:
                         # A file has ended, and nothing will come that closes what is open.
                         recorder.finish(camera)
-                self.outlets.report(camera.status(self._now_us()))
+                self.outputs.report(camera.status(self._now_us()))
 
     def _batch(self, most: int) -> list[tuple[CameraPipeline, PendingFrame]]:
-        """Frames that wait, until there are enough for the network; those that it need not see take no place."""
+        """Take frames that wait, until there are enough for the network.
+
+        Args:
+            most: How many clips the network scores at a time. Frames of repeated pictures, which
+                it need not see, do not count.
+        """
         batch: list[tuple[CameraPipeline, PendingFrame]] = []
         new = taken = 0
         while new < most and taken < MOST_WAITING:
-            arrivals = self._streams.poll(most - new, 0.0 if taken else _LOOK_S)
+            arrivals = self._streams.poll(most - new, 0.0 if taken else _POLL_S)
             if not arrivals:
                 break
             taken += len(arrivals)
             now_s, now_us = self._now_s(), self._now_us()
             for arrival in arrivals:
                 camera = self._cameras[arrival.stream]
+                # The stream of a camera that crashed may go on; its frames go nowhere.
                 if camera.crashed is None:
                     with _isolated(camera):
                         ready = camera.take(arrival.frame, now_s, now_us)
-                        batch += [(camera, one) for one in ready]
-                        new += sum(one.is_new for one in ready)
+                        batch += [(camera, pending) for pending in ready]
+                        new += sum(pending.is_new for pending in ready)
         return batch
 
     def _score(
@@ -301,31 +269,32 @@ class Watcher:
     ) -> None:
         """Score frames of any cameras, those of one model together."""
         batches: dict[int, list[tuple[CameraPipeline, PendingFrame]]] = {}
-        for camera, waiting in arrived:
-            batches.setdefault(id(camera.model), []).append((camera, waiting))
+        for camera, pending in arrived:
+            batches.setdefault(id(camera.model), []).append((camera, pending))
         for batch in batches.values():
             began_s = time.perf_counter()
-            scores = list(batch[0][0].model.scored([waiting for _, waiting in batch], maps=True))
-            clips = sum(waiting.clip is not None for _, waiting in batch)
+            scores = list(batch[0][0].model.scored([pending for _, pending in batch], maps=True))
+            # The time is shared out equally: which clip took how long is not known.
+            clips = sum(pending.clip is not None for _, pending in batch)
             spent_s = (time.perf_counter() - began_s) / max(clips, 1)
             for (camera, _), score in zip(batch, scores, strict=True):
                 with _isolated(camera):
-                    for one in camera.resolve([score]):
-                        recorder.take(camera, camera.judge(one, spent_s))
-                        recorder.note(camera, one.time_s)
+                    for final in camera.resolve([score]):
+                        recorder.take(camera, camera.detect(final, spent_s))
+                        recorder.note_score(camera, final.time_s)
 
     def _slow_files(self) -> Iterator[str]:
+        """Yield a notice for each camera whose own rate is lower than that of its model."""
         for camera in self._cameras:
-            told = (
-                rate_notice(camera.stream.rate_fps, camera.model.bundle.rate_fps)
-                if camera.stream.rate_fps
-                else None
-            )
-            if told is not None:
-                yield f"{camera.name} {told}"
+            if not camera.stream.rate_fps:
+                continue
+            notice = rate_notice(camera.stream.rate_fps, camera.model.bundle.rate_fps)
+            if notice is not None:
+                yield f"{camera.name} {notice}"
 
-    def _watched(self, camera: Camera, model: Model) -> CameraPipeline:
-        # Who stays shows pictures to people, whether or not any are kept.
+    def _new_camera(self, camera: Camera, model: Model) -> CameraPipeline:
+        """Make a camera, whose stream has not started yet."""
+        # A server shows pictures to people, whether or not any are kept.
         pictures = self._plan.stays or (self._plan.settings.store and self._plan.settings.pictures)
         wanted = model.wanted(PICTURE_WIDTH if pictures else None)
         calibration = calibration_of(camera, model.bundle)
@@ -334,6 +303,7 @@ class Watcher:
         )
 
     def _stream(self, camera: Camera, model: Model, wanted: FrameFormat) -> FrameStream:
+        """Make the stream of a camera: a playback of a file, or a connection."""
         settings = self._plan.settings
         rate_fps = model.bundle.rate_fps
         if camera.address.kind == "file":
@@ -342,22 +312,65 @@ class Watcher:
             return PlaybackStream(
                 source, wanted, fast=fast, loop=camera.loop, queue=queue, name=camera.name
             )
-        keeps = settings.store and settings.pictures
-        live = (
-            replace(camera.live, keep_s=max(camera.live.keep_s, settings.keep_s))
-            if keeps
-            else camera.live
-        )
+        live = camera.live
+        if settings.store and settings.pictures:
+            # Clips are cut from the video in memory, which must reach back far enough.
+            live = replace(live, keep_s=max(live.keep_s, settings.keep_s))
         return LiveStream(camera.address, wanted, live, keep_fps=rate_fps, name=camera.name)
+
+
+def plan_change(
+    watched: Sequence[CameraPipeline],
+    plan: WatchPlan,
+    models: Mapping[str, Model],
+    make: Callable[[Camera, Model], CameraPipeline],
+) -> PlanChange:
+    """Work out how to get from the cameras that are watched to those of another plan.
+
+    Nothing is changed by this, so nothing has changed where it raises.
+
+    Args:
+        watched: The cameras that are watched.
+        plan: The other plan.
+        models: The models by the names that the plan gives them.
+        make: Makes a new camera.
+
+    Raises:
+        OddframeError: If a camera cannot be made or its threshold cannot be read.
+    """
+    before = {camera.name: camera for camera in watched}
+    cameras, recalibrated = [], []
+    for camera in plan.cameras:
+        model, known = models[plan.model_of(camera)], before.get(camera.name)
+        # A camera that crashed is begun anew by any change, and that is how people repair it.
+        if (
+            known is None
+            or known.crashed
+            or known.model is not model
+            or not _same_pictures(known.camera, camera)
+        ):
+            cameras.append(make(camera, model))
+            continue
+        cameras.append(known)
+        calibration = calibration_of(camera, model.bundle)
+        if calibration != known.calibration:
+            recalibrated.append((known, camera, calibration))
+    return PlanChange(plan, cameras, recalibrated)
+
+
+def _same_pictures(before: Camera, after: Camera) -> bool:
+    """Return whether two settings of a camera differ in nothing but their threshold."""
+    return replace(before, false_alarms=None, calibration=None) == replace(
+        after, false_alarms=None, calibration=None
+    )
 
 
 @contextmanager
 def _isolated(camera: CameraPipeline) -> Iterator[None]:
-    """What goes wrong with one camera is its own state, not the end of the others."""
+    """Turn what goes wrong with one camera into its state, so that the others go on."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other cameras go on; the state tells
-        said = (
-            str(error) if isinstance(error, OddframeError) else f"{type(error).__name__}: {error}"
-        )
-        camera.crashed = camera.camera.address.scrub(f"{camera.name} crashed: {said}")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other cameras go on
+        kind = "" if isinstance(error, OddframeError) else f"{type(error).__name__}: "
+        # The text of a foreign error may hold the address, with its password.
+        camera.crashed = camera.camera.address.scrub(f"{camera.name} crashed: {kind}{error}")

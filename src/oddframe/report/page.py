@@ -9,7 +9,6 @@ Pictures as they travel inside a page: small WebP files written into the text.
 
 import base64
 import hashlib
-import io
 import re
 from functools import cache
 from importlib.resources import files
@@ -21,6 +20,7 @@ from PIL import Image
 
 from oddframe._types import Pixels
 from oddframe._version import __version__
+from oddframe.media.convert import encode_webp
 from oddframe.media.overlay import clock_text
 
 _SHARED = files("oddframe") / "web" / "static" / "shared"
@@ -121,7 +121,7 @@ def data_uri(picture: Pixels, quality: int = 60) -> str:
         picture: uint8 H x W x 1, 3 or 4 (with opacity).
         quality: 0 to 100.
     """
-    return "data:image/webp;base64," + base64.b64encode(_encoded(picture, quality)).decode()
+    return "data:image/webp;base64," + base64.b64encode(encode_webp(picture, quality)).decode()
 
 
 def within(pictures: list[Pixels], most_bytes: int, quality: int = 60) -> list[str]:
@@ -149,15 +149,6 @@ def resized(picture: Pixels, width: int, height: int | None = None) -> Pixels:
     smaller = Image.fromarray(_plain(picture)).resize((width, height), Image.Resampling.LANCZOS)
     found: Pixels = np.asarray(smaller).reshape(height, width, picture.shape[2])
     return found
-
-
-def _encoded(picture: Pixels, quality: int) -> bytes:
-    content = io.BytesIO()
-    # Opacity is smooth here: a coarse one is a fraction of the size.
-    Image.fromarray(_plain(picture)).save(
-        content, "WEBP", quality=quality, alpha_quality=60, method=2
-    )
-    return content.getvalue()
 
 
 def _plain(picture: Pixels) -> Pixels:

@@ -275,9 +275,7 @@ def _odd(
     return found
 
 
-def _settings(
-    settings: Settings, record: RunRecord, bundle: Bundle
-) -> list[tuple[str, str]]:
+def _settings(settings: Settings, record: RunRecord, bundle: Bundle) -> list[tuple[str, str]]:
     """What decided the training, as names and values."""
     network, training, data = settings.network, settings.training, settings.data
     return [

@@ -1,1 +1,1 @@
-"""Where scores and events end up: one file a kind of output, each a context manager with ``write``."""
+"""Where alerts are sent: a file for each kind of sink, and the threads that deliver to them."""

@@ -1,4 +1,4 @@
-"""From the settings of a sink to the sink: the one list of those that there are."""
+"""From the settings of a sink to the sink: the one list of the kinds that there are."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -17,11 +17,11 @@ SINK_KINDS: Mapping[str, type[SinkConfig]] = {
     "prometheus": PrometheusConfig,
     "json_lines": JsonLinesConfig,
 }
-"""What people call each kind, and its settings."""
+"""The settings of each kind, by the name that ``kind`` has in a file of cameras."""
 
 
 def make_sink(config: SinkConfig) -> AlertSink:
-    """Start a sink.
+    """Make a sink of its settings, and start what it needs.
 
     Raises:
         MissingExtraError: If it needs a library that is not installed.
@@ -39,7 +39,8 @@ def make_sink(config: SinkConfig) -> AlertSink:
 
 
 def secrets_of(config: SinkConfig) -> tuple[str, ...]:
-    """Texts in the settings of a sink that nobody may be shown."""
+    """Return the texts in the settings of a sink that nobody may be shown."""
+    # Passwords and keys are scrubbed from every error and page; see `WatchPlan.secrets`.
     match config:
         case WebhookConfig():
             return config.secrets

@@ -1,6 +1,8 @@
 """Alerts and the state of cameras over MQTT, for Home Assistant and everybody else.
 
-What is published over MQTT: topics, and how Home Assistant learns of the cameras.
+`Topics` knows what is published where, and how Home Assistant learns of the cameras ("discovery").
+`Mqtt` publishes: each alert once to one topic, and to a retained topic a camera what goes on there
+now, so that whoever subscribes later knows it too.
 """
 
 import json
@@ -16,25 +18,72 @@ from oddframe.errors import DeliveryError, MissingExtraError, SettingsError
 from oddframe.settings import settings_dataclass
 from oddframe.sinks.sink import Message, Retry
 
+# The words that Frigate publishes, which people's automations know already.
+_TYPES = {"start": "new", "update": "update", "end": "end"}
+
+_GOODBYE_S = 0.5
+"""How long closing waits for the broker's receipt, in seconds."""
+
+
+@settings_dataclass("mqtt")
+class MqttConfig:
+    """Which broker, and under which names.
+
+    Attributes:
+        host: The broker's host.
+        port: The broker's port.
+        prefix: Begins every topic; two watchers at one broker need two prefixes.
+        username: For the broker; none when empty.
+        password: For the broker; never shown.
+        tls: Whether to encrypt, and check the broker's certificate against the system's
+            authorities.
+        discovery_prefix: Where Home Assistant looks for new devices; empty publishes none.
+        timeout_s: Longest wait for the broker's receipt, in seconds.
+        keepalive_s: After one and a half times as many seconds without a sign the broker takes us
+            for dead and publishes "offline".
+    """
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    prefix: Annotated[str, Field(min_length=1)] = "oddframe"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = False
+    discovery_prefix: str = "homeassistant"
+    timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    keepalive_s: Annotated[int, Field(ge=5, le=65535)] = 30
+
+    def __post_init__(self) -> None:
+        for name in ("prefix", "discovery_prefix"):
+            value = getattr(self, name)
+            if set(value) & set("+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
+                raise SettingsError(f"MQTT's {name} must be a topic without + and #, got {value!r}")
+        if self.password and not self.username:
+            raise SettingsError("MQTT's password must have a username with it")
+
 
 class Topics:
-    """Names and payloads under one prefix."""
+    """Names of topics under one prefix, and Home Assistant's configuration of the cameras.
+
+    Attributes:
+        available: Topic of the retained "online" or "offline"; where we cannot publish the latter,
+            the broker does it for us (the "last will").
+        events: Topic of the alerts, each with its ``type``: new, update or end.
+    """
 
     def __init__(self, prefix: str, discovery_prefix: str) -> None:
         self._prefix, self._discovery_prefix = prefix, discovery_prefix
         self.available = f"{prefix}/available"
-        """Retained "online" or "offline"; the broker says the latter where we cannot: the last will."""
         self.events = f"{prefix}/events"
-        """Each alert with its ``type``: new, update or end."""
 
     def state(self, camera: str) -> str:
-        """Retained: what goes on at a camera now."""
+        """Return the topic of the retained state of a camera: what goes on there now."""
         return f"{self._prefix}/{safe_name(camera)}/state"
 
     def discovery(self, camera: str) -> dict[str, dict[str, Any]]:
-        """Home Assistant's configuration of a camera's entities, by topic; retained."""
-        # The line break, which no name has, makes sure of a hash: "a" and "b/c" must not meet "a/b"
-        # and "c".
+        """Return Home Assistant's configuration of a camera's entities, by retained topic."""
+        # The line break, which no name has, makes `safe_name` add a hash: prefix "a" with camera
+        # "b/c" must not get the node of "a/b" with "c".
         node = safe_name(f"{self._prefix}\n{camera}")
         return {
             f"{self._discovery_prefix}/{component}/{node}/{item}/config": {
@@ -58,6 +107,7 @@ class Topics:
 
 
 def _switch(value: str, **more: str) -> dict[str, str]:
+    """Configure a sensor that is ON or OFF, after a key of the camera's state."""
     return {
         "value_template": f"{{{{ value_json.{value} }}}}",
         "payload_on": "ON",
@@ -66,6 +116,7 @@ def _switch(value: str, **more: str) -> dict[str, str]:
     }
 
 
+# Component, key of the state, name and more of each entity that a camera has in Home Assistant.
 _ENTITIES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
     ("binary_sensor", "anomaly", "Anomaly", _switch("anomaly", icon="mdi:alert-decagram")),
     ("binary_sensor", "problem", "Camera problem", _switch("problem", device_class="problem")),
@@ -88,51 +139,17 @@ _ENTITIES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
 )
 
 
-_TYPES = {"start": "new", "update": "update", "end": "end"}
-
-_GOODBYE_S = 0.5
-
-
-@settings_dataclass("mqtt")
-class MqttConfig:
-    """Which broker, and under which names.
+@dataclass
+class _CameraState:
+    """What goes on at a camera, as its retained state says.
 
     Attributes:
-        host: The broker.
-        port: Its port.
-        prefix: Begins every topic; two watchers at one broker need two.
-        username: For the broker; none when empty.
-        password: As above; never shown.
-        tls: Whether to encrypt, and check the broker's certificate against the system's
-            authorities.
-        discovery_prefix: Where Home Assistant looks for new devices; empty tells it nothing.
-        timeout_s: Longest wait for the broker's receipt.
-        keepalive_s: After one and a half of it without a sign the broker takes us for dead and says
-            "offline".
+        anomalies: Ids of the anomalies that go on.
+        problems: Ids of the health events that go on.
+        online: Whether frames come in.
+        score: The latest score; None where there is none.
+        last: The last message of an event; None before the first.
     """
-
-    host: Annotated[str, Field(min_length=1)]
-    port: Annotated[int, Field(ge=1, le=65535)] = 1883
-    prefix: Annotated[str, Field(min_length=1)] = "oddframe"
-    username: str = ""
-    password: str = field(default="", repr=False)
-    tls: bool = False
-    discovery_prefix: str = "homeassistant"
-    timeout_s: Annotated[float, Field(gt=0)] = 10.0
-    keepalive_s: Annotated[int, Field(ge=5, le=65535)] = 30
-
-    def __post_init__(self) -> None:
-        for name in ("prefix", "discovery_prefix"):
-            value = getattr(self, name)
-            if set(value) & set("+#\0") or value.startswith(("/", "$")) or value.endswith("/"):
-                raise SettingsError(f"MQTT's {name} must be a topic without + and #, got {value!r}")
-        if self.password and not self.username:
-            raise SettingsError("MQTT's password must have a username with it")
-
-
-@dataclass
-class _CameraTopics:
-    """What goes on at a camera, as its retained state says."""
 
     anomalies: set[str] = field(default_factory=set)
     problems: set[str] = field(default_factory=set)
@@ -140,7 +157,8 @@ class _CameraTopics:
     score: float | None = None
     last: Message | None = None
 
-    def state(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
+        """Make the JSON of the retained state."""
         last = self.last or {}
         return {
             "anomaly": "ON" if self.anomalies else "OFF",
@@ -154,10 +172,13 @@ class _CameraTopics:
 
 
 class Mqtt:
-    """Publishes each alert once and waits for the broker's receipt; its client connects again by itself, forever."""
+    """Publishes each alert once and waits for the broker's receipt.
 
-    # While there is no connection a try costs nothing, and the sooner one sees it come back the
-    # better.
+    The client of paho-mqtt connects again by itself after each lost connection, for ever.
+    """
+
+    # While there is no connection an attempt costs nothing, and the sooner the connection is seen
+    # to be back the better.
     retry = Retry(first_s=0.2, most_s=1.0)
     durable = True
 
@@ -173,12 +194,14 @@ class Mqtt:
         except ImportError as error:
             raise MissingExtraError("MQTT", "watch") from error
         self._config, self._topics = config, Topics(config.prefix, config.discovery_prefix)
-        self._cameras: dict[str, _CameraTopics] = {}
+        self._cameras: dict[str, _CameraState] = {}
         # Held while a state is made and published: what is retained is always the last one made.
         self._lock = threading.RLock()
+        # Whether all that is retained was published since the last connection was made.
         self._greeted = False
         self._confirmed = threading.Condition()
         self._receipts: set[int] = set()
+        # Key and number of the alert that the client has, and the broker has not confirmed.
         self._pending: tuple[str, int] | None = None
         self._client = Client(CallbackAPIVersion.VERSION2)
         if config.username:
@@ -194,7 +217,7 @@ class Mqtt:
         self._client.loop_start()
 
     def deliver(self, message: Message) -> None:
-        """Publish an alert and the state that it makes.
+        """Publish an alert, and then the new state of its camera.
 
         Raises:
             DeliveryError: If the broker has not confirmed it yet; the client goes on trying by
@@ -206,14 +229,15 @@ class Mqtt:
                     f"there is no connection to the MQTT broker at {self._config.host}"
                 )
             with self._confirmed:
-                # Numbers come around again: an old receipt must not do for a new message.
+                # Numbers are used again after 65,535 messages: an old receipt must not be taken
+                # for that of a new message.
                 self._receipts.clear()
             body = {"type": _TYPES[message["phase"]], **message}
             sent = self._client.publish(
                 self._topics.events, json.dumps(body, ensure_ascii=False), qos=1
             )
-            # Not published anew at the next try: the client does that itself after a lost
-            # connection.
+            # Not published anew at the next attempt: the client does that itself after a lost
+            # connection, and the alert would come twice.
             self._pending = (message["key"], sent.mid)
         number = self._pending[1]
         with self._confirmed:
@@ -224,22 +248,23 @@ class Mqtt:
                     f"the MQTT broker at {self._config.host} has not confirmed an alert"
                 )
         self._pending = None
-        self._note(message)
+        self._update_state(message)
 
     def report(self, status: CameraStatus) -> None:
-        """Publish a camera's state where it is another than before."""
+        """Publish a camera's state where it has changed."""
         with self._lock:
             known = status.camera in self._cameras
-            camera = self._cameras.setdefault(status.camera, _CameraTopics())
-            before = camera.state()
+            camera = self._cameras.setdefault(status.camera, _CameraState())
+            before = camera.as_dict()
             camera.online, camera.score = status.online, status.score
             if not known:
                 self._publish_discovery(status.camera)
-            if not known or camera.state() != before:
+            if not known or camera.as_dict() != before:
                 self._publish_state(status.camera)
 
     def close(self) -> None:
-        """Say goodbye: the last will is for those who cannot."""
+        """Publish "offline" and disconnect."""
+        # The broker publishes the last will only for clients that vanish, not for this one.
         if self._client.is_connected():
             sent = self._client.publish(self._topics.available, "offline", qos=1, retain=True)
             with self._confirmed:
@@ -249,20 +274,23 @@ class Mqtt:
         # The client closes its sockets when it is freed, which our own methods in it would put off.
         self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
 
-    def _note(self, message: Message) -> None:
-        """Take an alert into the state of its camera."""
+    def _update_state(self, message: Message) -> None:
+        """Take an alert into the state of its camera, and publish that."""
         with self._lock:
             known = message["source"] in self._cameras
-            camera = self._cameras.setdefault(message["source"], _CameraTopics(online=True))
+            camera = self._cameras.setdefault(message["source"], _CameraState(online=True))
             going_on = camera.anomalies if message["kind"] == "anomaly" else camera.problems
-            (going_on.discard if message["phase"] == "end" else going_on.add)(message["id"])
+            if message["phase"] == "end":
+                going_on.discard(message["id"])
+            else:
+                going_on.add(message["id"])
             camera.last = message
             if not known:
                 self._publish_discovery(message["source"])
             self._publish_state(message["source"])
 
     def _publish_discovery(self, camera: str) -> None:
-        """Tell Home Assistant of a camera; the lock must be held."""
+        """Publish Home Assistant's configuration of a camera; the lock must be held."""
         if self._config.discovery_prefix and self._greeted:
             for topic, config in self._topics.discovery(camera).items():
                 self._client.publish(
@@ -270,15 +298,16 @@ class Mqtt:
                 )
 
     def _publish_state(self, camera: str) -> None:
-        """Before the greeting nothing: it publishes the state of every camera. The lock must be held."""
+        """Publish the retained state of a camera; the lock must be held."""
+        # Nothing before the greeting, which publishes the state of every camera.
         if self._greeted:
-            state = json.dumps(self._cameras[camera].state(), ensure_ascii=False)
+            state = json.dumps(self._cameras[camera].as_dict(), ensure_ascii=False)
             self._client.publish(self._topics.state(camera), state, qos=1, retain=True)
 
     def _on_connect(
         self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any
     ) -> None:
-        """Say that we are here, and all that is retained: the broker may have forgotten it."""
+        """Publish "online" and all that is retained: the broker may have forgotten it."""
         if reason.is_failure:
             return
         self._client.publish(self._topics.available, "online", qos=1, retain=True)
@@ -289,13 +318,17 @@ class Mqtt:
                 self._publish_state(camera)
 
     def _on_disconnect(self, *_: Any) -> None:
-        """Wait for the next greeting: the client counts as connected a moment before it."""
+        """Hold states back until the next greeting publishes them.
+
+        The client already counts as connected a moment before its greeting.
+        """
         with self._lock:
             self._greeted = False
 
     def _on_publish(
         self, _client: Any, _data: Any, number: int, _reason: Any, _properties: Any
     ) -> None:
+        """Note the broker's receipt, and wake the thread that waits for it."""
         with self._confirmed:
             self._receipts.add(number)
             self._confirmed.notify_all()

@@ -18,16 +18,18 @@ from oddframe.files import output_error, write_bytes
 from oddframe.sinks.sink import Message
 
 REFUSED = "refused.jsonl"
+"""Name of the file with refused messages."""
 
 _REFUSED_BYTES = 10_000_000
+"""Beyond this size the file of refused messages is begun anew, and the last one is kept."""
 
 
 class QueuedMessage:
-    """A message in the queue.
+    """A message in an outbox.
 
     Attributes:
         number: Its place; later ones have higher numbers.
-        message: The message, where memory holds it.
+        message: The message; None while it is only on disk.
     """
 
     __slots__ = ("message", "number")
@@ -37,14 +39,20 @@ class QueuedMessage:
 
 
 class Outbox:
-    """Messages for one sink. Threads may share it: one that puts, one that takes."""
+    """The messages that wait for one sink, in order.
+
+    Two threads may share it: one that puts, one that takes.
+
+    Attributes:
+        dropped: Messages that were given up for newer ones.
+    """
 
     def __init__(self, folder: Path | None, most: int) -> None:
-        """Find what waits.
+        """Find what was left waiting.
 
         Args:
-            folder: Where to keep them, made where there is none; None keeps them in memory.
-            most: Not more than these wait; the oldest goes for a new one.
+            folder: Where to keep messages, made where there is none; None keeps them in memory.
+            most: How many may wait; beyond it the oldest is dropped and counted.
 
         Raises:
             OutputError: If the folder cannot be made.
@@ -55,13 +63,13 @@ class Outbox:
         self._unsaved: deque[QueuedMessage] = deque()
         self._next = 0
         self.dropped = 0
-        """Messages that went for newer ones."""
         if folder is None:
             return
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for path in folder.glob(".*.json"):  # halves that a kill left
                 path.unlink(missing_ok=True)
+            # Numbers have twelve digits, so names in order are messages in order.
             names = sorted(path.stem for path in folder.glob("*.json"))
         except OSError as error:
             raise output_error(folder, error) from error
@@ -73,39 +81,43 @@ class Outbox:
         return len(self._waiting)
 
     def put(self, message: Message) -> None:
-        """Put a message at the end; it is on disk when this returns, or in memory where the disk is full."""
+        """Put a message at the end.
+
+        It is on disk when this returns, or in memory where the disk takes nothing.
+        """
         with self._lock:
-            one = QueuedMessage(self._next, message)
+            queued = QueuedMessage(self._next, message)
             self._next += 1
             if self._folder is not None:
-                self._unsaved.append(one)
+                self._unsaved.append(queued)
         self.save()
         with self._lock:
             # Only now: what is taken and removed at once must not be written after that.
-            self._waiting.append(one)
-            gone = self._waiting.popleft() if len(self._waiting) > self._most else None
-            self.dropped += gone is not None
-        if gone is not None:
-            self._forget(gone)
+            self._waiting.append(queued)
+            oldest = self._waiting.popleft() if len(self._waiting) > self._most else None
+            self.dropped += oldest is not None
+        if oldest is not None:
+            self._forget(oldest)
 
     def save(self) -> None:
-        """Move to the disk what waits in memory, as far as it takes it."""
+        """Move to the disk what waits in memory, as far as the disk takes it."""
         while self._unsaved and self._folder is not None:
             with self._lock:
-                one = self._unsaved[0] if self._unsaved else None
-            if one is None or one.message is None:
+                queued = self._unsaved[0] if self._unsaved else None
+            if queued is None or queued.message is None:
                 return
+            # Not under the lock: a disk that hangs must not hold up whoever takes messages.
             try:
-                text = json.dumps(one.message, ensure_ascii=False)
-                write_bytes(self._path(one, self._folder), text.encode())
+                text = json.dumps(queued.message, ensure_ascii=False)
+                write_bytes(self._path(queued, self._folder), text.encode())
             except OutputError:
                 return
             with self._lock:
-                stays = one in self._unsaved
-                if stays:
-                    self._unsaved.remove(one)
-            if not stays:  # it was delivered meanwhile
-                self._forget(one)
+                still_waits = queued in self._unsaved
+                if still_waits:
+                    self._unsaved.remove(queued)
+            if not still_waits:  # it was delivered meanwhile
+                self._forget(queued)
 
     @property
     def unsaved(self) -> int:
@@ -113,51 +125,63 @@ class Outbox:
         return len(self._unsaved) if self._folder is not None else len(self._waiting)
 
     def first(self) -> QueuedMessage | None:
-        """The oldest message, which stays; None where nothing waits. Files that are no messages are removed."""
+        """Return the oldest message, which stays in the outbox; None where nothing waits.
+
+        Files that hold no message are removed on the way.
+        """
         while True:
             with self._lock:
                 if not self._waiting:
                     return None
-                one = self._waiting[0]
-            if one.message is not None or self._load(one):
-                return one
-            self.remove(one)
+                queued = self._waiting[0]
+            if queued.message is not None or self._load(queued):
+                return queued
+            self.remove(queued)
 
-    def remove(self, one: QueuedMessage) -> None:
-        """Take a message out."""
+    def remove(self, queued: QueuedMessage) -> None:
+        """Take a message out: it is delivered, or cannot be read."""
         with self._lock:
-            if self._waiting and self._waiting[0] is one:
+            # It may have been dropped meanwhile, and another one may be the first.
+            if self._waiting and self._waiting[0] is queued:
                 self._waiting.popleft()
-        self._forget(one)
+        self._forget(queued)
 
-    def refuse(self, one: QueuedMessage, reason: str) -> None:
-        """Take a message out, and keep it beside the queue with the reason."""
+    def refuse(self, queued: QueuedMessage, reason: str) -> None:
+        """Take a message out, and keep it in ``refused.jsonl`` with the reason."""
         if self._folder is not None:
-            line = {"at": datetime.now(UTC).isoformat(), "reason": reason, "message": one.message}
+            line = {
+                "at": datetime.now(UTC).isoformat(),
+                "reason": reason,
+                "message": queued.message,
+            }
             path = self._folder / REFUSED
+            # A full disk must not keep a refused message in front of all others.
             with suppress(OSError):
                 if path.exists() and path.stat().st_size > _REFUSED_BYTES:
                     path.replace(path.with_suffix(".old.jsonl"))
                 with path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self.remove(one)
+        self.remove(queued)
 
-    def _forget(self, one: QueuedMessage) -> None:
+    def _forget(self, queued: QueuedMessage) -> None:
+        """Remove a message from the list of unsaved ones and from the disk."""
         with self._lock:
-            if one in self._unsaved:
-                self._unsaved.remove(one)
+            if queued in self._unsaved:
+                self._unsaved.remove(queued)
         if self._folder is not None:
+            # A file that stays is delivered again after a restart: at least once, not at most.
             with suppress(OSError):
-                self._path(one, self._folder).unlink(missing_ok=True)
+                self._path(queued, self._folder).unlink(missing_ok=True)
 
-    def _load(self, one: QueuedMessage) -> bool:
+    def _load(self, queued: QueuedMessage) -> bool:
+        """Read a message from the disk; returns whether its file holds one."""
         assert self._folder is not None
         try:
-            one.message = json.loads(self._path(one, self._folder).read_bytes())
+            queued.message = json.loads(self._path(queued, self._folder).read_bytes())
         except (OSError, ValueError):
             return False
-        return isinstance(one.message, dict)
+        return isinstance(queued.message, dict)
 
     @staticmethod
-    def _path(one: QueuedMessage, folder: Path) -> Path:
-        return folder / f"{one.number:012d}.json"
+    def _path(queued: QueuedMessage, folder: Path) -> Path:
+        return folder / f"{queued.number:012d}.json"

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, served over HTTP."""
+"""Metrics for Prometheus: of cameras, of their events and of the other sinks, served over HTTP."""
 
 import threading
 from collections import Counter
@@ -13,6 +13,8 @@ from oddframe.settings import settings_dataclass
 from oddframe.sinks.delivery import SinkCounts
 from oddframe.sinks.sink import Message, Retry
 
+# Kind, name, help text and value of each family with one sample a camera; a value of None has no
+# sample. prometheus-client adds "_total" to the names of counters.
 _OF_CAMERAS: tuple[tuple[str, str, str, Callable[[CameraStatus], float | None]], ...] = (
     ("gauge", "up", "Whether frames come in.", lambda status: float(status.online)),
     ("gauge", "fps", "Frames per second of late.", lambda status: status.rate_fps),
@@ -56,8 +58,9 @@ class PrometheusConfig:
     """Where to listen.
 
     Attributes:
-        host: Address; that of this machine alone unless said otherwise. There is no password.
-        port: Port; 0 takes a free one.
+        host: The address; only this machine can connect unless another is given. There is no
+            password.
+        port: The port; 0 takes a free one.
     """
 
     host: str = "127.0.0.1"
@@ -71,20 +74,20 @@ class PrometheusConfig:
 
 
 class CameraMetrics:
-    """The latest of what it is told, by camera, in a registry of its own; somebody else serves it.
+    """Keeps the latest status of each camera as metrics, in a registry that somebody else serves.
 
     Attributes:
         registry: What prometheus-client makes a page of.
-        sinks: Gives the counts of the other sinks, ``Delivery.counts``; to be set once there is a
-            delivery.
+        sinks: Returns the counts of the other sinks, as `Delivery.counts` does; to be set once
+            there is a delivery.
     """
 
     retry = Retry()
-    # Counts begin at 0 with the process, as Prometheus expects: nothing of it outlives a kill.
+    # Counts begin at 0 with the process, as Prometheus expects: they need not outlive a kill.
     durable = False
 
     def __init__(self) -> None:
-        """Begin with nothing.
+        """Begin without cameras, in a registry of its own.
 
         Raises:
             MissingExtraError: If prometheus-client is not installed.
@@ -95,6 +98,7 @@ class CameraMetrics:
             raise MissingExtraError("metrics", "watch") from error
         self._lock = threading.Lock()
         self._statuses: dict[str, CameraStatus] = {}
+        # By camera and kind.
         self._events: Counter[tuple[str, str]] = Counter()
         self.sinks: Callable[[], Mapping[str, SinkCounts]] = dict
         self.registry = prometheus_client.CollectorRegistry()
@@ -107,28 +111,29 @@ class CameraMetrics:
                 self._events[message["source"], message["kind"]] += 1
 
     def report(self, status: CameraStatus) -> None:
-        """Take the latest of a camera."""
+        """Take the latest status of a camera."""
         with self._lock:
             self._statuses[status.camera] = status
 
     def keep(self, cameras: Collection[str]) -> None:
-        """Say nothing more of the state of other cameras."""
+        """Drop the status of all other cameras; counts of their events stay, as counters must."""
         with self._lock:
             self._statuses = {
                 name: status for name, status in self._statuses.items() if name in cameras
             }
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no port is open."""
 
     def describe(self) -> list[Any]:
-        """Nothing ahead: what there is depends on the cameras."""
+        """Describe nothing in advance: which families there are depends on the cameras."""
         return []
 
     def collect(self) -> Iterator[Any]:
-        """What prometheus-client asks for at each visit: all families with a sample a camera."""
+        """Make all families with their samples; prometheus-client calls this at each visit."""
         from prometheus_client.core import CounterMetricFamily, SummaryMetricFamily
 
+        # Copied, so that a slow visitor does not hold up the sink's thread.
         with self._lock:
             statuses, events = list(self._statuses.values()), dict(self._events)
         for kind, name, text, value in _OF_CAMERAS:
@@ -163,20 +168,21 @@ class CameraMetrics:
 
 
 class Prometheus(CameraMetrics):
-    """Serves its metrics under ``/metrics``.
+    """Serves its metrics under ``/metrics``, at a port of its own.
 
     Attributes:
-        port: Where it listens.
+        port: The port where it listens.
     """
 
     def __init__(self, config: PrometheusConfig | None = None) -> None:
-        """Begin to listen.
+        """Begin to listen, in a thread of prometheus-client's.
 
         Raises:
             MissingExtraError: If prometheus-client is not installed.
             OutputError: If the port is taken.
         """
         super().__init__()
+        # Here and not at the top: the library is an extra, and this file is read without it.
         import prometheus_client
 
         config = config or PrometheusConfig()
@@ -186,18 +192,19 @@ class Prometheus(CameraMetrics):
             )
         except OSError as error:
             raise OutputError(
-                f"metrics could not be served at {config.host} port {config.port}: {error.strerror or error}; "
-                "choose another port"
+                f"metrics could not be served at {config.host} port {config.port}: "
+                f"{error.strerror or error}; choose another port"
             ) from error
         self.port: int = self._server.server_port
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening, and give the port back."""
         self._server.shutdown()
         self._server.server_close()
 
 
 def _family(kind: str, name: str, text: str, labels: list[str]) -> Any:
+    """Make a family without samples; ``kind`` is "gauge" or "counter"."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     make = GaugeMetricFamily if kind == "gauge" else CounterMetricFamily

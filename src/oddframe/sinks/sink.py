@@ -1,6 +1,7 @@
 """What a sink for alerts is: the one protocol behind webhooks, MQTT, metrics and lines in a file.
 
-A new one is a file with a class that has these members; ``delivery`` gives it a thread and a queue.
+A new kind of sink is a file with a class that has the members of `AlertSink`; `Delivery` gives it a
+thread and an outbox.
 """
 
 from collections.abc import Mapping
@@ -14,31 +15,35 @@ from oddframe.errors import SettingsError
 from oddframe.settings import settings_dataclass
 
 Message: TypeAlias = Mapping[str, Any]
-"""What a sink is told of an alert, as plain values that JSON has; docs/sinks.md lists them."""
+"""An alert as a sink gets it, in plain values that JSON has; docs/sinks.md lists them."""
 
 
 @settings_dataclass("retry")
 class Retry:
-    """When what failed is tried again: after twice as long each time, and forever; see `Backoff`.
+    """When what failed is tried again: after twice as long each time, and for ever; see `Backoff`.
 
     Attributes:
         first_s: Pause after the first failure, in seconds.
-        most_s: Longest pause. Each is shortened at random by up to a half, so that many senders do
-            not come at once.
+        most_s: Longest pause, in seconds. Each pause is shortened at random by up to a half, so
+            that many senders do not come at once.
     """
 
     first_s: Annotated[float, Field(gt=0)] = 1.0
     most_s: float = 60.0
 
+    # The pause doubles from the one to the other, so the order of the two matters.
     def __post_init__(self) -> None:
         if self.most_s < self.first_s:
             raise SettingsError(
-                f"the longest pause, most_s, must be at least first_s ({self.first_s}), got {self.most_s}"
+                f"the longest pause, most_s, must be at least first_s ({self.first_s}), "
+                f"got {self.most_s}"
             )
 
 
 class AlertSink(Protocol):
-    """Takes alerts to the outside. All calls come from one thread that is the sink's own; it may take its time.
+    """Takes alerts to the outside.
+
+    All calls come from one thread that is the sink's own, so a call may take its time.
 
     Attributes:
         retry: When to try again what failed.
@@ -49,25 +54,28 @@ class AlertSink(Protocol):
     durable: bool
 
     def deliver(self, message: Message) -> None:
-        """Hand an alert over; returning means that the receiver has it. The same one may come again after a failure.
+        """Deliver an alert; when this returns, the receiver has it.
+
+        The same alert may come again: after a failure, and after a restart.
 
         Raises:
-            DeliveryError: If it did not work now.
-            LoginRefusedError: If it never will.
+            DeliveryError: If it did not work now; it is tried again.
+            DeliveryRefusedError: If it never will; the alert is put aside.
         """
         ...
 
     def report(self, status: CameraStatus) -> None:
-        """Learn how a camera is doing: the latest only, and nobody minds if it gets lost."""
+        """Report how a camera is doing: only its latest status, which may get lost."""
         ...
 
     def close(self) -> None:
-        """Let go of everything, within a second."""
+        """Close connections, files and ports, within a second."""
         ...
 
 
 def message_of(alert: Alert) -> dict[str, Any]:
-    """An alert as plain values: those of its event, and wall-clock times in ISO 8601, UTC."""
+    """Make the message of an alert: its event's values, and wall-clock times in ISO 8601, UTC."""
+    # Receivers depend on these names: docs/sinks.md promises them, and files of JSON have them.
     return {
         "key": alert.key,
         **alert.event.as_dict(),
@@ -80,7 +88,7 @@ def message_of(alert: Alert) -> dict[str, Any]:
 
 
 def utc(at_us: int) -> str:
-    """Microseconds since 1970-01-01 UTC in ISO 8601."""
+    """Write microseconds since 1970-01-01 UTC in ISO 8601."""
     # Not fromtimestamp: a float has no room for microseconds.
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).isoformat(
         timespec="microseconds"

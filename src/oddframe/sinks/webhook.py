@@ -1,6 +1,7 @@
-"""Alerts as HTTP POST requests.
+"""Alerts as HTTP POST requests: the message as JSON, or what a template of the user makes of it.
 
-What a webhook sends: the message as JSON, or a template of the user's own.
+The requests are made with `http.client` of the standard library: a limit on the whole exchange is
+needed, and a client with sessions and redirects is not.
 """
 
 import base64
@@ -24,6 +25,7 @@ from oddframe.errors import DeliveryError, DeliveryRefusedError, SettingsError
 from oddframe.settings import ListOf, settings_dataclass
 from oddframe.sinks.sink import Message, Retry, message_of
 
+# A camera with quotes in its name, so that a template that forgets to escape it is found at once.
 _SAMPLE = message_of(
     Alert(
         Event(
@@ -48,72 +50,8 @@ _SAMPLE = message_of(
 MESSAGE_NAMES = frozenset(_SAMPLE)
 """Names of the values that a template may use."""
 
-
-class Body:
-    """Makes the body of a request.
-
-    A template has ``$name`` or ``${name}`` for each value of a message and ``$$`` for a dollar
-    sign. Templates of the standard library run no code, which those of Jinja2 would. In JSON the
-    values are escaped, so ``{"text": "$source: $reason"}`` is JSON whatever the camera is called.
-    """
-
-    def __init__(self, template: str | None, content_type: str) -> None:
-        """Check a template.
-
-        Raises:
-            SettingsError: If it names a value that there is not, or makes no JSON where JSON is
-                promised.
-        """
-        self._template = None if template is None else Template(template)
-        self._json = is_json(content_type)
-        if self._template is None:
-            if not self._json:
-                raise SettingsError(
-                    f"a webhook without a template must send application/json, got {content_type!r}"
-                )
-            return
-        if not self._template.is_valid():
-            raise SettingsError(
-                "a dollar sign in a webhook's template must begin a name; write $$ for the sign itself"
-            )
-        if unknown := sorted(set(self._template.get_identifiers()) - set(_SAMPLE)):
-            raise SettingsError(
-                f"a webhook's template must use names of {', '.join(_SAMPLE)}, got ${unknown[0]}"
-            )
-        if self._json:
-            for sample in (_SAMPLE, {**_SAMPLE, "end": None, "box": None}):
-                try:
-                    json.loads(self.of(sample))
-                except ValueError as error:
-                    raise SettingsError(
-                        f"a webhook's template must make JSON or have another content_type, but: {error}; "
-                        "texts need quotes around them, numbers, box and parts none"
-                    ) from error
-
-    def of(self, message: Message) -> bytes:
-        """The body for a message, in UTF-8."""
-        if self._template is None:
-            return json.dumps(message, ensure_ascii=False).encode()
-        return self._template.substitute(
-            {name: self._text(name, value) for name, value in message.items()}
-        ).encode()
-
-    def _text(self, name: str, value: Any) -> str:
-        if value is None:
-            # A box is a value of its own in JSON, the others stand between quotes.
-            return "null" if self._json and name == "box" else ""
-        if isinstance(value, str):
-            return json.dumps(value, ensure_ascii=False)[1:-1] if self._json else value
-        return json.dumps(value, ensure_ascii=False)
-
-
-def is_json(content_type: str) -> bool:
-    """Whether a body of this type is JSON."""
-    return content_type.partition(";")[0].strip().endswith("json")
-
-
-_AGAIN = {408, 429}
-"""Answers of 400 to 499 that may be another one later."""
+_TEMPORARY = {408, 429}
+"""Statuses of 400 to 499 that may be others later: request timeout, too many requests."""
 
 _KEY_LENGTH = 8
 """Shorter parts of an address's path are words such as "hook", not keys."""
@@ -125,11 +63,11 @@ class WebhookConfig:
 
     Attributes:
         url: ``http://`` or ``https://``; a name and a password in it become basic authentication.
-        headers: To send beside our own.
-        template: The body, see ``Body``; the whole message as JSON when None.
-        content_type: What the body is.
-        phases: Of "start", "update" and "end", those to send.
-        timeout_s: Longest time from the connection to the answer.
+        headers: More headers to send; they replace our own of the same name.
+        template: The body, see `Body`; the whole message as JSON when None.
+        content_type: The type of the body.
+        phases: Which of "start", "update" and "end" to send.
+        timeout_s: Longest time from the connection to the answer, in seconds.
         retry: When to try again.
     """
 
@@ -149,6 +87,7 @@ class WebhookConfig:
             raise SettingsError(
                 "a webhook's url must be a valid address; check its host and port"
             ) from error
+        # These sentences hold nothing of the address, in which a secret may stand.
         if (
             parts.scheme not in ("http", "https")
             or not parts.hostname
@@ -156,7 +95,8 @@ class WebhookConfig:
             or not self.url.isascii()
         ):
             raise SettingsError(
-                "a webhook's url must be http:// or https:// with a host, in plain ASCII; write other letters as %XX"
+                "a webhook's url must be http:// or https:// with a host, in plain ASCII; "
+                "write other letters as %XX"
             )
         if any(letter <= " " or letter == "\x7f" for letter in self.url):
             raise SettingsError("a webhook's url must have no blanks in it; write them as %20")
@@ -173,11 +113,15 @@ class WebhookConfig:
                 raise SettingsError(
                     f"the webhook's header {name} must be one line of ASCII, but its value is not"
                 )
+        # A template that cannot work must be refused now and not at the first alert.
         Body(self.template, self.content_type)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts that nobody may be shown: the address, what in it may be a key, and the headers' values."""
+        """Texts that nobody may be shown.
+
+        They are the address, the parts of it that may be a key, and the values of the headers.
+        """
         parts = urlsplit(self.url)
         login = parts.netloc.rpartition("@")[0]
         found = {
@@ -191,15 +135,16 @@ class WebhookConfig:
         found |= {pair.partition("=")[2] for pair in parts.query.split("&")} | set(
             self.headers.values()
         )
+        # An error of the network may quote them as they are or as a URL has them.
         return tuple(filter(None, found | {unquote(secret) for secret in found}))
 
 
 class Webhook:
     """Sends a request for each alert; any answer of 200 to 299 is a receipt.
 
-    408, 429, 300 to 399, 500 and above, and no answer mean to try again; other answers of 400 to
-    499 put the alert aside. Redirects are not followed, since headers may hold secrets; proxies are
-    not used.
+    After 408, 429, 300 to 399, 500 and above, and after no answer it is tried again; other answers
+    of 400 to 499 put the alert aside. Redirects are not followed, since headers may hold secrets;
+    proxies are not used.
     """
 
     durable = True
@@ -215,7 +160,7 @@ class Webhook:
 
         Raises:
             DeliveryError: If there was no answer, or one that may be another later.
-            LoginRefusedError: If the receiver refuses it for good.
+            DeliveryRefusedError: If the receiver refuses it for good.
         """
         if message["phase"] not in self._config.phases:
             return
@@ -223,7 +168,7 @@ class Webhook:
         status, wait_s = self._post(self._body.of(message), self._headers(message))
         if 200 <= status < 300:
             return
-        if 400 <= status < 500 and status not in _AGAIN:
+        if 400 <= status < 500 and status not in _TEMPORARY:
             raise DeliveryRefusedError(
                 f"the webhook at {host} must take the alert, but it answered {status}"
             )
@@ -232,12 +177,13 @@ class Webhook:
         )
 
     def report(self, status: CameraStatus) -> None:
-        """Not for webhooks: health events tell them."""
+        """Send nothing: a webhook gets the health events of a camera instead."""
 
     def close(self) -> None:
-        """Nothing is open between two requests."""
+        """Do nothing: no connection is open between two requests."""
 
     def _headers(self, message: Message) -> dict[str, str]:
+        """Make the headers of a request: our own, and the user's in their place."""
         ours = {
             "Content-Type": self._config.content_type,
             "User-Agent": f"oddframe/{__version__}",
@@ -247,23 +193,31 @@ class Webhook:
         if self._parts.username is not None:
             pair = f"{unquote(self._parts.username)}:{unquote(self._parts.password or '')}"
             ours["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        # Names of headers are the same in capitals and small letters.
         given = {name.lower() for name in self._config.headers}
         return {name: value for name, value in ours.items() if name.lower() not in given} | dict(
             self._config.headers
         )
 
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, float | None]:
-        """Send a request; gives the answer's status and how long it asks to wait."""
+        """Send a request.
+
+        Returns:
+            The answer's status, and the seconds that it asks to wait; None where it asks nothing.
+
+        Raises:
+            DeliveryError: If there was no answer in time.
+        """
         host, timeout_s = self._parts.hostname or "", self._config.timeout_s
         secure = self._parts.scheme == "https"
         connection = (HTTPSConnection if secure else HTTPConnection)(
             host, self._parts.port, timeout=timeout_s
         )
         # The socket's own limit begins anew with each byte: an answer that trickles in would never
-        # end.
-        cut = threading.Timer(timeout_s, _cut, (connection,))
-        cut.daemon = True
-        cut.start()
+        # end. So a timer breaks the connection off.
+        timer = threading.Timer(timeout_s, _break_off, (connection,))
+        timer.daemon = True
+        timer.start()
         path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
         try:
             connection.request("POST", path, body, headers)
@@ -271,19 +225,87 @@ class Webhook:
             asked = answer.headers.get("Retry-After", "")
             answer.close()
         except (OSError, HTTPException) as error:
+            # Not the text of the error: it may hold the address.
             why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
             raise DeliveryError(
                 f"the webhook at {host} gave no answer ({why}); the alert is sent again"
             ) from error
         else:
+            # Retry-After may be a date as well; the pauses of our own are good enough for that.
             return answer.status, float(asked) if asked.isascii() and asked.isdigit() else None
         finally:
-            cut.cancel()
+            timer.cancel()
             connection.close()
 
 
-def _cut(connection: HTTPConnection) -> None:
-    """Break a connection off, whatever its thread is waiting for."""
+class Body:
+    """Makes the body of a request.
+
+    A template has ``$name`` or ``${name}`` for each value of a message and ``$$`` for a dollar
+    sign. Templates of the standard library run no code, which those of Jinja2 would. In JSON the
+    values are escaped, so ``{"text": "$source: $reason"}`` is JSON whatever the camera is called.
+    """
+
+    def __init__(self, template: str | None, content_type: str) -> None:
+        """Check a template.
+
+        Raises:
+            SettingsError: If it names a value that does not exist, or makes no JSON although the
+                content type says JSON.
+        """
+        self._template = None if template is None else Template(template)
+        self._json = is_json(content_type)
+        if self._template is None:
+            if not self._json:
+                raise SettingsError(
+                    f"a webhook without a template must send application/json, got {content_type!r}"
+                )
+            return
+        if not self._template.is_valid():
+            raise SettingsError(
+                "a dollar sign in a webhook's template must begin a name; "
+                "write $$ for the sign itself"
+            )
+        if unknown := sorted(set(self._template.get_identifiers()) - set(_SAMPLE)):
+            raise SettingsError(
+                f"a webhook's template must use names of {', '.join(_SAMPLE)}, got ${unknown[0]}"
+            )
+        if self._json:
+            # Both a message that has everything and one where all that may be missing is missing.
+            for sample in (_SAMPLE, {**_SAMPLE, "end": None, "box": None}):
+                try:
+                    json.loads(self.of(sample))
+                except ValueError as error:
+                    raise SettingsError(
+                        "a webhook's template must make JSON or have another content_type, "
+                        f"but: {error}; texts need quotes around them, numbers, box and parts none"
+                    ) from error
+
+    def of(self, message: Message) -> bytes:
+        """Make the body for a message, in UTF-8."""
+        if self._template is None:
+            return json.dumps(message, ensure_ascii=False).encode()
+        return self._template.substitute(
+            {name: self._text(name, value) for name, value in message.items()}
+        ).encode()
+
+    def _text(self, name: str, value: Any) -> str:
+        """Write a value as it stands in the template, escaped where the body is JSON."""
+        if value is None:
+            # A box is a value of its own in JSON, the others stand between quotes.
+            return "null" if self._json and name == "box" else ""
+        if isinstance(value, str):
+            return json.dumps(value, ensure_ascii=False)[1:-1] if self._json else value
+        return json.dumps(value, ensure_ascii=False)
+
+
+def is_json(content_type: str) -> bool:
+    """Return whether a body of this type is JSON."""
+    return content_type.partition(";")[0].strip().endswith("json")
+
+
+def _break_off(connection: HTTPConnection) -> None:
+    """Shut a connection's socket down, whatever its thread is waiting for."""
     with suppress(OSError):
         if isinstance(connection.sock, socket.socket):
             connection.sock.shutdown(socket.SHUT_RDWR)

@@ -12,7 +12,8 @@ from oddframe.datasets.clip_dataset import Batch
 from oddframe.inference.scorer import Scorer
 from oddframe.inference.torch_backend import TorchScorer, pick_device
 from oddframe.model.fusion import AnomalyScorer
-from oddframe.model.network import Network, NetworkState
+from oddframe.model.network import Network
+from oddframe.model.state import NetworkState
 from oddframe.speed.instruments import peak_rss_mb, rate, repeated
 from oddframe.speed.plan import Numbers, Setup, TrainingRow
 from oddframe.training.settings import Settings

@@ -1,7 +1,6 @@
 """Events as rows: written phase by phase, read back as alerts."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,8 @@ class Review:
 
     Attributes:
         verdict: "normal", "important" or "unsure"; None where there is a note alone.
-        note: Anything else.
-        at_us: When, in microseconds since 1970-01-01 UTC.
+        note: Anything else, in the person's own words.
+        at_us: When it was said, in microseconds since 1970-01-01 UTC.
     """
 
     verdict: str | None
@@ -47,7 +46,7 @@ class StoredEvent:
 
 
 def camera_number(connection: Connection, name: str) -> int:
-    """The number of a camera, which gets one when it is new."""
+    """Look up the number of a camera; a new camera gets one, so the connection must be writing."""
     known = select(cameras.c.camera).where(cameras.c.name == name)
     number = connection.execute(known).scalar()
     if number is None:
@@ -58,10 +57,10 @@ def camera_number(connection: Connection, name: str) -> int:
 
 
 def write_event(connection: Connection, alert: Alert) -> None:
-    """Write one phase of an event: a new row, or what is new of an open one.
+    """Write one phase of an event: a new row at its start, or what is new into its open row.
 
     An end without a start, which a full disk may have kept out, makes a row too. So does a second
-    start of the same identity, such as a file that is watched twice.
+    start of the same id, such as a file that is watched twice.
     """
     event = alert.event
     camera = camera_number(connection, event.source)
@@ -76,12 +75,13 @@ def write_event(connection: Connection, alert: Alert) -> None:
         "reason": event.reason,
         "parts": json.dumps(dict(event.parts)),
     }
-    # Not by its start: the wall clock may have been set since.
+    # The row is found by id alone and not by its start: the wall clock may have been set since.
     row = None
     if event.phase != "start":
         row = connection.execute(
             _newest(camera, event.id).where(events.c.end_us.is_(None))
         ).scalar()
+    # Identity and start are written once; the rest is that of the latest phase.
     if row is None:
         known = {"id": event.id, "camera": camera, "kind": event.kind}
         start = {"start_us": alert.start_us, "start_s": event.start_s}
@@ -91,18 +91,19 @@ def write_event(connection: Connection, alert: Alert) -> None:
 
 
 def write_file(connection: Connection, source: str, identity: str, kind: str, path: str) -> bool:
-    """Note where a file of an event's latest row is.
+    """Write the path of a file into the latest row of its event.
 
     Args:
-        connection: A writing one.
+        connection: A connection of a writing engine.
         source: Name of the event's source.
-        identity: Its id.
+        identity: The event's id.
         kind: "snapshot" or "clip".
-        path: Relative to the store's folder.
+        path: Where the file is, relative to the store's folder.
 
     Returns:
         Whether there is such an event.
     """
+    # It may be gone: a full disk can keep an event out, or it was forgotten meanwhile.
     camera = camera_number(connection, source)
     row = connection.execute(_newest(camera, identity)).scalar()
     if row is not None:
@@ -111,43 +112,56 @@ def write_file(connection: Connection, source: str, identity: str, kind: str, pa
 
 
 def close_open(connection: Connection) -> list[Alert]:
-    """End every open event at the last moment known of it, and give their ends."""
-    left = find_events(connection, events.c.end_us.is_(None))
+    """End every open event at the last moment known of it.
+
+    Returns:
+        The ends of these events, the oldest first.
+    """
+    open_events = find_events(connection, events.c.end_us.is_(None))
     connection.execute(
         update(events).where(events.c.end_us.is_(None)).values(end_us=events.c.seen_us, cut=1)
     )
-    closed = find_events(connection, events.c.row.in_([one.row for one in left]))
-    return [one.alert for one in reversed(closed)]
+    # Read again: what the sinks are told must be what the database says.
+    closed = find_events(connection, events.c.row.in_([event.row for event in open_events]))
+    return [event.alert for event in reversed(closed)]
 
 
 def find_events(
     connection: Connection, *conditions: Any, limit: int | None = None, by_start: bool = False
 ) -> list[StoredEvent]:
-    """Events that meet all conditions, the newest first: of those that became known, or ``by_start``."""
-    said = (reviews.c.verdict, reviews.c.note, reviews.c.at_us.label("reviewed_us"))
+    """Find the events that meet all conditions, the newest first.
+
+    Args:
+        connection: Any connection.
+        *conditions: Conditions on the tables ``events``, ``cameras`` and ``reviews``.
+        limit: How many events at most; None for all.
+        by_start: Whether the newest is the one that started last, or else the one that became
+            known last.
+    """
+    review = (reviews.c.verdict, reviews.c.note, reviews.c.at_us.label("reviewed_us"))
     query = (
-        select(events, cameras.c.name, *said)
+        select(events, cameras.c.name, *review)
         .join(cameras)
+        # Most events have no review.
         .join(reviews, isouter=True)
         .where(*conditions)
     )
     order = (events.c.start_us.desc(), events.c.row.desc()) if by_start else (events.c.row.desc(),)
     query = query.order_by(*order).limit(limit)
-    return [_stored(row) for row in _rows(connection, query)]
-
-
-def _rows(connection: Connection, query: Select[Any]) -> Sequence[Row[Any]]:
-    return connection.execute(query).all()
+    return [_event_of_row(row) for row in connection.execute(query).all()]
 
 
 def _newest(camera: int, identity: str) -> Select[Any]:
+    """Select the latest row of an id; there are several where a file was watched again."""
     return select(func.max(events.c.row)).where(events.c.id == identity, events.c.camera == camera)
 
 
-def _stored(row: Row[Any]) -> StoredEvent:
+def _event_of_row(row: Row[Any]) -> StoredEvent:
+    """Make an event of a row of the query in `find_events`."""
     event = Event(
         id=row.id,
         kind=row.kind,
+        # The row says how far the event has come, not which phase was written last.
         phase="update" if row.end_us is None else "end",
         source=row.name,
         start_s=row.start_s,

@@ -1,7 +1,9 @@
-"""Thresholds that held, and changes to cameras that can be undone.
+"""What people say of events, and what follows from it for the thresholds of a camera.
 
-What people say of events, and the feedback set that comes of it: normal events, by camera and
-model.
+A review of an event is what somebody said of it. Anomalies that somebody called normal make the
+feedback set of their camera and model, from which a recalibration learns. For that their raw
+scores are needed: scores are stored, so the thresholds that they were made with are stored too.
+Each change to a camera is a revision, with the settings before it, so that it can be undone.
 """
 
 import json
@@ -15,13 +17,20 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
+from oddframe._types import Float64
 from oddframe.core.recalibration import raw_score
 from oddframe.store.events import Review, StoredEvent, camera_number, find_events
 from oddframe.store.schema import cameras, events, feedback, reviews, revisions, thresholds
 
+NORMAL = "normal"
+"""The verdict that puts an anomaly into the feedback set."""
+
+# A score of 1 would have an infinite raw score.
+_MAX_SCORE = 1 - 1e-12
+
 
 class ThresholdPeriod(NamedTuple):
-    """A threshold from a moment on.
+    """A threshold, and from when on it holds.
 
     Attributes:
         at_us: That moment, in microseconds since 1970-01-01 UTC.
@@ -39,8 +48,8 @@ class Revision:
     """A change to a camera.
 
     Attributes:
-        number: Later ones have higher ones.
-        at_us: When, in microseconds since 1970-01-01 UTC.
+        number: Its number; later revisions have higher ones.
+        at_us: When it was made, in microseconds since 1970-01-01 UTC.
         what: "recalibrated", "model" or "budget".
         text: The same as a sentence.
         before: The settings that it changed, as they were.
@@ -55,10 +64,24 @@ class Revision:
     undone: bool
 
 
+class NormalEvent(NamedTuple):
+    """An event that somebody called normal.
+
+    Attributes:
+        start_us: When it started, in microseconds since 1970-01-01 UTC.
+        end_us: When it ended.
+        raw: Raw score at its peak.
+    """
+
+    start_us: int
+    end_us: int
+    raw: float
+
+
 def write_threshold(
     connection: Connection, camera: str, at_us: int, threshold: float, model: str
 ) -> None:
-    """Note a threshold from a moment on, unless it holds already."""
+    """Write the threshold of a camera from a moment on, unless the same one holds already."""
     number = camera_number(connection, camera)
     newest = (
         select(thresholds)
@@ -66,16 +89,18 @@ def write_threshold(
         .order_by(thresholds.c.at_us.desc())
         .limit(1)
     )
+    # A row at each start of a watcher would say nothing new.
     before = connection.execute(newest).first()
     if before is not None and (before.threshold, before.model) == (threshold, model):
         return
     row = {"camera": number, "at_us": at_us, "threshold": threshold, "model": model}
     write = sqlite.insert(thresholds).values(row)
+    # Two changes within a microsecond: the later one holds.
     connection.execute(write.on_conflict_do_update(index_elements=["camera", "at_us"], set_=row))
 
 
-def thresholds_of(connection: Connection, camera: str) -> list[ThresholdPeriod]:
-    """All thresholds that a camera has had, in order."""
+def read_thresholds(connection: Connection, camera: str) -> list[ThresholdPeriod]:
+    """Read all thresholds that a camera has had, in order of time."""
     number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
     query = select(thresholds).where(thresholds.c.camera == number).order_by(thresholds.c.at_us)
     return [
@@ -84,29 +109,122 @@ def thresholds_of(connection: Connection, camera: str) -> list[ThresholdPeriod]:
 
 
 def thresholds_at(
-    held: list[ThresholdPeriod], at_us: npt.NDArray[np.int64], model: str
-) -> npt.NDArray[np.float64]:
-    """The threshold that held at each of N moments; NaN where it was another model's, or none is known."""
-    if not held:
+    periods: list[ThresholdPeriod], at_us: npt.NDArray[np.int64], model: str
+) -> Float64:
+    """Look up which threshold held at each of N moments.
+
+    Args:
+        periods: The thresholds of a camera, in order of time.
+        at_us: The moments, int64 of shape (N,), in microseconds since 1970-01-01 UTC.
+        model: Fingerprint of the model whose raw scores are wanted.
+
+    Returns:
+        float64 of shape (N,); NaN where the threshold was another model's or is not known.
+    """
+    if not periods:
         return np.full(len(at_us), np.nan)
-    starts = np.array([one.at_us for one in held])
-    values = np.array([one.threshold if one.model == model else np.nan for one in held])
+    starts = np.array([period.at_us for period in periods])
+    values = np.array([period.threshold if period.model == model else np.nan for period in periods])
+    # The last period that starts at the moment or before it; -1 before the first.
     place = np.searchsorted(starts, at_us, side="right") - 1
-    found: npt.NDArray[np.float64] = np.where(place >= 0, values[np.maximum(place, 0)], np.nan)
+    found: Float64 = np.where(place >= 0, values[np.maximum(place, 0)], np.nan)
     return found
+
+
+def raw_peak(connection: Connection, event: StoredEvent) -> tuple[float, str] | None:
+    """Compute the raw score at an event's peak.
+
+    Returns:
+        The raw score and the fingerprint of the model that gave it; None for an event that is no
+        anomaly, and where the threshold of that time is not known.
+    """
+    alert = event.alert
+    if alert.event.kind != "anomaly":
+        return None
+    periods = [
+        period
+        for period in read_thresholds(connection, alert.event.source)
+        if period.at_us <= alert.peak_us
+    ]
+    if not periods:
+        return None
+    # The last threshold from before the peak is the one that held at the peak.
+    score = min(alert.event.score, _MAX_SCORE)
+    return raw_score(score, periods[-1].threshold), periods[-1].model
+
+
+def write_review(connection: Connection, row: int, review: Review | None) -> StoredEvent | None:
+    """Write what somebody says of an event, or take back what was said.
+
+    "normal" puts an anomaly into the feedback set of its camera, anything else takes it out. The
+    set outlives the event: what is too old to be kept stays normal.
+
+    Args:
+        connection: A connection of a writing engine.
+        row: The event's row.
+        review: What is said; None takes back what was said before.
+
+    Returns:
+        The event with its review; None where there is no such event.
+    """
+    found = find_events(connection, events.c.row == row)
+    if not found:
+        return None
+    (event,) = found
+    # An event has one review: a new one takes the place of the old one.
+    connection.execute(delete(reviews).where(reviews.c.event == row))
+    if review is not None:
+        values = {
+            "event": row,
+            "verdict": review.verdict,
+            "note": review.note,
+            "at_us": review.at_us,
+        }
+        connection.execute(sqlite.insert(reviews).values(values))
+    _write_feedback(connection, event, is_normal=review is not None and review.verdict == NORMAL)
+    return find_events(connection, events.c.row == row)[0]
+
+
+def _write_feedback(connection: Connection, event: StoredEvent, *, is_normal: bool) -> None:
+    """Take an event out of the feedback set and, where it is normal, put it in as it is now."""
+    alert = event.alert
+    # Not by its row: the set outlives the rows of old events, whose numbers may be given again.
+    key = {
+        "camera": camera_number(connection, alert.event.source),
+        "id": alert.event.id,
+        "start_us": alert.start_us,
+    }
+    same = (
+        (feedback.c.camera == key["camera"])
+        & (feedback.c.id == key["id"])
+        & (feedback.c.start_us == key["start_us"])
+    )
+    connection.execute(delete(feedback).where(same))
+    raw = raw_peak(connection, event) if is_normal else None
+    if raw is not None:
+        values = {**key, "end_us": alert.seen_us, "raw": raw[0], "model": raw[1]}
+        connection.execute(sqlite.insert(feedback).values(values))
+
+
+def read_normal_events(connection: Connection, camera: str, model: str) -> list[NormalEvent]:
+    """Read the feedback set of a camera and a model, in order of time."""
+    number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
+    query = select(feedback).where(feedback.c.camera == number, feedback.c.model == model)
+    rows = connection.execute(query.order_by(feedback.c.start_us))
+    return [NormalEvent(row.start_us, row.end_us, row.raw) for row in rows]
 
 
 def write_revision(
     connection: Connection, camera: str, at_us: int, what: str, text: str, before: Mapping[str, Any]
 ) -> int:
-    """Note a change; gives its number."""
+    """Write a change to a camera, with the fields of a `Revision`; returns its number."""
     row = {"camera": camera_number(connection, camera), "at_us": at_us, "what": what, "text": text}
     write = insert(revisions).values(**row, before=json.dumps(dict(before)))
     return int(connection.execute(write.returning(revisions.c.number)).scalar_one())
 
 
-def read_revisions(connection: Connection, camera: str, limit: int = 100) -> list[Revision]:
-    """Changes to a camera, the newest first."""
+def read_revisions(connection: Connection, camera: str, limit: int) -> list[Revision]:
+    """Read the changes to a camera, the newest first, at most ``limit``."""
     number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
     query = (
         select(revisions)
@@ -127,86 +245,8 @@ def read_revisions(connection: Connection, camera: str, limit: int = 100) -> lis
     ]
 
 
-def undo(connection: Connection, number: int, at_us: int) -> None:
-    """Note that a change was taken back."""
+def mark_undone(connection: Connection, number: int, at_us: int) -> None:
+    """Write that a revision was taken back; it stays in the list."""
     connection.execute(
         update(revisions).where(revisions.c.number == number).values(undone_us=at_us)
     )
-
-
-NORMAL = "normal"
-VERDICTS = (NORMAL, "important", "unsure")
-
-_MOST_SCORE = 1 - 1e-12
-"""Scores beyond have no raw score to speak of."""
-
-
-class NormalEvent(NamedTuple):
-    """An event that somebody called normal.
-
-    Attributes:
-        start_us: When it started, in microseconds since 1970-01-01 UTC.
-        end_us: When it ended.
-        raw: Raw score at its peak.
-    """
-
-    start_us: int
-    end_us: int
-    raw: float
-
-
-def raw_peak(connection: Connection, event: StoredEvent) -> tuple[float, str] | None:
-    """The raw score at an event's peak and the model whose it is; None where the threshold then is not known."""
-    alert = event.alert
-    held = [
-        one for one in thresholds_of(connection, alert.event.source) if one.at_us <= alert.peak_us
-    ]
-    if alert.event.kind != "anomaly" or not held:
-        return None
-    score = min(alert.event.score, _MOST_SCORE)
-    return raw_score(score, held[-1].threshold), held[-1].model
-
-
-def write_review(connection: Connection, row: int, review: Review | None) -> StoredEvent | None:
-    """Say something of an event, or take back what was said; gives the event as it is then, None where there is none.
-
-    "normal" puts an anomaly into the feedback set of its camera, anything else takes it out. The
-    set outlives the
-    event: what is too old to be kept stays normal.
-    """
-    found = find_events(connection, events.c.row == row)
-    if not found:
-        return None
-    (event,) = found
-    connection.execute(delete(reviews).where(reviews.c.event == row))
-    if review is not None:
-        values = {
-            "event": row,
-            "verdict": review.verdict,
-            "note": review.note,
-            "at_us": review.at_us,
-        }
-        connection.execute(sqlite.insert(reviews).values(values))
-    alert = event.alert
-    camera = camera_number(connection, alert.event.source)
-    same = (
-        (feedback.c.camera == camera)
-        & (feedback.c.id == alert.event.id)
-        & (feedback.c.start_us == alert.start_us)
-    )
-    connection.execute(delete(feedback).where(same))
-    raw = raw_peak(connection, event) if review is not None and review.verdict == NORMAL else None
-    if raw is not None:
-        key = {"camera": camera, "id": alert.event.id, "start_us": alert.start_us}
-        connection.execute(
-            sqlite.insert(feedback).values(**key, end_us=alert.seen_us, raw=raw[0], model=raw[1])
-        )
-    return find_events(connection, events.c.row == row)[0]
-
-
-def normal_events(connection: Connection, camera: str, model: str) -> list[NormalEvent]:
-    """The feedback set of a camera, as far as it is the model's, in order of time."""
-    number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
-    query = select(feedback).where(feedback.c.camera == number, feedback.c.model == model)
-    rows = connection.execute(query.order_by(feedback.c.start_us))
-    return [NormalEvent(row.start_us, row.end_us, row.raw) for row in rows]

@@ -3,8 +3,8 @@
     DIR/events/2026-07-01/<camera>/140307-<id>.jpg, .mp4
 
 A file is whole under its name before its row points at it, and a row forgets it only after it is
-gone. What a kill leaves in between, ``mend`` finds at the next start: files that no row knows, rows
-whose file is missing.
+gone. What a kill leaves in between, `reconcile_files` finds at the next start: files that no row
+points at, and rows whose file is missing.
 """
 
 import os
@@ -24,9 +24,13 @@ from oddframe._background import BackgroundQueue
 from oddframe._types import Pixels
 from oddframe.core.alerts import Alert, safe_name
 from oddframe.files import replace_file
-from oddframe.store.schema import cameras, events
+from oddframe.store.schema import cameras, error_text, events
 
 FOLDER = "events"
+"""Where the files are, in the store's folder."""
+
+SUFFIXES = {"snapshot": ".jpg", "clip": ".mp4"}
+"""Kinds of files, named as their columns, and what their names end with."""
 
 MOST_WAITING = 32
 """Files that may wait for the disk: some 200 MB of pictures of 1080 lines."""
@@ -34,10 +38,7 @@ MOST_WAITING = 32
 UPKEEP_S = 3600.0
 """Pause between two rounds of removing what is too old."""
 
-_QUALITY = 85
-
-SUFFIXES = {"snapshot": ".jpg", "clip": ".mp4"}
-"""Kinds of files, named as their columns, and what their names end with."""
+_JPEG_QUALITY = 85
 
 _File: TypeAlias = tuple[Alert, str, Callable[[Path], None]]
 """A file to be written: its event, its kind, and what writes it to a path."""
@@ -48,8 +49,9 @@ class FileCounts:
     """What became of the files.
 
     Attributes:
-        written: Whole and known to the database.
-        lost: Not written: too many waited, the disk took none, or the clip could not be made.
+        written: Files that are whole and that the database knows.
+        lost: Files that were given up: too many waited, the disk took none, or the clip could not
+            be made.
         error: What the last failure said.
     """
 
@@ -59,30 +61,36 @@ class FileCounts:
 
 
 def file_path(alert: Alert, kind: str) -> str:
-    """Where a file of an event belongs, relative to the store's folder; ``kind`` is "snapshot" or "clip"."""
+    """Compute where a file of an event belongs, relative to the store's folder.
+
+    Args:
+        alert: The event.
+        kind: "snapshot" or "clip".
+    """
+    # In UTC, so that no file has two places when the clocks are set to summer time.
     start = datetime.fromtimestamp(alert.start_us // 1_000_000, UTC)
     name = f"{start:%H%M%S}-{safe_name(alert.event.id)}{SUFFIXES[kind]}"
     return f"{FOLDER}/{start:%Y-%m-%d}/{safe_name(alert.event.source)}/{name}"
 
 
 def jpeg(picture: Pixels) -> Callable[[Path], None]:
-    """What writes a picture, uint8 H x W x 1 or 3, to a path."""
+    """Make the function that writes a picture, uint8 H x W x 1 or 3, to a path as JPEG."""
 
     def write(path: Path) -> None:
         pixels = picture[:, :, 0] if picture.shape[2] == 1 else picture
-        Image.fromarray(np.ascontiguousarray(pixels)).save(path, "JPEG", quality=_QUALITY)
+        Image.fromarray(np.ascontiguousarray(pixels)).save(path, "JPEG", quality=_JPEG_QUALITY)
 
     return write
 
 
 class FileWriter:
-    """Writes files one after another, and says so when one is whole."""
+    """Writes files one after another in a thread of its own, and reports each that is whole."""
 
     def __init__(
         self,
         folder: Path,
         room_bytes: float,
-        written: Callable[[Alert, str, str], None],
+        on_written: Callable[[Alert, str, str], None],
         upkeep: Callable[[], None],
     ) -> None:
         """Start the thread.
@@ -90,34 +98,36 @@ class FileWriter:
         Args:
             folder: The store's.
             room_bytes: No file is written while less than this is free on its disk.
-            written: Told the alert, the kind and the path of each file that is whole.
+            on_written: Called with the alert, the kind and the path of each file that is whole.
             upkeep: Removes what is not to be kept; called now, every hour, and when there is too
                 little room.
         """
-        self._folder, self._room_bytes, self._tell, self._upkeep = (
-            folder,
-            room_bytes,
-            written,
-            upkeep,
-        )
+        self._folder, self._room_bytes = folder, room_bytes
+        self._on_written, self._upkeep = on_written, upkeep
         self._written = self._lost = 0
         self._error = ""
         self._queue = BackgroundQueue(
             "store-files",
             self._write_next,
             most=MOST_WAITING,
-            upkeep=self._tidy,
+            upkeep=self._prune,
             every_s=UPKEEP_S,
         )
         self._queue.start()
 
     def put(self, alert: Alert, kind: str, write: Callable[[Path], None]) -> None:
-        """Have a file written by ``write``, which is given the path to write to; never waits."""
+        """Queue a file; never waits.
+
+        Args:
+            alert: The file's event.
+            kind: "snapshot" or "clip".
+            write: Called with the path to write the file to, by the thread of this writer.
+        """
         if not self._queue.put((alert, kind, write)):
             self._error = "too many files waited for the disk"
 
     def counts(self) -> FileCounts:
-        """Say how many files were written and lost so far."""
+        """Count the files that were written and lost so far."""
         lost = self._lost + self._queue.dropped + self._queue.failed
         return FileCounts(self._written, lost, self._error)
 
@@ -144,44 +154,46 @@ class FileWriter:
             self._written += not error
             self._error = error or self._error
 
-    def _tidy(self) -> None:
-        """Remove what is not to be kept; a database or a disk that does not let us is noted."""
+    def _prune(self) -> None:
+        """Call the upkeep; an error of the database or the disk is kept for the counts."""
         try:
             self._upkeep()
         except (SQLAlchemyError, OSError) as error:
-            self._error = str(getattr(error, "orig", None) or error)
+            self._error = error_text(error)
 
     def _write(self, alert: Alert, kind: str, write: Callable[[Path], None]) -> str:
-        """Write one file; gives what went wrong."""
+        """Write one file; returns what went wrong, empty when nothing did."""
         path = file_path(alert, kind)
         try:
+            # Old files make room for new ones before a new one is given up.
             if free_bytes(self._folder) < self._room_bytes:
-                self._tidy()
+                self._prune()
                 if free_bytes(self._folder) < self._room_bytes:
+                    # Events matter more than their pictures: the room is left to the database.
                     return "the disk has less room than is to be kept free"
             (self._folder / path).parent.mkdir(parents=True, exist_ok=True)
             with replace_file(self._folder / path) as temporary:
                 write(temporary)
-        except Exception as error:  # noqa: BLE001 - whoever cuts the clip may fail in its own way; the thread goes on
+        except Exception as error:  # noqa: BLE001 - writing a clip may fail in any way; others wait
             return f"{path}: {error}"
-        self._tell(alert, kind, path)
+        self._on_written(alert, kind, path)
         return ""
 
 
 def free_bytes(folder: Path) -> int:
-    """Room on the disk of a folder for those who are not root."""
+    """Measure the room on the disk of a folder, for those who are not root."""
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
 
 
 @dataclass(frozen=True, slots=True)
 class RepairedFiles:
-    """What a kill had left between files and rows.
+    """What `reconcile_files` repaired between files and rows.
 
     Attributes:
-        adopted: Files that their event now points at.
+        adopted: Files that the row of their event points at from now on.
         removed: Files of no event, and halves of files.
-        missing: Rows that pointed at files which are gone, and now say so.
+        missing: Rows that pointed at files which are gone, and do so no more.
     """
 
     adopted: int = 0
@@ -190,10 +202,10 @@ class RepairedFiles:
 
 
 def reconcile_files(connection: Connection, folder: Path) -> RepairedFiles:
-    """Bring rows and files together again; to be called while nobody writes files.
+    """Bring files and rows together again after a kill; nobody may write files meanwhile.
 
     Args:
-        connection: A writing one.
+        connection: A connection of a writing engine.
         folder: The store's.
     """
     found = {
@@ -202,6 +214,7 @@ def reconcile_files(connection: Connection, folder: Path) -> RepairedFiles:
         if path.is_file()
     }
     missing = 0
+    # Paths that rows point at, of snapshots and clips.
     known: set[str] = set()
     for kind in SUFFIXES:
         column = events.c[kind]
@@ -212,6 +225,7 @@ def reconcile_files(connection: Connection, folder: Path) -> RepairedFiles:
             if path not in found:
                 connection.execute(update(events).where(events.c.row == row).values({kind: None}))
                 missing += 1
+    # Only now: a row that has lost its file may be the one that another file was made for.
     adopted = removed = 0
     for path in sorted(found - known):
         if _adopt(connection, path):
@@ -223,9 +237,10 @@ def reconcile_files(connection: Connection, folder: Path) -> RepairedFiles:
 
 
 def _adopt(connection: Connection, path: str) -> bool:
-    """Give a whole file to the event that it was made for."""
+    """Have the event that a file was made for point at it; returns whether there is one."""
     *_, camera, name = path.split("/")
     kind = next((kind for kind, suffix in SUFFIXES.items() if name.endswith(suffix)), None)
+    # Files that are not whole yet are hidden; see `replace_file`.
     if kind is None or name.startswith("."):
         return False
     identity = Path(name).stem.partition("-")[2]
@@ -233,12 +248,11 @@ def _adopt(connection: Connection, path: str) -> bool:
     for row, start_us, source in connection.execute(
         query.where(events.c.id == identity, events.c[kind].is_(None))
     ):
+        # The id alone is not enough: a file that is watched again has the same events.
         start = datetime.fromtimestamp(start_us // 1_000_000, UTC)
-        same = (
-            path
-            == f"{FOLDER}/{start:%Y-%m-%d}/{safe_name(source)}/{start:%H%M%S}-{identity}{SUFFIXES[kind]}"
-        )
-        if same and camera == safe_name(source):
+        day = f"{FOLDER}/{start:%Y-%m-%d}/{safe_name(source)}"
+        expected = f"{day}/{start:%H%M%S}-{identity}{SUFFIXES[kind]}"
+        if path == expected and camera == safe_name(source):
             connection.execute(update(events).where(events.c.row == row).values({kind: path}))
             return True
     return False

@@ -1,25 +1,37 @@
 """Reading a store, also while a watcher writes to it."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
+from oddframe._types import Float64
 from oddframe.errors import SourceNotFoundError
 from oddframe.store.events import StoredEvent, find_events
+from oddframe.store.feedback import (
+    NormalEvent,
+    Revision,
+    ThresholdPeriod,
+    raw_peak,
+    read_normal_events,
+    read_revisions,
+    read_thresholds,
+)
 from oddframe.store.schema import cameras, events, open_engine, reviews, states
-from oddframe.store.scores import ScoreSpan, read_scores
-
-T = TypeVar("T")
+from oddframe.store.scores import ScoreSpan, read_peaks, read_scores
 
 DATABASE = "oddframe.sqlite"
+"""Name of the database in the store's folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class StoredState:
+class StatePeriod:
     """What a camera was doing from a moment on, until its next one.
 
     Attributes:
@@ -34,7 +46,11 @@ class StoredState:
 
 
 class StoreReader:
-    """Answers questions about what was written; threads may share one. It never holds up whoever writes."""
+    """Answers questions about what was written.
+
+    Threads may share one, and whoever writes never waits for it. All times are in microseconds
+    since 1970-01-01 UTC.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         """Open the store of a folder.
@@ -44,6 +60,7 @@ class StoreReader:
             StoreError: If it is damaged or of another version.
         """
         path = Path(folder) / DATABASE
+        # SQLite would make an empty database where there is none.
         if not path.is_file():
             raise SourceNotFoundError(
                 f"{folder} must be the folder of a store, but {DATABASE} is not in it"
@@ -51,8 +68,8 @@ class StoreReader:
         self._engine = open_engine(path, writing=False)
 
     def cameras(self) -> list[str]:
-        """Names of all cameras, sorted."""
-        with self._engine.begin() as connection:
+        """Return the names of all cameras, sorted."""
+        with self._reading() as connection:
             return list(
                 connection.execute(select(cameras.c.name).order_by(cameras.c.name)).scalars()
             )
@@ -71,25 +88,26 @@ class StoreReader:
         row: int | None = None,
         limit: int = 100,
     ) -> list[StoredEvent]:
-        """Events, the newest first.
+        """Find events, the newest first.
 
         Args:
-            camera: Of this one alone.
-            kind: "anomaly" or "health" alone.
-            reason: With this reason alone.
-            verdict: Those that somebody said this of, or "none": that nobody said anything of.
-            from_us: That end at this time or later, or go on.
-            to_us: That start before this time.
-            before_us: That start before this time; the newest start is first then.
-            before_row: Of lower rows than this; the last one's of a page gives the next page.
-            row: That one alone.
-            limit: Not more than these.
+            camera: Only events of this camera.
+            kind: Only events of this kind, "anomaly" or "health".
+            reason: Only events with this reason.
+            verdict: Only events with this verdict, or "none": those without one.
+            from_us: Only events that end at this time or later, or still go on.
+            to_us: Only events that start before this time.
+            before_us: Only events that start before this time; the order is by start then.
+            before_row: Only events of lower rows; that of a page's last event gives the next page.
+            row: Only the event of this row.
+            limit: How many at most.
         """
         conditions: list[Any] = []
         if camera is not None:
             conditions.append(cameras.c.name == camera)
         if kind is not None:
             conditions.append(events.c.kind == kind)
+        # An event that goes on has no end yet, and belongs to every time after its start.
         if from_us is not None:
             conditions.append(events.c.end_us.is_(None) | (events.c.end_us >= from_us))
         if to_us is not None:
@@ -100,46 +118,87 @@ class StoreReader:
             conditions.append(events.c.start_us < before_us)
         if reason is not None:
             conditions.append(events.c.reason == reason)
-        if verdict is not None:
-            conditions.append(
-                reviews.c.verdict.is_(None) if verdict == "none" else reviews.c.verdict == verdict
-            )
+        if verdict == "none":
+            # The outer join gives NULL for an event without a review, as for a note alone.
+            conditions.append(reviews.c.verdict.is_(None))
+        elif verdict is not None:
+            conditions.append(reviews.c.verdict == verdict)
         if row is not None:
             conditions.append(events.c.row == row)
         by_start = before_us is not None
-        with self._engine.begin() as connection:
+        with self._reading() as connection:
             return find_events(connection, *conditions, limit=limit, by_start=by_start)
 
+    def raw_peak(self, event: StoredEvent) -> tuple[float, str] | None:
+        """Compute the raw score at an event's peak, with the fingerprint of its model.
+
+        Returns:
+            None for an event that is no anomaly, and where the threshold of that time is not known.
+        """
+        with self._reading() as connection:
+            return raw_peak(connection, event)
+
+    def normal_events(self, camera: str, model: str) -> list[NormalEvent]:
+        """Return the feedback set of a camera and a model, in order of time.
+
+        Args:
+            camera: The camera's name.
+            model: Fingerprint of the model.
+        """
+        with self._reading() as connection:
+            return read_normal_events(connection, camera, model)
+
+    def thresholds(self, camera: str) -> list[ThresholdPeriod]:
+        """Return all thresholds that a camera has had, in order of time."""
+        with self._reading() as connection:
+            return read_thresholds(connection, camera)
+
+    def revisions(self, camera: str, limit: int = 100) -> list[Revision]:
+        """Return the changes to a camera, the newest first, at most ``limit``."""
+        with self._reading() as connection:
+            return read_revisions(connection, camera, limit)
+
     def scores(self, camera: str, from_us: int, to_us: int, most: int = 1000) -> list[ScoreSpan]:
-        """Scores of a camera over a stretch of time, in at most ``most`` spans of one length.
+        """Return the scores of a camera, in at most ``most`` spans of one length.
 
         Spans without a score are left out. Below a minute a span is whole seconds, else whole
         minutes.
 
         Raises:
-            InputError: If the stretch is empty or ``most`` is below 1.
+            InputError: If ``to_us`` is not after ``from_us``, or ``most`` is below 1.
         """
-        with self._engine.begin() as connection:
+        with self._reading() as connection:
             return read_scores(connection, camera, from_us, to_us, most)
 
-    def states(self, camera: str, from_us: int, to_us: int) -> list[StoredState]:
-        """States of a camera from the one that holds at the beginning on, in order."""
-        with self._engine.begin() as connection:
+    def peaks(self, camera: str, from_us: int, to_us: int) -> tuple[npt.NDArray[np.int64], Float64]:
+        """Return the seconds of a camera that have a score, in order, and their highest scores.
+
+        Returns:
+            N seconds since 1970-01-01 UTC, and the highest score of each, in (0, 1).
+        """
+        with self._reading() as connection:
+            return read_peaks(connection, camera, from_us, to_us)
+
+    def states(self, camera: str, from_us: int, to_us: int) -> list[StatePeriod]:
+        """Return the states of a camera in order, from the one that holds at the beginning on."""
+        with self._reading() as connection:
             number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
-            mine = select(states).where(states.c.camera == number, states.c.at_us < to_us)
+            of_camera = select(states).where(states.c.camera == number, states.c.at_us < to_us)
+            # States are written when they change: the one at the beginning is older than that.
             first = connection.execute(
-                mine.where(states.c.at_us <= from_us).order_by(states.c.at_us.desc()).limit(1)
+                of_camera.where(states.c.at_us <= from_us).order_by(states.c.at_us.desc()).limit(1)
             ).all()
             later = connection.execute(
-                mine.where(states.c.at_us > from_us).order_by(states.c.at_us)
+                of_camera.where(states.c.at_us > from_us).order_by(states.c.at_us)
             ).all()
-        return [StoredState(row.at_us, bool(row.online), row.state) for row in (*first, *later)]
-
-    def ask(self, question: Callable[[Connection], T]) -> T:
-        """What a question that only reads finds, in a transaction of its own."""
-        with self._engine.begin() as connection:
-            return question(connection)
+        return [StatePeriod(row.at_us, bool(row.online), row.state) for row in (*first, *later)]
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
         self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """Open a transaction: all that is read in it is of one moment, whoever writes meanwhile."""
+        with self._engine.begin() as connection:
+            yield connection

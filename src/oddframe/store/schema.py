@@ -1,4 +1,8 @@
-"""The tables of the store, their version, and how an older file becomes a newer one."""
+"""The tables of the store, their version, and how an older file becomes a newer one.
+
+`open_engine` is the one door to the database: it sets up each connection, checks that the file is
+a store of ours, and brings an older one up to date.
+"""
 
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -32,6 +36,8 @@ BUSY_MS = 10_000
 SCORE_SCALE = 10_000
 """Scores are kept as whole ten-thousandths: two bytes each instead of eight."""
 
+# The definitions below are those of the newest version. A file of an older version gets there by
+# `MIGRATIONS`, which repeat them in SQL: a migration must stay as it was when it was written.
 metadata = MetaData()
 
 cameras = Table(
@@ -61,13 +67,13 @@ events = Table(
     Column("parts", Text, nullable=False),  # JSON
     Column("snapshot", Text),  # relative to the store's folder
     Column("clip", Text),
-    Column(
-        "cut", Integer, nullable=False, server_default="0"
-    ),  # 1: ended by a restart, not by its footage
+    # 1 where a restart ended the event, and not its footage.
+    Column("cut", Integer, nullable=False, server_default="0"),
     Index("events_by_camera", "camera", "start_us"),
     Index("events_by_time", "start_us"),
     Index("events_by_id", "id"),
 )
+# Partial indices: few events are open, and only those with files matter to the pruning of files.
 Index("events_open", events.c.camera, sqlite_where=events.c.end_us.is_(None))
 Index(
     "events_pictured",
@@ -75,7 +81,7 @@ Index(
     sqlite_where=events.c.snapshot.is_not(None) | events.c.clip.is_not(None),
 )
 
-seconds = Table(
+scores_by_second = Table(
     "seconds",
     metadata,
     Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
@@ -85,7 +91,7 @@ seconds = Table(
     sqlite_with_rowid=False,
 )
 
-minutes = Table(
+scores_by_minute = Table(
     "minutes",
     metadata,
     Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
@@ -155,18 +161,21 @@ Migration = Callable[[Connection], None]
 
 
 def _add_judgements(connection: Connection) -> None:
-    """Version 2: what people say of events, and what follows from it."""
+    """Bring version 1 to version 2: what people say of events, and what follows from it."""
     for statement in (
-        "CREATE TABLE thresholds (camera INTEGER NOT NULL, at_us INTEGER NOT NULL, threshold FLOAT NOT NULL, "
-        "model TEXT NOT NULL, PRIMARY KEY (camera, at_us), FOREIGN KEY(camera) REFERENCES cameras (camera)) "
-        "WITHOUT ROWID",
-        "CREATE TABLE reviews (event INTEGER NOT NULL, verdict TEXT, note TEXT NOT NULL, at_us INTEGER NOT NULL, "
-        'PRIMARY KEY (event), FOREIGN KEY(event) REFERENCES events ("row") ON DELETE CASCADE) WITHOUT ROWID',
-        "CREATE TABLE feedback (camera INTEGER NOT NULL, id TEXT NOT NULL, start_us INTEGER NOT NULL, "
-        "end_us INTEGER NOT NULL, raw FLOAT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (camera, id, start_us), "
+        "CREATE TABLE thresholds (camera INTEGER NOT NULL, at_us INTEGER NOT NULL, "
+        "threshold FLOAT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (camera, at_us), "
         "FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID",
-        "CREATE TABLE revisions (number INTEGER NOT NULL, camera INTEGER NOT NULL, at_us INTEGER NOT NULL, "
-        "what TEXT NOT NULL, text TEXT NOT NULL, before TEXT NOT NULL, undone_us INTEGER, PRIMARY KEY (number), "
+        "CREATE TABLE reviews (event INTEGER NOT NULL, verdict TEXT, note TEXT NOT NULL, "
+        "at_us INTEGER NOT NULL, PRIMARY KEY (event), "
+        'FOREIGN KEY(event) REFERENCES events ("row") ON DELETE CASCADE) WITHOUT ROWID',
+        "CREATE TABLE feedback (camera INTEGER NOT NULL, id TEXT NOT NULL, "
+        "start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, raw FLOAT NOT NULL, "
+        "model TEXT NOT NULL, PRIMARY KEY (camera, id, start_us), "
+        "FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID",
+        "CREATE TABLE revisions (number INTEGER NOT NULL, camera INTEGER NOT NULL, "
+        "at_us INTEGER NOT NULL, what TEXT NOT NULL, text TEXT NOT NULL, before TEXT NOT NULL, "
+        "undone_us INTEGER, PRIMARY KEY (number), "
         "FOREIGN KEY(camera) REFERENCES cameras (camera))",
         "CREATE INDEX revisions_by_camera ON revisions (camera, number)",
     ):
@@ -174,18 +183,23 @@ def _add_judgements(connection: Connection) -> None:
 
 
 MIGRATIONS: tuple[Migration, ...] = (_add_judgements,)
-"""Step n makes version n + 2 of version n + 1. A change of a table above needs one: add it at the end."""
+"""Step n makes version n + 2 of version n + 1.
+
+A change of a table above needs one: add it at the end.
+"""
 
 
 def open_engine(
     path: Path, *, writing: bool, migrations: Sequence[Migration] = MIGRATIONS
 ) -> Engine:
-    """Open a store's database; a writing one makes it where there is none, and brings an old one up to date.
+    """Open a store's database.
+
+    A writing engine makes the database where there is none, and brings an old one up to date.
 
     Args:
         path: The file.
-        writing: Whether to write; such transactions take their lock at once, the others never
-            write.
+        writing: Whether to write. Transactions of a writing engine take the lock at once, those of
+            a reading one never write.
         migrations: The steps from version 1 on.
 
     Raises:
@@ -198,43 +212,50 @@ def open_engine(
         with engine.begin() as connection:
             _bring_up_to_date(connection, path, writing, migrations)
     except BaseException as error:
+        # Whatever went wrong, a file that was not opened must not stay locked.
         engine.dispose()
         if isinstance(error, DBAPIError):
             raise StoreError(
-                f"{path} must be a database that can be opened, but: {error.orig}; restore it from a copy, "
-                "or move it away to begin a new one"
+                f"{path} must be a database that can be opened, but: {error.orig}; "
+                "restore it from a copy, or move it away to begin a new one"
             ) from error
         raise
     return engine
 
 
 def _prepare(engine: Engine, writing: bool) -> None:
-    """Set each new connection up, and begin transactions ourselves: the driver would leave out those of DDL."""
+    """Set up each new connection, and begin every transaction ourselves."""
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver would begin no transaction for DDL, and half a migration could be written.
         connection.isolation_level = None
         run = connection.execute
         run(f"PRAGMA busy_timeout = {BUSY_MS}")
         run("PRAGMA foreign_keys = ON")
         if writing:
-            # Space goes back to the disk when old rows do; must be said before the first table.
+            # Room goes back to the disk when old rows do; it must be said before the first table.
             run("PRAGMA auto_vacuum = INCREMENTAL")
+            # With a write-ahead log readers and the writer do not wait for each other.
             run("PRAGMA journal_mode = WAL")
             # A power cut, too, takes nothing that was committed.
             run("PRAGMA synchronous = FULL")
+            # The log shrinks to 8 MiB after a burst instead of keeping its greatest size.
             run("PRAGMA journal_size_limit = 8388608")
         else:
             run("PRAGMA query_only = ON")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        # A transaction that reads first and asks for the lock later may be refused at once; one
+        # that takes it at the start waits for it.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _bring_up_to_date(
     connection: Connection, path: Path, writing: bool, migrations: Sequence[Migration]
 ) -> None:
+    """Check whose database it is and of which version, and make or migrate its tables."""
     newest = len(migrations) + 1
     owner = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
@@ -245,14 +266,15 @@ def _bring_up_to_date(
         )
     if version > newest:
         raise StoreError(
-            f"{path} must be of version {newest} or older, but it is of version {version}, made by a newer Oddframe; "
-            "update Oddframe, or choose another folder"
+            f"{path} must be of version {newest} or older, but it is of version {version}, made by "
+            "a newer Oddframe; update Oddframe, or choose another folder"
         )
     if version == newest:
         return
     if not writing:
         raise StoreError(
-            f"{path} must be of version {newest}, but it is of version {version}; `oddframe watch` brings it up to date"
+            f"{path} must be of version {newest}, but it is of version {version}; "
+            "`oddframe watch` brings it up to date"
         )
     if fresh:
         metadata.create_all(connection)
@@ -261,3 +283,8 @@ def _bring_up_to_date(
         for step in migrations[version - 1 :]:
             step(connection)
     connection.exec_driver_sql(f"PRAGMA user_version = {newest}")
+
+
+def error_text(error: Exception) -> str:
+    """Say what the database said, without the statement that SQLAlchemy adds to it."""
+    return str(getattr(error, "orig", None) or error)

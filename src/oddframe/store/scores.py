@@ -1,4 +1,4 @@
-"""Scores by the second: gathered as they come, written in batches, read back as coarsely as a page needs.
+"""Scores by the second: gathered as they come, written in batches, read as coarsely as needed.
 
 A month of one camera is 2.6 million seconds. Minutes are kept beside them, so that a page over days
 reads sixty times fewer rows.
@@ -15,11 +15,13 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
+from oddframe._types import Float64
 from oddframe.errors import InputError
 from oddframe.store.events import camera_number
-from oddframe.store.schema import SCORE_SCALE, cameras, minutes, seconds
+from oddframe.store.schema import SCORE_SCALE, cameras, scores_by_minute, scores_by_second
 
 _MICRO = 1_000_000
+"""Microseconds in a second."""
 
 
 class Second(NamedTuple):
@@ -40,10 +42,10 @@ class Second(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScoreSpan:
-    """The scores of a stretch of time.
+    """The scores of a span of time.
 
     Attributes:
-        start_us: Its start, in microseconds since 1970-01-01 UTC.
+        start_us: The span's start, in microseconds since 1970-01-01 UTC.
         peak: Highest score in it, in (0, 1), rounded to 0.0001.
         mean: Mean of its seconds' means, rounded likewise.
     """
@@ -53,15 +55,25 @@ class ScoreSpan:
     mean: float
 
 
-class Seconds:
-    """Gathers scores until their second is over."""
+class ScoreGatherer:
+    """Gathers the scores of each camera until their second is over; threads may share one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # By camera: the second, and the peak, the sum and the number of its scores so far.
         self._open: dict[str, tuple[int, float, float, int]] = {}
 
     def add(self, camera: str, at_us: int, score: float) -> Second | None:
-        """Take a score; gives the camera's last second when this score begins another one."""
+        """Take a score.
+
+        Args:
+            camera: The camera's name.
+            at_us: When it was, in microseconds since 1970-01-01 UTC.
+            score: The score, in (0, 1).
+
+        Returns:
+            The camera's last second when this score begins another one, else None.
+        """
         second = at_us // _MICRO
         with self._lock:
             at, peak, total, count = self._open.get(camera, (second, 0.0, 0.0, 0))
@@ -72,28 +84,35 @@ class Seconds:
         return done
 
     def take_all(self) -> list[Second]:
-        """Give what there is of the seconds that are not over, and forget it."""
+        """Return what there is of the seconds that are not over, and begin anew."""
         with self._lock:
-            left, self._open = self._open, {}
+            unfinished, self._open = self._open, {}
         return [
             Second(camera, at, peak, total / count)
-            for camera, (at, peak, total, count) in left.items()
+            for camera, (at, peak, total, count) in unfinished.items()
         ]
 
 
 def write_seconds(rows: Sequence[Second], connection: Connection) -> None:
-    """Write seconds, and their minutes anew.
+    """Write seconds, and the minutes that they belong to.
 
     A second that is there already, after a restart or a clock that was set back, keeps the higher
     peak.
+
+    Args:
+        rows: The seconds. They come before the connection so that a `partial` can bind them.
+        connection: A connection of a writing engine.
     """
     if not rows:
         return
     numbers = {name: camera_number(connection, name) for name in {row.camera for row in rows}}
-    write = sqlite.insert(seconds)
+    write = sqlite.insert(scores_by_second)
     write = write.on_conflict_do_update(
         index_elements=["camera", "second"],
-        set_={"peak": func.max(seconds.c.peak, write.excluded.peak), "mean": write.excluded.mean},
+        set_={
+            "peak": func.max(scores_by_second.c.peak, write.excluded.peak),
+            "mean": write.excluded.mean,
+        },
     )
     values = [
         {
@@ -110,40 +129,64 @@ def write_seconds(rows: Sequence[Second], connection: Connection) -> None:
 
 
 def _gather_minute(connection: Connection, camera: int, minute: int) -> None:
-    """Make a minute of its seconds; again after each batch, which cannot count a second twice."""
-    inside = (seconds.c.camera == camera) & seconds.c.second.between(minute * 60, minute * 60 + 59)
+    """Make a minute of its seconds."""
+    # Made anew after each batch instead of added up: so no second can be counted twice.
+    inside = (scores_by_second.c.camera == camera) & scores_by_second.c.second.between(
+        minute * 60, minute * 60 + 59
+    )
     peak, mean, count = connection.execute(
-        select(func.max(seconds.c.peak), func.round(func.avg(seconds.c.mean)), func.count()).where(
-            inside
-        )
+        select(
+            func.max(scores_by_second.c.peak),
+            func.round(func.avg(scores_by_second.c.mean)),
+            func.count(),
+        ).where(inside)
     ).one()
     connection.execute(
-        delete(minutes).where(minutes.c.camera == camera, minutes.c.minute == minute)
+        delete(scores_by_minute).where(
+            scores_by_minute.c.camera == camera, scores_by_minute.c.minute == minute
+        )
     )
     row = {"camera": camera, "minute": minute, "peak": peak, "mean": int(mean), "seconds": count}
-    connection.execute(insert(minutes).values(row))
+    connection.execute(insert(scores_by_minute).values(row))
 
 
 def read_scores(
     connection: Connection, camera: str, start_us: int, end_us: int, most: int
 ) -> list[ScoreSpan]:
-    """Scores of a camera in a stretch of time, in at most ``most`` equal spans; those without a score are left out.
+    """Read the scores of a camera, in at most ``most`` spans of one length.
+
+    Spans without a score are left out. Below a minute a span is whole seconds, else whole minutes.
+
+    Args:
+        connection: Any connection.
+        camera: The camera's name.
+        start_us: Where to begin, in microseconds since 1970-01-01 UTC.
+        end_us: Where to end.
+        most: How many spans at most.
 
     Raises:
-        InputError: If the stretch is empty or ``most`` is below 1.
+        InputError: If the end is not after the start, or ``most`` is below 1.
     """
     if end_us <= start_us or most < 1:
         raise InputError(
             f"scores must be asked for from an earlier to a later time and in at least 1 span, "
             f"got {start_us} to {end_us} in {most}"
         )
+    # -(-a // b) rounds up: the last second counts even where only a part of it is asked for.
     first, last = start_us // _MICRO, -(-end_us // _MICRO)
     width = span_seconds(start_us, end_us, most)
     number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
     if width % 60:
-        table, time, unit, weight = seconds, seconds.c.second, 1, None
+        # The unit is that of the table's time, in seconds. A minute counts for the mean as often
+        # as it has seconds with a score.
+        table, time, unit, weight = scores_by_second, scores_by_second.c.second, 1, None
     else:
-        table, time, unit, weight = minutes, minutes.c.minute, 60, minutes.c.seconds
+        table, time, unit, weight = (
+            scores_by_minute,
+            scores_by_minute.c.minute,
+            60,
+            scores_by_minute.c.seconds,
+        )
         width, first, last = width // 60, first // 60, -(-last // 60)
     span = ((time - first) // width).label("span")
     mean = (
@@ -166,26 +209,32 @@ def read_scores(
 
 
 def span_seconds(start_us: int, end_us: int, most: int) -> int:
-    """The length of the spans of `read_scores` in seconds: whole minutes from a minute on.
-
-    Else a minute on a border would be lost or counted twice.
-    """
+    """Compute the length of the spans of `read_scores`, in seconds; whole minutes from 60 on."""
     first, last = start_us // _MICRO, -(-end_us // _MICRO)
     width = -(-(last - first) // most)
     if width < 60:
         return max(1, width)
+    # Whole minutes, since a minute on a border would be lost or counted twice.
     first, last = first // 60, -(-last // 60)
     return 60 * max(-(-width // 60), -(-(last - first) // most))
 
 
 def read_peaks(
     connection: Connection, camera: str, start_us: int, end_us: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """The seconds of a camera that have a score, since 1970-01-01 UTC and in order, and the highest score of each."""
+) -> tuple[npt.NDArray[np.int64], Float64]:
+    """Read the highest score of each second of a camera that has one.
+
+    Returns:
+        The N seconds since 1970-01-01 UTC in order, int64, and the highest score of each, in
+        (0, 1).
+    """
     number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
-    inside = seconds.c.second.between(start_us // _MICRO, end_us // _MICRO)
-    query = select(seconds.c.second, seconds.c.peak).where(seconds.c.camera == number, inside)
-    found = connection.execute(query.order_by(seconds.c.second))
-    # Not an array of the rows themselves: numpy would ask each of them for its length, for seconds.
+    inside = scores_by_second.c.second.between(start_us // _MICRO, end_us // _MICRO)
+    query = select(scores_by_second.c.second, scores_by_second.c.peak).where(
+        scores_by_second.c.camera == number, inside
+    )
+    found = connection.execute(query.order_by(scores_by_second.c.second))
+    # Flat, and then N x 2: of an array of rows numpy would ask each row for its length, which takes
+    # seconds for a week.
     rows = np.fromiter((value for row in found for value in row), np.int64).reshape(-1, 2)
     return rows[:, 0], rows[:, 1] / SCORE_SCALE

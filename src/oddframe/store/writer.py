@@ -1,4 +1,4 @@
-"""One thread that writes to the database, so that nobody who has something to write ever waits for the disk."""
+"""One thread that writes to the database, so that nobody else ever waits for the disk."""
 
 import threading
 import time
@@ -12,17 +12,21 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from oddframe._background import BackgroundQueue, TryAgainError
+from oddframe.store.schema import error_text
 from oddframe.store.scores import Second, write_seconds
 
 Change = Callable[[Connection], object]
-"""Something to write, in the transaction of a batch. It may be called again when the batch failed."""
+"""Something to write, in the transaction of a batch; it is called again when the batch failed."""
 
+# Both bounds hold hours of eight cameras while the disk takes nothing, in some 50 MB of memory.
 MOST_CHANGES = 20_000
+"""Changes that may wait; beyond it the oldest goes and is counted."""
+
 MOST_SECONDS = 200_000
-"""What is held in memory while the disk takes nothing: hours of eight cameras, at most some 50 MB."""
+"""Seconds of scores that may wait; beyond it the oldest goes and is counted."""
 
 _BATCH = 200
-"""Changes in a transaction: after a long outage each one that goes is progress."""
+"""Most changes in a transaction: after a long outage each batch that is written is progress."""
 
 _WAIT_S = 1.0
 """Pause before a failed batch is tried again."""
@@ -30,13 +34,12 @@ _WAIT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class WriterCounts:
-    """What became of the things to write.
+    """What became of the changes and seconds to write.
 
     Attributes:
-        waiting: Not written yet.
+        waiting: Changes and seconds that are not written yet.
         failures: Batches that failed; each was tried again.
-        lost: Changes and seconds given up: there were too many, or the database refused them for
-            good.
+        lost: Changes and seconds given up: too many waited, or the database refused them for good.
         error: What the last failure said; empty when the last batch went well.
     """
 
@@ -47,17 +50,18 @@ class WriterCounts:
 
 
 class Writer:
-    """Takes changes at once and writes them in batches, in order.
+    """Takes changes without waiting and writes them in batches, in order.
 
-    It survives a disk that is full or gone for a while.
+    Nothing is lost while the disk is full or gone for a while: a batch that fails is tried again.
     """
 
     def __init__(self, engine: Engine, flush_s: float) -> None:
         """Start the thread.
 
         Args:
-            engine: A writing one.
-            flush_s: Seconds of scores wait at most this long; changes are written at once.
+            engine: A writing engine; see `open_engine`.
+            flush_s: How long seconds of scores wait at most, in seconds; changes are written at
+                once.
         """
         self._engine = engine
         self._lock = threading.Lock()
@@ -75,11 +79,11 @@ class Writer:
         self._queue.start()
 
     def put(self, change: Change) -> None:
-        """Have a change written; never waits."""
+        """Queue a change to be written; never waits."""
         self._queue.put(change)
 
     def put_second(self, second: Second) -> None:
-        """Have the scores of a second written with one of the next batches; never waits."""
+        """Queue the scores of a second, for one of the next batches; never waits."""
         with self._lock:
             self._seconds.append(second)
             self._seconds_put += 1
@@ -88,7 +92,7 @@ class Writer:
                 self._seconds_lost += 1
 
     def counts(self) -> WriterCounts:
-        """Say how many things wait, failed and were lost so far."""
+        """Count what waits, failed and was lost so far."""
         lost = self._queue.dropped + self._queue.failed + self._seconds_lost + self._refused
         waiting = self._queue.waiting + len(self._seconds)
         return WriterCounts(waiting, self._failures, lost, self._error)
@@ -99,6 +103,7 @@ class Writer:
         Returns:
             Whether it is written; otherwise the time ran out, and it is still tried.
         """
+        # Seconds are numbered as they are put: those of later calls need not be waited for.
         with self._lock:
             number = self._seconds_put
         self._queue.wake()
@@ -123,7 +128,7 @@ class Writer:
         return written
 
     def _write_seconds(self) -> None:
-        """Write the scores that no change took along."""
+        """Write the seconds that no batch of changes took along."""
         self._write_batch([])
 
     def _write_batch(self, changes: list[Change]) -> None:
@@ -132,6 +137,7 @@ class Writer:
         Raises:
             TryAgainError: If the database takes nothing now.
         """
+        # Copied and not taken out: seconds are removed only once they are written.
         with self._lock:
             seconds = list(islice(self._seconds, 10 * _BATCH))
         error, refused = self._write(changes, seconds) if changes or seconds else ("", [])
@@ -143,10 +149,15 @@ class Writer:
         with self._lock:
             _remove(self._seconds, seconds)
         if len(seconds) == 10 * _BATCH:
+            # There may be more of them than fit in a batch.
             self._queue.wake()
 
     def _write(self, changes: list[Change], seconds: list[Second]) -> tuple[str, list[str]]:
-        """Write a batch in one transaction; gives why all of it failed, and why some of it will never do."""
+        """Write a batch in one transaction.
+
+        Returns:
+            Why all of it failed, empty where it did not; and why parts of it can never be written.
+        """
         batch: list[Change] = [*changes, partial(write_seconds, seconds)]
         refused: list[str] = []
         try:
@@ -160,31 +171,29 @@ class Writer:
                 # Something in it can never be written, and must take nothing else with it.
                 refused = self._write_one_by_one(batch)
         except (SQLAlchemyError, OSError) as error:
-            # The disk is full or gone, or another program holds the lock: later it may go.
-            return _said(error), []
+            # The disk is full or gone, or another program holds the lock: later it may work.
+            return error_text(error), []
         return "", refused
 
     def _write_one_by_one(self, batch: list[Change]) -> list[str]:
-        """Write what can be written; gives why the rest cannot."""
+        """Write what can be written; returns why the rest cannot."""
         refused = []
         with self._engine.begin() as connection:
             for change in batch:
                 try:
+                    # A savepoint each, so that what fails takes nothing else back with it.
                     with connection.begin_nested():
                         change(connection)
                 except OperationalError:
                     raise
                 except (SQLAlchemyError, TypeError, ValueError) as error:
-                    refused.append(_said(error))
+                    refused.append(error_text(error))
         return refused
 
 
-def _said(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error)
-
-
-def _remove(queue: deque[Second], done: list[Second]) -> None:
-    """Take what is done off the front; some of it may have been pushed out since."""
-    remaining = {id(item) for item in done}
-    while queue and id(queue[0]) in remaining:
+def _remove(queue: deque[Second], written: list[Second]) -> None:
+    """Remove what is written from the front of a queue."""
+    # By identity: newer seconds may have pushed some of them out since, and equal ones may follow.
+    written_ids = {id(second) for second in written}
+    while queue and id(queue[0]) in written_ids:
         queue.popleft()

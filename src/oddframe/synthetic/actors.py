@@ -33,19 +33,23 @@ class Spot:
     ahead: Point
 
     def at(self, forward: float, right: float, up: float) -> Point:
-        """Pixel of a point of the body, in metres from its place."""
+        """Give the pixel of a point of the body, which is in metres from where it stands."""
         across = forward * self.ahead[0] + right * self.ahead[1]
         away = forward * self.ahead[1] - right * self.ahead[0]
         return self.x + across * self.scale, self.y - (up + away * self.flat) * self.scale
 
     @property
     def near_side(self) -> float:
-        """+1 when the body's right is the side nearer to the camera, else -1."""
+        """+1 when the right of the body is the side nearer to the camera, else -1."""
         return 1.0 if self.ahead[0] > 0.0 else -1.0
 
 
 Body: TypeAlias = Callable[[Spot, float, float], Stack]
-"""Draws itself at a spot; then the phase of its gait in radians, and how far it swings (0 standing, 1 walking)."""
+"""Draws a body, given three things.
+
+These are the spot where it stands, the phase of its gait in radians, and how far its limbs swing
+(0 standing, 1 walking).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Appearance:
         legs: Colour of the trousers.
         coat: Whether the jacket reaches down to the knees.
         bag: None, "backpack", "shoulder" or "shopper".
-        bag_colour: Its colour.
+        bag_colour: Colour of the bag.
     """
 
     height_m: float
@@ -100,7 +104,7 @@ BAGS: tuple[Colour, ...] = ((60, 46, 38), (30, 30, 34), (134, 92, 58), (70, 84, 
 
 
 def tone(colour: Colour, factor: float) -> Colour:
-    """A lighter or darker shade of a colour."""
+    """Make a colour lighter (factor over 1) or darker, at most 255 in each channel."""
     return (
         min(colour[0] * factor, 255.0),
         min(colour[1] * factor, 255.0),
@@ -109,11 +113,12 @@ def tone(colour: Colour, factor: float) -> Colour:
 
 
 def random_look(rng: np.random.Generator) -> Appearance:
-    """Somebody in ordinary clothes."""
+    """Choose the build and the ordinary clothes of one person at random."""
 
     def pick(colours: tuple[Colour, ...]) -> Colour:
         return tone(colours[int(rng.integers(len(colours)))], float(rng.uniform(0.88, 1.12)))
 
+    # The order of the draws is part of a seed's picture: another order gives other footage.
     bag = (None, None, "backpack", "shoulder", "shopper")[int(rng.integers(5))]
     return Appearance(
         height_m=float(rng.uniform(1.56, 1.90)),
@@ -129,14 +134,18 @@ def random_look(rng: np.random.Generator) -> Appearance:
 
 
 def walker(look: Appearance) -> Body:
-    """Somebody who walks."""
+    """Make the body of somebody who walks."""
+    # All lengths below are shares of the body's height: one skeleton fits every person.
     h, g = look.height_m, look.girth
 
     def body(spot: Spot, phase: float, swing: float) -> Stack:
         stack = Stack()
         s, at, near = spot.scale, spot.at, spot.near_side
+        # The head goes up and down twice in a stride, once for each step.
         bob = 0.018 * swing * math.cos(2.0 * phase)
-        for side in (-near, near):  # the far side first
+        # The far side comes first, since what is drawn later covers it.
+        for side in (-near, near):
+            # The legs are half a stride apart.
             lead = phase if side > 0 else phase + math.pi
             shade = 1.0 if side == near else 0.78
             foot = 0.20 * h * swing * math.sin(lead)
@@ -155,6 +164,7 @@ def walker(look: Appearance) -> Body:
                 0.025 * h * s,
                 tone((46, 40, 38), shade),
             )
+            # The far arm is hidden by the trunk, the near one (below) hides it.
             if side == -near:
                 _arm(stack, spot, look, side, lead, swing, 0.75, bob)
         if look.bag == "backpack":
@@ -180,7 +190,7 @@ def walker(look: Appearance) -> Body:
 
 
 def _trunk(stack: Stack, spot: Spot, look: Appearance, bob: float, lean: float = 0.0) -> None:
-    """Torso with a lit side, coat, neck, head and hair."""
+    """Draw the torso with a lit side, the coat, the neck, the head and the hair."""
     h, g, s, at = look.height_m, look.girth, spot.scale, spot.at
     if look.coat:
         stack.rod(
@@ -192,6 +202,7 @@ def _trunk(stack: Stack, spot: Spot, look: Appearance, bob: float, lean: float =
         )
     hip, chest = at(0.0, 0.0, 0.53 * h + bob), at(lean, 0.0, 0.745 * h + bob)
     stack.rod(hip, chest, 0.078 * h * g * s, look.top, 0.098 * h * g * s)
+    # A lighter stripe to the left: the side that the light comes from.
     glow = 0.035 * h * s
     stack.rod(
         (hip[0] - glow, hip[1]),
@@ -226,7 +237,7 @@ def _arm(
     shade: float,
     bob: float,
 ) -> None:
-    """One arm, which swings against the leg of its side, and what hangs from the hand."""
+    """Draw one arm, which swings against the leg of its side, and what hangs from the hand."""
     h, s, at = look.height_m, spot.scale, spot.at
     hand = -0.15 * h * swing * math.sin(lead)
     top = tone(look.top, 0.88 * shade)
@@ -246,7 +257,7 @@ def _arm(
 
 
 def runner(look: Appearance) -> Body:
-    """Somebody who runs: long strides, bare legs, bent elbows, leaning forward."""
+    """Make the body of a runner: long strides, bare legs, bent elbows, leaning forward."""
     h = look.height_m
 
     def body(spot: Spot, phase: float, swing: float) -> Stack:
@@ -257,6 +268,7 @@ def runner(look: Appearance) -> Body:
             lead = phase if side > 0 else phase + math.pi
             shade = 1.0 if side == near else 0.78
             swung = math.sin(lead)
+            # The lower leg folds up while the leg is behind the body.
             back = max(-swung, 0.0) * swing
             knee_up = 0.30 * h - 0.02 + 0.09 * h * max(swung, 0.0)
             knee, hip = (
@@ -288,7 +300,7 @@ def runner(look: Appearance) -> Body:
 def _bent_arm(
     stack: Stack, spot: Spot, look: Appearance, side: float, swung: float, bob: float
 ) -> None:
-    """An arm of the runner."""
+    """Draw one arm of the runner, bent at the elbow."""
     h, s, at = look.height_m, spot.scale, spot.at
     elbow = at(0.08 - 0.20 * swung, 0.15 * side * h, 0.62 * h + bob)
     stack.rod(

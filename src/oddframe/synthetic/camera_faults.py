@@ -14,18 +14,25 @@ SKIN = (96.0, 62.0, 48.0)
 """Colour of a hand before the lens, in RGB."""
 
 
-def darkened(picture: Pixels, gain: float, noise: float, random: np.random.Generator) -> Pixels:
-    """The light goes down to a part of it; the sensor's noise, a standard deviation in grey levels, does not."""
-    return _as_sensed(picture.astype(np.float32) * np.float32(gain), noise, random)
+def darken(picture: Pixels, gain: float, noise: float, random: np.random.Generator) -> Pixels:
+    """Take the light down to a part of it.
+
+    The sensor's noise, a standard deviation in grey levels, stays as it is.
+    """
+    return _sense(picture.astype(np.float32) * np.float32(gain), noise, random)
 
 
-def blackened(picture: Pixels, noise: float, random: np.random.Generator) -> Pixels:
-    """A dead sensor or a cap on the lens: nothing but noise."""
-    return _as_sensed(np.full(picture.shape, 6.0, dtype=np.float32), noise, random)
+def blacken(picture: Pixels, noise: float, random: np.random.Generator) -> Pixels:
+    """Show what a dead sensor or a cap on the lens leaves: nothing but noise."""
+    # Sensors do not give 0 in the dark but a small offset.
+    return _sense(np.full(picture.shape, 6.0, dtype=np.float32), noise, random)
 
 
-def covered(picture: Pixels, share: float, noise: float, random: np.random.Generator) -> Pixels:
-    """A hand before the lens, far out of focus: it comes from the left and hides a share of the picture."""
+def cover(picture: Pixels, share: float, noise: float, random: np.random.Generator) -> Pixels:
+    """Hold a hand before the lens, far out of focus.
+
+    It comes from the left and hides a share of the picture, 0 to 1.
+    """
     height, width, channels = picture.shape
     across = np.arange(width, dtype=np.float32)[None, :] / width
     down = np.arange(height, dtype=np.float32)[:, None] / height
@@ -34,19 +41,18 @@ def covered(picture: Pixels, share: float, noise: float, random: np.random.Gener
     hand = np.clip((rim - across) / 0.1 + 0.5, 0.0, 1.0)[:, :, None]
     shade = (0.8 + 0.4 * down * (1.0 - 0.5 * across))[:, :, None]
     colour = np.array(SKIN if channels == 3 else (sum(SKIN) / 3,), dtype=np.float32)
-    return _as_sensed(picture * (1.0 - hand) + shade * colour * hand, noise * hand, random)
+    return _sense(picture * (1.0 - hand) + shade * colour * hand, noise * hand, random)
 
 
-def defocused(
-    picture: Pixels, sigma_px: float, noise: float, random: np.random.Generator
-) -> Pixels:
-    """Out of focus: blurred with a Gaussian; the sensor's noise comes after the lens."""
+def defocus(picture: Pixels, sigma_px: float, noise: float, random: np.random.Generator) -> Pixels:
+    """Blur the picture with a Gaussian; the sensor's noise comes after the lens."""
     reach = max(1, math.ceil(3 * sigma_px))
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma_px, 1e-3)) ** 2).astype(
         np.float32
     )
     weights /= weights.sum()
     blurred = picture.astype(np.float32)
+    # A Gaussian blur is separable: down the columns first, then along the rows.
     for axis in (0, 1):
         pad = [(reach, reach) if number == axis else (0, 0) for number in range(3)]
         wide = np.pad(blurred, pad, mode="reflect")
@@ -55,11 +61,11 @@ def defocused(
             weight * wide.take(range(k, k + length), axis=axis) for k, weight in enumerate(weights)
         )
         blurred = np.sum(list(parts), axis=0)
-    return _as_sensed(blurred, noise, random)
+    return _sense(blurred, noise, random)
 
 
-def turned(picture: Pixels, right_px: int, down_px: int = 0) -> Pixels:
-    """The camera was pushed: the view is shifted; what was outside is filled with a mirror image."""
+def turn(picture: Pixels, right_px: int, down_px: int = 0) -> Pixels:
+    """Push the camera: the view is shifted; what was outside is filled with a mirror image."""
     pad = [(abs(down_px), abs(down_px)), (abs(right_px), abs(right_px)), (0, 0)]
     wide = np.pad(picture, pad, mode="reflect")
     top, left = abs(down_px) + down_px, abs(right_px) + right_px
@@ -67,8 +73,9 @@ def turned(picture: Pixels, right_px: int, down_px: int = 0) -> Pixels:
     return shifted
 
 
-def _as_sensed(
+def _sense(
     light: npt.NDArray[np.floating], noise: float | Float32, random: np.random.Generator
 ) -> Pixels:
+    """Add the sensor's noise to light of 0 to 255, and round to whole grey levels."""
     sensed = light + noise * random.standard_normal(light.shape, dtype=np.float32)
     return np.clip(np.round(sensed), 0, 255).astype(np.uint8)

@@ -1,4 +1,8 @@
-"""The things of the drawn scene: bicycle, cart, suitcase, and what always stands there."""
+"""The things of the drawn scene: bicycle, cart, suitcase, and what always stands there.
+
+They are built like the people of `actors`: lengths are metres in the body's own directions
+(forward, to its right, up), and whatever is drawn later lies in front.
+"""
 
 import math
 from collections.abc import Callable
@@ -25,7 +29,8 @@ PROP_SIZES_M = {
 
 
 def cyclist(look: Appearance, frame: Colour) -> Body:
-    """Somebody on a bicycle."""
+    """Make the body of somebody on a bicycle whose frame has a colour."""
+    # A wheel is a ring of ten rods; more are not seen at this size.
     h, spokes = look.height_m, 10
     ring = [
         (0.36 * math.cos(k * math.tau / spokes), 0.36 * math.sin(k * math.tau / spokes))
@@ -39,11 +44,14 @@ def cyclist(look: Appearance, frame: Colour) -> Body:
             rim = [at(axle + f, 0.0, 0.37 + u) for f, u in ring]
             for a, b in zip(rim, rim[1:] + rim[:1], strict=True):
                 stack.rod(a, b, 0.036 * s, (26.0, 26.0, 28.0))
+            # One spoke, so that the wheel can be seen to turn.
             turned = (0.33 * math.cos(2.0 * phase), 0.33 * math.sin(2.0 * phase))
             stack.rod(
-                at(axle - turned[0], 0.0, 0.37 - turned[1]), at(axle + turned[0], 0.0, 0.37 + turned[1]),
-                0.010 * s, (150.0, 150.0, 150.0),
-            )  # fmt: skip
+                at(axle - turned[0], 0.0, 0.37 - turned[1]),
+                at(axle + turned[0], 0.0, 0.37 + turned[1]),
+                0.010 * s,
+                (150.0, 150.0, 150.0),
+            )
         crank, saddle, bars = at(-0.05, 0.0, 0.33), at(-0.24, 0.0, 0.93), at(0.42, 0.0, 1.02)
         hips, shoulders = at(-0.24, 0.0, 1.02), at(0.16, 0.0, 1.02 + 0.27 * h)
         for side in (-near, near):
@@ -58,6 +66,7 @@ def cyclist(look: Appearance, frame: Colour) -> Body:
                 at(-0.22, 0.09 * side, 0.98), knee, 0.085 * s, tone(look.legs, shade), 0.066 * s
             )
             stack.rod(knee, pedal, 0.066 * s, tone(look.legs, shade), 0.05 * s)
+            # The frame lies between the two legs.
             if side == -near:
                 for a, b in (
                     (at(-0.55, 0.0, 0.37), crank),
@@ -87,7 +96,10 @@ def _box(
     high: tuple[float, float, float],
     colour: Colour,
 ) -> None:
-    """A block between two corners (forward, right, up): the sides that face the camera, and its top."""
+    """Draw a block between two corners (forward, right, up), both in metres.
+
+    Only the sides that face the camera and the top are drawn; the others cannot be seen.
+    """
     (f0, r0, u0), (f1, r1, u1), at = low, high, spot.at
     sides = (
         ((f1, r0), (f1, r1), spot.ahead),
@@ -96,19 +108,21 @@ def _box(
         ((f0, r0), (f1, r0), (-spot.ahead[1], spot.ahead[0])),
     )
     for (fa, ra), (fb, rb), (x, away) in sides:
-        if away < 0.0:  # its outside is turned to the camera
+        # A side is seen where its outside points towards the camera.
+        if away < 0.0:
             face = (at(fa, ra, u0), at(fb, rb, u0), at(fb, rb, u1), at(fa, ra, u1))
             stack.slab(face, tone(colour, 0.82 - 0.14 * x))
     stack.slab((at(f0, r0, u1), at(f1, r0, u1), at(f1, r1, u1), at(f0, r1, u1)), tone(colour, 1.12))
 
 
 def cart(look: Appearance, paint: Colour, roof: Colour) -> Body:
-    """A small utility vehicle with a box body, a driver and a roof on posts."""
+    """Make a small utility vehicle with a box body, a driver and a roof on posts."""
 
     def body(spot: Spot, phase: float, _swing: float) -> Stack:
         stack = Stack()
         s, at, near = spot.scale, spot.at, spot.near_side
         for side in (-near, near):
+            # Body and driver lie between the wheels of the far side and those of the near one.
             if side == near:
                 _box(stack, spot, (-1.25, -0.60, 0.28), (0.25, 0.60, 1.05), paint)
                 _box(stack, spot, (0.25, -0.60, 0.28), (1.15, 0.60, 0.72), tone(paint, 0.94))
@@ -127,6 +141,7 @@ def cart(look: Appearance, paint: Colour, roof: Colour) -> Body:
                     (70.0, 72.0, 76.0),
                 )
         _box(stack, spot, (-0.40, -0.64, 1.78), (1.08, 0.64, 1.88), roof)
+        # The warning light goes on and off with the turn of the wheels.
         lamp = at(0.3, 0.0, 1.96)
         stack.rod(
             lamp,
@@ -140,7 +155,7 @@ def cart(look: Appearance, paint: Colour, roof: Colour) -> Body:
 
 
 def _driver(stack: Stack, spot: Spot, look: Appearance) -> None:
-    """The upper half of whoever drives the cart."""
+    """Draw the upper half of whoever drives the cart; the rest is behind its side."""
     s, at = spot.scale, spot.at
     stack.rod(at(0.42, 0.0, 0.75), at(0.42, 0.0, 1.18), 0.20 * s, look.top, 0.21 * s)
     head = at(0.45, 0.0, 1.52)
@@ -149,7 +164,7 @@ def _driver(stack: Stack, spot: Spot, look: Appearance) -> None:
 
 
 def suitcase(colour: Colour) -> Body:
-    """A big suitcase that stands on its own."""
+    """Make a big suitcase that stands on its own."""
 
     def body(spot: Spot, _phase: float, _swing: float) -> Stack:
         stack = Stack()
@@ -160,13 +175,14 @@ def suitcase(colour: Colour) -> Body:
 
 
 def porter(look: Appearance, colour: Colour, carries: Callable[[], bool]) -> Body:
-    """Somebody who walks and, while `carries()` holds, has a suitcase at the far side."""
+    """Make somebody who walks and, while `carries()` holds, has a suitcase at the far side."""
     walks = walker(look)
 
     def body(spot: Spot, phase: float, swing: float) -> Stack:
         if not carries():
             return walks(spot, phase, swing)
         stack = Stack()
+        # Carried at the far side, the case must lie under the walker.
         _case(stack, spot, colour, forward=0.05, right=-0.30 * spot.near_side, up=0.22, size=0.58)
         return stack.under(walks(spot, phase, swing))
 
@@ -183,7 +199,7 @@ def _case(
     up: float,
     size: float,
 ) -> None:
-    """The suitcase itself, with bands and a handle."""
+    """Draw the suitcase itself, with bands and a handle; a size of 1 is 0.86 m high."""
     s, at = spot.scale, spot.at
     half, depth, height = 0.42 * size, 0.24 * size, 0.86 * size
     for place in (-0.2, 0.2):
@@ -196,17 +212,23 @@ def _case(
         )
     stack.rod(
         at(forward - 0.2 * size, right, up + height + 0.16 * size),
-        at(forward + 0.2 * size, right, up + height + 0.16 * size), 0.032 * size * s, (46.0, 46.0, 48.0),
-    )  # fmt: skip
+        at(forward + 0.2 * size, right, up + height + 0.16 * size),
+        0.032 * size * s,
+        (46.0, 46.0, 48.0),
+    )
+    # The middle one of the three blocks is the dark band.
     for low, high, shade in ((0.06, 0.34, 1.0), (0.34, 0.46, 0.55), (0.46, 1.0, 1.0)):
         _box(
-            stack, spot, (forward - half, right - depth, up + low * height),
-            (forward + half, right + depth, up + high * height), tone(colour, shade),
-        )  # fmt: skip
+            stack,
+            spot,
+            (forward - half, right - depth, up + low * height),
+            (forward + half, right + depth, up + high * height),
+            tone(colour, shade),
+        )
 
 
 def prop(kind: str, spot: Spot) -> Stack:
-    """Something that always stands there: bench, planter, lamp or bollard."""
+    """Draw something that always stands there: bench, planter, lamp or bollard."""
     stack = Stack()
     s, at = spot.scale, spot.at
     if kind == "planter":

@@ -1,12 +1,7 @@
-"""The places of the drawn scene: where the ground lies, which way people walk, and what stands there.
+"""The empty places of the drawn scene: their ground, how a camera sees it, its light and its noise.
 
 Places on the screen are fractions: x of the width, y of the height, (0, 0) top left. Places on the
-ground are
-metres: x to the right of the camera's axis, z away from the camera.
-
-How the empty places of the drawn scene look: paving, lawns, hedge and building.
-
-Daylight and sensor noise of the drawn scene.
+ground are metres: x to the right of the camera's axis, z away from the camera.
 """
 
 import math
@@ -20,11 +15,24 @@ from oddframe._types import Float32
 from oddframe.synthetic.raster import Colour, Point
 
 Field: TypeAlias = npt.NDArray[np.float64]
+"""One number for each pixel of the painted ground, or something that broadcasts to it."""
+
+GROUND_SEED = 20
+"""The ground is the same for every seed of a recording: a camera keeps its place."""
+
+FINE_PIXELS = 400_000
+"""Pictures up to this many pixels are painted three times as fine and averaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prop:
-    """Something that always stands there: `kind` is bench, planter, lamp or bollard."""
+    """Something that always stands at a place.
+
+    Attributes:
+        kind: "bench", "planter", "lamp" or "bollard".
+        x: Where it stands on the screen, share of the width.
+        y: Where it stands on the screen, share of the height.
+    """
 
     kind: str
     x: float
@@ -33,7 +41,7 @@ class Prop:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One place.
+    """A place that a camera looks at: its geometry, its colours and its furniture.
 
     Attributes:
         horizon: Height on the screen where the ground would vanish, above the picture.
@@ -72,6 +80,7 @@ class Place:
     props: tuple[Prop, ...]
 
 
+# The numbers are chosen by eye, so that paths and lawns fit each other at every picture size.
 LAYOUTS: dict[str, Place] = {
     "plaza": Place(
         horizon=-0.05,
@@ -156,17 +165,23 @@ class SceneCamera:
         self.width = width
 
     def ground(self, place: Point) -> Point:
-        """The ground under a place on the screen (fractions), in metres."""
+        """Find the ground under a place on the screen (fractions), in metres."""
         return self.unproject(place[0] * self.width, place[1] * self.height)
 
     def unproject(self, x_px: float, y_px: float) -> Point:
-        """The ground under a pixel, in metres."""
+        """Find the ground under a pixel, in metres: the inverse of `project`."""
         layout = self.layout
         z = layout.focal * layout.camera_height_m / (y_px / self.height - layout.horizon)
         return (x_px / self.height - 0.5 * self.width / self.height) * z / layout.focal, z
 
     def project(self, x_m: float, z_m: float) -> tuple[float, float, float, float]:
-        """Pixel x and y of a place on the ground, pixels a metre there, and how flat the ground looks."""
+        """Find where a place on the ground appears on the picture.
+
+        Returns:
+            Pixel x, pixel y, pixels a metre there, and how flat the ground looks (0 from the side,
+            1 from above).
+        """
+        # A pinhole camera that looks level: height on the screen falls off with 1 / distance.
         layout = self.layout
         scale = layout.focal / z_m
         flat = layout.camera_height_m / z_m
@@ -177,15 +192,19 @@ class SceneCamera:
             flat,
         )
 
-    def on_lawn(self, x_m: float, z_m: float) -> bool:
-        """Whether a place on the ground lies on one of the lawns."""
-        x, y, _, _ = self.project(x_m, z_m)
-        place = (np.array([x / self.width]), np.array([y / self.height]))
-        return any(bool(distance_inside(lawn, *place, 1.0)[0] > 0.0) for lawn in self.layout.lawns)
-
 
 def distance_inside(polygon: tuple[Point, ...], x: Field, y: Field, aspect: float) -> Field:
-    """Distance of screen places to the edge of a polygon, in picture heights; negative outside."""
+    """Measure how far screen places lie from the edge of a polygon.
+
+    Args:
+        polygon: Corners on the screen, in order round the edge.
+        x: Share of the width of each place.
+        y: Share of the height of each place.
+        aspect: Width over height of the picture.
+
+    Returns:
+        Distances in picture heights, positive inside and negative outside.
+    """
     x, y = np.broadcast_arrays(x * aspect, y)
     inside = np.zeros(x.shape, bool)
     nearest = np.full(x.shape, np.inf)
@@ -194,6 +213,7 @@ def distance_inside(polygon: tuple[Point, ...], x: Field, y: Field, aspect: floa
         dx, dy = bx - ax, by - ay
         along = np.clip(((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy), 0.0, 1.0)
         nearest = np.minimum(nearest, np.hypot(x - ax - along * dx, y - ay - along * dy))
+        # Even-odd rule: a ray to the right crosses the edge an odd number of times from inside.
         if dy != 0.0:
             crosses = ((ay > y) != (by > y)) & (x < (y - ay) / dy * dx + ax)
             inside ^= crosses
@@ -202,11 +222,14 @@ def distance_inside(polygon: tuple[Point, ...], x: Field, y: Field, aspect: floa
 
 
 def paint_ground(layout: Place, height: int, width: int) -> Float32:
-    """The empty place without what stands on it, float32 H x W x 3, 0 to 255; the same on every call."""
-    # Painted finer and averaged, for smooth joints and kerbs; big pictures are fine enough as they
-    # are.
-    fine = 3 if height * width <= 400_000 else 1
-    rng = np.random.default_rng(20)
+    """Paint the empty place without what stands on it; the same on every call.
+
+    Returns:
+        float32 H x W x 3, 0 to 255.
+    """
+    # Averaged for smooth joints and kerbs; big pictures are fine enough as they are.
+    fine = 3 if height * width <= FINE_PIXELS else 1
+    rng = np.random.default_rng(GROUND_SEED)
     h, w = height * fine, width * fine
     y = ((np.arange(h) + 0.5) / h)[:, None]
     x = ((np.arange(w) + 0.5) / w)[None, :]
@@ -216,6 +239,7 @@ def paint_ground(layout: Place, height: int, width: int) -> Float32:
     if layout.stripe is not None:
         _lay_stripe(picture, layout.stripe, x, y)
     _raise_backdrop(picture, layout, x, y, rng)
+    # H x fine x W x fine x 3, averaged over each block of fine x fine.
     ground: Float32 = (
         picture.reshape(height, fine, width, fine, 3).mean(axis=(1, 3)).astype(np.float32)
     )
@@ -223,11 +247,12 @@ def paint_ground(layout: Place, height: int, width: int) -> Float32:
 
 
 def _patches(rng: np.random.Generator, h: int, w: int, cells: int) -> Field:
-    """Smooth noise, h x w, about -1 to 1, with about `cells` bumps across."""
+    """Make smooth noise, h x w, about -1 to 1, with about `cells` bumps across."""
     grid = rng.uniform(-1.0, 1.0, (cells + 2, cells + 2))
     y, x = np.linspace(0, cells, h), np.linspace(0, cells, w)
     rows, columns = y.astype(int), x.astype(int)
     fy, fx = (y - rows)[:, None], (x - columns)[None, :]
+    # Smoothstep weights: no creases show where two cells meet.
     fy, fx = fy * fy * (3 - 2 * fy), fx * fx * (3 - 2 * fx)
     upper = grid[rows][:, columns] * (1 - fx) + grid[rows][:, columns + 1] * fx
     lower = grid[rows + 1][:, columns] * (1 - fx) + grid[rows + 1][:, columns + 1] * fx
@@ -238,11 +263,13 @@ def _patches(rng: np.random.Generator, h: int, w: int, cells: int) -> Field:
 def _paving(
     layout: Place, x: Field, y: Field, aspect: float, height: int, rng: np.random.Generator
 ) -> Field:
-    """Slabs with joints, each slab a little different, lighter towards the camera."""
+    """Paint slabs with joints, each slab a little different, lighter towards the camera."""
+    # Towards the horizon the distance would be endless; beyond 0.05 nothing is seen of it.
     z = layout.focal * layout.camera_height_m / np.maximum(y - layout.horizon, 0.05)
     across = (x - 0.5) * aspect * z / layout.focal
     z = np.broadcast_to(z, across.shape)
     column, row = across / layout.tile_m[0] + 100.0, z / layout.tile_m[1]
+    # Every other row is shifted by half a slab, as paving is laid.
     column = column + 0.5 * (np.floor(row) % 2)
     tint = rng.uniform(-1.0, 1.0, (64, 256))[
         np.floor(row).astype(int) % 64, np.floor(column).astype(int) % 256
@@ -253,6 +280,7 @@ def _paving(
         (column, layout.tile_m[0], 1.0),
         (row, layout.tile_m[1], layout.camera_height_m / z),
     ):
+        # Joints fade where a slab is a few pixels wide, or the far paving would flicker.
         gap_px = np.abs(position - np.round(position)) * size * scale * flat
         joint = np.maximum(
             joint, np.clip(1.0 - gap_px, 0.0, 1.0) * np.clip(size * scale * flat / 9.0, 0.2, 1.0)
@@ -278,7 +306,7 @@ def _lay_lawn(
     aspect: float,
     rng: np.random.Generator,
 ) -> None:
-    """Grass with mowing stripes and a light kerb round it."""
+    """Paint grass with mowing stripes, and a light kerb round it."""
     inside = distance_inside(polygon, x, y, aspect)
     h, w = inside.shape
     mowing = 0.06 * np.sign(
@@ -295,7 +323,7 @@ def _lay_lawn(
 
 
 def _lay_stripe(picture: Field, stripe: tuple[Point, Point], x: Field, y: Field) -> None:
-    """A yellow guiding stripe that gets wider towards the camera."""
+    """Paint a yellow guiding stripe that gets wider towards the camera."""
     (ax, ay), (bx, by) = stripe
     centre = ay + (x - ax) / (bx - ax) * (by - ay)
     on = np.abs(y - centre) < 0.006 + 0.006 * y
@@ -305,7 +333,7 @@ def _lay_stripe(picture: Field, stripe: tuple[Point, Point], x: Field, y: Field)
 def _raise_backdrop(
     picture: Field, layout: Place, x: Field, y: Field, rng: np.random.Generator
 ) -> None:
-    """A hedge along the far edge and a building with windows behind it."""
+    """Paint a hedge along the far edge and a building with windows behind it."""
     h, w = picture.shape[:2]
     top = layout.backdrop
     hedge_top = top - 0.075 + 0.012 * _patches(rng, 2, w, 26)[:1]
@@ -328,6 +356,7 @@ def _raise_backdrop(
         - 1.6 * (y - hedge_top)
     )
     np.copyto(picture, np.asarray(layout.grass) * leaves[:, :, None], where=hedge[:, :, None])
+    # A dark line at the foot, as of a shadow, ties the hedge to the ground.
     foot = (y >= top) & (y < top + 0.012)
     picture[np.broadcast_to(foot, (h, w))] *= 0.78
 
@@ -340,13 +369,19 @@ class Light:
         self.strength = strength
         self.phases = rng.uniform(0.0, math.tau, 4)
         self.flicker = 0.0
+        # The edge of a cloud crosses the picture at a slant of its own in every recording.
         angle = float(rng.uniform(-0.6, 0.6))
         x, y = np.linspace(0.0, 1.0, width)[None, :], np.linspace(0.0, 1.0, height)[:, None]
         self.across: Float32 = (x * math.cos(angle) + y * math.sin(angle)).astype(np.float32)
         self.cloud = self._next_cloud(-20.0)
 
     def _next_cloud(self, after_s: float) -> tuple[float, float, float, float]:
-        """When the next cloud comes and goes, seconds its edge takes to cross, and how much light it takes."""
+        """Plan the next cloud after a time.
+
+        Returns:
+            When it comes and when it goes in seconds, how many seconds its edge takes to cross the
+            picture, and the share of the light that it takes.
+        """
         rng = self.rng
         comes = after_s + float(rng.uniform(4.0, 22.0))
         return (
@@ -357,11 +392,17 @@ class Light:
         )
 
     def at(self, time_s: float) -> tuple[Float32, Float32 | None, float]:
-        """Gain of red, green and blue; a field of gains when a cloud is overhead; strength of shadows, 0 to 1."""
+        """Compute the light at a time; times must not go back.
+
+        Returns:
+            Gain of red, green and blue; H x W gains when a cloud is overhead, else None; and how
+            strong shadows are, 0 to 1.
+        """
         p = self.phases
         drift = 0.045 * math.sin(math.tau * time_s / 41.0 + p[0]) + 0.02 * math.sin(
             math.tau * time_s / 13.0 + p[1]
         )
+        # Each frame keeps most of the last one's flicker, as lamps and exposure control do.
         self.flicker = 0.85 * self.flicker + float(self.rng.normal(0.0, 0.0018))
         warm = self.strength * 0.012 * math.sin(math.tau * time_s / 67.0 + p[2])
         level = 1.0 + self.strength * (drift + self.flicker)
@@ -371,8 +412,7 @@ class Light:
         comes, goes, crossing, depth = self.cloud
         if time_s < comes:
             return gain, None, 1.0
-        # The edge sweeps over the picture from -0.8 to 1.8 of its width, twice: as it comes and as
-        # it goes.
+        # The edge sweeps from -0.8 to 1.8 of the picture's width, as it comes and as it goes.
         front, back = (
             np.float32(-0.8 + 2.6 * (time_s - when) / crossing) for when in (comes, goes)
         )
@@ -389,7 +429,10 @@ class Light:
 
 
 class Noise:
-    """Sensor noise: stretches of one long random sequence, at a new place for every frame."""
+    """Sensor noise: parts of one long random sequence, at a new place for every frame.
+
+    Drawing fresh noise for every frame would take longer than all the rest of the scene.
+    """
 
     def __init__(self, rng: np.random.Generator, sigma: float, size: int) -> None:
         self.rng = rng
@@ -399,6 +442,6 @@ class Noise:
         ) + np.float32(0.5)
 
     def add(self, picture: Float32) -> None:
-        """Add the noise of one frame in place."""
+        """Add the noise of one frame to a picture in place."""
         offset = int(self.rng.integers(len(self.pool) - picture.size))
         picture += self.pool[offset : offset + picture.size].reshape(picture.shape)

@@ -1,8 +1,8 @@
-"""Painting for the drawn scene: anti-aliased rods and slabs, blended back to front, with an owner per pixel.
+"""Painting for the drawn scene: rods and slabs with smooth edges, and an owner for each pixel.
 
 A body is a short stack of rods (tapered, round-ended strokes) and slabs (convex four-cornered
-faces). A stack is turned into one small patch, so a walker costs a dozen numpy calls however many
-parts it has.
+faces), which are blended from back to front. A stack is turned into one small patch, so that a
+walker costs a dozen numpy calls however many parts it has.
 """
 
 from dataclasses import dataclass, field
@@ -18,6 +18,12 @@ Colour: TypeAlias = tuple[float, float, float]
 
 NOBODY = 0
 """Owner of the pixels that belong to no track."""
+
+FLATNESS = 0.45
+"""Height of a shadow over its width, since the ground is seen at a slant."""
+
+NEARLY_ZERO = 1e-6
+"""Keeps a rod of no length (a disc) from dividing by zero; in square pixels far below one pixel."""
 
 
 @dataclass(slots=True)
@@ -51,7 +57,7 @@ class Stack:
         self.colours.append(colour)
 
     def under(self, other: "Stack") -> "Stack":
-        """This stack with another one in front of it."""
+        """Give this stack with another one in front of it, as a new stack."""
         return Stack(
             self.rods + other.rods,
             self.slabs + other.slabs,
@@ -85,15 +91,16 @@ class Canvas:
         self.owner = np.zeros((height, width), np.int32)
 
     def clear(self, background: Float32) -> None:
-        """Start a frame from the empty scene."""
+        """Start a frame from the empty scene, float32 H x W x 3."""
         np.copyto(self.pixels, background)
         self.owner.fill(NOBODY)
 
     def blend(self, patch: Patch, owner: int = NOBODY) -> None:
-        """Lay a patch over what is there; pixels at least half covered change their owner."""
+        """Lay a patch over what is there; pixels that are at least half covered change owner."""
         height, width = patch.alpha.shape
         rows, columns = slice(patch.top, patch.top + height), slice(patch.left, patch.left + width)
         region = self.pixels[rows, columns]
+        # The patch's colour is multiplied by its alpha already, so that it is only added here.
         region *= 1.0 - patch.alpha[:, :, None]
         region += patch.colour
         self.owner[rows, columns][patch.alpha >= 0.5] = owner
@@ -101,7 +108,7 @@ class Canvas:
     def shade(self, a: Point, b: Point, radius: float, strength: float) -> None:
         """Darken a soft, flat blob from a to b: a shadow on the ground."""
         height, width = self.owner.shape
-        flat = 0.45  # the ground is seen at a slant: blobs are wider than high
+        flat = FLATNESS
         x_min, x_max = min(a[0], b[0]) - radius, max(a[0], b[0]) + radius
         y_min, y_max = min(a[1], b[1]) - radius * flat, max(a[1], b[1]) + radius * flat
         left, right = max(int(x_min), 0), min(int(x_max) + 1, width)
@@ -113,10 +120,11 @@ class Canvas:
             np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5 - a[1])
         ) / np.float32(flat)
         dx, dy = b[0] - a[0], (b[1] - a[1]) / flat
-        square = dx * dx + dy * dy + 1e-6
+        square = dx * dx + dy * dy + NEARLY_ZERO
         along = np.minimum(np.maximum(x * (dx / square) + y * (dy / square), 0.0), 1.0)
         gap_x, gap_y = x - along * dx, y - along * dy
         distance = np.sqrt(gap_x * gap_x + gap_y * gap_y)
+        # Soft over the outer 60 % of the radius, and lighter towards the end that is b.
         cover = np.minimum(np.maximum((radius - distance) / (0.6 * radius), 0.0), 1.0)
         self.pixels[top:bottom, left:right] *= (1.0 - strength * cover * (1.0 - 0.5 * along))[
             :, :, None
@@ -124,13 +132,18 @@ class Canvas:
 
 
 def rasterise(stack: Stack, height: int, width: int) -> Patch | None:
-    """Turn a stack into one patch, clipped to a canvas of this size; None when nothing of it lies inside."""
+    """Turn a stack into one patch, clipped to a canvas of this size.
+
+    Returns:
+        The patch; None when nothing of the stack lies inside the canvas.
+    """
     rods = np.asarray(stack.rods, np.float32).reshape(-1, 6)
     corners = np.asarray(stack.slabs, np.float32).reshape(-1, 4, 2)
     bounds = _bounds(rods, corners, height, width)
     if bounds is None:
         return None
     left, right, top, bottom = bounds
+    # Pixel centres, parts x h x w after broadcasting.
     x = np.arange(left, right, dtype=np.float32)[None, None, :] + np.float32(0.5)
     y = np.arange(top, bottom, dtype=np.float32)[None, :, None] + np.float32(0.5)
     if len(corners) == 0:
@@ -140,11 +153,12 @@ def rasterise(stack: Stack, height: int, width: int) -> Patch | None:
         cover = np.empty((len(is_rod), bottom - top, right - left), np.float32)
         cover[is_rod] = _rod_cover(rods, x, y)
         cover[~is_rod] = _slab_cover(corners, x, y)
-    # Seen from the front: a part shows where it covers and nothing in front of it does.
+    # A part shows where it covers and no part in front of it does: the product over those.
     clear = np.cumprod(1.0 - cover[::-1], axis=0)[::-1]
     shown = cover
     shown[:-1] *= clear[1:]
     parts, h, w = shown.shape
+    # (h * w) x parts times parts x 3: the colour of each pixel in one product.
     colour = shown.reshape(parts, h * w).T @ np.asarray(stack.colours, np.float32)
     return Patch(top, left, 1.0 - clear[0], colour.reshape(h, w, 3))
 
@@ -153,6 +167,7 @@ def _bounds(
     rods: Float32, corners: Float32, height: int, width: int
 ) -> tuple[int, int, int, int] | None:
     """Left, right, top, bottom of everything that may be painted, clipped to the canvas."""
+    # One pixel more than the shapes, for their smooth edges.
     radius = (
         rods[:, 4:].max(axis=1, keepdims=True) + 1.0 if len(rods) else np.zeros((0, 1), np.float32)
     )
@@ -170,11 +185,12 @@ def _bounds(
 
 
 def _rod_cover(rods: Float32, x: Float32, y: Float32) -> Float32:
-    """Cover of each rod at each pixel: N x h x w, 0 to 1."""
+    """Compute how much each rod covers of each pixel: N x h x w, 0 to 1."""
+    # In place throughout: these arrays are the scene's hottest memory.
     ax, ay, bx, by, ra, rb = rods.T[:, :, None, None]
     dx, dy = bx - ax, by - ay
     px, py = x - ax, y - ay
-    square = dx * dx + dy * dy + np.float32(1e-6)
+    square = dx * dx + dy * dy + np.float32(NEARLY_ZERO)
     along = px * (dx / square) + py * (dy / square)
     np.clip(along, 0.0, 1.0, out=along)
     gap_x = px - along * dx
@@ -183,6 +199,7 @@ def _rod_cover(rods: Float32, x: Float32, y: Float32) -> Float32:
     gap_y *= gap_y
     gap_x += gap_y
     np.sqrt(gap_x, out=gap_x)
+    # From here on `along` is the radius there, plus half a pixel, less the distance: the cover.
     along *= rb - ra
     along += ra + np.float32(0.5)
     along -= gap_x
@@ -191,13 +208,14 @@ def _rod_cover(rods: Float32, x: Float32, y: Float32) -> Float32:
 
 
 def _slab_cover(corners: Float32, x: Float32, y: Float32) -> Float32:
-    """Cover of each slab at each pixel: N x h x w, 0 to 1."""
+    """Compute how much each slab covers of each pixel: N x h x w, 0 to 1."""
     following = np.roll(corners, -1, axis=1)
     edge = following - corners
+    # The sign of the area tells which way round the corners are named, so that normals point out.
     turn = np.sign(
         (corners[..., 0] * following[..., 1] - following[..., 0] * corners[..., 1]).sum(axis=1)
     )
-    length = np.hypot(edge[..., 0], edge[..., 1]) + np.float32(1e-6)
+    length = np.hypot(edge[..., 0], edge[..., 1]) + np.float32(NEARLY_ZERO)
     normal_x = (turn[:, None] * edge[..., 1] / length)[:, :, None, None]
     normal_y = (-turn[:, None] * edge[..., 0] / length)[:, :, None, None]
     vertex_x, vertex_y = corners[..., 0][:, :, None, None], corners[..., 1][:, :, None, None]

@@ -1,9 +1,7 @@
-"""A drawn scene for demos and tests: a fixed camera over a place with walkers, light changes and sensor noise.
+"""A drawn scene for demos and tests: a fixed camera over a place with people, light and noise.
 
-Anomalies come with exact pixel masks, boxes and labels. The same seed and settings give the same
-pixels on every run.
-
-What is true of drawn footage: boxes, masks and labels, and the files that hold them.
+Anomalies come with exact pixel masks, boxes and labels, and with files that hold them. The same
+seed and settings give the same pixels on every run.
 """
 
 import io
@@ -13,18 +11,21 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from oddframe._types import Float32, Pixels
+from oddframe._types import BoolMask, Float32, Pixels
 from oddframe.errors import SettingsError
 from oddframe.files import write_bytes
 from oddframe.settings import settings_dataclass
 from oddframe.synthetic.actors import Spot
+from oddframe.synthetic.crowd import Actor, Crowd
 from oddframe.synthetic.objects import PROP_SIZES_M, prop
 from oddframe.synthetic.places import LAYOUTS, Light, Noise, SceneCamera, paint_ground
 from oddframe.synthetic.raster import Canvas, Patch, rasterise
-from oddframe.synthetic.script import KINDS, PREWARM_S, Actor, Crowd, Story
+from oddframe.synthetic.script import KINDS, PREWARM_S, Story
+
+VISIBLE_SHARE = 0.0004
+"""An anomaly counts in a frame from this share of the picture on: 25 pixels at 320 x 192."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class DrawnFrame:
-    """One frame with its truth.
+    """A drawn frame with its truth.
 
     Attributes:
         pixels: uint8, H x W x 3, RGB.
@@ -60,13 +61,14 @@ class DrawnFrame:
     """
 
     pixels: Pixels
-    mask: npt.NDArray[np.bool_]
+    mask: BoolMask
     boxes: tuple[Box, ...]
     label: int
 
     def __repr__(self) -> str:
         height, width, _ = self.pixels.shape
-        return f"DrawnFrame({width}x{height}, label={self.label}, kinds={[box.kind for box in self.boxes]})"
+        kinds = [box.kind for box in self.boxes]
+        return f"DrawnFrame({width}x{height}, label={self.label}, kinds={kinds})"
 
 
 def write_truth(folder: Path, name: str, frames: Iterable[DrawnFrame]) -> None:
@@ -86,21 +88,14 @@ def write_truth(folder: Path, name: str, frames: Iterable[DrawnFrame]) -> None:
         lines += [
             f"{b.track_id},{number},{b.x_min},{b.y_min},{b.x_max},{b.y_max}\n" for b in frame.boxes
         ]
-    write_bytes(folder / f"{name}.npy", _packed(np.asarray(labels, np.uint8)))
+    # Packed in memory first: `write_bytes` puts a file in its place whole or not at all.
+    array = io.BytesIO()
+    np.save(array, np.asarray(labels, np.uint8))
+    write_bytes(folder / f"{name}.npy", array.getvalue())
     archive = io.BytesIO()
     np.savez_compressed(archive, masks=np.asarray(masks))
     write_bytes(folder / f"{name}.masks.npz", archive.getvalue())
     write_bytes(folder / f"{name}.tracks.txt", "".join(lines).encode())
-
-
-def _packed(array: npt.NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
-
-
-VISIBLE_SHARE = 0.0004
-"""An anomaly counts in a frame from this share of the picture on: 25 pixels at 320 x 192."""
 
 
 @settings_dataclass()
@@ -136,7 +131,7 @@ class DrawnRecording:
 
     Attributes:
         name: File name without an ending.
-        seed: Its seed.
+        seed: The seed that it is drawn with.
         frames: How many frames it has.
         anomalies: The kinds that appear; none in training recordings.
     """
@@ -147,12 +142,15 @@ class DrawnRecording:
     anomalies: tuple[str, ...] = ()
 
     def draw(self, settings: SceneSettings | None = None) -> Iterator[DrawnFrame]:
-        """Its frames."""
+        """Draw the frames of this recording, one at a time."""
         return draw(self.seed, self.frames, settings, self.anomalies)
 
 
 TEST_SEEDS_FROM = 1000
-"""Seeds below belong to training footage, seeds from here on to test footage; nothing else keeps them apart."""
+"""Seeds below belong to training footage, seeds from here on to test footage.
+
+Nothing else keeps the two apart.
+"""
 
 TRAIN_RECORDINGS = tuple(DrawnRecording(f"normal_{k:02d}", k, 450) for k in range(1, 9))
 """Normal footage to train on: six minutes at 10 frames a second."""
@@ -194,6 +192,7 @@ def draw(
         raise SettingsError(f"seed must be 0 or more, got {seed}")
     if frames < 1:
         raise SettingsError(f"frames must be 1 or more, got {frames}")
+    # Checked here and not in a generator, which would fail at its first frame only.
     for kind in anomalies:
         if kind not in KINDS:
             raise SettingsError(f"anomalies must be among {', '.join(KINDS)}, got {kind!r}")
@@ -201,11 +200,12 @@ def draw(
 
 
 class _DrawnScene:
-    """One recording while it is drawn."""
+    """One recording while it is drawn: who is there, and what the camera sees of them."""
 
     def __init__(
         self, seed: int, frames: int, settings: SceneSettings, anomalies: tuple[str, ...]
     ) -> None:
+        # Four independent sequences: with anomalies, crowd, light and noise stay the same.
         crowd, light, noise, story = (
             np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)
         )
@@ -221,11 +221,13 @@ class _DrawnScene:
         self.noise = Noise(noise, settings.noise, height * width * 3)
         self.actors: list[Actor] = []
         self.props = self._place_props()
+        # Painted once, on the canvas; every frame then starts from a copy of it.
         self.background = self._empty_place()
 
     def _place_props(self) -> list[tuple[float, Patch]]:
-        """What always stands there: distance from the camera and picture of each."""
+        """Draw what always stands there: distance from the camera and picture of each."""
         placed = []
+        # They never move, so that their pictures are made once for the whole recording.
         for item in self.camera.layout.props:
             x_m, z_m = self.camera.ground((item.x, item.y))
             x, y, scale, flat = self.camera.project(x_m, z_m)
@@ -237,7 +239,7 @@ class _DrawnScene:
         return placed
 
     def _empty_place(self) -> Float32:
-        """The ground with the shadows of what always stands there."""
+        """Paint the ground with the shadows of what always stands there."""
         self.canvas.pixels[:] = paint_ground(self.camera.layout, *self.canvas.owner.shape)
         for item in self.camera.layout.props:
             self._shadow(*self.camera.ground((item.x, item.y)), *PROP_SIZES_M[item.kind], 0.4)
@@ -246,6 +248,7 @@ class _DrawnScene:
     def _shadow(
         self, x_m: float, z_m: float, tall_m: float, wide_m: float, strength: float
     ) -> None:
+        """Darken the ground where something of a height and half width throws its shadow."""
         lean_x, lean_z = self.camera.layout.shadow
         x, y, scale, _ = self.camera.project(x_m, z_m)
         end_x, end_y, _, _ = self.camera.project(x_m + lean_x * tall_m, z_m + lean_z * tall_m)
@@ -253,6 +256,7 @@ class _DrawnScene:
 
     def play(self) -> Iterator[DrawnFrame]:
         """Let the scene live, and draw what is seen."""
+        # It has lived for a while before the first frame, so that it does not start empty.
         for number in range(-round(PREWARM_S / self.step_s), self.frames):
             time_s = number * self.step_s
             self.actors = [actor for actor in self.actors if actor.step(self.step_s)]
@@ -262,6 +266,7 @@ class _DrawnScene:
                 yield self._picture(time_s)
 
     def _picture(self, time_s: float) -> DrawnFrame:
+        """Draw the frame of a time, with everybody at their present place."""
         canvas, camera = self.canvas, self.camera
         gain, field, shadows = self.light.at(time_s)
         canvas.clear(self.background)
@@ -274,16 +279,18 @@ class _DrawnScene:
             if patch is not None:
                 seen.append((z_m, patch, actor.track))
         seen += [(z_m, patch, 0) for z_m, patch in self.props]
+        # From far to near: what is nearer covers what is behind it.
         for _, patch, track in sorted(seen, key=lambda item: -item[0]):
             canvas.blend(patch, track)
         light = gain if field is None else field[:, :, None] * gain
         picture = canvas.pixels * light
+        # The noise is the sensor's: light and shadow come before it.
         self.noise.add(picture)
         np.clip(picture, 0.0, 255.0, out=picture)
         return self._with_truth(picture.astype(np.uint8))
 
     def _with_truth(self, pixels: Pixels) -> DrawnFrame:
-        """Boxes and mask of the anomalies of which enough is visible."""
+        """Add boxes and mask of the anomalies of which enough is visible."""
         owner = self.canvas.owner
         mask = np.zeros(owner.shape, bool)
         boxes = []
@@ -291,6 +298,7 @@ class _DrawnScene:
             if not actor.track:
                 continue
             own = owner == actor.track
+            # A few pixels at the border or behind others are nothing that anybody could see.
             if np.count_nonzero(own) < max(VISIBLE_SHARE * own.size, 1.0):
                 continue
             mask |= own

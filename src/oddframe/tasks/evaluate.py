@@ -20,7 +20,7 @@ from oddframe.core.records import FrameTiming
 from oddframe.datasets.benchmark import TestVideo
 from oddframe.datasets.label_files import read_tracks
 from oddframe.datasets.layouts import open_benchmark
-from oddframe.datasets.listing import named
+from oddframe.datasets.listing import list_names
 from oddframe.datasets.score_alignment import LabelReader, align, read_labels
 from oddframe.datasets.score_files import read_values, values_of_arrays
 from oddframe.errors import LayoutError
@@ -224,7 +224,7 @@ class _RegionScores:
         if self._unknown:
             yield (
                 "neither masks nor tracks, so left out of pixel, region and track figures: "
-                f"{named(self._unknown)}"
+                f"{list_names(self._unknown)}"
             )
         if self.figures.disagreeing:
             yield (

@@ -10,7 +10,7 @@ from oddframe.bundle.bundle import Bundle, write_bundle
 from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget, calibrate
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import too_short
-from oddframe.datasets.footage_health import without
+from oddframe.datasets.footage_health import remove_spans
 from oddframe.errors import SettingsError
 from oddframe.files import write_json
 from oddframe.inference.export_gate import add_graph
@@ -157,7 +157,7 @@ def train(
         odd = first_pass(
             pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, group
         )
-        used = without(health.stretches, [(span.begin, span.end) for span in odd])
+        used = remove_spans(health.stretches, [(span.begin, span.end) for span in odd])
         clips, held_out = split_clips(cache, used, chosen)
     trainer = new_trainer(chosen, clips, used_device, group)
     restore(run, trainer)

@@ -185,7 +185,7 @@ class _Snapshots:
             now_us=time.time_ns() // 1000,
             uptime_s=time.monotonic() - self._began_s,
             events_today=self._events_of_day[datetime.now().astimezone().date()],
-            lagging=self._watcher.outlets.lagging(),
+            lagging=self._watcher.outputs.lagging(),
         )
         return WatchSnapshot(tuple(self._watcher.views()), header, tuple(alerts))
 

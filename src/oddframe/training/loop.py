@@ -52,7 +52,7 @@ def new_trainer(
         torch.manual_seed(settings.training.seed)
         network = Network(settings.network)
     if settings.network.empty_scene:
-        network.place_empty_scene(torch.from_numpy(clips.forger.empty))
+        network.place_empty_scene(torch.from_numpy(clips.generator.empty))
     return Trainer(network, settings.training, device, group)
 
 

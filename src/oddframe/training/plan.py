@@ -162,11 +162,12 @@ def _check_same(
     given = request.settings
     if given is not None and request.epochs is not None:
         # The steps in the settings of the run are those that came of the epochs.
-        steps = {
-            "pretrain_steps": settings.training.pretrain_steps,
-            "joint_steps": settings.training.joint_steps,
-        }
-        given = replace(given, training=replace(given.training, **steps))
+        training = replace(
+            given.training,
+            pretrain_steps=settings.training.pretrain_steps,
+            joint_steps=settings.training.joint_steps,
+        )
+        given = replace(given, training=training)
     # What is asked for beside what the run has; None was not asked for, and so is as it was.
     pairs = {
         "settings": (given, settings),

@@ -1,7 +1,6 @@
 """The API of cameras: list, add, change and remove them, test an address, pictures and scores."""
 
 import base64
-import io
 import threading
 import time
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi import Path as InPath
-from PIL import Image
 
 from oddframe.core.records import Frame
 from oddframe.errors import OddframeError
+from oddframe.media.convert import encode_jpeg
 from oddframe.media.discovery import open_source
 from oddframe.media.live_config import LiveSettings, StreamAddress, checked_source, stream_address
 from oddframe.media.live_stream import LiveStream
@@ -225,6 +224,5 @@ def _first_frame(address: StreamAddress) -> tuple[Frame | None, float | None, st
 
 def _as_text(frame: Frame) -> str:
     assert frame.picture is not None, "a picture was asked for"
-    file = io.BytesIO()
-    Image.fromarray(frame.picture).save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    jpeg = encode_jpeg(frame.picture, quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

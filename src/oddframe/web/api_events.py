@@ -8,7 +8,6 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
 from oddframe.store.events import Review
-from oddframe.store.feedback import write_review
 from oddframe.web.context import AppContext, Context, now_us
 from oddframe.web.schemas import MOST_US, EventList, EventRecord, ReviewGiven
 from oddframe.web.serializers import event_record
@@ -64,7 +63,7 @@ def event(context: Context, row: Row) -> EventRecord:
 def review(context: Context, row: Row, given: ReviewGiven) -> EventRecord:
     """Review an event; a recalibration learns from those that were normal."""
     said = Review(given.verdict, given.note, now_us()) if given.verdict or given.note else None
-    stored = context.store.do(lambda connection: write_review(connection, row, said))
+    stored = context.store.review_event(row, said)
     if stored is None:
         raise HTTPException(404, "there is no such event; old events are deleted after some time")
     record = event_record(stored, context.supervisor.plan.settings.clip_before_s)

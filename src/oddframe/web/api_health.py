@@ -58,7 +58,7 @@ def health(context: Context) -> Health:
     views = {view.name: view for view in watcher.views()}
     sinks = {
         name: SinkHealth(waiting=counts.waiting, error=counts.error or None)
-        for name, counts in watcher.outlets.delivery.counts().items()
+        for name, counts in watcher.outputs.delivery.counts().items()
     }
     # The database is listed only when it fails: unlike the sinks it is always there.
     database, _ = store.counts()

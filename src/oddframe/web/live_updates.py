@@ -6,16 +6,15 @@ once for all who do.
 
 import asyncio
 import contextlib
-import io
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from PIL import Image
 from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
+from oddframe.media.convert import encode_jpeg
 from oddframe.media.overlay import blend_heat
 from oddframe.monitoring.camera import CameraSnapshot
 from oddframe.monitoring.watcher import Watcher
@@ -226,7 +225,7 @@ class LivePictures:
             A JPEG file, the same object until the camera shows something new; None where there is
             no picture.
         """
-        snapshot = self._watcher.glimpse(camera)
+        snapshot = self._watcher.snapshot(camera)
         if snapshot is None:
             self._encoded.pop((camera, heat), None)
             return None
@@ -249,6 +248,4 @@ def _jpeg(snapshot: CameraSnapshot, heat: bool) -> bytes:
     pixels = snapshot.picture
     if heat and snapshot.map is not None:
         pixels = blend_heat(pixels, snapshot.map, snapshot.map_level)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY)
-    return file.getvalue()
+    return encode_jpeg(pixels, _QUALITY)

@@ -7,7 +7,6 @@ from oddframe.core.alerts import Phase, StreamStatus
 from oddframe.monitoring.camera import CameraView
 from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
-from oddframe.store.feedback import read_revisions
 from oddframe.web.context import AppContext
 from oddframe.web.schemas import CameraRecord, EventRecord, StoredState
 
@@ -117,7 +116,7 @@ def _camera_record(
     )
     before_s = supervisor.plan.settings.clip_before_s
     last = store.reader.events(camera=camera.name, limit=1)
-    revisions = store.reader.ask(lambda connection: read_revisions(connection, camera.name))
+    revisions = store.reader.revisions(camera.name)
     # The newest first: the last recalibration that holds.
     recalibrated = (
         revision.at_us

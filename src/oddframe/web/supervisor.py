@@ -65,7 +65,7 @@ class Supervisor:
     @property
     def store(self) -> Store:
         """The database of events, scores and reviews."""
-        store = self.watcher.outlets.store
+        store = self.watcher.outputs.store
         assert store is not None, "the plan was checked for it"
         return store
 

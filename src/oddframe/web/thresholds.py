@@ -20,18 +20,7 @@ from oddframe.errors import InputError
 from oddframe.monitoring.camera_threshold import write_camera_calibration
 from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
-from oddframe.store.feedback import (
-    NORMAL,
-    Revision,
-    normal_events,
-    raw_peak,
-    read_revisions,
-    thresholds_at,
-    thresholds_of,
-    undo,
-    write_revision,
-)
-from oddframe.store.scores import read_peaks
+from oddframe.store.feedback import NORMAL, Revision, thresholds_at
 from oddframe.web.context import DAY_US, AppContext, now_us
 from oddframe.web.schemas import Appearing, BudgetPreview, RecalibrationPreview
 from oddframe.web.serializers import event_record, model_name
@@ -110,9 +99,7 @@ def propose(context: AppContext, camera: Camera, budget: FalseAlarmBudget) -> Pr
     hours = min(24.0, max(1.0, LEARNT_ALARMS / budget.per_hour))
     start_us = now - round(hours * 3.6e9)
     history = score_history(context, camera, start_us, now)
-    marked_normal = context.store.reader.ask(
-        lambda connection: normal_events(connection, camera.name, bundle.fingerprint)
-    )
+    marked_normal = context.store.reader.normal_events(camera.name, bundle.fingerprint)
     events = anomalies(context, camera, start_us, now)
     doubtful = [event for event in events if event.review is None or event.review.verdict != NORMAL]
     usable = outside(history.seconds, [seconds_of(event) for event in doubtful])
@@ -213,10 +200,8 @@ def score_history(context: AppContext, camera: Camera, start_us: int, end_us: in
     was of another model, the raw score is not known either and is left out.
     """
     model = context.supervisor.model(camera).bundle.fingerprint
-    seconds, peaks = context.store.reader.ask(
-        lambda connection: read_peaks(connection, camera.name, start_us, end_us)
-    )
-    held = context.store.reader.ask(lambda connection: thresholds_of(connection, camera.name))
+    seconds, peaks = context.store.reader.peaks(camera.name, start_us, end_us)
+    held = context.store.reader.thresholds(camera.name)
     # The threshold at the end of each second is the one that its peak was measured with.
     raw = raw_scores(peaks, thresholds_at(held, seconds * _MICRO + _MICRO - 1, model))
     known = np.isfinite(raw)
@@ -242,7 +227,7 @@ def _raw_peaks(
     model = context.supervisor.model(camera).bundle.fingerprint
     peaks = []
     for event in anomalies(context, camera, start_us, end_us):
-        raw = context.store.reader.ask(lambda connection, event=event: raw_peak(connection, event))  # type: ignore[misc]
+        raw = context.store.reader.raw_peak(event)
         # Raw scores of two models cannot be compared.
         if raw is not None and raw[1] == model:
             peaks.append((event, raw[0]))
@@ -299,9 +284,7 @@ def change_camera(context: AppContext, name: str, values: Mapping[str, Any]) -> 
         what, text = "budget", f"Allowed false alarms: {old} → {new}"
     context.supervisor.edit(lambda file, accept: file.change(name, values, accept))
     if what:
-        context.store.do(
-            lambda connection: write_revision(connection, name, now_us(), what, text, before)
-        )
+        context.store.add_revision(name, now_us(), what, text, before)
 
 
 def recalibrate(context: AppContext, name: str) -> int:
@@ -321,9 +304,7 @@ def recalibrate(context: AppContext, name: str) -> int:
         f"Threshold: {_raw_text(old.threshold)} → {_raw_text(new.threshold)}, "
         f"from {events} marked as normal"
     )
-    number = context.store.do(
-        lambda connection: write_revision(connection, name, now_us(), "recalibrated", text, before)
-    )
+    number = context.store.add_revision(name, now_us(), "recalibrated", text, before)
     context.hub.publish("changed", {"what": "calibration", "camera": name})
     return number
 
@@ -342,14 +323,14 @@ def roll_back(context: AppContext, name: str) -> int:
     if newest is None:
         raise InputError(f"camera {name!r} must have a change to roll back, but it has none")
     context.supervisor.edit(lambda file, accept: file.change(name, newest.before, accept))
-    context.store.do(lambda connection: undo(connection, newest.number, now_us()))
+    context.store.undo_revision(newest.number, now_us())
     context.hub.publish("changed", {"what": "calibration", "camera": name})
     return newest.number
 
 
 def revisions_of(context: AppContext, name: str) -> list[Revision]:
     """Return the changes to a camera, the newest first."""
-    return context.store.reader.ask(lambda connection: read_revisions(connection, name))
+    return context.store.reader.revisions(name)
 
 
 def _raw_text(score: float) -> str:

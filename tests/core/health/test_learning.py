@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from oddframe.core.health.learning import FROZEN_S
-from oddframe.synthetic.camera_faults import blackened, covered, darkened, defocused, turned
+from oddframe.synthetic.camera_faults import blacken, cover, darken, defocus, turn
 from tests.support.health_scene import RATE_FPS, drawn, learned, watched
 
 
@@ -12,9 +12,9 @@ def changed(recording, begin, end, change):
 
 
 BAD = {
-    "covered": lambda p, r: covered(p, 1.0, 2.0, r),
-    "covered ": lambda p, r: blackened(p, 2.0, r),
-    "out of focus": lambda p, r: defocused(p, 2.0, 2.0, r),
+    "covered": lambda p, r: cover(p, 1.0, 2.0, r),
+    "covered ": lambda p, r: blacken(p, 2.0, r),
+    "out of focus": lambda p, r: defocus(p, 2.0, 2.0, r),
     "frozen": lambda p, r: drawn(2, 200)[40],
 }
 
@@ -36,7 +36,7 @@ def test_bad_footage_is_found_and_teaches_nothing(fault):
 
 
 def test_what_is_seen_often_is_usual():
-    night = [darkened(p, 0.0, 1.0, np.random.default_rng(n)) for n, p in enumerate(drawn(2, 200))]
+    night = [darken(p, 0.0, 1.0, np.random.default_rng(n)) for n, p in enumerate(drawn(2, 200))]
     found, bad = learned(drawn(1, 200), night, drawn(3, 100))
     assert bad == ()
     changes, usable = watched(night[:100], found)
@@ -45,12 +45,12 @@ def test_what_is_seen_often_is_usual():
 
 
 def test_a_rare_night_with_something_to_see_is_kept():
-    night = changed(drawn(2, 200), 50, 110, lambda p, r: darkened(p, 0.12, 1.0, r))
+    night = changed(drawn(2, 200), 50, 110, lambda p, r: darken(p, 0.12, 1.0, r))
     assert learned(drawn(1, 200), night, drawn(3, 100))[1] == ()
 
 
 def test_footage_of_two_views_switches_the_view_off():
-    other = [turned(p, 30) for p in drawn(2, 200)]
+    other = [turn(p, 30) for p in drawn(2, 200)]
     found, bad = learned(drawn(1, 200), other, drawn(3, 100))
     assert bad == ()
     assert watched(other[:100], found)[0] == []

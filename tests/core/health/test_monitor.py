@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oddframe.core.health.monitor import HealthEvents, HealthMonitor, HealthReference, HealthTimes
 from oddframe.core.records import Frame, HealthChange
 from oddframe.errors import InputError, SettingsError
-from oddframe.synthetic.camera_faults import blackened, covered, darkened, defocused, turned
+from oddframe.synthetic.camera_faults import blacken, cover, darken, defocus, turn
 from tests.support.health_scene import RATE_FPS, drawn, reference, watched
 
 SETS_IN, ENDS = 60, 160
@@ -25,15 +25,15 @@ def faulty(change):
 
 
 FAULTS = {
-    "black": ("covered", lambda p, r: blackened(p, 2.0, r)),
-    "a hand": ("covered", lambda p, r: covered(p, 1.0, 2.0, r)),
-    "most of a hand": ("covered", lambda p, r: covered(p, 0.9, 2.0, r)),
+    "black": ("covered", lambda p, r: blacken(p, 2.0, r)),
+    "a hand": ("covered", lambda p, r: cover(p, 1.0, 2.0, r)),
+    "most of a hand": ("covered", lambda p, r: cover(p, 0.9, 2.0, r)),
     "white": ("covered", lambda p, r: np.full_like(p, 240)),
-    "defocus": ("out of focus", lambda p, r: defocused(p, 1.5, 2.0, r)),
-    "strong defocus": ("out of focus", lambda p, r: defocused(p, 3.0, 2.0, r)),
-    "turned a little": ("moved", lambda p, r: turned(p, 3, 1)),
-    "turned": ("moved", lambda p, r: turned(p, -10)),
-    "turned a lot": ("moved", lambda p, r: turned(p, 45, 5)),
+    "defocus": ("out of focus", lambda p, r: defocus(p, 1.5, 2.0, r)),
+    "strong defocus": ("out of focus", lambda p, r: defocus(p, 3.0, 2.0, r)),
+    "turned a little": ("moved", lambda p, r: turn(p, 3, 1)),
+    "turned": ("moved", lambda p, r: turn(p, -10)),
+    "turned a lot": ("moved", lambda p, r: turn(p, 45, 5)),
 }
 
 
@@ -61,17 +61,17 @@ HARMLESS = {
     "nobody": ({"density": 0.0}, None),
     "changing light": ({"light": 2.0}, None),
     "noise": ({"noise": 8.0}, None),
-    "dusk": ({}, lambda p, r: darkened(p, 0.4, 2.0, r)),
-    "night": ({}, lambda p, r: darkened(p, 0.12, 2.0, r)),
-    "a little of a hand": ({}, lambda p, r: covered(p, 0.25, 2.0, r)),
+    "dusk": ({}, lambda p, r: darken(p, 0.4, 2.0, r)),
+    "night": ({}, lambda p, r: darken(p, 0.12, 2.0, r)),
+    "a little of a hand": ({}, lambda p, r: cover(p, 0.25, 2.0, r)),
 }
 
 
 @pytest.mark.parametrize("what", HARMLESS)
 def test_what_is_no_fault_is_none(what):
-    wishes, change = HARMLESS[what]
+    options, change = HARMLESS[what]
     random = np.random.default_rng(0)
-    pictures = drawn(1002, 90, **wishes)
+    pictures = drawn(1002, 90, **options)
     changes, usable = watched(p if change is None else change(p, random) for p in pictures)
     assert changes == []
     assert all(usable)
@@ -110,7 +110,7 @@ def test_a_frozen_picture_is_found_when_it_is_encoded_anew_and_a_clock_runs_in_i
 
 def test_a_still_scene_with_noise_is_not_frozen():
     changes, _ = watched(
-        darkened(drawn(1, 200)[0], 0.3, 1.0, np.random.default_rng(n)) for n in range(300)
+        darken(drawn(1, 200)[0], 0.3, 1.0, np.random.default_rng(n)) for n in range(300)
     )
     assert changes == []
 
@@ -186,7 +186,7 @@ def test_times_are_those_of_the_frames_whatever_their_rate(rate_fps):
     count = round(8 * rate_fps)
     changes, _ = watched(
         [pictures[n % 60] for n in range(count)]
-        + [blackened(pictures[0], 2.0, random) for _ in range(count)],
+        + [blacken(pictures[0], 2.0, random) for _ in range(count)],
         rate_fps=rate_fps,
     )
     assert [one.state for one in changes] == ["covered"]

@@ -1,4 +1,4 @@
-"""Miniatures of the benchmarks in their official structure: three test videos, two training videos, all drawn."""
+"""Small benchmarks in their official structure: three test and two training videos, all drawn."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -14,21 +14,24 @@ from PIL import Image
 from tests.support.tiny import walk
 
 SIZE = (64, 48)
+"""Width and height of every picture in pixels."""
 TRUTH = ([0] * 5 + [1] * 4 + [0] * 3, [1] * 10, [0, 1, 0, 0, 0, 1, 1, 1, 0])
 """Labels of the three test videos."""
 TRAINING = (12, 10)
+"""Frames of the two training videos."""
 RATE_FPS = 10
+"""Frames a second of every recording."""
 
 
 def masks_of(labels: Sequence[int]) -> npt.NDArray[np.bool_]:
-    """T x H x W: a box in every abnormal frame."""
+    """Draw the masks of a video, bool T x H x W: a box in every abnormal frame."""
     masks = np.zeros((len(labels), SIZE[1], SIZE[0]), np.bool_)
     masks[np.flatnonzero(labels), 10:20, 30:44] = True
     return masks
 
 
 def ucsd(root: Path, with_masks: Sequence[int] = (1, 3)) -> Path:
-    """`UCSDped2`, with what a Mac leaves behind, and masks for some videos only, as Ped1 has them."""
+    """Draw `UCSDped2` with what a Mac leaves behind; some videos have masks, as in Ped1."""
     home = root / "UCSDped2"
     for number, count in enumerate(TRAINING, start=1):
         _images(home / "Train" / f"Train{number:03d}", count, ".tif", first=1)
@@ -51,7 +54,7 @@ def ucsd(root: Path, with_masks: Sequence[int] = (1, 3)) -> Path:
 
 
 def avenue(root: Path) -> Path:
-    """Avenue, with the masks where the second archive puts them."""
+    """Draw Avenue, with the masks where the second archive puts them."""
     home = root / "Avenue Dataset"
     for number, count in enumerate(TRAINING, start=1):
         draw_recording(home / "training_videos" / f"{number:02d}.avi", count)
@@ -64,7 +67,7 @@ def avenue(root: Path) -> Path:
 
 
 def shanghaitech(root: Path) -> Path:
-    """ShanghaiTech, with training videos and test frames."""
+    """Draw ShanghaiTech, with training videos and test frames."""
     home = root / "shanghaitech"
     for number, count in enumerate(TRAINING, start=1):
         draw_recording(home / "training" / "videos" / f"01_{number:03d}.avi", count)
@@ -81,7 +84,7 @@ def shanghaitech(root: Path) -> Path:
 
 
 def frame_folders(root: Path) -> Path:
-    """The layout of most research code, with every kind of label and masks."""
+    """Draw the layout of most research code, with every kind of label and masks."""
     home = root / "mini"
     for number, count in enumerate(TRAINING, start=1):
         _images(home / "training" / "frames" / f"{number:02d}", count, ".jpg")
@@ -94,8 +97,8 @@ def frame_folders(root: Path) -> Path:
     return home
 
 
-def own(root: Path) -> Path:
-    """One's own recordings with times, and masks and tracks of the first one."""
+def custom(root: Path) -> Path:
+    """Draw one's own recordings with times, with masks, and with tracks of the first one."""
     home = root / "mine"
     for number, count in enumerate(TRAINING, start=1):
         draw_recording(home / "training" / f"day{number}.mp4", count)
@@ -117,24 +120,24 @@ def own(root: Path) -> Path:
     return home
 
 
-MINIATURES: dict[str, Callable[[Path], Path]] = {
+SMALL_BENCHMARKS: dict[str, Callable[[Path], Path]] = {
     "ucsd": ucsd,
     "avenue": avenue,
     "shanghaitech": shanghaitech,
     "frame folders": frame_folders,
-    "own": own,
+    "custom": custom,
 }
 
 
 def stretches(labels: Sequence[int]) -> list[tuple[int, int]]:
-    """First and last frame of each abnormal stretch, counted from 1."""
+    """Find the first and last frame of each abnormal stretch, counted from 1."""
     padded = np.diff([0, *labels, 0])
     starts, ends = np.flatnonzero(padded == 1) + 1, np.flatnonzero(padded == -1)
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
 def draw_recording(path: Path, frames: int, first_s: float = 0.0) -> Path:
-    """A recording of 10 frames a second, in the format of its suffix."""
+    """Draw a recording of 10 frames a second, in the format of its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=RATE_FPS)
@@ -149,14 +152,14 @@ def draw_recording(path: Path, frames: int, first_s: float = 0.0) -> Path:
 
 
 def save_masks(folder: Path, masks: npt.NDArray[np.bool_], suffix: str, first: int = 0) -> None:
-    """One 8-bit image a mask, black and white."""
+    """Write one 8-bit image a mask, black and white."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, mask in enumerate(masks, start=first):
         Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"{number:03d}{suffix}")
 
 
 def save_volume(path: Path, masks: npt.NDArray[np.bool_], dtype: type = np.uint8) -> None:
-    """Masks as Avenue has them: a packed cell array, one matrix a frame."""
+    """Write masks as Avenue has them: a packed cell array, one matrix a frame."""
     cells = np.empty((1, len(masks)), dtype=object)
     for number, mask in enumerate(masks):
         cells[0, number] = mask.astype(dtype)

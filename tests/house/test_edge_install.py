@@ -32,7 +32,7 @@ UNWANTED = {
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory):
-    """An environment with the wheel in it and nothing else; needs a package index or pip's cache."""
+    """An environment with nothing but the wheel; needs a package index or pip's cache."""
     place = tmp_path_factory.mktemp("edge")
     tree = place / "tree"
     shutil.copytree(

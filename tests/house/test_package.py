@@ -1,4 +1,4 @@
-"""The package as its users meet it: its names, its imports, its wheel, and the commands that its pages show."""
+"""The package as its users meet it: names, imports, wheel, and the commands that pages show."""
 
 import ast
 import importlib

@@ -55,7 +55,7 @@ def test_make_scores_a_recording_a_task_and_goes_on(tiny_run, tmp_path):
 
 
 def test_the_arithmetic_follows_from_its_figures():
-    """The table of what 10,000 cameras need; whoever replaces a figure must replace what comes of it."""
+    """The table of what 10,000 cameras need: each figure follows from those above it."""
     figures = dict(re.findall(r"^\| `(\w+)` \| ([\d.,]+) \|", PAGE, re.MULTILINE))
     assert set(figures) == {"cameras", "days", "rate", "core", "gpu", "bytes", "mbit"}
     value = {name: float(text.replace(",", "")) for name, text in figures.items()}

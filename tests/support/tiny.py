@@ -1,4 +1,4 @@
-"""The smallest training that goes through all phases: under a second where everything is imported."""
+"""The smallest training that goes through all phases: under a second once all is imported."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -93,7 +93,7 @@ def bytes_of(folder: Path, names: Sequence[str] = ("**/*",)) -> dict[str, bytes]
 
 
 def walk(number: int, width: int = 64, height: int = 48) -> npt.NDArray[np.uint8]:
-    """A picture in which a box goes back and forth before a slope of grey, with noise that its number decides."""
+    """Draw a box that goes back and forth before a slope of grey; the number decides the noise."""
     x = (width - 12) * (1 - abs(number % 40 - 20) / 20)
     picture = np.tile(np.linspace(60, 180, width), (height, 1))
     picture[height // 2 : height // 2 + 16, int(x) : int(x) + 12] = 20

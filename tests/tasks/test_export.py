@@ -87,7 +87,7 @@ def test_whole_numbers_pass_the_gate_or_stay_out(run, monkeypatch):
         export(run, "openvino", int8=True)
     assert bytes_of(run) == before
     same = LabelledComparison("a set", {"raw": 0.9}, {"raw": 0.899})
-    monkeypatch.setattr(exporting, "_labelled", lambda *_: same)
+    monkeypatch.setattr(exporting, "compare_labelled", lambda *_: same)
     report = export(run, "openvino", int8=True, labelled="a set")
     assert set(report.files) == set(INT8)
     assert report.parity["openvino int8"]["auc"] == {
@@ -99,7 +99,7 @@ def test_whole_numbers_pass_the_gate_or_stay_out(run, monkeypatch):
     assert scorer.score(np.zeros((1, 5, 32, 32, 1), np.uint8)).raw.shape == (1,)
     monkeypatch.setattr(
         exporting,
-        "_labelled",
+        "compare_labelled",
         lambda *_: LabelledComparison("a set", {"raw": 0.9}, {"raw": 0.8969}),
     )
     with pytest.raises(
@@ -116,13 +116,13 @@ def test_the_first_way_of_finding_ranges_that_passes_is_taken(failing, taken, ru
         tried.append(ranges)
         return dict.fromkeys(INT8, ranges.encode())
 
-    def gate(made, backend, _footage, _labelled):
+    def gate(made, backend, _footage, _comparison):
         if tried[-1] == failing:
             raise ParityError(f"{failing} will not do")
         return replace(made, parity={**made.parity, str(backend): {"passed": True}})
 
     monkeypatch.setattr(int8_graph, "int8_graph", graph)
-    monkeypatch.setattr(exporting, "gated", gate)
+    monkeypatch.setattr(exporting, "check_parity", gate)
     export(run, "openvino", int8=True)
     assert bytes_of(run / "bundle", INT8) == dict.fromkeys(INT8, taken)
 

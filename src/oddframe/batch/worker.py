@@ -110,7 +110,7 @@ class Worker:
             event_table(places["events"], source.name) as ended,
             event_lines(places["lines"]) as lines,
         ):
-            both = _EventFiles(lines, ended)
+            both = _OwnEventFiles(lines, ended)
             scored = score_recording(
                 source, model, [table], both, zones=self.job.zones, health=self.job.health
             )
@@ -134,7 +134,7 @@ class Worker:
 
 
 @dataclass(frozen=True)
-class _EventFiles:
+class _OwnEventFiles:
     """Writes events both as lines and into a table."""
 
     lines: EventLines

@@ -115,7 +115,7 @@ def export(
     if int8:
         made = _add_int8(made, footage, labelled, fps, on_progress)
     else:
-        comparison = _compare_labelled(made, backend, labelled, fps, on_progress)
+        comparison = compare_labelled(made, backend, labelled, fps, on_progress)
         made = check_parity(made, backend, footage, comparison)
     notices: list[str] = []
     if backend == Backend("openvino"):
@@ -158,7 +158,7 @@ def _add_int8(
         try:
             graph = int8_graph(bundle.graphs[ONNX], footage.ranging, ranges)
             made = replace(bundle, graphs={**bundle.graphs, **graph})
-            comparison = _compare_labelled(made, backend, labelled, fps, on_progress)
+            comparison = compare_labelled(made, backend, labelled, fps, on_progress)
             return check_parity(made, backend, footage, comparison)
         except ParityError as error:
             refused.append(error)
@@ -200,7 +200,7 @@ def _footage(
     )
 
 
-def _compare_labelled(
+def compare_labelled(
     bundle: Bundle,
     backend: Backend,
     dataset: str | Path | None,

@@ -60,7 +60,7 @@ def test_a_model_that_is_not_there_is_a_finding(tmp_path, oddframe_command):
 
 def test_a_missing_codec_is_a_finding(monkeypatch):
     monkeypatch.setattr(
-        "oddframe.tasks.doctor.codecs",
+        "oddframe.tasks.doctor.list_codecs",
         lambda: {"ffmpeg": "1", "codecs": {"h264": False, "png": True}},
     )
     assert not examine()["ok"]

@@ -17,7 +17,7 @@ from oddframe.core.clips import follows, rate_notice, sample, sampled_gap_s, thi
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 from oddframe.files import output_error, replace_file, write_json
-from oddframe.media.source import FrameFormat, Source
+from oddframe.media.source import FrameFormat, FrameSource
 
 BLOCK_FRAMES = 64
 """Frames kept in a row, at least, where not all of them fit; long enough for sped-up clips."""
@@ -90,7 +90,7 @@ class FrameCache:
 
 def build_cache(
     folder: Path,
-    sources: Sequence[Source],
+    sources: Sequence[FrameSource],
     wanted: FrameFormat,
     rate_fps: float,
     limit_bytes: int,
@@ -142,7 +142,7 @@ def reopen_cache(folder: Path, wanted: FrameFormat) -> FrameCache | None:
 
 
 def footage_key(
-    sources: Sequence[Source], wanted: FrameFormat, rate_fps: float, limit_bytes: int
+    sources: Sequence[FrameSource], wanted: FrameFormat, rate_fps: float, limit_bytes: int
 ) -> str:
     """Compute a text that changes with anything that decides what a cache holds."""
     inputs = [(source.name, source.fingerprint(), source.rate_fps) for source in sources]
@@ -185,7 +185,7 @@ def _size_bytes(index: dict[str, Any]) -> int:
 
 def _fill(
     path: Path,
-    sources: Sequence[Source],
+    sources: Sequence[FrameSource],
     wanted: FrameFormat,
     rate_fps: float,
     limit_bytes: int,
@@ -233,7 +233,7 @@ def _fill(
     }
 
 
-def _count(source: Source) -> int:
+def _count(source: FrameSource) -> int:
     """Count the frames to expect of a source; 0 where it went bad since it was found."""
     try:
         return source.count_frames()
@@ -242,7 +242,7 @@ def _count(source: Source) -> int:
         return 0
 
 
-def _count_thinned(source: Source, count: int, rate_fps: float) -> float:
+def _count_thinned(source: FrameSource, count: int, rate_fps: float) -> float:
     """Estimate how many frames are left of a source once it is thinned to a rate."""
     return count * rate_fps / source.rate_fps if thins(source.rate_fps, rate_fps) else count
 
@@ -260,7 +260,7 @@ class _CacheWriter:
         self.notices: list[str] = []
 
     def write(
-        self, file: BinaryIO, source: Source, frames: Iterable[Frame], rate_fps: float
+        self, file: BinaryIO, source: FrameSource, frames: Iterable[Frame], rate_fps: float
     ) -> None:
         """Append the frames of a source, thinned to a rate."""
         timing = FrameTiming(source.rate_fps, source.gap_s)

@@ -45,7 +45,7 @@ from oddframe.datasets.listing import (
 from oddframe.datasets.masks import NumberedMasks, mask_size, read_mask
 from oddframe.errors import LayoutError, OddframeError
 from oddframe.media.discovery import FoundSources, find_sources
-from oddframe.media.source import Source
+from oddframe.media.source import FrameSource
 
 LOOKED_FOR = (
     "your own (recordings, or a folder testing/ of them, with a file labels.csv of "
@@ -130,7 +130,7 @@ def custom_by_frame(root: Path) -> Benchmark | None:
 def _benchmark(
     root: Path,
     layout: str,
-    sources: tuple[Source, ...],
+    sources: tuple[FrameSource, ...],
     truths: list[_Truth],
     notices: list[str],
 ) -> Benchmark:
@@ -163,7 +163,7 @@ def _benchmark(
     )
 
 
-def _test_sources(root: Path, notices: list[str]) -> tuple[Source, ...]:
+def _test_sources(root: Path, notices: list[str]) -> tuple[FrameSource, ...]:
     """Find the recordings to score, in `testing` or else in the folder itself.
 
     Raises:
@@ -185,7 +185,7 @@ def _test_sources(root: Path, notices: list[str]) -> tuple[Source, ...]:
     return _note_skipped(find_sources(places), notices)
 
 
-def _training_sources(folder: Path, notices: list[str]) -> tuple[Source, ...]:
+def _training_sources(folder: Path, notices: list[str]) -> tuple[FrameSource, ...]:
     """Find the training footage; none where the folder is missing or empty."""
     if not entries(folder):
         return ()
@@ -197,14 +197,14 @@ def _training_sources(folder: Path, notices: list[str]) -> tuple[Source, ...]:
         return ()
 
 
-def _note_skipped(found: FoundSources, notices: list[str]) -> tuple[Source, ...]:
+def _note_skipped(found: FoundSources, notices: list[str]) -> tuple[FrameSource, ...]:
     """Add a notice for everything that was left out, and give the rest."""
     notices += [f"left out: {skipped.reason}" for skipped in found.skipped]
     return found.sources
 
 
 def _pair_spans(
-    table: Path, root: Path, sources: tuple[Source, ...], notices: list[str]
+    table: Path, root: Path, sources: tuple[FrameSource, ...], notices: list[str]
 ) -> dict[str, tuple[LabelSpan, ...]]:
     """Pair the spans of a file with the recordings, by name.
 
@@ -246,7 +246,7 @@ def _pair_spans(
     return paired
 
 
-def _written_names(sources: tuple[Source, ...], place: Path) -> dict[str, set[str]]:
+def _written_names(sources: tuple[FrameSource, ...], place: Path) -> dict[str, set[str]]:
     """Collect all ways to write a recording, each with the sources that it may mean."""
     meanings: dict[str, set[str]] = {}
     for source in sources:
@@ -295,7 +295,7 @@ def _labels_by_mask(files: dict[int, Path], times: FrameTimes) -> Labels:
     return labels
 
 
-def _mask_files(root: Path, source: Source) -> dict[int, Path]:
+def _mask_files(root: Path, source: FrameSource) -> dict[int, Path]:
     """Find mask images by the index of their frame.
 
     Those of a folder of images carry the number of the image, whose first one has index 0.

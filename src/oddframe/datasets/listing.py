@@ -14,7 +14,7 @@ from oddframe._types import Float64
 from oddframe.errors import LayoutError, SourceError
 from oddframe.media.images import is_numbered_image
 from oddframe.media.recording import Recording
-from oddframe.media.source import FrameFormat, Source
+from oddframe.media.source import FrameFormat, FrameSource
 
 RECORDING_SUFFIXES = frozenset(
     {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
@@ -129,7 +129,7 @@ def stated_frames(paths: Sequence[Path], notices: list[str]) -> tuple[tuple[Path
     return tuple(used), total
 
 
-def expected_frames(source: Source) -> int:
+def expected_frames(source: FrameSource) -> int:
     """Count the frames of a source by its header where that says, else by packets or images.
 
     Raises:
@@ -170,7 +170,7 @@ class FrameTimes:
         source: The recording or folder of images.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: FrameSource) -> None:
         self._source = source
 
     def __len__(self) -> int:

@@ -33,7 +33,7 @@ from oddframe.inference.selection import (
 from oddframe.inference.stream_scorer import ClipResult, PendingFrame, StreamScorer
 from oddframe.media.convert import prefetch
 from oddframe.media.discovery import open_source
-from oddframe.media.source import FrameFormat, Source
+from oddframe.media.source import FrameFormat, FrameSource
 
 MOST_AHEAD = 16
 """Frames that are decoded while others are scored."""
@@ -84,7 +84,7 @@ class Model:
 
     def scores(
         self,
-        source: Source | str | Path,
+        source: FrameSource | str | Path,
         *,
         fps: float | None = None,
         every_frame: bool = False,
@@ -311,7 +311,7 @@ class Scored(NamedTuple):
 
 
 def score_recording(
-    source: Source,
+    source: FrameSource,
     model: Model,
     sinks: Sequence[ScoreSink],
     events: EventSink,
@@ -387,7 +387,7 @@ class _Summary:
             self.faults.add(score.health)
 
 
-def _why_unscored(source: Source, model: Model, summary: _Summary) -> str:
+def _why_unscored(source: FrameSource, model: Model, summary: _Summary) -> str:
     """Why none of a recording's frames has a score, as a sentence."""
     if summary.faults:
         return (
@@ -414,7 +414,7 @@ def _write_scores(
 
 
 def _report_progress(
-    scores: Iterable[Score], source: Source, on_progress: Progress
+    scores: Iterable[Score], source: FrameSource, on_progress: Progress
 ) -> Iterator[Score]:
     """Pass scores through and report every tenth frame and the last one."""
     total = source.count_frames()

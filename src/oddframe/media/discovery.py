@@ -14,7 +14,7 @@ from pathlib import Path
 from oddframe.errors import InputError, SourceError, SourceNotFoundError
 from oddframe.media.images import DEFAULT_FPS, IMAGE_SUFFIXES, ImageFolder, is_numbered_image
 from oddframe.media.recording import Recording
-from oddframe.media.source import Source
+from oddframe.media.source import FrameSource
 
 _NOT_VIDEO = frozenset(
     suffix
@@ -56,11 +56,11 @@ class FoundSources:
         skipped: What was passed over.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[FrameSource, ...]
     skipped: tuple[SkippedPath, ...]
 
 
-def open_source(path: str | Path, fps: float | None = None) -> Source:
+def open_source(path: str | Path, fps: float | None = None) -> FrameSource:
     """Open one recording or one folder of numbered images.
 
     Args:
@@ -99,7 +99,7 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
         SourceError: If nothing there can be used; the sentence lists the reasons.
     """
     wanted = [what] if isinstance(what, str | Path) else list(what)
-    sources: dict[Path, Source] = {}
+    sources: dict[Path, FrameSource] = {}
     skipped: dict[Path, SkippedPath] = {}
     places = (place for path_or_pattern in wanted for place in _places(path_or_pattern))
     for place in places:
@@ -139,7 +139,9 @@ class _Candidate:
     files: tuple[Path, ...] | None = None
 
 
-def _open(path: Path, is_folder: bool, files: Sequence[Path] | None, fps: float | None) -> Source:
+def _open(
+    path: Path, is_folder: bool, files: Sequence[Path] | None, fps: float | None
+) -> FrameSource:
     if not is_folder:
         return Recording(path)
     folder = ImageFolder(path, DEFAULT_FPS if fps is None else fps, files)
@@ -236,7 +238,7 @@ def _nothing_found(wanted: Iterable[str | Path], skipped: Sequence[SkippedPath])
     return SourceError(f"nothing in {where} can be used: {reasons}{more}")
 
 
-def _make_names_unique(sources: Sequence[Source]) -> None:
+def _make_names_unique(sources: Sequence[FrameSource]) -> None:
     """Rename sources of one name: by the folders above, then by the suffix, then by a number."""
     _rename_shared(sources, _names_with_folders(sources))
     _rename_shared(
@@ -250,7 +252,7 @@ def _make_names_unique(sources: Sequence[Source]) -> None:
             source.name = f"{source.name}-{counts[source.name]}"
 
 
-def _names_with_folders(sources: Sequence[Source]) -> list[str]:
+def _names_with_folders(sources: Sequence[FrameSource]) -> list[str]:
     """Put the folders that the sources do not have in common before their names."""
     parts = [source.path.resolve().parent.parts for source in sources]
     common = 0
@@ -259,14 +261,14 @@ def _names_with_folders(sources: Sequence[Source]) -> list[str]:
     return ["-".join((*p[common:], source.name)) for p, source in zip(parts, sources, strict=True)]
 
 
-def _rename_shared(sources: Sequence[Source], names: Sequence[str]) -> None:
+def _rename_shared(sources: Sequence[FrameSource], names: Sequence[str]) -> None:
     """Give these names to the sources whose present names are shared."""
     for source, name, is_shared in zip(sources, names, _have_shared_names(sources), strict=True):
         if is_shared:
             source.name = name
 
 
-def _have_shared_names(sources: Sequence[Source]) -> list[bool]:
+def _have_shared_names(sources: Sequence[FrameSource]) -> list[bool]:
     # Without regard to case, since results are filed under these names on disks that ignore it.
     counts = Counter(source.name.casefold() for source in sources)
     return [counts[source.name.casefold()] > 1 for source in sources]

@@ -12,7 +12,7 @@ from oddframe.core.records import Frame
 from oddframe.errors import OddframeError
 from oddframe.media.live_stream import FrameQueue, RecentRate
 from oddframe.media.packet_buffer import PacketBuffer
-from oddframe.media.source import FrameFormat, Source
+from oddframe.media.source import FrameFormat, FrameSource
 
 _STOP_WAIT_S = 0.5
 """How long `stop` waits for the thread that plays, in seconds."""
@@ -44,7 +44,7 @@ class PlaybackStream:
 
     def __init__(
         self,
-        source: Source,
+        source: FrameSource,
         wanted: FrameFormat,
         *,
         fast: bool = False,

@@ -25,7 +25,7 @@ from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SourceError, SourceNotFoundError
 from oddframe.media.convert import Converter
 from oddframe.media.images import ImageFolder
-from oddframe.media.source import FrameFormat, Source
+from oddframe.media.source import FrameFormat, FrameSource
 
 _FALLBACK_FPS = 25.0
 
@@ -61,7 +61,7 @@ def demux(container: InputContainer, stream: VideoStream) -> "Iterator[av.Packet
 
 
 def read_frames(
-    source: Source, wanted: FrameFormat, indices: Sequence[int], times_s: Float64
+    source: FrameSource, wanted: FrameFormat, indices: Sequence[int], times_s: Float64
 ) -> list[Frame]:
     """Read the frames of a source with these numbers, as a whole pass would give them.
 
@@ -415,7 +415,9 @@ def _not_permitted(path: Path) -> SourceError:
     return SourceError(f"{path} cannot be read: permission denied; change its permissions")
 
 
-def _read_from_front(source: Source, wanted: FrameFormat, indices: Sequence[int]) -> list[Frame]:
+def _read_from_front(
+    source: FrameSource, wanted: FrameFormat, indices: Sequence[int]
+) -> list[Frame]:
     """Read the frames with these numbers in a pass from the front up to the last of them."""
     chosen, frames = frozenset(indices), []
     for frame in source.frames(wanted):

@@ -42,7 +42,7 @@ class FrameFormat:
             )
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """A recording or a folder of images: frames with a time, in as many passes as wanted.
 
     Attributes:

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Literal, Self, cast
 
 import av
 import numpy as np
@@ -31,6 +31,10 @@ _CONTAINERS = {
 
 # Fine enough for every usual rate, such as 30,000 / 1,001; MPEG-4 allows at most 65,535.
 _TICKS_PER_SECOND = 30_000
+
+
+# What cameras and benchmarks send.
+_DECODED = ("h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg", "png", "tiff")
 
 
 class VideoWriter:
@@ -191,3 +195,24 @@ class VideoWriter:
 
 class _AbandonedError(Exception):
     """Tells the temporary file that it is not wanted; never leaves this file."""
+
+
+def list_codecs() -> dict[str, Any]:
+    """Check the FFmpeg that PyAV brings along.
+
+    Returns:
+        Its version as ``ffmpeg``, and as ``codecs`` whether each codec that is needed is there.
+        Both encoders count as one, since either will do for overlays.
+    """
+    found = {name: _has(name, "r") for name in _DECODED}
+    found["h264 or mpeg4 encoder"] = any(_has(name, "w") for name in _CODECS)
+    return {"ffmpeg": av.ffmpeg_version_info, "codecs": found}
+
+
+def _has(name: str, mode: Literal["r", "w"]) -> bool:
+    """Whether a codec is there, to read or to write; PyAV has no other way to ask."""
+    try:
+        av.Codec(name, mode)
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True

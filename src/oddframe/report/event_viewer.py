@@ -15,7 +15,7 @@ from oddframe.inference.model import Model
 from oddframe.inference.stream_scorer import PendingFrame
 from oddframe.media.overlay import heat_layer
 from oddframe.media.recording import read_frames
-from oddframe.media.source import FrameFormat, Source
+from oddframe.media.source import FrameFormat, FrameSource
 from oddframe.report.page import data_uri, data_uris_within, resize
 from oddframe.results.reader import RecordingResults
 
@@ -65,7 +65,7 @@ class Viewer:
             anomaly maps were stored.
     """
 
-    def __init__(self, results: RecordingResults, source: Source, model: Model | None) -> None:
+    def __init__(self, results: RecordingResults, source: FrameSource, model: Model | None) -> None:
         assert results.facts is not None, "a recording is found through its facts"
         self._results, self._facts, self._source, self._model = (
             results,

@@ -18,7 +18,7 @@ from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import OddframeError, SourceError
 from oddframe.files import write_json
 from oddframe.inference.model import Model
-from oddframe.media.source import Source
+from oddframe.media.source import FrameSource
 from oddframe.settings import zones_from
 
 SUFFIX = ".score.json"
@@ -79,7 +79,9 @@ class ScoreFacts:
     health: bool
 
     @classmethod
-    def of(cls, source: Source, model: Model, zones: Zones | None, *, health: bool) -> "ScoreFacts":
+    def of(
+        cls, source: FrameSource, model: Model, zones: Zones | None, *, health: bool
+    ) -> "ScoreFacts":
         """Collect the facts of a recording that has just been scored."""
         network = model.bundle.network.config
         calibration: Calibration = model.bundle.calibration
@@ -120,7 +122,7 @@ def origin_of(model: str | Path) -> ModelOrigin:
     return ModelOrigin(str(folder.absolute()), read_hashes(folder).get(_WEIGHTS))
 
 
-def input_size(path: Path, source: Source) -> int:
+def input_size(path: Path, source: FrameSource) -> int:
     """The size of a file in bytes, or the number of images of a folder."""
     return source.count_frames() if path.is_dir() else path.stat().st_size
 

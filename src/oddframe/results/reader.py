@@ -13,7 +13,7 @@ import numpy.typing as npt
 from oddframe.core.records import Event
 from oddframe.errors import SourceError, SourceNotFoundError
 from oddframe.media.discovery import open_source
-from oddframe.media.source import Source
+from oddframe.media.source import FrameSource
 from oddframe.results.provenance import SUFFIX, ScoreFacts, input_size, read_facts
 
 TABLE = ".scores.csv"
@@ -162,7 +162,7 @@ def _event(values: dict[str, Any]) -> Event:
     return Event(**{**known, "box": None if box is None else tuple(box)})
 
 
-def open_footage(results: RecordingResults, elsewhere: Path | None = None) -> Source:
+def open_footage(results: RecordingResults, elsewhere: Path | None = None) -> FrameSource:
     """Open the recording that results are of.
 
     Args:

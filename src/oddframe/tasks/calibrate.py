@@ -24,7 +24,7 @@ from oddframe.inference.selection import (
     PrecisionChoice,
 )
 from oddframe.media.discovery import find_sources
-from oddframe.media.source import Source
+from oddframe.media.source import FrameSource
 from oddframe.training.model_card import with_threshold
 
 _AS_BEFORE: Mapping[str, float] = {}
@@ -177,7 +177,9 @@ def _score_footage(
     ), tuple(skipped)
 
 
-def _rows(model: Model, source: Source, first: int, on_progress: Progress) -> Iterator[_ScoreRow]:
+def _rows(
+    model: Model, source: FrameSource, first: int, on_progress: Progress
+) -> Iterator[_ScoreRow]:
     """Yield the scored frames of a recording; after a gap in time the next piece of footage begins.
 
     Events do not reach over such a gap, so false alarms are counted for each piece on its own.

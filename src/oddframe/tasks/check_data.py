@@ -12,7 +12,7 @@ from oddframe.datasets.listing import expected_frames
 from oddframe.datasets.masks import labels_of_masks
 from oddframe.errors import InputError, SourceNotFoundError
 from oddframe.media.discovery import find_sources
-from oddframe.media.source import Source
+from oddframe.media.source import FrameSource
 
 NORMAL_FOOTAGE = "normal footage, without labels"
 """What a folder of recordings is recognised as if it is no benchmark."""
@@ -189,7 +189,9 @@ def _training(benchmark: Benchmark, notices: list[str]) -> tuple[CheckedRecordin
     return _recordings(found.sources, notices)
 
 
-def _recordings(sources: tuple[Source, ...], notices: list[str]) -> tuple[CheckedRecording, ...]:
+def _recordings(
+    sources: tuple[FrameSource, ...], notices: list[str]
+) -> tuple[CheckedRecording, ...]:
     """Count the frames of recordings; adds to ``notices`` those that cannot be read."""
     checked = []
     for source in sources:

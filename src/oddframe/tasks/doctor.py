@@ -4,9 +4,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-import av
+from typing import Any, get_args
 
 from oddframe._version import __version__
 from oddframe.bundle.bundle import find_bundle, read_bundle
@@ -14,6 +12,7 @@ from oddframe.bundle.storage import read_hashes
 from oddframe.errors import OddframeError
 from oddframe.inference.backends import available, installed, make_scorer
 from oddframe.inference.scorer import BackendName
+from oddframe.media.video_writer import list_codecs
 
 PACKAGES = (
     "torch",
@@ -34,10 +33,6 @@ PACKAGES = (
 )
 """Packages whose versions are reported, in this order."""
 
-# What cameras and benchmarks send, and what overlays and clips are written in.
-_DECODED = ("h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg", "png", "tiff")
-_ENCODED = ("libx264", "mpeg4")
-
 
 def examine(model: str | Path | None = None) -> dict[str, Any]:
     """Check this machine and, where one is named, a model.
@@ -54,7 +49,7 @@ def examine(model: str | Path | None = None) -> dict[str, Any]:
     report: dict[str, Any] = {
         "ok": True,
         "versions": {"oddframe": __version__, "python": platform.python_version(), **_versions()},
-        **codecs(),
+        **list_codecs(),
         "backends": {name: installed(name) for name in get_args(BackendName)},
         "devices": _devices(),
     }
@@ -66,27 +61,6 @@ def examine(model: str | Path | None = None) -> dict[str, Any]:
     if missing:
         report["ok"] = False
     return report
-
-
-def codecs() -> dict[str, Any]:
-    """Check the FFmpeg that PyAV brings along.
-
-    Returns:
-        Its version as ``ffmpeg``, and as ``codecs`` whether each codec that is needed is there.
-        Both encoders count as one, since either will do for overlays.
-    """
-    found = {name: _has(name, "r") for name in _DECODED}
-    found["h264 or mpeg4 encoder"] = any(_has(name, "w") for name in _ENCODED)
-    return {"ffmpeg": av.ffmpeg_version_info, "codecs": found}
-
-
-def _has(name: str, mode: Literal["r", "w"]) -> bool:
-    """Whether a codec is there, to read or to write; PyAV has no other way to ask."""
-    try:
-        av.Codec(name, mode)
-    except av.codec.codec.UnknownCodecError:
-        return False
-    return True
 
 
 def _versions() -> dict[str, str | None]:

@@ -32,7 +32,7 @@ from oddframe.inference.selection import (
     PrecisionChoice,
 )
 from oddframe.media.discovery import open_source
-from oddframe.media.source import FrameFormat, Source
+from oddframe.media.source import FrameFormat, FrameSource
 from oddframe.metrics.events import EventMetrics, event_metrics
 from oddframe.metrics.frame import SMOOTHING_SIGMA, FrameMetrics, frame_metrics
 from oddframe.metrics.localisation import Localisation
@@ -151,7 +151,11 @@ def evaluate(
 
 
 def _score_video(
-    video: TestVideo, source: Source, model: Model, rate_fps: float, regions: "_VideoRegions | None"
+    video: TestVideo,
+    source: FrameSource,
+    model: Model,
+    rate_fps: float,
+    regions: "_VideoRegions | None",
 ) -> tuple[Float64, BoolMask]:
     """Score one video, and add its maps to ``regions`` on the way.
 

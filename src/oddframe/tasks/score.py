@@ -24,7 +24,7 @@ from oddframe.inference.selection import (
 )
 from oddframe.media.discovery import find_sources
 from oddframe.media.plots import can_draw, save_curve
-from oddframe.media.source import Source
+from oddframe.media.source import FrameSource
 from oddframe.results.event_files import event_lines
 from oddframe.results.provenance import SUFFIX, ScoreFacts, write_facts
 from oddframe.results.score_files import csv_table, map_archive, parquet_table
@@ -193,7 +193,7 @@ class _ScoreCurve:
 
 
 def _score_source(
-    source: Source,
+    source: FrameSource,
     model: Model,
     folder: Path,
     extras: Extras,
@@ -246,7 +246,7 @@ def _score_source(
 
 
 def _sinks(
-    place: Path, source: Source, model: Model, extras: Extras
+    place: Path, source: FrameSource, model: Model, extras: Extras
 ) -> Iterator[AbstractContextManager[ScoreSink]]:
     """Yield the sinks that write every score as it comes."""
     yield csv_table(place / f"{source.name}.scores.csv")

@@ -23,7 +23,7 @@ from oddframe.web.schemas import (
     CameraChanged,
     CameraList,
     CameraRecord,
-    SourceAddress,
+    Source,
     SourceTested,
     SpanList,
 )
@@ -70,7 +70,7 @@ def add(context: Context, given: CameraAdded) -> CameraRecord:
 
 
 @router.post("/test")
-def test(context: Context, given: SourceAddress) -> SourceTested:
+def test(context: Context, given: Source) -> SourceTested:
     """Test an address: its first picture, or what is wrong with it; takes at most 12 seconds."""
     data = context.supervisor.data
     return check_connection(checked_source(given.source, data, context.media), data)

@@ -42,7 +42,7 @@ class SignIn(Schema):
     token: Annotated[str, StringConstraints(max_length=2_000)]
 
 
-class SourceAddress(Schema):
+class Source(Schema):
     """An address to test; no answer ever contains it."""
 
     source: SourceText
@@ -110,7 +110,7 @@ class EventList(Schema):
     more: bool
 
 
-class StoredState(Schema):
+class CameraState(Schema):
     """The state of a camera's stream."""
 
     phase: str
@@ -138,7 +138,7 @@ class CameraRecord(Schema):
     zones: dict[str, Any] | None
     health: bool
     fps: float | None
-    state: StoredState
+    state: CameraState
     score: float | None
     recent: list[float | None]
     inference_ms: float | None

@@ -45,6 +45,9 @@ class SignIn(Schema):
 class SourceAddress(Schema):
     """An address to test; no answer ever contains it."""
 
+    # The name in `openapi.json`, which clients may be generated from; `Source` is a class of media.
+    __qualname__ = "Source"
+
     source: SourceText
 
 
@@ -110,7 +113,7 @@ class EventList(Schema):
     more: bool
 
 
-class StoredState(Schema):
+class CameraState(Schema):
     """The state of a camera's stream."""
 
     phase: str
@@ -138,7 +141,7 @@ class CameraRecord(Schema):
     zones: dict[str, Any] | None
     health: bool
     fps: float | None
-    state: StoredState
+    state: CameraState
     score: float | None
     recent: list[float | None]
     inference_ms: float | None

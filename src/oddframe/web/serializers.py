@@ -8,7 +8,7 @@ from oddframe.monitoring.camera import CameraView
 from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
 from oddframe.web.context import AppContext
-from oddframe.web.schemas import CameraRecord, EventRecord, StoredState
+from oddframe.web.schemas import CameraRecord, CameraState, EventRecord
 
 
 def event_record(
@@ -134,7 +134,7 @@ def _camera_record(
         zones=table.get("zones"),
         health=camera.health,
         fps=camera.fps,
-        state=StoredState(
+        state=CameraState(
             phase=str(state.phase),
             error=state.error,
             rate_fps=round(state.rate_fps, 2),

@@ -47,9 +47,9 @@ def kinds_and_baselines(scene: SceneSettings) -> tuple[list[set[str]], Floats]:
     return kinds, np.asarray(energies, np.float64)
 
 
-def measure(layout: str, preset: str, out: Path, steps: int) -> dict[str, Any]:
+def measure(scene: SceneSettings, preset: str, out: Path, steps: int) -> dict[str, Any]:
     """Train and score one scene."""
-    scene = SceneSettings(layout=layout)
+    layout = scene.layout
     report = run_demo(out / layout, settings=demo_settings(steps, preset), scene=scene)
     kinds, energy = kinds_and_baselines(scene)
     ours = np.concatenate(
@@ -82,9 +82,15 @@ def main() -> None:
         "--layouts", nargs="+", choices=("plaza", "station"), default=["plaza", "station"]
     )
     parser.add_argument("--preset", choices=list(PRESETS), default="fast")
+    parser.add_argument("--width", type=int, default=SceneSettings().width)
+    parser.add_argument("--height", type=int, default=SceneSettings().height)
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps")
     args = parser.parse_args()
-    results = [measure(layout, args.preset, args.out, args.steps) for layout in args.layouts]
+    scenes = [
+        SceneSettings(layout=layout, width=args.width, height=args.height)
+        for layout in args.layouts
+    ]
+    results = [measure(scene, args.preset, args.out, args.steps) for scene in scenes]
     about = {name: version(name) for name in ("oddframe", "torch", "numpy", "av")}
     if args.json:
         json.dump({"about": about, "results": results}, sys.stdout, indent=2)

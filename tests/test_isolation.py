@@ -1,12 +1,15 @@
 import os
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from oddframe.errors import InputError, SettingsError
-from oddframe.isolation import run_in_process
+from oddframe.isolation import ProcessServer, run_in_process
 from tests.support.in_own_process import (
     fill,
     fill_within,
@@ -68,7 +71,7 @@ def test_more_memory_than_allowed_is_an_error():
 
 UNPROTECTED = """
 import os
-from oddframe.isolation import run_in_process
+from oddframe.isolation import ProcessServer, run_in_process
 print(run_in_process(os.getpid) != os.getpid())
 """
 
@@ -77,3 +80,62 @@ def test_a_program_need_not_protect_itself_from_being_run_again(tmp_path):
     (tmp_path / "program.py").write_text(UNPROTECTED)
     ran = subprocess.run([sys.executable, tmp_path / "program.py"], capture_output=True, text=True)
     assert (ran.stdout, ran.stderr) == ("True\n", "")
+
+
+@pytest.fixture
+def server():
+    server = ProcessServer("json")
+    yield server
+    server.close()
+
+
+def test_each_call_of_a_server_has_a_process_of_its_own(server):
+    pids = {server.call(os.getpid) for _ in range(3)}
+    assert len(pids) == 3
+    assert len({server.call(os.getppid) for _ in range(3)}) == 1
+
+
+def test_a_call_that_dies_or_fails_leaves_the_server_to_the_next(server):
+    before = server.call(os.getppid)
+    with pytest.raises(InputError, match="died with exit code -6"):
+        server.call(os.abort)
+    with pytest.raises(InputError, match="it must be so"):
+        server.call(refuse, SettingsError("it must be so"))
+    assert server.call(os.getppid) == before
+
+
+def test_a_server_is_replaced_after_a_call_that_took_too_long_and_after_its_own_death(server):
+    with pytest.raises(InputError, match="not done after 1 seconds"):
+        server.call(time.sleep, 600, timeout_s=1.0)
+    first = server.call(os.getppid)
+    os.kill(first, signal.SIGKILL)
+    # What comes first may still find the dead one.
+    with suppress(InputError):
+        server.call(os.getppid)
+    assert server.call(os.getppid) != first
+
+
+def test_what_is_large_comes_whole(server):
+    data = bytes(range(256)) * 40_000
+    assert server.call(bytes.upper, data) == data.upper()
+
+
+def test_a_server_serves_many_threads(server):
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda number: server.call(abs, -number), range(12))) == [
+            *range(12)
+        ]
+
+
+def test_a_process_that_was_forked_has_a_server_of_its_own(server):
+    mine = server.call(os.getppid)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, str(server.call(os.getppid)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert int(os.read(reader, 32)) != mine
+    assert server.call(os.getppid) == mine
+    os.close(reader)
+    os.close(writer)

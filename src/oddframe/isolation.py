@@ -7,9 +7,13 @@ import os
 import pickle
 import resource
 import signal
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,12 +21,15 @@ from oddframe.errors import InputError, OddframeError
 
 T = TypeVar("T")
 
-_CHILD = (
-    "import sys; sys.path[:] = sys.argv[1:]; "
-    "from oddframe import isolation; isolation.answer_parent()"
+_SERVE = (
+    "import sys; sys.path[:] = sys.argv[2:]; "
+    "from oddframe import isolation; isolation.serve_parent(sys.argv[1])"
 )
 """The program of the other process. It never runs the program that started it, as `multiprocessing`
 would: that fails where a program does not protect what it does with `if __name__ == "__main__"`."""
+
+_LENGTH = struct.Struct("!iQ")
+"""Before each answer: the exit code of the process that did the work, and the answer's bytes."""
 
 
 class _Failure(NamedTuple):
@@ -31,43 +38,112 @@ class _Failure(NamedTuple):
     why: str
 
 
-def run_in_process(work: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> T:
-    """Call a function in a new process and return its result.
+class ProcessServer:
+    """A process that waits for calls and forks itself for each of them.
 
-    The process is not forked: libraries with threads do not survive that, and its memory would
-    begin with that of this process.
+    What it has imported is there for every call, so a call takes milliseconds where a new process
+    takes seconds, and yet each call has a process of its own to crash in. It ends with this one.
 
     Args:
-        work: A function of a module.
-        arguments: Its arguments; like the result they must be picklable.
-        timeout_s: How long it may take in seconds; there is no limit when None.
-
-    Raises:
-        InputError: If it fails there, takes too long or the process dies; the sentence says why.
+        preload: A module to import before the first call; None imports nothing. It must start no
+            threads, which do not survive a fork; NumPy's and OpenMP's are kept from starting.
     """
-    # The path as it is now: a program may have changed it since it started.
-    command = [sys.executable, "-c", _CHILD, *sys.path]
-    # Pickles go between this process and its own child only; no file of anybody is read so.
-    request = pickle.dumps((work, arguments))
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            answer, _ = process.communicate(request, timeout_s)
-        except subprocess.TimeoutExpired:
+
+    def __init__(self, preload: str | None = None) -> None:
+        # The path as it is now: a program may have changed it since it started.
+        self._command = [sys.executable, "-c", _SERVE, preload or "", *sys.path]
+        one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._variables = one_thread if preload else {}
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+
+    def call(self, work: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> T:
+        """Call a function in a process of its own and return its result; for any thread.
+
+        Args:
+            work: A function of a module.
+            arguments: Its arguments; like the result they must be picklable.
+            timeout_s: How long it may take in seconds; there is no limit when None.
+
+        Raises:
+            InputError: If it fails there, takes too long or the process dies; the sentence says
+                why.
+        """
+        # Pickles go between this process and its own child only; no file of anybody is read so.
+        request = pickle.dumps((work, arguments))
+        with self._lock:
+            code, answer = self._exchange(request, timeout_s)
+        if code != 0 or not answer:
+            raise InputError(
+                f"its process must finish, but died with exit code {code}; perhaps memory ran out"
+            )
+        result = pickle.loads(answer)
+        if isinstance(result, _Failure):
+            raise InputError(result.why)
+        outcome: T = result
+        return outcome
+
+    def close(self) -> None:
+        """End the process; the next call starts another."""
+        process, self._process = self._process, None
+        # A process that was forked from this one has the same pipes, which are not its own.
+        if process is not None and self._owner == os.getpid():
+            # It is the leader of a group that the process of a call belongs to.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+    def _exchange(self, request: bytes, timeout_s: float | None) -> tuple[int, bytes]:
+        """Send a request and wait for the exit code and the answer."""
+        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, **self._variables},
+                start_new_session=True,
+            )
+            self._owner = os.getpid()
+        server = self._process
+        assert server.stdin is not None
+        assert server.stdout is not None
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            os.killpg(server.pid, signal.SIGKILL)
+
+        timer = threading.Timer(timeout_s, end) if timeout_s is not None else None
+        if timer is not None:
+            timer.start()
+        head = b""
+        with suppress(BrokenPipeError):
+            server.stdin.write(len(request).to_bytes(8) + request)
+            server.stdin.flush()
+            head = server.stdout.read(_LENGTH.size)
+        code, length = _LENGTH.unpack(head) if len(head) == _LENGTH.size else (None, 0)
+        answer = server.stdout.read(length)
+        if timer is not None:
+            timer.cancel()
+        if code is None or len(answer) < length:
+            # The server itself is gone; the next call starts another.
+            code = server.wait()
+            self.close()
+        if late.is_set():
             raise InputError(
                 f"its process must come to an end, but was not done after {timeout_s:.0f} seconds"
-            ) from None
-        finally:
-            process.kill()
-    if process.returncode != 0 or not answer:
-        raise InputError(
-            "its process must finish, but died with exit code "
-            f"{process.returncode}; perhaps memory ran out"
-        )
-    result = pickle.loads(answer)
-    if isinstance(result, _Failure):
-        raise InputError(result.why)
-    outcome: T = result
-    return outcome
+            )
+        return code, answer
+
+
+def run_in_process(work: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> T:
+    """Call a function in a new process and return its result; see `ProcessServer.call`."""
+    server = ProcessServer()
+    try:
+        return server.call(work, *arguments, timeout_s=timeout_s)
+    finally:
+        server.close()
 
 
 def limit_memory(more_bytes: int) -> None:
@@ -79,22 +155,42 @@ def limit_memory(more_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def answer_parent() -> None:
-    """Read a function and its arguments from standard input, and write the result to the output.
-
-    This is what the other process does; see `run_in_process`.
-    """
+def serve_parent(preload: str) -> None:
+    """Answer calls from the standard input on the standard output until the input ends."""
     # Ctrl-C reaches both processes; the other one ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Only the result may go to the output: what the work prints goes to standard error.
-    with os.fdopen(os.dup(1), "wb") as output:
-        os.dup2(2, 1)
-        work, arguments = pickle.load(sys.stdin.buffer)
-        # Torch and OpenVINO fail with many kinds of RuntimeError, most of which cannot be pickled.
-        try:
-            result = work(*arguments)
-        except OddframeError as error:
-            result = _Failure(str(error))
-        except (RuntimeError, MemoryError, OSError) as error:
-            result = _Failure(f"{type(error).__name__}: {error}")
-        output.write(pickle.dumps(result))
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # What the work itself prints must not come between the answers.
+    os.dup2(2, 1)
+    if preload:
+        import_module(preload)
+    while len(head := requests.read(8)) == 8:
+        request = requests.read(int.from_bytes(head))
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            with os.fdopen(writer, "wb") as result:
+                result.write(_answer(request))
+            # Nothing of this process is the child's to clean up.
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as result:
+            answer = result.read()
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        answers.write(_LENGTH.pack(code, len(answer)) + answer)
+        answers.flush()
+
+
+def _answer(request: bytes) -> bytes:
+    """Do what a request asks for, and return the result or a `_Failure`, pickled."""
+    work, arguments = pickle.loads(request)
+    # What torch and OpenVINO cannot do is a RuntimeError of many kinds, most of which cannot
+    # be sent.
+    try:
+        result = work(*arguments)
+    except OddframeError as error:
+        result = _Failure(str(error))
+    except (RuntimeError, MemoryError, OSError) as error:
+        result = _Failure(f"{type(error).__name__}: {error}")
+    return pickle.dumps(result)

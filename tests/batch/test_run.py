@@ -6,53 +6,70 @@ import os
 import signal
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from oddframe.batch.pool import WorkerDied
-from oddframe.batch.run import score_archive
-from oddframe.batch.tasks import Shard
-from oddframe.batch.worker import Worker
+from oddframe.batch.run import run_batch, score_archive
+from oddframe.batch.tasks import Shard, list_tasks
+from oddframe.batch.worker import Job, Worker
+from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.errors import RunError, SettingsError
-from oddframe.inference.model import load
+from oddframe.inference.model import load, load_model
+from oddframe.inference.selection import InferenceOptions
 from oddframe.tasks.score import Extras, score
 from tests.support.archive_runs import busy_worker, doubled_or_lost, film, starting
 
 
-class Here:
+class PoolInProcess:
     """Workers in this process; those that get a recording in ``deadly`` die."""
 
     size = 2
-    deadly = frozenset()
 
-    def __init__(self, job):
-        self.worker, self.busy, self.given = Worker(job), {}, []
+    def __init__(self, worker, deadly):
+        self.worker, self.deadly, self.busy, self.given = worker, deadly, {}, []
 
-    def give(self, slot, task):
+    def submit(self, slot, task):
         self.busy[slot] = task
         self.given.append(task.name)
 
     def wait(self):
         slot, task = self.busy.popitem()
-        return slot, WorkerDied(task, "killed") if task.name in self.deadly else self.worker.score(
-            task
-        )
+        if task.name in self.deadly:
+            return slot, WorkerDied(task, "killed")
+        return slot, self.worker.score(task)
 
     def close(self):
         self.busy.clear()
 
 
-@pytest.fixture
-def crews(monkeypatch):
-    made = []
+class Runs:
+    """Runs over one archive; keeps the pools that they started.
 
-    def crew(engine, job, workers, waiting):
-        made.append(Here(job))
-        return made[-1]
+    ``load`` takes the place of a worker's own way to load the model.
+    """
 
-    monkeypatch.setattr("oddframe.batch.run._crew", crew)
-    return made
+    def __init__(self, archive, model, out):
+        self.archive, self.model, self.out, self.pools = archive, model, out, []
+
+    def __call__(self, *, load=load_model, deadly=(), part=None, **changes):
+        options = {"backend": "torch", "precision": "float32", **changes.pop("options", {})}
+        job = Job(
+            key="",
+            model=str(find_bundle(self.model)),
+            out=str(self.out),
+            options=InferenceOptions(**options),
+            **changes,
+        )
+        tasks = [task for task in list_tasks(self.archive) if part is None or part.has(task)]
+
+        def start_pool(job, waiting):
+            self.pools.append(PoolInProcess(Worker(job, load), deadly))
+            return self.pools[-1]
+
+        return run_batch(tasks, job, start_pool)
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +92,8 @@ def archive(recordings, tmp_path):
 
 
 @pytest.fixture
-def run(crews, archive, tiny_run, tmp_path):
-    def score_it(**changes):
-        arguments = {"backend": "torch", "precision": "float32", **changes}
-        return score_archive(archive, tiny_run, tmp_path / "out", **arguments)
-
-    return score_it
+def run(archive, tiny_run, tmp_path):
+    return Runs(archive, tiny_run, tmp_path / "out")
 
 
 def query(sql):
@@ -104,22 +117,20 @@ def test_duckdb_reads_what_score_would_have_written(run, archive, tiny_run, tmp_
     )
     assert found == expected
     names = query(
-        f"SELECT recording, state, frames FROM read_json('{tmp_path}/out/recordings/*/*.json') ORDER BY 1"
+        "SELECT recording, state, frames "
+        f"FROM read_json('{tmp_path}/out/recordings/*/*.json') ORDER BY 1"
     )
     assert names == [(name, "done", 20) for name in ("cam1/01.mp4", "cam1/02.mp4", "cam2/01.mp4")]
 
 
-def test_events_are_lines_and_rows(run, crews, monkeypatch, tmp_path):
-    real = Worker._loaded
-
-    def nervous(worker):
-        bundle = real(worker).bundle
+def test_events_are_lines_and_rows(run, tmp_path):
+    def load_with_low_threshold(model, options):
+        bundle = read_bundle(Path(model))
         low = {"threshold": 1e-6, "release": 8e-7, "threshold_low": 9e-7, "threshold_high": 1.2e-6}
         bundle = replace(bundle, calibration=replace(bundle.calibration, **low))
-        return load(bundle, backend="torch", precision="float32")
+        return load_model(bundle, options)
 
-    monkeypatch.setattr(Worker, "_loaded", nervous)
-    report = run()
+    report = run(load=load_with_low_threshold)
     lines = [
         json.loads(line)
         for path in (tmp_path / "out" / "lines").glob("*/*.jsonl")
@@ -128,7 +139,8 @@ def test_events_are_lines_and_rows(run, crews, monkeypatch, tmp_path):
     ended = {line["id"]: line for line in lines if line["phase"] == "end"}
     assert report.events == len(ended) == 3
     rows = query(
-        f"SELECT id, recording, start_s, end_s, score, x_min, motion FROM '{tmp_path}/out/events/*/*.parquet'"
+        "SELECT id, recording, start_s, end_s, score, x_min, motion "
+        f"FROM '{tmp_path}/out/events/*/*.parquet'"
     )
     assert {row[0] for row in rows} == set(ended)
     for row in rows:
@@ -138,23 +150,23 @@ def test_events_are_lines_and_rows(run, crews, monkeypatch, tmp_path):
         assert row[6] == line["parts"]["motion"]
 
 
-def test_what_is_finished_is_not_scored_again(run, crews):
+def test_what_is_finished_is_not_scored_again(run):
     run()
     again = run()
     assert (again.scored, again.finished, again.workers) == (0, 3, 0)
-    assert len(crews) == 1
+    assert len(run.pools) == 1
 
 
-def test_what_has_changed_or_is_new_is(run, crews, archive):
+def test_recordings_that_are_new_or_have_changed_are_scored(run, archive):
     run()
     os.utime(archive / "cam1" / "02.mp4", (1, 1))
     film(archive / "cam2" / "02.mp4", 20)
     again = run()
     assert (again.scored, again.finished) == (2, 2)
-    assert crews[1].given == ["cam1/02.mp4", "cam2/02.mp4"]
+    assert run.pools[1].given == ["cam1/02.mp4", "cam2/02.mp4"]
 
 
-@pytest.mark.parametrize("changes", [{"health": False}, {"precision": "auto"}])
+@pytest.mark.parametrize("changes", [{"health": False}, {"options": {"precision": "auto"}}])
 def test_other_settings_score_all_anew_in_place(changes, run, tmp_path):
     run()
     assert run(**changes).scored == 3
@@ -169,7 +181,8 @@ def test_a_broken_recording_is_reported_and_stops_nothing(run, archive, tmp_path
     assert failed.name == "cam1/00.mp4"
     assert "cannot open it" in failed.error
     failures = query(
-        f"SELECT recording FROM read_json('{tmp_path}/out/recordings/*/*.json') WHERE state = 'failed'"
+        f"SELECT recording FROM read_json('{tmp_path}/out/recordings/*/*.json') "
+        "WHERE state = 'failed'"
     )
     assert failures == [("cam1/00.mp4",)]
     # It is tried again, and once it is well it counts.
@@ -178,11 +191,10 @@ def test_a_broken_recording_is_reported_and_stops_nothing(run, archive, tmp_path
     assert (run().scored, run().finished) == (1, 4)
 
 
-def test_a_recording_that_costs_workers_is_written_down(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(Here, "deadly", frozenset({"cam1/02.mp4"}))
-    report = run()
+def test_a_recording_that_costs_workers_is_written_down(run, tmp_path):
+    report = run(deadly={"cam1/02.mp4"})
     assert (report.scored, report.lost_workers) == (2, 3)
-    assert [one.name for one in report.failed] == ["cam1/02.mp4"]
+    assert [failed.name for failed in report.failed] == ["cam1/02.mp4"]
     records = f"read_json('{tmp_path}/out/recordings/*/*.json')"
     assert query(f"SELECT recording, attempts FROM {records} WHERE state = 'failed'") == [
         ("cam1/02.mp4", 3)
@@ -191,28 +203,44 @@ def test_a_recording_that_costs_workers_is_written_down(run, monkeypatch, tmp_pa
 
 def test_runs_may_divide_an_archive(run):
     reports = [run(part=Shard(number, 3)) for number in (1, 2, 3)]
-    assert sum(one.scored for one in reports) == sum(one.recordings for one in reports) == 3
+    assert sum(report.scored for report in reports) == 3
+    assert sum(report.recordings for report in reports) == 3
     assert run().finished == 3
 
 
-def test_what_is_everybodys_error_stops_the_run(run, crews, monkeypatch):
-    def broken(worker):
+def test_an_error_of_every_recording_stops_the_run(run):
+    def fail(model, options):
         raise SettingsError("the model must be there")
 
-    monkeypatch.setattr(Worker, "_loaded", broken)
     with pytest.raises(RunError, match="the model must be there"):
-        run()
-    assert len(crews[0].given) <= 2
+        run(load=fail)
+    assert len(run.pools[0].given) <= 2
 
 
 @pytest.mark.parametrize("odd", [{"engine": "spark"}, {"workers": 0}])
-def test_what_cannot_be_is_refused(odd, run):
+def test_what_cannot_be_is_refused(odd, archive, tiny_run, tmp_path):
     with pytest.raises(SettingsError, match="must be"):
-        run(**odd)
+        score_archive(archive, tiny_run, tmp_path / "out", **odd)
+
+
+def test_an_archive_is_scored_by_processes_of_this_machine(archive, tiny_run, tmp_path):
+    phases = []
+    report = score_archive(
+        archive,
+        tiny_run,
+        tmp_path / "out",
+        workers=1,
+        part=Shard(1, 1),
+        backend="torch",
+        precision="float32",
+        on_progress=lambda phase, done, total, values: phases.append((phase, done, total)),
+    )
+    assert (report.scored, report.workers, report.out) == (3, 1, tmp_path / "out")
+    assert phases[-1] == ("recordings", 3, 3)
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--workers", 2], "add --engine"),
         (["--part", "1/2"], "add --engine"),
@@ -220,10 +248,12 @@ def test_what_cannot_be_is_refused(odd, run):
         (["--engine", "local", "--part", "5/2"], "part must be"),
     ],
 )
-def test_flags_that_do_not_go_together(flags, told, archive, tiny_run, tmp_path, oddframe_command):
+def test_flags_that_do_not_go_together(
+    flags, message, archive, tiny_run, tmp_path, oddframe_command
+):
     left = oddframe_command("score", archive, "-m", tiny_run, "-o", tmp_path / "out", *flags)
     assert left.code == 2
-    assert told in left.error
+    assert message in left.error
 
 
 @pytest.mark.slow

@@ -1,4 +1,7 @@
+"""The bundle: what is written is read, what is damaged is named, and a kill leaves one of both."""
+
 import functools
+import hashlib
 import json
 import re
 import shutil
@@ -64,6 +67,18 @@ def names(folder):
     return {path.name for path in folder.iterdir()}
 
 
+def forge(folder, name, content):
+    """Put a file into a bundle, with its hash into the manifest."""
+    (folder / name).write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def summary(bundle):
+    return bundle.rate_fps, bundle.calibration.threshold, bundle.card
+
+
 def test_what_is_read_is_what_was_written(folder):
     written, read = new_bundle(), read_bundle(folder)
     assert replace(read, network=written.network) == written
@@ -114,7 +129,8 @@ def test_a_damaged_file_is_refused_by_name(name, damage, folder):
         (b"[]", "cannot be read"),
         (b'{"format": 2}', "cannot be read"),
         (b'{"format": 3, "parts": {}}', f"must be of format {FORMAT}, found 3"),
-        (b'{"format": "1", "sha256": {}}', "must be of format"),
+        (b'{"format": 1, "sha256": {}}', f"must be of format {FORMAT}, found 1; use the Oddframe"),
+        (b'{"format": "2", "sha256": {}}', "must be of format"),
         (
             b'{"format": 2, "sha256": {}}',
             "README.md, calibration.json, config.json, model.safetensors is missing",
@@ -122,7 +138,7 @@ def test_a_damaged_file_is_refused_by_name(name, damage, folder):
         (b'{"format": 2, "sha256": 3}', "cannot be read"),
     ],
 )
-def test_a_manifest_that_is_none_is_refused(manifest, named, folder):
+def test_a_manifest_that_cannot_be_one_is_refused(manifest, named, folder):
     (folder / "manifest.json").write_bytes(manifest)
     with pytest.raises(BundleError, match=rf"manifest\.json .*{named}"):
         read_bundle(folder)
@@ -170,29 +186,12 @@ def test_a_bundle_may_leave_them_out(tmp_path):
     assert read_bundle(tmp_path).normal is None
 
 
-def test_a_bundle_from_before_budgets_is_read_only_to_be_calibrated(folder):
-    forge(
-        folder,
-        "calibration.json",
-        b'{"threshold": 1.0, "clips": 1, "in_sample": false, "map_level": 1.0}',
-    )
-    manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["sha256"]["normal.safetensors"]
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
-    with pytest.raises(BundleError, match=r"found 1, .* oddframe calibrate .*bundle NORMAL"):
-        read_bundle(folder)
-    old = read_bundle(folder, to_calibrate=True)
-    assert (old.rate_fps, old.normal, old.calibration.clips) == (10.0, None, 0)
-    write_calibration(folder, tiny_calibration(), normal_scores(), old.card)
-    assert read_bundle(folder).calibration == tiny_calibration()
-
-
 def test_a_new_calibration_leaves_the_rest_as_it_is(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     forge(folder, "model.onnx", b"exported")
     write_calibration(folder, tiny_calibration(threshold=9.0), normal_scores(1), "Another card\n")
     read = read_bundle(folder)
-    assert told(read) == (10.0, 9.0, "Another card\n")
+    assert summary(read) == (10.0, 9.0, "Another card\n")
     assert read.normal.in_sample
     assert (folder / "model.onnx").read_bytes() == b"exported"
     kept = json.loads((folder / "manifest.json").read_text())["sha256"]
@@ -230,22 +229,8 @@ def test_weights_of_another_network_are_refused(folder):
         Network.of(read_bundle(folder).network)
 
 
-def forge(folder, name, content):
-    """Put a file into a bundle with the hash that belongs to it."""
-    import hashlib
-
-    (folder / name).write_bytes(content)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["sha256"][name] = hashlib.sha256(content).hexdigest()
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-
-
-def told(bundle):
-    return bundle.rate_fps, bundle.calibration.threshold, bundle.card
-
-
 def test_a_kill_at_any_moment_leaves_the_old_bundle_or_the_new(folder, tmp_path):
-    old, new, third = told(new_bundle()), told(new_bundle(1)), told(new_bundle(2))
+    old, new, third = summary(new_bundle()), summary(new_bundle(1)), summary(new_bundle(2))
     with dying_at(None, tmp_path / "dry") as watch:
         write_bundle(shutil.copytree(folder, tmp_path / "dry"), new_bundle(1))
     assert watch.count >= 25
@@ -254,13 +239,13 @@ def test_a_kill_at_any_moment_leaves_the_old_bundle_or_the_new(folder, tmp_path)
         copy = shutil.copytree(folder, tmp_path / f"{number:02d}")
         with dying_at(number, copy):
             write_bundle(copy, new_bundle(1))
-        seen.append(told(read_bundle(copy)))
+        seen.append(summary(read_bundle(copy)))
         if number % 3 == 0:
             with dying_at(number, copy):
                 write_bundle(copy, new_bundle(2))
-            assert told(read_bundle(copy)) in (seen[-1], third)
+            assert summary(read_bundle(copy)) in (seen[-1], third)
         write_bundle(copy, new_bundle(2))
-        assert told(read_bundle(copy)) == third
+        assert summary(read_bundle(copy)) == third
         assert names(copy) == FILES
     assert seen == sorted(seen)
     assert {old, new} == set(seen)
@@ -274,7 +259,7 @@ def test_a_kill_in_the_middle_of_the_first_bundle_leaves_none(tmp_path):
         with dying_at(number, folder):
             write_bundle(folder, new_bundle())
         try:
-            assert told(read_bundle(find_bundle(folder))) == told(new_bundle())
+            assert summary(read_bundle(find_bundle(folder))) == summary(new_bundle())
         except SourceNotFoundError:
             assert not (folder / "manifest.json").exists()
         write_bundle(folder, new_bundle())

@@ -33,7 +33,9 @@ def test_ped2_has_the_accuracy_that_the_documentation_states():
     scores, labels = {}, {}
     for video in open_benchmark(Path(PED2)).testing:
         found = model.scores(open_source(video.path, 10.0), every_frame=True, health=False)
-        scores[video.name] = np.array([np.nan if one.raw is None else one.raw for one in found])
+        scores[video.name] = np.array(
+            [np.nan if score.raw is None else score.raw for score in found]
+        )
         labels[video.name] = video.labels
     auc = frame_metrics(scores, labels).as_dict()["auc"]["micro"]
     assert auc["raw"] == pytest.approx(0.994, abs=0.001)

@@ -69,7 +69,7 @@ def test_other_footage_is_still_refused(stopped, own, oddframe_command):
     extra.write_bytes((own / "training/normal/a.mp4").read_bytes())
     done = oddframe_command("train", own / "training/normal", "-o", stopped, "--resume")
     assert done.code == 2
-    assert "resumed with the same footage" in done.error
+    assert "must be resumed with the same footage" in done.error
 
 
 def test_a_finished_training_resumes_to_itself(own, oddframe_command):

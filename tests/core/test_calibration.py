@@ -260,6 +260,8 @@ def test_a_calibration_comes_back_from_json():
         normal(footage(0, 10)), FalseAlarmBudget.parse("2/week"), EventRules(cool_down_s=7.0)
     )
     assert Calibration.from_dict(json.loads(json.dumps(found.as_dict()))) == found
+    # The name that rarities have had in files from the start.
+    assert set(found.as_dict()["tails"]["motion"]) == {"values", "surprises", "scale"}
 
 
 @pytest.mark.parametrize("name", ["threshold", "map_level", "release"])

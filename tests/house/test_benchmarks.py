@@ -68,7 +68,21 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     "accuracy_pictures": lambda p: ["--model", "ped2", "-o", p.folder],
     "archive_overhead": lambda p: ["--recordings", 2, "--workers", 1, "--engine", "local"],
     "chain_cost": lambda p: ["--times", 1],
-    "drawn_scenes": lambda p: ["-o", p.folder / "out", "--layouts", "plaza", "--steps", 20],
+    "compare_versions": lambda p: (
+        [ROOT, "--pairs", 1, "--seconds", 0.2, "--model", "ped2", "--backend", "onnx"]
+    ),
+    "drawn_scenes": lambda p: [
+        "-o",
+        p.folder / "out",
+        "--layouts",
+        "plaza",
+        "--steps",
+        20,
+        "--width",
+        96,
+        "--height",
+        64,
+    ],
     "export_parity": lambda p: ["--demo", p.demo()],
     "false_alarms": lambda p: ["drawn", "--hours", 0.1, "--workers", 1],
     "fault_table": lambda p: [p.faults()],

@@ -1,4 +1,4 @@
-"""What every backend owes the chain."""
+"""What the chain relies on in every backend."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_scores_stay_when_others_are_asked_for(name, trained, graph, clips):
 
 
 @pytest.mark.parametrize("name", BACKENDS[1:])
-def test_backends_say_what_the_network_says(name, trained, graph, clips):
+def test_backends_agree_with_the_network(name, trained, graph, clips):
     ours, theirs = (
         made(name, trained, graph, 4).score(clips[:3]),
         made("torch", trained, graph, 4).score(clips[:3]),
@@ -91,7 +91,7 @@ def test_half_precision_is_near(trained, clips):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BACKENDS[1:])
-def test_so_does_a_clip_of_a_network_that_is_large_enough_to_be_divided_among_threads(name):
+def test_a_clip_of_a_large_network_scores_the_same_in_every_slot_too(name):
     shipped = read_bundle(find_bundle("ped2"))
     stretch = drawn_frames(shipped.network, 8)
     clips = clips_of(stretch, 1)

@@ -10,13 +10,13 @@ from oddframe.inference.backends import Backend, available, make_scorer
 
 @pytest.fixture
 def has(monkeypatch):
-    """Says which backends are installed, and which half precisions OpenVINO has."""
+    """Sets which backends are installed, and which half precisions OpenVINO has."""
 
-    def say(*names, halves=()):
+    def set_installed(*names, halves=()):
         monkeypatch.setattr(backends, "installed", lambda name: name in names)
         monkeypatch.setattr(backends, "openvino_precisions", lambda: halves)
 
-    return say
+    return set_installed
 
 
 def test_what_is_installed_and_has_a_graph_is_available(bundle, has):
@@ -41,7 +41,7 @@ def test_half_precision_and_whole_numbers_must_have_been_exported(bundle, has):
 
 
 @pytest.mark.parametrize(
-    ("name", "precision", "device", "error", "said"),
+    ("name", "precision", "device", "error", "message"),
     [
         (
             "tensorrt",
@@ -63,14 +63,14 @@ def test_half_precision_and_whole_numbers_must_have_been_exported(bundle, has):
         ("torch", "float32", "warp", SettingsError, "device must be auto, cpu or a GPU"),
     ],
 )
-def test_what_cannot_be_is_refused(name, precision, device, error, said, bundle):
-    with pytest.raises(error, match=said):
+def test_what_cannot_be_is_refused(name, precision, device, error, message, bundle):
+    with pytest.raises(error, match=message):
         make_scorer(bundle, name, precision, device)
 
 
 def test_a_model_without_a_graph_says_what_makes_one(bundle):
     with pytest.raises(
-        InputError, match=r"must have model\.onnx for that.*oddframe export MODEL --to onnx"
+        InputError, match=r"must have model\.onnx for this backend.*oddframe export MODEL --to onnx"
     ):
         make_scorer(replace(bundle, graphs={}), "onnx")
 

@@ -135,14 +135,14 @@ def test_the_parts_are_not_mixed_up(model):
 
 @pytest.mark.parametrize("length", [1, 4, 5, 12, 13, 20])
 def test_scores_of_a_beginning_are_the_beginning_of_the_scores(length, model, video):
-    """To the bit: nothing that comes after a frame has a part in its score, nor how many clips share its batch."""
+    """To the bit: neither later frames nor the size of a batch have a part in a score."""
     whole = list(model.scores(_alike(video, 21)))
     part = list(model.scores(_alike(video, length)))
     assert part == whole[:length]
 
 
 def _alike(video, frames):
-    """A recording whose frames are coded each by itself, so that a shorter one begins with the same pixels."""
+    """A recording whose frames are coded each by itself: a shorter one begins with the same."""
     return video(f"{frames}.avi", frames=frames, draw=walk, codec="mjpeg", pixel_format="yuvj420p")
 
 
@@ -297,7 +297,8 @@ import sys
 from oddframe.inference.model import load
 for score in load(sys.argv[1], device="cpu").scores(sys.argv[2], maps=True, picture_width=64):
     pass
-print(int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024)
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) / 1024)
 """
 
 
@@ -346,7 +347,7 @@ def hash_of(clip):
     return int.from_bytes(hashlib.sha256(clip.tobytes()).digest()[:2], "big") + 1
 
 
-class Shown(Source):
+class ReadyFrames(Source):
     """Frames that are there already."""
 
     def __init__(self, frames):
@@ -362,7 +363,7 @@ class Shown(Source):
 SHOWN = st.lists(
     st.tuples(st.integers(0, 1), st.integers(1, 9), st.sampled_from([0.1] * 5 + [3.0])), max_size=8
 )
-"""Stretches of a camera: what it shows, for how many frames, and the time before the first of them."""
+"""Stretches of a camera: what it shows, for how many frames, and the time before the first."""
 
 
 def shown_frames(stretches):
@@ -376,15 +377,15 @@ def shown_frames(stretches):
     return frames
 
 
-def told_one_by_one(frames, interval):
-    """Frame and raw score as they are without any short cut, and how many clips repeat the one before."""
-    told, repeats, before = dict.fromkeys(range(len(frames))), 0, (-2, None)
+def scored_one_by_one(frames, interval):
+    """Frames and raw scores without any short cut, and how many clips repeat the one before."""
+    raw_of, repeats, before = dict.fromkeys(range(len(frames))), 0, (-2, None)
     for clip in clips(frames, interval, 0.35):
         raw = float(hash_of(np.stack([frame.pixels for frame in clip.frames])))
         repeats += before == (clip.last.index - 1, raw)
         before = (clip.last.index, raw)
-        told[clip.last.index] = raw
-    return list(told.items()), repeats
+        raw_of[clip.last.index] = raw
+    return list(raw_of.items()), repeats
 
 
 def exact(model, batch_size, interval):
@@ -395,7 +396,7 @@ def exact(model, batch_size, interval):
     return Model(bundle, FakeScorer(hashed, batch_size=batch_size))
 
 
-def assert_told(scores, expected):
+def assert_scores(scores, expected):
     assert raws(scores) == expected
     for one in scores:
         if one.raw is not None:
@@ -413,16 +414,16 @@ def test_repeats_are_told_without_the_network_and_score_the_same(
     stretches, batch_size, interval, model
 ):
     frames = shown_frames(stretches)
-    expected, repeats = told_one_by_one(frames, interval)
+    expected, repeats = scored_one_by_one(frames, interval)
     ours = exact(model, batch_size, interval)
-    assert_told(list(ours.scores(Shown(frames), maps=True)), expected)
+    assert_scores(list(ours.scores(ReadyFrames(frames), maps=True)), expected)
     scored = sum(raw is not None for _, raw in expected)
     assert sum(map(len, ours.scorer.batches)) == scored - repeats
 
 
 def test_repeats_take_no_place_in_a_batch(model):
     ours = exact(model, 3, 1)
-    list(ours.scores(Shown(shown_frames([(level % 2, 10, 0.1) for level in range(3)]))))
+    list(ours.scores(ReadyFrames(shown_frames([(level % 2, 10, 0.1) for level in range(3)]))))
     assert [len(batch) for batch in ours.scorer.batches] == [3, 3, 3, 2]
 
 
@@ -436,7 +437,7 @@ def test_cameras_share_batches_and_have_repeats_of_their_own(cameras, batch_size
     ours = exact(model, batch_size, 1)
     streams = [ours.stream(10.0, 0.35) for _ in cameras]
     left = [shown_frames(stretches) for stretches in cameras]
-    expected = [told_one_by_one(frames, 1) for frames in left]
+    expected = [scored_one_by_one(frames, 1) for frames in left]
     found = [[] for _ in cameras]
     while any(left):
         order, waiting = [], []
@@ -448,9 +449,9 @@ def test_cameras_share_batches_and_have_repeats_of_their_own(cameras, batch_size
             waiting += streams[camera].push(left[camera].pop(0))
         for camera, score in zip(order, ours.scored(waiting, maps=True), strict=True):
             found[camera].append(score)
-    for scores, (told, _) in zip(found, expected, strict=True):
-        assert_told(scores, told)
-    scored = sum(raw is not None for told, _ in expected for _, raw in told)
+    for scores, (raw_by_frame, _) in zip(found, expected, strict=True):
+        assert_scores(scores, raw_by_frame)
+    scored = sum(raw is not None for raw_by_frame, _ in expected for _, raw in raw_by_frame)
     assert sum(map(len, ours.scorer.batches)) == scored - sum(repeats for _, repeats in expected)
 
 
@@ -466,7 +467,7 @@ def test_a_still_recording_scores_the_same_to_the_bit(batch_size, model, tiny_ru
         replace(model.bundle, health=None),
         load(tiny_run, device="cpu", batch_size=batch_size).scorer,
     )
-    scores = list(ours.scores(Shown(frames), maps=True))[4:]
+    scores = list(ours.scores(ReadyFrames(frames), maps=True))[4:]
     assert len({one.raw for one in scores}) < len(scores) - 10
     for one, clip in zip(scores, clips(frames, 1, 0.35), strict=True):
         alone = ours.scorer.score(np.stack([frame.pixels for frame in clip.frames])[None])
@@ -476,7 +477,7 @@ def test_a_still_recording_scores_the_same_to_the_bit(batch_size, model, tiny_ru
 
 
 def test_a_map_that_repeats_share_cannot_be_written_to_and_holds_no_batch(model):
-    source = Shown(shown_frames([(0, 4, 0.1), (1, 3, 0.1), (0, 30, 0.1)]))
+    source = ReadyFrames(shown_frames([(0, 4, 0.1), (1, 3, 0.1), (0, 30, 0.1)]))
     scores = list(exact(model, 8, 1).scores(source, maps=True))
     assert scores[-1].map is scores[-2].map
     assert scores[-1].map.base is None
@@ -487,7 +488,7 @@ def test_a_map_that_repeats_share_cannot_be_written_to_and_holds_no_batch(model)
 
 def test_zones_hold_for_repeats_too(model):
     left = Zones(watch=(Polygon(((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))),))
-    source = Shown(shown_frames([(7, 12, 0.1)]))
+    source = ReadyFrames(shown_frames([(7, 12, 0.1)]))
     ours = Model(replace(model.bundle, health=None), model.scorer)
     scores = list(ours.scores(source, zones=left, maps=True))[4:]
     assert not scores[0].map[:, 16:].any()
@@ -496,7 +497,7 @@ def test_zones_hold_for_repeats_too(model):
 
 
 def test_a_still_scene_is_told_at_once(model):
-    source = Shown(shown_frames([(0, 200, 0.1)]))
+    source = ReadyFrames(shown_frames([(0, 200, 0.1)]))
     for one in exact(model, 8, 1).scores(source):
         # The first clip waits for others, for as long as it may; from then on nothing waits.
         assert source.asked - one.frame <= MOST_WAITING + MOST_AHEAD + 2

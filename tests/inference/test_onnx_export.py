@@ -23,7 +23,7 @@ def assert_the_same(trained, graph, clips):
         np.testing.assert_allclose(found, right, rtol=1e-3, atol=1e-5 * right.max())
 
 
-def test_a_graph_says_what_the_network_says(trained, graph, clips):
+def test_a_graph_agrees_with_the_network(trained, graph, clips):
     assert_the_same(trained, graph, clips)
 
 
@@ -50,7 +50,7 @@ def test_a_graph_says_what_the_network_says(trained, graph, clips):
         {"attention": "none", "skips": False, "appearance_weight": 0.5, "decoder_channels": 4},
     ],
 )
-def test_so_does_one_of_any_settings(changes):
+def test_a_graph_of_any_settings_agrees_with_the_network(changes):
     torch.manual_seed(1)
     config = replace(tiny_settings().network, **changes)
     trained = Network(config).trained()
@@ -59,7 +59,7 @@ def test_so_does_one_of_any_settings(changes):
     assert_the_same(trained, onnx_graph(trained), clips)
 
 
-def test_nothing_in_it_tells_where_it_was_made(graph):
+def test_a_graph_does_not_name_the_machine_that_made_it(graph):
     for word in (b"/work", b"oddframe", b".py"):
         assert word not in graph
 

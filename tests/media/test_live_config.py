@@ -105,7 +105,8 @@ def test_a_mistyped_address_that_looks_like_a_file_hides_what_may_be_its_passwor
 def test_messages_are_scrubbed_of_the_password_in_every_spelling():
     address = stream_address("rtsp://bob:s3cret%40home@cam/x?token=t0ken")
     message = address.scrub(
-        "401 for bob:s3cret%40home, s3cret@home, t0ken at rtsp://bob:s3cret%40home@cam/x?token=t0ken"
+        "401 for bob:s3cret%40home, s3cret@home, t0ken "
+        "at rtsp://bob:s3cret%40home@cam/x?token=t0ken"
     )
     assert message == "401 for ***, ***, *** at rtsp://***@cam/x?token=***"
 
@@ -167,9 +168,17 @@ def test_other_schemes_are_refused(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["rtsp://", "rtsp:///x", "rtsp://u:pa/ss@cam/x", "rtsp://u:1?2@cam", "http://u:12#3@cam/", "rtsp://c:99999/x",
-     "rtsp://cam/a b", "rtsp://cam/\n"],
-)  # fmt: skip
+    [
+        "rtsp://",
+        "rtsp:///x",
+        "rtsp://u:pa/ss@cam/x",
+        "rtsp://u:1?2@cam",
+        "http://u:12#3@cam/",
+        "rtsp://c:99999/x",
+        "rtsp://cam/a b",
+        "rtsp://cam/\n",
+    ],
+)
 def test_what_cannot_be_taken_apart_is_refused(text):
     with pytest.raises(SourceError, match="cannot be taken apart"):
         stream_address(text)

@@ -1,3 +1,5 @@
+"""Deep k-means against slow loops, and the fit of the first centres."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""From outputs of the streams to maps and scores, against slow loops."""
+
 from dataclasses import replace
 
 import numpy as np

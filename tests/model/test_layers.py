@@ -1,3 +1,5 @@
+"""The parts of both streams against the loops of `tests.support.literal_network`."""
+
 import math
 
 import numpy as np

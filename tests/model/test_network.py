@@ -1,3 +1,5 @@
+"""The whole network: its size and cost, what reaches which stream, and its weights as arrays."""
+
 from dataclasses import replace
 
 import numpy as np

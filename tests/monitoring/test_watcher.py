@@ -21,6 +21,7 @@ from oddframe.sinks.jsonl import JsonLinesConfig
 from oddframe.store.reader import StoreReader
 from oddframe.tasks.score import score
 from tests.support.alerting import until
+from tests.support.scorers import bright_is_unusual
 from tests.support.stream_server import StreamServer
 from tests.support.stream_server import video as served
 
@@ -160,7 +161,8 @@ def test_a_file_that_cannot_be_scored_does_not_stop_the_others(
 
 def test_every_camera_has_the_model_and_the_budget_of_its_own(model, video, bright_from, tmp_path):
     path = video("door.mp4", frames=30, draw=bright_from(10, 20))
-    deaf = Model(model.bundle, type(model.scorer)(model.scorer.threshold / 100, 3))
+    threshold = model.bundle.calibration.threshold
+    deaf = Model(model.bundle, bright_is_unusual(threshold / 100, 3))
     cameras = (
         Camera(name="deaf", address=stream_address(path), model="deaf"),
         Camera(name="keen", address=stream_address(path), false_alarms="2/hour"),

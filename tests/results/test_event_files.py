@@ -43,7 +43,8 @@ def test_each_phase_is_an_object_on_a_line_of_its_own(tmp_path):
 
 def test_the_line_is_this_and_nothing_else():
     assert event_line(START) == (
-        '{"id": "a1", "kind": "anomaly", "phase": "start", "source": "Tür", "start_s": 1.0, "end_s": 1.3, '
+        '{"id": "a1", "kind": "anomaly", "phase": "start", "source": "Tür", '
+        '"start_s": 1.0, "end_s": 1.3, '
         '"peak_s": 1.1, "score": 0.8, "box": [0.1, 0.2, 0.3, 0.4], "reason": "looks wrong", '
         '"parts": {"appearance": 3.25, "motion": 0.5, "cluster": 1.0}}\n'
     )

@@ -1,5 +1,6 @@
 import csv
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_the_archive_appears_whole_or_not_at_all(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def scored_overlay_video(number, size=(160, 96), start_s=0.0, hot=False):
+def shown(number, size=(160, 96), start_s=0.0, hot=False):
     picture = np.full((size[1], size[0], 3), 90, np.uint8)
     map_ = np.full((24, 40), 1e-6, np.float32)
     if hot:
@@ -86,8 +87,8 @@ def test_the_video_shows_every_picture_at_its_time(tmp_path):
     write(
         tmp_path / "a.overlay.mp4",
         [
-            Score(0, 3.0, picture=scored_overlay_video(0).picture),
-            *(scored_overlay_video(n, start_s=3) for n in range(1, 9)),
+            Score(0, 3.0, picture=shown(0).picture),
+            *(shown(n, start_s=3) for n in range(1, 9)),
         ],
     )
     frames = decoded(tmp_path / "a.overlay.mp4")
@@ -98,8 +99,8 @@ def test_the_video_shows_every_picture_at_its_time(tmp_path):
 
 
 def test_heat_is_where_the_map_is_high(tmp_path):
-    write(tmp_path / "cold.mp4", [scored_overlay_video(n) for n in range(6)])
-    write(tmp_path / "hot.mp4", [scored_overlay_video(n, hot=True) for n in range(6)])
+    write(tmp_path / "cold.mp4", [shown(n) for n in range(6)])
+    write(tmp_path / "hot.mp4", [shown(n, hot=True) for n in range(6)])
     cold, hot = (
         decoded(tmp_path / name)[-1].pixels.astype(int) for name in ("cold.mp4", "hot.mp4")
     )
@@ -112,10 +113,10 @@ def test_pictures_of_another_size_than_the_first_are_left_out(tmp_path):
     write(
         tmp_path / "a.mp4",
         [
-            scored_overlay_video(0),
-            scored_overlay_video(1),
-            scored_overlay_video(2, size=(80, 48)),
-            scored_overlay_video(3),
+            shown(0),
+            shown(1),
+            shown(2, size=(80, 48)),
+            shown(3),
         ],
     )
     assert len(decoded(tmp_path / "a.mp4")) == 3
@@ -129,7 +130,7 @@ def test_scores_without_pictures_make_no_video(tmp_path):
 def test_what_fails_leaves_nothing(tmp_path):
     def fail():
         with overlay_video(tmp_path / "a.mp4", 10.0, 0.5) as sink:
-            sink.write(scored_overlay_video(0))
+            sink.write(shown(0))
             raise KeyError("stop")
 
     with pytest.raises(KeyError):
@@ -223,8 +224,6 @@ def test_an_empty_source_gives_the_head_alone(tmp_path):
 
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"writing Parquet needs .*oddframe\[parquet\]"):
         write_tables(parquet_table, tmp_path / "a.parquet")

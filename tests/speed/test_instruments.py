@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.speed import instruments as timing
-from oddframe.speed.instruments import p95, rate, repeated
+from oddframe.speed.instruments import busy, machine, p95, peak_rss_mb, rate, repeated
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1))
@@ -24,17 +23,38 @@ def test_what_is_slow_is_done_the_least_number_of_times():
     assert len(done) == 3
 
 
-def test_what_is_quick_is_done_until_the_time_is_up(monkeypatch):
+def test_what_is_quick_is_done_until_the_time_is_up():
     now = [5.0]
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
 
     def work():
         now[0] += 0.25
 
-    assert repeated(work, 1.0) == [0.25] * 4
-    assert repeated(work, 1.1) == [0.25] * 5
+    assert repeated(work, 1.0, clock=lambda: now[0]) == [0.25] * 4
+    assert repeated(work, 1.1, clock=lambda: now[0]) == [0.25] * 5
 
 
-def test_no_time_is_still_one_median():
+def test_a_rate_needs_a_time():
     with pytest.raises(Exception, match="median"):
         rate(1, [])
+
+
+def test_a_machine_is_described_in_plain_values():
+    found = machine("H200")
+    assert found["processor"]
+    assert found["cores"] >= 1
+    assert found["memory_gb"] > 0
+    assert found["gpu"] == "H200"
+    assert {"oddframe", "python", "numpy"} <= set(found["versions"])
+
+
+def test_a_busy_machine_and_a_limit_of_threads_are_named(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert busy({"load": 0.4, "cores": 2}) == ()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    load, threads = busy({"load": 3.0, "cores": 2})
+    assert load.startswith("the machine was busy at the start (load 3.0 on 2 cores)")
+    assert threads.startswith("OMP_NUM_THREADS is 1")
+
+
+def test_peak_memory_is_that_of_a_process_with_numpy_in_it():
+    assert peak_rss_mb() > 10

@@ -1,4 +1,4 @@
-"""Rows measured in the tests' own process: it is their figures' kind that is looked at, not their size."""
+"""Rows measured in the tests' own process: the figures must be there, whatever their size."""
 
 from pathlib import Path
 
@@ -55,17 +55,14 @@ def test_a_row_has_every_figure(backend, precision, exported_run, recording):
     assert row.ready_s > 0
 
 
-def test_the_network_is_not_all_of_the_way(exported_run, recording):
-    """From the file it must take longer than from memory, and decoding is what takes it."""
-    row = measure_row(_setup(exported_run, "openvino"), recording, 0.3)
-    bounds = measure_bounds("tiny", exported_run / "bundle", recording, 0.2, True)
-    assert row.fps_end_to_end < row.fps_inference
+def test_bounds_have_every_figure_and_operations_where_they_are_counted(exported_run, recording):
+    bundle = exported_run / "bundle"
+    bounds = measure_bounds("tiny", bundle, recording, 0.2, True)
+    assert bounds.preset == "tiny"
     assert bounds.fps_decode > 0
     assert bounds.fps_decode_convert > 0
-    assert (
-        measure_bounds("tiny", exported_run / "bundle", recording, 0.01, False).gflop_per_frame
-        is None
-    )
+    assert bounds.gflop_per_frame > 0
+    assert measure_bounds("tiny", bundle, recording, 0.01, False).gflop_per_frame is None
 
 
 @pytest.mark.parametrize(("precision", "kind"), [("float32", "ieee"), ("tf32", "tf32")])
@@ -89,9 +86,9 @@ def test_operations_are_those_of_the_convolutions():
         kernel = module.weight[0].numel()
         counted += 2 * kernel * output.numel()
 
-    convolutions = [one for one in network.modules() if isinstance(one, torch.nn.Conv2d)]
-    for one in convolutions:
-        one.register_forward_hook(count)
+    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    for convolution in convolutions:
+        convolution.register_forward_hook(count)
     with torch.inference_mode():
         network(torch.zeros((1, 5, 32, 32, 1), dtype=torch.uint8))
     assert convolutions
@@ -136,11 +133,11 @@ def test_the_recording_is_h264_and_goes_back_and_forth(recording):
     assert near < far
 
 
-def test_its_beginning_ends(recording):
+def test_the_beginning_of_a_recording_has_its_first_frames(recording):
     wanted = FrameFormat(32, 32, "grey")
     every = list(Recording(recording).frames(wanted))
     some = list(Beginning(recording, 7).frames(wanted))
-    assert [one.time_s for one in some] == [one.time_s for one in every[:7]]
+    assert [frame.time_s for frame in some] == [frame.time_s for frame in every[:7]]
     assert len(list(Beginning(recording, 1_000).frames(wanted))) == 40
 
 

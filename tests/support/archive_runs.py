@@ -1,4 +1,4 @@
-"""Runs over archives in processes of their own, of which one is killed."""
+"""Runs batch scoring in processes of their own, and finds the one to kill."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def film(path: Path, frames: int) -> None:
 
 
 def starting(archive: Path, model: Path, out: Path, *flags: object) -> subprocess.Popen[str]:
-    """Start ``oddframe score ARCHIVE --engine ...``; its report comes as JSON."""
+    """Start ``oddframe score ARCHIVE`` with some flags; it prints its report as JSON."""
     fixed = ["--backend", "torch", "--precision", "float32", "--json"]
     command = [
         sys.executable,
@@ -36,7 +36,7 @@ def starting(archive: Path, model: Path, out: Path, *flags: object) -> subproces
         *flags,
     ]
     return subprocess.Popen(
-        [str(one) for one in command],
+        [str(argument) for argument in command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -51,7 +51,7 @@ def starting(archive: Path, model: Path, out: Path, *flags: object) -> subproces
 
 
 def busy_worker(program: int, out: Path, title: str) -> int:
-    """Wait until a recording is done and another one begun; gives the process that works on it.
+    """Wait until a recording is done and another has begun; gives the process that works on it.
 
     Args:
         program: The program that was started; only processes that come of it are looked at.
@@ -69,7 +69,7 @@ def busy_worker(program: int, out: Path, title: str) -> int:
 
 
 def doubled_or_lost(out: Path, recordings: int, frames: int) -> list[str]:
-    """What is wrong with the tables, a phrase each, as DuckDB sees them."""
+    """Name what is wrong with the tables as DuckDB sees them, a phrase each."""
     scores = f"'{out}/scores/*/*.parquet'"
     rows = duckdb.sql(
         f"SELECT recording, count(*), count(DISTINCT frame), count(DISTINCT filename) "
@@ -88,7 +88,7 @@ def doubled_or_lost(out: Path, recordings: int, frames: int) -> list[str]:
 
 
 def _offspring(program: int) -> list[int]:
-    """Processes that come of one, at whatever remove."""
+    """The ids of the children of a process, of their children and so on."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -106,6 +106,7 @@ def _offspring(program: int) -> list[int]:
 
 
 def _command(pid: int) -> str:
+    """The command line of a process; empty where it has ended."""
     try:
         return (
             Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

@@ -1,12 +1,13 @@
-"""A disk without room."""
+"""Fills a disk to its last byte."""
 
 from pathlib import Path
 
 
 def fill_up(folder: Path) -> Path:
-    """Leave no byte."""
+    """Write a file into a folder until its disk has no byte left; gives the file."""
     path = folder / "ballast"
     with path.open("wb", buffering=0) as file:
+        # Ever smaller pieces: a large one is refused while smaller ones still fit.
         for size in (65536, 4096, 1):
             try:
                 while file.write(bytes(size)):

@@ -1,4 +1,7 @@
-"""Lets code die, or the disk fill up, at any one of its file operations: Python announces them all to audit hooks."""
+"""Lets code die, or the disk fill up, at any one of its file operations.
+
+Python announces all of them to audit hooks.
+"""
 
 import errno
 import os
@@ -17,7 +20,7 @@ _GROWTH = {"open", "os.mkdir"}
 
 
 class KilledError(BaseException):
-    """What stands for a SIGKILL: nothing catches it, and no clean-up succeeds after it."""
+    """Stands for a SIGKILL: nothing catches it, and no clean-up succeeds after it."""
 
 
 class _Watch:
@@ -61,7 +64,7 @@ _hooked = False
 def _watched(watch: _Watch) -> Iterator[_Watch]:
     global _hooked
     if not _hooked:
-        # A hook stays for ever.
+        # An audit hook cannot be removed, so there is one for all blocks.
         sys.addaudithook(_hook)
         _hooked = True
     _watches.append(watch)
@@ -74,10 +77,10 @@ def _watched(watch: _Watch) -> Iterator[_Watch]:
 
 @contextmanager
 def dying_at(number: int | None, folder: Path) -> Iterator[_Watch]:
-    """From the operation with this number on (from 0) every change under a folder raises `KilledError`.
+    """Raise `KilledError` at every change under a folder, from the operation of this number on.
 
-    With None nothing happens but counting. The block must not go on after it is killed: the error
-    is caught here.
+    Operations count from 0. With None nothing happens but counting. The block must not go on after
+    it is killed: the error is caught here.
     """
 
     def strike() -> None:
@@ -92,7 +95,10 @@ def dying_at(number: int | None, folder: Path) -> Iterator[_Watch]:
 
 @contextmanager
 def full_at(number: int | None, folder: Path) -> Iterator[_Watch]:
-    """From the operation with this number on (from 0) nothing new can be written under a folder, only removed."""
+    """Let the disk be full under a folder, from the operation of this number on (from 0).
+
+    Files can still be removed, but nothing new can be written.
+    """
 
     with _watched(_Watch(folder, number, _refuse, _GROWTH)) as watch:
         yield watch
@@ -103,17 +109,17 @@ def _refuse() -> None:
 
 
 def kill_for_good(number: int, folder: Path) -> None:
-    """Have this very process killed at the operation with this number under a folder."""
+    """Kill this very process at the operation of this number under a folder."""
     sys.addaudithook(_hook)
     _watches.append(_Watch(folder, number, lambda: os.kill(os.getpid(), signal.SIGKILL), _CHANGES))
 
 
 def fill_for_good(number: int, folder: Path) -> None:
-    """As `full_at`, to the end of the process."""
+    """Let the disk be full as `full_at` does, to the end of the process."""
     sys.addaudithook(_hook)
     _watches.append(_Watch(folder, number, _refuse, _GROWTH))
 
 
 def announce(event: str, path: str | Path) -> None:
-    """Say that code which is not Python's is about to change a file."""
+    """Announce that code outside of Python is about to change a file."""
     sys.audit("open", str(path), event, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""The one fake scorer of the tests: it stands in for a network, and its scores are known beforehand."""
+"""The one fake scorer of the tests, in place of a network: its scores are known beforehand."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -22,6 +22,9 @@ def flat_maps(height: int, width: int) -> DrawMaps:
     return lambda clips, raw: np.full((len(clips), height, width), raw[:, None, None], np.float32)
 
 
+SMALL_MAPS = flat_maps(2, 3)
+
+
 class FakeScorer:
     """Scores clips by a function of their pixels.
 
@@ -40,7 +43,7 @@ class FakeScorer:
         self,
         raw: Callable[[Pixels], Float32] = brightness,
         *,
-        maps: DrawMaps = flat_maps(2, 3),
+        maps: DrawMaps = SMALL_MAPS,
         parts: tuple[float, float, float] = (2.0, 3.0, 4.0),
         batch_size: int = 4,
     ) -> None:

@@ -1,4 +1,3 @@
-import json
 import shutil
 from dataclasses import replace
 
@@ -84,16 +83,6 @@ def test_a_bundle_without_scores_wants_footage(run, video):
         calibrate(run)
     assert bytes_of(folder) == before
     assert calibrate(run, video(frames=20, draw=walk), device="cpu").calibration.clips == 16
-
-
-def test_a_bundle_from_before_budgets_is_brought_up_to_date(run, video):
-    folder = run / "bundle"
-    manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["sha256"]["normal.safetensors"]
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
-    report = calibrate(run, video(frames=20, draw=walk), device="cpu")
-    assert report.threshold_before is None
-    assert load(run, device="cpu").bundle.calibration.budget == "1/day"
 
 
 def test_what_cannot_be_is_refused_and_changes_nothing(run, video, tmp_path):

@@ -1,1 +1,1 @@
-"""Archives of thousands of recordings: what is to be scored, who scores it, and tables that other programs read."""
+"""Batch scoring: archives of thousands of recordings, by a worker pool, into tables."""

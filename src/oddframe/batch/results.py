@@ -1,12 +1,11 @@
 """The results of an archive on disk, which DuckDB, Spark and pandas read as they are.
 
-    OUT/archive.json                              what scored it, and with which settings
-    OUT/scores/shard=3f/KEY.parquet               a row for each frame of a recording
-    OUT/events/shard=3f/KEY.parquet               a row for each event of a recording, as it was at
-    its end OUT/lines/shard=3f/KEY.jsonl                  the same events as JSON lines, phase by
-    phase, as `oddframe score` has OUT/recordings/shard=3f/KEY.json              what came of a
-    recording: the word that the rest is there and whole OUT/.unfinished/
-          what is being written
+    OUT/archive.json                         what scored it, and with which settings
+    OUT/scores/shard=3f/KEY.parquet          a row for each frame of a recording
+    OUT/events/shard=3f/KEY.parquet          a row for each event, as it was at its end
+    OUT/lines/shard=3f/KEY.jsonl             the same events as JSON lines, phase by phase
+    OUT/recordings/shard=3f/KEY.json         its record: what came of it, and that all is there
+    OUT/.unfinished/                         what is being written
 
 KEY is a hash of the recording's name, and the shard its first two letters. So a recording that is
 scored again replaces its own rows and no others, and nothing of it can be there twice.
@@ -54,21 +53,22 @@ class BatchResults:
 
     def finished(self, task: Task, job: str) -> bool:
         """Whether a recording, as it is now, was scored by this job and all of it is there."""
-        told = self.read(task)
+        record = self.read(task)
         return (
-            told is not None
-            and (told.get("state"), told.get("job")) == ("done", job)
-            and told.get("fingerprint") == task.fingerprint
+            record is not None
+            and (record.get("state"), record.get("job")) == ("done", job)
+            and record.get("fingerprint") == task.fingerprint
+            # Somebody may have removed a table since; its recording is scored again.
             and all(path.exists() for path in self._files(task).values())
         )
 
     def read(self, task: Task) -> dict[str, Any] | None:
-        """What came of a recording; None where nobody knows."""
+        """What came of a recording; None where it has no record that can be read."""
         try:
-            told = json.loads(self.record(task).read_text(encoding="utf-8"))
+            record = json.loads(self.record(task).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return told if isinstance(told, dict) else None
+        return record if isinstance(record, dict) else None
 
     @contextmanager
     def writing(self, task: Task) -> Iterator[dict[str, Path]]:
@@ -86,9 +86,9 @@ class BatchResults:
             raise output_error(self.folder, error) from error
         try:
             yield {kind: place / f"{kind}{suffix}" for kind, suffix in _KINDS.items()}
-            self._settle(task, place)
+            self._replace_files(task, place)
         except OutputError as error:
-            # Nobody knows the place that it was on its way through.
+            # Its user does not know the temporary folder that the message names.
             raise OutputError(str(error).replace(str(place), str(self.folder))) from error
         finally:
             shutil.rmtree(place, ignore_errors=True)
@@ -102,7 +102,7 @@ class BatchResults:
             OutputError: If it cannot be written.
         """
         if facts["state"] == "failed":
-            self._forget(task)
+            self._remove(task)
         path = self.record(task)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ class BatchResults:
                     shutil.rmtree(path, ignore_errors=True)
 
     def record(self, task: Task) -> Path:
-        """Where is written what came of a recording."""
+        """The file of the record of what came of a recording."""
         return self.folder / "recordings" / f"shard={task.shard}" / f"{task.key}.json"
 
     @property
@@ -136,16 +136,18 @@ class BatchResults:
             for kind, suffix in _KINDS.items()
         }
 
-    def _forget(self, task: Task) -> None:
-        """Remove the record and then what it speaks of."""
+    def _remove(self, task: Task) -> None:
+        """Remove a recording's record and then its other files."""
+        # The record first: it must never speak of files that are gone.
         for path in (self.record(task), *self._files(task).values()):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 raise output_error(path, error) from error
 
-    def _settle(self, task: Task, place: Path) -> None:
+    def _replace_files(self, task: Task, place: Path) -> None:
         """Put new files in place of old ones, while no record says that they are whole."""
+        # A process that is killed in between leaves files without a record: they are written again.
         try:
             self.record(task).unlink(missing_ok=True)
             for kind, target in self._files(task).items():

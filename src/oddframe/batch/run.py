@@ -1,10 +1,13 @@
-"""Score an archive: `oddframe score ARCHIVE --engine local|ray`."""
+"""Batch scoring of an archive: `oddframe score ARCHIVE --engine local|ray`.
+
+`score_archive` decides what is left to do, has a worker pool do it and counts what came of it.
+"""
 
 import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Literal, get_args
 
 from oddframe._types import Progress, silent
 from oddframe._version import __version__
-from oddframe.batch.pool import ATTEMPTS, WorkerDied, WorkerPool, run_all
+from oddframe.batch.pool import ATTEMPTS, LocalPool, WorkerDied, WorkerPool, run_all
 from oddframe.batch.results import LAYOUT, BatchResults
 from oddframe.batch.tasks import Shard, Task, list_tasks
 from oddframe.batch.worker import Job, Worker
@@ -32,9 +35,11 @@ from oddframe.inference.selection import (
 Engine = Literal["local", "ray"]
 """What runs the workers."""
 
-_NO_MATTER = frozenset({"README.md", "normal.safetensors", "parity.json"})
-"""Files of a bundle that scores do not depend on."""
 PHASE = "recordings"
+"""The phase under which progress is reported."""
+
+# Scores do not depend on these files of a bundle: a change in them must not score all anew.
+_FILES_WITHOUT_EFFECT = frozenset({"README.md", "normal.safetensors", "parity.json"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +101,11 @@ def score_archive(
     health: bool = True,
     on_progress: Progress = silent,
 ) -> ArchiveReport:
-    """Score all recordings of a folder that have not been scored yet; `oddframe.batch.results` says what is written.
+    """Score all recordings of a folder that have not been scored yet.
 
-    A recording that cannot be scored is reported and stops nothing, and is tried again the next
-    time. What a worker was at when it died is given to another one.
+    `oddframe.batch.results` says what is written. A recording that cannot be scored is reported and
+    stops nothing, and is tried again the next time. What a worker was at when it died is given to
+    another one.
 
     Args:
         archive: The folder.
@@ -129,56 +135,79 @@ def score_archive(
             whole), if workers only die, or if Ray cannot be reached.
         MissingExtraError: If pyarrow or Ray is not installed.
     """
-    began = time.monotonic()
     if engine not in get_args(Engine):
         raise SettingsError(f"engine must be one of {', '.join(get_args(Engine))}, got {engine!r}")
     if workers is not None and workers < 1:
         raise SettingsError(f"workers must be at least 1, got {workers}")
+    job = Job(
+        key="",
+        model=str(find_bundle(model).absolute()),
+        out=str(Path(out).absolute()),
+        fps=fps,
+        options=InferenceOptions(device, backend, precision, batch_size),
+        zones=zones,
+        health=health,
+    )
+    # By each recording's own key, so that runs that divide an archive need not know of each other.
+    tasks = [task for task in list_tasks(archive) if part is None or part.has(task)]
+    report = run_batch(tasks, job, partial(make_pool, engine, workers), on_progress)
+    return replace(report, out=Path(out))
+
+
+def run_batch(
+    tasks: Sequence[Task],
+    job: Job,
+    start_pool: Callable[[Job, int], WorkerPool],
+    on_progress: Progress = silent,
+) -> ArchiveReport:
+    """Score those of some recordings that have not been scored yet.
+
+    Args:
+        tasks: The recordings.
+        job: What the workers need to know; its key is found here.
+        start_pool: Makes the worker pool for a job and so many recordings; it is called only where
+            there is something to score.
+        on_progress: Told the recordings done, as phase "recordings".
+
+    Raises:
+        OddframeError: As `score_archive`.
+    """
+    began = time.monotonic()
     with require_extra("scoring an archive"):
         import pyarrow  # noqa: F401 - every worker will need it
-    tasks = [task for task in list_tasks(archive) if part is None or part.has(task)]
-    folder = find_bundle(model).absolute()
-    job = _keyed(
-        Job(
-            key="",
-            model=str(folder),
-            out=str(Path(out).absolute()),
-            fps=fps,
-            options=InferenceOptions(device, backend, precision, batch_size),
-            zones=zones,
-            health=health,
-        ),
-        folder,
-    )
+    job = _with_key(job)
     results = BatchResults(job.out)
-    results.start(job.key, {"oddframe": __version__, "model": job.model, "settings": _told(job)})
+    results.start(
+        job.key, {"oddframe": __version__, "model": job.model, "settings": _settings(job)}
+    )
     waiting = [task for task in tasks if not results.finished(task, job.key)]
+    # A run that was killed may have left unfinished files, which nobody works on now.
     results.clear(waiting)
-    report = _BatchProgress(len(tasks), len(tasks) - len(waiting))
+    progress = _BatchProgress(len(tasks), len(tasks) - len(waiting))
     if waiting:
-        crew = _crew(engine, _decided(job), workers, len(waiting))
+        pool = start_pool(_decide_backend(job), len(waiting))
         try:
-            report.workers = crew.size
-            _run(crew, waiting, results, job, report, on_progress)
+            progress.workers = pool.size
+            _run(pool, waiting, results, job, progress, on_progress)
         finally:
-            crew.close()
+            pool.close()
     on_progress(PHASE, len(tasks), max(1, len(tasks)), {})
     return ArchiveReport(
-        out=Path(out),
-        recordings=report.recordings,
-        scored=report.scored,
-        finished=report.finished,
-        failed=tuple(report.failed),
-        frames=report.frames,
-        events=report.events,
-        lost_workers=report.lost,
-        workers=report.workers,
+        out=Path(job.out),
+        recordings=progress.recordings,
+        scored=progress.scored,
+        finished=progress.finished,
+        failed=tuple(progress.failed),
+        frames=progress.frames,
+        events=progress.events,
+        lost_workers=progress.lost,
+        workers=progress.workers,
         seconds=time.monotonic() - began,
     )
 
 
 class _BatchProgress:
-    """What has been done so far."""
+    """Counts what has been done so far."""
 
     def __init__(self, recordings: int, finished: int) -> None:
         self.recordings, self.finished = recordings, finished
@@ -187,50 +216,66 @@ class _BatchProgress:
 
 
 def _run(
-    crew: WorkerPool,
+    pool: WorkerPool,
     tasks: Sequence[Task],
     results: BatchResults,
     job: Job,
-    tally: _BatchProgress,
+    progress: _BatchProgress,
     on_progress: Progress,
 ) -> None:
-    """Have every recording scored, or written down as one that cannot be."""
-    for told in run_all(crew, tasks):
-        if isinstance(told, WorkerDied):
-            tally.lost += 1
+    """Have every recording scored, or written down as one that cannot be.
+
+    Raises:
+        RunError: If an error is not a recording's own, or if workers only die.
+    """
+    for result in run_all(pool, tasks):
+        if isinstance(result, WorkerDied):
+            progress.lost += 1
             continue
-        if told.fatal:
-            raise RunError(told.error)
-        if told.error is None:
-            tally.scored += 1
-            tally.frames += told.frames
-            tally.events += told.events
+        if result.fatal:
+            raise RunError(result.error)
+        if result.error is None:
+            progress.scored += 1
+            progress.frames += result.frames
+            progress.events += result.events
         else:
-            tally.failed.append(FailedRecording(name=told.task.name, error=told.error))
-            if not told.seconds:  # nobody who could write it down has lived
+            progress.failed.append(FailedRecording(name=result.task.name, error=result.error))
+            if not result.seconds:  # every worker died over it, so none could write that down
                 results.note(
-                    told.task, job.key, state="failed", error=told.error, attempts=ATTEMPTS
+                    result.task, job.key, state="failed", error=result.error, attempts=ATTEMPTS
                 )
-        if tally.lost:
-            results.clear([told.task])
-        on_progress(PHASE, tally.finished + tally.scored + len(tally.failed), tally.recordings, {})
+        if progress.lost:
+            # A worker that died may have left unfinished files of this recording.
+            results.clear([result.task])
+        done = progress.finished + progress.scored + len(progress.failed)
+        on_progress(PHASE, done, progress.recordings, {})
 
 
-def _crew(engine: Engine, job: Job, workers: int | None, waiting: int) -> WorkerPool:
+def make_pool(engine: Engine, workers: int | None, job: Job, waiting: int) -> WorkerPool:
+    """Make the worker pool of an engine.
+
+    Args:
+        engine: What runs the workers.
+        workers: How many, at most; None leaves it to the engine.
+        job: What they need to know.
+        waiting: How many recordings there are to score: no more workers are started.
+    """
     size = None if workers is None else min(workers, waiting)
     if engine == "ray":
         from oddframe.batch.ray_pool import RayPool
 
         return RayPool(job, size, on_gpu=job.options.device.startswith("cuda"))
-    from oddframe.batch.pool import LocalPool
-
+    # The cores that this process may use, which in a container are fewer than the machine has.
     processors = len(os.sched_getaffinity(0))
     size = size or min(waiting, max(1, processors // 2))
     return LocalPool(partial(Worker, job), size, max(1, processors // size))
 
 
-def _decided(job: Job) -> Job:
-    """The job with what "auto" comes to on this machine, so that all workers reckon alike and none has to try."""
+def _decide_backend(job: Job) -> Job:
+    """The job with what "auto" comes to on this machine.
+
+    So all workers compute alike, and none has to compare backends.
+    """
     options = job.options
     if options.device.startswith("cuda") or "auto" not in (options.backend, options.precision):
         return job
@@ -239,20 +284,23 @@ def _decided(job: Job) -> Job:
     return replace(job, options=decided)
 
 
-def _keyed(job: Job, folder: Path) -> Job:
-    """The job with its key: a hash of whatever decides the results."""
-    files = {name: digest for name, digest in read_hashes(folder).items() if name not in _NO_MATTER}
-    text = json.dumps([LAYOUT, files, _told(job)], sort_keys=True)
+def _with_key(job: Job) -> Job:
+    """The job with its key, a hash of everything that decides the results."""
+    hashes = read_hashes(Path(job.model))
+    files = {name: hashes[name] for name in hashes if name not in _FILES_WITHOUT_EFFECT}
+    # Sorted, so that the same settings always have the same key.
+    text = json.dumps([LAYOUT, files, _settings(job)], sort_keys=True)
     return replace(job, key=hashlib.sha256(text.encode()).hexdigest()[:24])
 
 
-def _told(job: Job) -> dict[str, object]:
+def _settings(job: Job) -> dict[str, object]:
     """The settings that decide the results, as they were asked for."""
     zones = None if job.zones is None else asdict(job.zones)
-    told = {
+    values = {
         "fps": job.fps,
         "backend": job.options.backend,
         "precision": job.options.precision,
         "health": job.health,
     }
-    return {**told, "zones": json.loads(json.dumps(zones, default=str))}
+    # As JSON gives them back: tuples as lists, and times of day as texts.
+    return {**values, "zones": json.loads(json.dumps(zones, default=str))}

@@ -1,4 +1,4 @@
-"""The recordings of an archive, each a task of its own."""
+"""The recordings of an archive as tasks, and shards of them for several runs."""
 
 import hashlib
 import os
@@ -26,7 +26,8 @@ class Task:
 
     @property
     def key(self) -> str:
-        """What its results are filed under: a hash, since not every name can be that of a file everywhere."""
+        """What its results are filed under, a hash of its name in 24 hexadecimal digits."""
+        # Not the name: not every file system takes every name, nor names of every length.
         return hashlib.sha256(os.fsencode(self.name)).hexdigest()[:24]
 
     @property
@@ -36,7 +37,7 @@ class Task:
 
 
 def legible(path: str) -> str:
-    """A path as text, where the bytes of its name are none."""
+    """A path as text that can be printed; bytes that are no UTF-8 become U+FFFD."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -60,7 +61,7 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """A part as people write it: 3/64.
+        """Read a part as people write it, such as 3/64.
 
         Raises:
             SettingsError: If it is not written so, or there is no such part.
@@ -73,12 +74,15 @@ class Shard:
         return cls(int(number), int(count))
 
     def has(self, task: Task) -> bool:
-        """Whether a recording is in it, whatever else is in the archive."""
+        """Whether a recording is in this part, whatever else is in the archive."""
+        # Hashes are spread evenly, so the parts of a large archive are of much the same size.
         return int(task.key[:12], 16) % self.count == self.number - 1
 
 
 def list_tasks(archive: str | Path) -> list[Task]:
-    """All recordings and folders of numbered images in a folder, in natural order; none of them is opened.
+    """List all recordings and folders of numbered images in a folder, in natural order.
+
+    None of them is opened.
 
     Raises:
         SourceNotFoundError: If there is no such folder.
@@ -89,7 +93,8 @@ def list_tasks(archive: str | Path) -> list[Task]:
         raise SourceNotFoundError(f"{folder} must be a folder of recordings, but nothing is there")
     if not folder.is_dir():
         raise SourceError(
-            f"an archive must be a folder of recordings, got {folder}; leave --engine out for a file"
+            f"an archive must be a folder of recordings, got {folder}; "
+            "leave --engine out for a file"
         )
     tasks = [
         Task(path.relative_to(folder).as_posix(), str(path.absolute()), _fingerprint(path))
@@ -101,11 +106,12 @@ def list_tasks(archive: str | Path) -> list[Task]:
 
 
 def _fingerprint(path: Path) -> str:
-    """Of a file or of all files in a folder; the same on every machine that sees them."""
+    """A hash of size and time of change of a file, or of all files in a folder."""
+    # Nothing of the machine is in it, so that all machines that see the files agree.
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         states = [(file.name, file.stat()) for file in files]
     except OSError as error:
         return f"unreadable: {error.strerror}"
-    told = "\n".join(f"{name}\n{state.st_size}\n{state.st_mtime_ns}" for name, state in states)
-    return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+    facts = "\n".join(f"{name}\n{state.st_size}\n{state.st_mtime_ns}" for name, state in states)
+    return hashlib.sha256(facts.encode("utf-8", "surrogateescape")).hexdigest()

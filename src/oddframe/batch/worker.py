@@ -1,8 +1,12 @@
-"""What scores the recordings of an archive one after the other, holding the model; each engine has several of it."""
+"""A worker of batch scoring: it loads the model once and scores one recording after the other.
+
+Every engine has several workers, each in a process of its own.
+"""
 
 import os
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from oddframe._version import __version__
@@ -36,7 +40,7 @@ class Job:
     model: str
     out: str
     fps: float | None = None
-    options: InferenceOptions = InferenceOptions()
+    options: InferenceOptions = field(default_factory=InferenceOptions)
     zones: Zones | None = None
     health: bool = True
 
@@ -68,9 +72,11 @@ class Worker:
 
     Args:
         job: What it needs to know.
+        load: Loads the model.
     """
 
     job: Job
+    load: Callable[[str, InferenceOptions], Model] = load_model
     _model: Model | None = field(default=None, init=False)
 
     def score(self, task: Task) -> Outcome:
@@ -78,26 +84,25 @@ class Worker:
         began = time.monotonic()
         results = BatchResults(self.job.out)
         try:
-            model = self._loaded()
+            # Loaded here and not when the worker is made, so that an error becomes an outcome.
+            if self._model is None:
+                self._model = self.load(self.job.model, self.job.options)
             try:
-                outcome = self._scored(task, model, results, began)
+                return self._score(task, self._model, results, began)
             except (SourceError, SourceNotFoundError) as error:
-                outcome = Outcome(task=task, error=str(error), seconds=time.monotonic() - began)
-                results.note(task, self.job.key, state="failed", error=str(error), **_of(began))
+                reason = str(error)
+                results.note(task, self.job.key, state="failed", error=reason, **_done_by(began))
+                return Outcome(task=task, error=reason, seconds=time.monotonic() - began)
         except OddframeError as error:
             # Neither a model that cannot be loaded nor a full disk is the recording's fault.
             return Outcome(task=task, error=str(error), fatal=True)
-        return outcome
 
-    def _loaded(self) -> Model:
-        if self._model is None:
-            self._model = load_model(self.job.model, self.job.options)
-        return self._model
-
-    def _scored(self, task: Task, model: Model, results: BatchResults, began: float) -> Outcome:
+    def _score(self, task: Task, model: Model, results: BatchResults, began: float) -> Outcome:
+        """Score a recording into its files; they take the place of older ones all together."""
         source = open_source(
             task.path, model.bundle.rate_fps if self.job.fps is None else self.job.fps
         )
+        # The name says where in the archive a recording is, since many folders hold a "01.mp4".
         source.name = legible(task.name)
         with (
             results.writing(task) as places,
@@ -105,10 +110,11 @@ class Worker:
             event_table(places["events"], source.name) as ended,
             event_lines(places["lines"]) as lines,
         ):
-            both = _Both(lines, ended)
+            both = _EventFiles(lines, ended)
             scored = score_recording(
                 source, model, [table], both, zones=self.job.zones, health=self.job.health
             )
+        # The record comes last: it says that all files are there and whole.
         results.note(
             task,
             self.job.key,
@@ -121,15 +127,15 @@ class Worker:
             peak=scored.peak,
             notices=list(scored.notices),
             backend=model.backend,
-            **_of(began),
+            **_done_by(began),
         )
         seconds = time.monotonic() - began
         return Outcome(task=task, frames=scored.frames, events=len(scored.events), seconds=seconds)
 
 
 @dataclass(frozen=True)
-class _Both:
-    """Events into lines and into a table."""
+class _EventFiles:
+    """Writes events both as lines and into a table."""
 
     lines: EventLines
     table: EventTable
@@ -139,8 +145,8 @@ class _Both:
         self.table.write(event)
 
 
-def _of(began: float) -> dict[str, str | float]:
-    """Who did it, and how long it took."""
+def _done_by(began: float) -> dict[str, str | float]:
+    """Which process did the work with which version, and how many seconds it took."""
     worker = f"{platform.node()}:{os.getpid()}"
     return {
         "seconds": round(time.monotonic() - began, 3),

@@ -271,6 +271,7 @@ class _CacheWriter:
             position, self.seen = self.seen, self.seen + 1
             if position % self.period >= BLOCK_FRAMES or self.written >= self.limit:
                 continue
+            # A stretch ends with its source, where frames were left out, and where time jumps.
             if before is None or before[0] != position - 1 or not follows(before[1], frame, gap_s):
                 self.stretches.append(FrameRun(source.name, self.written, 0, frame.time_s))
             file.write(np.ascontiguousarray(frame.pixels).data)

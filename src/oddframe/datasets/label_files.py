@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe.errors import InputError, LayoutError, MissingExtraError
-from oddframe.isolation import limit_memory, run_in_process
+from oddframe.isolation import ProcessServer, limit_memory
 from oddframe.metrics.region import Region, TrueRegion
 
 T = TypeVar("T")
@@ -67,6 +67,11 @@ _STATEMENT = re.compile(
 _RANGE = re.compile(r"(\d{1,9})(?:\s*:\s*(\d{1,9}))?")
 
 
+# SciPy trusts the sizes that a file declares, and a damaged file can crash the process: each file
+# is read in one of its own. SciPy is imported once for all of them.
+_MAT_READER = ProcessServer("scipy.io")
+
+
 def read_variable(path: Path, name: str, take: Callable[..., T], *arguments: Any) -> T:
     """Read a variable of a MATLAB file, and return what a function makes of it.
 
@@ -86,7 +91,7 @@ def read_variable(path: Path, name: str, take: Callable[..., T], *arguments: Any
     if importlib.util.find_spec("scipy") is None:
         raise MissingExtraError("reading MATLAB files", "eval")
     try:
-        result: T | LayoutError = run_in_process(
+        result: T | LayoutError = _MAT_READER.call(
             _read_mat, path, name, take, arguments, MOST_BYTES, timeout_s=MOST_S
         )
     except InputError as error:

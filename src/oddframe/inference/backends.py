@@ -1,4 +1,4 @@
-"""What can run a bundle's network on this machine."""
+"""Lists the backends that can run a bundle's network on this machine, and makes them."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -16,7 +16,12 @@ _MODULES: dict[BackendName, str] = {"torch": "torch", "onnx": "onnxruntime", "op
 
 
 class Backend(NamedTuple):
-    """What runs a network, and in which numbers."""
+    """What runs a network, and in which numbers.
+
+    Attributes:
+        name: The program that runs it.
+        precision: The numbers that it computes in.
+    """
 
     name: BackendName
     precision: Precision = "float32"
@@ -35,11 +40,12 @@ def installed(name: BackendName) -> bool:
 
 def sees_gpu() -> bool:
     """Whether this machine has an NVIDIA GPU, as far as one can tell without torch."""
+    # The second is the GPU's device in the Linux subsystem of Windows.
     return Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()
 
 
 def available(bundle: Bundle, device: str = "auto") -> tuple[Backend, ...]:
-    """What can run a bundle here, the most exact first.
+    """List what can run a bundle here, the most exact first.
 
     Half precisions are among them only where the bundle says that they passed its parity gate.
 
@@ -51,6 +57,7 @@ def available(bundle: Bundle, device: str = "auto") -> tuple[Backend, ...]:
 
 
 def _available(bundle: Bundle, *, on_gpu: bool) -> Iterator[Backend]:
+    # From the most exact to the coarsest: who selects takes the first one as the reference.
     if installed("torch"):
         yield Backend("torch")
     if on_gpu:
@@ -60,11 +67,13 @@ def _available(bundle: Bundle, *, on_gpu: bool) -> Iterator[Backend]:
             yield Backend("onnx")
         if installed("openvino"):
             yield Backend("openvino")
-            halves = [
+            passed = [
                 half for half in _HALVES if bundle.parity.get(str(half), {}).get("passed") is True
             ]
-            if halves:  # else OpenVINO need not be imported
-                yield from (half for half in halves if half.precision in openvino_precisions())
+            # Only a list that is not empty is worth the import of OpenVINO.
+            if passed:
+                able = openvino_precisions()
+                yield from (half for half in passed if half.precision in able)
     if all(name in bundle.graphs for name in INT8) and installed("openvino"):
         yield Backend("openvino", "int8")
 
@@ -76,7 +85,7 @@ def make_scorer(
     device: str = "auto",
     batch_size: int = 8,
 ) -> Scorer:
-    """What scores clips with a bundle's network.
+    """Make what scores clips with a bundle's network.
 
     Args:
         bundle: The bundle.
@@ -98,6 +107,7 @@ def make_scorer(
             f"precision must be auto or one of {', '.join(get_args(Precision))}, got {precision!r}"
         )
     if name == "torch":
+        # Imported here, since an edge install has no torch.
         with require_extra("scoring with torch"):
             from oddframe.inference.torch_backend import TorchScorer, pick_device
             from oddframe.model.network import Network
@@ -115,6 +125,7 @@ def make_scorer(
         return OnnxScorer(_graph(bundle, ONNX, "onnx"), batch_size)
     if not installed("openvino"):
         raise MissingExtraError("scoring with OpenVINO", "openvino")
+    # Whole numbers have a graph of their own; half precision is made of the ONNX graph.
     if precision == "int8":
         graph, weights = (_graph(bundle, file, "openvino --int8") for file in INT8)
         return OpenvinoScorer(graph, weights, batch_size, precision)
@@ -122,6 +133,7 @@ def make_scorer(
 
 
 def _graph(bundle: Bundle, name: str, option: str) -> bytes:
+    """One graph of a bundle; `option` is what `oddframe export --to` calls it."""
     if name not in bundle.graphs:
         raise InputError(
             f"the model must have {name} for this backend, but does not; "

@@ -1,4 +1,4 @@
-"""Graphs of a trained network and the gate that they must pass: who does not say what it says does not get in."""
+"""The parity gate: a graph gets into a bundle only if it agrees with the trained network."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -30,23 +30,26 @@ from oddframe.inference.parity import (
 
 TRAINED_ON = "normal footage of the training"
 BATCH = 8
+"""Clips that both networks score at a time."""
 STRETCHES, STRETCH_CLIPS = 4, 28
-"""Pieces of normal footage that are compared, evenly over it, and clips in each."""
+"""Stretches of normal footage that are compared, evenly over it, and clips in each."""
 WITH_INTRUDER = 2
-"""In so many of them something odd is drawn, and compared too."""
+"""Stretches that are compared a second time with something odd drawn into them."""
+
+# The packages whose versions may change what a backend computes.
 _PACKAGES = {"torch": ("torch",), "onnx": ("onnxruntime",), "openvino": ("openvino",)}
 
 
 @dataclass(frozen=True)
 class Footage:
-    """What is compared, and what the ranges of whole numbers are taken from.
+    """The footage that is compared, and from which the ranges of whole numbers are taken.
 
     Attributes:
         stretches: Unbroken frames, normal and odd, each uint8 N x H x W x C.
         ranging: Single clips, uint8 N x 5 x H x W x C: normal ones, evenly over the footage, and
             some with an intruder, since ranges of normal clips alone cut off what makes an odd one
             stand out.
-        origin: What it is, as a phrase.
+        origin: Where it comes from, as a phrase.
     """
 
     stretches: tuple[Pixels, ...]
@@ -56,12 +59,12 @@ class Footage:
 
 @dataclass(frozen=True)
 class LabelledComparison:
-    """AUCs of a labelled set by the trained network and by what was made of it, by name.
+    """AUCs of a labelled set by the trained network and by its export.
 
     Attributes:
-        dataset: What it is.
-        trained: Of the trained network.
-        exported: Of the other.
+        dataset: The path of the labelled set.
+        trained: The AUCs of the trained network, by name.
+        exported: The AUCs of the export, by the same names.
     """
 
     dataset: str
@@ -70,10 +73,12 @@ class LabelledComparison:
 
     @property
     def complaints(self) -> tuple[str, ...]:
-        """What was lost, a phrase each."""
+        """What the export lost beyond the limit, a phrase for each AUC."""
         return tuple(
-            f"{name} AUC on {self.dataset} {self.exported[name]:.4f}, {auc:.4f} before; at most {MOST_AUC_LOST} less"
+            f"{name} AUC on {self.dataset} {self.exported[name]:.4f}, {auc:.4f} before; "
+            f"at most {MOST_AUC_LOST} less"
             for name, auc in self.trained.items()
+            # Written so that an AUC which is not a number is a loss.
             if not self.exported[name] >= auc - MOST_AUC_LOST
         )
 
@@ -81,12 +86,12 @@ class LabelledComparison:
 def footage_from_cache(
     cache: FrameCache, interval: int, origin: str, odd: FrameCache | None = None
 ) -> Footage:
-    """Footage out of decoded normal frames; an intruder is drawn into copies of some of them.
+    """Take footage from decoded normal frames, and draw an intruder into copies of some of them.
 
     Args:
         cache: The normal frames.
         interval: Frames from one frame of a clip to the next.
-        origin: What they are, as a phrase.
+        origin: Where they come from, as a phrase.
         odd: Frames with something odd in them, where there are any.
 
     Raises:
@@ -106,7 +111,7 @@ def footage_from_cache(
 
 
 def synthetic_footage(bundle: Bundle) -> Footage:
-    """Footage where there is none: drawn on what the network knows of its scene."""
+    """Draw footage where there is none, on what the network has learned of its scene."""
     interval = bundle.network.config.interval
     length = clip_span(interval) - 1 + STRETCH_CLIPS
     normal = [drawn_frames(bundle.network, length, seed) for seed in range(STRETCHES)]
@@ -115,6 +120,7 @@ def synthetic_footage(bundle: Bundle) -> Footage:
 
 
 def _with_intruders(normal: Sequence[Pixels]) -> tuple[Pixels, ...]:
+    """The stretches, and copies of the first of them with an intruder."""
     return (
         *normal,
         *(with_intruder(stretch, seed) for seed, stretch in enumerate(normal[:WITH_INTRUDER])),
@@ -123,6 +129,7 @@ def _with_intruders(normal: Sequence[Pixels]) -> tuple[Pixels, ...]:
 
 def _ranging(clips: Pixels, normal: Sequence[Pixels], interval: int) -> Pixels:
     """Normal clips, and clips of stretches with other intruders than those that are compared."""
+    # Ranges that were taken from the compared clips themselves would flatter the comparison.
     odd = [
         with_intruder(stretch, WITH_INTRUDER + seed)
         for seed, stretch in enumerate(normal[WITH_INTRUDER:])
@@ -131,11 +138,15 @@ def _ranging(clips: Pixels, normal: Sequence[Pixels], interval: int) -> Pixels:
 
 
 def _starts(cache: FrameCache, span: int) -> npt.NDArray[np.int64]:
-    """Where ``span`` unbroken frames begin."""
+    """The numbers of all frames at which ``span`` unbroken frames begin, int64 N.
+
+    Raises:
+        SourceError: If there are none.
+    """
     begins = [
-        np.arange(one.offset, one.offset + one.count - span + 1)
-        for one in cache.stretches
-        if one.count >= span
+        np.arange(run.offset, run.offset + run.count - span + 1)
+        for run in cache.stretches
+        if run.count >= span
     ]
     if not begins:
         raise SourceError(
@@ -145,27 +156,28 @@ def _starts(cache: FrameCache, span: int) -> npt.NDArray[np.int64]:
 
 
 def _stretches(cache: FrameCache, interval: int) -> list[Pixels]:
-    """Some stretches of frames, evenly over the footage."""
+    """Take some stretches of frames, evenly over the footage."""
     span = clip_span(interval)
     starts = _starts(cache, span)
     chosen = np.unique(starts[np.linspace(0, len(starts) - 1, STRETCHES).round().astype(int)])
-    found = []
+    taken = []
     for start in map(int, chosen):
-        stretch = cache.stretch_of(start)
-        # One that begins near the end of its stretch begins earlier.
-        end = min(start + span - 1 + STRETCH_CLIPS, stretch.offset + stretch.count)
-        begin = max(stretch.offset, end - span + 1 - STRETCH_CLIPS)
-        found.append(cache.take(np.arange(begin, end)))
-    return found
+        run = cache.stretch_of(start)
+        # A stretch that would reach beyond the end of its run of frames begins earlier.
+        end = min(start + span - 1 + STRETCH_CLIPS, run.offset + run.count)
+        begin = max(run.offset, end - span + 1 - STRETCH_CLIPS)
+        taken.append(cache.take(np.arange(begin, end)))
+    return taken
 
 
 def add_onnx(bundle: Bundle, footage: Footage) -> Bundle:
-    """The bundle with an ONNX graph of its network that passed the gate.
+    """Add an ONNX graph of its network to a bundle, if it passes the gate.
 
     Raises:
         ParityError: If it does not pass.
         MissingExtraError: If torch or its exporter is not installed.
     """
+    # Imported here, since the exporter is an extra.
     from oddframe.inference.onnx_export import onnx_graph
 
     made = replace(bundle, graphs={**bundle.graphs, ONNX: onnx_graph(bundle.network)})
@@ -173,12 +185,15 @@ def add_onnx(bundle: Bundle, footage: Footage) -> Bundle:
 
 
 def add_graph(folder: Path, bundle: Bundle, cache: FrameCache) -> tuple[str, ...]:
-    """Add the ONNX graph to a bundle that was just trained; where that fails, a sentence says why.
+    """Write the ONNX graph into a bundle that was just trained.
 
     Args:
         folder: Where the bundle is.
         bundle: What is in it.
         cache: The normal frames that it was trained on.
+
+    Returns:
+        A sentence that says why there is no graph; nothing where there is one.
 
     Raises:
         OutputError: If it cannot be written.
@@ -186,6 +201,7 @@ def add_graph(folder: Path, bundle: Bundle, cache: FrameCache) -> tuple[str, ...
     try:
         footage = footage_from_cache(cache, bundle.network.config.interval, TRAINED_ON)
         made = add_onnx(bundle, footage)
+    # A training must not fail because of its export: torch can run the model without a graph.
     except (ParityError, MissingExtraError) as error:
         return (f"the model needs torch: {error}",)
     write_graphs(folder, made.graphs, made.parity)
@@ -200,13 +216,13 @@ def check_parity(
     *,
     refuse: bool = True,
 ) -> Bundle:
-    """The bundle with the parity of one of its graphs noted.
+    """Compare one of a bundle's graphs with the trained network, and note the result in the bundle.
 
     Args:
         bundle: The bundle, with the graph.
         backend: What runs the graph.
-        footage: What is compared.
-        labelled: What came of a labelled set; for int8 it decides in place of the order of the
+        footage: The footage that both score.
+        labelled: The AUCs of a labelled set; for int8 they decide in place of the order of the
             scores.
         refuse: Whether a graph beyond the limits is an error; else that is noted as well.
 
@@ -214,7 +230,7 @@ def check_parity(
         ParityError: If it does not pass.
     """
     config = bundle.network.config
-    found = compare(
+    parity = compare(
         make_scorer(bundle, "torch", "float32", "cpu", BATCH),
         make_scorer(bundle, *backend, "cpu", BATCH),
         footage.stretches,
@@ -224,17 +240,19 @@ def check_parity(
         calibration=bundle.calibration,
         neighbours=config.neighbours,
     )
-    complaints = _complaints(found, labelled)
+    complaints = _complaints(parity, labelled)
     if complaints and refuse:
         raise ParityError(
-            f"{backend} must say what the trained network says, but on {found.clips} clips ({footage.origin}): "
+            f"{backend} must say what the trained network says, "
+            f"but on {parity.clips} clips ({footage.origin}): "
             f"{'; '.join(complaints)}; the model was left as it was"
         )
     entry: dict[str, Any] = {
         "passed": not complaints,
         "complaints": list(complaints),
-        **found.as_dict(),
+        **parity.as_dict(),
     }
+    # Agreement is a fact of a machine and of versions, so both are kept with it.
     entry |= {"footage": footage.origin, "machine": platform.machine(), "oddframe": __version__}
     entry |= {package: version(package) for package in ("torch", *_PACKAGES[backend.name])}
     if labelled is not None:
@@ -246,11 +264,11 @@ def check_parity(
     return replace(bundle, parity={**bundle.parity, str(backend): entry})
 
 
-def _complaints(found: Parity, labelled: LabelledComparison | None) -> tuple[str, ...]:
+def _complaints(parity: Parity, labelled: LabelledComparison | None) -> tuple[str, ...]:
+    """Everything that is beyond the limits, a phrase each."""
     if labelled is None:
-        return found.complaints
-    return (
-        labelled.complaints
-        if found.precision == "int8"
-        else (*found.complaints, *labelled.complaints)
-    )
+        return parity.complaints
+    # Whole numbers change every score a little; what counts is whether they cost accuracy.
+    if parity.precision == "int8":
+        return labelled.complaints
+    return (*parity.complaints, *labelled.complaints)

@@ -125,6 +125,7 @@ class Model:
         )
         pending: list[PendingFrame] = []
         new = 0
+        # Closed at once where the caller stops early: the thread that decodes would go on.
         with closing(prefetch(opened.frames(self.wanted(picture_width)), MOST_AHEAD)) as frames:
             for frame in frames:
                 ready = stream.push(frame)
@@ -203,6 +204,7 @@ class Model:
             for row, (answer, pending) in enumerate(asked.items()):
                 answer.score = self._score(pending, batch, row)
         for pending in waiting:
+            # A frame that no clip scores has an empty score.
             known = pending.answer.score or Score(pending.frame.index, 0.0)
             yield replace(
                 known,
@@ -220,6 +222,7 @@ class Model:
         if pending.watched is not None:
             network = self.bundle.network.config
             anomaly_map = np.where(pending.watched, anomaly_map, np.float32(0.0))
+            # Parts of the picture that do not count must not raise the frame's score either.
             raw = frame_score(
                 anomaly_map, network.score_windows, network.score_share, network.score_power
             )
@@ -350,6 +353,7 @@ def score_recording(
             ended.append(event)
     if not summary.scored:
         raise SourceError(_why_unscored(source, model, summary))
+    # A slower source is scored all the same, but its clips last longer than those of the training.
     slower = rate_notice(source.rate_fps, model.bundle.rate_fps)
     faults = [
         f"from {event.start_s:.1f} to {event.end_s:.1f} s: {event.reason}"
@@ -370,6 +374,7 @@ class _Summary:
 
     def __init__(self) -> None:
         self.frames = self.scored = 0
+        # Below every score, so that the first one is the highest so far.
         self.peak = -math.inf
         self.faults: set[HealthState] = set()
 

@@ -1,4 +1,4 @@
-"""Scoring with ONNX Runtime, on the processor: what a base install has."""
+"""Scores with ONNX Runtime, on the processor; it is in every install."""
 
 import numpy as np
 
@@ -7,6 +7,7 @@ from oddframe.errors import BundleError, SettingsError
 from oddframe.extras import require_extra
 from oddframe.inference.scorer import CLIPS, PARTS, ClipScores
 
+# Its levels go from 0, verbose, to 4, fatal.
 _ERRORS_ONLY = 3
 
 
@@ -34,8 +35,8 @@ class OnnxScorer:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
         options.add_free_dimension_override_by_name("batch", 1)
-        # Threads that wait by spinning take the cores from whoever decodes: a third of the speed on
-        # a busy machine.
+        # Threads that wait by spinning take the cores from the decoder, which costs a third of the
+        # speed on a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(
@@ -44,7 +45,8 @@ class OnnxScorer:
         except Exception as error:
             # Its errors have no common class of their own.
             raise BundleError(
-                f"ONNX Runtime {onnxruntime.__version__} cannot load the exported network of this model: {error}; "
+                f"ONNX Runtime {onnxruntime.__version__} cannot load the exported network of this "
+                f"model: {error}; "
                 "export it again with: oddframe export MODEL --to onnx"
             ) from error
 

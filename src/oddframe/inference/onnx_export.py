@@ -1,9 +1,8 @@
-"""The network with everything behind it that turns clips into scores, as one ONNX graph.
+"""Exports a trained network as one ONNX graph, and that graph in whole numbers for OpenVINO.
 
-Pixel scaling, both streams, clusters, map and statistics are inside: uint8 clips go in, and out
-comes what `ClipScores` holds.
-
-A graph in whole numbers for OpenVINO, by NNCF's static quantisation after training.
+Pixel scaling, both streams, clusters, map and statistics are inside the graph: uint8 clips go in,
+and out comes what `ClipScores` holds. Whole numbers are by NNCF's static quantisation after
+training.
 """
 
 import contextlib
@@ -32,11 +31,19 @@ from oddframe.model.state import NetworkState
 BATCH = "batch"
 """Name of the only dimension that is free: whoever loads the graph sets it."""
 LEAST_HALVED = 64
-"""Arrays of fewer numbers are left as they are."""
+"""Arrays of fewer numbers are not stored in float16: the cast would cost more than they do."""
+LEAST_CLIPS, MOST_CLIPS = 16, 128
+"""Clips from which the ranges of whole numbers are taken, at least and at most."""
+
+Ranges = Literal["extremes", "histogram"]
+"""How ranges of whole numbers are found.
+
+They are the mean of the clips' extremes, or those that lose least over a histogram of all values.
+"""
 
 
 def onnx_graph(trained: NetworkState) -> bytes:
-    """An ONNX graph of a trained network.
+    """Export a trained network as an ONNX graph.
 
     Weights that lose nothing in float16 are stored so, with a cast behind them, which runtimes do
     once at the start: a shipped model's graph is half as large for it.
@@ -50,7 +57,7 @@ def onnx_graph(trained: NetworkState) -> bytes:
         import onnxscript  # noqa: F401 - torch's own error does not say what brings it
     network = AnomalyScorer(Network.of(trained)).eval()
     config = trained.config
-    # Not one clip: the exporter takes a dimension of 1 for a constant.
+    # Two clips, since the exporter takes a dimension of 1 for a constant.
     clips = torch.zeros((2, 5, config.height, config.width, config.colours), dtype=torch.uint8)
     with torch.no_grad(), _quiet():
         program = torch.onnx.export(
@@ -65,8 +72,8 @@ def onnx_graph(trained: NetworkState) -> bytes:
     if program is None:
         raise RuntimeError("torch.onnx.export must give a program")
     proto = program.model_proto
-    _forget_origins(proto)
-    _halve(proto, onnx)
+    _remove_sources(proto)
+    _store_halves(proto, onnx)
     onnx.checker.check_model(proto)
     content: bytes = proto.SerializeToString()
     return content
@@ -74,7 +81,7 @@ def onnx_graph(trained: NetworkState) -> bytes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter tells of packages that nobody needs and of its own future."""
+    """Silence the exporter, which warns of packages that are not needed and of its own future."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -86,8 +93,8 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _forget_origins(proto: Any) -> None:
-    """Take out the lines of source that each node came from, with the paths of the machine."""
+def _remove_sources(proto: Any) -> None:
+    """Remove the lines of source that each node came from: they hold paths of this machine."""
     graph = proto.graph
     for part in (
         proto,
@@ -102,14 +109,15 @@ def _forget_origins(proto: Any) -> None:
         del part.metadata_props[:]
 
 
-def _halve(proto: Any, onnx: Any) -> None:
-    """Store what is exact in float16 as float16."""
+def _store_halves(proto: Any, onnx: Any) -> None:
+    """Store weights that are exact in float16 as float16, with a cast behind each."""
     graph = proto.graph
     casts = []
     for number, stored in enumerate(graph.initializer):
         if stored.data_type != onnx.TensorProto.FLOAT:
             continue
         values = onnx.numpy_helper.to_array(stored)
+        # A weight beyond float16 becomes infinite, which the comparison below finds.
         with np.errstate(over="ignore"):
             halves = values.astype(np.float16)
         if values.size < LEAST_HALVED or not np.array_equal(halves.astype(np.float32), values):
@@ -119,27 +127,20 @@ def _halve(proto: Any, onnx: Any) -> None:
             onnx.helper.make_node("Cast", [name], [stored.name], to=onnx.TensorProto.FLOAT)
         )
         graph.initializer[number].CopyFrom(onnx.numpy_helper.from_array(halves, name))
+    # ONNX wants the nodes of a graph in the order in which their results are used.
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
 
 
-LEAST_CLIPS, MOST_CLIPS = 16, 128
-"""Clips from which the ranges are taken, at least and at most."""
-
-
-Ranges = Literal["extremes", "histogram"]
-"""How ranges are found: the mean of the clips' extremes, or those that lose least over a histogram of all values."""
-
-
 def int8_graph(graph: bytes, clips: Pixels, ranges: Ranges = "extremes") -> dict[str, bytes]:
-    """The files of a graph whose convolutions compute in 8-bit whole numbers.
+    """Make the files of a graph whose convolutions compute in 8-bit whole numbers.
 
     Args:
         graph: The ONNX graph.
         clips: Clips, uint8 N x 5 x H x W x C, which decide the ranges of what flows through it; of
             more than `MOST_CLIPS` that many, evenly.
-        ranges: How.
+        ranges: How those are found.
 
     Raises:
         MissingExtraError: If NNCF or OpenVINO is not installed.
@@ -150,7 +151,7 @@ def int8_graph(graph: bytes, clips: Pixels, ranges: Ranges = "extremes") -> dict
         raise InputError(
             f"int8 needs at least {LEAST_CLIPS} clips, found {len(clips)}; give more with --normal"
         )
-    # NNCF would tell its makers that it was used; it asks for this variable while it is imported.
+    # NNCF sends usage statistics unless this variable is there while it is imported.
     os.environ.setdefault("NNCF_CI", "1")
     with require_extra("int8"):
         import nncf
@@ -179,8 +180,7 @@ def int8_graph(graph: bytes, clips: Pixels, ranges: Ranges = "extremes") -> dict
                 advanced_parameters=parameters,
             )
     except ValueError as error:
-        # NumPy cannot cut into bins what has hardly any range, as in a network that was not
-        # trained.
+        # NumPy cannot divide hardly any range into bins, as a network has that was not trained.
         raise ParityError(
             f"int8 must measure the ranges of values in the network, but failed: {error}"
         ) from error

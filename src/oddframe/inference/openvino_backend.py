@@ -1,4 +1,4 @@
-"""Scoring with OpenVINO, on the processor."""
+"""Scores with OpenVINO, on the processor, in float32, half precision or whole numbers."""
 
 from typing import Any
 
@@ -9,8 +9,10 @@ from oddframe.errors import BundleError, SettingsError
 from oddframe.extras import require_extra
 from oddframe.inference.scorer import CLIPS, PARTS, ClipScores, Precision, pad_batch
 
+# Always given: by itself OpenVINO takes bfloat16 where the processor has it, and the
+# differences of the cluster distance are lost in so few digits. An int8 graph
+# has float32 around its whole numbers.
 _HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16", "float16": "f16"}
-"""OpenVINO takes bfloat16 by itself where the processor has it, which the cluster distance does not survive."""
 _CAPABILITIES: dict[str, Precision] = {"BF16": "bfloat16", "FP16": "float16"}
 
 
@@ -44,6 +46,7 @@ class OpenvinoScorer:
         core = openvino.Core()
         try:
             model = core.read_model(graph, weights)
+            # Only the batch is free in the graph; with a fixed size the kernels are chosen once.
             shape = model.input(CLIPS).partial_shape
             model.reshape(
                 {CLIPS: [batch_size, *(shape[axis].get_length() for axis in range(1, len(shape)))]}
@@ -52,7 +55,8 @@ class OpenvinoScorer:
             compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise BundleError(
-                f"OpenVINO {openvino.__version__} cannot load the exported network of this model: {error}; "
+                f"OpenVINO {openvino.__version__} cannot load the exported network of this model: "
+                f"{error}; "
                 "export it again with: oddframe export MODEL --to openvino"
             ) from error
         self._request: Any = compiled.create_infer_request()
@@ -60,15 +64,15 @@ class OpenvinoScorer:
 
     def score(self, clips: Pixels) -> ClipScores:
         """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
-        found = self._request.infer(
+        outputs = self._request.infer(
             {CLIPS: pad_batch(clips, self.batch_size)}, share_inputs=True, share_outputs=True
         )
-        # The next request writes into the same memory.
-        return ClipScores(*(np.array(found[part][: len(clips)]) for part in self._parts))
+        # Copied, since the next request writes into the same memory.
+        return ClipScores(*(np.array(outputs[part][: len(clips)]) for part in self._parts))
 
 
 def openvino_precisions() -> tuple[Precision, ...]:
-    """The half precisions for which this processor has instructions, as OpenVINO sees it."""
+    """List the half precisions for which this processor has instructions, as OpenVINO sees it."""
     import openvino
 
     able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -1,21 +1,21 @@
-"""The seam between the chain and whatever runs the network."""
+"""The interface between the chain of frames and whatever runs the network on clips."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from oddframe._types import Pixels
+from oddframe._types import Float32, Pixels
 from oddframe.errors import InputError
 
 BackendName = Literal["torch", "onnx", "openvino"]
-"""What runs a network."""
+"""The programs that can run a network."""
 Precision = Literal["float32", "bfloat16", "float16", "int8"]
-"""In which numbers it computes."""
+"""The numbers that a network computes in."""
 
 CLIPS = "clips"
 """Name of a graph's input."""
+# Graphs in bundles carry these names: another name would make them unreadable.
 PARTS = ("raw", "appearance", "motion", "cluster", "maps")
 """Names of a graph's outputs, in the order of `ClipScores`."""
 
@@ -25,22 +25,24 @@ class ClipScores:
     """Scores of a batch of clips; the parts are as in `oddframe.core.records.Score`.
 
     Attributes:
-        raw: r > 0, float32 B.
-        appearance: float32 B.
-        motion: float32 B.
-        cluster: float32 B.
+        raw: The raw score of each clip, r > 0, float32 B.
+        appearance: The part of the appearance stream, float32 B.
+        motion: The part of the motion stream, float32 B.
+        cluster: The distance to the clusters, float32 B.
         maps: Anomaly maps, float32 B x H x W.
     """
 
-    raw: npt.NDArray[np.float32]
-    appearance: npt.NDArray[np.float32]
-    motion: npt.NDArray[np.float32]
-    cluster: npt.NDArray[np.float32]
-    maps: npt.NDArray[np.float32]
+    raw: Float32
+    appearance: Float32
+    motion: Float32
+    cluster: Float32
+    maps: Float32
 
 
 class Scorer(Protocol):
-    """Scores batches; what a clip scores does not depend on how many came with it, nor on which, to the bit.
+    """Scores batches of clips.
+
+    What a clip scores does not depend on the other clips of its batch, to the bit.
 
     Attributes:
         batch_size: How many clips it takes at a time, at most.
@@ -54,9 +56,14 @@ class Scorer(Protocol):
 
 
 def pad_batch(clips: Pixels, batch_size: int) -> Pixels:
-    """Clips with the last one repeated up to a fixed size: kernels differ by batch size in the last bits."""
+    """Repeat the last clip until a batch has its full size.
+
+    Raises:
+        InputError: If there is no clip, or more of them than a batch holds.
+    """
     if not 1 <= len(clips) <= batch_size:
         raise InputError(f"a batch must hold 1 to {batch_size} clips, got {len(clips)}")
     if len(clips) == batch_size:
         return np.ascontiguousarray(clips)
+    # Libraries take other kernels for other batch sizes, and the last bits of a score differ.
     return np.concatenate([clips, np.repeat(clips[-1:], batch_size - len(clips), axis=0)])

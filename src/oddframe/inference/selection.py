@@ -180,6 +180,7 @@ def _measure_and_select(
                 neighbours=network.neighbours,
             )
         except (OddframeError, RuntimeError) as error:
+            # The errors of some libraries fill pages.
             tried[str(backend)] = f"does not run: {str(error)[:200]}"
             continue
         if _differs(parity):
@@ -227,6 +228,7 @@ def _clips_per_s(
         for backend, scorer in scorers.items():
             start = clock()
             scorer.score(clips)
+            # The best of all rounds: what else runs on the machine only ever slows a batch.
             best[backend] = min(best[backend], clock() - start)
         if clock() - began > TRIED_S:
             break

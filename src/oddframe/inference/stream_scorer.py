@@ -106,6 +106,7 @@ class StreamScorer:
         target_fps = self._model_fps or timing.rate_fps
         self._sampler = Sampler(target_fps, timing)
         self._smoother.gap_s = sampled_gap_s(timing, target_fps)
+        # The window begins empty, so that no clip reaches across a change of the timing.
         self._window = ClipWindow(
             self._network.interval, self._smoother.gap_s, self._network.lookahead
         )
@@ -118,6 +119,7 @@ class StreamScorer:
             them has one.
         """
         kept = self._sampler.keeps(frame)
+        # Health is watched at the rate of the model, as it was when its usual values were learned.
         changes = self._monitor.push(frame) if kept and self._monitor is not None else ()
         health = "ok" if self._monitor is None else self._monitor.suspected
         self._held.append(PendingFrame(frame, None, health, changes))
@@ -175,6 +177,7 @@ class StreamScorer:
             self._result.keep()
         else:
             self._result = ClipResult()
+        # By identity: the window hands back the very frame that it was given.
         place = next(
             place
             for place, pending in enumerate(self._held)

@@ -1,4 +1,4 @@
-"""Scoring with PyTorch."""
+"""Scores with PyTorch, on the processor or a GPU."""
 
 import torch
 
@@ -8,6 +8,7 @@ from oddframe.inference.scorer import ClipScores, Precision, pad_batch
 from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
 
+# AnomalyScorer runs the two streams in half precision; None leaves all of it in float32.
 _HALF: dict[Precision, torch.dtype | None] = {
     "float32": None,
     "bfloat16": torch.bfloat16,
@@ -16,7 +17,7 @@ _HALF: dict[Precision, torch.dtype | None] = {
 
 
 def pick_device(name: str) -> torch.device:
-    """The device that ``auto``, ``cpu`` or ``cuda:0`` names; auto is a GPU where there is one.
+    """Find the device that "auto", "cpu" or "cuda:0" names; "auto" is a GPU where there is one.
 
     Raises:
         SettingsError: If there is no such device.
@@ -25,6 +26,7 @@ def pick_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
+        # A name may be well-formed and its GPU not there: only an array on it tells.
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise SettingsError(

@@ -257,7 +257,7 @@ class Connection:
             self._connect_and_read()
         except SourceError as error:
             self.error, self.refused = str(error), isinstance(error, LoginRefusedError)
-        except Exception as error:  # noqa: BLE001 - the crash of one camera must not end the program
+        except Exception as error:  # noqa: BLE001 - it must not end the program
             self.error, self.crashed = self._describe_crash(error), True
         finally:
             self.ended.set()

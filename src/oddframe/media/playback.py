@@ -124,7 +124,7 @@ class PlaybackStream:
             self._play_rounds()
         except OddframeError as error:
             self._error, phase = str(error), Phase.FAILED
-        except Exception as error:  # noqa: BLE001 - the crash of one source must not end the program
+        except Exception as error:  # noqa: BLE001 - it must not end the program
             self._error = f"{self.name} crashed: {type(error).__name__}: {error}"
             phase = Phase.FAILED
         finally:

@@ -1,1 +1,1 @@
-"""The paper's network in torch: one file per box of its figure, and the settings that build it."""
+"""The paper's network in torch: one file per box of its figure, its settings and its state."""

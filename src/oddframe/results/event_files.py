@@ -1,6 +1,6 @@
-"""Events as JSON lines: one line a phase, in the order in which they become known.
+"""Writers of events: JSON lines with every phase, and a Parquet table with every event's end.
 
-Events as a Parquet table: a row for each, as it was at its end.
+Lines come in the order in which phases become known.
 """
 
 import json
@@ -14,11 +14,21 @@ from oddframe.core.records import Event
 from oddframe.errors import MissingExtraError
 from oddframe.files import replace_file
 
+COLUMNS = {
+    **dict.fromkeys(("recording", "id", "kind"), "string"),
+    **dict.fromkeys(("start_s", "end_s", "peak_s", "score"), "double"),
+    **dict.fromkeys(("x_min", "y_min", "x_max", "y_max"), "double"),
+    "reason": "string",
+    **dict.fromkeys(("appearance", "motion", "cluster"), "double"),
+}
+"""Columns of the table and their types; box and parts are empty where an event has none."""
+
+# A mask is an array for drawing; a line holds the box instead.
 _NAMES = tuple(item.name for item in fields(Event) if item.name != "mask")
 
 
 def event_line(event: Event) -> str:
-    """An event as a JSON object on a line of its own.
+    """Write an event as a JSON object on a line of its own.
 
     What it holds depends on the source alone: no clock, no random identity, no output path.
     """
@@ -26,7 +36,8 @@ def event_line(event: Event) -> str:
 
 
 def line_of_message(message: Mapping[str, Any]) -> str:
-    """The same line from a message that holds the event's values, among others and in any order."""
+    """Write the line of `event_line` from a message, which holds an event's values among others."""
+    # In the order of the record, so that the same event gives the same bytes.
     values = {name: message[name] for name in _NAMES}
     return json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -44,7 +55,7 @@ class EventLines:
 
 @contextmanager
 def event_lines(path: Path) -> Iterator[EventLines]:
-    """A file of lines that appears whole when the block ends.
+    """Open a file of lines, which appears whole when the block ends.
 
     Raises:
         OutputError: If it cannot be written.
@@ -53,25 +64,19 @@ def event_lines(path: Path) -> Iterator[EventLines]:
         yield EventLines(file)
 
 
-COLUMNS = {
-    **dict.fromkeys(("recording", "id", "kind"), "string"),
-    **dict.fromkeys(("start_s", "end_s", "peak_s", "score"), "double"),
-    **dict.fromkeys(("x_min", "y_min", "x_max", "y_max"), "double"),
-    "reason": "string",
-    **dict.fromkeys(("appearance", "motion", "cluster"), "double"),
-}
-"""Columns and their kinds; the box and the parts are empty where an event has none."""
-
-
 class EventTable:
-    """Takes every phase of every event and keeps the last."""
+    """Takes every phase of every event and keeps a row for its end.
+
+    Args:
+        recording: The name of the recording, for the first column.
+    """
 
     def __init__(self, recording: str) -> None:
         self._recording = recording
         self.rows: list[dict[str, Any]] = []
 
     def write(self, event: Event) -> None:
-        """Add an event that is over."""
+        """Add a row if this phase is the end of its event."""
         if event.phase != "end":
             return
         values = {**event.as_dict(), **event.parts, "recording": self._recording}
@@ -82,7 +87,7 @@ class EventTable:
 
 @contextmanager
 def event_table(path: Path, recording: str) -> Iterator[EventTable]:
-    """A Parquet file that appears whole when the block ends, also where there is no event.
+    """Open a Parquet file, which appears whole when the block ends, also where there is no event.
 
     Raises:
         MissingExtraError: If pyarrow is not installed.
@@ -93,8 +98,9 @@ def event_table(path: Path, recording: str) -> Iterator[EventTable]:
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtraError("writing Parquet", "parquet") from error
-    kinds = {"string": pyarrow.string(), "double": pyarrow.float64()}
-    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()])
+    types = {"string": pyarrow.string(), "double": pyarrow.float64()}
+    # Types are given, since pyarrow cannot find them out where a column is empty.
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
     table = EventTable(recording)
     yield table
     with replace_file(path) as temporary:

@@ -1,4 +1,4 @@
-"""How the results of a recording came about: ``NAME.score.json``, from which a report can show more than numbers.
+"""How the results of a recording came about, in ``NAME.score.json``, for reports.
 
 It depends on the recording, the model and the settings alone: neither on the clock nor on where the
 results are.
@@ -22,7 +22,9 @@ from oddframe.media.source import Source
 from oddframe.settings import zones_from
 
 SUFFIX = ".score.json"
+"""Ending of the file's name."""
 
+# The weights alone decide which model it is: a new threshold leaves it the same.
 _WEIGHTS = "model.safetensors"
 
 
@@ -46,8 +48,8 @@ class ScoreFacts:
     Attributes:
         oddframe: Version of the program.
         recording: The recording, as an absolute path.
-        input_size: Bytes of a recording, images of a folder: a change of it is a change of the
-            recording.
+        input_size: Bytes of a recording, or number of images of a folder; where it has changed, the
+            recording has changed too.
         rate_fps: Its frames per second.
         gap_s: The longest time between its frames that does not break a clip.
         notices: What was wrong with it, a sentence each.
@@ -78,11 +80,12 @@ class ScoreFacts:
 
     @classmethod
     def of(cls, source: Source, model: Model, zones: Zones | None, *, health: bool) -> "ScoreFacts":
-        """The facts of a recording that has just been scored."""
+        """Collect the facts of a recording that has just been scored."""
         network = model.bundle.network.config
         calibration: Calibration = model.bundle.calibration
         return cls(
             oddframe=__version__,
+            # Absolute, since a report may be made from another folder.
             recording=str(source.path.absolute()),
             input_size=input_size(source.path, source),
             rate_fps=source.rate_fps,
@@ -93,6 +96,7 @@ class ScoreFacts:
             frame_size=(network.width, network.height),
             interval=network.interval,
             model_fps=model.bundle.rate_fps,
+            # The tails are long, and a report shows nothing of them.
             calibration={
                 name: value for name, value in calibration.as_dict().items() if name != "tails"
             },
@@ -101,12 +105,12 @@ class ScoreFacts:
         )
 
     def used_zones(self) -> Zones | None:
-        """Which parts of the picture counted."""
+        """The zones that counted; None where the whole picture did."""
         return None if self.zones is None else zones_from(self.zones, SUFFIX)
 
 
 def origin_of(model: str | Path) -> ModelOrigin:
-    """What to know a model by.
+    """Find what a model can be recognised by later.
 
     Raises:
         SourceNotFoundError: If it is not there.
@@ -117,12 +121,12 @@ def origin_of(model: str | Path) -> ModelOrigin:
 
 
 def input_size(path: Path, source: Source) -> int:
-    """Bytes of a recording, images of a folder."""
+    """The size of a file in bytes, or the number of images of a folder."""
     return source.count_frames() if path.is_dir() else path.stat().st_size
 
 
 def write_facts(path: Path, facts: ScoreFacts) -> None:
-    """Write the facts of a recording.
+    """Write the facts of a recording into its file.
 
     Raises:
         OutputError: If they cannot be written.
@@ -131,7 +135,7 @@ def write_facts(path: Path, facts: ScoreFacts) -> None:
 
 
 def read_facts(path: Path) -> ScoreFacts | None:
-    """The facts of a recording; None where there are none, as of earlier versions.
+    """Read the facts of a recording; None where it has none.
 
     Raises:
         SourceError: If they cannot be read.
@@ -139,6 +143,7 @@ def read_facts(path: Path) -> ScoreFacts | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         known = {item.name: values[item.name] for item in fields(ScoreFacts)}
+        # JSON knows no tuples.
         known |= {"notices": tuple(known["notices"]), "frame_size": tuple(known["frame_size"])}
         return ScoreFacts(**{**known, "model": ModelOrigin(**known["model"])})
     except FileNotFoundError:
@@ -150,13 +155,14 @@ def read_facts(path: Path) -> ScoreFacts | None:
 
 
 def _zones_table(zones: Zones) -> dict[str, Any]:
-    """Zones as their file would have them; a recording knows no armed hours."""
+    """Zones as a file of zones holds them, without armed hours."""
+    # A recording does not know what time of day it was, so armed hours had no effect.
 
     def table(polygon: Polygon) -> dict[str, Any]:
         return {"name": polygon.name, "polygon": [list(point) for point in polygon.points]}
 
     return {
-        "watch": [table(one) for one in zones.watch],
-        "ignore": [table(one) for one in zones.ignore],
+        "watch": [table(polygon) for polygon in zones.watch],
+        "ignore": [table(polygon) for polygon in zones.ignore],
         "cool_down_s": zones.cool_down_s,
     }

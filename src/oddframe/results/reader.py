@@ -1,7 +1,4 @@
-"""What `oddframe score` left in a folder, read back.
-
-The recording behind some results, found again.
-"""
+"""Reads the results that `oddframe score` left in a folder, and finds their recording again."""
 
 import csv
 import json
@@ -20,6 +17,8 @@ from oddframe.media.source import Source
 from oddframe.results.provenance import SUFFIX, ScoreFacts, input_size, read_facts
 
 TABLE = ".scores.csv"
+"""Ending of the file that every scored recording has."""
+# A path of any of these files names its recording.
 _ENDINGS = (
     TABLE,
     ".events.jsonl",
@@ -33,17 +32,17 @@ _ENDINGS = (
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingResults:
-    """What was found in one recording.
+    """The results of one recording.
 
     Attributes:
-        name: What its files are called.
-        folder: Where they are.
+        name: The name that its files begin with.
+        folder: The folder of its files.
         frame: Index of each decoded frame, int64 N.
-        time_s: Its time in seconds, float64 N.
-        score: Its score, float64 N; NaN where it has none.
-        events: Its events at their end, in order of time.
-        faults: What was wrong with the camera, likewise.
-        facts: How they came about; None where that was not kept.
+        time_s: Time of each frame in seconds, float64 N.
+        score: Score of each frame, float64 N; NaN where it has none.
+        events: Its anomalies at their end, in order of time.
+        faults: The camera's faults at their end, in order of time.
+        facts: How the results came about; None where that was not kept.
     """
 
     name: str
@@ -63,7 +62,7 @@ class RecordingResults:
 
     @property
     def peak_s(self) -> float:
-        """When that was, in seconds."""
+        """The time of the highest score, in seconds; 0 where there is none."""
         return float(self.time_s[np.nanargmax(self.score)]) if self.peak else 0.0
 
     @property
@@ -72,12 +71,18 @@ class RecordingResults:
         return float(self.time_s[-1]) if self.time_s.size else 0.0
 
     def file(self, ending: str) -> Path:
-        """A file of this recording's results, there or not."""
+        """The path of one of its files by its ending, whether or not the file is there."""
         return self.folder / f"{self.name}{ending}"
 
 
 def find_results(path: str | Path) -> tuple[Path, list[str]]:
-    """The folder of results that a path names, and the recordings in it; one of them where the path is one's file.
+    """Find the results that a path names.
+
+    Args:
+        path: A folder of results, or a file in it, which names its recording alone.
+
+    Returns:
+        The folder, and the names of the recordings.
 
     Raises:
         SourceNotFoundError: If there are none.
@@ -85,9 +90,10 @@ def find_results(path: str | Path) -> tuple[Path, list[str]]:
     path = Path(path)
     if path.is_dir():
         names = sorted(
-            one.name.removesuffix(TABLE)
-            for one in path.glob(f"*{TABLE}")
-            if not one.name.startswith(".")
+            table.name.removesuffix(TABLE)
+            for table in path.glob(f"*{TABLE}")
+            # A table that is still being written begins with a dot.
+            if not table.name.startswith(".")
         )
         folder = path
     else:
@@ -96,21 +102,23 @@ def find_results(path: str | Path) -> tuple[Path, list[str]]:
         folder = path.parent
     there = [name for name in names if (folder / f"{name}{TABLE}").is_file()]
     if not there:
-        found = (
-            "holds none"
-            if path.is_dir()
-            else "is not one of them"
-            if path.exists()
-            else "is not there"
-        )
+        if path.is_dir():
+            found = "holds none"
+        else:
+            found = "is not one of them" if path.exists() else "is not there"
         raise SourceNotFoundError(
-            f"{path} must be a folder that oddframe score wrote, a file in it, or a run folder, but {found}"
+            f"{path} must be a folder that oddframe score wrote, a file in it, or a run folder, "
+            f"but {found}"
         )
     return folder, there
 
 
 def read_results(folder: Path, name: str) -> RecordingResults:
-    """What was found in one recording.
+    """Read the results of one recording.
+
+    Args:
+        folder: The folder of results.
+        name: The recording, as `find_results` gives it.
 
     Raises:
         SourceError: If it cannot be read.
@@ -119,14 +127,15 @@ def read_results(folder: Path, name: str) -> RecordingResults:
     try:
         with table.open(newline="", encoding="utf-8") as file:
             rows = [
+                # A frame without a score has an empty cell.
                 (int(row["frame"]), float(row["time_s"]), float(row["score"] or "nan"))
                 for row in csv.DictReader(file)
             ]
         text = lines.read_text(encoding="utf-8") if lines.is_file() else ""
-        told = [json.loads(line) for line in text.splitlines()]
-        ended = sorted(
-            (_event(one) for one in told if one["phase"] == "end"), key=lambda event: event.start_s
-        )
+        phases = [json.loads(line) for line in text.splitlines()]
+        # Starts and updates are repeated, more exactly, by the end of their event.
+        ended = [_event(values) for values in phases if values["phase"] == "end"]
+        ended.sort(key=lambda event: event.start_s)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SourceError(
             f"{table} and {lines.name} must be what oddframe score wrote, but: {error}"
@@ -145,6 +154,7 @@ def read_results(folder: Path, name: str) -> RecordingResults:
 
 
 def _event(values: dict[str, Any]) -> Event:
+    """An event from the values of a line, which holds no mask."""
     known: dict[str, Any] = {
         item.name: values[item.name] for item in fields(Event) if item.name != "mask"
     }
@@ -153,10 +163,10 @@ def _event(values: dict[str, Any]) -> Event:
 
 
 def open_footage(results: RecordingResults, elsewhere: Path | None = None) -> Source:
-    """The recording that results are of.
+    """Open the recording that results are of.
 
     Args:
-        results: What was found in it.
+        results: Its results.
         elsewhere: Where recordings are now, if not where they were when they were scored: a folder
             of them, or the recording itself.
 
@@ -167,14 +177,15 @@ def open_footage(results: RecordingResults, elsewhere: Path | None = None) -> So
     facts = results.facts
     if facts is None:
         raise SourceError(
-            f"{results.name} was scored by an earlier version, which did not save the path of the recording"
+            f"{results.name} was scored by an earlier version, "
+            "which did not save the path of the recording"
         )
     there = Path(facts.recording)
     if elsewhere is not None:
         # Folders of images are often told apart by the folder above alone: 01/frames, 02/frames.
         places = (elsewhere / there.name, elsewhere / there.parent.name / there.name, elsewhere)
         there = next(
-            (one for one in places if one.exists() and one.name == there.name),
+            (place for place in places if place.exists() and place.name == there.name),
             elsewhere / there.name,
         )
     if not there.exists():
@@ -182,11 +193,13 @@ def open_footage(results: RecordingResults, elsewhere: Path | None = None) -> So
             f"the recording is no longer at {there}, so there are no pictures; "
             "say where it is now: oddframe report --footage FOLDER"
         )
+    # A folder of images has the rate that it was scored with.
     source = open_source(there, facts.rate_fps)
-    found = input_size(there, source)
-    if found != facts.input_size:
+    size = input_size(there, source)
+    if size != facts.input_size:
+        unit = "images" if there.is_dir() else "bytes"
         raise SourceError(
-            f"{there} is not what was scored: it has {found} {'images' if there.is_dir() else 'bytes'} "
+            f"{there} is not what was scored: it has {size} {unit} "
             f"and had {facts.input_size}; score it again"
         )
     return source

@@ -1,8 +1,6 @@
-"""Scores as a table: CSV, or Parquet with an extra.
+"""Writers of a recording's scores: a table, an archive of anomaly maps, and a video to look at.
 
-Anomaly maps, compressed, one array a frame.
-
-The overlay as a video: pictures with heat map and score curve.
+Each is a sink for scores within a block, and its file appears whole when the block ends.
 """
 
 import io
@@ -24,23 +22,27 @@ from oddframe.media.video_writer import VideoWriter
 COLUMNS = ("frame", "time_s", "score", "raw", "appearance", "motion", "cluster")
 """Columns of a score table; all but the first two are empty where no clip scores the frame."""
 
+# So many rows are held in memory; larger groups compress hardly better.
 _ROWS_PER_GROUP = 10_000
 
 
 class _CsvTable:
+    """Writes a row for each score."""
+
     def __init__(self, file: Any) -> None:
         self._file = file
         self._file.write(",".join(COLUMNS) + "\n")
 
     def write(self, score: Score) -> None:
-        """Add a row; numbers are written so that they read back as the same ones."""
+        """Add a row."""
+        # repr gives the shortest text that reads back as the same number.
         values = (getattr(score, column) for column in COLUMNS)
         self._file.write(",".join("" if value is None else repr(value) for value in values) + "\n")
 
 
 @contextmanager
 def csv_table(path: Path) -> Iterator[ScoreSink]:
-    """A CSV file that appears whole when the block ends.
+    """Open a CSV file, which appears whole when the block ends.
 
     Raises:
         OutputError: If it cannot be written.
@@ -50,12 +52,14 @@ def csv_table(path: Path) -> Iterator[ScoreSink]:
 
 
 class _ParquetTable:
+    """Collects rows and writes them in groups."""
+
     def __init__(self, writer: Any, schema: Any, recording: str | None) -> None:
         self._writer, self._schema, self._recording = writer, schema, recording
         self._columns: dict[str, list[float | None]] = {name: [] for name in COLUMNS}
 
     def write(self, score: Score) -> None:
-        """Add a row."""
+        """Add a row; a full group of rows is written."""
         for name, values in self._columns.items():
             values.append(getattr(score, name))
         if len(self._columns["frame"]) == _ROWS_PER_GROUP:
@@ -75,7 +79,7 @@ class _ParquetTable:
 
 @contextmanager
 def parquet_table(path: Path, recording: str | None = None) -> Iterator[ScoreSink]:
-    """A Parquet file that appears whole when the block ends.
+    """Open a Parquet file, which appears whole when the block ends.
 
     Args:
         path: The file.
@@ -103,6 +107,8 @@ def parquet_table(path: Path, recording: str | None = None) -> Iterator[ScoreSin
 
 
 class _MapArchive:
+    """Writes an array for each map, as NumPy's own archives hold them."""
+
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
 
@@ -111,7 +117,8 @@ class _MapArchive:
         if score.map is None:
             return
         content = io.BytesIO()
-        # Half precision starts at 6e-8, which small maps fall below: their logarithm does not.
+        # The smallest half-precision number is 6e-8, and many maps lie below it; their logarithms
+        # do not.
         np.lib.format.write_array(content, np.log(np.maximum(score.map, 1e-30)).astype(np.float16))
         # Without the time of day that zipfile would note, the same maps give the same file.
         entry = zipfile.ZipInfo(f"{score.frame}.npy")
@@ -120,7 +127,7 @@ class _MapArchive:
 
 @contextmanager
 def map_archive(path: Path) -> Iterator[ScoreSink]:
-    """An ``.npz`` file that appears whole when the block ends.
+    """Open an ``.npz`` file, which appears whole when the block ends.
 
     ``numpy.load(path)["42"]`` is the natural logarithm of frame 42's anomaly map, float16 H x W.
 
@@ -135,15 +142,11 @@ def map_archive(path: Path) -> Iterator[ScoreSink]:
 
 
 class _OverlayVideo:
-    """Opens the video with the first picture, whose size nobody knows before."""
+    """Draws scores into a video, which is opened with the first picture: it decides the size."""
 
     def __init__(self, path: Path, rate_fps: float, map_scale: float, closing: ExitStack) -> None:
-        self._path, self._rate_fps, self._map_scale, self._closing = (
-            path,
-            rate_fps,
-            map_scale,
-            closing,
-        )
+        self._path, self._rate_fps = path, rate_fps
+        self._map_scale, self._closing = map_scale, closing
         self._overlay: Overlay | None = None
         self._video: VideoWriter | None = None
         self._size = (0, 0)
@@ -155,14 +158,12 @@ class _OverlayVideo:
             return
         size = (score.picture.shape[1], score.picture.shape[0])
         if self._overlay is None or self._video is None:
-            self._overlay, self._size, self._start_s = (
-                Overlay(size, self._map_scale),
-                size,
-                score.time_s,
-            )
+            self._overlay = Overlay(size, self._map_scale)
+            self._size, self._start_s = size, score.time_s
             self._video = self._closing.enter_context(
                 VideoWriter(self._path, self._rate_fps, self._overlay.size)
             )
+        # A video has one size of picture from its beginning to its end.
         if size != self._size:
             return
         drawn = self._overlay.draw(score.picture, score.map, score.score, score.time_s)
@@ -171,7 +172,7 @@ class _OverlayVideo:
 
 @contextmanager
 def overlay_video(path: Path, rate_fps: float, map_scale: float) -> Iterator[ScoreSink]:
-    """A video that appears whole when the block ends; scores must carry pictures and maps.
+    """Open a video, which appears whole when the block ends; scores must carry pictures and maps.
 
     Where a source changes its size midway, pictures of another size than the first are left out.
 

@@ -1,6 +1,6 @@
-"""The recording that is scored: drawn, H.264, 360 x 240.
+"""What `oddframe bench` measures on: a drawn recording, and bundles of untrained networks.
 
-Bundles of presets that nobody has trained: as fast as trained ones, and nothing else.
+An untrained network is as fast as a trained one.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -27,7 +27,7 @@ from oddframe.model.network import Network
 from oddframe.synthetic.scene import SceneSettings, draw
 
 DRAWN, FRAMES = 200, 1_000
-"""So many pictures are drawn, and shown forwards and backwards until there are so many frames."""
+"""Pictures that are drawn, and frames that they give, shown forwards and backwards in turn."""
 SCENE = SceneSettings(width=360, height=240, rate_fps=25.0)
 
 
@@ -44,16 +44,17 @@ def draw_recording(path: Path, drawn: int = DRAWN, frames: int = FRAMES) -> None
     """
     with VideoWriter(path, SCENE.rate_fps, (SCENE.width, SCENE.height)) as video:
         pictures = [frame.pixels for frame in draw(1, drawn, SCENE)]
+        # Backwards after forwards, so that no jump costs the encoder more than a film would.
         for picture in islice(cycle([*pictures, *reversed(pictures)]), frames):
             video.write(picture)
 
 
 class Beginning(Recording):
-    """The first frames of a recording, so that a slow row ends.
+    """The first frames of a recording, so that a slow row ends in time.
 
     Args:
         path: The recording.
-        most: How many frames of it.
+        most: Frames that it has at most.
     """
 
     def __init__(self, path: Path, most: int) -> None:
@@ -61,7 +62,8 @@ class Beginning(Recording):
         self._most = most
 
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
-        """A fresh pass over them."""
+        """Decode the first frames, from the beginning at each call."""
+        # Closed at once, since the decoder has threads of its own.
         with closing(cast(Generator[Frame], super().frames(wanted))) as every:
             yield from islice(every, self._most)
 
@@ -69,17 +71,21 @@ class Beginning(Recording):
 def write_untrained(
     folder: Path, config: NetworkConfig, graphs: Sequence[str] = ("onnx", "int8")
 ) -> str | None:
-    """Write the bundle of a randomly initialised network; returns why it lacks int8, if it does.
+    """Write the bundle of a randomly initialised network.
 
     Args:
-        folder: Where to.
-        config: The network.
-        graphs: Which graphs it gets: "onnx", and with it "int8".
+        folder: The folder of the bundle.
+        config: The network's settings.
+        graphs: The graphs that it gets: "onnx", and with it "int8".
+
+    Returns:
+        Why the bundle lacks the int8 graph, a sentence; None where it lacks nothing.
 
     Raises:
         MissingExtraError: If a graph is wanted and its exporter is not installed.
         OutputError: If the bundle cannot be written.
     """
+    # The same weights each time, so that two machines measure the same network.
     torch.manual_seed(0)
     trained = Network(config).trained()
     made: dict[str, bytes] = {}
@@ -96,7 +102,10 @@ def write_untrained(
         network=trained,
         rate_fps=SCENE.rate_fps,
         calibration=placeholder_calibration(),
-        card="A randomly initialised network of `oddframe bench`: it scores nothing that means anything.\n",
+        card=(
+            "A randomly initialised network of `oddframe bench`: "
+            "it scores nothing that means anything.\n"
+        ),
         graphs=made,
     )
     write_bundle(folder, bundle)

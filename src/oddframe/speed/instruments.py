@@ -1,9 +1,4 @@
-"""What a table of speeds was measured on.
-
-Repeat a thing for a while and say how long it took.
-
-How much memory this process had at most.
-"""
+"""Instruments of `oddframe bench`: the machine's description, a stopwatch, and peak memory."""
 
 import math
 import os
@@ -20,12 +15,19 @@ from typing import Any
 from oddframe._version import __version__
 
 _PACKAGES = ("torch", "onnxruntime", "openvino", "numpy", "av")
+# A machine counts as idle while other programs use no more than this share of its cores.
 _IDLE = 0.25
-"""Share of the cores up to which others may be at work."""
 
 
 def machine(gpu: str | None = None) -> dict[str, Any]:
-    """Plain values: processor, cores that this process may use, memory, GPU, system, versions, load."""
+    """Describe this machine in plain values.
+
+    Args:
+        gpu: Name of the GPU; None where none is measured.
+
+    Returns:
+        Processor, cores that this process may use, memory, GPU, system, load and versions.
+    """
     return {
         "processor": _processor(),
         "cores": _cores(),
@@ -38,7 +40,11 @@ def machine(gpu: str | None = None) -> dict[str, Any]:
 
 
 def busy(found: dict[str, Any]) -> tuple[str, ...]:
-    """What about a machine makes its figures worth less, a sentence each."""
+    """Name what makes the figures of a machine worth less, a sentence each.
+
+    Args:
+        found: The machine, as `machine` describes it.
+    """
     notices = []
     if found["load"] > _IDLE * found["cores"]:
         notices.append(
@@ -53,6 +59,8 @@ def busy(found: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _processor() -> str:
+    """The processor's name, as the kernel has it."""
+    # Python's own answer is empty on most Linux machines.
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -61,12 +69,14 @@ def _processor() -> str:
 
 
 def _cores() -> int:
+    """The cores that this process may use, which may be fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _versions() -> dict[str, str]:
+    """The versions of the packages that speed depends on, where they are installed."""
     found = {}
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
@@ -74,31 +84,52 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def repeated(work: Callable[[], object], seconds: float, least: int = 2) -> list[float]:
-    """Seconds of each time that ``work`` was done: again and again until ``seconds`` have passed, ``least`` times."""
+def repeated(
+    work: Callable[[], object],
+    seconds: float,
+    least: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """Do some work again and again, and time each repetition.
+
+    Args:
+        work: The work.
+        seconds: No repetition begins after so many seconds.
+        least: Repetitions that are done in any case.
+        clock: The time in seconds.
+
+    Returns:
+        The seconds of each repetition.
+    """
     took: list[float] = []
-    began = now = time.perf_counter()
+    began = now = clock()
     while len(took) < least or now - began < seconds:
         work()
-        before, now = now, time.perf_counter()
+        before, now = now, clock()
         took.append(now - before)
     return took
 
 
 def rate(count: int, seconds: Sequence[float]) -> float:
-    """How many per second where ``count`` of them take so long, by the median time."""
+    """Units per second, by the median time.
+
+    Args:
+        count: Units in a repetition.
+        seconds: The seconds of each repetition.
+    """
+    # Not the mean: one repetition may be disturbed by whatever else runs on the machine.
     return count / median(seconds)
 
 
 def p95(values: Sequence[float]) -> float:
-    """The 95th percentile, a value that is among them."""
+    """The 95th percentile by the nearest rank, so that it is one of the values."""
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
 def peak_rss_mb() -> float:
-    """Most memory that was resident, in megabytes of 10^6 bytes."""
-    # Not getrusage where it can be helped: its peak is handed on from the process that started this
-    # one.
+    """The most memory that this process had resident so far, in megabytes of 10^6 bytes."""
+    # Not getrusage where there is another way: a process inherits the peak of the one that started
+    # it.
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text().splitlines():

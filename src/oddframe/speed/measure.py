@@ -1,4 +1,8 @@
-"""Measure one row: the network alone, from a file to scores and maps, and clip by clip as a live camera has it."""
+"""Measures one row of speeds, in the process that calls.
+
+A row has the network alone, the way from a file to scores and maps, and single clips one after the
+other, as a live camera has them.
+"""
 
 import time
 from pathlib import Path
@@ -19,9 +23,9 @@ from oddframe.speed.instruments import p95, peak_rss_mb, rate, repeated
 from oddframe.speed.plan import Bounds, Setup, SpeedRow, cameras
 
 INFERENCE, END_TO_END, LIVE = 0.4, 0.4, 0.2
-"""Shares of the time of a row."""
+"""Shares of a row's time for its three measurements."""
 PASSES = 3
-"""So many passes over the recording, or its beginning, are to fit into their share."""
+"""Passes over the recording, or its beginning, that are to fit into their share of the time."""
 
 
 def measure_row(setup: Setup, recording: Path, seconds: float) -> SpeedRow:
@@ -40,6 +44,7 @@ def measure_row(setup: Setup, recording: Path, seconds: float) -> SpeedRow:
     bundle = read_bundle(setup.bundle)
     scorer = _scorer(bundle, setup, setup.batch_size)
     clips = _clips(bundle, setup.batch_size)
+    # The first batch is slower, since libraries set up their kernels and memory with it.
     scorer.score(clips)
     ready_s = time.perf_counter() - began
     took = repeated(lambda: scorer.score(clips), INFERENCE * seconds)
@@ -47,12 +52,12 @@ def measure_row(setup: Setup, recording: Path, seconds: float) -> SpeedRow:
     fps_end_to_end = _end_to_end(
         Model(bundle, scorer), recording, fps_inference, END_TO_END * seconds
     )
+    # Before a second scorer is loaded for single clips, whose memory is not the row's.
     rss_mb, gpu_mb = peak_rss_mb(), _peak_gpu_mb(setup)
     single = scorer if setup.batch_size == 1 else _scorer(bundle, setup, 1)
-    latencies_ms = [
-        1e3 * one for one in _latencies_s(Model(bundle, single), recording, LIVE * seconds)
-    ]
-    each_ms = [1e3 * one / setup.batch_size for one in took]
+    latencies_s = _latencies_s(Model(bundle, single), recording, LIVE * seconds)
+    latencies_ms = [1e3 * latency_s for latency_s in latencies_s]
+    each_ms = [1e3 * batch_s / setup.batch_size for batch_s in took]
     return SpeedRow(
         preset=setup.preset,
         backend=setup.backend,
@@ -76,12 +81,12 @@ def measure_row(setup: Setup, recording: Path, seconds: float) -> SpeedRow:
 def measure_bounds(
     preset: str, folder: Path, recording: Path, seconds: float, count: bool
 ) -> Bounds:
-    """Measure what comes before the network.
+    """Measure what comes before the network: decoding, and conversion to its frames.
 
     Args:
-        preset: Its name.
-        folder: Its bundle.
-        recording: What is decoded.
+        preset: Name of the preset.
+        folder: The folder of its bundle.
+        recording: The recording that is decoded.
         seconds: About how long.
         count: Whether to count the network's operations, with torch.
 
@@ -104,6 +109,7 @@ def measure_bounds(
 
 
 def _scorer(bundle: Bundle, setup: Setup, batch_size: int) -> Scorer:
+    """The scorer of a row, with another size of batches where that is given."""
     if setup.backend == "torch":
         from oddframe.speed.torch_rows import torch_scorer
 
@@ -112,12 +118,13 @@ def _scorer(bundle: Bundle, setup: Setup, batch_size: int) -> Scorer:
 
 
 def _clips(bundle: Bundle, count: int) -> Pixels:
+    """So many drawn clips of the network's size."""
     interval = bundle.network.config.interval
     return clips_of(drawn_frames(bundle.network, clip_span(interval) - 1 + count), interval)
 
 
 def _end_to_end(model: Model, recording: Path, fps: float, seconds: float) -> float:
-    """Frames with a score per second, from the file to scores and maps, by the median pass."""
+    """Scored frames per second, from the file to scores and maps, by the median pass."""
     first = clip_span(model.bundle.network.config.interval) - 1
     # At least two batches, so that one is scored while the frames of the other are decoded.
     least = first + 2 * model.scorer.batch_size
@@ -125,10 +132,8 @@ def _end_to_end(model: Model, recording: Path, fps: float, seconds: float) -> fl
 
     def score_all() -> int:
         # Health is left out: what is drawn here is not what a trained model's camera sees.
-        return sum(
-            one.map is not None
-            for one in model.scores(source, every_frame=True, health=False, maps=True)
-        )
+        scores = model.scores(source, every_frame=True, health=False, maps=True)
+        return sum(score.map is not None for score in scores)
 
     scored: list[int] = []
     took = repeated(lambda: scored.append(score_all()), seconds, least=1)
@@ -136,7 +141,7 @@ def _end_to_end(model: Model, recording: Path, fps: float, seconds: float) -> fl
 
 
 def _latencies_s(model: Model, recording: Path, seconds: float) -> list[float]:
-    """Seconds from a decoder that is asked for a frame to its score, frame by frame."""
+    """Seconds from asking the decoder for a frame to having its score, for each scored frame."""
     source = Recording(recording)
     stream = model.stream(source.rate_fps, source.gap_s, every_frame=True, watch_health=False)
     took: list[float] = []
@@ -146,7 +151,7 @@ def _latencies_s(model: Model, recording: Path, seconds: float) -> list[float]:
         for _ in model.scored(ready, maps=True):
             pass
         before, now = now, time.perf_counter()
-        if any(one.clip is not None for one in ready):
+        if any(pending.clip is not None for pending in ready):
             took.append(now - before)
         if len(took) > 2 and now - began > seconds:
             break
@@ -155,6 +160,7 @@ def _latencies_s(model: Model, recording: Path, seconds: float) -> list[float]:
 
 
 def _peak_gpu_mb(setup: Setup) -> float | None:
+    """The most memory that this process had on the row's GPU; None for the processor."""
     if setup.device == "cpu":
         return None
     from oddframe.speed.torch_rows import peak_gpu_mb
@@ -163,6 +169,7 @@ def _peak_gpu_mb(setup: Setup) -> float | None:
 
 
 def _gflop(bundle: Bundle) -> float:
+    """Operations of the network for one clip, in 10^9; torch counts them."""
     from oddframe.speed.torch_rows import gflop_per_clip
 
     return gflop_per_clip(bundle.network)

@@ -1,6 +1,6 @@
-"""Which rows a machine can have, and why it lacks the others.
+"""Plans the rows of `oddframe bench`, and holds the records of what was measured.
 
-What is measured, and what came of it.
+`plan_rows` says which rows a machine can have, and why it lacks the others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,21 +14,24 @@ from oddframe.inference.backends import Backend, installed
 from oddframe.inference.scorer import BackendName, Precision
 
 Numbers = Precision | Literal["tf32"]
-"""What a row computes in: "tf32" is float32 with the shorter products that NVIDIA's GPUs have for it."""
+"""What a row computes in.
+
+"tf32" is float32 with shorter products, which NVIDIA's GPUs have.
+"""
 
 CAMERA_RATES_FPS = (10, 15, 25)
-"""Rates at which the cameras are counted that a machine can watch."""
+"""Frame rates for which it is said how many cameras a machine can watch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What a row measures.
+    """The setup of a row that is to be measured.
 
     Attributes:
         preset: Name of the preset or model.
         bundle: Folder of its bundle.
         backend: What runs it.
-        precision: What that computes in.
+        precision: What the backend computes in.
         device: "cpu" or a GPU such as "cuda:0".
         batch_size: Clips at a time.
         compiled: Whether torch compiles the network.
@@ -53,7 +56,8 @@ class Setup:
     def __str__(self) -> str:
         where = "" if self.device == "cpu" else f" on {self.device}"
         compiled = " compiled" if self.compiled else ""
-        return f"{self.preset} {self.backend} {self.precision}{compiled}{where}, batches of {self.batch_size}"
+        what = f"{self.preset} {self.backend} {self.precision}{compiled}{where}"
+        return f"{what}, batches of {self.batch_size}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +67,8 @@ class SpeedRow:
     Attributes:
         preset: Name of the preset or model.
         backend: What runs it.
-        precision: What that computes in.
-        device: Where.
+        precision: What the backend computes in.
+        device: Where it ran.
         batch_size: Clips at a time.
         compiled: Whether torch compiled the network.
         fps_end_to_end: Frames per second from an H.264 file to scores and maps.
@@ -83,7 +87,7 @@ class SpeedRow:
         share_of_bound: ``fps_end_to_end`` as a share of what its slower half does alone, be that
             decoding with conversion or inference; None where decoding was not measured.
         tflop_s: Floating-point operations per second of inference alone, in 10^12, a multiplication
-            and an addition counted as two; None where nobody counted.
+            and an addition counted as two; None where they were not counted.
     """
 
     preset: str
@@ -108,7 +112,7 @@ class SpeedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """What no backend can beat: the way of a frame to the network.
+    """Bounds that no backend can beat, since frames must reach the network first.
 
     Attributes:
         preset: Name of the preset or model, whose frames they are.
@@ -130,7 +134,7 @@ class TrainingRow:
 
     Attributes:
         preset: Name of the preset.
-        device: Where.
+        device: Where it ran.
         precision: What the network's inside computes in.
         batch_size: Clips in a step.
         size: Height and width of what it trains on, in pixels.
@@ -151,17 +155,15 @@ class TrainingRow:
 
 def cameras(fps: float) -> dict[str, int]:
     """How many cameras a speed in frames per second is enough for, by their rate."""
+    # Rounded down: a camera that is only kept up with in part loses frames.
     return {str(rate): int(fps // rate) for rate in CAMERA_RATES_FPS}
 
 
-_EXTRAS: dict[BackendName, str] = {"torch": "train", "openvino": "openvino"}
-
-
 class Plan(NamedTuple):
-    """What is measured of a bundle, and what is not.
+    """The rows that are measured of a bundle, and why others are not.
 
     Attributes:
-        setups: The rows.
+        setups: The setups of the rows.
         notices: What is left out and why, a sentence each.
     """
 
@@ -181,14 +183,14 @@ def plan_rows(
     batch_sizes: Sequence[int] = (8,),
     compiled: bool = False,
 ) -> Plan:
-    """Rows of one bundle, the most exact first.
+    """Plan the rows of one bundle, the most exact first.
 
     Args:
-        preset: What it is called.
-        folder: Where it is.
-        bundle: What is in it.
-        lacking: Why it has not all graphs; that nobody exported them when None.
-        backends: What may run it.
+        preset: Name of the preset or model.
+        folder: The folder of the bundle.
+        bundle: The bundle.
+        lacking: Why it lacks graphs, a sentence; None says that they were not exported.
+        backends: The backends that may have rows.
         device: "cpu", or a GPU, which only torch knows.
         torch_precisions: What torch computes in on that device.
         batch_sizes: Clips at a time; a row for each.
@@ -197,6 +199,7 @@ def plan_rows(
     setups: list[Setup] = []
     notices: list[str] = []
     for name in backends:
+        # ONNX Runtime and OpenVINO are used on the processor alone.
         if name != "torch" and device != "cpu":
             notices.append(
                 f"{name} is left out: it runs on the processor; measure it with --device cpu"
@@ -209,6 +212,7 @@ def plan_rows(
             ways: list[tuple[Numbers, bool]] = [
                 (precision, False) for precision in torch_precisions
             ]
+            # Compiled rows after all others, since compiling takes the longest.
             ways += [(precision, True) for precision in torch_precisions if compiled]
         else:
             ways = []
@@ -233,7 +237,12 @@ def plan_rows(
     return Plan(tuple(setups), tuple(notices))
 
 
+# The extra that installs a backend; ONNX Runtime is in every install.
+_EXTRAS: dict[BackendName, str] = {"torch": "train", "openvino": "openvino"}
+
+
 def _missing(name: BackendName) -> str:
+    """Why a backend cannot run, and what installs it."""
     if name not in _EXTRAS:
         return "ONNX Runtime is not installed; pip install onnxruntime"
     return str(MissingExtraError(f"scoring with {name}", _EXTRAS[name]))
@@ -242,7 +251,7 @@ def _missing(name: BackendName) -> str:
 def _of_graphs(
     name: BackendName, bundle: Bundle, lacking: str | None
 ) -> Iterator[tuple[Precision, str | None]]:
-    """What ONNX Runtime or OpenVINO computes in, and why not."""
+    """Each precision of ONNX Runtime or OpenVINO, with a reason where it has no row."""
     lacks = lacking or "the model has no graph for it; oddframe export MODEL --to {} adds it"
     yield "float32", None if ONNX in bundle.graphs else lacks.format("onnx")
     if name == "onnx":
@@ -250,6 +259,7 @@ def _of_graphs(
     from oddframe.inference.openvino_backend import openvino_precisions
 
     for half in openvino_precisions() if ONNX in bundle.graphs else ():
+        # A graph whose gate was never tried is measured all the same: speed does not depend on it.
         passed = bundle.parity.get(str(Backend(name, half)), {}).get("passed")
         yield half, "it did not pass the model's parity gate" if passed is False else None
     yield (

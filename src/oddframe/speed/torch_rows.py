@@ -1,4 +1,8 @@
-"""What only torch can do: run on a GPU, in other numbers, compiled; train; count its operations."""
+"""Rows and figures that only torch gives.
+
+They are those of a GPU, of other numbers and of a compiled network, of training, and the count of
+operations.
+"""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -25,7 +29,7 @@ class Ability(NamedTuple):
 
     Attributes:
         device: "cpu" or a GPU such as "cuda".
-        precisions: What it has instructions for.
+        precisions: The precisions that the device has instructions for.
         gpu: Name of the GPU; None for the processor.
     """
 
@@ -35,7 +39,7 @@ class Ability(NamedTuple):
 
 
 def torch_ability(name: str) -> Ability:
-    """What torch can do on the device that ``auto``, ``cpu`` or ``cuda:0`` names.
+    """Find what torch can do on the device that "auto", "cpu" or "cuda:0" names.
 
     Raises:
         SettingsError: If there is no such device.
@@ -50,24 +54,30 @@ def torch_ability(name: str) -> Ability:
 
 
 def torch_scorer(bundle: Bundle, setup: Setup, batch_size: int) -> Scorer:
-    """A scorer in torch; the process is set to the row's kind of float32, which torch knows for all of it only."""
+    """Make the torch scorer of a row.
+
+    It sets the whole process to the row's kind of float32, since torch has one setting for all.
+    """
     _set_float32(short=setup.precision == "tf32")
     network = Network.of(bundle.network)
     if setup.compiled:
-        # On a GPU with its kernels captured as a graph: small batches wait for their launches
-        # otherwise.
+        # "reduce-overhead" captures the kernels of a GPU as one graph: a small batch would wait
+        # longer for their launches than for their work.
         network.compile(mode="default" if setup.device == "cpu" else "reduce-overhead")
     precision = "float32" if setup.precision == "tf32" else setup.precision
     return TorchScorer(network, torch.device(setup.device), batch_size, precision)
 
 
 def peak_gpu_mb(device: str) -> float:
-    """Most memory that tensors of this process had on a GPU, in megabytes of 10^6 bytes."""
+    """The most memory that tensors of this process had on a GPU, in megabytes of 10^6 bytes."""
     return torch.cuda.max_memory_allocated(device) / 1e6
 
 
 def gflop_per_clip(trained: NetworkState) -> float:
-    """Floating-point operations for one clip, in 10^9; a multiplication and an addition are two."""
+    """Count the floating-point operations for one clip, in 10^9.
+
+    A multiplication and an addition are two operations.
+    """
     config = trained.config
     clip = torch.zeros((1, 5, config.height, config.width, config.colours), dtype=torch.uint8)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
@@ -78,12 +88,12 @@ def gflop_per_clip(trained: NetworkState) -> float:
 def measure_training(
     preset: str, settings: Settings, device: str, precision: Numbers, seconds: float
 ) -> TrainingRow:
-    """Clips per second of steps of the joint phase, on noise, in this process.
+    """Measure steps of the training's joint phase, on noise, in this process.
 
     Args:
-        preset: Its name.
-        settings: What is trained, and how.
-        device: Where.
+        preset: Name of the preset.
+        settings: The network and its training.
+        device: "cpu" or a GPU such as "cuda:0".
         precision: "float32", "tf32" or "bfloat16".
         seconds: About how long.
     """
@@ -93,6 +103,7 @@ def measure_training(
     )
     network, place = Network(settings.network), torch.device(device)
     trainer = Trainer(network, training, place)
+    # As if the warm-up were over and the clusters had their first centres.
     trainer.step, trainer.centred = training.pretrain_steps, True
     height, width = settings.data.crop or (settings.network.height, settings.network.width)
     count = training.batch_size
@@ -128,7 +139,10 @@ def measure_training(
 
 
 def _set_float32(*, short: bool) -> None:
-    """Whether products of float32 numbers may be shortened on a GPU; torch shortens those of convolutions by itself."""
+    """Set whether a GPU may shorten products of float32 numbers.
+
+    Both kinds are set, since by itself torch shortens those of convolutions only.
+    """
     kind = "tf32" if short else "ieee"
     torch.backends.cuda.matmul.fp32_precision = kind
     torch.backends.cudnn.conv.fp32_precision = kind  # type: ignore[attr-defined]

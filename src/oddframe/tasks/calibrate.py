@@ -92,7 +92,7 @@ def calibrate(
     began = time.monotonic()
     budget = None if false_alarms is None else FalseAlarmBudget.parse(false_alarms)
     folder = find_bundle(model)
-    bundle = read_bundle(folder, to_calibrate=True)
+    bundle = read_bundle(folder)
     skipped: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     # Scoring takes as long as the footage needs, the scores in the bundle take seconds.

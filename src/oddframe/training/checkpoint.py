@@ -153,6 +153,7 @@ def _save(tensors: Mapping[str, Tensor], folder: Path, name: str) -> int:
         if size > room and shards[-1]:
             shards.append({})
             room = SHARD_BYTES
+        # safetensors refuses tensors in channels_last order.
         shards[-1][key] = tensor.contiguous()
         room -= size
     for number, shard in enumerate(shards):

@@ -69,6 +69,7 @@ class ProcessGroup:
                 "device must be auto or cpu where several processes train together, "
                 f"got {device!r}: each of them takes a GPU of its own"
             )
+        # Without a GPU "auto" means the CPU, as it does for a single process.
         on_gpu = device != "cpu" and torch.cuda.is_available()
         if on_gpu:
             torch.cuda.set_device(launch.local_rank)
@@ -109,6 +110,7 @@ class ProcessGroup:
         # One exchange for all tensors: each costs a round trip, however small it is.
         joined = torch.cat([tensor.detach().flatten() for tensor in tensors])
         distributed.all_reduce(joined)
+        # Back to the shapes they had, and in place: callers go on with these very tensors.
         sums = torch.split(joined, [tensor.numel() for tensor in tensors])
         for tensor, total in zip(tensors, sums, strict=True):
             tensor.detach().copy_(total.view_as(tensor))

@@ -62,22 +62,19 @@ def score_clips(
         parts["map_peak"].append(map_peaks(scored.maps))
         done += len(batch)
         on_progress("calibrate", done, len(own), {})
-    # A clip that does not begin one frame after the one before belongs to another piece of footage;
-    # -2 makes the first clip begin one, wherever it starts.
-    begins = np.diff(clips.starts[numbers], prepend=-2) != 1
-    recording = (np.cumsum(begins) - 1).astype(np.int32)
-    pieces = np.flatnonzero(begins)
     arrays = {
         name: group.gather_for_all(np.concatenate(values), len(numbers), scorer.batch_size)
         for name, values in parts.items()
     }
+    begins = _piece_begins(clips.starts[numbers])
     # Scores are never averaged across the end of a piece, as they are not in scoring.
     for name in _SMOOTHED:
-        split = np.split(arrays[name], pieces[1:])
-        arrays[name] = np.concatenate([smooth_scores(piece, neighbours) for piece in split])
+        pieces = np.split(arrays[name], begins[1:])
+        arrays[name] = np.concatenate([smooth_scores(piece, neighbours) for piece in pieces])
+    lengths = np.diff(begins, append=len(numbers))
     return NormalScores(
-        recording=recording,
-        time_s=(np.arange(len(numbers)) - pieces[recording]) / rate_fps,
+        recording=np.repeat(np.arange(len(begins), dtype=np.int32), lengths),
+        time_s=(np.arange(len(numbers)) - np.repeat(begins, lengths)) / rate_fps,
         **arrays,
         rate_fps=rate_fps,
         in_sample=in_sample,
@@ -93,3 +90,15 @@ def choose_blocks(count: int, most: int) -> npt.NDArray[np.int64]:
     # Blocks may overlap where there is hardly more than fits: a clip is then scored once.
     numbers: npt.NDArray[np.int64] = np.unique(begins[:, None] + np.arange(size))
     return numbers
+
+
+def _piece_begins(starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Find where unbroken pieces of footage begin, as indices into clips in order.
+
+    A clip that does not begin one frame after the clip before belongs to another piece.
+
+    Args:
+        starts: Position in the cache of the first frame of each clip.
+    """
+    # -2 makes the first clip begin a piece, wherever in the cache it starts.
+    return np.flatnonzero(np.diff(starts, prepend=-2) != 1)

@@ -138,6 +138,7 @@ class TrainingLoop:
         return self.losses
 
     def _step(self, total: int) -> None:
+        """Take one of ``total`` steps; log it and validate where that is due."""
         training, data = self.settings.training, self.settings.data
         # Asked before the step, since the step may end the phase.
         phase = self.trainer.phase
@@ -196,6 +197,7 @@ class TrainingLoop:
             self.folder.append(step=self.trainer.step, phase="centres", sizes=sizes)
 
     def _save(self) -> None:
+        """Save a checkpoint, with how long the log is now; the first process alone does."""
         if not self.writes:
             return
         save_checkpoint(

@@ -14,6 +14,7 @@ from oddframe.datasets.frame_cache import FrameCache
 from oddframe.model.config import NetworkConfig
 from oddframe.training.settings import Settings
 
+# A calibration replaces a line of the card on machines without torch, which a trainer imports.
 if TYPE_CHECKING:
     from oddframe.training.trainer import Trainer
 

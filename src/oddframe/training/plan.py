@@ -162,11 +162,8 @@ def _check_same(
     given = request.settings
     if given is not None and request.epochs is not None:
         # The steps in the settings of the run are those that came of the epochs.
-        training = replace(
-            given.training,
-            pretrain_steps=settings.training.pretrain_steps,
-            joint_steps=settings.training.joint_steps,
-        )
+        pretrain, joint = settings.training.pretrain_steps, settings.training.joint_steps
+        training = replace(given.training, pretrain_steps=pretrain, joint_steps=joint)
         given = replace(given, training=training)
     # What is asked for beside what the run has; None was not asked for, and so is as it was.
     pairs = {

@@ -189,6 +189,7 @@ class RunFolder:
         Raises:
             OutputError: If it cannot be cut.
         """
+        # A log that is shorter than it was then is not made longer with zeros.
         if self.log_bytes() > length:
             try:
                 os.truncate(self.log, length)
@@ -206,6 +207,7 @@ class RunFolder:
             RunError: If it cannot be read.
         """
         try:
+            # Only what is asked for: later versions may say more in this file.
             found: dict[str, Any] = json.loads(self.footage.read_text())
             return {name: found[name] for name in ("stretches", "odd", "dropped")}
         except FileNotFoundError:

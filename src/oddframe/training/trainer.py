@@ -84,6 +84,7 @@ class Trainer:
         self.centred = network.clusters is None
         clusters = network.clusters
         centres = [] if clusters is None else list(clusters.parameters())
+        # By identity, since tensors have no truth value to compare them by.
         held_back = {id(parameter) for parameter in centres}
         streams = [p for p in network.parameters() if id(p) not in held_back]
         self.discriminator = (
@@ -134,6 +135,7 @@ class Trainer:
         config = self.config
         self.network.train()
         if config.batch_norm == "frozen":
+            # train() has just switched them on.
             for norm in self._norms():
                 norm.eval()
         factor = config.rate_at(self.step)
@@ -155,6 +157,7 @@ class Trainer:
         if clustered and config.repulsion:
             total = total + config.repulsion * torch.stack(clustered).sum()
         elif clustered:
+            # backward() below still needs the graph of the codes, which both losses share.
             pulls = torch.autograd.grad(
                 config.cluster_weight * clustered[0], self.pulled, retain_graph=True
             )
@@ -163,6 +166,7 @@ class Trainer:
             *self.network.parameters(),
             *(self.discriminator.parameters() if self.discriminator else ()),
         ]
+        # Each process has the gradient of its own rows; their sum is that of the whole batch.
         self.group.sum([p.grad for p in trained if p.grad is not None])
         self.group.sum(pulls)
         if config.gradient_clip:

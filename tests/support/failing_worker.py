@@ -1,4 +1,7 @@
-"""A worker that lives as its recordings are called; it is imported by the processes of workers."""
+"""A worker that fails as the names of its recordings say.
+
+It is a module of its own because the processes of workers import it.
+"""
 
 import os
 import signal
@@ -9,13 +12,14 @@ from oddframe.batch.tasks import Task
 from oddframe.batch.worker import Outcome
 
 
-class Moody:
+class FailingWorker:
     """Dies over some recordings, takes its time over others and leaves a file for the rest."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def score(self, task: Task) -> Outcome:
+        """Do as the name says; the frames of the outcome are the id of this process."""
         if task.name.startswith("kill"):
             os.kill(os.getpid(), signal.SIGKILL)
         if task.name == "leave":

@@ -45,6 +45,9 @@ class SignIn(Schema):
 class Source(Schema):
     """An address to test; no answer ever contains it."""
 
+    # The name in `openapi.json`, which clients may be generated from; `Source` is a class of media.
+    __qualname__ = "Source"
+
     source: SourceText
 
 

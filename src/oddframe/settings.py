@@ -195,7 +195,7 @@ class _ZoneTable:
 
     @property
     def hours(self) -> Schedule | None:
-        """When alarms are wanted."""
+        """Hours of the week in which alarms are wanted, as a table has them."""
         if self.armed is None or self.time_zone is None:
             return None
         return Schedule.parse(self.armed, self.time_zone)

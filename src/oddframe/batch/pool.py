@@ -121,7 +121,7 @@ class TaskScorer(Protocol):
     """Scores recordings in a worker's process; `oddframe.batch.worker.Worker` is one."""
 
     def score(self, task: Task) -> Outcome:
-        """Score a recording."""
+        """Score a recording and say what came of it."""
         ...
 
 

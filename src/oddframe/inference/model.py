@@ -45,7 +45,7 @@ class ScoreSink(Protocol):
     """Takes the scores of one source in order."""
 
     def write(self, score: Score) -> None:
-        """Take the next score."""
+        """Take the score of the next frame, in order."""
         ...
 
 

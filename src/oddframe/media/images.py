@@ -53,7 +53,7 @@ class _Image:
 
 
 class ImageFolder:
-    """Images in the order of the last number in their names, as a `Source`.
+    """Images in the order of the last number in their names, as a `FrameSource`.
 
     A frame's index is its number less the first one, its time is index / fps; so a missing number
     is a gap.

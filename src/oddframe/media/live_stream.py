@@ -262,7 +262,7 @@ class LiveStream:
         self.gap_s = timing.gap_s
 
     def put(self, frame: Frame) -> None:
-        """Queue the next frame."""
+        """Queue the next frame; where the queue is full the oldest goes."""
         now_s = self.now_s()
         # Only a connection that brings a frame counts as a reconnect, and the first one does not.
         if self._frames and self._frames == self._frames_before:

@@ -88,7 +88,7 @@ def read_frames(
 
 
 class Recording:
-    """One file with video in it, as a `Source`.
+    """One file with video in it, as a `FrameSource`.
 
     Opening reads the header only, and finds out whether there is a video stream that can be
     decoded.

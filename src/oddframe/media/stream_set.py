@@ -95,7 +95,7 @@ class StreamSet(AbstractContextManager["StreamSet"]):
         self.stop()
 
     def start(self) -> None:
-        """Start all streams."""
+        """Start all streams, each in a thread of its own."""
         for stream in self._streams:
             stream.start()
 

@@ -140,7 +140,7 @@ _ENTITIES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
 
 
 @dataclass
-class _CameraState:
+class _LastState:
     """What goes on at a camera, as its retained state says.
 
     Attributes:
@@ -194,7 +194,7 @@ class Mqtt:
         except ImportError as error:
             raise MissingExtraError("MQTT", "watch") from error
         self._config, self._topics = config, Topics(config.prefix, config.discovery_prefix)
-        self._cameras: dict[str, _CameraState] = {}
+        self._cameras: dict[str, _LastState] = {}
         # Held while a state is made and published: what is retained is always the last one made.
         self._lock = threading.RLock()
         # Whether all that is retained was published since the last connection was made.
@@ -254,7 +254,7 @@ class Mqtt:
         """Publish a camera's state where it has changed."""
         with self._lock:
             known = status.camera in self._cameras
-            camera = self._cameras.setdefault(status.camera, _CameraState())
+            camera = self._cameras.setdefault(status.camera, _LastState())
             before = camera.as_dict()
             camera.online, camera.score = status.online, status.score
             if not known:
@@ -278,7 +278,7 @@ class Mqtt:
         """Take an alert into the state of its camera, and publish that."""
         with self._lock:
             known = message["source"] in self._cameras
-            camera = self._cameras.setdefault(message["source"], _CameraState(online=True))
+            camera = self._cameras.setdefault(message["source"], _LastState(online=True))
             going_on = camera.anomalies if message["kind"] == "anomaly" else camera.problems
             if message["phase"] == "end":
                 going_on.discard(message["id"])

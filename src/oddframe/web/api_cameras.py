@@ -78,7 +78,7 @@ def test(context: Context, given: Source) -> SourceTested:
 
 @router.get("/{name}")
 def camera(context: Context, name: CameraName) -> CameraRecord:
-    """One camera."""
+    """One camera, with its state, score and settings."""
     return camera_record(context, context.camera(name))
 
 

@@ -55,7 +55,7 @@ def events(
 
 @router.get("/{row}")
 def event(context: Context, row: Row) -> EventRecord:
-    """One event."""
+    """One event, with its verdict and the paths of its media."""
     return event_record(context.event(row), context.supervisor.plan.settings.clip_before_s)
 
 

@@ -43,7 +43,7 @@ class Broadcaster:
         self._supervisor = supervisor
 
     def start(self) -> None:
-        """Start both threads."""
+        """Start the threads that send alerts and statuses."""
         self._alerts.start()
         threading.Thread(target=self._send_states, name="broadcast", daemon=True).start()
 

@@ -36,7 +36,7 @@ class Schema(BaseModel):
 
 
 class SignIn(Schema):
-    """A request to sign in."""
+    """A request to sign in, with the token."""
 
     # Longer than any token may be: `Access` refuses what is too long, and counts the attempt.
     token: Annotated[str, StringConstraints(max_length=2_000)]
@@ -44,9 +44,6 @@ class SignIn(Schema):
 
 class Source(Schema):
     """An address to test; no answer ever contains it."""
-
-    # The name in `openapi.json`, which clients may be generated from; `Source` is a class of media.
-    __qualname__ = "Source"
 
     source: SourceText
 
@@ -319,7 +316,7 @@ class SinkHealth(Schema):
 
 
 class ProcessHealth(Schema):
-    """The server's process."""
+    """What the server's process takes: memory, time and threads."""
 
     rss_mb: float
     uptime_s: float

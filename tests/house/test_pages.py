@@ -117,7 +117,7 @@ def settings_keys(value: object, path: str = "") -> Iterator[str]:
 def wrong_files(span: str) -> Iterator[str]:
     """Python files, folders and names in them that a code span names and that are not there."""
     for path, names in re.findall(r"^(?:src/oddframe/)?([\w/]+\.py)(?::([\w.]+))?$", span):
-        places = [SOURCE / path, ROOT / path, ROOT / "tests" / path]
+        places = [SOURCE / path, ROOT / path, ROOT / "src" / path, ROOT / "tests" / path]
         found = [place for place in places if place.is_file()]
         if not found:
             yield f"{path} is not there"

@@ -34,7 +34,7 @@ class _CsvTable:
         self._file.write(",".join(COLUMNS) + "\n")
 
     def write(self, score: Score) -> None:
-        """Add the row of a frame."""
+        """Add the row of the next frame."""
         # repr gives the shortest text that reads back as the same number.
         values = (getattr(score, column) for column in COLUMNS)
         self._file.write(",".join("" if value is None else repr(value) for value in values) + "\n")

@@ -316,7 +316,7 @@ class SinkHealth(Schema):
 
 
 class ProcessHealth(Schema):
-    """What the server's process takes: memory, time and threads."""
+    """The server's process: its memory, its age, who listens, whether it watches."""
 
     rss_mb: float
     uptime_s: float

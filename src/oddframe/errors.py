@@ -5,7 +5,7 @@ The tree; each error is also the builtin that fits, so callers need not know our
     OddframeError
     ├── InputError (ValueError)               unusable input
     │   ├── SourceError                       a recording, folder or stream that cannot be read
-    │   │   └── LoginRefusedError             a camera that wants another password (`media`)
+    │   │   └── LoginRefusedError             a camera that wants another password
     │   ├── LayoutError                       a benchmark folder or label file of another layout
     │   └── SettingsError                     a setting that is unknown or out of range
     ├── SourceNotFoundError (FileNotFoundError)   nothing at that path
@@ -33,6 +33,10 @@ class InputError(OddframeError, ValueError):
 
 class SourceError(InputError):
     """A recording, a folder of images or a stream cannot be read."""
+
+
+class LoginRefusedError(SourceError):
+    """A camera wants another user name or password; trying again soon would lock the account."""
 
 
 class LayoutError(InputError):

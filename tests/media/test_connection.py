@@ -6,8 +6,8 @@ import traceback
 import av
 import pytest
 
-from oddframe.errors import SourceError
-from oddframe.media.connection import LoginRefusedError, failure, open_stream, video_stream
+from oddframe.errors import LoginRefusedError, SourceError
+from oddframe.media.connection import failure, open_stream, video_stream
 from oddframe.media.live_config import LiveSettings, stream_address
 from tests.support.stream_server import StreamServer, http
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from oddframe.inference.scorer import BackendName
-from oddframe.inference.scorer import Precision as PrecisionName
+from oddframe.inference import BackendName
+from oddframe.inference import Precision as PrecisionName
 
 FINDING = 1
 """Exit code: a check found something, or a recording of an archive failed."""

@@ -26,9 +26,8 @@ from rich.progress import (
 )
 from rich.table import Column, Table
 
-from oddframe._types import Progress as ProgressCallback
-
 if TYPE_CHECKING:
+    from oddframe._types import Progress as ProgressCallback
     from oddframe.tasks.evaluate import EvalReport
 
 PHASES = {
@@ -144,7 +143,7 @@ class ProgressBars:
 
 
 @contextmanager
-def bars(*, quiet: bool) -> Iterator[ProgressCallback]:
+def bars(*, quiet: bool) -> "Iterator[ProgressCallback]":
     """Show progress bars with the time left, a rate and figures such as losses.
 
     Args:

@@ -8,9 +8,10 @@ from typing import NamedTuple, get_args
 from oddframe.bundle.bundle import INT8, ONNX, Bundle
 from oddframe.errors import InputError, MissingExtraError, SettingsError
 from oddframe.extras import require_extra
+from oddframe.inference import BackendName, Precision
 from oddframe.inference.onnx_backend import OnnxScorer
 from oddframe.inference.openvino_backend import OpenvinoScorer, openvino_precisions
-from oddframe.inference.scorer import BackendName, Precision, Scorer
+from oddframe.inference.scorer import Scorer
 
 _MODULES: dict[BackendName, str] = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
 

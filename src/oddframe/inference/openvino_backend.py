@@ -7,7 +7,8 @@ import numpy as np
 from oddframe._types import Pixels
 from oddframe.errors import BundleError, SettingsError
 from oddframe.extras import require_extra
-from oddframe.inference.scorer import CLIPS, PARTS, ClipScores, Precision, pad_batch
+from oddframe.inference import Precision
+from oddframe.inference.scorer import CLIPS, PARTS, ClipScores, pad_batch
 
 # Always given: by itself OpenVINO takes bfloat16 where the processor has it, and the
 # differences of the cluster distance are lost in so few digits. An int8 graph

@@ -17,7 +17,8 @@ from oddframe.core.events import THRESHOLD, events
 from oddframe.core.records import FRAMES_PER_CLIP, Score
 from oddframe.core.smoothing import NO_SMOOTHING, SmoothingWindow, smooth_scores
 from oddframe.errors import InputError
-from oddframe.inference.scorer import ClipScores, Precision, Scorer
+from oddframe.inference import Precision
+from oddframe.inference.scorer import ClipScores, Scorer
 from oddframe.model.state import NetworkState
 
 NOISE = 3.0

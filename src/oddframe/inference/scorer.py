@@ -1,17 +1,12 @@
 """The interface between the chain of frames and whatever runs the network on clips."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from oddframe._types import Float32, Pixels
 from oddframe.errors import InputError
-
-BackendName = Literal["torch", "onnx", "openvino"]
-"""The programs that can run a network."""
-Precision = Literal["float32", "bfloat16", "float16", "int8"]
-"""The numbers that a network computes in."""
 
 CLIPS = "clips"
 """Name of a graph's input."""

@@ -21,9 +21,10 @@ from oddframe.bundle.bundle import Bundle
 from oddframe.core.clips import clip_span
 from oddframe.errors import InputError, MissingExtraError, OddframeError
 from oddframe.files import write_json
+from oddframe.inference import BackendName, Precision
 from oddframe.inference.backends import Backend, available, make_scorer, sees_gpu
 from oddframe.inference.parity import Parity, clips_of, compare, drawn_frames, with_intruder
-from oddframe.inference.scorer import BackendName, Precision, Scorer
+from oddframe.inference.scorer import Scorer
 
 BackendChoice = BackendName | Literal["auto"]
 PrecisionChoice = Precision | Literal["auto"]

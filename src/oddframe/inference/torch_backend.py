@@ -4,7 +4,8 @@ import torch
 
 from oddframe._types import Pixels
 from oddframe.errors import SettingsError
-from oddframe.inference.scorer import ClipScores, Precision, pad_batch
+from oddframe.inference import Precision
+from oddframe.inference.scorer import ClipScores, pad_batch
 from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
 

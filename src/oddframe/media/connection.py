@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from oddframe.core.clips import Sampler, sampled_gap_s
 from oddframe.core.clocks import LiveClock
 from oddframe.core.records import Frame, FrameTiming
-from oddframe.errors import SourceError
+from oddframe.errors import LoginRefusedError, SourceError
 from oddframe.media.convert import Converter
 from oddframe.media.live_config import LiveSettings, StreamAddress
 from oddframe.media.packet_buffer import PacketBuffer
@@ -54,10 +54,6 @@ _REASONS = {
     errno.EIO: "the server or the network broke off, or the server does not offer this transport",
     errno.EINVAL: "this protocol is not permitted here, or what was sent is no video",
 }
-
-
-class LoginRefusedError(SourceError):
-    """The server wants another user name or password; trying again soon locks accounts."""
 
 
 def open_stream(address: StreamAddress, settings: LiveSettings) -> InputContainer:

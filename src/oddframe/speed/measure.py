@@ -12,10 +12,11 @@ from typing import cast
 from oddframe._types import Pixels
 from oddframe.bundle.bundle import Bundle, read_bundle
 from oddframe.core.clips import clip_span
+from oddframe.inference import Precision
 from oddframe.inference.backends import make_scorer
 from oddframe.inference.model import Model
 from oddframe.inference.parity import clips_of, drawn_frames
-from oddframe.inference.scorer import Precision, Scorer
+from oddframe.inference.scorer import Scorer
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameFormat
 from oddframe.speed.fixtures import FRAMES, Beginning

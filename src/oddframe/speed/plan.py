@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple, get_args
 
 from oddframe.bundle.bundle import INT8, ONNX, Bundle
 from oddframe.errors import MissingExtraError, SettingsError
+from oddframe.inference import BackendName, Precision
 from oddframe.inference.backends import Backend, installed
-from oddframe.inference.scorer import BackendName, Precision
 
 Numbers = Precision | Literal["tf32"]
 """What a row computes in.

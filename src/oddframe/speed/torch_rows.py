@@ -1,23 +1,33 @@
-"""Rows and figures that only torch gives.
+"""Rows and figures that only torch gives, and the bundles of untrained networks.
 
 They are those of a GPU, of other numbers and of a compiled network, of training, and the count of
 operations.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from oddframe.bundle.bundle import Bundle
+from oddframe.bundle.bundle import ONNX, Bundle, write_bundle
+from oddframe.core.calibration import placeholder_calibration
+from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import Batch
+from oddframe.errors import MissingExtraError
+from oddframe.inference.backends import installed
+from oddframe.inference.onnx_export import LEAST_CLIPS, int8_graph, onnx_graph
+from oddframe.inference.parity import clips_of, drawn_frames
 from oddframe.inference.scorer import Scorer
 from oddframe.inference.torch_backend import TorchScorer, pick_device
+from oddframe.model.config import NetworkConfig
 from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
 from oddframe.model.state import NetworkState
+from oddframe.speed.fixtures import SCENE
 from oddframe.speed.instruments import peak_rss_mb, rate, repeated
 from oddframe.speed.plan import Numbers, Setup, TrainingRow
 from oddframe.training.settings import Settings
@@ -146,3 +156,47 @@ def _set_float32(*, short: bool) -> None:
     kind = "tf32" if short else "ieee"
     torch.backends.cuda.matmul.fp32_precision = kind
     torch.backends.cudnn.conv.fp32_precision = kind  # type: ignore[attr-defined]
+
+
+def write_untrained(
+    folder: Path, config: NetworkConfig, graphs: Sequence[str] = ("onnx", "int8")
+) -> str | None:
+    """Write the bundle of a randomly initialised network, which is as fast as a trained one.
+
+    Args:
+        folder: The folder of the bundle.
+        config: The network's settings.
+        graphs: The graphs that it gets: "onnx", and with it "int8".
+
+    Returns:
+        Why the bundle lacks the int8 graph, a sentence; None where it lacks nothing.
+
+    Raises:
+        MissingExtraError: If a graph is wanted and its exporter is not installed.
+        OutputError: If the bundle cannot be written.
+    """
+    # The same weights each time, so that two machines measure the same network.
+    torch.manual_seed(0)
+    trained = Network(config).trained()
+    made: dict[str, bytes] = {}
+    lacking = None
+    if graphs:
+        made[ONNX] = onnx_graph(trained)
+    if "int8" in graphs and installed("openvino"):
+        frames = drawn_frames(trained, clip_span(config.interval) - 1 + LEAST_CLIPS)
+        try:
+            made |= int8_graph(made[ONNX], clips_of(frames, config.interval))
+        except MissingExtraError as error:
+            lacking = str(error)
+    bundle = Bundle(
+        network=trained,
+        rate_fps=SCENE.rate_fps,
+        calibration=placeholder_calibration(),
+        card=(
+            "A randomly initialised network of `oddframe bench`: "
+            "it scores nothing that means anything.\n"
+        ),
+        graphs=made,
+    )
+    write_bundle(folder, bundle)
+    return lacking

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeAlias, get_args
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.errors import InputError, MissingExtraError, SettingsError
+from oddframe.inference import BackendName
 from oddframe.inference.backends import installed
-from oddframe.inference.scorer import BackendName
 from oddframe.inference.selection import DEFAULT_BATCH, BackendChoice
 from oddframe.isolation import run_in_process
 from oddframe.model.config import NetworkConfig
@@ -255,7 +255,7 @@ def _torch_ability(device: str) -> tuple[str, tuple[Numbers, ...], str | None]:
 
 
 def _untrained(folder: Path, network: NetworkConfig, graphs: Sequence[str]) -> str | None:
-    from oddframe.speed.fixtures import write_untrained
+    from oddframe.speed.torch_rows import write_untrained
 
     return write_untrained(folder, network, graphs)
 

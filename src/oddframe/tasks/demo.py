@@ -7,7 +7,6 @@ which any model must beat.
 import csv
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -227,7 +226,7 @@ def run_demo(
         output=folder,
         page=folder / "index.html",
     )
-    write_page(report.page, report.recordings, report.as_dict(), results, device)
+    write_page(report, results, device)
     has_app = write_demo_app(
         folder / "app",
         run,
@@ -243,19 +242,11 @@ def run_demo(
     return replace(report, app=folder / "app" if has_app else None)
 
 
-def write_page(
-    path: Path,
-    recordings: Sequence[DemoRecording],
-    figures: Mapping[str, Any],
-    results: Path,
-    device: str = "auto",
-) -> None:
+def write_page(report: DemoReport, results: Path, device: str = "auto") -> None:
     """Write the page with all recordings, and a page for each recording beside its results.
 
     Args:
-        path: The page with all recordings.
-        recordings: What was found in each.
-        figures: The figures at the top, as in ``oddframe demo --json``.
+        report: What was found.
         results: The folder that `score` wrote.
         device: The device on which heat maps are computed again.
 
@@ -263,21 +254,21 @@ def write_page(
         OutputError: If something cannot be written.
     """
     tiles = [
-        ("Found", f"{figures['events_found']} of {figures['events_total']}", "unusual events"),
-        ("False events", str(figures["false_events"]), "where nothing was unusual"),
-        ("Frame AUC", f"{figures['auc_raw']:.3f}", "one threshold for all"),
-        ("Plain frame difference", f"{figures['baseline_auc_raw']:.3f}", "its AUC, to compare"),
-        ("Time", f"{figures['seconds']:.0f} s", "for all of it"),
+        ("Found", f"{report.events_found} of {report.events_total}", "unusual events"),
+        ("False events", str(report.false_events), "where nothing was unusual"),
+        ("Frame AUC", f"{report.auc_raw:.3f}", "one threshold for all"),
+        ("Plain frame difference", f"{report.baseline_auc_raw:.3f}", "its AUC, to compare"),
+        ("Time", f"{report.seconds:.0f} s", "for all of it"),
     ]
     write_report(
         results,
         extras={
             recording.name: Extra(truth=recording.truth, sentence=_sentence(recording))
-            for recording in recordings
+            for recording in report.recordings
         },
         intro=Intro(title="What Oddframe found", verdict=_VERDICT, tiles=tiles, note=_NOTE),
-        index=path,
-        only={recording.name for recording in recordings},
+        index=report.page,
+        only={recording.name for recording in report.recordings},
         device=device,
     )
 
@@ -326,7 +317,7 @@ class _Truth:
 
 
 class _DrawProgress:
-    """Counts drawn frames of all recordings and reports them, at every fiftieth."""
+    """Counts drawn frames of all report.recordings and reports them, at every fiftieth."""
 
     def __init__(self, on_progress: Progress, total: int) -> None:
         self.on_progress, self.total, self.done = on_progress, total, 0

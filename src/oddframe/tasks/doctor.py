@@ -10,8 +10,8 @@ from oddframe._version import __version__
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.bundle.storage import read_hashes
 from oddframe.errors import OddframeError
+from oddframe.inference import BackendName
 from oddframe.inference.backends import available, installed, make_scorer
-from oddframe.inference.scorer import BackendName
 from oddframe.media.video_writer import list_codecs
 
 PACKAGES = (

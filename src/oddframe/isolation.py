@@ -45,13 +45,13 @@ class ProcessServer:
     takes seconds, and yet each call has a process of its own to crash in. It ends with this one.
 
     Args:
-        preload: A module to import before the first call; None imports nothing. It must start no
-            threads, which do not survive a fork; NumPy's and OpenMP's are kept from starting.
+        preload: Modules to import before the first call. They must start no threads, which do not
+            survive a fork; NumPy's and OpenMP's are kept from starting.
     """
 
-    def __init__(self, preload: str | None = None) -> None:
+    def __init__(self, *preload: str) -> None:
         # The path as it is now: a program may have changed it since it started.
-        self._command = [sys.executable, "-c", _SERVE, preload or "", *sys.path]
+        self._command = [sys.executable, "-c", _SERVE, ",".join(preload), *sys.path]
         one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._variables = one_thread if preload else {}
         self._lock = threading.Lock()
@@ -87,16 +87,24 @@ class ProcessServer:
     def close(self) -> None:
         """End the process; the next call starts another."""
         process, self._process = self._process, None
-        # A process that was forked from this one has the same pipes, which are not its own.
-        if process is not None and self._owner == os.getpid():
+        if process is None:
+            return
+        # A process that was forked from this one has copies of the pipes; the server is not its own.
+        if self._owner == os.getpid():
             # It is the leader of a group that the process of a call belongs to.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
 
     def _exchange(self, request: bytes, timeout_s: float | None) -> tuple[int, bytes]:
         """Send a request and wait for the exit code and the answer."""
-        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
+        if self._owner != os.getpid() or (self._process and self._process.poll() is not None):
+            self.close()
+        if self._process is None:
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
@@ -162,8 +170,8 @@ def serve_parent(preload: str) -> None:
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # What the work itself prints must not come between the answers.
     os.dup2(2, 1)
-    if preload:
-        import_module(preload)
+    for module in filter(None, preload.split(",")):
+        import_module(module)
     while len(head := requests.read(8)) == 8:
         request = requests.read(int.from_bytes(head))
         reader, writer = os.pipe()

@@ -68,8 +68,8 @@ _RANGE = re.compile(r"(\d{1,9})(?:\s*:\s*(\d{1,9}))?")
 
 
 # SciPy trusts the sizes that a file declares, and a damaged file can crash the process: each file
-# is read in one of its own. SciPy is imported once for all of them.
-_MAT_READER = ProcessServer("scipy.io")
+# is read in one of its own. What they need is imported once for all of them.
+_MAT_READER = ProcessServer("scipy.io", "oddframe.datasets.masks")
 
 
 def read_variable(path: Path, name: str, take: Callable[..., T], *arguments: Any) -> T:

@@ -89,7 +89,7 @@ class ProcessServer:
         process, self._process = self._process, None
         if process is None:
             return
-        # A process that was forked from this one has copies of the pipes; the server is not its own.
+        # One that was forked from this one has copies of the pipes; the server is not its own.
         if self._owner == os.getpid():
             # It is the leader of a group that the process of a call belongs to.
             with suppress(ProcessLookupError):

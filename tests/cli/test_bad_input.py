@@ -252,6 +252,7 @@ def test_no_room_for_the_frames(operation, good, oddframe_command, tiny_config, 
     assert oddframe_command("train", good, "-o", run, "-c", tiny_config).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "operation"), [("checkpoint", 0), ("checkpoint", 3), ("bundle", 1), ("log.jsonl", 5)]
 )
@@ -306,6 +307,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", place], check=True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_full(small_disk, footage, good, oddframe_command, tiny_config):
     """With more room each time, one thing after another does not fit, and nothing is lost."""
     disk, leave = small_disk

@@ -314,6 +314,7 @@ print(resident())
 """
 
 
+@pytest.mark.slow
 def test_ten_times_the_footage_takes_no_more_memory(tmp_path):
     def peak_mb(frames):
         command = [sys.executable, "-c", PASS, str(tmp_path / str(frames)), str(frames)]

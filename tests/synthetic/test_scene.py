@@ -233,6 +233,7 @@ def test_the_standard_set_is_complete_and_its_seeds_apart():
     assert len({recording.name for recording in everything}) == len(everything)
 
 
+@pytest.mark.slow
 def test_motion_energy_is_a_poor_detector(test_set):
     """Raw AUC of both baselines; benchmarks/scene_difficulty.py has the numbers at full size."""
     labels, means, tops = [], [], []

@@ -132,6 +132,7 @@ def test_normal_footage_has_no_outlier(video, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("phase", "done"),
     [("first pass", 2), pytest.param("guard", 1, marks=pytest.mark.slow), ("joint", 8)],

@@ -319,6 +319,7 @@ def test_interrupted_scoring_leaves_nothing_half(
     assert {path.name.split(".")[0] for path in (tmp_path / "out").iterdir()} == {"a"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "ignored"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
 def test_a_real_process_is_stopped_politely(number, ignored, footage, tiny_config, tmp_path):
     """Also where it was started in the background of a shell, which has SIGINT ignored."""

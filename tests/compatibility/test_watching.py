@@ -126,9 +126,10 @@ def test_new_messages_have_the_keys_of_old_ones_and_lines_follow_lines(left, wat
 
 
 def test_the_report_of_watch_is_as_it_was(watched_on, told):
-    """Every key; the numbers of speed are of the machine."""
+    """Every key; speed is of the machine, and so is a notice of what was found to be fast."""
     before, now = told("watch"), watched_on[2]
     speed = (
+        "notices",
         "seconds",
         "rate_fps",
         "silent_s",

@@ -52,6 +52,7 @@ def test_it_is_recognised_with_labels_masks_and_training(benchmark_folder):
     assert any("partial copy" in notice for notice in benchmark.notices) == (kind in official)
 
 
+@pytest.mark.slow
 def test_its_parent_will_do(benchmark_folder):
     _, root = benchmark_folder
     assert open_benchmark(root.parent).root == root

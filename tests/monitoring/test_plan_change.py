@@ -62,6 +62,7 @@ def test_cameras_come_and_go_and_the_others_are_not_disturbed(
     assert running.views() == []
 
 
+@pytest.mark.slow
 def test_a_loop_alarms_in_every_round_and_clips_come_from_the_recording(
     running, model, video, bright_from, tmp_path
 ):

@@ -141,6 +141,7 @@ def test_a_walker_in_front_hides_the_anomaly_behind():
     assert min(sizes) < 0.9 * max(sizes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUT_NAMES)
 def test_the_crowd_keeps_to_the_paving_and_to_its_direction(layout):
     camera = SceneCamera(LAYOUTS[layout], 192, 320)
@@ -178,6 +179,7 @@ def test_whoever_walks_on_the_grass_is_on_a_lawn(layout):
     assert feet > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUT_NAMES)
 def test_the_wrong_way_group_walks_against_the_flow(layout):
     settings = SceneSettings(layout=layout)
@@ -212,6 +214,7 @@ def test_set(request):
     return [(recording, list(recording.draw(settings))) for recording in TEST_RECORDINGS]
 
 
+@pytest.mark.slow
 def test_the_standard_recordings_show_what_they_say(test_set):
     for recording, frames in test_set:
         assert len(frames) == recording.frames

@@ -69,6 +69,7 @@ def test_a_clip_has_the_label_of_its_last_frame(benchmark, model):
     assert report.metrics.auc.micro.raw == pytest.approx(np.mean(pairs), abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", [2, 3])
 def test_a_longer_interval_leaves_more_frames_unscored(interval, benchmark, bundle):
     config = replace(bundle.network.config, interval=interval)

@@ -70,6 +70,7 @@ def test_the_log_tells_losses_phases_and_centres(tiny_run):
     assert ["cluster" in entry["held_out"] for entry in held_out] == [False] * 6 + [True] * 6
 
 
+@pytest.mark.slow
 def test_training_learns(video, tmp_path):
     for name in ("a", "b"):
         video(f"normal/{name}.mp4", frames=60, draw=walk)

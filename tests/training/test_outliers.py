@@ -105,6 +105,7 @@ def test_outliers_are_named_and_trained_on(footage, tmp_path):
     assert not (report.run / "first_pass").exists()
 
 
+@pytest.mark.slow
 def test_outliers_can_be_left_out(footage, tmp_path):
     whole = train(footage, tmp_path / "whole", settings=tiny_settings(**SETTINGS), export=False)
     report = train(

@@ -76,6 +76,7 @@ def test_killed_in_any_phase(phase, done, saved, train, tiny_run, tmp_path):
     assert left_over(run) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", [9, 10, 12, 14])
 def test_killed_while_a_checkpoint_is_written(operation, train, tiny_run, tmp_path):
     """The second one: among its files, before it is named, before and while the first one goes."""
@@ -180,6 +181,7 @@ def test_overwriting_starts_from_the_beginning(train, tiny_run, tmp_path):
     assert results(run) == results(tiny_run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", [7, 12])
 def test_a_killed_overwriting_is_what_is_resumed(operation, train, tiny_run, tmp_path):
     """While the old training goes, and while the new settings are written."""

@@ -81,6 +81,7 @@ def losses_apart(first, second):
     )
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(config, alone, footage, tmp_path):
     expected, run = alone(), tmp_path / "run"
     left = train_in_group(2, tmp_path / "output", footage, "-o", run, "-c", config(), "--json")

@@ -361,9 +361,14 @@ def _fit(text: Text, size: int, right: bool) -> Text:
     return Text(blank) + text if right else text + Text(blank)
 
 
+# Whatever Python or a terminal takes for the end of a line: a name or a reason is one line.
+_LINE_BREAKS = dict.fromkeys(map(ord, "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), " ")
+
+
 def _cut(line: Text, width: int) -> Text:
     """A copy of a line that the console neither wraps nor finds too long."""
     line = line.copy()
+    line.plain = line.plain.translate(_LINE_BREAKS)
     line.no_wrap = True
     line.truncate(width, overflow="ellipsis")
     return line

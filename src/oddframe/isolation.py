@@ -3,6 +3,7 @@
 A library that crashes, leaks or sets something for the whole process does so there only.
 """
 
+import atexit
 import os
 import pickle
 import resource
@@ -89,6 +90,7 @@ class ProcessServer:
         process, self._process = self._process, None
         if process is None:
             return
+        atexit.unregister(self.close)
         # One that was forked from this one has copies of the pipes; the server is not its own.
         if self._owner == os.getpid():
             # It is the leader of a group that the process of a call belongs to.
@@ -113,6 +115,7 @@ class ProcessServer:
                 start_new_session=True,
             )
             self._owner = os.getpid()
+            atexit.register(self.close)
         server = self._process
         assert server.stdin is not None
         assert server.stdout is not None

@@ -125,6 +125,27 @@ def test_a_light_import_brings_nothing_heavy(module: str) -> None:
     assert done.stdout.split() == []
 
 
+WITHOUT_EXTRAS = """
+import importlib, sys
+from oddframe.extras import EXTRA_OF
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in EXTRA_OF:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+for name in ("score", "watch", "calibrate", "bench", "doctor"):
+    importlib.import_module(f"oddframe.tasks.{name}")
+importlib.import_module("oddframe.batch.run")
+"""
+
+
+def test_the_verbs_of_a_base_install_need_no_extra() -> None:
+    """The slow test of an edge install shows them at work; this one is there every day."""
+    subprocess.run([sys.executable, "-c", WITHOUT_EXTRAS], check=True)
+
+
 def test_the_version_is_the_same_everywhere() -> None:
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert stated == oddframe.__version__

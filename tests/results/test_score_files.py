@@ -8,12 +8,12 @@ import pytest
 from oddframe.core.records import Score
 from oddframe.errors import MissingExtraError, OutputError
 from oddframe.media.discovery import open_source
+from oddframe.media.overlay import overlay_video
 from oddframe.media.source import FrameFormat
 from oddframe.results.score_files import (
     COLUMNS,
     csv_table,
     map_archive,
-    overlay_video,
     parquet_table,
 )
 from tests.support.dying import full_at

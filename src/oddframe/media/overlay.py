@@ -1,18 +1,24 @@
 """The overlay: a frame as people look at it, with its heat map and the curve of its scores.
 
-`Overlay` draws whole frames; `blend_heat` and `heat_layer` draw the heat map alone.
+`Overlay` draws whole frames and `overlay_video` writes them; `blend_heat` and `heat_layer` draw the
+heat map alone.
 """
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from oddframe._types import AnomalyMap, Float32, Pixels
+from oddframe.core.records import Score
 from oddframe.errors import SettingsError
+from oddframe.media.video_writer import VideoWriter
 
 _SMALL_WIDTH = 480
 """Pictures narrower than this are shown at twice their size, so that the text can be read."""
@@ -293,3 +299,50 @@ def _heat_colours() -> tuple[Float32, Float32]:
         _HEAT_OPACITY
     )
     return colours, cover.astype(np.float32)
+
+
+class OverlayVideo:
+    """Draws scores into a video, which is opened with the first picture: it decides the size."""
+
+    def __init__(self, path: Path, rate_fps: float, map_scale: float, closing: ExitStack) -> None:
+        self._path, self._rate_fps = path, rate_fps
+        self._map_scale, self._closing = map_scale, closing
+        self._overlay: Overlay | None = None
+        self._video: VideoWriter | None = None
+        self._size = (0, 0)
+        self._start_s = 0.0
+
+    def write(self, score: Score) -> None:
+        """Add the frame of a score that carries its picture."""
+        if score.picture is None:
+            return
+        size = (score.picture.shape[1], score.picture.shape[0])
+        if self._overlay is None or self._video is None:
+            self._overlay = Overlay(size, self._map_scale)
+            self._size, self._start_s = size, score.time_s
+            self._video = self._closing.enter_context(
+                VideoWriter(self._path, self._rate_fps, self._overlay.size)
+            )
+        # A video has one size of picture from its beginning to its end.
+        if size != self._size:
+            return
+        drawn = self._overlay.draw(score.picture, score.map, score.score, score.time_s)
+        self._video.write(drawn, score.time_s - self._start_s)
+
+
+@contextmanager
+def overlay_video(path: Path, rate_fps: float, map_scale: float) -> Iterator[OverlayVideo]:
+    """Open a video, which appears whole when the block ends; scores must carry pictures and maps.
+
+    Where a source changes its size midway, pictures of another size than the first are left out.
+
+    Args:
+        path: The file, ``.mp4``.
+        rate_fps: Frames per second of the source.
+        map_scale: Level of the anomaly map at the threshold.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with ExitStack() as closing:
+        yield OverlayVideo(path, rate_fps, map_scale, closing)

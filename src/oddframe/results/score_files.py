@@ -1,4 +1,4 @@
-"""Writers of a recording's scores: a table, an archive of anomaly maps, and a video to look at.
+"""Writers of a recording's scores: a table, and an archive of anomaly maps.
 
 Each is a sink for scores within a block, and its file appears whole when the block ends.
 """
@@ -6,7 +6,7 @@ Each is a sink for scores within a block, and its file appears whole when the bl
 import io
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,6 @@ from oddframe.core.records import Score
 from oddframe.errors import MissingExtraError
 from oddframe.files import replace_file
 from oddframe.inference.model import ScoreSink
-from oddframe.media.overlay import Overlay
-from oddframe.media.video_writer import VideoWriter
 
 COLUMNS = ("frame", "time_s", "score", "raw", "appearance", "motion", "cluster")
 """Columns of a score table; all but the first two are empty where no clip scores the frame."""
@@ -139,50 +137,3 @@ def map_archive(path: Path) -> Iterator[ScoreSink]:
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         yield _MapArchive(archive)
-
-
-class _OverlayVideo:
-    """Draws scores into a video, which is opened with the first picture: it decides the size."""
-
-    def __init__(self, path: Path, rate_fps: float, map_scale: float, closing: ExitStack) -> None:
-        self._path, self._rate_fps = path, rate_fps
-        self._map_scale, self._closing = map_scale, closing
-        self._overlay: Overlay | None = None
-        self._video: VideoWriter | None = None
-        self._size = (0, 0)
-        self._start_s = 0.0
-
-    def write(self, score: Score) -> None:
-        """Add the frame of a score that carries its picture."""
-        if score.picture is None:
-            return
-        size = (score.picture.shape[1], score.picture.shape[0])
-        if self._overlay is None or self._video is None:
-            self._overlay = Overlay(size, self._map_scale)
-            self._size, self._start_s = size, score.time_s
-            self._video = self._closing.enter_context(
-                VideoWriter(self._path, self._rate_fps, self._overlay.size)
-            )
-        # A video has one size of picture from its beginning to its end.
-        if size != self._size:
-            return
-        drawn = self._overlay.draw(score.picture, score.map, score.score, score.time_s)
-        self._video.write(drawn, score.time_s - self._start_s)
-
-
-@contextmanager
-def overlay_video(path: Path, rate_fps: float, map_scale: float) -> Iterator[ScoreSink]:
-    """Open a video, which appears whole when the block ends; scores must carry pictures and maps.
-
-    Where a source changes its size midway, pictures of another size than the first are left out.
-
-    Args:
-        path: The file, ``.mp4``.
-        rate_fps: Frames per second of the source.
-        map_scale: Level of the anomaly map at the threshold.
-
-    Raises:
-        OutputError: If it cannot be written.
-    """
-    with ExitStack() as closing:
-        yield _OverlayVideo(path, rate_fps, map_scale, closing)

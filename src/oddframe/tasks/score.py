@@ -256,7 +256,7 @@ def _sinks(
         yield map_archive(place / f"{source.name}.maps.npz")
     if extras.overlay:
         with require_extra("drawing the overlay"):
-            from oddframe.results.score_files import overlay_video
+            from oddframe.media.overlay import overlay_video
 
         # The map value that is fully red: the same for all frames, so that they can be compared.
         level = model.bundle.calibration.map_level

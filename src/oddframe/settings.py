@@ -203,7 +203,7 @@ class _ZoneTable:
 
 @settings_dataclass()
 class _ZoneOutline:
-    """The keys of one zone."""
+    """One zone as people write it in a file: its corners, as shares of the picture, and its name."""
 
     polygon: ListOf[Annotated[tuple[float, float], Strict(False)]]
     name: str = ""

@@ -33,7 +33,7 @@ from oddframe.inference.selection import (
 )
 
 Engine = Literal["local", "ray"]
-"""What runs the workers."""
+"""What runs the workers: processes of this machine, or a Ray cluster."""
 
 PHASE = "recordings"
 """The phase under which progress is reported."""

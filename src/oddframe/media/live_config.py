@@ -44,7 +44,7 @@ _DEVICE = re.compile(r"(?:/dev/video)?(\d{1,3})")
 _HIDDEN = "***"
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
-"""A time-out or a wait."""
+"""A time-out or a wait in seconds, above 0 and at most an hour."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

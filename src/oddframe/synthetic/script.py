@@ -16,7 +16,7 @@ from oddframe.synthetic.places import SceneCamera
 from oddframe.synthetic.raster import Colour, Point
 
 KINDS = ("cyclist", "cart", "runner", "wrong_way", "abandoned", "on_grass")
-"""The kinds of anomaly."""
+"""The kinds of anomaly that a script may show, by the names that labels give them."""
 
 PREWARM_S = 45.0
 """How long the scene has lived before its first frame, in seconds.

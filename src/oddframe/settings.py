@@ -203,7 +203,7 @@ class _ZoneTable:
 
 @settings_dataclass()
 class _ZoneOutline:
-    """One zone as people write it in a file: its corners, as shares of the picture, and its name."""
+    """One zone as people write it in a file: corners as shares of the picture, and a name."""
 
     polygon: ListOf[Annotated[tuple[float, float], Strict(False)]]
     name: str = ""

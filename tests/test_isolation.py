@@ -115,6 +115,27 @@ def test_a_server_is_replaced_after_a_call_that_took_too_long_and_after_its_own_
     assert server.call(os.getppid) != first
 
 
+def test_a_relative_path_means_the_same_in_both_processes(server, tmp_path, monkeypatch):
+    server.call(os.getpid)
+    monkeypatch.chdir(tmp_path)
+    assert server.call(os.getcwd) == str(tmp_path)
+
+
+def test_no_call_gets_the_answer_of_one_that_was_interrupted(server):
+    def interrupt(_number, _frame):
+        raise KeyboardInterrupt
+
+    server.call(os.getpid)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            server.call(time.sleep, 600, timeout_s=600)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert server.call(abs, -3) == 3
+
+
 def test_what_is_large_comes_whole(server):
     data = bytes(range(256)) * 40_000
     assert server.call(bytes.upper, data) == data.upper()

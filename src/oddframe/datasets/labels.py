@@ -221,7 +221,7 @@ def read_intervals(path: Path) -> list[Intervals]:
     """Read the intervals of each video in a `.mat` file with `gt`, however deep its cells are.
 
     Raises:
-        LayoutError: Not a readable MATLAB file (up to version 7.2), no `gt`, or `gt` is not
+        LayoutError: Not a readable MATLAB file of version 5 to 7, no `gt`, or `gt` is not
             intervals.
     """
     return read_variable(path, "gt", _intervals_of_videos)

@@ -220,7 +220,7 @@ def _write_out_labels(
                 f"labels in seconds need the frames per second (--fps), unknown of {unknown}"
             )
         return _as_values(labels.from_rates(counts, rates_fps))
-    assert labels.from_counts is not None, "labels are values, intervals or stretches"
+    assert labels.from_counts is not None, "labels are values, intervals or spans"
     if scores.joined:
         raise InputError(
             f"{scores.origin}: one array for all videos is cut by the labels' lengths, "

@@ -119,7 +119,7 @@ class ImageFolder:
         raise SourceError(f"{self.path} must hold at least one image that can be read; {reason}")
 
     def frames(self, wanted: FrameFormat, only: Container[int] | None = None) -> Iterator[Frame]:
-        """Yield all images in a fresh pass; see `Source.frames`.
+        """Yield all images in a fresh pass; see `FrameSource.frames`.
 
         Args:
             wanted: The form of the frames.

@@ -145,7 +145,7 @@ class Recording:
             return sum(1 for _ in _Pass(self, container).decoded())
 
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
-        """Yield all frames in a fresh pass; see `Source.frames`."""
+        """Yield all frames in a fresh pass; see `FrameSource.frames`."""
         with _open(self.path) as container:
             yield from _Pass(self, container).frames(wanted)
 

@@ -317,7 +317,7 @@ class _Truth:
 
 
 class _DrawProgress:
-    """Counts drawn frames of all report.recordings and reports them, at every fiftieth."""
+    """Counts the drawn frames of all recordings and reports every fiftieth."""
 
     def __init__(self, on_progress: Progress, total: int) -> None:
         self.on_progress, self.total, self.done = on_progress, total, 0

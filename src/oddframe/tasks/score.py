@@ -258,6 +258,6 @@ def _sinks(
         with require_extra("drawing the overlay"):
             from oddframe.media.overlay import overlay_video
 
-        # The map value that is fully red: the same for all frames, so that they can be compared.
+        # The map value that is half hot: the same for all frames, so that they can be compared.
         level = model.bundle.calibration.map_level
         yield overlay_video(place / f"{source.name}.overlay.mp4", source.rate_fps, level)

@@ -50,6 +50,16 @@ def test_it_stops_when_it_is_told_to(tiny_run, recording, tmp_path):
     assert report.cameras[0].state.frames < 30
 
 
+def test_an_error_of_the_caller_ends_the_watching(tiny_run, recording, tmp_path):
+    def fail(_snapshot):
+        raise ValueError("of the caller")
+
+    with pytest.raises(ValueError, match="of the caller"):
+        watch(recording, tiny_run, tmp_path, device="cpu", on_look=fail)
+    # Nobody watches on, and the folder is free for the next watcher.
+    watch(recording, tiny_run, tmp_path, device="cpu", settings=WatchSettings(fast=True))
+
+
 def test_what_an_alert_says_is_seen(tiny_run, recording, tmp_path):
     looks = []
     keen = Camera(

@@ -123,9 +123,15 @@ def watch(
     snapshots = _Snapshots(watcher, tuple(models), alerts)
     loop = _Loop(watcher)
     loop.start()
-    while loop.is_alive() and not stop.is_set():
-        on_look(snapshots.take())
-        stop.wait(_SNAPSHOT_S)
+    try:
+        while loop.is_alive() and not stop.is_set():
+            on_look(snapshots.take())
+            stop.wait(_SNAPSHOT_S)
+    except BaseException:
+        # Ctrl-C, or an error of `on_look`: the loop must not watch on and keep the folder locked.
+        watcher.stop()
+        loop.join(_STOP_S)
+        raise
     watcher.stop()
     # The loop may be in the middle of a batch; what it does not finish now is closed at the next
     # start.

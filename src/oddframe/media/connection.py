@@ -24,15 +24,12 @@ from oddframe.errors import LoginRefusedError, SourceError
 from oddframe.media.convert import Converter
 from oddframe.media.live_config import LiveSettings, StreamAddress
 from oddframe.media.packet_buffer import PacketBuffer
-from oddframe.media.source import FrameFormat
+from oddframe.media.source import PLAUSIBLE_FPS, FrameFormat
 
 MEASURED_S = 1.5
 """How long frames are counted, in seconds, to learn a rate that the stream does not state."""
 
 _MICROSECONDS = 1_000_000
-
-# Beyond these a rate is a mistake in a header, such as the 90,000 ticks of a transport stream.
-_PLAUSIBLE_FPS = (0.01, 240.0)
 
 _MOST_SKIPPED = 300
 """Packets that are skipped for want of a key frame; some streams mark none."""
@@ -152,7 +149,7 @@ def stated_rate_fps(container: InputContainer, stream: VideoStream) -> float | N
     Returns:
         The rate; None where the stream states none, or one that cannot be true.
     """
-    slowest, fastest = _PLAUSIBLE_FPS
+    slowest, fastest = PLAUSIBLE_FPS
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate is not None and slowest <= rate <= fastest and not is_untimed(container):
             return float(rate)

@@ -1,8 +1,8 @@
 """From a decoded PyAV frame to what others need: a `Frame`, or a picture file.
 
 `Converter` makes frames, with one resize per wanted form. `prefetch` decodes and converts in a
-thread while the caller computes. `encode_jpeg` and `encode_webp` are the only encoders of single
-pictures.
+thread while the caller computes. `encode_jpeg` and `encode_webp` encode single pictures; the store,
+which imports nothing of this room, writes its JPEG files itself.
 """
 
 import io

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from oddframe._types import AnomalyMap, Float32, Pixels
+from oddframe.core.events import THRESHOLD
 from oddframe.core.records import Score
 from oddframe.errors import SettingsError
 from oddframe.media.video_writer import VideoWriter
@@ -23,7 +24,6 @@ from oddframe.media.video_writer import VideoWriter
 _SMALL_WIDTH = 480
 """Pictures narrower than this are shown at twice their size, so that the text can be read."""
 
-_THRESHOLD = 0.5
 _HEAT_SHOWS, _HEAT_FULL, _HEAT_OPACITY = 0.3, 0.75, 0.65
 """Below the first heat the picture stays as it is; from the second on it is covered by the last.
 
@@ -116,7 +116,7 @@ class Overlay:
         if shown.size != self._shown:
             # Only ever enlarged, where bicubic shows no steps.
             shown = shown.resize(self._shown, Image.Resampling.BICUBIC)
-        if score is not None and score > _THRESHOLD:
+        if score is not None and score > THRESHOLD:
             _draw_alarm(shown)
         whole = Image.new("RGB", self.size, _BACKGROUND)
         whole.paste(shown, (0, 0))
@@ -152,7 +152,7 @@ class Overlay:
             fill=_TEXT,
             font=_font(15 * _SUPERSAMPLING),
         )
-        above = score is not None and score > _THRESHOLD
+        above = score is not None and score > THRESHOLD
         text = "no score" if score is None else f"{score:.2f}"
         size = 18 if score is None else 32
         colour = _FAINT if score is None else _ALARM if above else _NORMAL
@@ -166,7 +166,7 @@ class Overlay:
 
     def _draw_curve(self, draw: ImageDraw.ImageDraw, left: float, right: float) -> None:
         top, bottom = _MARGIN * _SUPERSAMPLING, (_STRIP_HEIGHT - _MARGIN) * _SUPERSAMPLING
-        middle = bottom + (top - bottom) * _THRESHOLD
+        middle = bottom + (top - bottom) * THRESHOLD
         draw.line([(left, bottom), (right, bottom)], fill=_FAINT, width=_SUPERSAMPLING)
         _draw_dashes(draw, left, right, middle)
         draw.text(
@@ -192,14 +192,14 @@ class Overlay:
                 or moment.time_s - before.time_s > self._gap_s
             ):
                 continue
-            colour = _ALARM if max(before.score, moment.score) > _THRESHOLD else _NORMAL
+            colour = _ALARM if max(before.score, moment.score) > THRESHOLD else _NORMAL
             draw.line(
                 [place(before), place(moment)], fill=colour, width=2 * _SUPERSAMPLING, joint="curve"
             )
         last = self._moments[-1]
         if last.score is not None:
             (x, y), radius = place(last), 3.5 * _SUPERSAMPLING
-            colour = _ALARM if last.score > _THRESHOLD else _NORMAL
+            colour = _ALARM if last.score > THRESHOLD else _NORMAL
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
 

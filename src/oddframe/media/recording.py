@@ -25,12 +25,9 @@ from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SourceError, SourceNotFoundError
 from oddframe.media.convert import Converter
 from oddframe.media.images import ImageFolder
-from oddframe.media.source import FrameFormat, FrameSource
+from oddframe.media.source import PLAUSIBLE_FPS, FrameFormat, FrameSource
 
 _FALLBACK_FPS = 25.0
-
-# Beyond these a rate is a mistake in a header, such as the 90,000 ticks of a transport stream.
-_PLAUSIBLE_FPS = (0.01, 240.0)
 
 _MEASURED_PACKETS = 50
 """Packets from which the rate is measured where the header does not state a plausible one."""
@@ -211,7 +208,7 @@ class Recording:
 
     def _find_rate(self, container: InputContainer, stream: VideoStream) -> float:
         """Return the header's rate, or where it is implausible that of the first packets."""
-        slowest, fastest = _PLAUSIBLE_FPS
+        slowest, fastest = PLAUSIBLE_FPS
         if stream.average_rate is not None and slowest <= stream.average_rate <= fastest:
             return float(stream.average_rate)
         packets = islice(_demux_past_damage(container, stream, self.notice), _MEASURED_PACKETS)

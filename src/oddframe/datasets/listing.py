@@ -194,7 +194,9 @@ class FrameTimes:
 def _natural(path: Path) -> list[tuple[int, str]]:
     """Give a sort key by name in which 2 comes before 10."""
     # A split by a group has names at even places and numbers at odd ones: like meets like.
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in _NUMBERS.split(path.name)]
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in _NUMBERS.split(path.name)
+    ]
 
 
 def _by_number(path: Path) -> tuple[int, Path]:

@@ -277,6 +277,6 @@ def _have_shared_names(sources: Sequence[FrameSource]) -> list[bool]:
 def _natural_order(path: Path) -> tuple[tuple[str | int, ...], ...]:
     """Return a sort key by which 2 comes before 10."""
     return tuple(
-        tuple(int(run) if run.isdigit() else run for run in re.split(r"(\d+)", part))
+        tuple(int(run) if run.isdecimal() else run for run in re.split(r"(\d+)", part))
         for part in path.parts
     )

@@ -55,6 +55,13 @@ def scored(model, video, tmp_path):
     return SimpleNamespace(folder=folder, path=path, facts=facts)
 
 
+def test_a_name_may_hold_what_unicode_calls_the_end_of_a_line(scored):
+    with event_lines(scored.folder / "door.events.jsonl") as lines:
+        lines.write(replace(event("anomaly", "end", 7.0), source="door\u2028yard\x85"))
+    (found,) = read_results(scored.folder, "door").events
+    assert found.source == "door\u2028yard\x85"
+
+
 def test_results_read_back_as_they_were_written(scored):
     results = read_results(scored.folder, "door")
     assert results.frame.tolist() == list(range(12))

@@ -134,8 +134,7 @@ class CameraPipeline:
         self.calibration = calibration
         # A recording that is watched again has the same events; a camera's seconds begin anew with
         # each watching, and its events must not get ids of earlier ones. No name has a line break.
-        once = camera.is_file and not camera.loop
-        self._identity = camera.name if once else f"{camera.name}\n{since_us}"
+        self._identity = camera.name if camera.is_file else f"{camera.name}\n{since_us}"
         self._detector = self._new_detector()
         # Made with the first frame: only then the rate of the stream is known.
         self._chain: StreamScorer | None = None

@@ -190,9 +190,9 @@ class Viewer:
             rate_fps, gap_s, every_frame=True, watch_health=False, zones=self._zones()
         )
         for frame in frames:
-            for waiting in stream.push(frame):
-                if waiting.clip is not None:
-                    yield waiting.frame.index, waiting.clip
+            for pending in stream.push(frame):
+                if pending.clip is not None:
+                    yield pending.frame.index, pending.clip
 
     def _maps(self, clips: Mapping[int, Clip]) -> Iterator[tuple[int, AnomalyMap]]:
         """Score clips again and yield the anomaly map of each, with its frame's index."""
@@ -203,10 +203,10 @@ class Viewer:
         indices = list(clips)
         for begin in range(0, len(indices), size):
             batch = indices[begin : begin + size]
-            waiting = [
+            pending = [
                 PendingFrame(clips[index].last, clips[index], watched=watched) for index in batch
             ]
-            for index, score in zip(batch, self._model.scored(waiting, maps=True), strict=True):
+            for index, score in zip(batch, self._model.scored(pending, maps=True), strict=True):
                 if score.map is not None:
                     yield index, score.map
 

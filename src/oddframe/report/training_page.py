@@ -27,8 +27,8 @@ LOSSES = {
     "appearance": "Rebuilding the first frame",
     "motion": "Predicting the change",
     "cluster": "Distance from the centres",
-    "repulsion": "Counter-examples kept away",
-    "discrimination": "Counter-examples told apart",
+    "repulsion": "Pseudo-anomalies kept away",
+    "discrimination": "Pseudo-anomalies told apart",
 }
 CAPTIONS = {
     "x0": "x0: first frame",

@@ -132,7 +132,8 @@ def read_results(folder: Path, name: str) -> RecordingResults:
                 for row in csv.DictReader(file)
             ]
         text = lines.read_text(encoding="utf-8") if lines.is_file() else ""
-        phases = [json.loads(line) for line in text.splitlines()]
+        # Not splitlines: a name may hold what Unicode calls the end of a line, and JSON does not.
+        phases = [json.loads(line) for line in text.split("\n") if line]
         # Starts and updates are repeated, more exactly, by the end of their event.
         ended = [_event(values) for values in phases if values["phase"] == "end"]
         ended.sort(key=lambda event: event.start_s)

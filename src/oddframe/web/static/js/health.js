@@ -103,11 +103,11 @@ function driftCard(camera) {
 
 const dayText = ({ day }) => shortDay(fromDayKey(day) ?? Date.parse(day) * 1000);
 
-// Median and 95th percentile of each day's scores.
+// Median and 95th percentile of each day's raw scores, in shares of today's threshold.
 function driftChart(days) {
-  const width = 300, height = 90, step = width / days.length;
-  const highest = Math.max(0.55, ...days.map((day) => day.p95));
-  const y = (score) => height * (1 - score / highest);
+  const width = 300, height = 90, step = width / days.length, threshold = 1;
+  const highest = Math.max(1.1 * threshold, ...days.map((day) => day.p95));
+  const y = (share) => height * (1 - share / highest);
   const bars = days.map(({ p95 }, index) => s("rect", { class: "p95", rx: 1,
     x: (index + 0.2) * step, width: 0.6 * step, y: y(p95), height: height - y(p95) }));
   const medians = days.map(({ median }, index) =>
@@ -115,7 +115,7 @@ function driftChart(days) {
   return h("figure", { class: "drift" },
     s("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none",
       "aria-hidden": "true" },
-      bars, medians, s("path", { class: "s-limit", d: `M0 ${y(0.5)}H${width}` })),
+      bars, medians, s("path", { class: "s-limit", d: `M0 ${y(threshold)}H${width}` })),
     h("figcaption", { class: "small soft row apart number" },
       h("span", {}, dayText(days[0])), h("span", {}, dayText(days.at(-1)))));
 }

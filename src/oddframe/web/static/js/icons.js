@@ -16,7 +16,6 @@ const PATHS = {
   left: "M15 5l-7 7 7 7",
   right: "M9 5l7 7-7 7",
   play: "M7 4.5v15l12-7.5z",
-  pause: "M8 5v14M16 5v14",
   live: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8z",
   connecting: "M12 3a9 9 0 1 1-9 9",
   stalled: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7v5l3 2",

@@ -88,16 +88,17 @@ export function dayAndTime(us) {
 // "under 1 s", "45 s", "2 min 5 s", "3 h 20 min", "2 d 4 h"
 export function duration(seconds) {
   if (seconds < 1) return "under 1 s";
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  const two = (large, largeUnit, small, smallUnit) =>
-    (small ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`);
-  if (seconds < 3600) {
-    return two(Math.floor(seconds / 60), "min", Math.round(seconds % 60), "s");
-  }
-  if (seconds < 86400) {
-    return two(Math.floor(seconds / 3600), "h", Math.round((seconds % 3600) / 60), "min");
-  }
-  return two(Math.floor(seconds / 86400), "d", Math.round((seconds % 86400) / 3600), "h");
+  const two = (total, smallUnit, each, largeUnit) => {
+    const large = Math.floor(total / each), small = total % each;
+    return small ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`;
+  };
+  // Rounded before it is divided, so that 119.6 s are 2 min and not 1 min 60 s.
+  const whole = Math.round(seconds), minutes = Math.round(whole / 60);
+  const hours = Math.round(whole / 3600);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return two(whole, "s", 60, "min");
+  if (minutes < 24 * 60) return two(minutes, "min", 60, "h");
+  return two(hours, "h", 24, "d");
 }
 
 // Place in a recording: "0:07.3", "12:40.0", "1:02:03.4". Python's clock_text writes the same.

@@ -18,6 +18,8 @@ from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 from PIL import Image
 
+from tests.support.shared import shared_folder
+
 # What several test files share; pytest itself puts no folder of ours on the path.
 
 # Hypothesis draws the same examples on every run, and keeps no examples from one run to the next.
@@ -232,10 +234,11 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three short normal recordings; read only."""
     from tests.support.tiny import walk
 
-    folder = tmp_path_factory.mktemp("footage")
-    for name in ("a", "b", "c"):
-        write_video(folder / f"{name}.mp4", frames=40, draw=walk)
-    return folder
+    def make(folder: Path) -> None:
+        for name in ("a", "b", "c"):
+            write_video(folder / f"{name}.mp4", frames=40, draw=walk)
+
+    return shared_folder(tmp_path_factory, "footage", make)
 
 
 @pytest.fixture
@@ -317,17 +320,22 @@ def tiny_run(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """The run folder of a tiny training on `footage`; read only."""
-    run = tmp_path_factory.mktemp("trained") / "run"
-    left = oddframe_command("train", footage, "-o", run, "-c", tiny_config, curves=True)
-    assert left.code == 0, left
-    return run
+
+    def make(folder: Path) -> None:
+        flags = ("-o", folder / "run", "-c", tiny_config)
+        left = oddframe_command("train", footage, *flags, curves=True)
+        assert left.code == 0, left
+
+    return shared_folder(tmp_path_factory, "trained", make) / "run"
 
 
 @pytest.fixture(scope="session")
 def exported_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`tiny_run` with a graph for ONNX Runtime and OpenVINO in its bundle; read only."""
-    from oddframe.tasks.export import export
 
-    run = shutil.copytree(tiny_run, tmp_path_factory.mktemp("exported") / "run")
-    export(run, "onnx")
-    return run
+    def make(folder: Path) -> None:
+        from oddframe.tasks.export import export
+
+        export(shutil.copytree(tiny_run, folder / "run"), "onnx")
+
+    return shared_folder(tmp_path_factory, "exported", make) / "run"

@@ -53,11 +53,20 @@ class CommandResult:
 
 
 class Commands:
-    """Starts this file as a program and gives it orders."""
+    """Starts this file as a program, with the first order, and gives it orders."""
 
     def __enter__(self) -> Self:
         self._place = tempfile.TemporaryDirectory()
-        self._program = subprocess.Popen(
+        self._program: subprocess.Popen[str] | None = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._program is not None:
+            self._program.communicate()
+        self._place.cleanup()
+
+    def _started(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [sys.executable, "-m", "tests.support.forked"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -65,11 +74,6 @@ class Commands:
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "NO_COLOR": "1"},
         )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._program.communicate()
-        self._place.cleanup()
 
     def __call__(self, *arguments: str | Path | float, **trouble: Any) -> CommandResult:
         """Run ``oddframe`` with arguments.
@@ -85,6 +89,7 @@ class Commands:
                 training draws its losses and writes its page, only with the other it exports its
                 network.
         """
+        self._program = self._program or self._started()
         assert self._program.stdin is not None
         assert self._program.stdout is not None
         out, err = (Path(self._place.name) / name for name in ("out", "err"))

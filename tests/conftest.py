@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -319,7 +318,7 @@ def tiny_run(
     oddframe_command: Callable[..., object],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """The run folder of a tiny training on `footage`; read only."""
+    """The run folder of a tiny training on `footage`, without a graph; read only."""
 
     def make(folder: Path) -> None:
         flags = ("-o", folder / "run", "-c", tiny_config)
@@ -330,12 +329,18 @@ def tiny_run(
 
 
 @pytest.fixture(scope="session")
-def exported_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`tiny_run` with a graph for ONNX Runtime and OpenVINO in its bundle; read only."""
+def exported_run(
+    footage: Path,
+    tiny_config: Path,
+    oddframe_command: Callable[..., object],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The same with the graph for ONNX Runtime and OpenVINO that a training leaves; read only."""
 
     def make(folder: Path) -> None:
-        from oddframe.tasks.export import export
-
-        export(shutil.copytree(tiny_run, folder / "run"), "onnx")
+        flags = ("-o", folder / "run", "-c", tiny_config)
+        left = oddframe_command("train", footage, *flags, graph=True)
+        assert left.code == 0, left
+        assert (folder / "run" / "bundle" / "model.onnx").exists(), left.err
 
     return shared_folder(tmp_path_factory, "exported", make) / "run"

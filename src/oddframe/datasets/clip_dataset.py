@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from oddframe._types import BoolMask, Pixels
+from oddframe._types import BoolMask, Float64, Pixels
 from oddframe.core.clips import clip_span
 from oddframe.core.records import FRAMES_PER_CLIP, NO_CROP, CropOffset
 from oddframe.datasets.frame_cache import FrameCache, FrameRun
@@ -90,17 +90,6 @@ class Batch(NamedTuple):
     rebuilt: Pixels
     abnormal: BoolMask
     part: CropOffset = NO_CROP
-
-    def rows(self, rows: slice) -> "Batch":
-        """Take some of the clips, with what belongs to them."""
-        return Batch(
-            self.clips[rows],
-            self.first[rows],
-            self.last[rows],
-            self.rebuilt[rows],
-            self.abnormal[rows],
-            self.part,
-        )
 
 
 def split(
@@ -227,6 +216,7 @@ class ClipDataset:
         seed: int,
         counter_examples: PseudoAnomalyConfig,
         crop: tuple[int, ...] = (),
+        rows: slice | None = None,
     ) -> Batch:
         """Make the batch of a training step.
 
@@ -238,6 +228,9 @@ class ClipDataset:
             seed: The training's seed.
             counter_examples: How many pseudo-anomalies there are, and which.
             crop: Height and width of the part that is looked at; empty is the whole frame.
+            rows: The clips of the batch to make, where others make the rest of it. The chance of a
+                clip is then its own, so that it does not depend on which clips are made beside it;
+                when None, one sequence goes through the whole batch, as it did in version 0.1.0.
         """
         size = min(size, len(self))
         per_epoch = len(self) // size
@@ -247,18 +240,23 @@ class ClipDataset:
         numbers = order[begin : begin + size]
         random = np.random.default_rng([seed, 2, step])
         part = _choose_part(self, crop, random)
+        if rows is None:
+            chances = [random] * size
+        else:
+            numbers = numbers[rows]
+            chances = [np.random.default_rng([seed, 2, step, row]) for row in range(size)[rows]]
         view = _View(self, part, crop)
         clips = view.clips(numbers)
         abnormal = np.zeros(clips.shape[:1] + clips.shape[2:4], dtype=np.bool_)
-        fast = random.random(size) < counter_examples.fast_forward
+        fast = _draw(chances) < counter_examples.fast_forward
         for row in np.flatnonzero(fast):
-            forwarded = view.fast_clip(random, MOST_FORWARD)
+            forwarded = view.fast_clip(chances[row], MOST_FORWARD)
             if forwarded is not None:
                 clips[row] = forwarded
                 abnormal[row] = view.generator.moving(forwarded)
-        for row in np.flatnonzero(~fast & (random.random(size) < counter_examples.company)):
+        for row in np.flatnonzero(~fast & (_draw(chances) < counter_examples.company)):
             joined = view.generator.paste_person(
-                clips[row], view.any_clip(random), random, misplaced=False
+                clips[row], view.any_clip(chances[row]), chances[row], misplaced=False
             )
             clips[row] = clips[row] if joined is None else joined[0]
         # Targets are taken before anything abnormal comes in: normality does not know of it.
@@ -269,10 +267,11 @@ class ClipDataset:
         )
         # What moved too fast should have stayed where it was.
         last[abnormal] = first[abnormal]
-        for row in np.flatnonzero(random.random(size) < counter_examples.share):
-            for _ in range(int(random.integers(counter_examples.most)) + 1):
-                kind = counter_examples.kinds[int(random.integers(len(counter_examples.kinds)))]
-                pseudo_anomaly = view.pseudo_anomaly(clips[row], kind, random)
+        for row in np.flatnonzero(_draw(chances) < counter_examples.share):
+            chance = chances[row]
+            for _ in range(int(chance.integers(counter_examples.most)) + 1):
+                kind = counter_examples.kinds[int(chance.integers(len(counter_examples.kinds)))]
+                pseudo_anomaly = view.pseudo_anomaly(clips[row], kind, chance)
                 if pseudo_anomaly is not None:
                     clips[row], changed = pseudo_anomaly
                     abnormal[row] |= changed
@@ -342,6 +341,11 @@ class _View:
     def _crop(self, pixels: Pixels) -> Pixels:
         # ... x H x W x C, whatever comes before.
         return pixels[..., self.rows, self.columns, :]
+
+
+def _draw(chances: list[np.random.Generator]) -> Float64:
+    """Draw a number in [0, 1) for each clip."""
+    return np.array([chance.random() for chance in chances])
 
 
 def _choose_part(

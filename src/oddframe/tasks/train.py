@@ -2,30 +2,39 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
 from pathlib import Path
+
+import torch
 
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import Bundle, write_bundle
 from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget, calibrate
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import too_short
-from oddframe.datasets.footage_health import remove_spans
+from oddframe.datasets.footage_health import FootageHealth, remove_spans
 from oddframe.errors import SettingsError
 from oddframe.files import write_json
 from oddframe.inference.export_gate import add_graph
 from oddframe.inference.torch_backend import TorchScorer, pick_device
-from oddframe.media.discovery import find_sources
+from oddframe.media.discovery import FoundSources, find_sources
 from oddframe.media.plots import save_loss_curves
 from oddframe.report.training_page import write_training_page
-from oddframe.training.distributed import ProcessGroup
+from oddframe.training.distributed import ProcessGroup, WorkerPlace
 from oddframe.training.held_out_scores import score_clips
 from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, restore
 from oddframe.training.model_card import model_card
 from oddframe.training.outliers import OutlierSpan, find_outliers, first_pass
-from oddframe.training.plan import TrainingRequest, plan_training, split_clips
+from oddframe.training.plan import (
+    TrainingPlan,
+    TrainingRequest,
+    plan_training,
+    split_clips,
+)
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
+from oddframe.training.workers import start_workers
 
 _NOT_HELD_OUT = (
     "the footage is too short to keep a part of it out of training: the threshold is in-sample, "
@@ -90,6 +99,7 @@ def train(
     checkpoint_s: float = 60.0,
     export: bool = True,
     on_progress: Progress = silent,
+    workers: int | None = None,
 ) -> TrainReport:
     """Learn what is normal from video.
 
@@ -121,6 +131,10 @@ def train(
             without torch.
         on_progress: Called with the phases "read", "health", "pretrain", "centres", "joint",
             "calibrate" and "guard"; with ``drop_odd`` also "first pass".
+        workers: How many processes of this machine train together, each with one thread and a share
+            of the batch. None is one for each core, fewer where memory or a short training asks for
+            it. With the same number the same seed gives the same bytes; a resumed training keeps
+            its number.
 
     Raises:
         InputError: If the footage or a setting is unusable.
@@ -134,7 +148,10 @@ def train(
     found = find_sources(normal, fps)
     # One process, or those that torchrun or accelerate started.
     group = ProcessGroup.join(device)
-    used_device = pick_device(group.device(device))
+    if group.size > 1 and workers is not None:
+        raise SettingsError(
+            f"workers must be left out where torchrun starts the processes, got {workers}"
+        )
     request = TrainingRequest(
         settings=settings,
         new_settings=settings or preset_named(preset),
@@ -145,23 +162,82 @@ def train(
         # What the first of several processes starts is there for the others to go on with.
         resume=resume or not group.is_first,
         overwrite=overwrite,
+        workers=1 if group.size > 1 else workers,
+        device=device,
     )
-    chosen, dropping, cache, health, clips, held_out = group.rank_zero_first(
-        lambda: plan_training(run, found, request, on_progress)
+    order = _Order(
+        run=run,
+        found=found,
+        request=request,
+        budget=budget,
+        checkpoint_s=checkpoint_s,
+        export=export,
+        began_s=began,
+        on_progress=on_progress,
     )
+    plan = _plan(order, group)
+    if plan.workers == 1:
+        report = _learn(order, plan, group)
+        group.close()
+        return report
+    others = replace(order, request=replace(request, resume=True), on_progress=silent)
+    with start_workers(plan.workers, _learn_beside, others) as group:
+        return _learn(order, _plan(order, group, plan), group)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """What a training was asked for, understood; all of its processes get it."""
+
+    run: RunFolder
+    found: FoundSources
+    request: TrainingRequest
+    budget: FalseAlarmBudget
+    checkpoint_s: float
+    export: bool
+    began_s: float
+    on_progress: Progress
+
+
+def _plan(order: _Order, group: ProcessGroup, planned: TrainingPlan | None = None) -> TrainingPlan:
+    """Plan a training in the first process, unless it is ``planned``, then in the others."""
+
+    def plan(health: FootageHealth | None) -> TrainingPlan:
+        return planned or plan_training(
+            order.run, order.found, order.request, order.on_progress, health
+        )
+
+    return group.rank_zero_first(plan, attrgetter("health"))
+
+
+def _learn_beside(place: WorkerPlace, order: _Order) -> None:
+    """Do in a worker process what `_learn` does in the first one, which alone writes."""
+    torch.set_num_threads(1)
+    group = ProcessGroup.join_workers(place)
+    _learn(order, _plan(order, group), group)
+    group.close()
+
+
+def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainReport:
+    """Do what is planned, up to the trained model."""
+    run, found, on_progress = order.run, order.found, order.on_progress
+    chosen, dropping, cache, health, clips, held_out, _ = plan
+    used_device = pick_device(group.device(order.request.device))
     odd: tuple[OutlierSpan, ...] = ()
     # Only the stretches in which the camera was healthy are trained on.
     used = health.stretches
     if dropping:
         pass_run = RunFolder(run.first_pass)
         odd = first_pass(
-            pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, group
+            pass_run, chosen, clips, held_out, used_device, order.checkpoint_s, on_progress, group
         )
         used = remove_spans(health.stretches, [(span.begin, span.end) for span in odd])
         clips, held_out = split_clips(cache, used, chosen)
     trainer = new_trainer(chosen, clips, used_device, group)
     restore(run, trainer)
-    losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).run()
+    losses = TrainingLoop(
+        run, trainer, clips, held_out, chosen, order.checkpoint_s, on_progress
+    ).run()
     scores = score_clips(
         TorchScorer(trainer.network, trainer.device, SCORING_BATCH),
         held_out or clips,
@@ -171,7 +247,7 @@ def train(
         on_progress=on_progress,
         group=group,
     )
-    calibration = calibrate(scores, budget)
+    calibration = calibrate(scores, order.budget)
     # Without --drop-odd outliers are only named, by the trained network itself.
     if not dropping:
         odd = find_outliers(
@@ -190,22 +266,21 @@ def train(
     not_exported: tuple[str, ...] = ()
     if group.is_first:
         write_bundle(run.bundle, bundle)
-        not_exported = add_graph(run.bundle, bundle, cache) if export else ()
+        not_exported = add_graph(run.bundle, bundle, cache) if order.export else ()
         spans = {
             "stretches": [asdict(stretch) for stretch in used],
             "odd": [asdict(span) for span in odd],
         }
         write_json(run.footage, {**spans, "dropped": dropping})
         save_loss_curves(run.curves, run.entries())
-        write_training_page(run.path, device=device)
+        write_training_page(run.path, device=order.request.device)
     # Nobody returns, and uses the bundle, before the first process has written it.
     group.wait()
-    group.close()
     return TrainReport(
         run=run.path,
         bundle=run.bundle,
         steps=trainer.step,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - order.began_s,
         clips=len(clips),
         held_out=0 if held_out is None else len(held_out),
         share=cache.share,

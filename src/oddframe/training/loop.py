@@ -142,10 +142,17 @@ class TrainingLoop:
         training, data = self.settings.training, self.settings.data
         # Asked before the step, since the step may end the phase.
         phase = self.trainer.phase
+        group = self.trainer.group
+        count = min(training.batch_size, len(self.clips))
         batch = self.clips.batch(
-            self.trainer.step, training.batch_size, training.seed, data.counter_examples, data.crop
+            self.trainer.step,
+            count,
+            training.seed,
+            data.counter_examples,
+            data.crop,
+            None if group.size == 1 else group.rows(count),
         )
-        losses = self.trainer.train_step(batch)
+        losses = self.trainer.train_step(batch, count)
         step = self.trainer.step
         if step % LOG_EVERY == 0 or step == total:
             # Only now, because reading a number waits for the GPU.

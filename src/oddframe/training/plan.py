@@ -20,6 +20,7 @@ from oddframe.media.discovery import FoundSources
 from oddframe.media.source import FrameFormat
 from oddframe.training.run_folder import RunFolder, RunRecord
 from oddframe.training.settings import Settings, TrainingConfig
+from oddframe.training.workers import choose_workers
 
 LEAST_CLIPS = 32
 """Clips that a training needs at least: fewer are three seconds of footage, or less."""
@@ -38,6 +39,8 @@ class TrainingRequest:
         drop_odd: Whether footage that is unlike the rest is left out.
         resume: Whether to go on with the training in the folder.
         overwrite: Whether a new training takes the place of one in the folder.
+        workers: How many processes train together; None leaves it to `choose_workers`.
+        device: The device that was asked for.
     """
 
     settings: Settings | None
@@ -48,6 +51,8 @@ class TrainingRequest:
     drop_odd: bool
     resume: bool
     overwrite: bool
+    workers: int | None
+    device: str
 
 
 class TrainingPlan(NamedTuple):
@@ -60,6 +65,7 @@ class TrainingPlan(NamedTuple):
         health: Which of them show the scene.
         clips: Clips to train on.
         held_out: Clips held out; None where nothing is held out.
+        workers: How many processes of this machine train together.
     """
 
     settings: Settings
@@ -68,10 +74,15 @@ class TrainingPlan(NamedTuple):
     health: FootageHealth
     clips: ClipDataset
     held_out: ClipDataset | None
+    workers: int
 
 
 def plan_training(
-    run: RunFolder, found: FoundSources, request: TrainingRequest, on_progress: Progress
+    run: RunFolder,
+    found: FoundSources,
+    request: TrainingRequest,
+    on_progress: Progress,
+    health: FootageHealth | None = None,
 ) -> TrainingPlan:
     """Start a training in its run folder, or find out how the one in it goes on.
 
@@ -80,6 +91,7 @@ def plan_training(
         found: The footage.
         request: What was asked for; on resume it must agree with the training in the folder.
         on_progress: Called for the phases "read" and "health".
+        health: The health of the footage, where another process has found it out; else None.
 
     Raises:
         InputError: If the footage or a setting is unusable.
@@ -107,19 +119,25 @@ def plan_training(
         cache = build_cache(
             run.cache, found.sources, wanted, record.rate_fps, record.cache_bytes, on_progress
         )
-        health = examine_health(cache, on_progress)
+        health = health or examine_health(cache, on_progress)
         clips, held_out = split_clips(cache, health.stretches, settings)
         if record.epochs is not None:
             # Epochs become steps only now, when the clips are counted.
             training = steps_for_epochs(settings.training, record.epochs, len(clips))
             settings = replace(settings, training=training)
+        if not request.resume or record.workers is None:
+            # Only now, when it is known how long the training is.
+            workers = choose_workers(record.workers, settings, request.device)
+            record = replace(record, workers=workers)
         run.settle(settings, record)
     except OddframeError:
         # A new training that cannot be leaves the one before it in the folder.
         if not request.resume:
             run.abandon()
         raise
-    return TrainingPlan(settings, record.drop_odd, cache, health, clips, held_out)
+    return TrainingPlan(
+        settings, record.drop_odd, cache, health, clips, held_out, record.workers or 1
+    )
 
 
 def steps_for_epochs(training: TrainingConfig, epochs: float, clips: int) -> TrainingConfig:
@@ -171,6 +189,7 @@ def _check_same(
         "epochs": (request.epochs, record.epochs),
         "rate_fps": (request.rate_fps, record.rate_fps),
         "drop_odd": (request.drop_odd or None, record.drop_odd),
+        "workers": (request.workers, record.workers),
     }
     other = [name for name, (asked, had) in pairs.items() if asked is not None and asked != had]
     if other:
@@ -202,4 +221,5 @@ def _new_record(found: FoundSources, request: TrainingRequest) -> RunRecord:
         cache_bytes=int(request.cache_gb * 1e9),
         epochs=request.epochs,
         drop_odd=request.drop_odd,
+        workers=request.workers,
     )

@@ -43,6 +43,8 @@ class RunRecord:
         epochs: Passes over the footage that were asked for; None where steps were.
         drop_odd: Whether footage that is unlike the rest is left out.
         footage: A hash of the footage and of how it is decoded; empty until that is known.
+        workers: How many processes of this machine train together, 1 where torchrun started them;
+            None while that is not decided.
     """
 
     oddframe: str
@@ -52,6 +54,7 @@ class RunRecord:
     epochs: float | None
     drop_odd: bool
     footage: str = ""
+    workers: int | None = 1
 
 
 class RunFolder:

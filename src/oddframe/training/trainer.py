@@ -17,6 +17,7 @@ from oddframe.errors import SettingsError
 from oddframe.model.clusters import Clusters, fit_centres, join_codes
 from oddframe.model.network import Network
 from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
+from oddframe.training.group_norm import normalise_over_group
 from oddframe.training.losses import Discriminator, WeightAverage, appearance_loss, motion_loss
 from oddframe.training.settings import TrainingConfig
 
@@ -46,7 +47,7 @@ class Trainer:
         config: Settings of the training.
         device: Where it runs.
         group: The processes that train together; each has a trainer with the same weights and gets
-            the same batches.
+            its own rows of every batch.
 
     Attributes:
         step: Steps taken so far, in both phases.
@@ -73,6 +74,8 @@ class Trainer:
                 f"training.batch_size must be at least the number of processes, {group.size}, "
                 f"got {config.batch_size}"
             )
+        if group.size > 1 and config.batch_norm == "batch":
+            normalise_over_group(network, group)
         # Convolutions run faster where the channels of a pixel lie beside each other.
         self.network = network.to(  # type: ignore[call-overload]
             device, memory_format=torch.channels_last
@@ -119,7 +122,7 @@ class Trainer:
         """Whether the centres are to be placed before the next step."""
         return not self.centred and self.step == self.config.pretrain_steps
 
-    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+    def train_step(self, batch: Batch, count: int | None = None) -> dict[str, Tensor]:
         """Take one step on a batch.
 
         The gradient of the cluster loss reaches the centres and the last convolution of each
@@ -127,7 +130,8 @@ class Trainer:
         forward pass; the research code runs a second one in between.
 
         Args:
-            batch: The whole batch. Of several processes each gets it and takes its own rows.
+            batch: The batch; of several processes each gives its own rows of it.
+            count: Clips of the whole batch; those that are given when None.
 
         Returns:
             The losses by name, as they were before the step, over the whole batch.
@@ -143,8 +147,7 @@ class Trainer:
         for name, optimiser in self.optimisers():
             optimiser.param_groups[0]["lr"] = rates[name] * factor
             optimiser.zero_grad(set_to_none=True)
-        count = len(batch.clips)
-        losses = self._losses(batch.rows(self.group.rows(count)), self.group, count)
+        losses = self._losses(batch, self.group, count or len(batch.clips))
         clustered = [losses[name] for name in ("cluster", "repulsion") if name in losses]
         total = torch.stack(
             [losses[name] for name in ("appearance", "motion") if name in losses]
@@ -166,9 +169,10 @@ class Trainer:
             *self.network.parameters(),
             *(self.discriminator.parameters() if self.discriminator else ()),
         ]
+        detached = {name: loss.detach() for name, loss in losses.items()}
         # Each process has the gradient of its own rows; their sum is that of the whole batch.
-        self.group.sum([p.grad for p in trained if p.grad is not None])
-        self.group.sum(pulls)
+        gradients = [p.grad for p in trained if p.grad is not None]
+        self.group.sum([*gradients, *pulls, *detached.values()])
         if config.gradient_clip:
             nn.utils.clip_grad_norm_(trained, config.gradient_clip)
         self.streams.step()
@@ -177,12 +181,9 @@ class Trainer:
             for parameter, gradient in zip(self.pulled, pulls, strict=False):
                 parameter.grad = gradient
             self.cluster.step()
-        self._agree_on_norms()
         self.step += 1
         if self.average is not None:
             self.average.update(self.network, self.step)
-        detached = {name: loss.detach() for name, loss in losses.items()}
-        self.group.sum(list(detached.values()))
         return detached
 
     @torch.no_grad()
@@ -243,20 +244,6 @@ class Trainer:
     def _norms(self) -> list[nn.BatchNorm2d]:
         return [module for module in self.network.modules() if isinstance(module, nn.BatchNorm2d)]
 
-    def _agree_on_norms(self) -> None:
-        """Give all processes the mean of their running statistics, where those change."""
-        if self.group.size == 1 or self.config.batch_norm == "frozen":
-            return
-        statistics = [
-            statistic
-            for norm in self._norms()
-            for statistic in (norm.running_mean, norm.running_var)
-            if statistic is not None
-        ]
-        for statistic in statistics:
-            statistic /= self.group.size
-        self.group.sum(statistics)
-
     def _losses(self, batch: Batch, group: ProcessGroup, count: int) -> dict[str, Tensor]:
         """Compute losses by name, in float32 whatever the precision of the network's inside.
 
@@ -281,10 +268,13 @@ class Trainer:
         if self.discriminator is not None or clusters is not None:
             joint = join_codes([code.float() for code in outputs.codes])
             places = self._places(self._to_device(batch.abnormal))
+            counts = group.counts(places)
             if self.discriminator is not None:
-                losses |= self._discrimination_loss(self.discriminator, joint, places, group)
+                losses |= self._discrimination_loss(
+                    self.discriminator, joint, places, counts, group
+                )
             if clusters is not None:
-                losses |= self._cluster_losses(clusters, joint, places, group)
+                losses |= self._cluster_losses(clusters, joint, places, counts, group)
         return losses
 
     def _places(self, abnormal: Tensor) -> Places:
@@ -295,21 +285,30 @@ class Trainer:
         return Places(covered == 0, covered > LEAST_COVER)
 
     def _discrimination_loss(
-        self, discriminator: Discriminator, joint: Tensor, places: Places, group: ProcessGroup
+        self,
+        discriminator: Discriminator,
+        joint: Tensor,
+        places: Places,
+        counts: tuple[int, ...],
+        group: ProcessGroup,
     ) -> dict[str, Tensor]:
         """Add the mean cross-entropy over places as filmed and that over places made abnormal.
 
         Both weigh the same, however few places are abnormal.
         """
         parts = []
-        for values, mask in zip(discriminator.losses(joint, *places), places, strict=True):
-            # All processes must ask for the count, whether or not they have such places.
-            if count := group.count(mask):
+        for values, count in zip(discriminator.losses(joint, *places), counts, strict=True):
+            if count:
                 parts.append(group.mean(values, count))
         return {"discrimination": torch.stack(parts).sum()} if parts else {}
 
     def _cluster_losses(
-        self, clusters: Clusters, joint: Tensor, places: Places, group: ProcessGroup
+        self,
+        clusters: Clusters,
+        joint: Tensor,
+        places: Places,
+        counts: tuple[int, ...],
+        group: ProcessGroup,
     ) -> dict[str, Tensor]:
         """Compute L_c over the places as filmed and, if set, the repulsion of abnormal places.
 
@@ -317,11 +316,12 @@ class Trainer:
         """
         distance = clusters.weighted_distances(joint).sum(dim=2).flatten()
         losses = {}
-        if count := group.count(places.as_filmed):
-            losses["cluster"] = group.mean(distance[places.as_filmed], count)
-        if self.config.repulsion and (count := group.count(places.abnormal)):
+        as_filmed, abnormal = counts
+        if as_filmed:
+            losses["cluster"] = group.mean(distance[places.as_filmed], as_filmed)
+        if self.config.repulsion and abnormal:
             squares = (self.config.margin - distance[places.abnormal]).clamp_min(0.0).square()
-            losses["repulsion"] = group.mean(squares, count)
+            losses["repulsion"] = group.mean(squares, abnormal)
         return losses
 
 

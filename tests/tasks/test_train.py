@@ -46,7 +46,7 @@ def log(run):
 def test_a_run_holds_all_that_it_should(tiny_run):
     assert {path.name for path in tiny_run.iterdir()} == {
         *("settings.json", "log.jsonl", "curves.png", "footage.json", "report.html"),
-        *("bundle", "cache", "checkpoint"),
+        *("bundle", "cache", "checkpoint", "progress.json"),
     }
     with Image.open(tiny_run / "curves.png") as picture:
         assert picture.format == "PNG"

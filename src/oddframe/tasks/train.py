@@ -1,7 +1,6 @@
 """Train on normal footage: the verb `oddframe train` (method section 6)."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from oddframe.errors import SettingsError
 from oddframe.files import write_json
 from oddframe.inference.export_gate import add_graph
 from oddframe.inference.torch_backend import TorchScorer, pick_device
-from oddframe.media.discovery import find_sources
+from oddframe.media.discovery import FoundSources, find_sources
 from oddframe.media.plots import save_loss_curves
 from oddframe.report.training_page import write_training_page
 from oddframe.training.distributed import ProcessGroup
@@ -24,6 +23,7 @@ from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, res
 from oddframe.training.model_card import model_card
 from oddframe.training.outliers import OutlierSpan, find_outliers, first_pass
 from oddframe.training.plan import TrainingRequest, plan_training, split_clips
+from oddframe.training.progress import ProgressFile, TrainingProgress, ignore_record
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
 
@@ -41,7 +41,8 @@ class TrainReport:
         run: The run folder.
         bundle: The trained model in it.
         steps: Steps taken in all, those before an interruption included.
-        seconds: Wall-clock time of this call.
+        seconds: Wall-clock time of the training in all, before an interruption included. Of what an
+            interrupted call of 0.1.0 took nothing is known; it counts as 0.
         clips: Clips trained on.
         held_out: Clips held out.
         share: Share of the footage that fitted into the cache.
@@ -90,6 +91,7 @@ def train(
     checkpoint_s: float = 60.0,
     export: bool = True,
     on_progress: Progress = silent,
+    on_record: Callable[[TrainingProgress], None] = ignore_record,
 ) -> TrainReport:
     """Learn what is normal from video.
 
@@ -120,7 +122,9 @@ def train(
         export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used
             without torch.
         on_progress: Called with the phases "read", "health", "pretrain", "centres", "joint",
-            "calibrate" and "guard"; with ``drop_odd`` also "first pass".
+            "calibrate", "guard", "export" and "report"; with ``drop_odd`` also "first pass".
+        on_record: Called with the records that ``progress.json`` in the run folder gets: at the
+            start of each phase, about once a second, and when the training ends.
 
     Raises:
         InputError: If the footage or a setting is unusable.
@@ -128,13 +132,14 @@ def train(
             other footage.
         OutputError: If something cannot be written; the last checkpoint stays.
     """
-    began = time.monotonic()
     budget = FalseAlarmBudget.parse(false_alarms)
     run = RunFolder(out)
+    progress = ProgressFile(
+        run.progress, resume=resume, on_progress=on_progress, on_record=on_record
+    )
     found = find_sources(normal, fps)
     # One process, or those that torchrun or accelerate started.
     group = ProcessGroup.join(device)
-    used_device = pick_device(group.device(device))
     request = TrainingRequest(
         settings=settings,
         new_settings=settings or preset_named(preset),
@@ -146,6 +151,25 @@ def train(
         resume=resume or not group.is_first,
         overwrite=overwrite,
     )
+    with progress:
+        return _learn(run, found, request, budget, group, device, checkpoint_s, export, progress)
+
+
+def _learn(
+    run: RunFolder,
+    found: FoundSources,
+    request: TrainingRequest,
+    budget: FalseAlarmBudget,
+    group: ProcessGroup,
+    device: str,
+    checkpoint_s: float,
+    export: bool,
+    progress: ProgressFile,
+) -> TrainReport:
+    """Do what `train` does once what it was given is understood."""
+    used_device = pick_device(group.device(device))
+    # Of several processes the first one alone says how far they are.
+    on_progress: Progress = progress if group.is_first else silent
     chosen, dropping, cache, health, clips, held_out = group.rank_zero_first(
         lambda: plan_training(run, found, request, on_progress)
     )
@@ -189,8 +213,11 @@ def train(
     )
     not_exported: tuple[str, ...] = ()
     if group.is_first:
+        on_progress("export", 0, 1, {})
         write_bundle(run.bundle, bundle)
         not_exported = add_graph(run.bundle, bundle, cache) if export else ()
+        on_progress("export", 1, 1, {})
+        on_progress("report", 0, 1, {})
         spans = {
             "stretches": [asdict(stretch) for stretch in used],
             "odd": [asdict(span) for span in odd],
@@ -198,6 +225,7 @@ def train(
         write_json(run.footage, {**spans, "dropped": dropping})
         save_loss_curves(run.curves, run.entries())
         write_training_page(run.path, device=device)
+        on_progress("report", 1, 1, {})
     # Nobody returns, and uses the bundle, before the first process has written it.
     group.wait()
     group.close()
@@ -205,7 +233,7 @@ def train(
         run=run.path,
         bundle=run.bundle,
         steps=trainer.step,
-        seconds=time.monotonic() - began,
+        seconds=progress.seconds(),
         clips=len(clips),
         held_out=0 if held_out is None else len(held_out),
         share=cache.share,

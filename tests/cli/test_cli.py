@@ -184,8 +184,8 @@ def test_progress_and_notes_never_reach_standard_output(
         "score", video("v.mp4", frames=12, draw=walk), "-m", run, "-o", tmp_path / "out"
     )
     assert left.code == 0
-    assert "12/12" in left.err
-    assert "12/12" not in left.out
+    assert "of 12" in left.err
+    assert "of 12" not in left.out
     assert "v " in left.out
 
 

@@ -206,7 +206,9 @@ def _signal_at(phase: str, done: int, number: int) -> None:
         if now == phase and so_far >= done:
             os.kill(os.getpid(), number)
 
+    # Which of them is called depends on whether the command is quiet.
     output.ProgressBars.__call__ = report  # type: ignore[method-assign]
+    output.ProgressLines.__call__ = report  # type: ignore[method-assign]
 
 
 def _signal_in(step: int, number: int) -> None:

@@ -165,7 +165,7 @@ def test_progress_is_told_from_drawing_to_scoring(shown):
     _, told = shown
     phases = list(dict.fromkeys(phase for phase, *_ in told))
     training = ["read", "health", "pretrain", "centres", "joint", "calibrate", "guard"]
-    assert phases == ["draw", *training, "test_01", "test_02"]
+    assert phases == ["draw", *training, "export", "report", "test_01", "test_02"]
     assert ("draw", 240, 240, {}) in told
 
 

@@ -46,7 +46,7 @@ def log(run):
 def test_a_run_holds_all_that_it_should(tiny_run):
     assert {path.name for path in tiny_run.iterdir()} == {
         *("settings.json", "log.jsonl", "curves.png", "footage.json", "report.html"),
-        *("bundle", "cache", "checkpoint"),
+        *("bundle", "cache", "checkpoint", "progress.json"),
     }
     with Image.open(tiny_run / "curves.png") as picture:
         assert picture.format == "PNG"
@@ -233,7 +233,10 @@ def test_progress_names_the_phases_in_order(trained):
     told = []
     trained(50, on_progress=lambda phase, done, total, values: told.append((phase, done, total)))
     phases = list(dict.fromkeys(phase for phase, _, _ in told))
-    assert phases == ["read", "health", "pretrain", "centres", "joint", "calibrate", "guard"]
+    assert phases == [
+        *("read", "health", "pretrain", "centres", "joint", "calibrate", "guard"),
+        *("export", "report"),
+    ]
     assert [(done, total) for phase, done, total in told if phase in ("pretrain", "joint")] == [
         (number, 4) for number in (1, 2, 3, 4)
     ]

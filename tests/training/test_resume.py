@@ -98,7 +98,7 @@ def test_killed_while_the_bundle_is_written(operation, train, tiny_run, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", range(104))
+@pytest.mark.parametrize("operation", range(130))
 def test_killed_at_every_file_operation(operation, train, tiny_run, tmp_path):
     run = tmp_path / "run"
     assert train(run, operation=operation, folder=run, curves=True).code in (-signal.SIGKILL, 0)
@@ -182,7 +182,7 @@ def test_overwriting_starts_from_the_beginning(train, tiny_run, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", [7, 12])
+@pytest.mark.parametrize("operation", [10, 19])
 def test_a_killed_overwriting_is_what_is_resumed(operation, train, tiny_run, tmp_path):
     """While the old training goes, and while the new settings are written."""
     run = tmp_path / "run"

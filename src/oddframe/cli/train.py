@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddframe.cli.options import LEARNING, MACHINE, AsJson, Budget, Device, Fps, Preset
-from oddframe.cli.output import bars, duration, print_json, show_facts, warn
+from oddframe.cli.options import LEARNING, MACHINE, OUTPUT, AsJson, Budget, Device, Fps, Preset
+from oddframe.cli.output import (
+    bars,
+    duration,
+    print_json,
+    print_json_progress,
+    show_facts,
+    warn,
+)
 
 if TYPE_CHECKING:
     from oddframe.training.settings import Settings
@@ -111,6 +118,15 @@ def train(
         typer.Option("--overwrite", help="Replace a training that is already in the run folder."),
     ] = False,
     as_json: AsJson = False,
+    json_progress: Annotated[
+        bool,
+        typer.Option(
+            "--json-progress",
+            help="Print the progress on standard error as JSON, one object in each line, as "
+            "progress.json in the run folder has it.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Learn what is normal from video, and write a run folder with the trained model.
 
@@ -124,10 +140,11 @@ def train(
         settings = None
     from oddframe.tasks.train import train as run_training
     from oddframe.training.distributed import LaunchInfo
+    from oddframe.training.progress import ignore_record
 
     # With torchrun all processes run this; only the first one writes to the terminal.
     is_first = LaunchInfo.of().is_first
-    with bars(quiet=as_json or not is_first) as on_progress:
+    with bars(quiet=as_json or json_progress or not is_first) as on_progress:
         report = run_training(
             normal,
             out,
@@ -142,6 +159,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             on_progress=on_progress,
+            on_record=print_json_progress if json_progress else ignore_record,
         )
     if not is_first:
         return

@@ -1,7 +1,6 @@
 """Train on normal footage: the verb `oddframe train` (method section 6)."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -32,6 +31,7 @@ from oddframe.training.plan import (
     plan_training,
     split_clips,
 )
+from oddframe.training.progress import ProgressFile, TrainingProgress, ignore_record
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
 from oddframe.training.workers import start_workers
@@ -50,7 +50,8 @@ class TrainReport:
         run: The run folder.
         bundle: The trained model in it.
         steps: Steps taken in all, those before an interruption included.
-        seconds: Wall-clock time of this call.
+        seconds: Wall-clock time of the training in all, before an interruption included. Of what an
+            interrupted call of 0.1.0 took nothing is known; it counts as 0.
         clips: Clips trained on.
         held_out: Clips held out.
         share: Share of the footage that fitted into the cache.
@@ -99,6 +100,7 @@ def train(
     checkpoint_s: float = 60.0,
     export: bool = True,
     on_progress: Progress = silent,
+    on_record: Callable[[TrainingProgress], None] = ignore_record,
     workers: int | None = None,
 ) -> TrainReport:
     """Learn what is normal from video.
@@ -130,7 +132,9 @@ def train(
         export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used
             without torch.
         on_progress: Called with the phases "read", "health", "pretrain", "centres", "joint",
-            "calibrate" and "guard"; with ``drop_odd`` also "first pass".
+            "calibrate", "guard", "export" and "report"; with ``drop_odd`` also "first pass".
+        on_record: Called with the records that ``progress.json`` in the run folder gets: at the
+            start of each phase, about once a second, and when the training ends.
         workers: How many processes of this machine train together, each with one thread and a share
             of the batch. None is one for each core, fewer where memory or a short training asks for
             it. With the same number the same seed gives the same bytes; a resumed training keeps
@@ -142,9 +146,11 @@ def train(
             other footage.
         OutputError: If something cannot be written; the last checkpoint stays.
     """
-    began = time.monotonic()
     budget = FalseAlarmBudget.parse(false_alarms)
     run = RunFolder(out)
+    progress = ProgressFile(
+        run.progress, resume=resume, on_progress=on_progress, on_record=on_record
+    )
     found = find_sources(normal, fps)
     # One process, or those that torchrun or accelerate started.
     group = ProcessGroup.join(device)
@@ -172,17 +178,11 @@ def train(
         budget=budget,
         checkpoint_s=checkpoint_s,
         export=export,
-        began_s=began,
-        on_progress=on_progress,
+        on_progress=progress if group.is_first else silent,
     )
-    plan = _plan(order, group)
-    if plan.workers == 1:
-        report = _learn(order, plan, group)
-        group.close()
-        return report
-    others = replace(order, request=replace(request, resume=True), on_progress=silent)
-    with start_workers(plan.workers, _learn_beside, others) as group:
-        return _learn(order, _plan(order, group, plan), group)
+    with progress:
+        report = _train(order, group)
+    return replace(report, seconds=progress.seconds())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,8 +195,19 @@ class _Order:
     budget: FalseAlarmBudget
     checkpoint_s: float
     export: bool
-    began_s: float
     on_progress: Progress
+
+
+def _train(order: _Order, group: ProcessGroup) -> TrainReport:
+    """Plan a training and learn, with the workers that the plan asks for."""
+    plan = _plan(order, group)
+    if plan.workers == 1:
+        report = _learn(order, plan, group)
+        group.close()
+        return report
+    others = replace(order, request=replace(order.request, resume=True), on_progress=silent)
+    with start_workers(plan.workers, _learn_beside, others) as workers:
+        return _learn(order, _plan(order, workers, plan), workers)
 
 
 def _plan(order: _Order, group: ProcessGroup, planned: TrainingPlan | None = None) -> TrainingPlan:
@@ -265,8 +276,11 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
     )
     not_exported: tuple[str, ...] = ()
     if group.is_first:
+        on_progress("export", 0, 1, {})
         write_bundle(run.bundle, bundle)
         not_exported = add_graph(run.bundle, bundle, cache) if order.export else ()
+        on_progress("export", 1, 1, {})
+        on_progress("report", 0, 1, {})
         spans = {
             "stretches": [asdict(stretch) for stretch in used],
             "odd": [asdict(span) for span in odd],
@@ -274,13 +288,14 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
         write_json(run.footage, {**spans, "dropped": dropping})
         save_loss_curves(run.curves, run.entries())
         write_training_page(run.path, device=order.request.device)
+        on_progress("report", 1, 1, {})
     # Nobody returns, and uses the bundle, before the first process has written it.
     group.wait()
     return TrainReport(
         run=run.path,
         bundle=run.bundle,
         steps=trainer.step,
-        seconds=time.monotonic() - order.began_s,
+        seconds=0.0,
         clips=len(clips),
         held_out=0 if held_out is None else len(held_out),
         share=cache.share,

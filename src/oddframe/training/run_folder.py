@@ -5,6 +5,7 @@
 | settings.json | everything that decided the result |
 | settings.next.json | the same of a training whose footage is still being read |
 | log.jsonl | losses and milestones, a JSON object a line |
+| progress.json | how far the training is, and what it took so far |
 | checkpoint/ | where the training stands |
 | first_pass/ | log and checkpoint of the pass that looks for outliers, if there is one |
 | cache/ | decoded frames |
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from oddframe.errors import OutputError, RunError
-from oddframe.files import output_error, write_json
+from oddframe.files import output_error, write_bytes, write_json
 from oddframe.settings import from_mapping
 from oddframe.training.settings import Settings
 
@@ -70,6 +71,7 @@ class RunFolder:
         bundle: Folder of the trained model.
         curves: Picture of the losses.
         log: The log, a JSON object a line.
+        progress: Says how far the training is.
         footage: Says which footage was used.
         report: The page about the training.
         first_pass: Run folder of the pass that looks for outliers.
@@ -82,11 +84,13 @@ class RunFolder:
         self.bundle = self.path / "bundle"
         self.curves = self.path / "curves.png"
         self.log = self.path / "log.jsonl"
+        self.progress = self.path / "progress.json"
         self.footage = self.path / "footage.json"
         self.report = self.path / "report.html"
         self.first_pass = self.path / "first_pass"
         self._settings = self.path / "settings.json"
         self._next = self.path / "settings.next.json"
+        self._progress_before: bytes | None = None
 
     def start(self, settings: Settings, record: RunRecord, *, overwrite: bool) -> None:
         """Announce a training; a training that is there stays until `settle`.
@@ -116,6 +120,10 @@ class RunFolder:
             with suppress(OSError):
                 self.path.rmdir()
             raise
+        # From here on this file is that of the new training; `abandon` puts the old one back.
+        with suppress(OSError):
+            self._progress_before = self.progress.read_bytes()
+            self.progress.unlink()
 
     def settle(self, settings: Settings, record: RunRecord) -> None:
         """Put an announced training in the place of what is there, once its footage is usable.
@@ -147,6 +155,9 @@ class RunFolder:
         # The error that is on its way to the user says more than one from here would.
         with suppress(OSError):
             self._next.unlink(missing_ok=True)
+            self.progress.unlink(missing_ok=True)
+            if self._progress_before is not None:
+                write_bytes(self.progress, self._progress_before)
             shutil.rmtree(self.cache, ignore_errors=True)
             self.path.rmdir()
 

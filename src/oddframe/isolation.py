@@ -202,8 +202,12 @@ def serve_parent(preload: str) -> None:
         with os.fdopen(reader, "rb") as result:
             answer = result.read()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        answers.write(_LENGTH.pack(code, len(answer)) + answer)
-        answers.flush()
+        try:
+            answers.write(_LENGTH.pack(code, len(answer)) + answer)
+            answers.flush()
+        except BrokenPipeError:
+            # The process that asked has died meanwhile. Its pipe must not be tried again at exit.
+            os._exit(0)
 
 
 def _answer(request: bytes) -> bytes:

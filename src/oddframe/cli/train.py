@@ -1,5 +1,6 @@
 """The verb `oddframe train`: its options, and what came of the training."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from oddframe.cli.options import LEARNING, MACHINE, OUTPUT, AsJson, Budget, Devi
 from oddframe.cli.output import (
     bars,
     duration,
+    messages,
     print_json,
     print_json_progress,
     show_facts,
@@ -110,6 +112,25 @@ def train(
         ),
     ] = False,
     device: Device = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of processes that train together, each with one thread and a share of the "
+            "batch. With the same number the same seed gives the same model.",
+            show_default="one for each core, fewer if memory is short",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    nice: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=19,
+            help="Priority: 0 competes with other programs as an equal; the higher, the more the "
+            "training lets them go first. An idle machine trains as fast with any.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = 10,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the stopped training in the run folder.")
     ] = False,
@@ -144,6 +165,11 @@ def train(
 
     # With torchrun all processes run this; only the first one writes to the terminal.
     is_first = LaunchInfo.of().is_first
+    os.nice(nice)
+    if nice and is_first and not as_json:
+        messages.print(
+            f"[dim]training at low priority (--nice {nice}): other programs go first[/dim]"
+        )
     with bars(quiet=as_json or json_progress or not is_first) as on_progress:
         report = run_training(
             normal,
@@ -158,6 +184,7 @@ def train(
             device=device,
             resume=resume,
             overwrite=overwrite,
+            workers=workers,
             on_progress=on_progress,
             on_record=print_json_progress if json_progress else ignore_record,
         )
@@ -178,11 +205,18 @@ def train(
             "losses": "  ".join(f"{name} {value:.2e}" for name, value in report.losses.items()),
             "threshold": f"raw score {report.threshold:.4g} for {report.false_alarms} "
             f"false alarms, from {origin}",
-            "took": duration(report.seconds),
+            "took": duration(report.seconds) + _with_workers(report.workers, report.worker_bytes),
             "model": f"[bold]{report.bundle}[/bold]",
             "try it": f"oddframe score VIDEO --model {report.run} -o out --overlay",
         }
     )
+
+
+def _with_workers(workers: int, worker_bytes: int) -> str:
+    """Say how many processes trained, and the memory of each; nothing of one alone."""
+    if workers == 1:
+        return ""
+    return f", {workers} workers of about {worker_bytes / 1e9:.1f} GB each"
 
 
 def _settings(

@@ -34,7 +34,7 @@ from oddframe.training.plan import (
 from oddframe.training.progress import ProgressFile, TrainingProgress, ignore_record
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
-from oddframe.training.workers import start_workers
+from oddframe.training.workers import start_workers, worker_bytes
 
 _NOT_HELD_OUT = (
     "the footage is too short to keep a part of it out of training: the threshold is in-sample, "
@@ -63,6 +63,8 @@ class TrainReport:
         odd_dropped: Whether they were left out of the training.
         skipped: What was not used or looked wrong, and why, a sentence each.
         notices: What to know of the threshold, a sentence each.
+        workers: How many processes of this machine trained together.
+        worker_bytes: About how much memory each of them took.
     """
 
     run: Path
@@ -80,6 +82,8 @@ class TrainReport:
     odd_dropped: bool
     skipped: tuple[str, ...]
     notices: tuple[str, ...]
+    workers: int = 1
+    worker_bytes: int = 0
 
 
 def train(
@@ -313,6 +317,8 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
             *([_NOT_HELD_OUT] if held_out is None and chosen.data.hold_out else []),
         ),
         notices=(*calibration.notices, *not_exported, *_odd_notices(odd, dropped=dropping)),
+        workers=plan.workers,
+        worker_bytes=worker_bytes(chosen, plan.workers),
     )
 
 

@@ -71,7 +71,7 @@ def choose_workers(asked: int | None, settings: Settings, device: str) -> int:
     if not on_cpu or pixels < WORTH_PIXELS:
         return 1
     workers = min(usable_cores(), max(1, training.batch_size // LEAST_CLIPS))
-    free = _free_bytes()
+    free = free_bytes()
     while workers > 1 and free is not None and workers * worker_bytes(settings, workers) > free:
         workers -= 1
     return workers
@@ -198,7 +198,7 @@ def _pixels(network: NetworkConfig, data: DataConfig) -> int:
     return int(min(height, network.height) * min(width, network.width))
 
 
-def _free_bytes() -> int | None:
+def free_bytes() -> int | None:
     """Read how much memory is free for this process; None where nobody says."""
     found = []
     with suppress(OSError, ValueError, StopIteration):

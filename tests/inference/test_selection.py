@@ -33,9 +33,11 @@ class Machine:
 
     def __init__(self, backends):
         self.backends, self.loaded, self.now_s = backends, [], 0.0
+        self.threads = None
 
-    def make(self, bundle, name, precision, device, batch_size):
+    def make(self, bundle, name, precision, device, batch_size, threads):
         self.loaded.append(Backend(name, precision))
+        self.threads = threads
         backend = self.backends[Backend(name, precision)]
         if isinstance(backend, Exception):
             raise backend

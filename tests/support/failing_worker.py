@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+from oddframe._types import Progress, silent
 from oddframe.batch.tasks import Task
 from oddframe.batch.worker import Outcome
 
@@ -18,7 +19,7 @@ class FailingWorker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def score(self, task: Task) -> Outcome:
+    def score(self, task: Task, on_progress: Progress = silent) -> Outcome:
         """Do as the name says; the frames of the outcome are the id of this process."""
         if task.name.startswith("kill"):
             os.kill(os.getpid(), signal.SIGKILL)

@@ -82,6 +82,8 @@ def main() -> None:
                     with busy_program(is_busy):
                         seconds = score(way, asked, backend)
                     took.setdefault((way.name, is_busy), []).append(seconds)
+                    where = "beside a busy program" if is_busy else "alone"
+                    print(f"{backend}, {way.name}, {where}: {seconds[0]:.1f} s", file=sys.stderr)
         for way in ways:
             cells = [
                 statistics.median(column)

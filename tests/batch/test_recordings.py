@@ -1,7 +1,7 @@
 """Recordings side by side give what they give one after another."""
 
+import os
 import pickle
-import signal
 from dataclasses import replace
 
 import pytest
@@ -20,6 +20,7 @@ from oddframe.inference.model import load_model
 from oddframe.inference.selection import InferenceOptions
 from oddframe.media.discovery import find_sources
 from tests.support.archive_runs import film
+from tests.support.failing_worker import DeadlyRecording
 from tests.support.tiny import bytes_of
 
 OPTIONS = InferenceOptions(backend="torch", precision="float32", batch_size=4, threads=2)
@@ -82,50 +83,39 @@ def test_files_reports_and_errors_are_those_of_one_after_another(recordings, mod
 
 
 def test_a_recording_that_costs_workers_is_named_and_the_others_are_scored(
-    recordings, model, tmp_path, monkeypatch
+    recordings, model, tmp_path
 ):
-    submit, wait = LocalPool.submit, LocalPool.wait
-    busy = {}
-
-    def watch_and_submit(pool, slot, task):
-        submit(pool, slot, task)
-        busy[task.name] = pool._workers[slot].process
-
-    def kill_and_wait(pool):
-        if "b" in busy:
-            busy.pop("b").kill()
-        return wait(pool)
-
-    monkeypatch.setattr(LocalPool, "submit", watch_and_submit)
-    monkeypatch.setattr(LocalPool, "wait", kill_and_wait)
-    a, b, c, d = side_by_side(recordings, model, job_for(tmp_path / "out"))
+    film(tmp_path / "b.mp4", 20)
+    good = [source for source in find_sources(recordings).sources if source.name in "ad"]
+    sources = [good[0], DeadlyRecording(tmp_path / "b.mp4"), good[1]]
+    job = job_for(tmp_path / "out")
+    a, b, d = score_side_by_side(sources, model, OPTIONS, job, 2, lambda *step: None)
     assert (a.name, d.name) == ("a", "d")
     assert "b.mp4 cost 3 workers" in b
     assert "killed by SIGKILL" in b
-    assert "c.mp4 must have" in c
     assert {path.name.partition(".")[0] for path in (tmp_path / "out").iterdir()} == {"a", "d"}
 
 
 def test_an_interruption_ends_the_workers_and_leaves_nothing_unfinished(
     recordings, model, tmp_path, monkeypatch
 ):
-    processes = []
-    start = LocalPool._start
+    pids, submit = set(), LocalPool.submit
 
-    def start_and_keep(pool):
-        worker = start(pool)
-        processes.append(worker.process)
-        return worker
+    def submit_and_look(pool, slot, task):
+        submit(pool, slot, task)
+        pids.update(pool.pids)
 
-    monkeypatch.setattr(LocalPool, "_start", start_and_keep)
+    monkeypatch.setattr(LocalPool, "submit", submit_and_look)
 
     def interrupt(*step):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         side_by_side(recordings, model, job_for(tmp_path / "out"), interrupt)
-    assert len(processes) == 2
-    assert all(process.returncode == -signal.SIGKILL for process in processes)
+    assert len(pids) == 2
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
     assert not any(path.name[0] == "." for path in (tmp_path / "out").iterdir())
 
 

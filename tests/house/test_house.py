@@ -43,7 +43,7 @@ def figures() -> dict[str, Any]:
 
 FLOORS = (
     ("_types", "_version", "errors"),
-    ("_background", "core", "cores", "extras", "files", "isolation", "metrics"),
+    ("_background", "core", "extras", "files", "isolation", "metrics"),
     ("settings",),
     ("media", "model", "store", "synthetic"),
     ("bundle", "datasets"),

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple, cast, get_args
 
 from oddframe.bundle.bundle import INT8, ONNX, Bundle
-from oddframe.cores import check_threads, default_threads
 from oddframe.errors import InputError, MissingExtraError, SettingsError
 from oddframe.extras import require_extra
 from oddframe.inference import BackendName, Precision
+from oddframe.inference.cores import check_threads, default_threads
 from oddframe.inference.onnx_backend import OnnxScorer
 from oddframe.inference.openvino_backend import OpenvinoScorer, openvino_precisions
 from oddframe.inference.scorer import Scorer

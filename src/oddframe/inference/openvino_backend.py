@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from oddframe._types import Pixels
-from oddframe.cores import usable_cores
 from oddframe.errors import BundleError, SettingsError
 from oddframe.extras import require_extra
 from oddframe.inference import Precision
+from oddframe.inference.cores import usable_cores
 from oddframe.inference.scorer import CLIPS, PARTS, ClipScores, pad_batch
 
 # Always given: by itself OpenVINO takes bfloat16 where the processor has it, and the

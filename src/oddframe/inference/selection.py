@@ -19,11 +19,11 @@ from typing import Any, Literal, NamedTuple, Protocol
 from oddframe._types import Pixels
 from oddframe.bundle.bundle import Bundle
 from oddframe.core.clips import clip_span
-from oddframe.cores import check_threads, default_threads
 from oddframe.errors import InputError, MissingExtraError, OddframeError
 from oddframe.files import write_json
 from oddframe.inference import BackendName, Precision
 from oddframe.inference.backends import Backend, available, make_scorer, sees_gpu
+from oddframe.inference.cores import check_threads, default_threads
 from oddframe.inference.parity import Parity, clips_of, compare, drawn_frames, with_intruder
 from oddframe.inference.scorer import Scorer
 

@@ -5,6 +5,7 @@ pass. `Recording.frames_at` reads single frames again, without decoding all that
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -21,7 +22,6 @@ from av.video.stream import VideoStream
 from oddframe._types import Float64
 from oddframe.core.clocks import RecordingClock
 from oddframe.core.records import Frame, FrameTiming
-from oddframe.cores import default_threads
 from oddframe.errors import SourceError, SourceNotFoundError
 from oddframe.media.convert import Converter
 from oddframe.media.images import ImageFolder
@@ -232,7 +232,7 @@ class _Pass:
         self._container = container
         self._stream = _video_stream(container, recording.path)
         self._stream.thread_type = "AUTO"
-        self._stream.thread_count = min(_DECODING_THREADS, default_threads())
+        self._stream.thread_count = min(_DECODING_THREADS, os.cpu_count() or 1)
         time_base, start = self._stream.time_base or Fraction(1, 1000), self._stream.start_time
         self._clock = RecordingClock(recording.timing, time_base, start)
         self._packets = 0

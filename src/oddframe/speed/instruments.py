@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from oddframe._version import __version__
-from oddframe.cores import usable_cores
+from oddframe.inference.cores import usable_cores
 
 _PACKAGES = ("torch", "onnxruntime", "openvino", "numpy", "av")
 # A machine counts as idle while other programs use no more than this share of its cores.

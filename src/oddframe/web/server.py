@@ -13,9 +13,9 @@ from typing import Annotated
 import uvicorn
 from pydantic import Field
 
-from oddframe.cores import check_threads
 from oddframe.errors import OutputError, SettingsError
 from oddframe.files import output_error
+from oddframe.inference.cores import check_threads
 from oddframe.settings import AnyPath, ListOf, settings_dataclass
 from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.web.app import make_app

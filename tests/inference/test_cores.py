@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from oddframe.cores import check_threads, default_threads, usable_cores
 from oddframe.errors import SettingsError
+from oddframe.inference.cores import check_threads, default_threads, usable_cores
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 # The public names, each with the file that it comes from. `__init__.py` reads them here and imports
 # a file when one of its names is first used; type checkers read this as any other stub.
+from .batch.recordings import Extras as Extras
 from .batch.run import ArchiveReport as ArchiveReport
 from .batch.run import score_archive as score_archive
 from .core.records import Clip as Clip
@@ -26,7 +27,6 @@ from .tasks.export import ExportReport as ExportReport
 from .tasks.export import export as export
 from .tasks.report import PageReport as PageReport
 from .tasks.report import write_report as write_report
-from .tasks.score import Extras as Extras
 from .tasks.score import ScoreReport as ScoreReport
 from .tasks.score import score as score
 from .tasks.train import TrainReport as TrainReport

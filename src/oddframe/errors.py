@@ -97,3 +97,8 @@ class MissingExtraError(OddframeError, ImportError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} needs an optional package: pip install "oddframe[{extra}]"')
+        self._parts = (what, extra)
+
+    def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str, str]]:
+        # A worker's process sends it to the one that started it.
+        return type(self), self._parts

@@ -70,7 +70,26 @@ def replace_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def write_together(folder: Path, name: str) -> Iterator[Path]:
+def temporary_folder(folder: Path, name: str) -> Iterator[Path]:
+    """Yield a hidden folder in ``folder`` that is removed with all that is in it.
+
+    Args:
+        folder: Where it is made.
+        name: What it belongs to; it is named after it.
+
+    Raises:
+        OutputError: If the system refused to make it.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix=f".{name[:40]}.", dir=folder)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    with made as place:
+        yield Path(place)
+
+
+@contextmanager
+def write_together(folder: Path, name: str, within: Path | None = None) -> Iterator[Path]:
     """Yield a place for new files, which move into ``folder`` if the block ends without an error.
 
     If it raises, they are removed: a disk that fills up leaves all old files of a recording.
@@ -78,22 +97,19 @@ def write_together(folder: Path, name: str) -> Iterator[Path]:
     Args:
         folder: Where the files go.
         name: What they belong to; the temporary folder is named after it.
+        within: Where the temporary folder is made, on the disk of ``folder``; there when None.
 
     Raises:
         OutputError: If the system refused to write.
     """
-    try:
-        made = tempfile.TemporaryDirectory(prefix=f".{name[:40]}.", dir=folder)
-    except OSError as error:
-        raise output_error(folder, error) from error
-    with made as place:
+    with temporary_folder(within or folder, name) as place:
         try:
-            yield Path(place)
+            yield place
         except OutputError as error:
             # Name the folder that the user knows, not the temporary one.
-            raise OutputError(str(error).replace(place, str(folder))) from error
+            raise OutputError(str(error).replace(str(place), str(folder))) from error
         try:
-            for path in sorted(Path(place).iterdir()):
+            for path in sorted(place.iterdir()):
                 path.replace(folder / path.name)
         except OSError as error:
             raise output_error(folder / name, error) from error

@@ -22,13 +22,6 @@ from oddframe.errors import InputError, OddframeError
 
 T = TypeVar("T")
 
-_SERVE = (
-    "import sys; sys.path[:] = sys.argv[2:]; "
-    "from oddframe import isolation; isolation.serve_parent(sys.argv[1])"
-)
-"""The program of the other process. It never runs the program that started it, as `multiprocessing`
-would: that fails where a program does not protect what it does with `if __name__ == "__main__"`."""
-
 _LENGTH = struct.Struct("!iQ")
 """Before each answer: the exit code of the process that did the work, and the answer's bytes."""
 
@@ -37,6 +30,22 @@ class _Failure(NamedTuple):
     """What the other process sends in place of a result: a sentence about what went wrong."""
 
     why: str
+
+
+def own_program(function: str, argument: str) -> list[str]:
+    """Return the command of a Python process that calls one function of this package.
+
+    It never runs the program that started it, as `multiprocessing` would: that fails where a
+    program does not protect what it does with ``if __name__ == "__main__"``.
+
+    Args:
+        function: The function with its module, such as "oddframe.isolation.serve_parent".
+        argument: What it is called with.
+    """
+    module, _, name = function.rpartition(".")
+    program = f"import sys; sys.path[:] = sys.argv[2:]; from {module} import {name}; "
+    # The path as it is now: a program may have changed it since it started.
+    return [sys.executable, "-c", f"{program}{name}(sys.argv[1])", argument, *sys.path]
 
 
 class ProcessServer:
@@ -51,8 +60,7 @@ class ProcessServer:
     """
 
     def __init__(self, *preload: str) -> None:
-        # The path as it is now: a program may have changed it since it started.
-        self._command = [sys.executable, "-c", _SERVE, ",".join(preload), *sys.path]
+        self._command = own_program("oddframe.isolation.serve_parent", ",".join(preload))
         one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._variables = one_thread if preload else {}
         self._lock = threading.Lock()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from oddframe.batch.recordings import Extras
 from oddframe.bundle.bundle import find_bundle, read_bundle, write_calibration
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import SourceError, SourceNotFoundError
@@ -23,7 +24,7 @@ from oddframe.media.video_writer import VideoWriter
 from oddframe.report.index_page import Intro
 from oddframe.report.score_page import Extra
 from oddframe.tasks.report import write_report
-from oddframe.tasks.score import Extras, score
+from oddframe.tasks.score import score
 from tests.support.pages import read_page
 from tests.support.tiny import bytes_of, walk
 

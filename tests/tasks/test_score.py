@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import oddframe
+import oddframe.batch.recordings
 from oddframe import Extras
 from oddframe.core.events import THRESHOLD
 from oddframe.core.zones import Polygon, Zones
@@ -18,6 +19,7 @@ from oddframe.inference.model import Model, load
 from oddframe.media.discovery import find_sources, open_source
 from oddframe.media.source import FrameFormat
 from oddframe.tasks.score import score
+from tests.support.archive_runs import film
 from tests.support.dying import dying_at, full_at
 from tests.support.scorers import FakeScorer
 from tests.support.tiny import bytes_of, walk
@@ -337,3 +339,34 @@ def test_maps_are_compressed(model, video, tmp_path):
     score(video(frames=9, draw=walk), model, tmp_path, extras=Extras(maps=True))
     with zipfile.ZipFile(tmp_path / "a.maps.npz") as archive:
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_several_recordings_are_scored_as_each_would_be_alone(
+    threads, exported_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("oddframe.batch.recordings.LEAST_FRAMES", 10)
+    started = []
+    pool = oddframe.batch.recordings.LocalPool
+    monkeypatch.setattr(
+        "oddframe.batch.recordings.LocalPool", lambda *given: started.append(1) or pool(*given)
+    )
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        film(tmp_path / "in" / f"{name}.mp4", 20 + ord(name) % 3)
+    options = {"backend": "onnx", "health": False}
+    report = score(tmp_path / "in", exported_run, tmp_path / "all", **options, threads=threads)
+    assert bool(started) == (threads == 2)
+    assert [one.name for one in report.recordings] == ["a", "b", "c"]
+    for one in report.recordings:
+        score(one.path, exported_run, tmp_path / "alone", **options)
+    everything = bytes_of(tmp_path / "all")
+    assert everything == bytes_of(tmp_path / "alone")
+    assert {"a.scores.csv", "b.events.jsonl", "c.curve.png"} <= set(everything)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_must_be_at_least_one(threads, tiny_run, video, tmp_path):
+    with pytest.raises(SettingsError, match=f"threads must be at least 1, got {threads}"):
+        score(video(), tiny_run, tmp_path / "out", threads=threads)
+    assert not (tmp_path / "out").exists()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from oddframe._types import Progress, silent
 from oddframe._version import __version__
 from oddframe.batch.results import BatchResults
 from oddframe.batch.tasks import Task, legible
@@ -79,7 +80,7 @@ class Worker:
     load: Callable[[str, InferenceOptions], Model] = load_model
     _model: Model | None = field(default=None, init=False)
 
-    def score(self, task: Task) -> Outcome:
+    def score(self, task: Task, on_progress: Progress = silent) -> Outcome:
         """Score a recording into its files, or write down what is wrong with it."""
         began = time.monotonic()
         results = BatchResults(self.job.out)
@@ -88,7 +89,7 @@ class Worker:
             if self._model is None:
                 self._model = self.load(self.job.model, self.job.options)
             try:
-                return self._score(task, self._model, results, began)
+                return self._score(task, self._model, results, began, on_progress)
             except (SourceError, SourceNotFoundError) as error:
                 reason = str(error)
                 results.note(task, self.job.key, state="failed", error=reason, **_done_by(began))
@@ -97,7 +98,9 @@ class Worker:
             # Neither a model that cannot be loaded nor a full disk is the recording's fault.
             return Outcome(task=task, error=str(error), fatal=True)
 
-    def _score(self, task: Task, model: Model, results: BatchResults, began: float) -> Outcome:
+    def _score(
+        self, task: Task, model: Model, results: BatchResults, began: float, on_progress: Progress
+    ) -> Outcome:
         """Score a recording into its files; they take the place of older ones all together."""
         source = open_source(
             task.path, model.bundle.rate_fps if self.job.fps is None else self.job.fps
@@ -112,7 +115,13 @@ class Worker:
         ):
             both = _OwnEventFiles(lines, ended)
             scored = score_recording(
-                source, model, [table], both, zones=self.job.zones, health=self.job.health
+                source,
+                model,
+                [table],
+                both,
+                zones=self.job.zones,
+                health=self.job.health,
+                on_progress=on_progress,
             )
         # The record comes last: it says that all files are there and whole.
         results.note(

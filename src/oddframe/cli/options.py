@@ -74,6 +74,14 @@ Precision = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of threads that networks compute on. Fewer leave cores to other programs.",
+        show_default="every core that may be used, or OMP_NUM_THREADS",
+        rich_help_panel=MACHINE,
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option(

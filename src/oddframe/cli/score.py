@@ -19,6 +19,7 @@ from oddframe.cli.options import (
     Fps,
     Model,
     Precision,
+    Threads,
 )
 from oddframe.cli.output import bars, console, duration, print_json, show_facts, show_rows, warn
 from oddframe.errors import SettingsError
@@ -98,6 +99,7 @@ def score(
     batch_size: BatchSize = 8,
     backend: Backend = "auto",
     precision: Precision = "auto",
+    threads: Threads = None,
     as_json: AsJson = False,
     engine: Annotated[
         Engine | None,
@@ -111,7 +113,7 @@ def score(
         int | None,
         typer.Option(
             help="Number of workers; each scores one recording at a time.",
-            show_default="one per 2 processors, or one per GPU with ray and --device cuda",
+            show_default="one per 2 cores, or one per GPU with ray and --device cuda",
             rich_help_panel=ARCHIVE,
         ),
     ] = None,
@@ -156,9 +158,10 @@ def score(
             precision=precision,
             zones=chosen_zones,
             health=not no_health,
+            threads=threads,
         )
         return
-    from oddframe.tasks.score import Extras
+    from oddframe.batch.recordings import Extras
     from oddframe.tasks.score import score as run_score
 
     written = None
@@ -176,6 +179,7 @@ def score(
             zones=chosen_zones,
             health=not no_health,
             on_progress=on_progress,
+            threads=threads,
         )
         if pages:
             from oddframe.tasks.report import write_report

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oddframe.cli.options import Device
+from oddframe.cli.options import Device, Threads
 from oddframe.cli.output import console, messages
 
 SAFETY = "Access"
@@ -77,6 +77,7 @@ def serve(
         ),
     ] = False,
     device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Watch cameras and show them in the browser: live, events, thresholds, models, health.
 
@@ -111,6 +112,7 @@ def serve(
         media=tuple(media or ()),
         redirects=redirects,
         device=device,
+        threads=threads,
     )
     run_serve(
         settings,

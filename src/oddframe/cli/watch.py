@@ -20,6 +20,7 @@ from oddframe.cli.options import (
     Device,
     Fps,
     Precision,
+    Threads,
 )
 from oddframe.cli.output import console, duration, messages, print_json, warn
 
@@ -104,6 +105,7 @@ def watch(
     ] = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
+    threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
     """Watch live cameras, or files as if they were cameras: store events and send alerts.
@@ -134,6 +136,7 @@ def watch(
             stop=stop,
             on_start=warn,
             on_look=show,
+            threads=threads,
         )
     if as_json:
         print_json(report)

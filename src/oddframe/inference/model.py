@@ -247,6 +247,7 @@ def load(
     batch_size: int = DEFAULT_BATCH,
     backend: BackendChoice = "auto",
     precision: PrecisionChoice = "auto",
+    threads: int | None = None,
 ) -> Model:
     """Load a trained model.
 
@@ -258,16 +259,18 @@ def load(
             machine that says what the trained network says. What is the fastest is tried once and
             remembered.
         precision: "float32", "bfloat16", "float16", "int8" or "auto": what the fastest computes in.
+        threads: Threads that the network computes on; all cores that this process may use, or
+            ``OMP_NUM_THREADS``, when None.
 
     Raises:
         SourceNotFoundError: If there is no model.
         BundleError: If it is truncated, altered or of another format.
-        SettingsError: If the device is not there, the batch size is below 1 or the backend has no
-            such precision.
+        SettingsError: If the device is not there, the batch size or the number of threads is below
+            1 or the backend has no such precision.
         InputError: If the model has no graph for the backend.
         MissingExtraError: If the backend is not installed.
     """
-    return load_model(model, InferenceOptions(device, backend, precision, batch_size))
+    return load_model(model, InferenceOptions(device, backend, precision, batch_size, threads))
 
 
 def load_model(model: str | Path | Bundle, options: InferenceOptions) -> Model:

@@ -45,6 +45,7 @@ class TorchScorer:
         batch_size: Clips at a time.
         precision: What the streams compute in; distances, map and statistics are in float32
             whatever it is.
+        threads: Threads that torch computes on, in the whole process; None leaves that as it is.
 
     Raises:
         SettingsError: If the batch size is below 1 or the precision is not one of torch's.
@@ -56,6 +57,7 @@ class TorchScorer:
         device: torch.device,
         batch_size: int,
         precision: Precision = "float32",
+        threads: int | None = None,
     ) -> None:
         if precision not in _HALF:
             raise SettingsError(
@@ -65,10 +67,14 @@ class TorchScorer:
             raise SettingsError(f"batch_size must be at least 1, got {batch_size}")
         self.batch_size = batch_size
         self._device = device
+        self._threads = threads
         self._network = AnomalyScorer(network, _HALF[precision]).to(device).eval()
 
     @torch.inference_mode()
     def score(self, clips: Pixels) -> ClipScores:
         """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
+        if self._threads is not None:
+            # Here and not once: OpenMP keeps the number for each thread that calls it.
+            torch.set_num_threads(self._threads)
         scored = self._network(torch.from_numpy(pad_batch(clips, self.batch_size)).to(self._device))
         return ClipScores(*(part[: len(clips)].float().cpu().numpy() for part in scored))

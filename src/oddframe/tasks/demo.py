@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Float32, Float64, Pixels, Progress, silent
+from oddframe.batch.recordings import Extras, RecordingReport
 from oddframe.core.records import Event
 from oddframe.errors import InputError
 from oddframe.files import output_error
@@ -32,7 +33,7 @@ from oddframe.synthetic.scene import (
 )
 from oddframe.tasks.demo_app import Played, write_demo_app
 from oddframe.tasks.report import write_report
-from oddframe.tasks.score import Extras, RecordingReport, score
+from oddframe.tasks.score import score
 from oddframe.tasks.train import train
 from oddframe.training.settings import PRESETS, Settings
 

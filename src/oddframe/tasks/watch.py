@@ -76,6 +76,7 @@ def watch(
     stop: threading.Event | None = None,
     on_start: Callable[[Sequence[str]], None] = lambda notices: None,
     on_look: Callable[[WatchSnapshot], None] = lambda snapshot: None,
+    threads: int | None = None,
 ) -> WatchReport:
     """Watch cameras, or files played as such, until all of them end or `stop` is set.
 
@@ -96,6 +97,7 @@ def watch(
         stop: Set it to stop; `watch` returns within two seconds.
         on_start: Called before the first frame with what is worth knowing, a sentence each.
         on_look: Called four times a second with the state of all cameras.
+        threads: Threads that the networks compute on; see `oddframe.load`.
 
     Raises:
         SourceError: If a file cannot be read or an address cannot be watched; a camera that cannot
@@ -109,7 +111,7 @@ def watch(
     plan = _plan(what, model, settings)
     hidden = hide_in_process_title(plan.secrets)
     size = _batch_size(plan) if batch_size is None else batch_size
-    options = InferenceOptions(device, backend, precision, size)
+    options = InferenceOptions(device, backend, precision, size, threads)
     models = {
         name: load_model(name, options) for name in dict.fromkeys(map(plan.model_of, plan.cameras))
     }

@@ -30,10 +30,14 @@ class ModelRegistry:
         data: The data folder; ``data/models`` holds models of its own.
         batch_size: How many clips run through a network at a time.
         device: "auto", "cpu" or a GPU such as "cuda:0".
+        threads: Threads that a network computes on; see `oddframe.load`.
     """
 
-    def __init__(self, data: Path, batch_size: int, device: str = "auto") -> None:
+    def __init__(
+        self, data: Path, batch_size: int, device: str = "auto", threads: int | None = None
+    ) -> None:
         self._data, self._batch_size, self._device = data, batch_size, device
+        self._threads = threads
         self._lock = threading.Lock()
         # By folder and time of the last change: a bundle that was replaced is read again.
         self._bundles: dict[tuple[Path, int], Bundle] = {}
@@ -121,7 +125,12 @@ class ModelRegistry:
         bundle, key = self.bundle(folder), _key(folder)
         with self._lock:
             if key not in self._models:
-                self._models[key] = load(bundle, device=self._device, batch_size=self._batch_size)
+                self._models[key] = load(
+                    bundle,
+                    device=self._device,
+                    batch_size=self._batch_size,
+                    threads=self._threads,
+                )
             return self._models[key]
 
     def forget_all_but(self, kept: Iterable[Model]) -> None:

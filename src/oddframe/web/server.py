@@ -15,6 +15,7 @@ from pydantic import Field
 
 from oddframe.errors import OutputError, SettingsError
 from oddframe.files import output_error
+from oddframe.inference.cores import check_threads
 from oddframe.settings import AnyPath, ListOf, settings_dataclass
 from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.web.app import make_app
@@ -46,6 +47,7 @@ class ServeSettings:
         media: Folders whose files may be watched, beside the data folder.
         redirects: Whether a camera's server may send its reader to another address.
         device: "auto", "cpu" or a GPU such as "cuda:0".
+        threads: Threads that the networks compute on; see `oddframe.load`.
     """
 
     data: AnyPath
@@ -56,8 +58,10 @@ class ServeSettings:
     media: ListOf[AnyPath] = ()
     redirects: bool = False
     device: str = "auto"
+    threads: int | None = None
 
     def __post_init__(self) -> None:
+        check_threads(self.threads)
         for folder in self.media:
             if not folder.is_dir():
                 raise SettingsError(f"--media must be a folder, but {folder} is not")
@@ -137,6 +141,7 @@ def assemble(
         sinks={"metrics": metrics},
         redirects=settings.redirects,
         device=settings.device,
+        threads=settings.threads,
     )
     broadcaster.watch(supervisor)
     media = tuple(folder.absolute() for folder in settings.media)

@@ -28,6 +28,7 @@ class Supervisor:
         sinks: Sinks beside those that the file names.
         redirects: Whether a camera's server may send its reader to another address.
         device: "auto", "cpu" or a GPU such as "cuda:0".
+        threads: Threads that the networks compute on; see `oddframe.load`.
 
     Attributes:
         data: The data folder.
@@ -49,13 +50,14 @@ class Supervisor:
         sinks: Mapping[str, AlertSink] | None = None,
         redirects: bool = False,
         device: str = "auto",
+        threads: int | None = None,
     ) -> None:
         self.data, self._redirects = data, redirects
         self.cameras_file = CamerasFile(data / "cameras.toml")
         self.plan = self._read(self.cameras_file.path)
         # A batch holds one clip of each camera: more room in it would stay empty.
         batch_size = max(1, min(DEFAULT_BATCH, len(self.plan.cameras)))
-        self.registry = ModelRegistry(data, batch_size, device)
+        self.registry = ModelRegistry(data, batch_size, device, threads)
         self._models = self._load(self.plan)
         self.watcher = Watcher(self.plan, self._models, data, on_alert=on_alert, sinks=sinks)
         self.failure: BaseException | None = None

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from oddframe.cores import usable_cores
+from oddframe.inference.cores import usable_cores
 from oddframe.datasets.clip_dataset import DataConfig
 from oddframe.errors import InputError, RunError, SettingsError
 from oddframe.isolation import ProcessServer

@@ -124,7 +124,7 @@ def test_a_killed_worker_ends_the_training_with_a_sentence(footage, tmp_path):
 
 def test_a_worker_that_cannot_start_ends_it_too():
     with (
-        pytest.raises(RunError, match="worker [23] of 3 did not"),
+        pytest.raises(RunError, match=r"worker [23] of 3 did not"),
         start_workers(3, die),
     ):
         pass

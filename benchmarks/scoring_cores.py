@@ -104,7 +104,9 @@ def busy_program(wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    program = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    # It ends with this program, however that ends.
+    count = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"
+    program = subprocess.Popen([sys.executable, "-c", count, str(os.getpid())])
     try:
         yield
     finally:

@@ -88,7 +88,9 @@ def shown(tmp_path_factory):
         patch.setattr(
             demo, "TEST_RECORDINGS", [replace(one, frames=60) for one in TEST_RECORDINGS[:2]]
         )
-        patch.setattr("oddframe.tasks.train.add_graph", lambda *_: ())  # It takes seconds.
+        patch.setattr(
+            "oddframe.training.ending.export_graph", lambda *_: (None, ())
+        )  # It takes seconds.
         report = demo.run_demo(
             tmp_path_factory.mktemp("demo") / "deep" / "demo",
             settings=tiny_settings(),

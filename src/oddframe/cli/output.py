@@ -40,6 +40,8 @@ PHASES = {
     "first pass": "searching for outliers",
     "calibrate": "calibrating threshold",
     "guard": "scoring training video",
+    "export": "exporting the network",
+    "parity": "comparing the exported network",
     "eval": "scoring test videos",
     "check": "checking test videos",
     "recordings": "scoring recordings",

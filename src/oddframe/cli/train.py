@@ -111,6 +111,14 @@ def train(
         typer.Option("--overwrite", help="Replace a training that is already in the run folder."),
     ] = False,
     as_json: AsJson = False,
+    calibration_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Most minutes to score held-out footage for the threshold, after the training.",
+            show_default="10, or a tenth of the training",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
 ) -> None:
     """Learn what is normal from video, and write a run folder with the trained model.
 
@@ -142,6 +150,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             on_progress=on_progress,
+            calibration_minutes=calibration_minutes,
         )
     if not is_first:
         return

@@ -250,16 +250,28 @@ class Calibration:
         return self.score(self.release)
 
     @property
+    def hours_wanted(self) -> float:
+        """The hours of normal footage in which the budget allows one event."""
+        return 1 / FalseAlarmBudget.parse(self.budget).per_hour
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What to tell whoever relies on the budget, a sentence each."""
-        budget = FalseAlarmBudget.parse(self.budget)
-        if self.hours * budget.per_hour >= 1.0:
+        return self.shortage(f"calibrate on {hours_text(self.hours_wanted)} or more")
+
+    def shortage(self, advice: str) -> tuple[str, ...]:
+        """Say that the footage was too short for the budget, if it was.
+
+        Args:
+            advice: What to do about it, as the end of the sentence.
+        """
+        if self.hours >= self.hours_wanted:
             return ()
+        budget = FalseAlarmBudget.parse(self.budget)
         return (
-            f"{_length_text(self.hours)} of normal footage are too short for {self.budget}: "
+            f"{hours_text(self.hours)} of normal footage are too short for {self.budget}: "
             "the threshold is extrapolated and the true rate may be as high as "
-            f"{budget.in_units(self.rate_high)}; "
-            f"calibrate on {_length_text(1 / budget.per_hour)} or more",
+            f"{budget.in_units(self.rate_high)}; {advice}",
         )
 
 
@@ -441,7 +453,7 @@ def _fit_highest_events(series: _ScoreSeries, tried: list[tuple[float, int]]) ->
     )
 
 
-def _length_text(hours: float) -> str:
+def hours_text(hours: float) -> str:
     """Write a length of footage for people, in the largest unit of which there are two."""
     units = {"days": 24.0, "hours": 1.0, "minutes": 1 / 60}
     unit, length = next(

@@ -3,22 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import field
 from functools import cached_property
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from oddframe._types import BoolMask, Pixels
 from oddframe.core.clips import clip_span
 from oddframe.core.records import FRAMES_PER_CLIP, NO_CROP, CropOffset
-from oddframe.datasets.frame_cache import FrameCache, FrameRun
+from oddframe.datasets.frame_cache import FrameCache, FrameRun, Positions
 from oddframe.datasets.pseudo_anomalies import Kind, PseudoAnomalyConfig, PseudoAnomalyGenerator
 from oddframe.errors import SettingsError, SourceError
 from oddframe.settings import ListOf, settings_dataclass
 
 SCENE_FRAMES = 128
 """Frames from which the empty scene is taken: their median must be free of passers-by."""
+
+MOST_HELD_OUT = 0.5
+"""Greatest share of the footage that can be held out."""
 
 CROP_STEP = 32
 """Corners and sides of crops are multiples of this many pixels.
@@ -38,9 +40,6 @@ MOST_FORWARD = 5
 MOST_SPEED = 4
 """Most times as fast as filmed that somebody who is cut out moves."""
 
-Positions: TypeAlias = npt.NDArray[np.int64]
-"""Positions of frames in the cache, or numbers of clips."""
-
 
 @settings_dataclass("data")
 class DataConfig:
@@ -57,7 +56,7 @@ class DataConfig:
         counter_examples: Pseudo-anomalies: clips made abnormal on purpose.
     """
 
-    hold_out: Annotated[float, Field(ge=0, le=0.5)] = 0.15
+    hold_out: Annotated[float, Field(ge=0, le=MOST_HELD_OUT)] = 0.15
     crop: ListOf[int] = ()
     counter_examples: PseudoAnomalyConfig = field(default_factory=PseudoAnomalyConfig)
 

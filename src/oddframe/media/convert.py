@@ -87,6 +87,33 @@ class Converter:
         return Frame(index=index, time_s=time_s, pixels=pixels, source_size=size, picture=picture)
 
 
+class Enlarger:
+    """Resizes frames that were converted at another size, by the same scaler as `Converter`.
+
+    For 8-bit video in grey, enlarging a frame that was converted at the camera's own size gives, to
+    the bit, what converting it at once gives.
+
+    Args:
+        width: Width to resize to, in pixels.
+        height: Height to resize to, in pixels.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self._width, self._height = width, height
+        self._reformatter = VideoReformatter()
+
+    def enlarge(self, frames: Pixels) -> Pixels:
+        """Resize grey frames, uint8 ... x h x w x 1 to ... x H x W x 1."""
+        flat = frames.reshape(-1, *frames.shape[-3:])
+        resized = np.empty((len(flat), self._height, self._width, 1), np.uint8)
+        for place, frame in zip(resized, flat, strict=True):
+            given = av.VideoFrame.from_ndarray(frame[:, :, 0], format="gray")
+            place[:] = _resize(
+                self._reformatter, given, self._width, self._height, "gray", quarter_turns=0
+            )
+        return resized.reshape(*frames.shape[:-3], self._height, self._width, 1)
+
+
 def prefetch(items: Iterator[T], most: int) -> Generator[T, None, None]:
     """Yield the items of an iterator, in order, while a thread fetches the next ones.
 

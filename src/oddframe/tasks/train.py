@@ -1,28 +1,28 @@
 """Train on normal footage: the verb `oddframe train` (method section 6)."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from oddframe._types import Progress, silent
-from oddframe.bundle.bundle import Bundle, write_bundle
-from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget, calibrate
+from oddframe.bundle.bundle import write_bundle
+from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import remove_spans
 from oddframe.errors import SettingsError
 from oddframe.files import write_json
-from oddframe.inference.export_gate import add_graph
-from oddframe.inference.torch_backend import TorchScorer, pick_device
+from oddframe.inference.torch_backend import pick_device
 from oddframe.media.discovery import find_sources
 from oddframe.media.plots import save_loss_curves
 from oddframe.report.training_page import write_training_page
 from oddframe.training.distributed import ProcessGroup
-from oddframe.training.held_out_scores import score_clips
-from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, restore
+from oddframe.training.ending import Trained, end_training
+from oddframe.training.loop import TrainingLoop, new_trainer, restore
 from oddframe.training.model_card import model_card
-from oddframe.training.outliers import OutlierSpan, find_outliers, first_pass
+from oddframe.training.outliers import OutlierSpan, first_pass
 from oddframe.training.plan import TrainingRequest, plan_training, split_clips
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
@@ -90,6 +90,7 @@ def train(
     checkpoint_s: float = 60.0,
     export: bool = True,
     on_progress: Progress = silent,
+    calibration_minutes: float | None = None,
 ) -> TrainReport:
     """Learn what is normal from video.
 
@@ -120,7 +121,10 @@ def train(
         export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used
             without torch.
         on_progress: Called with the phases "read", "health", "pretrain", "centres", "joint",
-            "calibrate" and "guard"; with ``drop_odd`` also "first pass".
+            "export", "calibrate", "guard", "parity" and "report"; with ``drop_odd`` also "first
+            pass".
+        calibration_minutes: Most minutes of scoring held-out footage for the threshold. None takes
+            ten minutes, or a tenth of the training where that is more.
 
     Raises:
         InputError: If the footage or a setting is unusable.
@@ -130,6 +134,10 @@ def train(
     """
     began = time.monotonic()
     budget = FalseAlarmBudget.parse(false_alarms)
+    if calibration_minutes is not None and not 0 < calibration_minutes < math.inf:
+        raise SettingsError(
+            f"calibration_minutes must be above 0 and finite, got {calibration_minutes}"
+        )
     run = RunFolder(out)
     found = find_sources(normal, fps)
     # One process, or those that torchrun or accelerate started.
@@ -146,7 +154,7 @@ def train(
         resume=resume or not group.is_first,
         overwrite=overwrite,
     )
-    chosen, dropping, cache, health, clips, held_out = group.rank_zero_first(
+    chosen, dropping, cache, health, clips = group.rank_zero_first(
         lambda: plan_training(run, found, request, on_progress)
     )
     odd: tuple[OutlierSpan, ...] = ()
@@ -154,50 +162,46 @@ def train(
     used = health.stretches
     if dropping:
         pass_run = RunFolder(run.first_pass)
-        odd = first_pass(
-            pass_run, chosen, clips, held_out, used_device, checkpoint_s, on_progress, group
-        )
+        odd = first_pass(pass_run, chosen, clips, used_device, checkpoint_s, on_progress, group)
         used = remove_spans(health.stretches, [(span.begin, span.end) for span in odd])
-        clips, held_out = split_clips(cache, used, chosen)
-    trainer = new_trainer(chosen, clips, used_device, group)
+        clips = split_clips(cache, used, chosen)
+    held_out = clips.held_out
+    trainer = new_trainer(chosen, clips.trained, used_device, group)
     restore(run, trainer)
-    losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).run()
-    scores = score_clips(
-        TorchScorer(trainer.network, trainer.device, SCORING_BATCH),
-        held_out or clips,
-        rate_fps=cache.rate_fps,
-        in_sample=held_out is None,
-        neighbours=chosen.network.neighbours,
-        on_progress=on_progress,
-        group=group,
-    )
-    calibration = calibrate(scores, budget)
-    # Without --drop-odd outliers are only named, by the trained network itself.
-    if not dropping:
-        odd = find_outliers(
-            trainer, [clips, *([] if held_out is None else [held_out])], on_progress
-        )
-    bundle = Bundle(
-        network=trainer.network.trained(),
-        rate_fps=cache.rate_fps,
-        calibration=calibration,
-        card=model_card(
-            chosen, cache, calibration, len(clips), trainer, _odd_notices(odd, dropped=dropping)
+    stepping = time.monotonic()
+    losses = TrainingLoop(
+        run, trainer, clips.trained, held_out, chosen, checkpoint_s, on_progress
+    ).run()
+    ending = end_training(
+        Trained(
+            trainer=trainer,
+            cache=cache,
+            sources=found.sources,
+            health=health,
+            clips=clips,
+            seconds=time.monotonic() - stepping,
         ),
-        health=health.reference,
-        normal=scores,
+        budget,
+        calibration_minutes=calibration_minutes,
+        # Without --drop-odd outliers are only named, by the trained network itself.
+        find_odd=not dropping,
+        export=export,
+        on_progress=on_progress,
     )
-    not_exported: tuple[str, ...] = ()
+    odd = odd if dropping else ending.odd
+    calibration, sentences = ending.bundle.calibration, _odd_notices(odd, dropped=dropping)
     if group.is_first:
-        write_bundle(run.bundle, bundle)
-        not_exported = add_graph(run.bundle, bundle, cache) if export else ()
+        card = model_card(chosen, cache, calibration, len(clips.trained), trainer, sentences)
+        write_bundle(run.bundle, replace(ending.bundle, card=card))
         spans = {
             "stretches": [asdict(stretch) for stretch in used],
             "odd": [asdict(span) for span in odd],
         }
         write_json(run.footage, {**spans, "dropped": dropping})
+        on_progress("report", 0, 1, {})
         save_loss_curves(run.curves, run.entries())
         write_training_page(run.path, device=device)
+        on_progress("report", 1, 1, {})
     # Nobody returns, and uses the bundle, before the first process has written it.
     group.wait()
     group.close()
@@ -206,7 +210,7 @@ def train(
         bundle=run.bundle,
         steps=trainer.step,
         seconds=time.monotonic() - began,
-        clips=len(clips),
+        clips=len(clips.trained),
         held_out=0 if held_out is None else len(held_out),
         share=cache.share,
         threshold=calibration.threshold,
@@ -220,9 +224,9 @@ def train(
             *cache.notices,
             *health.notices,
             *too_short(cache.stretches, clip_span(chosen.network.interval)),
-            *([_NOT_HELD_OUT] if held_out is None and chosen.data.hold_out else []),
+            *([_NOT_HELD_OUT] if calibration.in_sample and chosen.data.hold_out else []),
         ),
-        notices=(*calibration.notices, *not_exported, *_odd_notices(odd, dropped=dropping)),
+        notices=(*ending.notices, *sentences),
     )
 
 

@@ -43,6 +43,9 @@ class RunRecord:
         epochs: Passes over the footage that were asked for; None where steps were.
         drop_odd: Whether footage that is unlike the rest is left out.
         footage: A hash of the footage and of how it is decoded; empty until that is known.
+        cache_version: How the cache keeps frames, and whether clips are held out of all of the
+            footage or of what it kept; see `oddframe.datasets.frame_cache.CACHE_VERSION`. Runs of
+            0.1.0 do not say it: theirs is 1.
     """
 
     oddframe: str
@@ -52,6 +55,7 @@ class RunRecord:
     epochs: float | None
     drop_odd: bool
     footage: str = ""
+    cache_version: int = 1
 
 
 class RunFolder:

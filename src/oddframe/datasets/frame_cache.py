@@ -24,7 +24,7 @@ from oddframe.core.clips import follows, rate_notice, sample, sampled_gap_s, thi
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 from oddframe.files import output_error, replace_file, write_json
-from oddframe.media.convert import Enlarger
+from oddframe.media.enlarge import WHOLE, Enlarger
 from oddframe.media.recording import read_frames
 from oddframe.media.source import FrameFormat, FrameSource
 
@@ -101,7 +101,7 @@ class FrameCache:
         self.has_more = _has_more(index)
         self._enlarger: Enlarger | None = None
         if (height, width) != (index["height"], index["width"]):
-            self._enlarger = Enlarger(index["width"], index["height"])
+            self._enlarger = Enlarger((width, height), index["width"], index["height"])
         with (folder / "frames.u8").open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._frames: Pixels = np.frombuffer(self._map, dtype=np.uint8).reshape(
@@ -111,10 +111,17 @@ class FrameCache:
     def __len__(self) -> int:
         return len(self._frames)
 
-    def take(self, positions: Positions) -> Pixels:
-        """Copy frames out of the cache, uint8 positions.shape x H x W x C."""
+    def take(self, positions: Positions, part: tuple[slice, slice] = WHOLE) -> Pixels:
+        """Copy frames out of the cache, uint8 positions.shape x H x W x C.
+
+        Args:
+            positions: Their positions.
+            part: The rows and columns of the frames that are wanted.
+        """
         taken: Pixels = self._frames[positions]
-        return taken if self._enlarger is None else self._enlarger.enlarge(taken)
+        if self._enlarger is not None:
+            return self._enlarger.enlarge(taken, part)
+        return taken[..., part[0], part[1], :]
 
     def in_footage(self, positions: Positions) -> Positions:
         """Turn positions in the cache into positions in the footage."""
@@ -257,8 +264,8 @@ def _colours(wanted: FrameFormat) -> int:
 def _kept_format(sources: Sequence[FrameSource], wanted: FrameFormat) -> FrameFormat:
     """Choose the size that frames are kept at: the camera's own where that is the smaller one.
 
-    Only where enlarging gives the pixels that scoring sees, which is the case in grey, and only
-    where all sources have one size, so that no frame is resized twice.
+    Only in grey, where enlarging gives what scoring sees, and only where all sources have one size,
+    so that no frame is resized twice.
     """
     if wanted.colour != "grey":
         return wanted

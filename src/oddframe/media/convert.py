@@ -72,7 +72,7 @@ class Converter:
         size = (decoded.width, decoded.height)
         if quarter_turns % 2:
             size = size[::-1]
-        pixels = _resize(
+        pixels = resize(
             self._for_pixels,
             decoded,
             wanted.width,
@@ -83,35 +83,8 @@ class Converter:
         picture = None
         if wanted.picture_width is not None:
             width, height = picture_size(size, wanted.picture_width)
-            picture = _resize(self._for_picture, decoded, width, height, "rgb24", quarter_turns)
+            picture = resize(self._for_picture, decoded, width, height, "rgb24", quarter_turns)
         return Frame(index=index, time_s=time_s, pixels=pixels, source_size=size, picture=picture)
-
-
-class Enlarger:
-    """Resizes frames that were converted at another size, by the same scaler as `Converter`.
-
-    For 8-bit video in grey, enlarging a frame that was converted at the camera's own size gives, to
-    the bit, what converting it at once gives.
-
-    Args:
-        width: Width to resize to, in pixels.
-        height: Height to resize to, in pixels.
-    """
-
-    def __init__(self, width: int, height: int) -> None:
-        self._width, self._height = width, height
-        self._reformatter = VideoReformatter()
-
-    def enlarge(self, frames: Pixels) -> Pixels:
-        """Resize grey frames, uint8 ... x h x w x 1 to ... x H x W x 1."""
-        flat = frames.reshape(-1, *frames.shape[-3:])
-        resized = np.empty((len(flat), self._height, self._width, 1), np.uint8)
-        for place, frame in zip(resized, flat, strict=True):
-            given = av.VideoFrame.from_ndarray(frame[:, :, 0], format="gray")
-            place[:] = _resize(
-                self._reformatter, given, self._width, self._height, "gray", quarter_turns=0
-            )
-        return resized.reshape(*frames.shape[:-3], self._height, self._width, 1)
 
 
 def prefetch(items: Iterator[T], most: int) -> Generator[T, None, None]:
@@ -194,7 +167,7 @@ def picture_size(source_size: tuple[int, int], width: int) -> tuple[int, int]:
     return max(2, 2 * (width // 2)), max(2, 2 * math.floor(height / 2 + 0.5))
 
 
-def _resize(
+def resize(
     reformatter: VideoReformatter,
     decoded: av.VideoFrame,
     width: int,
@@ -202,6 +175,7 @@ def _resize(
     form: str,
     quarter_turns: int,
 ) -> Pixels:
+    """Resize a decoded frame and turn it, uint8 H x W x C; ``form`` is FFmpeg's pixel format."""
     # Resized first and turned after: the turn then moves the few pixels that are left.
     if quarter_turns % 2:
         width, height = height, width

@@ -7,7 +7,7 @@ import pytest
 
 import oddframe.training.ending as endings
 from oddframe.bundle.bundle import read_bundle
-from oddframe.errors import ParityError, SettingsError
+from oddframe.errors import MissingExtraError, ParityError, SettingsError
 from oddframe.inference.model import load
 from oddframe.inference.torch_backend import TorchScorer
 from oddframe.tasks.train import train
@@ -194,3 +194,17 @@ def test_a_finished_training_ends_again_as_it_ended(trained):
     before = bytes_of(report.run, ("bundle/*", "footage.json"))
     assert trained(settings=None, resume=True).threshold == report.threshold
     assert bytes_of(report.run, ("bundle/*", "footage.json")) == before
+
+
+def test_a_training_without_an_exporter_says_so(trained, monkeypatch):
+    def missing(network):
+        raise MissingExtraError("exporting", "train")
+
+    right = trained("right")
+    monkeypatch.setattr("oddframe.inference.onnx_export.onnx_graph", missing)
+    report = trained(export=True)
+    assert (
+        'the model needs torch: exporting needs an optional package: pip install "oddframe[train]"'
+        in report.notices
+    )
+    assert bytes_of(report.bundle) == bytes_of(right.bundle)

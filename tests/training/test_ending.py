@@ -135,7 +135,7 @@ def fake(raw):
 def test_where_the_graph_is_refused_torch_scores_again(trained, monkeypatch):
     right = trained("right")
     monkeypatch.setattr(endings, "export_graph", lambda *_: (b"graph", ()))
-    monkeypatch.setattr(endings, "_fastest", lambda bundle, *_: wrong(bundle))
+    monkeypatch.setattr(endings, "fastest_scorer", lambda bundle, *_: wrong(bundle))
 
     def refuse(*_):
         raise ParityError("it must agree, but does not")
@@ -152,7 +152,7 @@ def test_where_the_graph_is_refused_torch_scores_again(trained, monkeypatch):
 
 def test_a_graph_that_passes_has_scored(trained, monkeypatch):
     monkeypatch.setattr(endings, "export_graph", lambda *_: (b"graph", ()))
-    monkeypatch.setattr(endings, "_fastest", lambda bundle, *_: wrong(bundle))
+    monkeypatch.setattr(endings, "fastest_scorer", lambda bundle, *_: wrong(bundle))
     monkeypatch.setattr(endings, "check_parity", lambda bundle, *_: bundle)
     bundle = read_bundle(trained(export=True).bundle)
     assert bundle.graphs == {"model.onnx": b"graph"}
@@ -171,13 +171,13 @@ def test_the_first_backend_that_agrees_scores(agreeing, trained, monkeypatch):
         return made[name]
 
     chosen = []
-    find = endings._fastest
+    find = endings.fastest_scorer
 
     def watch(*arguments):
         chosen.append(find(*arguments))
         return chosen[-1]
 
-    monkeypatch.setattr(endings, "_fastest", watch)
+    monkeypatch.setattr(endings, "fastest_scorer", watch)
     monkeypatch.setattr(endings, "export_graph", lambda *_: (b"graph", ()))
     monkeypatch.setattr(endings, "make_scorer", make)
     monkeypatch.setattr(endings, "installed", lambda name: True)

@@ -10,9 +10,7 @@ import json
 import mmap
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -24,7 +22,7 @@ from oddframe.core.clips import follows, rate_notice, sample, sampled_gap_s, thi
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 from oddframe.files import output_error, replace_file, write_json
-from oddframe.media.enlarge import WHOLE, Enlarger
+from oddframe.media.enlarge import WHOLE, Enlarger, kept_format
 from oddframe.media.recording import read_frames
 from oddframe.media.source import FrameFormat, FrameSource
 
@@ -212,7 +210,7 @@ def build_cache(
     index = _read_index(folder, key)
     if index is None:
         _clear(folder)
-        kept = wanted if version == 1 else _kept_format(sources, wanted)
+        kept = wanted if version == 1 else kept_format(sources, wanted)
         index = _fill(folder, sources, kept, rate_fps, limit_bytes, on_progress)
         if version == 1:
             index = {name: value for name, value in index.items() if name not in _SINCE_VERSION_2}
@@ -259,26 +257,6 @@ def footage_key(
 
 def _colours(wanted: FrameFormat) -> int:
     return 1 if wanted.colour == "grey" else 3
-
-
-def _kept_format(sources: Sequence[FrameSource], wanted: FrameFormat) -> FrameFormat:
-    """Choose the size that frames are kept at: the camera's own where that is the smaller one.
-
-    Only in grey, where enlarging gives what scoring sees, and only where all sources have one size,
-    so that no frame is resized twice.
-    """
-    if wanted.colour != "grey":
-        return wanted
-    sizes: set[tuple[int, int]] = set()
-    for source in sources:
-        # A source that cannot be read is named when it is its turn.
-        with suppress(SourceError, SourceNotFoundError), closing(source.frames(wanted)) as frames:  # type: ignore[type-var]
-            sizes |= {frame.source_size for frame in islice(frames, 1)}
-    if len(sizes) != 1:
-        return wanted
-    ((width, height),) = sizes
-    fits = width <= wanted.width and height <= wanted.height
-    return replace(wanted, width=width, height=height) if fits else wanted
 
 
 def _read_index(folder: Path, key: str) -> dict[str, Any] | None:

@@ -11,12 +11,19 @@ float32 across; down they are exact where the weights have zeros at their end, a
 far less than the rounding.
 """
 
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import replace
+from itertools import islice
+
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from oddframe._types import Float32, Pixels
+from oddframe.errors import SourceError, SourceNotFoundError
 from oddframe.media.convert import resize
+from oddframe.media.source import FrameFormat, FrameSource
 
 _ACROSS, _DOWN = 1 << 14, 1 << 12
 """What weights sum to in FFmpeg, across and down."""
@@ -27,6 +34,26 @@ _NEGLIGIBLE = 0.002
 
 WHOLE = (slice(None), slice(None))
 """Rows and columns of a whole frame."""
+
+
+def kept_format(sources: Sequence[FrameSource], wanted: FrameFormat) -> FrameFormat:
+    """Choose the size that frames are kept at: the camera's own where that is the smaller one.
+
+    Only in grey, where enlarging gives what scoring sees, and only where all sources have one size,
+    so that no frame is resized twice.
+    """
+    if wanted.colour != "grey":
+        return wanted
+    sizes: set[tuple[int, int]] = set()
+    for source in sources:
+        # A source that cannot be read is named when it is its turn.
+        with suppress(SourceError, SourceNotFoundError), closing(source.frames(wanted)) as frames:  # type: ignore[type-var]
+            sizes |= {frame.source_size for frame in islice(frames, 1)}
+    if len(sizes) != 1:
+        return wanted
+    ((width, height),) = sizes
+    fits = width <= wanted.width and height <= wanted.height
+    return replace(wanted, width=width, height=height) if fits else wanted
 
 
 class Enlarger:

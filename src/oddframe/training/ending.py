@@ -15,12 +15,8 @@ import numpy as np
 
 from oddframe._types import Progress
 from oddframe.bundle.bundle import ONNX, Bundle
-from oddframe.core.calibration import (
-    FalseAlarmBudget,
-    calibrate,
-    hours_text,
-    placeholder_calibration,
-)
+from oddframe.core.calibration import FalseAlarmBudget, calibrate, placeholder_calibration
+from oddframe.core.clocks import hours_text
 from oddframe.datasets.clip_dataset import MOST_HELD_OUT
 from oddframe.datasets.footage_health import FootageHealth
 from oddframe.datasets.frame_cache import FrameCache
@@ -89,7 +85,7 @@ class Ending(NamedTuple):
     notices: tuple[str, ...]
 
 
-class _Scored(NamedTuple):
+class _Outcome(NamedTuple):
     """What the scores of a trained network gave.
 
     Attributes:
@@ -137,7 +133,7 @@ def end_training(
     network = TorchScorer(trainer.network, trainer.device, SCORING_BATCH)
     graph, notices = export_graph(bundle, trainer, on_progress) if export else (None, ())
     made = bundle if graph is None else replace(bundle, graphs={ONNX: graph})
-    scorer = network if graph is None else _fastest(made, trained, network)
+    scorer = network if graph is None else fastest_scorer(made, trained, network)
     scored = _score(trained, made, scorer, budget, most_s, find_odd, on_progress)
     if graph is not None:
         made, refused = _check_graph(scored.bundle, trained, on_progress)
@@ -186,7 +182,7 @@ def export_graph(
     return shared or None, notices
 
 
-def _fastest(bundle: Bundle, trained: Trained, torch_scorer: TorchScorer) -> Scorer:
+def fastest_scorer(bundle: Bundle, trained: Trained, torch_scorer: TorchScorer) -> Scorer:
     """Choose what scores the rest of the training: a GPU, else the fastest graph that agrees.
 
     Always the first in this order, and not the fastest by the clock: a training that is done again
@@ -219,7 +215,7 @@ def _score(
     most_s: float,
     find_odd: bool,
     on_progress: Progress,
-) -> "_Scored":
+) -> "_Outcome":
     """Score the held-out clips, calibrate on them, and look for outliers."""
     trainer, clips, cache = trained.trainer, trained.clips, trained.cache
     to_score, in_sample = _clips_to_score(trained, bundle, scorer)
@@ -237,7 +233,7 @@ def _score(
         odd = find_outliers(scorer, clips, on_progress, group, most=most, known=scored)
     normal = scored.normal(cache.rate_fps, bundle.network.config.neighbours, in_sample=in_sample)
     made = replace(bundle, calibration=calibrate(normal, budget), normal=normal)
-    return _Scored(made, odd, scored.not_reached)
+    return _Outcome(made, odd, scored.not_reached)
 
 
 def _clips_to_score(trained: Trained, bundle: Bundle, scorer: Scorer) -> tuple[ClipsToScore, bool]:
@@ -275,7 +271,7 @@ def _check_graph(bundle: Bundle, trained: Trained, on_progress: Progress) -> tup
     return bundle, refused
 
 
-def _unused_notices(trained: Trained, scored: _Scored, most_s: float) -> tuple[str, ...]:
+def _unused_notices(trained: Trained, scored: _Outcome, most_s: float) -> tuple[str, ...]:
     """Say in one sentence which of the footage stayed unused, and what would use it."""
     cache, calibration = trained.cache, scored.bundle.calibration
     hours = 1 / (3600 * cache.rate_fps)
@@ -298,11 +294,12 @@ def _unused_notices(trained: Trained, scored: _Scored, most_s: float) -> tuple[s
     return (" and ".join(parts),) if parts else ()
 
 
-def _shortage_notices(trained: Trained, scored: _Scored, most_s: float) -> tuple[str, ...]:
+def _shortage_notices(trained: Trained, scored: _Outcome, most_s: float) -> tuple[str, ...]:
     """Say where the footage was too short for the budget, and what would help."""
     cache, calibration = trained.cache, scored.bundle.calibration
     frames = 3600 * cache.rate_fps
-    wanted, footage = calibration.hours_wanted, len(cache) / cache.share / frames
+    wanted = 1 / FalseAlarmBudget.parse(calibration.budget).per_hour
+    footage = len(cache) / cache.share / frames
     held = calibration.hours + scored.not_reached / frames
     if scored.not_reached and held >= wanted:
         minutes = most_s / 60 * wanted / calibration.hours

@@ -224,7 +224,7 @@ class _PieceOfFootage:
         self._source, self._frames = source, frames
 
     def count_frames(self) -> int:
-        """Count the frames."""
+        """Count the frames that could be decoded."""
         return len(self._frames)
 
     def fingerprint(self) -> str:

@@ -85,7 +85,7 @@ class Ending(NamedTuple):
     notices: tuple[str, ...]
 
 
-class _Outcome(NamedTuple):
+class _TrainedScores(NamedTuple):
     """What the scores of a trained network gave.
 
     Attributes:
@@ -215,7 +215,7 @@ def _score(
     most_s: float,
     find_odd: bool,
     on_progress: Progress,
-) -> "_Outcome":
+) -> "_TrainedScores":
     """Score the held-out clips, calibrate on them, and look for outliers."""
     trainer, clips, cache = trained.trainer, trained.clips, trained.cache
     to_score, in_sample = _clips_to_score(trained, bundle, scorer)
@@ -233,7 +233,7 @@ def _score(
         odd = find_outliers(scorer, clips, on_progress, group, most=most, known=scored)
     normal = scored.normal(cache.rate_fps, bundle.network.config.neighbours, in_sample=in_sample)
     made = replace(bundle, calibration=calibrate(normal, budget), normal=normal)
-    return _Outcome(made, odd, scored.not_reached)
+    return _TrainedScores(made, odd, scored.not_reached)
 
 
 def _clips_to_score(trained: Trained, bundle: Bundle, scorer: Scorer) -> tuple[ClipsToScore, bool]:
@@ -271,7 +271,7 @@ def _check_graph(bundle: Bundle, trained: Trained, on_progress: Progress) -> tup
     return bundle, refused
 
 
-def _unused_notices(trained: Trained, scored: _Outcome, most_s: float) -> tuple[str, ...]:
+def _unused_notices(trained: Trained, scored: _TrainedScores, most_s: float) -> tuple[str, ...]:
     """Say in one sentence which of the footage stayed unused, and what would use it."""
     cache, calibration = trained.cache, scored.bundle.calibration
     hours = 1 / (3600 * cache.rate_fps)
@@ -294,7 +294,7 @@ def _unused_notices(trained: Trained, scored: _Outcome, most_s: float) -> tuple[
     return (" and ".join(parts),) if parts else ()
 
 
-def _shortage_notices(trained: Trained, scored: _Outcome, most_s: float) -> tuple[str, ...]:
+def _shortage_notices(trained: Trained, scored: _TrainedScores, most_s: float) -> tuple[str, ...]:
     """Say where the footage was too short for the budget, and what would help."""
     cache, calibration = trained.cache, scored.bundle.calibration
     frames = 3600 * cache.rate_fps

@@ -158,7 +158,9 @@ def find_outliers(
             # Of several processes none knows how far the others are: about as far as this one.
             done = sum(map(len, raw)) + group.size * sum(map(len, own))
             on_progress("guard", min(every * done, total), total, {})
-        found[new] = group.gather_for_all(np.concatenate(own), len(new), SCORING_BATCH)
+        # Where all scores are known, which all processes find alike, nothing is exchanged.
+        if len(new):
+            found[new] = group.gather_for_all(np.concatenate(own), len(new), SCORING_BATCH)
         raw.append(found)
         begins.append(part.starts[numbers])
         pieces.append(part.ends[numbers])

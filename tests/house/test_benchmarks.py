@@ -17,6 +17,7 @@ import pytest
 
 from oddframe.bundle.bundle import SHIPPED
 from tests.support.rtsp import require_rtsp
+from tests.support.tiny import tiny_settings
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
@@ -53,6 +54,12 @@ class Place:
         ]
         path = self.folder / "faults.jsonl"
         path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        return path
+
+    def config(self) -> Path:
+        """The settings of a tiny training."""
+        path = self.folder / "tiny.json"
+        path.write_text(json.dumps(tiny_settings().as_dict()))
         return path
 
     def frames(self) -> Path:
@@ -106,6 +113,9 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     "still_scenes": lambda p: ["--seconds", 2],
     "store": lambda p: ["--events", 4, "--days", 1],
     "synthetic_validation": lambda p: ["-o", p.folder],
+    "training_end": lambda p: (
+        [p.footage, "-o", p.folder / "run", "--steps", 8, "--config", p.config()]
+    ),
     "watch_picture": lambda p: [p.folder / "watch.svg"],
 }
 """The arguments of each benchmark's smallest measurement."""

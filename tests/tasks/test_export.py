@@ -10,7 +10,6 @@ import pytest
 
 from oddframe.bundle.bundle import INT8, ONNX, read_bundle
 from oddframe.errors import InputError, MissingExtraError, ParityError, SettingsError
-from oddframe.inference import export_gate as graphs
 from oddframe.inference import onnx_export as int8_graph
 from oddframe.inference import onnx_export as onnx_graph
 from oddframe.inference.export_gate import LabelledComparison
@@ -149,23 +148,6 @@ def test_what_cannot_be_exported_is_refused(run, monkeypatch):
     monkeypatch.setattr(exporting, "installed", lambda name: False)
     with pytest.raises(MissingExtraError, match=r"oddframe\[train\]"):
         export(run, "onnx")
-
-
-def test_a_training_without_an_exporter_says_so(run, monkeypatch):
-    from oddframe.datasets.frame_cache import reopen_cache
-    from oddframe.media.source import FrameFormat
-
-    def missing(trained):
-        raise MissingExtraError("exporting", "train")
-
-    monkeypatch.setattr(onnx_graph, "onnx_graph", missing)
-    cache = reopen_cache(run / "cache", FrameFormat(32, 32, "grey"))
-    before = bytes_of(run)
-    notices = graphs.add_graph(run / "bundle", read_bundle(run / "bundle"), cache)
-    assert notices == (
-        'the model needs torch: exporting needs an optional package: pip install "oddframe[train]"',
-    )
-    assert bytes_of(run) == before
 
 
 def test_the_command(run, oddframe_command):

@@ -191,7 +191,7 @@ def test_a_killed_training_counts_as_a_whole(oddframe_command, footage, tiny_con
     assert left.code == 0, left.err
     records = [json.loads(line) for line in left.err.splitlines()]
     assert list(dict.fromkeys(record["stage"] for record in records)) == [
-        *("health", "joint", "calibrate", "guard", "export", "report")
+        *("health", "joint", "export", "calibrate", "guard", "report")
     ]
     assert [record["state"] for record in records] == ["running"] * (len(records) - 1) + [
         "finished"

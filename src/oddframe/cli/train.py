@@ -139,6 +139,14 @@ def train(
         typer.Option("--overwrite", help="Replace a training that is already in the run folder."),
     ] = False,
     as_json: AsJson = False,
+    calibration_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Most minutes to score held-out footage for the threshold, after the training.",
+            show_default="10, or a tenth of the training",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
     json_progress: Annotated[
         bool,
         typer.Option(
@@ -187,6 +195,7 @@ def train(
             workers=workers,
             on_progress=on_progress,
             on_record=print_json_progress if json_progress else ignore_record,
+            calibration_minutes=calibration_minutes,
         )
     if not is_first:
         return

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Float32, Float64
+from oddframe.core.clocks import hours_text
 from oddframe.core.event_rules import EventRules, Span, spans
 from oddframe.core.extreme_value import TailFit, fit_tail
 from oddframe.core.rarity import REASONS, NormalTail
@@ -252,14 +253,22 @@ class Calibration:
     @property
     def notices(self) -> tuple[str, ...]:
         """What to tell whoever relies on the budget, a sentence each."""
+        wanted = 1 / FalseAlarmBudget.parse(self.budget).per_hour
+        return self.shortage(f"calibrate on {hours_text(wanted)} or more")
+
+    def shortage(self, advice: str) -> tuple[str, ...]:
+        """Say that the footage was too short for the budget, if it was.
+
+        Args:
+            advice: What to do about it, as the end of the sentence.
+        """
         budget = FalseAlarmBudget.parse(self.budget)
         if self.hours * budget.per_hour >= 1.0:
             return ()
         return (
-            f"{_length_text(self.hours)} of normal footage are too short for {self.budget}: "
+            f"{hours_text(self.hours)} of normal footage are too short for {self.budget}: "
             "the threshold is extrapolated and the true rate may be as high as "
-            f"{budget.in_units(self.rate_high)}; "
-            f"calibrate on {_length_text(1 / budget.per_hour)} or more",
+            f"{budget.in_units(self.rate_high)}; {advice}",
         )
 
 
@@ -439,12 +448,3 @@ def _fit_highest_events(series: _ScoreSeries, tried: list[tuple[float, int]]) ->
     return fit_tail(
         base, series.event_levels(base), above, series.hours, len(above) / len(series.values)
     )
-
-
-def _length_text(hours: float) -> str:
-    """Write a length of footage for people, in the largest unit of which there are two."""
-    units = {"days": 24.0, "hours": 1.0, "minutes": 1 / 60}
-    unit, length = next(
-        ((name, size) for name, size in units.items() if hours >= 2 * size), ("seconds", 1 / 3600)
-    )
-    return f"{hours / length:.3g} {unit}"

@@ -1,7 +1,8 @@
 """From timestamps to seconds, and from seconds to the time of day.
 
 `RecordingClock` and `LiveClock` turn the timestamps of a source, whatever they say, into seconds
-that start at 0 and always increase. `WallClock` says which moment of the day such a second was.
+that start at 0 and always increase. `WallClock` says which moment of the day such a second was, and
+`hours_text` writes a length of time for people.
 """
 
 from collections.abc import Callable
@@ -241,3 +242,12 @@ class WallClock:
     def __call__(self, time_s: float) -> int:
         """Give the moment of a time of the stream; in 1970 before the first frame."""
         return round(time_s * 1e6) + (self._offset_us or 0)
+
+
+def hours_text(hours: float) -> str:
+    """Write a length of footage for people, in the largest unit of which there are two."""
+    units = {"days": 24.0, "hours": 1.0, "minutes": 1 / 60}
+    unit, length = next(
+        ((name, size) for name, size in units.items() if hours >= 2 * size), ("seconds", 1 / 3600)
+    )
+    return f"{hours / length:.3g} {unit}"

@@ -72,7 +72,7 @@ class Converter:
         size = (decoded.width, decoded.height)
         if quarter_turns % 2:
             size = size[::-1]
-        pixels = _resize(
+        pixels = resize(
             self._for_pixels,
             decoded,
             wanted.width,
@@ -83,7 +83,7 @@ class Converter:
         picture = None
         if wanted.picture_width is not None:
             width, height = picture_size(size, wanted.picture_width)
-            picture = _resize(self._for_picture, decoded, width, height, "rgb24", quarter_turns)
+            picture = resize(self._for_picture, decoded, width, height, "rgb24", quarter_turns)
         return Frame(index=index, time_s=time_s, pixels=pixels, source_size=size, picture=picture)
 
 
@@ -167,7 +167,7 @@ def picture_size(source_size: tuple[int, int], width: int) -> tuple[int, int]:
     return max(2, 2 * (width // 2)), max(2, 2 * math.floor(height / 2 + 0.5))
 
 
-def _resize(
+def resize(
     reformatter: VideoReformatter,
     decoded: av.VideoFrame,
     width: int,
@@ -175,6 +175,7 @@ def _resize(
     form: str,
     quarter_turns: int,
 ) -> Pixels:
+    """Resize a decoded frame and turn it, uint8 H x W x C; ``form`` is FFmpeg's pixel format."""
     # Resized first and turned after: the turn then moves the few pixels that are left.
     if quarter_turns % 2:
         width, height = height, width

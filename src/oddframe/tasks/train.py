@@ -1,5 +1,7 @@
 """Train on normal footage: the verb `oddframe train` (method section 6)."""
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
@@ -8,23 +10,22 @@ from pathlib import Path
 import torch
 
 from oddframe._types import Progress, silent
-from oddframe.bundle.bundle import Bundle, write_bundle
-from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget, calibrate
+from oddframe.bundle.bundle import write_bundle
+from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import FootageHealth, remove_spans
 from oddframe.errors import SettingsError
 from oddframe.files import write_json
-from oddframe.inference.export_gate import add_graph
-from oddframe.inference.torch_backend import TorchScorer, pick_device
+from oddframe.inference.torch_backend import pick_device
 from oddframe.media.discovery import FoundSources, find_sources
 from oddframe.media.plots import save_loss_curves
 from oddframe.report.training_page import write_training_page
 from oddframe.training.distributed import ProcessGroup, WorkerPlace
-from oddframe.training.held_out_scores import score_clips
-from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, restore
+from oddframe.training.ending import Trained, end_training
+from oddframe.training.loop import TrainingLoop, new_trainer, restore
 from oddframe.training.model_card import model_card
-from oddframe.training.outliers import OutlierSpan, find_outliers, first_pass
+from oddframe.training.outliers import OutlierSpan, first_pass
 from oddframe.training.plan import (
     TrainingPlan,
     TrainingRequest,
@@ -106,6 +107,7 @@ def train(
     on_progress: Progress = silent,
     on_record: Callable[[TrainingProgress], None] = ignore_record,
     workers: int | None = None,
+    calibration_minutes: float | None = None,
 ) -> TrainReport:
     """Learn what is normal from video.
 
@@ -136,13 +138,16 @@ def train(
         export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used
             without torch.
         on_progress: Called with the phases "read", "health", "pretrain", "centres", "joint",
-            "calibrate", "guard", "export" and "report"; with ``drop_odd`` also "first pass".
+            "export", "calibrate", "guard", "parity" and "report"; with ``drop_odd`` also "first
+            pass".
         on_record: Called with the records that ``progress.json`` in the run folder gets: at the
             start of each phase, about once a second, and when the training ends.
         workers: How many processes of this machine train together, each with one thread and a share
             of the batch. None is one for each core, fewer where memory or a short training asks for
             it. With the same number the same seed gives the same bytes; a resumed training keeps
             its number.
+        calibration_minutes: Most minutes of scoring held-out footage for the threshold. None takes
+            ten minutes, or a tenth of the training where that is more.
 
     Raises:
         InputError: If the footage or a setting is unusable.
@@ -151,6 +156,10 @@ def train(
         OutputError: If something cannot be written; the last checkpoint stays.
     """
     budget = FalseAlarmBudget.parse(false_alarms)
+    if calibration_minutes is not None and not 0 < calibration_minutes < math.inf:
+        raise SettingsError(
+            f"calibration_minutes must be above 0 and finite, got {calibration_minutes}"
+        )
     run = RunFolder(out)
     progress = ProgressFile(
         run.progress, resume=resume, on_progress=on_progress, on_record=on_record
@@ -183,6 +192,7 @@ def train(
         checkpoint_s=checkpoint_s,
         export=export,
         on_progress=progress if group.is_first else silent,
+        calibration_minutes=calibration_minutes,
     )
     with progress:
         report = _train(order, group)
@@ -200,6 +210,7 @@ class _Order:
     checkpoint_s: float
     export: bool
     on_progress: Progress
+    calibration_minutes: float | None
 
 
 def _train(order: _Order, group: ProcessGroup) -> TrainReport:
@@ -236,7 +247,7 @@ def _learn_beside(place: WorkerPlace, order: _Order) -> None:
 def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainReport:
     """Do what is planned, up to the trained model."""
     run, found, on_progress = order.run, order.found, order.on_progress
-    chosen, dropping, cache, health, clips, held_out, _ = plan
+    chosen, dropping, cache, health, clips, _ = plan
     used_device = pick_device(group.device(order.request.device))
     odd: tuple[OutlierSpan, ...] = ()
     # Only the stretches in which the camera was healthy are trained on.
@@ -244,52 +255,44 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
     if dropping:
         pass_run = RunFolder(run.first_pass)
         odd = first_pass(
-            pass_run, chosen, clips, held_out, used_device, order.checkpoint_s, on_progress, group
+            pass_run, chosen, clips, used_device, order.checkpoint_s, on_progress, group
         )
         used = remove_spans(health.stretches, [(span.begin, span.end) for span in odd])
-        clips, held_out = split_clips(cache, used, chosen)
-    trainer = new_trainer(chosen, clips, used_device, group)
+        clips = split_clips(cache, used, chosen)
+    held_out = clips.held_out
+    trainer = new_trainer(chosen, clips.trained, used_device, group)
     restore(run, trainer)
+    stepping = time.monotonic()
     losses = TrainingLoop(
-        run, trainer, clips, held_out, chosen, order.checkpoint_s, on_progress
+        run, trainer, clips.trained, held_out, chosen, order.checkpoint_s, on_progress
     ).run()
-    scores = score_clips(
-        TorchScorer(trainer.network, trainer.device, SCORING_BATCH),
-        held_out or clips,
-        rate_fps=cache.rate_fps,
-        in_sample=held_out is None,
-        neighbours=chosen.network.neighbours,
-        on_progress=on_progress,
-        group=group,
-    )
-    calibration = calibrate(scores, order.budget)
-    # Without --drop-odd outliers are only named, by the trained network itself.
-    if not dropping:
-        odd = find_outliers(
-            trainer, [clips, *([] if held_out is None else [held_out])], on_progress
-        )
-    bundle = Bundle(
-        network=trainer.network.trained(),
-        rate_fps=cache.rate_fps,
-        calibration=calibration,
-        card=model_card(
-            chosen, cache, calibration, len(clips), trainer, _odd_notices(odd, dropped=dropping)
+    ending = end_training(
+        Trained(
+            trainer=trainer,
+            cache=cache,
+            sources=found.sources,
+            health=health,
+            clips=clips,
+            seconds=time.monotonic() - stepping,
         ),
-        health=health.reference,
-        normal=scores,
+        order.budget,
+        calibration_minutes=order.calibration_minutes,
+        # Without --drop-odd outliers are only named, by the trained network itself.
+        find_odd=not dropping,
+        export=order.export,
+        on_progress=on_progress,
     )
-    not_exported: tuple[str, ...] = ()
+    odd = odd if dropping else ending.odd
+    calibration, sentences = ending.bundle.calibration, _odd_notices(odd, dropped=dropping)
     if group.is_first:
-        on_progress("export", 0, 1, {})
-        write_bundle(run.bundle, bundle)
-        not_exported = add_graph(run.bundle, bundle, cache) if order.export else ()
-        on_progress("export", 1, 1, {})
-        on_progress("report", 0, 1, {})
+        card = model_card(chosen, cache, calibration, len(clips.trained), trainer, sentences)
+        write_bundle(run.bundle, replace(ending.bundle, card=card))
         spans = {
             "stretches": [asdict(stretch) for stretch in used],
             "odd": [asdict(span) for span in odd],
         }
         write_json(run.footage, {**spans, "dropped": dropping})
+        on_progress("report", 0, 1, {})
         save_loss_curves(run.curves, run.entries())
         write_training_page(run.path, device=order.request.device)
         on_progress("report", 1, 1, {})
@@ -300,7 +303,7 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
         bundle=run.bundle,
         steps=trainer.step,
         seconds=0.0,
-        clips=len(clips),
+        clips=len(clips.trained),
         held_out=0 if held_out is None else len(held_out),
         share=cache.share,
         threshold=calibration.threshold,
@@ -314,9 +317,9 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
             *cache.notices,
             *health.notices,
             *too_short(cache.stretches, clip_span(chosen.network.interval)),
-            *([_NOT_HELD_OUT] if held_out is None and chosen.data.hold_out else []),
+            *([_NOT_HELD_OUT] if calibration.in_sample and chosen.data.hold_out else []),
         ),
-        notices=(*calibration.notices, *not_exported, *_odd_notices(odd, dropped=dropping)),
+        notices=(*ending.notices, *sentences),
         workers=plan.workers,
         worker_bytes=worker_bytes(chosen, plan.workers),
     )

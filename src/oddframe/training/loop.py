@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from oddframe._types import Progress
-from oddframe.datasets.clip_dataset import Batch, ClipDataset, Positions
+from oddframe.datasets.clip_dataset import Batch, ClipDataset
+from oddframe.datasets.frame_cache import Positions
 from oddframe.errors import RunError
 from oddframe.model.network import Network
 from oddframe.training.checkpoint import restore_checkpoint, save_checkpoint

@@ -46,6 +46,9 @@ class RunRecord:
         footage: A hash of the footage and of how it is decoded; empty until that is known.
         workers: How many processes of this machine train together, 1 where torchrun started them;
             None while that is not decided.
+        cache_version: How the cache keeps frames, and whether clips are held out of all of the
+            footage or of what it kept; see `oddframe.datasets.frame_cache.CACHE_VERSION`. Runs of
+            0.1.0 do not say it: theirs is 1.
     """
 
     oddframe: str
@@ -56,6 +59,7 @@ class RunRecord:
     drop_odd: bool
     footage: str = ""
     workers: int | None = 1
+    cache_version: int = 1
 
 
 class RunFolder:

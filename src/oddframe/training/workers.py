@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from oddframe.inference.cores import usable_cores
 from oddframe.datasets.clip_dataset import DataConfig
 from oddframe.errors import InputError, RunError, SettingsError
+from oddframe.inference.cores import usable_cores
 from oddframe.isolation import ProcessServer
 from oddframe.model.config import NetworkConfig
 from oddframe.training.distributed import ProcessGroup, WorkerPlace, open_store

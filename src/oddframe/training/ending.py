@@ -41,11 +41,11 @@ from oddframe.training.trainer import Trainer
 
 LEAST_CALIBRATION_S, CALIBRATION_SHARE = 600.0, 0.1
 """Held-out clips are scored for so many seconds, or this share of the training if that is more."""
-OUTLIER_SHARE, LEAST_SAMPLED = 0.05, 300
+OUTLIER_SHARE, LEAST_SAMPLED = 0.02, 300
 """Clips scored to find outliers, as a share of those that the steps trained on, and at least.
 
-A step on a clip takes longer than its score, so the search takes a twentieth of the training at
-most.
+A score of a whole frame takes up to three times as long as a step on a part of it, so the search
+takes a twentieth of the training.
 """
 _COMPARED = 2 * SCORING_BATCH
 """Clips on which a backend must agree with the trained network before it scores the others."""

@@ -46,14 +46,12 @@ def test_the_memory_of_a_gpu_is_in_millions_of_bytes(monkeypatch):
 
 @pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize(("compiled", "modes"), [(False, []), (True, ["default"])])
-def test_a_network_is_compiled_only_where_the_row_says_so(
-    compiled, modes, tiny_run, tmp_path, monkeypatch
-):
+def test_a_network_is_compiled_only_where_the_row_says_so(compiled, modes, tmp_path, monkeypatch):
     found = []
     monkeypatch.setattr(Network, "compile", lambda self, mode: found.append(mode))
-    bundle = read_bundle(tiny_run / "bundle")
-    setup = Setup(preset="tiny", bundle=tmp_path, backend="torch", compiled=compiled)
-    scorer = torch_scorer(bundle, setup, 3)
+    write_untrained(tmp_path / "bundle", CONFIG, ())
+    setup = Setup(preset="tiny", bundle=tmp_path / "bundle", backend="torch", compiled=compiled)
+    scorer = torch_scorer(read_bundle(setup.bundle), setup, 3)
     assert (scorer.batch_size, found) == (3, modes)
 
 

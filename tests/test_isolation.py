@@ -11,6 +11,7 @@ import pytest
 from oddframe.errors import InputError, SettingsError
 from oddframe.isolation import ProcessServer, run_in_process
 from tests.support.in_own_process import (
+    end_at_once,
     fill,
     fill_within,
     modules_of_measuring,
@@ -44,7 +45,7 @@ def test_what_fails_there_is_an_error_here(error, message):
 
 def test_a_process_that_dies_is_an_error():
     with pytest.raises(InputError, match="died with exit code 7"):
-        run_in_process(os._exit, 7)
+        run_in_process(end_at_once, 7)
 
 
 def test_torch_stays_out_of_it():

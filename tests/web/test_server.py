@@ -67,6 +67,14 @@ def test_a_taken_port_and_a_broken_file_are_told_before_anything_starts(tmp_path
         serve(ServeSettings(data=tmp_path, port=0))
 
 
+def test_what_cannot_be_the_data_folder_is_named(tmp_path):
+    (tmp_path / "data").touch()
+    with pytest.raises(OutputError, match=str(tmp_path / "data")):
+        serve(ServeSettings(data=tmp_path / "data", port=0))
+    with pytest.raises(SettingsError, match="--media must be a folder"):
+        ServeSettings(data=tmp_path, media=(tmp_path / "nowhere",))
+
+
 @pytest.mark.slow
 def test_it_ends_within_two_seconds_whoever_listens(tmp_path, tiny_run, video):
     data = tmp_path / "data"

@@ -163,7 +163,7 @@ def test_a_graph_that_passes_has_scored(trained, monkeypatch):
 def test_the_first_backend_that_agrees_scores(agreeing, trained, monkeypatch):
     made = {}
 
-    def make(bundle, name, precision, device, batch_size):
+    def make(bundle, name, precision, device, batch_size, threads):
         made[name] = wrong(bundle)
         if name == agreeing:
             network = load(bundle, backend="torch", device="cpu", precision="float32").scorer

@@ -174,7 +174,9 @@ def test_a_killed_training_counts_as_a_whole(oddframe_command, footage, tiny_con
     left = oddframe_command("train", footage, "-o", run, "-c", tiny_config, step=9)
     assert left.code == -signal.SIGKILL
     # What a kill takes with it was flushed before.
-    stages = [line.split("  ")[1].split(":")[0] for line in left.err.splitlines()]
+    priority, *lines = left.err.splitlines()
+    assert "low priority (--nice 10)" in priority
+    stages = [line.split("  ")[1].split(":")[0] for line in lines]
     assert stages == [
         "reading frames",
         "checking camera health",

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from operator import attrgetter
 from pathlib import Path
 
 import torch
@@ -233,7 +232,7 @@ def _plan(order: _Order, group: ProcessGroup, planned: TrainingPlan | None = Non
             order.run, order.found, order.request, order.on_progress, health
         )
 
-    return group.rank_zero_first(plan, attrgetter("health"))
+    return group.rank_zero_first(plan, lambda planned: planned.health)
 
 
 def _learn_beside(place: WorkerPlace, order: _Order) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, distributed
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from oddframe.errors import RunError, SettingsError
 
@@ -89,7 +90,7 @@ class ProcessGroup:
         return cls(launch.rank, launch.size, launch.local_rank)
 
     @classmethod
-    def join_workers(cls, place: "WorkerPlace", store: distributed.Store | None = None) -> Self:
+    def join_workers(cls, place: "WorkerPlace", store: TCPStore | None = None) -> Self:
         """Join the processes that `oddframe.training.workers` started on this machine.
 
         Args:
@@ -101,7 +102,7 @@ class ProcessGroup:
         """
         try:
             if store is None:
-                store = distributed.TCPStore(_HERE, place.port, timeout=_PATIENCE)
+                store = TCPStore(_HERE, place.port, timeout=_PATIENCE)
                 store.set(f"joined/{place.rank}", "")
             with _local_exchange():
                 distributed.init_process_group(
@@ -280,9 +281,9 @@ class WorkerPlace(NamedTuple):
     port: int
 
 
-def open_store() -> tuple[distributed.TCPStore, int]:
+def open_store() -> tuple[TCPStore, int]:
     """Open the place at which workers on this machine find each other; returns it and its port."""
-    store = distributed.TCPStore(_HERE, 0, is_master=True, wait_for_workers=False)
+    store = TCPStore(_HERE, 0, is_master=True, wait_for_workers=False)
     return store, store.port
 
 

@@ -45,7 +45,7 @@ class GroupBatchNorm(nn.BatchNorm2d):
         """Normalise rows of a batch, B x C x H x W."""
         if not self.training:
             return super().forward(x)
-        y, mean, variance, count = _NormaliseOverGroup.apply(
+        y, mean, variance, count = _NormaliseOverGroup.apply(  # type: ignore[no-untyped-call]
             x, self.weight, self.bias, self.eps, self.group
         )
         with torch.no_grad():
@@ -67,7 +67,7 @@ class _NormaliseOverGroup(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, group: ProcessGroup
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         variance, mean = torch.var_mean(x.float(), dim=(0, 2, 3), correction=0)
@@ -85,7 +85,7 @@ class _NormaliseOverGroup(torch.autograd.Function):
         return y, mean, variance, count
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, variance, count = ctx.saved_tensors
         inverse = (variance + ctx.eps).rsqrt()
         # With fixed statistics: the gradient of x, of the scales and of the shifts.

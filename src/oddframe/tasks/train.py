@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
-
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import write_bundle
 from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget
@@ -34,7 +32,7 @@ from oddframe.training.plan import (
 from oddframe.training.progress import ProgressFile, TrainingProgress, ignore_record
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import PRESETS, Settings
-from oddframe.training.workers import start_workers, worker_bytes
+from oddframe.training.workers import one_thread, start_workers, worker_bytes
 
 _NOT_HELD_OUT = (
     "the footage is too short to keep a part of it out of training: the threshold is in-sample, "
@@ -237,10 +235,10 @@ def _plan(order: _Order, group: ProcessGroup, planned: TrainingPlan | None = Non
 
 def _learn_beside(place: WorkerPlace, order: _Order) -> None:
     """Do in a worker process what `_learn` does in the first one, which alone writes."""
-    torch.set_num_threads(1)
-    group = ProcessGroup.join_workers(place)
-    _learn(order, _plan(order, group), group)
-    group.close()
+    with one_thread():
+        group = ProcessGroup.join_workers(place)
+        _learn(order, _plan(order, group), group)
+        group.close()
 
 
 def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainReport:

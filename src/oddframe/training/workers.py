@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from oddframe.datasets.clip_dataset import DataConfig
 from oddframe.errors import InputError, RunError, SettingsError
@@ -103,7 +104,6 @@ def start_workers(
     Raises:
         RunError: If one of them ends before its work is done; the sentence says why.
     """
-    threads = torch.get_num_threads()
     store, port = open_store()
     others = _Others(size, port, work, arguments)
     group = None
@@ -111,9 +111,9 @@ def start_workers(
         while not store.check([f"joined/{rank}" for rank in range(1, size)]):
             others.check()
             time.sleep(_JOIN_S)
-        torch.set_num_threads(1)
         group = ProcessGroup.join_workers(WorkerPlace(0, size, port), store)
-        yield group
+        with one_thread():
+            yield group
         others.finish()
     except RuntimeError as error:
         # What the connections to a dead process say helps nobody; how it ended does.
@@ -124,6 +124,18 @@ def start_workers(
         if group is not None:
             with suppress(RuntimeError):
                 group.close()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread in this process, with torch and with NumPy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        # The threads of NumPy's BLAS wait for each other in loops, which takes the others' cores.
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
         torch.set_num_threads(threads)
 
 

@@ -7,6 +7,7 @@ from oddframe.datasets.clip_dataset import ClipDataset, DataConfig
 from oddframe.datasets.frame_cache import FrameRun
 from oddframe.datasets.pseudo_anomalies import PseudoAnomalyConfig, PseudoAnomalyGenerator
 from oddframe.errors import SettingsError
+from oddframe.media.enlarge import WHOLE
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 80
 KINDS = ("foreign", "misplaced", "speed", "reverse", "carried")
@@ -28,8 +29,8 @@ class Frames:
     def __init__(self, frames):
         self.frames = frames
 
-    def take(self, positions):
-        return self.frames[positions]
+    def take(self, positions, part=WHOLE):
+        return self.frames[positions][..., part[0], part[1], :]
 
     def release(self):
         pass

@@ -108,7 +108,8 @@ def test_when_time_is_over_what_was_scored_lies_evenly_and_the_rest_is_counted()
     # A tick for each batch of four clips.
     assert len(found.positions) == pytest.approx(4_000, rel=0.1)
     quarters = np.histogram(found.positions, 4, (0, len(clips)))[0]
-    assert quarters.min() > 0.5 * quarters.max()
+    # As even as whole blocks can lie.
+    assert quarters.max() - quarters.min() <= BLOCK_CLIPS
 
 
 def test_however_little_time_there_is_something_is_scored():

@@ -164,6 +164,8 @@ def train(
     found = find_sources(normal, fps)
     # One process, or those that torchrun or accelerate started.
     group = ProcessGroup.join(device)
+    # One that is not there is an error before anything is written.
+    pick_device(group.device(device))
     if group.size > 1 and workers is not None:
         raise SettingsError(
             f"workers must be left out where torchrun starts the processes, got {workers}"

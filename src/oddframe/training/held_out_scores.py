@@ -291,5 +291,6 @@ def spread(count: int) -> Positions:
     quarters.
     """
     bits = max(1, (count - 1).bit_length())
-    numbers = [int(f"{number:0{bits}b}"[::-1], 2) for number in range(1 << bits)]
-    return np.array([number for number in numbers if number < count], np.int64)
+    places = [int(f"{number:0{bits}b}"[::-1], 2) for number in range(1 << bits)]
+    # Spread over all of the count, which is no power of two; each number where it comes first.
+    return np.array(list(dict.fromkeys(place * count >> bits for place in places)), np.int64)

@@ -95,15 +95,10 @@ class Trainer:
         )
         if self.discriminator is not None:
             streams.extend(self.discriminator.parameters())
-        # Every process takes the whole of Adam's step, so there it must be short. One process alone
-        # keeps the last bits that it had in version 0.1.0.
-        fused = group.size > 1
-        self.streams = torch.optim.Adam(streams, lr=config.learning_rate, fused=fused)
+        self.streams = torch.optim.Adam(streams, lr=config.learning_rate)
         self.pulled = centres if config.repulsion else centres + network.last_convolutions()
         self.cluster = (
-            torch.optim.Adam(self.pulled, lr=config.cluster_learning_rate, fused=fused)
-            if centres
-            else None
+            torch.optim.Adam(self.pulled, lr=config.cluster_learning_rate) if centres else None
         )
         self.average = WeightAverage(self.network, config.averaging) if config.averaging else None
         self.mixed = config.precision == "bfloat16" or (

@@ -63,6 +63,19 @@ def test_one_line_a_minute_with_step_share_and_time_left(clock, printed):
     ]
 
 
+def test_recordings_that_take_turns_begin_once(clock, printed):
+    lines = ProgressLines(clock)
+    for done in range(10, 100, 10):
+        for name in ("a", "b"):
+            lines(name, done, 300, {})
+        clock.now_s += 1
+    assert printed() == ["0:00:00  a: 10 of 300 (3%)", "0:00:00  b: 10 of 300 (3%)"]
+    clock.now_s += 60
+    lines("a", 200, 300, {})
+    (line,) = printed()
+    assert line.startswith("0:01:09  a: 200 of 300 (67%)")
+
+
 def test_a_silent_stage_has_its_lines_too(clock, printed):
     lines = ProgressLines(clock)
     lines.print_if_due()

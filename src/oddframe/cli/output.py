@@ -190,13 +190,18 @@ class ProgressLines:
         self._began_s = self._printed_s = clock()
         self._pace = StagePace()
         self._values: Mapping[str, float] = {}
+        self._begun: set[str] = set()
         # Reports come from the thread that works, and `print_if_due` is called from another one.
         self._lock = threading.Lock()
 
     def __call__(self, phase: str, done: int, total: int, values: Mapping[str, float]) -> None:
         """Take how far a phase is, and print it if it begins or a line is due."""
         with self._lock:
+            before = self._pace.stage
             begins = self._pace.report(phase, done, total, self._clock())
+            # Recordings that are scored side by side take turns, but each of them begins once.
+            begins = begins and (phase == before or phase not in self._begun)
+            self._begun.add(phase)
             self._values = values
             self._print_if(begins)
 

@@ -240,6 +240,22 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared_folder(tmp_path_factory, "footage", make)
 
 
+class Clock:
+    """A clock that the test turns: `clock.now_s += 5`."""
+
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        """Tell the time, in seconds."""
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that the test turns."""
+    return Clock()
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Has torch compute on one thread: sums in another order have other last bits."""
@@ -312,35 +328,34 @@ def tiny_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(
+def trained_run(
     footage: Path,
     tiny_config: Path,
     oddframe_command: Callable[..., object],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """The run folder of a tiny training on `footage`, without a graph; read only."""
+) -> Callable[..., Path]:
+    """Gives the run folder of a tiny training on `footage`, made once: `trained_run("a", ...)`."""
 
-    def make(folder: Path) -> None:
-        flags = ("-o", folder / "run", "-c", tiny_config)
-        left = oddframe_command("train", footage, *flags, curves=True)
-        assert left.code == 0, left
+    def trained(name: str, **time_: bool) -> Path:
+        def make(folder: Path) -> None:
+            flags = ("-o", folder / "run", "-c", tiny_config)
+            left = oddframe_command("train", footage, *flags, **time_)
+            assert left.code == 0, left
 
-    return shared_folder(tmp_path_factory, "trained", make) / "run"
+        return shared_folder(tmp_path_factory, name, make) / "run"
+
+    return trained
 
 
 @pytest.fixture(scope="session")
-def exported_run(
-    footage: Path,
-    tiny_config: Path,
-    oddframe_command: Callable[..., object],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def tiny_run(trained_run: Callable[..., Path]) -> Path:
+    """The run folder of a tiny training on `footage`, without a graph; read only."""
+    return trained_run("trained", curves=True)
+
+
+@pytest.fixture(scope="session")
+def exported_run(trained_run: Callable[..., Path]) -> Path:
     """The same with the graph for ONNX Runtime and OpenVINO that a training leaves; read only."""
-
-    def make(folder: Path) -> None:
-        flags = ("-o", folder / "run", "-c", tiny_config)
-        left = oddframe_command("train", footage, *flags, graph=True)
-        assert left.code == 0, left
-        assert (folder / "run" / "bundle" / "model.onnx").exists(), left.err
-
-    return shared_folder(tmp_path_factory, "exported", make) / "run"
+    run = trained_run("exported", graph=True)
+    assert (run / "bundle" / "model.onnx").exists()
+    return run

@@ -6,20 +6,6 @@ from oddframe.cli import output
 from oddframe.cli.output import ProgressLines, bars, duration
 
 
-class Clock:
-    """A clock that the test turns."""
-
-    now_s = 1000.0
-
-    def __call__(self):
-        return self.now_s
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def printed(capsys):
     """What was printed since the last call, by line; none of it on standard output."""

@@ -98,6 +98,7 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     "motion_cues": lambda p: ["--times", 1],
     "scene_difficulty": lambda p: ["--width", 48, "--height", 32],
     "cores": lambda p: ["--rounds", 1, "--steps", 2, "--workers", 2],
+    "worker_memory": lambda p: ["--presets", "fast", "--clips", 1],
     "scoring_cores": lambda p: (
         [p.footage / "a.mp4", "--model", p.run, "--rounds", 1, "--backend", "torch"]
     ),

@@ -19,20 +19,6 @@ from tests.support.tiny import left_over
 COMMAND = Path(sys.executable).parent / "oddframe"
 
 
-class Clock:
-    """A clock that the test turns."""
-
-    now_s = 50.0
-
-    def __call__(self):
-        return self.now_s
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def follow(tmp_path, clock):
     """Makes a writer of progress on the test's clock."""

@@ -28,12 +28,12 @@ LEAST_CLIPS = 2
 """Clips of a batch for which a worker is started by itself."""
 WORTH_PIXELS = 300 * 8 * 128 * 192
 """Pixels that a training must look at before workers pay for their start, which takes seconds."""
-BASE_BYTES = 500_000_000
-"""Memory of a worker before it has a batch: Python, torch and the network, with room."""
-BYTES_PER_VALUE = 60
+BASE_BYTES = 560_000_000
+"""Memory of a worker before it has a batch: Python, torch, the network and its optimisers."""
+BYTES_PER_VALUE = 190
 """Memory for each value of the widest layer of a clip: what the backward pass needs of all layers.
 
-Measured with `benchmarks/cores.py`, as are the two above.
+In float32; bfloat16 takes about 110. `benchmarks/worker_memory.py` measures both.
 """
 _JOIN_S = 0.05
 """Seconds from one look for workers that have joined to the next."""
@@ -115,10 +115,10 @@ def start_workers(
         with one_thread():
             yield group
         others.finish()
-    except RuntimeError as error:
+    except RuntimeError:
         # What the connections to a dead process say helps nobody; how it ended does.
         others.check(wait=True)
-        raise RunError(f"the workers of a training must reach each other: {error}") from error
+        raise
     finally:
         others.kill()
         if group is not None:

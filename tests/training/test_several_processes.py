@@ -64,9 +64,9 @@ def weights_apart(first, second):
     )
 
 
-def losses_apart(first, second):
-    """Distance of all logged losses of two runs, relative to their size: the worst."""
-    pairs = list(zip(logged(first), logged(second), strict=True))
+def losses_apart(first, second, steps=None):
+    """Distance of the first logged losses of two runs, relative to their size: the worst."""
+    pairs = list(zip(logged(first), logged(second), strict=True))[:steps]
     assert all(
         ours.keys() == theirs.keys() and ours["step"] == theirs["step"] for ours, theirs in pairs
     )
@@ -122,7 +122,9 @@ def test_statistics_of_a_batch_are_those_of_all_its_rows(config, alone, footage,
     left = train_in_group(3, tmp_path / "output", footage, "-o", run, "-c", config(**changes))
     assert left.codes == [0, 0, 0], left.err
     assert len(set(left.weights)) == 1
-    # Statistics of few values enlarge what rounding differs by; of one step see test_group_norm.
+    assert losses_apart(expected, run, steps=3) < 1e-5
+    # BatchNorm takes away the bias of the convolution before it, whose gradient is rounding alone,
+    # and Adam makes whole steps of that: from here on such biases go their own ways.
     assert losses_apart(expected, run) < 1e-3
 
 

@@ -1,8 +1,8 @@
 """Several processes that train one network together, through torch.distributed.
 
-torchrun or accelerate starts them and tells each its number (`LaunchInfo`). Each takes its rows of
-the same batch, and what is summed is summed over all of them, so that the training is that of one
-process with the whole batch.
+torchrun or accelerate starts them and tells each its number (`LaunchInfo`), or a training starts
+them itself (`oddframe.training.workers`). Each makes its rows of a batch, and what is summed is
+summed over all of them, so that the training is that of one process with the whole batch.
 
 PyTorch's wrapper DistributedDataParallel does not fit: the cluster loss takes gradients of its own
 outside of backward(), and its mean is over places whose number differs from process to process. So
@@ -35,7 +35,7 @@ _HERE, _INTERFACE = "127.0.0.1", "GLOO_SOCKET_IFNAME"
 _PATIENCE = timedelta(days=2)
 """How long a process waits for another one, which may be reading all of the footage.
 
-A dead process is not waited for: torchrun ends the others.
+A dead process is not waited for: whoever started the others ends them.
 """
 
 

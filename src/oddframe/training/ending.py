@@ -47,6 +47,8 @@ OUTLIER_SHARE, LEAST_SAMPLED = 0.02, 300
 A score of a whole frame takes up to three times as long as a step on a part of it, so the search
 takes a twentieth of the training.
 """
+_GRAPHS = (Backend("openvino"), Backend("onnx"))
+"""What runs the graph of a training on a processor, the fastest first."""
 _COMPARED = 2 * SCORING_BATCH
 """Clips on which a backend must agree with the trained network before it scores the others."""
 
@@ -194,27 +196,44 @@ def fastest_scorer(bundle: Bundle, trained: Trained, torch_scorer: TorchScorer) 
     """Choose what scores the rest of the training: a GPU, else the fastest graph that agrees.
 
     Always the first in this order, and not the fastest by the clock: a training that is done again
-    must come to the same threshold.
+    must come to the same threshold. The first process chooses for all of them.
     """
     if trained.trainer.device.type != "cpu":
         return torch_scorer
+    group = trained.trainer.group
+    number, scorer = 0, None
+    if group.is_first:
+        number, scorer = _first_that_agrees(bundle, trained, torch_scorer)
+    number = int(group.broadcast(np.array([number]))[0])
+    if scorer is not None:
+        return scorer
+    return torch_scorer if number == len(_GRAPHS) else _on_graph(bundle, _GRAPHS[number])
+
+
+def _first_that_agrees(
+    bundle: Bundle, trained: Trained, torch_scorer: TorchScorer
+) -> tuple[int, Scorer]:
+    """Find the first of `_GRAPHS` that gives the network's scores; after the last the network."""
     clips = trained.clips.trained
     numbers = clips.evenly(_COMPARED)
     expected = [torch_scorer.score(batch).raw for batch in clips.in_order(numbers, SCORING_BATCH)]
-    for backend in (Backend("openvino"), Backend("onnx")):
+    for number, backend in enumerate(_GRAPHS):
         if not installed(backend.name):
             continue
         try:
-            # As many threads as the training had: beside other workers each has one.
-            threads = torch.get_num_threads()
-            scorer = make_scorer(bundle, *backend, "cpu", SCORING_BATCH, threads)
+            scorer = _on_graph(bundle, backend)
             found = [scorer.score(batch).raw for batch in clips.in_order(numbers, SCORING_BATCH)]
         except (OddframeError, RuntimeError):
             # It will say so itself where it is asked for; here another one does its work.
             continue
         if np.allclose(np.concatenate(found), np.concatenate(expected), RAW_LIMIT["float32"], 0.0):
-            return scorer
-    return torch_scorer
+            return number, scorer
+    return len(_GRAPHS), torch_scorer
+
+
+def _on_graph(bundle: Bundle, backend: Backend) -> Scorer:
+    """Make what runs the graph, on as many threads as the training had: one beside others."""
+    return make_scorer(bundle, *backend, "cpu", SCORING_BATCH, torch.get_num_threads())
 
 
 def _score(

@@ -138,12 +138,15 @@ class ProcessGroup:
         if self.size == 1 or not tensors:
             return
         # One exchange for all tensors: each costs a round trip, however small it is.
-        joined = torch.cat([tensor.detach().flatten() for tensor in tensors])
+        sizes = [tensor.numel() for tensor in tensors]
+        joined = tensors[0].new_empty(sum(sizes))
+        own = [tensor.detach() for tensor in tensors]
+        parts = [part.view_as(o) for part, o in zip(torch.split(joined, sizes), own, strict=True)]
+        # As views, since flattening the weights of a convolution would copy them twice.
+        torch._foreach_copy_(parts, own)
         distributed.all_reduce(joined)
-        # Back to the shapes they had, and in place: callers go on with these very tensors.
-        sums = torch.split(joined, [tensor.numel() for tensor in tensors])
-        for tensor, total in zip(tensors, sums, strict=True):
-            tensor.detach().copy_(total.view_as(tensor))
+        # In place: callers go on with these very tensors.
+        torch._foreach_copy_(own, parts)
 
     def counts(self, masks: Sequence[Tensor]) -> tuple[int, ...]:
         """Count the true values of each mask over all processes."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.clips import ClipWindow, clip_span, rate_notice, sample, sampled_gap_s, thins
+from oddframe.core.clips import ClipWindow, Sampler, clip_span, rate_notice, sampled_gap_s, thins
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError
 from tests.support.clips import clips
@@ -27,7 +27,7 @@ def frames_at_rate(fps, count=200, jitter_s=0.0, seed=7):
 
 
 def kept_indices(frames, rate_fps, source=FAST):
-    return [frame.index for frame in sample(frames, rate_fps, source)]
+    return [frame.index for frame in filter(Sampler(rate_fps, source).keeps, frames)]
 
 
 @pytest.mark.parametrize("interval", [1, 2, 3])
@@ -124,7 +124,7 @@ def test_a_whole_ratio_keeps_every_nth_frame_even_when_timestamps_tremble(ratio,
 
 @pytest.mark.parametrize("fps", [12, 15, 25, 29.97])
 def test_other_ratios_keep_the_rate_and_stay_within_half_a_frame_of_the_grid(fps):
-    times = [frame.time_s for frame in sample(frames_at_rate(fps, 600), 10, FAST)]
+    times = [frame.time_s for frame in filter(Sampler(10, FAST).keeps, frames_at_rate(fps, 600))]
     assert len(times) == pytest.approx(600 / fps * 10, abs=1.01)
     off = [abs(time_s - round(time_s * 10) / 10) for time_s in times]
     assert max(off) <= 0.5 / fps + 1e-9
@@ -148,7 +148,7 @@ def test_the_window_names_the_frame_that_is_scored_and_the_oldest_that_may_still
 @given(st.lists(st.floats(-1, 2), max_size=50), st.floats(0.5, 30))
 def test_sampling_only_drops_keeps_order_and_never_repeats(steps_s, rate_fps):
     frames = frames_at(np.cumsum([0.0, *steps_s]))
-    found = list(sample(frames, rate_fps, FrameTiming(1000.0, 1.0)))
+    found = list(filter(Sampler(rate_fps, FrameTiming(1000.0, 1.0)).keeps, frames))
     indices = [frame.index for frame in found]
     assert indices == sorted(set(indices))
     assert all(frame is frames[frame.index] for frame in found)
@@ -182,7 +182,7 @@ def test_only_a_slower_source_gets_a_notice():
 @pytest.mark.parametrize("fps", [11, 12.5, 15, 25, 30])
 def test_thinned_frames_of_an_image_folder_still_make_clips(fps):
     source = FrameTiming(fps, 1.5 / fps)
-    thinned = list(sample(frames_at_rate(fps), 10, source))
+    thinned = list(filter(Sampler(10, source).keeps, frames_at_rate(fps)))
     assert len(list(clips(thinned, 1, sampled_gap_s(source, 10)))) == len(thinned) - 4
 
 
@@ -193,4 +193,4 @@ def test_the_gap_of_a_source_that_is_not_thinned_stays():
 @pytest.mark.parametrize("rate_fps", [0, -1, float("nan")])
 def test_a_rate_that_cannot_be_is_refused(rate_fps):
     with pytest.raises(SettingsError, match="rate_fps must be above 0"):
-        sample([], rate_fps, FAST)
+        Sampler(rate_fps, FAST)

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from oddframe.core.clips import sample
+from oddframe.core.clips import Sampler
 from oddframe.errors import SourceError, SourceNotFoundError
 from oddframe.media import recording as recording_module
 from oddframe.media.discovery import open_source
@@ -141,7 +141,7 @@ def test_a_consumer_that_stops_early_leaves_nothing_open(video):
 def test_a_long_recording_is_never_held_as_a_whole(video):
     alive, most = [], 0
     recording = Recording(video(frames=400))
-    for clip in clips(sample(recording.frames(RGB), 10, recording.timing), 1, 0.5):
+    for clip in clips(filter(Sampler(10, recording.timing).keeps, recording.frames(RGB)), 1, 0.5):
         alive = [reference for reference in alive if reference() is not None]
         alive.append(weakref.ref(clip.last.pixels))
         most = max(most, len(alive))

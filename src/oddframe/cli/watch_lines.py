@@ -28,7 +28,7 @@ class WatchLines:
             tz: The time zone of the times; that of the machine when None.
         """
         self._tz = tz
-        self._last_state: dict[str, tuple[Phase, str | None]] = {}
+        self._last_state: dict[str, tuple[Phase, str | None, str | None]] = {}
 
     def lines(self, views: Iterable[CameraView], alerts: Iterable[Alert], now_us: int) -> list[str]:
         """Write one line for each change, without line breaks: states first, then events.
@@ -57,9 +57,10 @@ class WatchLines:
         last = self._last_state.get(view.name)
         # Connecting comes between any two tries: only the first one is worth a line.
         is_retry = last is not None and state.phase is Phase.CONNECTING
-        if is_retry or last == (state.phase, reason):
+        now = (state.phase, reason, state.notice)
+        if is_retry or last == now:
             return False
-        self._last_state[view.name] = (state.phase, reason)
+        self._last_state[view.name] = now
         return True
 
     def _event_text(self, alert: Alert, is_file: bool, now_us: int) -> str:
@@ -114,7 +115,8 @@ def _state_text(state: StreamStatus) -> str:
     match state.phase:
         case Phase.LIVE:
             size = "" if state.size is None else f", {state.size[0]}x{state.size[1]}"
-            return f"live, {state.rate_fps:.1f} frames/s{size}"
+            notice = "" if state.notice is None else f"; it {state.notice}"
+            return f"live, {state.rate_fps:.1f} frames/s{size}{notice}"
         case Phase.STALLED:
             if state.silent_s is None:
                 return "stalled"

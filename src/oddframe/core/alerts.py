@@ -158,6 +158,8 @@ class StreamStatus:
         size: (width, height) of the stream's own picture in pixels; None before the first frame.
         error: What went wrong last, as a sentence; it stays after the stream has recovered.
         retry_s: Seconds until the next try; None where none is waited for.
+        notice: What is worth knowing of its frames as they come now, as a sentence that goes on
+            behind its name; None where nothing is.
     """
 
     name: str
@@ -172,3 +174,4 @@ class StreamStatus:
     size: tuple[int, int] | None = None
     error: str | None = None
     retry_s: float | None = None
+    notice: str | None = None

@@ -5,7 +5,7 @@ that start at 0 and always increase. `WallClock` says which moment of the day su
 `hours_text` writes a length of time for people.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from oddframe.core.records import FrameTiming
@@ -28,6 +28,27 @@ bad crystal (100 parts in a million) and far below what a model could notice.
 
 _SET_US = 2_000_000
 """A wall clock that is this far from where it was expected has been set, in microseconds."""
+
+
+def count_damaged(
+    last_s: float, times_s: Sequence[float | None], period_s: float, tolerance_s: float
+) -> int:
+    """Count the frames at the front whose timestamps are damaged.
+
+    They are if time goes on behind them as if they had come in time. If it goes on from where they
+    say, two recordings were joined, or there is a gap.
+
+    Args:
+        last_s: The time of the frame before them, in seconds.
+        times_s: The times that the next frames state; None where a frame states none.
+        period_s: Time from one frame to the next, in seconds.
+        tolerance_s: How far from its place a time may be, in seconds.
+    """
+    for number, time_s in enumerate(times_s):
+        expected_s = last_s + (number + 1) * period_s
+        if time_s is not None and abs(time_s - expected_s) <= tolerance_s:
+            return number
+    return 0
 
 
 class RecordingClock:
@@ -117,10 +138,12 @@ class LiveClock:
 
     Attributes:
         jumps: How often timestamps jumped.
+        left_out: How many frames were left out since their timestamps were damaged.
     """
 
     def __init__(self) -> None:
-        self.jumps = 0
+        self.jumps = self.left_out = 0
+        self._is_in_doubt = False
         self._origin_s: float | None = None
         self._last_s = 0.0
         self._last_stamp_s: float | None = None
@@ -147,7 +170,8 @@ class LiveClock:
             follows_arrival: Whether frames arrive when they were taken. Segments (HLS) arrive ahead
                 of their time, and so say nothing of a clock that drifts.
         """
-        self._is_connected, self._last_stamp_s = False, None
+        self._is_connected = self._is_in_doubt = False
+        self._last_stamp_s = None
         self._period_s, self._gap_s = 1 / timing.rate_fps, timing.gap_s
         self._timed = timed
         self._slew = _SLEW if follows_arrival else 0.0
@@ -156,24 +180,32 @@ class LiveClock:
         """Give the seconds from the first frame's arrival to the moment `arrived_s`."""
         return 0.0 if self._origin_s is None else arrived_s - self._origin_s
 
-    def time_s(self, stamp_s: float | None, arrived_s: float) -> float:
+    def time_s(self, stamp_s: float | None, arrived_s: float) -> float | None:
         """Give the time of the next frame.
+
+        A lone timestamp that jumps is no evidence: its frame is to be left out. Only where the next
+        one does not fit what came before either, the clock was set.
 
         Args:
             stamp_s: Its timestamp in seconds, from any start; None where it has none and comes a
                 period later.
             arrived_s: When it arrived, in seconds, on a clock that never jumps.
+
+        Returns:
+            The time in seconds; None for a frame that is to be left out.
         """
         if self._origin_s is None:
             self._origin_s = arrived_s
         time_s = self._next(stamp_s, arrived_s)
+        if time_s is None:
+            return None
         self._last_s, self._last_arrived_s = time_s, arrived_s
         if stamp_s is not None:
             self._last_stamp_s = stamp_s
         self._has_begun = self._is_connected = True
         return time_s
 
-    def _next(self, stamp_s: float | None, arrived_s: float) -> float:
+    def _next(self, stamp_s: float | None, arrived_s: float) -> float | None:
         passed_s = self.passed_s(arrived_s)
         if not self._is_connected:
             return self._anchor(stamp_s, self._behind_a_gap(passed_s) if self._has_begun else 0.0)
@@ -185,9 +217,15 @@ class LiveClock:
             return self._anchor(stamp_s, self._last_s + self._period_s)
         step_s = stamp_s - self._last_stamp_s
         longest_s = arrived_s - self._last_arrived_s + max(_JUMP_S, self._gap_s)
-        if not -self._gap_s <= step_s <= longest_s:
+        fits = -self._gap_s <= step_s <= longest_s
+        doubted, self._is_in_doubt = self._is_in_doubt, False
+        if not fits and not doubted:
+            self._is_in_doubt = True
+            return None
+        if not fits:
             self.jumps += 1
             return self._anchor(stamp_s, self._behind_a_gap(passed_s))
+        self.left_out += doubted
         # Follow a clock that drifts, but so slowly that the jitter of arrivals does not show.
         most_s = self._slew * max(step_s, 0.0)
         self._offset_s += min(max(passed_s - stamp_s - self._offset_s, -most_s), most_s)

@@ -17,6 +17,12 @@ from oddframe.errors import InputError, SettingsError
 HealthState: TypeAlias = Literal["ok", "no signal", "frozen", "covered", "out of focus", "moved"]
 """The state of a camera's picture; "covered" stands for a black picture too."""
 
+_LEAST_GAP_S, _GAP_PERIODS = 0.5, 3.5
+"""A longer time, in seconds and in periods of a video's frame rate, is a gap.
+
+Two lost frames are three periods; half a period more is for uneven timestamps.
+"""
+
 FRAMES_PER_CLIP = 5
 """Frames in a clip, x0..x4 (method section 1)."""
 
@@ -81,8 +87,13 @@ class FrameTiming:
 
         Neither half a second nor two frames lost in a row make a gap.
         """
-        # Two lost frames are three periods; half a period more is for uneven timestamps.
-        return cls(rate_fps, max(0.5, 3.5 / rate_fps))
+        return cls(rate_fps, max(_LEAST_GAP_S, _GAP_PERIODS / rate_fps))
+
+    def at(self, rate_fps: float) -> Self:
+        """Give the timing of the same source while its frames come at another rate."""
+        # A folder of images has a narrower gap than a video, at every rate.
+        periods = min(_GAP_PERIODS, self.gap_s * self.rate_fps)
+        return type(self)(rate_fps, max(min(_LEAST_GAP_S, self.gap_s), periods / rate_fps))
 
 
 @dataclass(frozen=True, slots=True)

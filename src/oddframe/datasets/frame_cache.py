@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Pixels, Progress, silent
-from oddframe.core.clips import follows, rate_notice, sample, sampled_gap_s, thins
+from oddframe.core.clips import Sampler, follows, thins
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 from oddframe.files import output_error, replace_file, write_json
@@ -394,16 +394,15 @@ class _CacheWriter:
         rate_fps: float,
     ) -> None:
         """Append the frames of a source, thinned to a rate, and the times of all of them."""
-        timing = FrameTiming(source.rate_fps, source.gap_s)
-        gap_s = sampled_gap_s(timing, rate_fps)
+        sampler = Sampler(rate_fps, FrameTiming(source.rate_fps, source.gap_s))
         before: Frame | None = None
         kept = False
-        for frame in sample(frames, rate_fps, timing):
+        for frame in filter(sampler.keeps, frames):
             # Counted through all sources: many short ones are thinned as evenly as one long one.
             position, self.seen = self.seen, self.seen + 1
             # A run ends with its source and where time jumps; a stretch of the cache also where
             # frames were left out.
-            breaks = before is None or not follows(before, frame, gap_s)
+            breaks = before is None or not follows(before, frame, sampler.gap_s)
             _extend(self.footage, source.name, position, frame, breaks)
             times.write(np.array([frame.index, frame.time_s]).data)
             before, kept_before = frame, kept
@@ -415,7 +414,7 @@ class _CacheWriter:
                 self.begins.append(position)
             _extend(self.stretches, source.name, self.written, frame, breaks or not kept_before)
             self.written += 1
-        if slower := rate_notice(source.rate_fps, rate_fps):
+        if slower := sampler.rates.notice():
             self.notices.append(f"{source.name}: {slower}")
         self.notices += [f"{source.name}: {notice}" for notice in source.notices]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from oddframe._types import Pixels, Progress, silent
 from oddframe.bundle.bundle import Bundle, find_bundle, read_bundle
-from oddframe.core.clips import clip_span, rate_notice
+from oddframe.core.clips import RateFollower, clip_span
 from oddframe.core.events import EventDetector
 from oddframe.core.health.monitor import HealthMonitor
 from oddframe.core.maps import frame_score
@@ -340,7 +340,8 @@ def score_recording(
     Raises:
         SourceError: If it cannot be read, or none of its frames can be scored.
     """
-    summary = _Summary()
+    timing = FrameTiming(source.rate_fps, source.gap_s)
+    summary = _Summary(RateFollower(model.bundle.rate_fps, timing))
     detector = EventDetector(
         source.name, model.bundle.calibration, None if zones is None else zones.cool_down_s
     )
@@ -357,7 +358,7 @@ def score_recording(
     if not summary.scored:
         raise SourceError(_why_unscored(source, model, summary))
     # A slower source is scored all the same, but its clips last longer than those of the training.
-    slower = rate_notice(source.rate_fps, model.bundle.rate_fps)
+    slower = summary.rates.notice()
     faults = [
         f"from {event.start_s:.1f} to {event.end_s:.1f} s: {event.reason}"
         for event in ended
@@ -375,7 +376,8 @@ def score_recording(
 class _Summary:
     """A sink that counts frames and scores, and keeps the highest score and the camera's faults."""
 
-    def __init__(self) -> None:
+    def __init__(self, rates: RateFollower) -> None:
+        self.rates = rates
         self.frames = self.scored = 0
         # Below every score, so that the first one is the highest so far.
         self.peak = -math.inf
@@ -383,6 +385,7 @@ class _Summary:
 
     def write(self, score: Score) -> None:
         self.frames += 1
+        self.rates.see(score.time_s)
         if score.score is not None:
             self.scored += 1
             self.peak = max(self.peak, score.score)

@@ -5,11 +5,12 @@ the network about them, in batches that several streams may share, and `StreamSc
 its results into final scores.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from oddframe._types import BoolMask
-from oddframe.core.clips import ClipWindow, Sampler, sampled_gap_s
+from oddframe.core.clips import ClipWindow, RateFollower, Sampler
 from oddframe.core.health.monitor import HealthMonitor
 from oddframe.core.records import Clip, Frame, FrameTiming, HealthChange, HealthState, Score
 from oddframe.core.smoothing import ScoreSmoother
@@ -99,17 +100,33 @@ class StreamScorer:
         self._result = ClipResult()
         self._held: list[PendingFrame] = []
         self._finished = False
-        self.retime(timing)
+        self._sampler = Sampler(model_fps or math.inf, timing)
+        self._window = ClipWindow(network.interval, self._sampler.gap_s, network.lookahead)
+        self._set_gap()
 
     def retime(self, timing: FrameTiming) -> None:
         """Take another timing of the source, as a camera may have after a new connection."""
-        target_fps = self._model_fps or timing.rate_fps
-        self._sampler = Sampler(target_fps, timing)
-        self._smoother.gap_s = sampled_gap_s(timing, target_fps)
-        # The window begins empty, so that no clip reaches across a change of the timing.
-        self._window = ClipWindow(
-            self._network.interval, self._smoother.gap_s, self._network.lookahead
-        )
+        thinned = self._sampler.thins
+        self._sampler = Sampler(self._model_fps or math.inf, timing)
+        self._follow(thinned)
+
+    @property
+    def rates(self) -> RateFollower:
+        """What is known of the source's rate; of a thinned source, after thinning."""
+        return self._sampler.rates
+
+    def _follow(self, thinned: bool) -> None:
+        """Follow a change of the source's rate; ``thinned`` tells whether it was thinned before."""
+        self._set_gap()
+        if self._sampler.thins != thinned:
+            # No clip has frames of before and after: they lie differently far apart.
+            self._window.clear()
+
+    def _set_gap(self) -> None:
+        """Let clips, means over neighbours and "no signal" follow the source's own rhythm."""
+        self._window.gap_s = self._smoother.gap_s = self._sampler.gap_s
+        if self._monitor is not None:
+            self._monitor.gap_s = self._sampler.gap_s
 
     def push(self, frame: Frame) -> list[PendingFrame]:
         """Take the next frame.
@@ -118,7 +135,10 @@ class StreamScorer:
             Frames in order, of which it is known now whether a clip scores them; at most one of
             them has one.
         """
+        timing, thinned = self._sampler.rates.timing, self._sampler.thins
         kept = self._sampler.keeps(frame)
+        if self._sampler.rates.timing is not timing:
+            self._follow(thinned)
         # Health is watched at the rate of the model, as it was when its usual values were learned.
         changes = self._monitor.push(frame) if kept and self._monitor is not None else ()
         health = "ok" if self._monitor is None else self._monitor.suspected

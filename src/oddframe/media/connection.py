@@ -6,6 +6,7 @@ thread and passes the frames on to the camera that it belongs to, a `CameraFeed`
 """
 
 import errno
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from oddframe.core.clips import Sampler, sampled_gap_s
+from oddframe.core.clips import Sampler
 from oddframe.core.clocks import LiveClock
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import LoginRefusedError, SourceError
@@ -185,7 +186,10 @@ class CameraFeed(Protocol):
     now_s: Callable[[], float]
 
     def begin(self, timing: FrameTiming) -> None:
-        """Learn the stream's own rate and the gap of the kept frames, before the first frame."""
+        """Learn the stream's own rate and the gap of the kept frames.
+
+        This comes before the first frame, and again when frames come at another rate than before.
+        """
         ...
 
     def put(self, frame: Frame) -> None:
@@ -228,7 +232,7 @@ class Connection:
         # Held while anything is passed on: after `abandon` has had it, nothing is passed on.
         self._gate = threading.Lock()
         self._abandoned = threading.Event()
-        self._paced = self._untimed = self._follows_arrival = self._has_begun = False
+        self._paced = self._untimed = self._follows_arrival = False
         self._waits_for_key, self._skipped = True, 0
         self._lossy = feed.address.kind == "rtsp" and feed.address.transport == "udp"
         self._measured = 0
@@ -292,17 +296,23 @@ class Connection:
     def _begin(self, rate_fps: float) -> None:
         """Pass frames on from now on, since their rate is known."""
         feed = self._feed
-        timing, keep_fps = FrameTiming.of_video(rate_fps), feed.keep_fps
-        if keep_fps is not None:
-            self._sampler = Sampler(keep_fps, timing)
-            timing = replace(timing, gap_s=sampled_gap_s(timing, keep_fps))
+        timing = FrameTiming.of_video(rate_fps)
+        self._sampler = Sampler(feed.keep_fps or math.inf, timing)
+        timing = replace(timing, gap_s=self._sampler.gap_s)
         feed.clock.connect(
             timing,
             timed=not self._untimed,
             follows_arrival=self._follows_arrival,
         )
         feed.begin(timing)
-        self._has_begun = True
+
+    def _keeps(self, sampler: Sampler, time_s: float) -> bool:
+        """Say whether to keep a frame, and tell the camera where the rate has changed."""
+        timing = sampler.rates.timing
+        keeps = sampler.keeps_at(time_s)
+        if sampler.rates.timing is not timing:
+            self._feed.begin(replace(sampler.rates.timing, gap_s=sampler.gap_s))
+        return keeps
 
     def _measure(self, stamp_s: float | None) -> None:
         """Learn the rate of a stream that does not state one, at the cost of its first frames."""
@@ -363,10 +373,12 @@ class Connection:
             if self._abandoned.is_set():
                 return
             arrived_s = feed.now_s()
-            if not self._has_begun:
+            if self._sampler is None:
                 self._measure(arrived_s if self._untimed else stamp_s)
                 return
             time_s = feed.clock.time_s(stamp_s, arrived_s)
+            if time_s is None:
+                return
             if feed.ring is not None:
                 feed.ring.mark(stamp_s, time_s, (picture.width, picture.height))
             early_s = time_s - feed.clock.passed_s(arrived_s)
@@ -377,5 +389,5 @@ class Connection:
             if self._abandoned.is_set():
                 return
             index = next(feed.indices)
-            if self._sampler is None or self._sampler.keeps_at(time_s):
+            if self._keeps(self._sampler, time_s):
                 feed.put(self._converter.frame(picture, index, time_s, picture.rotation))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from oddframe._types import AnomalyMap, Pixels
 from oddframe.core.alerts import Alert, CameraStatus, Phase, StreamStatus
 from oddframe.core.calibration import Calibration
+from oddframe.core.clips import rate_notice
 from oddframe.core.clocks import WallClock
 from oddframe.core.events import EventDetector
 from oddframe.core.records import Event, Frame, FrameTiming, Score
@@ -291,10 +292,18 @@ class CameraPipeline:
 
     def state(self) -> StreamStatus:
         """Return how its stream is doing; "failed" where it is not scored any more."""
+        rates = None if self._chain is None else self._chain.rates
+        slow = None if rates is None or not rates.is_slow else rates.timing.rate_fps
         state = self.stream.state()
+        if slow is not None:
+            state = replace(state, notice=rate_notice(slow, self.model.bundle.rate_fps))
         if self.crashed is None:
             return state
         return replace(state, phase=Phase.FAILED, error=self.crashed)
+
+    def slow_notice(self) -> str | None:
+        """Say what of all its frames so far came more slowly than wanted; None where nothing."""
+        return None if self._chain is None else self._chain.rates.notice()
 
     def status(self, now_us: int) -> CameraStatus:
         """Return how it is doing, for the sinks: its stream, and what became of its frames."""

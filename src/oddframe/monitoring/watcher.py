@@ -292,6 +292,12 @@ class Watcher:
             if notice is not None:
                 yield f"{camera.name} {notice}"
 
+    def slow_cameras(self) -> Iterator[str]:
+        """Yield a notice for each camera whose frames came more slowly than its model wants."""
+        for camera in self._cameras:
+            if notice := camera.slow_notice():
+                yield f"{camera.name} {notice}"
+
     def _new_camera(self, camera: Camera, model: Model) -> CameraPipeline:
         """Make a camera, whose stream has not started yet."""
         # A server shows pictures to people, whether or not any are kept.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from oddframe._types import AnomalyMap, Pixels
-from oddframe.core.clips import clip_span, sampled_gap_s, thins
+from oddframe.core.clips import Sampler, clip_span, sampled_gap_s
 from oddframe.core.records import Clip, Event, Frame, FrameTiming
 from oddframe.core.zones import Zones
 from oddframe.errors import SourceError
@@ -74,12 +74,9 @@ class Viewer:
             model,
         )
         self._map_level = float(results.facts.calibration["map_level"])
-        # Where frames were dropped to arrive at the model's rate, those with a score are those that
-        # were kept.
-        thinned = thins(source.rate_fps, results.facts.model_fps)
-        self._kept = np.flatnonzero(
-            np.isfinite(results.score) if thinned else np.ones(len(results.score), np.bool_)
-        )
+        # The frames that are left of the recording at the model's rate, as when it was scored.
+        sampler = Sampler(results.facts.model_fps, FrameTiming(source.rate_fps, source.gap_s))
+        self._kept = np.flatnonzero([sampler.keeps_at(time_s) for time_s in results.time_s])
         self._width: int | None = None
 
     def thumbnail(self, time_s: float, width: int) -> str:

@@ -3,6 +3,7 @@
 The scores are a model's on a benchmark, or those of any program, which needs no model and no torch.
 """
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -164,9 +165,10 @@ def _score_video(
     """
     raw = np.full(len(video.labels), np.nan)
     kept = np.ones(len(raw), dtype=bool)
-    sampler = Sampler(rate_fps, FrameTiming(source.rate_fps, source.gap_s))
     window = max(model.bundle.network.config.score_windows)
     every_frame = rate_fps == source.rate_fps
+    timing = FrameTiming(source.rate_fps, source.gap_s)
+    sampler = Sampler(math.inf if every_frame else rate_fps, timing)
     with_maps = regions is not None
     # Whatever the camera's health: a frame that is left out because it looks odd would make every
     # figure better.

@@ -141,6 +141,7 @@ def watch(
     on_look(snapshots.take())
     if loop.failure is not None:
         raise loop.failure
+    notices = tuple(dict.fromkeys((*notices, *watcher.slow_cameras())))
     return WatchReport(
         cameras=tuple(watcher.views()),
         out=Path(out),

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.clips import ClipWindow, Sampler, clip_span, rate_notice, sampled_gap_s, thins
+from oddframe.core.clips import (
+    ClipWindow,
+    RateFollower,
+    Sampler,
+    clip_span,
+    rate_notice,
+    sampled_gap_s,
+    thins,
+)
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError
 from tests.support.clips import clips
@@ -194,3 +202,79 @@ def test_the_gap_of_a_source_that_is_not_thinned_stays():
 def test_a_rate_that_cannot_be_is_refused(rate_fps):
     with pytest.raises(SettingsError, match="rate_fps must be above 0"):
         Sampler(rate_fps, FAST)
+
+
+def times_of(*parts):
+    """Times of parts that each have so many frames at a rate, one part behind the other."""
+    steps = np.concatenate([np.full(count, 1 / fps) for count, fps in parts])
+    return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def kept_times(times_s, stated_fps, rate_fps=10):
+    sampler = Sampler(rate_fps, FrameTiming.of_video(stated_fps))
+    return [time_s for time_s in times_s if sampler.keeps_at(time_s)], sampler
+
+
+@pytest.mark.parametrize(("stated", "real"), [(25, 1), (30, 4), (10, 0.1), (5, 25), (1, 30)])
+def test_a_stated_rate_is_believed_until_the_frames_say_otherwise(stated, real):
+    follower = RateFollower(10, FrameTiming.of_video(stated))
+    for time_s in times_of((20, real)):
+        follower.see(time_s)
+    assert follower.timing.rate_fps == pytest.approx(real)
+    assert follower.timing.gap_s == pytest.approx(max(0.5, 3.5 / real))
+
+
+@pytest.mark.parametrize(("slow", "fast"), [(2, 30), (1, 25), (5, 15)])
+def test_a_variable_rate_is_thinned_while_it_is_fast_and_kept_whole_while_it_is_slow(slow, fast):
+    times_s = times_of((40, slow), (200, fast), (40, slow))
+    begin, end = times_s[40], times_s[240]
+    kept, sampler = kept_times(times_s, stated_fps=(slow + fast) / 2)
+    middle = [time_s for time_s in kept if begin + 1 < time_s < end - 1]
+    assert len(middle) == pytest.approx((end - begin - 2) * 10, abs=2)
+    assert [time_s for time_s in kept if time_s <= begin] == list(times_s[:41])
+    assert [time_s for time_s in kept if time_s > end] == list(times_s[241:])
+    assert f"has {slow}" in sampler.rates.notice() or "a frame every 1 s" in sampler.rates.notice()
+
+
+@pytest.mark.parametrize(
+    "steps_s",
+    [
+        [0.01, 0.01, 0.01, 0.37] * 20,
+        [0.04] * 20 + [20.0] + [0.04] * 20 + [3.0, 3.0] + [0.04] * 20,
+        [0.02, 0.06] * 30,
+        [0.04, 0.12, 0.04, 0.04] * 20,
+    ],
+    ids=["bursts", "gaps", "uneven", "lost frames"],
+)
+def test_bursts_gaps_and_uneven_steps_are_no_other_rate(steps_s):
+    stated = FrameTiming.of_video(
+        (len(steps_s) - sum(s > 1 for s in steps_s)) / sum(s for s in steps_s if s < 1)
+    )
+    follower = RateFollower(10, stated)
+    assert not any(follower.see(time_s) for time_s in np.cumsum([0.0, *steps_s]))
+    assert follower.timing is stated
+
+
+def test_a_source_that_is_slow_throughout_or_in_a_part_says_so_and_others_do_not():
+    for fps, says in ((25, None), (10, None), (4, "has 4 frames per second where 10 are wanted")):
+        _, sampler = kept_times(times_of((100, fps)), fps)
+        assert (sampler.rates.notice() or "").startswith(says or "") is True
+        assert (sampler.rates.notice() is None) is (says is None)
+    _, sampler = kept_times(times_of((50, 1 / 60)), 1 / 60)
+    assert "a frame every 60 s where 10 per second are wanted" in sampler.rates.notice()
+    _, sampler = kept_times(times_of((300, 25), (20, 2)), 25)
+    assert "of its 22 s where 10 are wanted: every frame is used there" in sampler.rates.notice()
+
+
+def test_every_frame_is_kept_where_no_rate_is_wanted():
+    kept, _ = kept_times(times_of((20, 5), (60, 50)), 5, rate_fps=math.inf)
+    assert len(kept) == 81
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_a_folder_that_lacks_every_other_number_is_a_slower_source(factor):
+    source = FrameTiming(10, 0.15)
+    sampler = Sampler(10, source)
+    for number in range(20):
+        assert sampler.keeps_at(number * factor / 10)
+    assert factor / 10 < sampler.gap_s < 2 * factor / 10

@@ -11,6 +11,7 @@ import pytest
 
 from oddframe.core.clips import Sampler
 from oddframe.errors import SourceError, SourceNotFoundError
+from oddframe.media import packets as packets_module
 from oddframe.media import recording as recording_module
 from oddframe.media.discovery import open_source
 from oddframe.media.recording import Recording, read_frames
@@ -109,12 +110,43 @@ def test_a_stream_that_starts_late_starts_at_0(video):
     assert [frame.time_s for frame in frames] == pytest.approx([0.1 * i for i in range(5)])
 
 
-def test_frames_without_timestamps_are_timed_by_the_rate_with_a_notice(video):
-    source, frames = read(video("a.h264"))
-    assert [frame.time_s for frame in frames] == pytest.approx(
-        [i / source.rate_fps for i in range(20)]
-    )
-    assert "20 frame(s) had no timestamp" in source.notices[0]
+@pytest.mark.parametrize(
+    ("name", "codec", "rate_fps"),
+    [("a.h264", "libx264", 10), ("b.h264", "libx264", 30), ("a.hevc", "libx265", 15)],
+)
+def test_a_raw_stream_is_timed_by_the_rate_that_it_states(video, name, codec, rate_fps):
+    source, frames = read(video(name, codec=codec, rate_fps=rate_fps))
+    assert source.rate_fps == rate_fps
+    assert [frame.time_s for frame in frames] == pytest.approx([i / rate_fps for i in range(20)])
+    assert source.notices == []
+
+
+def test_a_rate_that_is_given_has_no_effect_where_there_is_one_and_is_named(video):
+    for path in (video("a.h264"), video("a.mp4")):
+        source = Recording(path, fps=4)
+        assert source.rate_fps == 10
+        assert "a rate of 4 frames per second was given, but it" in source.notices[0]
+    assert Recording(video("a.h264"), fps=10).notices == []
+
+
+@pytest.mark.parametrize("name", ["a.mjpeg", "a.mjpg"])
+def test_a_raw_stream_without_a_rate_takes_the_one_that_is_given(tmp_path, images, name):
+    folder = images()
+    path = tmp_path / name
+    path.write_bytes(b"".join(image.read_bytes() for image in sorted(folder.iterdir())))
+    source = Recording(path, fps=4)
+    frames = list(source.frames(RGB))
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 4 for i in range(10)])
+    assert source.notices == []
+    made_up, frames = read(path)
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 25 for i in range(10)])
+    assert "25 frames per second are assumed" in made_up.notices[0]
+
+
+def test_one_jpeg_image_is_no_recording_whatever_its_name_says(tmp_path, images):
+    path = next(images().iterdir()).rename(tmp_path / "a.mjpeg")
+    with pytest.raises(SourceError, match="it is a single image"):
+        Recording(path)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -187,7 +219,7 @@ def test_damage_in_the_middle_is_skipped_with_one_notice(video):
 
 
 def test_reading_goes_on_behind_a_place_that_cannot_be_demuxed(video, monkeypatch):
-    packets, calls = recording_module.demux, []
+    packets, calls = packets_module.demux, []
 
     def stumbling(container, stream):
         calls.append(1)
@@ -197,12 +229,12 @@ def test_reading_goes_on_behind_a_place_that_cannot_be_demuxed(video, monkeypatc
             yield packet
 
     source = Recording(video(frames=40))
-    monkeypatch.setattr(recording_module, "demux", stumbling)
+    monkeypatch.setattr(packets_module, "demux", stumbling)
     assert len(list(source.frames(RGB))) >= 28
 
 
 def test_reading_that_keeps_failing_stops_with_a_notice_and_keeps_what_was_read(video, monkeypatch):
-    packets, calls = recording_module.demux, []
+    packets, calls = packets_module.demux, []
 
     def failing(container, stream):
         calls.append(1)
@@ -214,7 +246,7 @@ def test_reading_that_keeps_failing_stops_with_a_notice_and_keeps_what_was_read(
         raise av.InvalidDataError(1, "worn disk")
 
     source = Recording(video(frames=40))
-    monkeypatch.setattr(recording_module, "demux", failing)
+    monkeypatch.setattr(packets_module, "demux", failing)
     assert len(list(source.frames(RGB))) == 10
     assert any("ended early: reading failed (worn disk)" in notice for notice in source.notices)
     calls.clear()

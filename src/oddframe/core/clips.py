@@ -114,10 +114,16 @@ def rate_notice(source_fps: float, rate_fps: float) -> str | None:
     """Write a notice about a source that is slower than the wanted rate; None for all others."""
     if source_fps >= rate_fps * (1 - RATE_TOLERANCE):
         return None
-    return (
-        f"has {source_fps:.3g} frames per second where {rate_fps:.3g} are wanted: "
-        "every frame is used and movement will look faster than it is"
-    )
+    return _slow_text(source_fps, rate_fps, "", "every frame is used")
+
+
+def _slow_text(source_fps: float, wanted_fps: float, part: str, used: str) -> str:
+    if source_fps > 1 + RATE_TOLERANCE:
+        rates = f"{source_fps:.3g} frames per second{part} where {wanted_fps:.3g} are wanted"
+    else:
+        period_s = round(1 / source_fps, 1)
+        rates = f"a frame every {period_s:g} s{part} where {wanted_fps:.3g} per second are wanted"
+    return f"has {rates}: {used} and movement will look faster than it is"
 
 
 def sampled_gap_s(source: FrameTiming, rate_fps: float) -> float:
@@ -133,8 +139,7 @@ class RateFollower:
 
     What a source states is a claim, and its latest frames are evidence. The rate is believed until
     the steps between the last few frames say otherwise by more than a quarter: in their median,
-    which a gap does not move, and in the mean of all but the longest and the shortest of them,
-    which frames that come in bursts do not move.
+    which a gap does not move, and in their mean, which frames that come in bursts do not move.
 
     Args:
         wanted_fps: The rate that the frames are wanted at, in frames per second, above 0.
@@ -183,11 +188,8 @@ class RateFollower:
         rate_fps = self._slow_frames / self._slow_s
         if all_slow:
             return rate_notice(rate_fps, self._wanted_fps)
-        return (
-            f"has {rate_fps:.3g} frames per second in {self._slow_s:.0f} of its "
-            f"{self._passed_s:.0f} s where {self._wanted_fps:.3g} are wanted: every frame is used "
-            "there and movement will look faster than it is"
-        )
+        part = f" in {self._slow_s:.0f} of its {self._passed_s:.0f} s"
+        return _slow_text(rate_fps, self._wanted_fps, part, "every frame is used there")
 
     def _learn(self, step_s: float) -> bool:
         """Compare what is believed with the last steps."""
@@ -195,16 +197,17 @@ class RateFollower:
         if len(self._steps) < _STEPS:
             return False
         steps = sorted(self._steps)
-        found_s = median(steps), fmean(steps[1:-1])
-        period_s = 1 / self.timing.rate_fps
-        # What is nearer to the belief is believed next: in a change the last steps are mixed.
-        if min(found_s) > period_s * _DEVIATION:
-            self.timing = self._stated.at(1 / min(found_s))
-            return True
-        if max(found_s) < period_s / _DEVIATION:
-            self.timing = self._stated.at(1 / max(found_s))
-            return True
-        return False
+        middle_s, period_s = median(steps), 1 / self.timing.rate_fps
+        # What is nearer to the belief is believed next: in a change the last steps are mixed. Of a
+        # mean that is longer, the longest step does not count, which may be a gap.
+        slower_s, faster_s = min(middle_s, fmean(steps[:-1])), max(middle_s, fmean(steps))
+        if slower_s > period_s * _DEVIATION:
+            self.timing = self._stated.at(1 / slower_s)
+        elif faster_s < period_s / _DEVIATION:
+            self.timing = self._stated.at(1 / faster_s)
+        else:
+            return False
+        return True
 
 
 class Sampler:

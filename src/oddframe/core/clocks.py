@@ -7,6 +7,7 @@ that start at 0 and always increase. `WallClock` says which moment of the day su
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from oddframe.core.records import FrameTiming
 
@@ -31,22 +32,23 @@ _SET_US = 2_000_000
 
 
 def count_damaged(
-    last_s: float, times_s: Sequence[float | None], period_s: float, tolerance_s: float
+    last_s: float, times_s: Sequence[float], period_s: float, tolerance_s: float
 ) -> int:
     """Count the frames at the front whose timestamps are damaged.
 
-    They are if time goes on behind them as if they had come in time. If it goes on from where they
-    say, two recordings were joined, or there is a gap.
+    They are if time jumps back behind them to where it would be had they come in time. If it goes
+    on from where they say, two recordings were joined, or there is a gap.
 
     Args:
         last_s: The time of the frame before them, in seconds.
-        times_s: The times that the next frames state; None where a frame states none.
+        times_s: The times that the next frames state, in seconds.
         period_s: Time from one frame to the next, in seconds.
-        tolerance_s: How far from its place a time may be, in seconds.
+        tolerance_s: A longer step is a jump, and a time that is further from its place is not where
+            it would be, in seconds.
     """
-    for number, time_s in enumerate(times_s):
+    for number, (before_s, time_s) in enumerate(pairwise(times_s), start=1):
         expected_s = last_s + (number + 1) * period_s
-        if time_s is not None and abs(time_s - expected_s) <= tolerance_s:
+        if abs(time_s - before_s) > tolerance_s and abs(time_s - expected_s) <= tolerance_s:
             return number
     return 0
 

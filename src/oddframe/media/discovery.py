@@ -60,13 +60,15 @@ class FoundSources:
     skipped: tuple[SkippedPath, ...]
 
 
-def open_source(path: str | Path, fps: float | None = None) -> FrameSource:
+def open_source(
+    path: str | Path, fps: float | None = None, *, default_fps: float = DEFAULT_FPS
+) -> FrameSource:
     """Open one recording or one folder of numbered images.
 
     Args:
         path: The file or folder.
-        fps: Frames per second of a folder of images, 10 when None. Recordings have times of their
-            own.
+        fps: Frames per second of what has no times of its own: a folder of images, a raw stream.
+        default_fps: That of a folder of images when ``fps`` is None.
 
     Raises:
         SourceNotFoundError: If nothing is there.
@@ -77,10 +79,15 @@ def open_source(path: str | Path, fps: float | None = None) -> FrameSource:
         raise SourceNotFoundError(
             f"{path} must be a recording or a folder of numbered images, but nothing is there"
         )
-    return _open(path, path.is_dir(), None, fps)
+    return _open(path, path.is_dir(), None, fps, default_fps)
 
 
-def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = None) -> FoundSources:
+def find_sources(
+    what: str | Path | Sequence[str | Path],
+    fps: float | None = None,
+    *,
+    default_fps: float = DEFAULT_FPS,
+) -> FoundSources:
     """Find every source in a file, a folder of recordings or of numbered images, or a pattern.
 
     Folders are searched with all that is in them. Only headers are read. Files that are plainly
@@ -89,7 +96,8 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
 
     Args:
         what: A path, a glob pattern, or several of them.
-        fps: Frames per second of folders of images, 10 when None.
+        fps: Frames per second of what has no times of its own: folders of images, raw streams.
+        default_fps: That of folders of images when ``fps`` is None.
 
     Returns:
         The sources, and what was skipped.
@@ -109,7 +117,9 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
             if key in sources or key in skipped:
                 continue
             try:
-                sources[key] = _open(candidate.path, candidate.is_folder, candidate.files, fps)
+                sources[key] = _open(
+                    candidate.path, candidate.is_folder, candidate.files, fps, default_fps
+                )
             except (SourceError, SourceNotFoundError) as error:
                 skipped[key] = SkippedPath(candidate.path, str(error))
     if not sources:
@@ -140,11 +150,15 @@ class _Candidate:
 
 
 def _open(
-    path: Path, is_folder: bool, files: Sequence[Path] | None, fps: float | None
+    path: Path,
+    is_folder: bool,
+    files: Sequence[Path] | None,
+    fps: float | None,
+    default_fps: float,
 ) -> FrameSource:
     if not is_folder:
-        return Recording(path)
-    folder = ImageFolder(path, DEFAULT_FPS if fps is None else fps, files)
+        return Recording(path, fps=fps)
+    folder = ImageFolder(path, default_fps if fps is None else fps, files)
     # A recording is checked by opening it; of images only the names were looked at so far.
     folder.check()
     return folder

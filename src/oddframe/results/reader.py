@@ -194,7 +194,7 @@ def open_footage(results: RecordingResults, elsewhere: Path | None = None) -> Fr
             f"the recording is no longer at {there}, so there are no pictures; "
             "say where it is now: oddframe report --footage FOLDER"
         )
-    # A folder of images has the rate that it was scored with.
+    # What has no times of its own has the rate that it was scored with.
     source = open_source(there, facts.rate_fps)
     size = input_size(there, source)
     if size != facts.input_size:

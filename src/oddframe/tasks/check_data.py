@@ -12,6 +12,7 @@ from oddframe.datasets.listing import expected_frames
 from oddframe.datasets.masks import labels_of_masks
 from oddframe.errors import InputError, SourceNotFoundError
 from oddframe.media.discovery import find_sources
+from oddframe.media.recording import Recording
 from oddframe.media.source import FrameSource
 
 NORMAL_FOOTAGE = "normal footage, without labels"
@@ -197,6 +198,7 @@ def _recordings(
     for source in sources:
         try:
             frames = expected_frames(source)
+            length_s = source.length_s() if isinstance(source, Recording) else None
         except InputError as error:
             notices.append(f"left out: {error}")
             continue
@@ -206,7 +208,7 @@ def _recordings(
                 path=source.path,
                 frames=frames,
                 rate_fps=round(source.rate_fps, 3),
-                duration_s=round(frames / source.rate_fps, 3),
+                duration_s=round(length_s or frames / source.rate_fps, 3),
             )
         )
     return tuple(checked)

@@ -176,7 +176,7 @@ def check_connection(source: str, folder: Path) -> SourceTested:
             source if "://" in source else _file_or_device(source, folder), variables={}
         )
         if address.kind == "file":
-            opened = open_source(address.secret, _IMAGE_RATE_FPS)
+            opened = open_source(address.secret, default_fps=_IMAGE_RATE_FPS)
             rate_fps: float | None = opened.rate_fps
             frame = next(iter(opened.frames(_WANTED)), None)
             error = None if frame else "the file contains no pictures"

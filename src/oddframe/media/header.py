@@ -99,11 +99,9 @@ def stated_length_s(container: InputContainer, stream: VideoStream) -> float | N
         return float(stream.duration * stream.time_base)
     if container.format.name == "avi" and stream.frames and stream.average_rate:
         return float(stream.frames / stream.average_rate)
-    if container.format.name not in _TIMED_FORMATS:
-        return None
     end_s = _tagged_end_s(stream)
-    if end_s is None and container.duration:
-        end_s = container.duration / av.time_base
+    if end_s is None and len(container.streams) == 1:
+        end_s = _whole_end_s(container)
     return None if end_s is None else max(0.0, end_s - _start_s(stream))
 
 
@@ -130,13 +128,13 @@ def report_early_end(
         if promised > packets:
             notice(f"ended early: the header promises {promised} frames, the file holds {packets}")
         return
-    promised_s = stated_length_s(container, stream)
-    if promised_s is None or promised_s - end_s <= gap_s:
-        return
-    # A length that is not this stream's own is that of the longest one: sound may go on when the
-    # video has ended.
-    is_own = _tagged_end_s(stream) is not None or len(container.streams) == 1
-    if not is_own and promised_s - (_last_end_s(container, end_s) - _start_s(stream)) <= gap_s:
+    promised_s, reached_s = stated_length_s(container, stream), end_s
+    if promised_s is None and (whole_end_s := _whole_end_s(container)) is not None:
+        # That is the end of the longest stream: sound may go on when the video has ended.
+        promised_s = whole_end_s - _start_s(stream)
+        if promised_s - end_s > gap_s:
+            reached_s = _last_end_s(container, end_s) - _start_s(stream)
+    if promised_s is None or promised_s - max(reached_s, end_s) <= gap_s:
         return
     notice(f"ended early: the header promises {promised_s:.1f} s, the video ends at {end_s:.1f} s")
 
@@ -188,6 +186,13 @@ def _shown(
 
 def _start_s(stream: VideoStream) -> float:
     return float((stream.start_time or 0) * (stream.time_base or 0))
+
+
+def _whole_end_s(container: InputContainer) -> float | None:
+    """Return when a file ends as its header says, in seconds; None where it does not say."""
+    if container.format.name not in _TIMED_FORMATS or not container.duration:
+        return None
+    return container.duration / av.time_base
 
 
 def _tagged_end_s(stream: VideoStream) -> float | None:

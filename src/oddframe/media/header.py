@@ -74,9 +74,8 @@ def find_timing(
     if stated is None:
         return measured
     if container.format.name == _COUNTING_FORMAT:
-        # Its average is true, but gaps make it lower, and a camera may begin more slowly.
-        faster = max(stated, measured, key=lambda timing: timing.rate_fps)
-        return FrameTiming(faster.rate_fps, max(faster.gap_s, measured.gap_s))
+        # Its average is true, but a camera may begin more slowly than that.
+        return FrameTiming(stated.rate_fps, max(stated.gap_s, measured.gap_s))
     agrees = 1 / _AGREES <= stated.rate_fps / measured_fps <= _AGREES
     return stated if agrees else measured
 

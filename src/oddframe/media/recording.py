@@ -304,7 +304,10 @@ class _Pass:
             )
         if not self._is_raw:
             clock.report(recording.notice)
-        grown = recording.path.stat().st_size - self._bytes
+        grown = 0
+        # Somebody may have moved it away meanwhile.
+        with suppress(OSError):
+            grown = recording.path.stat().st_size - self._bytes
         if grown > 0:
             recording.notice(
                 "it is still being written: it grew while it was read; score it again when it is "

@@ -1,7 +1,7 @@
 # Each target makes .venv where it is missing or older than what it is made from, and does its job in it.
 # `make PYTHON=/path/to/python` chooses the Python that .venv is made with.
 
-.PHONY: demo test test-all test-fuzz test-services check
+.PHONY: demo test test-all test-fuzz fuzz-inputs test-services check
 
 INSTALLED := .venv/.installed
 PIP := .venv/bin/python -m pip --disable-pip-version-check -qq
@@ -22,6 +22,11 @@ test-all: $(INSTALLED)
 # `make test-fuzz SEED=123` is that run again.
 test-fuzz: $(INSTALLED)
 	@scripts/fuzz $(SEED)
+
+# Change files of every kind in a seeded way, ten minutes for each reader, and see that each gets a result or a sentence.
+# `make fuzz-inputs ARGS="labels --seed 3 --minutes 1"` for a part of it.
+fuzz-inputs: $(INSTALLED)
+	@.venv/bin/python -m tests.support.input_fuzz $(ARGS)
 
 # Against real programs: an RTSP server, an MQTT broker, a browser, Ray. What is missing is skipped by name, and fails where
 # CI=true.

@@ -117,7 +117,7 @@ class Model:
             SourceError: If the source cannot be read.
         """
         if isinstance(source, str | Path):
-            opened = open_source(source, self.bundle.rate_fps if fps is None else fps)
+            opened = open_source(source, fps, self.bundle.rate_fps)
         else:
             opened = source
         stream = self.stream(

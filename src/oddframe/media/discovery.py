@@ -60,13 +60,16 @@ class FoundSources:
     skipped: tuple[SkippedPath, ...]
 
 
-def open_source(path: str | Path, fps: float | None = None) -> FrameSource:
+def open_source(
+    path: str | Path, fps: float | None = None, default_fps: float = DEFAULT_FPS
+) -> FrameSource:
     """Open one recording or one folder of numbered images.
 
     Args:
         path: The file or folder.
-        fps: Frames per second of a folder of images, 10 when None. Recordings have times of their
-            own.
+        fps: Frames per second of a folder of images, as a user states them. Recordings have times
+            of their own.
+        default_fps: The same where nobody states them and the names of the images tell no times.
 
     Raises:
         SourceNotFoundError: If nothing is there.
@@ -77,10 +80,14 @@ def open_source(path: str | Path, fps: float | None = None) -> FrameSource:
         raise SourceNotFoundError(
             f"{path} must be a recording or a folder of numbered images, but nothing is there"
         )
-    return _open(path, path.is_dir(), None, fps)
+    return _open(path, path.is_dir(), None, (fps, default_fps))
 
 
-def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = None) -> FoundSources:
+def find_sources(
+    what: str | Path | Sequence[str | Path],
+    fps: float | None = None,
+    default_fps: float = DEFAULT_FPS,
+) -> FoundSources:
     """Find every source in a file, a folder of recordings or of numbered images, or a pattern.
 
     Folders are searched with all that is in them. Only headers are read. Files that are plainly
@@ -89,7 +96,8 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
 
     Args:
         what: A path, a glob pattern, or several of them.
-        fps: Frames per second of folders of images, 10 when None.
+        fps: Frames per second of folders of images, as in `open_source`.
+        default_fps: As in `open_source`.
 
     Returns:
         The sources, and what was skipped.
@@ -109,7 +117,9 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
             if key in sources or key in skipped:
                 continue
             try:
-                sources[key] = _open(candidate.path, candidate.is_folder, candidate.files, fps)
+                sources[key] = _open(
+                    candidate.path, candidate.is_folder, candidate.files, (fps, default_fps)
+                )
             except (SourceError, SourceNotFoundError) as error:
                 skipped[key] = SkippedPath(candidate.path, str(error))
     if not sources:
@@ -140,11 +150,12 @@ class _Candidate:
 
 
 def _open(
-    path: Path, is_folder: bool, files: Sequence[Path] | None, fps: float | None
+    path: Path, is_folder: bool, files: Sequence[Path] | None, rates_fps: tuple[float | None, float]
 ) -> FrameSource:
     if not is_folder:
         return Recording(path)
-    folder = ImageFolder(path, DEFAULT_FPS if fps is None else fps, files)
+    stated_fps, default_fps = rates_fps
+    folder = ImageFolder(path, stated_fps, files, default_fps=default_fps)
     # A recording is checked by opening it; of images only the names were looked at so far.
     folder.check()
     return folder

@@ -151,7 +151,7 @@ def _score_footage(
     on_progress: Progress,
 ) -> tuple[NormalScores, tuple[str, ...]]:
     """Score normal footage; also returns what was not used of it, a sentence each."""
-    found = find_sources(normal, model.bundle.rate_fps if fps is None else fps)
+    found = find_sources(normal, fps, model.bundle.rate_fps)
     skipped = [f"{path.path}: {path.reason}" for path in found.skipped]
     rows: list[_ScoreRow] = []
     for source in found.sources:

@@ -126,7 +126,7 @@ def evaluate(
     notices = [*benchmark.notices, *loaded.notices]
     for number, video in enumerate(benchmark.testing):
         on_progress("eval", number, len(benchmark.testing), {})
-        source = open_source(video.path, loaded.bundle.rate_fps if fps is None else fps)
+        source = open_source(video.path, fps, loaded.bundle.rate_fps)
         rate_fps = source.rate_fps if benchmark.every_frame else loaded.bundle.rate_fps
         raw, kept = _score_video(video, source, loaded, rate_fps, regions.begin(video))
         scores[video.name], labels[video.name] = raw[kept], video.labels[kept]

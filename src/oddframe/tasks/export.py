@@ -179,7 +179,7 @@ def _footage(
     def decode(what: str | Path | Sequence[str | Path]) -> FrameCache:
         place = Path(closing.enter_context(tempfile.TemporaryDirectory()))
         limit = MOST_BLOCKS * BLOCK_FRAMES * wanted.height * wanted.width * network.colours
-        sources = find_sources(what, bundle.rate_fps if fps is None else fps).sources
+        sources = find_sources(what, fps, bundle.rate_fps).sources
         return build_cache(place, sources, wanted, bundle.rate_fps, limit, on_progress)
 
     network = bundle.network.config

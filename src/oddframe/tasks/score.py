@@ -95,8 +95,8 @@ def score(
     began = time.monotonic()
     options = InferenceOptions(device, backend, precision, batch_size, threads)
     loaded = model if isinstance(model, Model) else load_model(model, options)
-    # A folder of images has no times of its own; by default it is as fast as the model's training.
-    found = find_sources(source, loaded.bundle.rate_fps if fps is None else fps)
+    # Numbered images have no times of their own; by default they are as fast as the training was.
+    found = find_sources(source, fps, loaded.bundle.rate_fps)
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -176,7 +176,7 @@ def check_connection(source: str, folder: Path) -> SourceTested:
             source if "://" in source else _file_or_device(source, folder), variables={}
         )
         if address.kind == "file":
-            opened = open_source(address.secret, _IMAGE_RATE_FPS)
+            opened = open_source(address.secret, default_fps=_IMAGE_RATE_FPS)
             rate_fps: float | None = opened.rate_fps
             frame = next(iter(opened.frames(_WANTED)), None)
             error = None if frame else "the file contains no pictures"
@@ -188,7 +188,7 @@ def check_connection(source: str, folder: Path) -> SourceTested:
         _tests.release()
     if frame is None or frame.picture is None:
         return SourceTested(ok=False, error=error or f"no picture came within {MOST_S:.0f} s")
-    return SourceTested(ok=True, size=frame.source_size, rate_fps=rate_fps, picture=_as_text(frame))
+    return SourceTested(ok=True, size=frame.shown_size, rate_fps=rate_fps, picture=_as_text(frame))
 
 
 def _file_or_device(source: str, folder: Path) -> str:

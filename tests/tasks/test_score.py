@@ -252,8 +252,8 @@ def test_a_recording_that_vanishes_on_the_way_is_named(model, video, tmp_path, m
     video("in/a.mp4", frames=9)
     gone = video("in/b.mp4", frames=9)
 
-    def find_and_lose(what, fps):
-        found = find_sources(what, fps)
+    def find_and_lose(*wanted):
+        found = find_sources(*wanted)
         gone.unlink()
         return found
 

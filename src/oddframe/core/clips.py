@@ -17,6 +17,12 @@ from oddframe.errors import SettingsError
 RATE_TOLERANCE = 0.05
 """Rates that differ by no more than this share count as the same rate."""
 
+_OTHER_SHAPE = 1.15
+"""Pictures this many times wider or narrower than those of the training are named.
+
+Streams that do not state the shape of their pixels are off by less, as 352 x 288 for 4:3.
+"""
+
 
 def clip_span(interval: int) -> int:
     """Count the consecutive frames from a clip's first to its last, both included."""
@@ -103,6 +109,24 @@ def rate_notice(source_fps: float, rate_fps: float) -> str | None:
     return (
         f"has {source_fps:.3g} frames per second where {rate_fps:.3g} are wanted: "
         "every frame is used and movement will look faster than it is"
+    )
+
+
+def shape_notice(frame: Frame, trained_aspect: float | None) -> str | None:
+    """Write a notice about pictures of another shape than in the training; None for all others.
+
+    Args:
+        frame: A frame of the source.
+        trained_aspect: Width by height of the pictures of the training, as players show them; None
+            where it is not known.
+    """
+    width, height = frame.shown_size
+    if trained_aspect is None or 1 / _OTHER_SHAPE < width / height / trained_aspect < _OTHER_SHAPE:
+        return None
+    return (
+        f"its pictures are {width / height:.2f} times as wide as high, those of the training were "
+        f"{trained_aspect:.2f} times: the model sees things wider or narrower than they were, or "
+        "another part of the scene; set the camera as it was, or train anew"
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from oddframe._types import Pixels, Progress, silent
 from oddframe.bundle.bundle import Bundle, find_bundle, read_bundle
-from oddframe.core.clips import clip_span, rate_notice
+from oddframe.core.clips import clip_span, rate_notice, shape_notice
 from oddframe.core.events import EventDetector
 from oddframe.core.health.monitor import HealthMonitor
 from oddframe.core.maps import frame_score
@@ -127,7 +127,10 @@ class Model:
         new = 0
         # Closed at once where the caller stops early: the thread that decodes would go on.
         with closing(prefetch(opened.frames(self.wanted(picture_width)), MOST_AHEAD)) as frames:
-            for frame in frames:
+            for number, frame in enumerate(frames):
+                notice = None if number else shape_notice(frame, self.bundle.picture_aspect)
+                if notice is not None and notice not in opened.notices:
+                    opened.notices.append(notice)
                 ready = stream.push(frame)
                 pending += ready
                 new += sum(waiting.is_new for waiting in ready)

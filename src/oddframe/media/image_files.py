@@ -40,7 +40,9 @@ _ORIENTATION_TAG, _SUBFILE_TAG = 0x0112, 0x00FE
 _REDUCED, _MASK = 1, 4
 """Bits of a page's kind in a TIFF: a smaller copy of another page, and a mask for one."""
 
-_MOST_PAGES = 100_000
+_MOST_PAGES, _MOST_TAGS = 100_000, 200
+"""Bounds on what damage can make a directory claim; tags are in order, and those read come first.
+"""
 
 _EXIF = b"Exif\0\0"
 _JPEG_END = b"\xff\xd9"
@@ -190,7 +192,7 @@ def _directories(data: bytes) -> Iterator[dict[int, int]]:
     while 8 <= place <= len(data) - 2 and place not in seen and len(seen) < _MOST_PAGES:
         seen.add(place)
         count = int.from_bytes(data[place : place + 2], order)
-        entries = data[place + 2 : place + 2 + 12 * count]
+        entries = data[place + 2 : place + 2 + 12 * min(count, _MOST_TAGS)]
         values = {}
         for tag, kind, _, value in struct.iter_unpack(
             f"{sign}HHI4s", entries[: len(entries) // 12 * 12]

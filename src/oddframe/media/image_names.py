@@ -322,9 +322,11 @@ def _are_fractions(moments: Sequence[_Moment]) -> bool:
     tails = {len(moment.tail) for moment in moments}
     if tails not in ({3}, {6}, {9}):
         return False
-    for _, same in groupby(sorted(moments, key=_when), key=lambda moment: moment.second_us):
-        counted = [int(moment.tail) for moment in same]
-        if counted[0] > 1 or counted != list(range(counted[0], counted[0] + len(counted))):
+    seconds = groupby(sorted(moments, key=_when), key=lambda moment: moment.second_us)
+    for place, (_, same) in enumerate(seconds):
+        first, *others = (int(moment.tail) for moment in same)
+        # The pictures of the first second may have begun before those that are there.
+        if (place and first > 1) or others != list(range(first + 1, first + 1 + len(others))):
             return True
     return False
 

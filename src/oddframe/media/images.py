@@ -92,6 +92,11 @@ class ImageFolder:
         """Count the images; a broken one gives no frame."""
         return len(self._order.paths)
 
+    def indices_by_name(self) -> dict[str, int]:
+        """Return the index of each image as a frame, by the image's name without its suffix."""
+        order = self._order
+        return {path.stem: index for path, index in zip(order.paths, order.indices, strict=True)}
+
     def fingerprint(self) -> str:
         """Return a hash of the rate and of every image's name, size and time of change."""
         lines = [f"{self.path.resolve()} {self.rate_fps}"]

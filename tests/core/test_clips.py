@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.clips import ClipWindow, clip_span, rate_notice, sample, sampled_gap_s, thins
+from oddframe.core.clips import (
+    ClipWindow,
+    clip_span,
+    rate_notice,
+    sample,
+    sampled_gap_s,
+    shape_notice,
+    thins,
+)
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError
 from tests.support.clips import clips
@@ -194,3 +202,25 @@ def test_the_gap_of_a_source_that_is_not_thinned_stays():
 def test_a_rate_that_cannot_be_is_refused(rate_fps):
     with pytest.raises(SettingsError, match="rate_fps must be above 0"):
         sample([], rate_fps, FAST)
+
+
+@pytest.mark.parametrize(
+    ("size", "pixel_aspect", "trained", "named"),
+    [
+        ((704, 288), 1 / 2, 1.22, False),
+        ((640, 480), 1.0, 16 / 9, True),
+        ((1920, 1080), 1.0, 4 / 3, True),
+        ((1440, 1080), 4 / 3, 16 / 9, False),
+        ((352, 288), 1.0, 4 / 3, False),
+        ((640, 480), 1.0, None, False),
+    ],
+)
+def test_pictures_of_another_shape_than_in_the_training_are_named(
+    size, pixel_aspect, trained, named
+):
+    pixels = np.zeros((4, 4, 1), np.uint8)
+    frame = Frame(0, 0.0, pixels, size, pixel_aspect=pixel_aspect)
+    notice = shape_notice(frame, trained)
+    assert (notice is not None) == named
+    if named:
+        assert f"{size[0] / size[1]:.2f} times as wide as high" in notice

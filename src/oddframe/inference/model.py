@@ -102,7 +102,8 @@ class Model:
 
         Args:
             source: A recording, a folder of numbered images, or an opened source.
-            fps: Frames per second of a folder of images; the bundle's rate when None.
+            fps: Frames per second of a folder of images. When None, the times in their names count,
+                or else the bundle's rate.
             every_frame: Use every frame whatever the rates, as benchmarks do; else a faster source
                 is thinned by time to the rate that the model was trained at.
             health: Whether the camera's health is watched, where the bundle knows what is usual for

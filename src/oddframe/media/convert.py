@@ -66,7 +66,7 @@ UPRIGHT = Orientation()
 """The orientation of a picture that is stored as it is shown."""
 
 
-class _View(NamedTuple):
+class _FrameView(NamedTuple):
     """How the frames of a source are shown, from one key frame to the next.
 
     Attributes:
@@ -82,7 +82,9 @@ class _View(NamedTuple):
     pixel_aspect: float
 
     @classmethod
-    def of(cls, decoded: av.VideoFrame, orientation: Orientation, aspect: float = 1.0) -> "_View":
+    def of(
+        cls, decoded: av.VideoFrame, orientation: Orientation, aspect: float = 1.0
+    ) -> "_FrameView":
         stored = size = (decoded.width, decoded.height)
         if orientation.quarter_turns % 2:
             size, aspect = size[::-1], 1 / aspect
@@ -106,7 +108,7 @@ class Converter:
         self._for_pixels = VideoReformatter()
         self._for_picture = VideoReformatter()
         self._aspects = None if stream is None else _PixelAspects(stream)
-        self._view: _View | None = None
+        self._view: _FrameView | None = None
         self._field: _TopField | None = None
 
     def frame(
@@ -128,7 +130,7 @@ class Converter:
             The frame, whose arrays are its own.
         """
         wanted = self._wanted
-        view = self._see(decoded) if orientation is None else _View.of(decoded, orientation)
+        view = self._see(decoded) if orientation is None else _FrameView.of(decoded, orientation)
         pixels = resize(
             self._for_pixels,
             decoded,
@@ -146,13 +148,13 @@ class Converter:
         picture = resize(self._for_picture, decoded, width, height, "rgb24", view.orientation)
         return replace(frame, picture=picture)
 
-    def _see(self, decoded: av.VideoFrame) -> _View:
+    def _see(self, decoded: av.VideoFrame) -> _FrameView:
         """Find out how a frame is shown; what a stream says of that changes at key frames alone."""
         view = self._view
         stored = (decoded.width, decoded.height)
         if view is None or decoded.key_frame or stored != view.stored_size:
             aspect = 1.0 if self._aspects is None else self._aspects.now()
-            view = self._view = _View.of(decoded, _find_orientation(decoded), aspect)
+            view = self._view = _FrameView.of(decoded, _find_orientation(decoded), aspect)
         return view
 
     def _one_field(self, decoded: av.VideoFrame) -> av.VideoFrame:

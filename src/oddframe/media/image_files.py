@@ -76,7 +76,7 @@ class BrokenImageError(Exception):
     """An image cannot be decoded; the text says why."""
 
 
-class _Layout(NamedTuple):
+class _FileLayout(NamedTuple):
     """What is known of a file before its picture is decoded."""
 
     end: int
@@ -114,7 +114,7 @@ def read_image(path: Path) -> StoredImage:
     return StoredImage(frames[0], layout.orientation, layout.pages)
 
 
-def _layout(kind: str, data: bytes) -> _Layout:
+def _layout(kind: str, data: bytes) -> _FileLayout:
     """Look at a file without decoding its picture."""
     if kind == "mjpeg":
         return _jpeg_layout(data)
@@ -124,11 +124,11 @@ def _layout(kind: str, data: bytes) -> _Layout:
         pages = list(_directories(data))
         # Damage is the decoder's to find.
         whole = [page for page in pages if not page.get(_SUBFILE_TAG, 0) & (_REDUCED | _MASK)]
-        return _Layout(len(data), _orientation(pages), max(1, len(whole)))
-    return _Layout(len(data))
+        return _FileLayout(len(data), _orientation(pages), max(1, len(whole)))
+    return _FileLayout(len(data))
 
 
-def _jpeg_layout(data: bytes) -> _Layout:
+def _jpeg_layout(data: bytes) -> _FileLayout:
     """Follow the segments of a JPEG to the end of its picture.
 
     Raises:
@@ -139,7 +139,7 @@ def _jpeg_layout(data: bytes) -> _Layout:
     while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
         marker = data[place + 1]
         if marker == _JPEG_END[1]:
-            return _Layout(place + 2, orientation)
+            return _FileLayout(place + 2, orientation)
         if marker == 0xFF or marker in _LONE:
             place += 1 if marker == 0xFF else 2
             continue
@@ -147,7 +147,7 @@ def _jpeg_layout(data: bytes) -> _Layout:
         if behind > len(data):
             # Where it is not the picture that is cut off, the decoder says what is wrong.
             if marker not in _APPLICATION and _JPEG_END in data[place:]:
-                return _Layout(len(data), orientation)
+                return _FileLayout(len(data), orientation)
             break
         content = data[place + 4 : behind]
         if content.startswith(_EXIF):
@@ -161,7 +161,7 @@ def _jpeg_layout(data: bytes) -> _Layout:
     raise BrokenImageError("the image is cut off")
 
 
-def _png_layout(data: bytes) -> _Layout:
+def _png_layout(data: bytes) -> _FileLayout:
     """Look for the orientation and the count of pictures among the chunks of a PNG."""
     orientation, pages = UPRIGHT, 1
     place = 8
@@ -173,7 +173,7 @@ def _png_layout(data: bytes) -> _Layout:
         elif name == b"acTL":
             pages = max(1, int.from_bytes(content[:4]))
         place += length + 12
-    return _Layout(len(data), orientation, pages)
+    return _FileLayout(len(data), orientation, pages)
 
 
 def _orientation(directories: list[dict[int, int]]) -> Orientation:

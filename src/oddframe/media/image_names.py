@@ -7,12 +7,12 @@ than numbers do.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from oddframe.errors import SourceError
 
@@ -89,7 +89,7 @@ class ImageOrder:
     times_s: tuple[float, ...] | None = None
 
 
-class _Moment(NamedTuple):
+class _NamedMoment(NamedTuple):
     """What the name of an image says.
 
     Attributes:
@@ -107,9 +107,6 @@ class _Moment(NamedTuple):
     before: str
     path: Path
     sure: bool
-
-
-_Read: TypeAlias = Callable[[re.Match[str], Path], _Moment | None]
 
 
 def order_images(folder: Path, files: Sequence[Path]) -> ImageOrder:
@@ -176,7 +173,7 @@ def _number_of(path: Path) -> int:
     return int(found[1])
 
 
-def _read_moments(folder: Path, files: Sequence[Path], name: str) -> list[_Moment]:
+def _read_moments(folder: Path, files: Sequence[Path], name: str) -> list[_NamedMoment]:
     """Read all names in one form; an empty list where one of them cannot be read so."""
     found = []
     for path in files:
@@ -207,7 +204,7 @@ def _read_moments(folder: Path, files: Sequence[Path], name: str) -> list[_Momen
 
 def _read_dates(
     found: Sequence[tuple[re.Match[str], Path]], name: str, order: str
-) -> list[_Moment]:
+) -> list[_NamedMoment]:
     """Read dates whose numbers are in an order; an empty list where one of them cannot be so."""
     moments = []
     for match, path in found:
@@ -224,7 +221,7 @@ def _read_dates(
     return moments
 
 
-def _moment(match: re.Match[str], path: Path, day_us: int) -> _Moment:
+def _moment(match: re.Match[str], path: Path, day_us: int) -> _NamedMoment:
     """Put together what a name says of a moment."""
     parts = match.groupdict()
     second_us = day_us
@@ -244,25 +241,25 @@ def _moment(match: re.Match[str], path: Path, day_us: int) -> _Moment:
         sure = whole or parts["c"] not in ("", "_")
     fraction = parts.get("fraction") or parts.get("joined") or ""
     part_us = int(f"{fraction:0<6}"[:6])
-    return _Moment(
+    return _NamedMoment(
         second_us, part_us, parts.get("tail") or "", match.string[: match.start()], path, sure
     )
 
 
-def _is_more_even(moments: Sequence[_Moment]) -> bool:
+def _is_more_even(moments: Sequence[_NamedMoment]) -> bool:
     """Tell whether names make more even steps as times than as numbers."""
     numbers = sorted(_number_of(moment.path) for moment in moments)
     steps = {after - before for before, after in pairwise(numbers)}
     return 0 in steps or len(set(_steps_us(moments))) < len(steps)
 
 
-def _steps_us(moments: Sequence[_Moment]) -> list[int]:
+def _steps_us(moments: Sequence[_NamedMoment]) -> list[int]:
     """List the steps between moments in the order of time, in microseconds."""
     times_us = sorted({moment.second_us + moment.part_us for moment in moments})
     return [after - before for before, after in pairwise(times_us)]
 
 
-def _check_one_day(folder: Path, moments: Sequence[_Moment]) -> None:
+def _check_one_day(folder: Path, moments: Sequence[_NamedMoment]) -> None:
     """Refuse times of day that are of several days, since what comes first is not known then."""
     times_us = [moment.second_us for moment in moments]
     # What is before the times may be a date of an unknown form: times must rise in its order too.
@@ -285,7 +282,7 @@ def _check_one_day(folder: Path, moments: Sequence[_Moment]) -> None:
         )
 
 
-def _order_of_days(folder: Path, moments: Sequence[_Moment]) -> ImageOrder:
+def _order_of_days(folder: Path, moments: Sequence[_NamedMoment]) -> ImageOrder:
     """Order images of which several have the same date, by the number behind it."""
     keyed = sorted((moment.second_us, _number_of(moment.path), moment.path) for moment in moments)
     for before, after in pairwise(keyed):
@@ -294,7 +291,7 @@ def _order_of_days(folder: Path, moments: Sequence[_Moment]) -> ImageOrder:
     return ImageOrder(tuple(path for *_, path in keyed), tuple(range(len(keyed))))
 
 
-def _order_by_time(folder: Path, moments: Sequence[_Moment]) -> ImageOrder:
+def _order_by_time(folder: Path, moments: Sequence[_NamedMoment]) -> ImageOrder:
     """Order images by their moments, and tell the times from them."""
     fractions = _are_fractions(moments)
     if fractions:
@@ -312,12 +309,12 @@ def _order_by_time(folder: Path, moments: Sequence[_Moment]) -> ImageOrder:
     return ImageOrder(paths, indices, tuple((time - times_us[0]) / _SECOND for time in times_us))
 
 
-def _when(moment: _Moment) -> tuple[int, int]:
+def _when(moment: _NamedMoment) -> tuple[int, int]:
     """Give a sort key: the moment, and the number of the image in it."""
     return moment.second_us + moment.part_us, int(moment.tail or 0)
 
 
-def _are_fractions(moments: Sequence[_Moment]) -> bool:
+def _are_fractions(moments: Sequence[_NamedMoment]) -> bool:
     """Tell whether digits behind the times are parts of a second, and not counts from 0 or 1."""
     tails = {len(moment.tail) for moment in moments}
     if tails not in ({3}, {6}, {9}):
@@ -331,7 +328,7 @@ def _are_fractions(moments: Sequence[_Moment]) -> bool:
     return False
 
 
-def _spread(ordered: Sequence[_Moment]) -> list[float] | None:
+def _spread(ordered: Sequence[_NamedMoment]) -> list[float] | None:
     """Give each image a time; those that share a moment are spread evenly over its second, or less.
 
     Returns:

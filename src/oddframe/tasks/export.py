@@ -78,7 +78,8 @@ def export(
         normal: Normal footage of the same camera.
         clips: Footage with something odd in it, compared as well.
         labelled: A labelled benchmark or test set, on which the AUC must stay the same.
-        fps: Frames per second of folders of images; the bundle's rate when None.
+        fps: Frames per second of folders of images. When None, the times in their names count, or
+            else the bundle's rate.
         on_progress: Called with the phases "read" and "eval".
 
     Raises:

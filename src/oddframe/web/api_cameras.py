@@ -43,7 +43,7 @@ _WANTED = FrameFormat(32, 32, "grey", 640)
 _SETTINGS = LiveSettings(open_timeout_s=5.0, read_timeout_s=5.0, redirects=False)
 
 _IMAGE_RATE_FPS = 10.0
-"""Rate of a folder of images, whose files carry no times."""
+"""Rate of a folder of images whose names hold no times."""
 
 _tests = threading.Semaphore(MOST_AT_ONCE)
 

@@ -4,7 +4,6 @@ What a viewer shows is what counts: a JPEG ends at its end marker, whatever lies
 orientation in EXIF (JPEG, PNG) or in the directory of a TIFF is followed.
 """
 
-import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,9 +52,6 @@ _APPLICATION = range(0xE0, 0xF0)
 _LONE = {0x00, 0x01, 0xD8, *range(0xD0, 0xD8)}
 """JPEG's markers that have no length behind them."""
 
-# In a scan only these end it: others are damage, which the decoder goes past.
-_SCAN_END = re.compile(rb"\xff[\xc4\xd9-\xdd\xe0-\xef\xfe]")
-
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
@@ -79,7 +75,6 @@ class BrokenImageError(Exception):
 class _FileLayout(NamedTuple):
     """What is known of a file before its picture is decoded."""
 
-    end: int
     orientation: Orientation = UPRIGHT
     pages: int = 1
 
@@ -106,7 +101,7 @@ def read_image(path: Path) -> StoredImage:
     context = cast(VideoCodecContext, av.CodecContext.create(kind, "r"))
     context.thread_count = 1
     try:
-        frames = context.decode(av.Packet(data[: layout.end]))
+        frames = context.decode(av.Packet(data))
     except av.FFmpegError as error:
         raise BrokenImageError("the image is damaged") from error
     if not frames or frames[0].is_corrupt:
@@ -124,12 +119,12 @@ def _layout(kind: str, data: bytes) -> _FileLayout:
         pages = list(_directories(data))
         # Damage is the decoder's to find.
         whole = [page for page in pages if not page.get(_SUBFILE_TAG, 0) & (_REDUCED | _MASK)]
-        return _FileLayout(len(data), _orientation(pages), max(1, len(whole)))
-    return _FileLayout(len(data))
+        return _FileLayout(_orientation(pages), max(1, len(whole)))
+    return _FileLayout()
 
 
 def _jpeg_layout(data: bytes) -> _FileLayout:
-    """Follow the segments of a JPEG to the end of its picture.
+    """Follow the segments of a JPEG to its picture, and see whether that has an end.
 
     Raises:
         BrokenImageError: If the file ends before: the decoder would paint the rest grey without a
@@ -139,7 +134,7 @@ def _jpeg_layout(data: bytes) -> _FileLayout:
     while (place := data.find(b"\xff", place)) >= 0 and place + 1 < len(data):
         marker = data[place + 1]
         if marker == _JPEG_END[1]:
-            return _FileLayout(place + 2, orientation)
+            return _FileLayout(orientation)
         if marker == 0xFF or marker in _LONE:
             place += 1 if marker == 0xFF else 2
             continue
@@ -147,17 +142,18 @@ def _jpeg_layout(data: bytes) -> _FileLayout:
         if behind > len(data):
             # Where it is not the picture that is cut off, the decoder says what is wrong.
             if marker not in _APPLICATION and _JPEG_END in data[place:]:
-                return _FileLayout(len(data), orientation)
+                return _FileLayout(orientation)
             break
         content = data[place + 4 : behind]
         if content.startswith(_EXIF):
             orientation = _orientation(list(_directories(content[len(_EXIF) :])))
         place = behind
         if marker == _JPEG_SCAN:
-            found = _SCAN_END.search(data, place)
-            if found is None:
+            # In what is coded these two bytes never follow each other: they are the picture's end,
+            # where the decoder stops. From behind, since that is where they are as a rule.
+            if data.rfind(_JPEG_END, place) < 0:
                 break
-            place = found.start()
+            return _FileLayout(orientation)
     raise BrokenImageError("the image is cut off")
 
 
@@ -173,7 +169,7 @@ def _png_layout(data: bytes) -> _FileLayout:
         elif name == b"acTL":
             pages = max(1, int.from_bytes(content[:4]))
         place += length + 12
-    return _FileLayout(len(data), orientation, pages)
+    return _FileLayout(orientation, pages)
 
 
 def _orientation(directories: list[dict[int, int]]) -> Orientation:

@@ -1,5 +1,6 @@
 """The order and the times of images by their names."""
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def order(names):
         ("%Y-%m-%d %I.%M.%S %p", 1),
         ("gate %d-%m-%Y %H-%M-%S", 1),
         ("image%y-%m-%d_%H-%M-%S", 1),
+        ("%H-%M-%S_%Y-%m-%d", 1),
+        ("%H%M%S %d.%m.%Y", 1),
         ("%y%m%d_%H%M%S", 1),
         ("%Y-%m-%d_%H-%M", 600),
         ("%Y%m%d%H%M", 600),
@@ -123,6 +126,8 @@ def test_the_number_of_the_event_before_a_time_does_not_matter():
         [f"{n:06d}" for n in range(0, 500, 100)],
         [f"{n:012d}" for n in range(101, 161)],
         [f"v1_02_{n:02d}" for n in range(100)],
+        [f"scene3-01-{n:02d}" for n in range(30)],
+        [f"{letter}_{n}" for n, letter in enumerate("abcdef")],
         [f"20240501_120030_{n:06d}" for n in range(80)],
         [f"20240501_{n:04d}" for n in range(50)],
         [f"10.20.30.40_{n:04d}" for n in range(5)],
@@ -131,7 +136,7 @@ def test_the_number_of_the_event_before_a_time_does_not_matter():
 )
 def test_numbers_stay_numbers(names):
     found, by_number = order(names)
-    last = [int(name.replace("_", " ").split()[-1].removeprefix("frame")) for name in names]
+    last = [int(re.split("[-_]", name)[-1]) for name in names]
     assert found == names
     assert by_number.indices == tuple(number - last[0] for number in last)
     assert by_number.times_s is None
@@ -167,6 +172,8 @@ def test_frames_of_recordings_that_are_named_after_their_start_have_no_times():
         ),
         (named("%d-%m-%Y_%H-%M-%S", datetime(2024, 5, 1), 86_400), "day first, month first"),
         ([*named("%Y-%m-%d_%H-%M-%S"), "still7"], "still7.jpg has none"),
+        (["3f2a9c1e", "9bc4e07d", "c01dfe88", "07a2b9f4", "e5d4c3b2"], "differ in more than that"),
+        (["cat_17", "dog_4", "bird_900", "fish_17"], "differ in more than that"),
         (["a7", "b7"], r"a7.jpg and b7.jpg share one"),
         ([f"20240501_{n:04d}" for n in (3, 4)] * 2, "share one"),
     ],

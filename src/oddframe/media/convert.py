@@ -189,6 +189,7 @@ class _TopField:
     def __init__(self, decoded: av.VideoFrame) -> None:
         self._form = (decoded.width, decoded.height, decoded.format.name)
         self._graph = Graph()
+        self._graph.threads = 1
         source = self._graph.add_buffer(
             width=decoded.width,
             height=decoded.height,

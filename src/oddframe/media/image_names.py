@@ -37,12 +37,12 @@ _CLOCK = (
     r"(?P<H>[01]\d|2[0-3]|\d(?=[-.:]))"
     r"(?P<c>[-_.: ]?)(?P<M>[0-5]\d)(?:(?P=c)(?P<S>[0-5]\d))?"
 )
-_SPLIT_CLOCK = (
-    r"(?P<H>[01]\d|2[0-3]|\d(?=[-.:]))" + r"(?P<c>[-_.: ])(?P<M>[0-5]\d)(?P=c)(?P<S>[0-5]\d)"
-)
-_BARE_CLOCK = r"(?P<H>[01]\d|2[0-3]|\d(?=[-.:]))" + r"(?P<c>)(?P<M>[0-5]\d)(?P<S>[0-5]\d)"
+_SPLIT_CLOCK = _HOURS + r"(?P<c>[-_.: ])(?P<M>[0-5]\d)(?P=c)(?P<S>[0-5]\d)"
+_BARE_CLOCK = _HOURS + r"(?P<c>)(?P<M>[0-5]\d)(?P<S>[0-5]\d)"
+_CLOCK_FIRST = _HOURS + r"(?P<c>[-_.: ]?)(?P<M>[0-5]\d)(?P=c)(?P<S>[0-5]\d)[-_., T]{1,3}"
 _BETWEEN = r"[-_., T]{0,3}(?:at[ _])?"
 _DATE = _YEAR + r"(?P<p>[-_. ]?)(?P<m>\d\d)(?P=p)(?P<d>\d\d)"
+_DATE_YEAR_LAST = r"(?P<m>\d\d)(?P<p>[-_. ]?)(?P<d>\d\d)(?P=p)" + _YEAR
 _TAIL = (
     r"(?: ?(?P<half>[AaPp])\.?[Mm](?![A-Za-z]))?"
     r"(?:[.,](?P<fraction>\d{1,9})|(?P<joined>\d{3}(?:\d{3})?)|[-_ ](?P<tail>\d{1,9}))?(?!\d)"
@@ -50,9 +50,9 @@ _TAIL = (
 
 _FORMS = {
     "date and time": _DATE + _BETWEEN + _CLOCK,
-    "date with the year last": (
-        r"(?P<m>\d\d)(?P<p>[-_. ]?)(?P<d>\d\d)(?P=p)" + _YEAR + _BETWEEN + _CLOCK
-    ),
+    "time and date": _CLOCK_FIRST + _DATE,
+    "time and date with the year last": _CLOCK_FIRST + _DATE_YEAR_LAST,
+    "date with the year last": _DATE_YEAR_LAST + _BETWEEN + _CLOCK,
     "date with a short year": (
         r"(?P<y>\d\d)(?P<p>[-_.])(?P<m>\d\d)(?P=p)(?P<d>\d\d)[-_ T]{1,2}" + _SPLIT_CLOCK
     ),
@@ -128,7 +128,7 @@ def order_images(folder: Path, files: Sequence[Path]) -> ImageOrder:
             return _order_of_days(folder, moments)
         if not all(moment.sure for moment in moments) and not _is_more_even(moments):
             continue
-        if name.startswith("time"):
+        if name in ("time", "time of six digits"):
             _check_one_day(folder, moments)
         return _order_by_time(folder, moments)
     _check_all_or_none(folder, files)
@@ -154,6 +154,16 @@ def _check_all_or_none(folder: Path, files: Sequence[Path]) -> None:
 def _order_by_number(folder: Path, files: Sequence[Path]) -> ImageOrder:
     """Order images by the last number in their names, in which each must differ."""
     numbered = sorted((_number_of(path), path) for path in files)
+    numbers = {number for number, _ in numbered}
+    missing = numbered[-1][0] + 1 - numbered[0][0] - len(numbers)
+    # Names such as 3f2a9c.jpg hold numbers by chance: they count nothing, and the rest differs too.
+    forms = {re.sub(r"\d+", "#", path.stem) for path in files}
+    if len(forms) > max(2, len(files) // 2) and missing > len(files) // 2:
+        raise SourceError(
+            f"the names of {folder}, such as {numbered[0][1].name} and {numbered[-1][1].name}, "
+            "must tell the order of the images, by a number or a time in the same place of each, "
+            "but differ in more than that; number them, such as 000.jpg"
+        )
     for (number, before), (next_number, path) in pairwise(numbered):
         if number == next_number:
             raise SourceError(
@@ -183,9 +193,11 @@ def _read_moments(folder: Path, files: Sequence[Path], name: str) -> list[_Named
         found.append((match, path))
     if "m" not in found[0][0].groupdict():
         return [_moment(match, path, 0) for match, path in found]
-    orders = {"date with the year last": ("day first", "month first")}.get(
-        name, tuple(_ORDERS) if name == "date with a short year" else ("year first",)
-    )
+    orders: tuple[str, ...] = ("year first",)
+    if name.endswith("year last"):
+        orders = ("day first", "month first")
+    elif name == "date with a short year":
+        orders = tuple(_ORDERS)
     ways = {order: _read_dates(found, name, order) for order in orders}
     ways = {order: moments for order, moments in ways.items() if moments}
     if not ways:
@@ -209,7 +221,7 @@ def _read_dates(
     moments = []
     for match, path in found:
         given = [match["y"], match["m"], match["d"]]
-        if name == "date with the year last":
+        if name.endswith("year last"):
             given = [match["m"], match["d"], match["y"]]
         named = dict(zip(_ORDERS[order], map(int, given), strict=True))
         year = named["y"] + (2000 if named["y"] < 100 else 0)

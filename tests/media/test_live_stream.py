@@ -521,7 +521,7 @@ def test_a_crash_is_one_streams_own_state_and_says_no_secret(video, monkeypatch)
         url = server.url(login="bob:s3cret@")
 
         class Breaking:
-            def __init__(self, wanted):
+            def __init__(self, *_):
                 pass
 
             def frame(self, *_):

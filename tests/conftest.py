@@ -104,8 +104,9 @@ def write_video(
     rotation: int = 0,
     options: dict[str, str] | None = None,
     draw: Callable[..., Picture] = drawn_picture,
+    prepare: Callable[[VideoStream], None] = lambda stream: None,
 ) -> Path:
-    """Write one recording of drawn pictures."""
+    """Write one recording of drawn pictures; `prepare` gets the stream before its first frame."""
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate_fps)
         assert isinstance(stream, VideoStream)
@@ -118,6 +119,7 @@ def write_video(
             stream.options = {"crf": "10", "preset": "ultrafast", "g": "10"}
         if rotation:
             stream.set_display_rotation(rotation)
+        prepare(stream)
         times = (
             [number / rate_fps for number in range(frames)] if times_s is None else list(times_s)
         )

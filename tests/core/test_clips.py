@@ -12,6 +12,7 @@ from oddframe.core.clips import (
     clip_span,
     rate_notice,
     sampled_gap_s,
+    shape_notice,
     thins,
 )
 from oddframe.core.records import Frame, FrameTiming
@@ -278,3 +279,25 @@ def test_a_folder_that_lacks_every_other_number_is_a_slower_source(factor):
     for number in range(20):
         assert sampler.keeps_at(number * factor / 10)
     assert factor / 10 < sampler.gap_s < 2 * factor / 10
+
+
+@pytest.mark.parametrize(
+    ("size", "pixel_aspect", "trained", "named"),
+    [
+        ((704, 288), 1 / 2, 1.22, False),
+        ((640, 480), 1.0, 16 / 9, True),
+        ((1920, 1080), 1.0, 4 / 3, True),
+        ((1440, 1080), 4 / 3, 16 / 9, False),
+        ((352, 288), 1.0, 4 / 3, False),
+        ((640, 480), 1.0, None, False),
+    ],
+)
+def test_pictures_of_another_shape_than_in_the_training_are_named(
+    size, pixel_aspect, trained, named
+):
+    pixels = np.zeros((4, 4, 1), np.uint8)
+    frame = Frame(0, 0.0, pixels, size, pixel_aspect=pixel_aspect)
+    notice = shape_notice(frame, trained)
+    assert (notice is not None) == named
+    if named:
+        assert f"{size[0] / size[1]:.2f} times as wide as high" in notice

@@ -7,6 +7,7 @@ import pytest
 
 from oddframe.datasets.layouts import open_benchmark
 from oddframe.errors import LayoutError
+from tests.conftest import drawn_picture, write_image
 from tests.support.small_benchmarks import (
     SIZE,
     TRUTH,
@@ -98,6 +99,20 @@ def test_masks_of_own_images_carry_the_number_of_the_image(tmp_path, images):
     save_masks(tmp_path / "mine" / "masks" / "hall", masks_of([1, 1]), ".png", first=7)
     (video,) = open_benchmark(tmp_path / "mine").testing
     assert np.flatnonzero(video.labels).tolist() == [2, 3]
+
+
+def test_masks_carry_the_name_of_the_image_where_names_are_times(tmp_path):
+    names = [f"2024-02-29_23-59-{second}" for second in range(55, 60)] + ["2024-03-01_00-00-00"]
+    for number, name in enumerate(names):
+        folder = tmp_path / "mine" / "testing" / "hall"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_image(folder / f"{name}.png", drawn_picture(number))
+    masks = tmp_path / "mine" / "masks" / "hall"
+    masks.mkdir(parents=True)
+    for name in names[-2:]:
+        write_image(masks / f"{name}.png", np.full((48, 64), 255, np.uint8))
+    (video,) = open_benchmark(tmp_path / "mine").testing
+    assert np.flatnonzero(video.labels).tolist() == [4, 5]
 
 
 def test_masks_that_fit_no_recording_are_refused(tmp_path):

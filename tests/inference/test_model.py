@@ -18,6 +18,7 @@ from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import BundleError, SettingsError, SourceNotFoundError
 from oddframe.inference.model import MOST_AHEAD, MOST_WAITING, Model, load
 from oddframe.inference.torch_backend import TorchScorer
+from oddframe.media.discovery import open_source
 from oddframe.model.network import Network
 from tests.support.clips import clips
 from tests.support.scorers import FakeScorer
@@ -503,3 +504,13 @@ def test_a_still_scene_is_told_at_once(model):
         assert source.asked - one.frame <= MOST_WAITING + MOST_AHEAD + 2
         if one.frame > MOST_WAITING + 10:
             assert source.asked - one.frame <= MOST_AHEAD + 2
+
+
+@pytest.mark.parametrize(("trained", "named"), [(64 / 48, False), (16 / 9, True), (None, False)])
+def test_a_source_of_another_shape_than_the_training_is_named_once(trained, named, model, video):
+    source = open_source(video(frames=8, draw=walk))
+    shaped = known(model)
+    shaped.bundle = replace(shaped.bundle, picture_aspect=trained)
+    for _ in range(2):
+        assert len(list(shaped.scores(source))) == 8
+    assert [("1.33 times as wide as high" in notice) for notice in source.notices] == [True] * named

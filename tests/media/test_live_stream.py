@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -96,11 +98,11 @@ QUICK = {
 
 
 @contextmanager
-def watched(url, keep_fps=None, **settings):
+def watched(url, keep_fps=None, wanted=GREY, **settings):
     """A camera that is started, and stopped at the end."""
     stream = LiveStream(
         stream_address(url, variables={}),
-        GREY,
+        wanted,
         LiveSettings(**{**QUICK, **settings}),
         keep_fps=keep_fps,
     )
@@ -246,6 +248,25 @@ def test_a_change_of_size_breaks_clips(resized_video):
         for clip in clips(frames, 1, live.gap_s)
     )
     assert live.state().size == (96, 80)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size"), [(Fraction(12, 11), (70, 48)), (Fraction(3, 4), (64, 64))]
+)
+def test_live_pictures_have_the_shape_that_players_show(aspect, size, video):
+    def stretch(stream):
+        stream.codec_context.sample_aspect_ratio = aspect
+
+    path = video("a.ts", frames=100, rate_fps=50, prepare=stretch)
+    with (
+        StreamServer(video_answer(path, holds=True)) as server,
+        watched(server.url(), wanted=replace(GREY, picture_width=96)) as live,
+    ):
+        frames = take_frames(live, 10)
+    assert {frame.shown_size for frame in frames} == {size}
+    height = 2 * round(48 * size[1] / size[0])
+    assert {frame.picture.shape for frame in frames} == {(height, 96, 3)}
+    assert live.state().size == size
 
 
 @pytest.mark.slow
@@ -500,7 +521,7 @@ def test_a_crash_is_one_streams_own_state_and_says_no_secret(video, monkeypatch)
         url = server.url(login="bob:s3cret@")
 
         class Breaking:
-            def __init__(self, wanted):
+            def __init__(self, *_):
                 pass
 
             def frame(self, *_):

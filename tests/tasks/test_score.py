@@ -3,6 +3,7 @@ import itertools
 import json
 import zipfile
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import MissingExtraError, OutputError, SettingsError, SourceError
 from oddframe.inference.model import Model, load
 from oddframe.media.discovery import find_sources, open_source
+from oddframe.media.overlay import Overlay
 from oddframe.media.source import FrameFormat
 from oddframe.tasks.score import score
 from tests.support.archive_runs import film
@@ -211,6 +213,27 @@ def test_everything_that_can_be_asked_for(model, video, tmp_path):
     assert frames[0].source_size[0] >= 640
 
 
+@pytest.mark.parametrize(
+    ("size", "aspect", "shown"),
+    [((80, 96), Fraction(12, 5), (640, 320)), ((180, 120), Fraction(8, 9), (640, 480))],
+    ids=["half as wide", "NTSC"],
+)
+def test_the_overlay_has_the_shape_in_which_players_show_the_recording(
+    size, aspect, shown, model, video, tmp_path
+):
+    def stretch(stream):
+        stream.codec_context.sample_aspect_ratio = aspect
+
+    path = video(frames=8, size=size, draw=walk, prepare=stretch)
+    score(path, model, tmp_path / "out", extras=Extras(overlay=True))
+    overlay = open_source(tmp_path / "out" / "a.overlay.mp4")
+    frame = next(iter(overlay.frames(FrameFormat(2, 2, "grey"))))
+    assert frame.source_size == frame.shown_size
+    width, height = frame.source_size
+    # Below the picture is the strip with the curve.
+    assert (width, height - Overlay(shown, 1.0).size[1] + shown[1]) == shown
+
+
 def test_parquet_holds_the_same_table(model, video, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     score(video(frames=9), model, tmp_path, extras=Extras(parquet=True))
@@ -252,8 +275,8 @@ def test_a_recording_that_vanishes_on_the_way_is_named(model, video, tmp_path, m
     video("in/a.mp4", frames=9)
     gone = video("in/b.mp4", frames=9)
 
-    def find_and_lose(what, fps, **others):
-        found = find_sources(what, fps, **others)
+    def find_and_lose(*wanted):
+        found = find_sources(*wanted)
         gone.unlink()
         return found
 

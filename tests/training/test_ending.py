@@ -1,6 +1,7 @@
 """The end of a training: what scores, what calibrates, and what is said of what stayed unused."""
 
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -208,3 +209,20 @@ def test_a_training_without_an_exporter_says_so(trained, monkeypatch):
         in report.notices
     )
     assert bytes_of(report.bundle) == bytes_of(right.bundle)
+
+
+@pytest.mark.parametrize(
+    ("aspects", "found"),
+    [((Fraction(2, 1), Fraction(2, 1)), 2.6667), ((Fraction(1, 1), Fraction(2, 1)), None)],
+    ids=["one shape", "two shapes"],
+)
+def test_the_bundle_knows_in_what_shape_the_pictures_are_shown(aspects, found, video, tmp_path):
+    for number, aspect in enumerate(aspects):
+
+        def stretch(stream, aspect=aspect):
+            stream.codec_context.sample_aspect_ratio = aspect
+
+        video(f"normal/{number}.mkv", frames=60, draw=walk, prepare=stretch)
+    settings = tiny_settings(**SHORT)
+    report = train(tmp_path / "normal", tmp_path / "run", settings=settings, export=False)
+    assert read_bundle(report.bundle).picture_aspect == found

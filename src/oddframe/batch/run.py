@@ -117,7 +117,8 @@ def score_archive(
         workers: How many recordings are scored at a time; None is one for two cores, or for each
             GPU with Ray.
         part: Which part of the recordings, for several runs that divide an archive; all when None.
-        fps: Frames per second of folders of images; the bundle's rate when None.
+        fps: Frames per second of folders of images. When None, the times in their names count, or
+            else the bundle's rate.
         device: "auto", "cpu" or a GPU; with Ray and a GPU each worker gets one from the cluster.
         batch_size: Clips that run through the network at a time.
         backend: What runs the network, as in `oddframe.inference.model.load`; what "auto" comes to

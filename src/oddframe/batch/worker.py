@@ -102,7 +102,7 @@ class Worker:
         self, task: Task, model: Model, results: BatchResults, began: float, on_progress: Progress
     ) -> Outcome:
         """Score a recording into its files; they take the place of older ones all together."""
-        source = open_source(task.path, self.job.fps, default_fps=model.bundle.rate_fps)
+        source = open_source(task.path, self.job.fps, model.bundle.rate_fps)
         # The name says where in the archive a recording is, since many folders hold a "01.mp4".
         source.name = legible(task.name)
         with (

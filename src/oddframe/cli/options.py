@@ -102,7 +102,8 @@ Budget = Annotated[
 Fps = Annotated[
     float | None,
     typer.Option(
-        help="Frames per second of image folders; videos have their own timestamps.",
-        show_default="the model's rate; 10 for train",
+        help="Frames per second of image folders, instead of the times in the images' names; "
+        "videos have their own timestamps.",
+        show_default="those times, or the model's rate; 10 for train",
     ),
 ]

@@ -17,6 +17,12 @@ from oddframe.errors import SettingsError
 RATE_TOLERANCE = 0.05
 """Rates that differ by no more than this share count as the same rate."""
 
+_OTHER_SHAPE = 1.15
+"""Pictures this many times wider or narrower than those of the training are named.
+
+Streams that do not state the shape of their pixels are off by less, as 352 x 288 for 4:3.
+"""
+
 
 _STEPS = 8
 """Steps from frame to frame that tell a source's rate."""
@@ -124,6 +130,24 @@ def _slow_text(source_fps: float, wanted_fps: float, part: str, used: str) -> st
         period_s = round(1 / source_fps, 1)
         rates = f"a frame every {period_s:g} s{part} where {wanted_fps:.3g} per second are wanted"
     return f"has {rates}: {used} and movement will look faster than it is"
+
+
+def shape_notice(frame: Frame, trained_aspect: float | None) -> str | None:
+    """Write a notice about pictures of another shape than in the training; None for all others.
+
+    Args:
+        frame: A frame of the source.
+        trained_aspect: Width by height of the pictures of the training, as players show them; None
+            where it is not known.
+    """
+    width, height = frame.shown_size
+    if trained_aspect is None or 1 / _OTHER_SHAPE < width / height / trained_aspect < _OTHER_SHAPE:
+        return None
+    return (
+        f"its pictures are {width / height:.2f} times as wide as high, those of the training were "
+        f"{trained_aspect:.2f} times: the model sees things wider or narrower than they were, or "
+        "another part of the scene; set the camera as it was, or train anew"
+    )
 
 
 def sampled_gap_s(source: FrameTiming, rate_fps: float) -> float:

@@ -38,6 +38,7 @@ class Frame:
         pixels: uint8, H x W x C, C = 1 or 3.
         source_size: (width, height) in pixels before resizing; a change of it breaks clips.
         picture: The same frame for people to look at, uint8 h x w x 3, when a caller asked for it.
+        pixel_aspect: Width of a pixel of the source by its height, as players show it.
     """
 
     index: int
@@ -45,6 +46,7 @@ class Frame:
     pixels: Pixels
     source_size: tuple[int, int]
     picture: Pixels | None = None
+    pixel_aspect: float = 1.0
 
     def __post_init__(self) -> None:
         if (
@@ -56,6 +58,14 @@ class Frame:
                 "frame pixels must be uint8 of shape H x W x 1 or H x W x 3, "
                 f"got {self.pixels.dtype} of shape {self.pixels.shape}"
             )
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """(width, height) as players show the source: a side grows where pixels are not square."""
+        width, height = self.source_size
+        if self.pixel_aspect >= 1:
+            return round(width * self.pixel_aspect), height
+        return width, round(height / self.pixel_aspect)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.pixels.shape))

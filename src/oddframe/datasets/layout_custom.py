@@ -45,6 +45,7 @@ from oddframe.datasets.listing import (
 from oddframe.datasets.masks import NumberedMasks, mask_size, read_mask
 from oddframe.errors import LayoutError, OddframeError
 from oddframe.media.discovery import FoundSources, find_sources
+from oddframe.media.images import ImageFolder
 from oddframe.media.source import FrameSource
 
 LOOKED_FOR = (
@@ -298,14 +299,16 @@ def _labels_by_mask(files: dict[int, Path], times: FrameTimes) -> Labels:
 def _mask_files(root: Path, source: FrameSource) -> dict[int, Path]:
     """Find mask images by the index of their frame.
 
-    Those of a folder of images carry the number of the image, whose first one has index 0.
+    Those of a folder of images carry the name of the image, or its number, of which the first one
+    has index 0.
     """
+    masks = images(root / "masks" / source.name)
+    named = source.indices_by_name() if isinstance(source, ImageFolder) else {}
+    if all(path.stem in named for path in masks):
+        return {named[path.stem]: path for path in masks}
     frames = images(source.path) if source.path.is_dir() else []
     first = last_number(frames[0].stem) if frames else 0
-    return {
-        (last_number(path.stem) or 0) - (first or 0): path
-        for path in images(root / "masks" / source.name)
-    }
+    return {(last_number(path.stem) or 0) - (first or 0): path for path in masks}
 
 
 def _mask_size(root: Path) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from oddframe._types import Pixels, Progress, silent
 from oddframe.bundle.bundle import Bundle, find_bundle, read_bundle
-from oddframe.core.clips import RateFollower, clip_span
+from oddframe.core.clips import RateFollower, clip_span, shape_notice
 from oddframe.core.events import EventDetector
 from oddframe.core.health.monitor import HealthMonitor
 from oddframe.core.maps import frame_score
@@ -102,7 +102,8 @@ class Model:
 
         Args:
             source: A recording, a folder of numbered images, or an opened source.
-            fps: Frames per second of a folder of images; the bundle's rate when None.
+            fps: Frames per second of a folder of images. When None, the times in their names count,
+                or else the bundle's rate.
             every_frame: Use every frame whatever the rates, as benchmarks do; else a faster source
                 is thinned by time to the rate that the model was trained at.
             health: Whether the camera's health is watched, where the bundle knows what is usual for
@@ -117,7 +118,7 @@ class Model:
             SourceError: If the source cannot be read.
         """
         if isinstance(source, str | Path):
-            opened = open_source(source, fps, default_fps=self.bundle.rate_fps)
+            opened = open_source(source, fps, self.bundle.rate_fps)
         else:
             opened = source
         stream = self.stream(
@@ -127,7 +128,10 @@ class Model:
         new = 0
         # Closed at once where the caller stops early: the thread that decodes would go on.
         with closing(prefetch(opened.frames(self.wanted(picture_width)), MOST_AHEAD)) as frames:
-            for frame in frames:
+            for number, frame in enumerate(frames):
+                notice = None if number else shape_notice(frame, self.bundle.picture_aspect)
+                if notice is not None and notice not in opened.notices:
+                    opened.notices.append(notice)
                 ready = stream.push(frame)
                 pending += ready
                 new += sum(waiting.is_new for waiting in ready)

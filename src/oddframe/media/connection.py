@@ -238,7 +238,7 @@ class Connection:
         self._measured = 0
         self._measured_from_s: float | None = None
         self._sampler: Sampler | None = None
-        self._converter = Converter(feed.wanted)
+        self._converter: Converter
         self.thread = threading.Thread(
             target=self._run, name=f"stream {feed.address.name}", daemon=True
         )
@@ -282,6 +282,7 @@ class Connection:
 
     def _open(self, container: InputContainer, stream: VideoStream) -> None:
         feed = self._feed
+        self._converter = Converter(feed.wanted, stream)
         self._untimed = is_untimed(container)
         # Servers hand out segments, and whole files, faster than they play.
         self._paced = feed.address.kind == "http" and not self._untimed
@@ -390,4 +391,4 @@ class Connection:
                 return
             index = next(feed.indices)
             if self._keeps(self._sampler, time_s):
-                feed.put(self._converter.frame(picture, index, time_s, picture.rotation))
+                feed.put(self._converter.frame(picture, index, time_s))

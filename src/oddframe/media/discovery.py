@@ -61,14 +61,15 @@ class FoundSources:
 
 
 def open_source(
-    path: str | Path, fps: float | None = None, *, default_fps: float = DEFAULT_FPS
+    path: str | Path, fps: float | None = None, default_fps: float = DEFAULT_FPS
 ) -> FrameSource:
     """Open one recording or one folder of numbered images.
 
     Args:
         path: The file or folder.
         fps: Frames per second of what has no times of its own: a folder of images, a raw stream.
-        default_fps: That of a folder of images when ``fps`` is None.
+        default_fps: That of a folder of images where nobody states one and the names of the images
+            tell no times.
 
     Raises:
         SourceNotFoundError: If nothing is there.
@@ -79,13 +80,12 @@ def open_source(
         raise SourceNotFoundError(
             f"{path} must be a recording or a folder of numbered images, but nothing is there"
         )
-    return _open(path, path.is_dir(), None, fps, default_fps)
+    return _open(path, path.is_dir(), None, (fps, default_fps))
 
 
 def find_sources(
     what: str | Path | Sequence[str | Path],
     fps: float | None = None,
-    *,
     default_fps: float = DEFAULT_FPS,
 ) -> FoundSources:
     """Find every source in a file, a folder of recordings or of numbered images, or a pattern.
@@ -96,8 +96,8 @@ def find_sources(
 
     Args:
         what: A path, a glob pattern, or several of them.
-        fps: Frames per second of what has no times of its own: folders of images, raw streams.
-        default_fps: That of folders of images when ``fps`` is None.
+        fps: As in `open_source`.
+        default_fps: As in `open_source`.
 
     Returns:
         The sources, and what was skipped.
@@ -118,7 +118,7 @@ def find_sources(
                 continue
             try:
                 sources[key] = _open(
-                    candidate.path, candidate.is_folder, candidate.files, fps, default_fps
+                    candidate.path, candidate.is_folder, candidate.files, (fps, default_fps)
                 )
             except (SourceError, SourceNotFoundError) as error:
                 skipped[key] = SkippedPath(candidate.path, str(error))
@@ -150,15 +150,12 @@ class _Candidate:
 
 
 def _open(
-    path: Path,
-    is_folder: bool,
-    files: Sequence[Path] | None,
-    fps: float | None,
-    default_fps: float,
+    path: Path, is_folder: bool, files: Sequence[Path] | None, rates_fps: tuple[float | None, float]
 ) -> FrameSource:
+    stated_fps, default_fps = rates_fps
     if not is_folder:
-        return Recording(path, fps=fps)
-    folder = ImageFolder(path, default_fps if fps is None else fps, files)
+        return Recording(path, fps=stated_fps)
+    folder = ImageFolder(path, stated_fps, files, default_fps=default_fps)
     # A recording is checked by opening it; of images only the names were looked at so far.
     folder.check()
     return folder

@@ -22,7 +22,7 @@ from av.video.reformatter import VideoReformatter
 
 from oddframe._types import Float32, Pixels
 from oddframe.errors import SourceError, SourceNotFoundError
-from oddframe.media.convert import resize
+from oddframe.media.convert import UPRIGHT, resize
 from oddframe.media.source import FrameFormat, FrameSource
 
 _ACROSS, _DOWN = 1 << 14, 1 << 12
@@ -92,7 +92,7 @@ class Enlarger:
         enlarged = np.empty((len(frames), self._height, self._width), np.uint8)
         for place, frame in zip(enlarged, frames, strict=True):
             given = av.VideoFrame.from_ndarray(frame, format="gray")
-            place[:] = resize(self._reformatter, given, self._width, self._height, "gray", 0)[
+            place[:] = resize(self._reformatter, given, self._width, self._height, "gray", UPRIGHT)[
                 ..., 0
             ]
         return enlarged

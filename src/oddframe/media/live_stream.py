@@ -270,7 +270,7 @@ class LiveStream:
         if self._frames and self._frames == self._frames_before:
             self._reconnects += 1
         self._phase = Phase.LIVE
-        self._last_frame_s, self._size = now_s, frame.source_size
+        self._last_frame_s, self._size = now_s, frame.shown_size
         self._rate.add(now_s)
         self._frames += 1
         self._queue.put(frame)

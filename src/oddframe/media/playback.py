@@ -159,7 +159,7 @@ class PlaybackStream:
 
     def _put(self, frame: Frame) -> None:
         self._phase = Phase.LIVE
-        self._last_frame_s, self._size = self._now_s(), frame.source_size
+        self._last_frame_s, self._size = self._now_s(), frame.shown_size
         self._rate.add(self._last_frame_s)
         self._frames += 1
         self._queue.put(frame)

@@ -22,7 +22,7 @@ from oddframe._types import Float64
 from oddframe.core.clocks import RecordingClock
 from oddframe.core.records import Frame
 from oddframe.errors import SourceError, SourceNotFoundError
-from oddframe.media.convert import Converter
+from oddframe.media.convert import Converter, describe_small_range
 from oddframe.media.header import (
     count_stated,
     find_timing,
@@ -47,6 +47,12 @@ _WRITTEN_LATELY_S = 60.0
 
 _STILL_FORMATS = {"tty": "text", "image2": "a single image", "ico": "a single image"}
 """What FFmpeg would play although it is no recording."""
+
+
+_INTERLACED = (
+    "the video is interlaced: pictures for people are made of one field of each frame; "
+    "what is scored is made of both"
+)
 
 
 def read_frames(
@@ -103,6 +109,8 @@ class Recording:
         with _open(self.path) as container:
             stream = _video_stream(container, self.path)
             self.timing = find_timing(container, stream, fps, self.notice)
+            if (count := len(_moving_pictures(container))) > 1:
+                self.notice(f"holds {count} streams of video, of which only the first is used")
         self.rate_fps, self.gap_s = self.timing.rate_fps, self.timing.gap_s
 
     def __repr__(self) -> str:
@@ -173,12 +181,13 @@ class Recording:
         self, wanted: FrameFormat, indices: Sequence[int], times_s: Float64
     ) -> list[Frame] | None:
         """Read the frames at these times by seeking; None unless every one of them is met."""
-        path, converter = self.path, Converter(wanted)
+        path = self.path
         frames: list[Frame] = []
         try:
             with av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
+                converter = Converter(wanted, stream)
                 base, zero = stream.time_base, stream.start_time or 0
                 if base is None:
                     return None
@@ -190,9 +199,7 @@ class Recording:
                     place = int(np.searchsorted(times_s, time_s - _TOLERANCE_S))
                     if place < len(times_s) and abs(times_s[place] - time_s) < _TOLERANCE_S:
                         frames.append(
-                            converter.frame(
-                                decoded, indices[place], float(times_s[place]), decoded.rotation
-                            )
+                            converter.frame(decoded, indices[place], float(times_s[place]))
                         )
                     if time_s > times_s[-1] - _TOLERANCE_S:
                         break
@@ -227,10 +234,11 @@ class _Pass:
         self._packets = 0
         self._damaged = 0
         self._size: tuple[int, int] | None = None
+        self._interlaced = False
 
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
         """Decode, time and convert every frame, and note what went wrong."""
-        converter = Converter(wanted)
+        converter = Converter(wanted, self._stream)
         index = 0
         clock: RecordingClock | None = None
         for decoded in self.decoded():
@@ -242,13 +250,13 @@ class _Pass:
             time_s = clock.time_s(None if self._is_raw else decoded.pts)
             self._damaged += decoded.is_corrupt
             try:
-                frame = converter.frame(decoded, index, time_s, decoded.rotation)
+                frame = converter.frame(decoded, index, time_s)
             except av.FFmpegError as error:
                 path, pixel_format = self._recording.path, decoded.format.name
                 raise SourceError(
                     f"{path} holds pictures of the form {pixel_format}, which cannot be converted"
                 ) from error
-            self._check_size(frame)
+            self._check_picture(frame, decoded)
             index += 1
             yield frame
         self._report(clock)
@@ -275,7 +283,12 @@ class _Pass:
         with suppress(av.FFmpegError):
             yield from self._stream.decode(None)
 
-    def _check_size(self, frame: Frame) -> None:
+    def _check_picture(self, frame: Frame, decoded: av.VideoFrame) -> None:
+        if self._size is None and (small := describe_small_range(decoded)) is not None:
+            self._recording.notice(small)
+        if decoded.interlaced_frame and not self._interlaced:
+            self._interlaced = True
+            self._recording.notice(_INTERLACED)
         if self._size is not None and frame.source_size != self._size:
             before, after = (
                 f"{width} x {height}" for width, height in (self._size, frame.source_size)
@@ -359,12 +372,8 @@ def _open(path: Path) -> Iterator[InputContainer]:
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Return the first stream of moving pictures; the cover picture of a song is none."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic
-    ]
+    """Return the first stream of moving pictures."""
+    streams = _moving_pictures(container)
     if not streams:
         kinds = " and ".join(sorted({str(stream.type) for stream in container.streams}))
         kinds = kinds or "nothing"
@@ -383,6 +392,15 @@ def _written_lately(path: Path) -> str:
     if not 0 <= age_s < _WRITTEN_LATELY_S:
         return ""
     return f", or it is still being written (it was changed {age_s:.0f} s ago)"
+
+
+def _moving_pictures(container: InputContainer) -> list[VideoStream]:
+    """List the streams of moving pictures; the cover picture of a song is none."""
+    return [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
 
 
 def _not_there(path: Path) -> SourceNotFoundError:

@@ -38,7 +38,8 @@ class Camera:
         zones: Which parts of the picture count, when alarms are wanted, and the cool-down.
         health: Whether it is checked for pictures that show nothing of the scene, where the model
             knows the scene.
-        fps: Frames per second of a folder of images; the model's rate when None.
+        fps: Frames per second of a folder of images. When None, the times in their names count, or
+            else the model's rate.
         live: The settings of its connection.
         loop: Whether a file is played again and again, as a camera that shows it.
         calibration: File with a threshold of its own, as `oddframe.monitoring.camera_threshold`

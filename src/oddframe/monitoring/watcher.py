@@ -313,7 +313,7 @@ class Watcher:
         settings = self._plan.settings
         rate_fps = model.bundle.rate_fps
         if camera.address.kind == "file":
-            source = open_source(camera.address.secret, camera.fps, default_fps=rate_fps)
+            source = open_source(camera.address.secret, camera.fps, rate_fps)
             queue, fast = 2 * model.scorer.batch_size, settings.fast and camera.is_file
             return PlaybackStream(
                 source, wanted, fast=fast, loop=camera.loop, queue=queue, name=camera.name

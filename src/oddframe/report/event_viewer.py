@@ -173,7 +173,7 @@ class Viewer:
         """Return the width of the recording, at most `WIDEST`."""
         if self._width is None:
             (frame,) = self._read(FrameFormat(2, 2, "grey"), [place])
-            self._width = max(2, min(WIDEST, frame.source_size[0]))
+            self._width = max(2, min(WIDEST, frame.shown_size[0]))
         return self._width
 
     def _clips(self, frames: Iterable[Frame]) -> Iterator[tuple[int, Clip]]:

@@ -194,8 +194,10 @@ def open_footage(results: RecordingResults, elsewhere: Path | None = None) -> Fr
             f"the recording is no longer at {there}, so there are no pictures; "
             "say where it is now: oddframe report --footage FOLDER"
         )
-    # What has no times of its own has the rate that it was scored with.
-    source = open_source(there, facts.rate_fps)
+    source = open_source(there, default_fps=facts.rate_fps)
+    if source.rate_fps != facts.rate_fps:
+        # A rate was stated when it was scored, and counted instead of the times in the names.
+        source = open_source(there, facts.rate_fps)
     size = input_size(there, source)
     if size != facts.input_size:
         unit = "images" if there.is_dir() else "bytes"

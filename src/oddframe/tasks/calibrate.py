@@ -75,7 +75,8 @@ def calibrate(
             seconds.
         false_alarms: "1/day", "6/hour", "2/week"; what the bundle has when None.
         rules: Fields of `EventRules` to set; the others stay as the bundle has them.
-        fps: Frames per second of folders of images; the bundle's rate when None.
+        fps: Frames per second of folders of images. When None, the times in their names count, or
+            else the bundle's rate.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
         backend: What runs the network, as in `oddframe.inference.model.load`.
@@ -151,7 +152,7 @@ def _score_footage(
     on_progress: Progress,
 ) -> tuple[NormalScores, tuple[str, ...]]:
     """Score normal footage; also returns what was not used of it, a sentence each."""
-    found = find_sources(normal, fps, default_fps=model.bundle.rate_fps)
+    found = find_sources(normal, fps, model.bundle.rate_fps)
     skipped = [f"{path.path}: {path.reason}" for path in found.skipped]
     rows: list[_ScoreRow] = []
     for source in found.sources:

@@ -27,7 +27,8 @@ class CheckedRecording:
         name: The recording's name.
         path: The file or folder.
         frames: Number of frames, from the header if it has one.
-        rate_fps: Frames per second; for a folder of images the 10 that are assumed.
+        rate_fps: Frames per second; for a folder of images those of the times in their names, or
+            else the 10 that are assumed.
         duration_s: Duration in seconds, by frames and rate.
     """
 

@@ -127,7 +127,7 @@ def evaluate(
     notices = [*benchmark.notices, *loaded.notices]
     for number, video in enumerate(benchmark.testing):
         on_progress("eval", number, len(benchmark.testing), {})
-        source = open_source(video.path, fps, default_fps=loaded.bundle.rate_fps)
+        source = open_source(video.path, fps, loaded.bundle.rate_fps)
         rate_fps = source.rate_fps if benchmark.every_frame else loaded.bundle.rate_fps
         raw, kept = _score_video(video, source, loaded, rate_fps, regions.begin(video))
         scores[video.name], labels[video.name] = raw[kept], video.labels[kept]

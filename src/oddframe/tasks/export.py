@@ -78,7 +78,8 @@ def export(
         normal: Normal footage of the same camera.
         clips: Footage with something odd in it, compared as well.
         labelled: A labelled benchmark or test set, on which the AUC must stay the same.
-        fps: Frames per second of folders of images; the bundle's rate when None.
+        fps: Frames per second of folders of images. When None, the times in their names count, or
+            else the bundle's rate.
         on_progress: Called with the phases "read" and "eval".
 
     Raises:
@@ -179,7 +180,7 @@ def _footage(
     def decode(what: str | Path | Sequence[str | Path]) -> FrameCache:
         place = Path(closing.enter_context(tempfile.TemporaryDirectory()))
         limit = MOST_BLOCKS * BLOCK_FRAMES * wanted.height * wanted.width * network.colours
-        sources = find_sources(what, fps, default_fps=bundle.rate_fps).sources
+        sources = find_sources(what, fps, bundle.rate_fps).sources
         return build_cache(place, sources, wanted, bundle.rate_fps, limit, on_progress)
 
     network = bundle.network.config

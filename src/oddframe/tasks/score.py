@@ -72,7 +72,8 @@ def score(
             these.
         model: A run folder, a model bundle or a loaded model.
         out: Folder for the files.
-        fps: Frames per second of folders of images; the bundle's rate when None.
+        fps: Frames per second of folders of images. When None, the times in their names count, or
+            else the bundle's rate.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
         backend: What runs the network, as in `oddframe.inference.model.load`.
@@ -95,8 +96,8 @@ def score(
     began = time.monotonic()
     options = InferenceOptions(device, backend, precision, batch_size, threads)
     loaded = model if isinstance(model, Model) else load_model(model, options)
-    # A folder of images has no times of its own; by default it is as fast as the model's training.
-    found = find_sources(source, fps, default_fps=loaded.bundle.rate_fps)
+    # Numbered images have no times of their own; by default they are as fast as the training was.
+    found = find_sources(source, fps, loaded.bundle.rate_fps)
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)

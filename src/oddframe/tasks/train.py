@@ -120,7 +120,8 @@ def train(
         settings: Everything that decides the result.
         epochs: Train this often over the footage, in place of the settings' numbers of steps, whose
             proportion stays.
-        fps: Frames per second of folders of images, 10 when None.
+        fps: Frames per second of folders of images. When None, the times in their names count, or
+            else 10.
         rate_fps: Rate to train at; the median of the recordings' own when None.
         cache_gb: Most gigabytes of decoded frames on disk; of more footage clips are taken evenly
             over time.

@@ -8,7 +8,9 @@ and the scores are taken again with the network itself.
 
 import math
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -21,13 +23,19 @@ from oddframe.core.clocks import hours_text
 from oddframe.datasets.clip_dataset import MOST_HELD_OUT
 from oddframe.datasets.footage_health import FootageHealth
 from oddframe.datasets.frame_cache import FrameCache
-from oddframe.errors import MissingExtraError, OddframeError, ParityError
+from oddframe.errors import (
+    MissingExtraError,
+    OddframeError,
+    ParityError,
+    SourceError,
+    SourceNotFoundError,
+)
 from oddframe.inference.backends import Backend, installed, make_scorer
 from oddframe.inference.export_gate import TRAINED_ON, check_parity, footage_from_cache
 from oddframe.inference.parity import RAW_LIMIT
 from oddframe.inference.scorer import Scorer
 from oddframe.inference.torch_backend import TorchScorer
-from oddframe.media.source import FrameSource
+from oddframe.media.source import FrameFormat, FrameSource
 from oddframe.training.held_out_scores import (
     ClipsToScore,
     DecodedClips,
@@ -49,6 +57,11 @@ takes a twentieth of the training.
 """
 _GRAPHS = (Backend("openvino"), Backend("onnx"))
 """What runs the graph of a training on a processor, the fastest first."""
+_MOST_OPENED = 9
+"""About so many recordings tell in what shape the pictures of the footage are shown."""
+_SAME_ASPECT = 1.02
+"""Shapes that differ by less are one; sizes are whole pixels."""
+_TINY = FrameFormat(2, 2, "grey")
 _COMPARED = 2 * SCORING_BATCH
 """Clips on which a backend must agree with the trained network before it scores the others."""
 
@@ -129,6 +142,7 @@ def end_training(
         calibration=placeholder_calibration(),
         card="",
         health=trained.health.reference,
+        picture_aspect=_picture_aspect(trained.sources),
     )
     most_s = max(LEAST_CALIBRATION_S, CALIBRATION_SHARE * trained.seconds)
     if calibration_minutes is not None:
@@ -155,6 +169,19 @@ def end_training(
             *notices,
         ),
     )
+
+
+def _picture_aspect(sources: Sequence[FrameSource]) -> float | None:
+    """Find the shape in which players show the footage; None where it has no single one."""
+    aspects = []
+    # A few tell it: to open each of thousands of recordings once more would take minutes.
+    for source in sources[:: max(1, len(sources) // _MOST_OPENED)]:
+        with suppress(SourceError, SourceNotFoundError), closing(source.frames(_TINY)) as frames:  # type: ignore[type-var]
+            width, height = next(frames).shown_size
+            aspects.append(width / height)
+    if not aspects or max(aspects) > _SAME_ASPECT * min(aspects):
+        return None
+    return round(median(aspects), 4)
 
 
 def export_graph(

@@ -43,7 +43,7 @@ _WANTED = FrameFormat(32, 32, "grey", 640)
 _SETTINGS = LiveSettings(open_timeout_s=5.0, read_timeout_s=5.0, redirects=False)
 
 _IMAGE_RATE_FPS = 10.0
-"""Rate of a folder of images, whose files carry no times."""
+"""Rate of a folder of images whose names hold no times."""
 
 _tests = threading.Semaphore(MOST_AT_ONCE)
 
@@ -188,7 +188,7 @@ def check_connection(source: str, folder: Path) -> SourceTested:
         _tests.release()
     if frame is None or frame.picture is None:
         return SourceTested(ok=False, error=error or f"no picture came within {MOST_S:.0f} s")
-    return SourceTested(ok=True, size=frame.source_size, rate_fps=rate_fps, picture=_as_text(frame))
+    return SourceTested(ok=True, size=frame.shown_size, rate_fps=rate_fps, picture=_as_text(frame))
 
 
 def _file_or_device(source: str, folder: Path) -> str:

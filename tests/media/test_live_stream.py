@@ -312,7 +312,7 @@ def test_clips_are_cut_from_the_streams_own_packets(video, tmp_path):
         watched(server.url(), keep_s=60) as live,
     ):
         frames = take_frames(live, 35)
-        clip = live.ring.write_clip(tmp_path / "clip", frames[22].time_s, frames[27].time_s)
+        (clip,) = live.ring.write_clips(tmp_path / "clip", frames[22].time_s, frames[27].time_s)
     assert clip.path == tmp_path / "clip.mp4"
     assert clip.start_s == pytest.approx(frames[20].time_s)  # the key frame before
     with av.open(str(clip.path)) as container:

@@ -18,7 +18,7 @@ from oddframe.core.alerts import Alert, CameraStatus, alert
 from oddframe.core.records import Event, event_id
 from oddframe.errors import MissingExtraError, OddframeError
 from oddframe.files import output_error, write_json, write_text
-from oddframe.media.clip_export import cut_recording, write_event_clip
+from oddframe.media.clip_export import write_event_clip
 from oddframe.media.discovery import open_source
 from oddframe.media.source import FrameFormat
 
@@ -123,13 +123,9 @@ def _put(store: "Store", recording: Path, message: Alert) -> None:
     store.put_event(message)
     if (picture := _picture(recording, event.peak_s)) is not None:
         store.put_snapshot(message, picture)
-    cut = partial(
-        cut_recording,
-        recording,
-        start_s=max(0.0, event.start_s - _BEFORE_S),
-        end_s=event.end_s + _AFTER_S,
-    )
-    store.put_clip(message, partial(write_event_clip, cut))
+    start_s, end_s = max(0.0, event.start_s - _BEFORE_S), event.end_s + _AFTER_S
+    source = open_source(recording)
+    store.put_clip(message, lambda path: write_event_clip(source, path, start_s, end_s))
 
 
 def _picture(recording: Path, time_s: float) -> Pixels | None:

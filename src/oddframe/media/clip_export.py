@@ -52,26 +52,36 @@ _SAME_TIME_S = 1e-4
 
 
 def write_event_clip(
-    video: FrameSource | PacketBuffer, path: Path, start_s: float, end_s: float
+    video: FrameSource | PacketBuffer,
+    path: Path,
+    start_s: float,
+    end_s: float,
+    *,
+    before_s: float = 0.0,
+    after_s: float = 0.0,
 ) -> None:
-    """Write a stretch of video to an ``.mp4`` that plays anywhere.
+    """Write an event to an ``.mp4`` that plays anywhere.
 
     Args:
         video: The recording or folder of images, or the video of a camera in memory.
         path: The clip; its suffix is ``.mp4``.
-        start_s: Start in seconds of the video's frames.
-        end_s: End in the same seconds.
+        start_s: The event's start in seconds of the video's frames.
+        end_s: Its end in the same seconds.
+        before_s: How much of what was before it is wanted too, in seconds.
+        after_s: How much of what comes after it.
 
     Raises:
-        OutputError: If the video has nothing in the stretch, or the file cannot be written.
+        OutputError: If the video has nothing of the event, or the file cannot be written.
         SourceNotFoundError: If the recording is no longer there.
         SourceError: If it cannot be read.
     """
+    wanted_s = (max(0.0, start_s - before_s), end_s + after_s)
     copies: list[WrittenClip] = []
     try:
-        copies = _try_copies(video, path.with_name(f"{path.stem}-cut"), start_s, end_s)
-        if copies:
-            _use_copies(copies, path, start_s, end_s)
+        copies = _try_copies(video, path.with_name(f"{path.stem}-cut"), *wanted_s)
+        # What came after an event shows nothing of it.
+        if any(copy.start_s <= end_s and start_s <= copy.end_s for copy in copies):
+            _use_copies(copies, path, *wanted_s)
             return
     except (SourceError, OutputError):
         # Of a recording there are still the frames.
@@ -82,7 +92,7 @@ def write_event_clip(
             copy.path.unlink(missing_ok=True)
     if isinstance(video, PacketBuffer):
         raise OutputError(_describe_missing(video, start_s, end_s))
-    _encode([(video, 0.0)], path, start_s, end_s)
+    _encode([(video, 0.0)], path, *wanted_s)
 
 
 def cut_recording(

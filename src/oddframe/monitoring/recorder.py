@@ -185,8 +185,7 @@ class Recorder:
         if record.clip is None:
             return
         settings, event = self._settings, record.event
-        start_s = max(0.0, event.start_s - settings.clip_before_s)
-        end_s = min(event.end_s, event.start_s + settings.clip_most_s) + settings.clip_after_s
+        end_s = min(event.end_s, event.start_s + settings.clip_most_s)
         stream, video = camera.stream, self._video(camera)
         assert video is not None, "an event has a path for its clip only then"
         # A file that is played again and again: its own seconds begin anew in each round.
@@ -194,10 +193,13 @@ class Recorder:
         write = partial(
             write_event_clip,
             video,
-            start_s=max(0.0, start_s - round_s),
+            start_s=event.start_s - round_s,
             end_s=end_s - round_s,
+            before_s=settings.clip_before_s,
+            after_s=settings.clip_after_s,
         )
-        self._clips.setdefault(camera.name, []).append(_OpenClip(end_s, record, write))
+        clip = _OpenClip(end_s + settings.clip_after_s, record, write)
+        self._clips.setdefault(camera.name, []).append(clip)
 
     def _write_clips(self, camera: CameraPipeline, clips: list[_OpenClip]) -> None:
         """Hand clips to the store's thread, which cuts and writes them."""

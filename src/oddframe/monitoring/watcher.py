@@ -80,6 +80,8 @@ class Watcher:
         now_us: Reads the wall clock, in microseconds since 1970-01-01 UTC.
         on_alert: Called with every phase of every event, by the thread of the loop; it must not
             wait.
+        on_notice: Called with a sentence about what could not be kept, by any thread; it must not
+            wait.
         sinks: More sinks than the plan has, by name.
 
     Attributes:
@@ -103,6 +105,7 @@ class Watcher:
         now_s: Callable[[], float] = time.monotonic,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         on_alert: Callable[[Alert], None] = lambda alert: None,
+        on_notice: Callable[[str], None] = lambda notice: None,
         sinks: Mapping[str, AlertSink] | None = None,
     ) -> None:
         self._plan, self._out, self._now_s, self._now_us = plan, Path(out), now_s, now_us
@@ -117,7 +120,7 @@ class Watcher:
             self._out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self._out, error) from error
-        self.outputs = WatchOutputs(plan, self._out, now_us, sinks)
+        self.outputs = WatchOutputs(plan, self._out, now_us, sinks, on_notice)
         self.notices = (*self.outputs.notices, *self._slow_files())
 
     def run(self) -> None:

@@ -28,6 +28,7 @@ from oddframe.store.events import (
     StoredEvent,
     camera_number,
     close_open,
+    write_clip_error,
     write_event,
     write_file,
 )
@@ -92,6 +93,7 @@ class Store:
         config: StoreConfig | None = None,
         *,
         clock: Callable[[], int] = now_us,
+        on_lost: Callable[[Alert, str, str], None] = lambda alert, kind, reason: None,
     ) -> None:
         """Open a store, or make one, and repair what a kill left.
 
@@ -99,6 +101,8 @@ class Store:
             folder: Its folder, which is made where there is none.
             config: What to keep.
             clock: Gives the time in microseconds since 1970-01-01 UTC; decides what is too old.
+            on_lost: Called with the alert, the kind ("snapshot" or "clip") and the reason of each
+                file that was given up, by any thread; it must not wait.
 
         Raises:
             StoreError: If it is in use, damaged, or made by a newer version.
@@ -131,7 +135,10 @@ class Store:
         self._ahead_us = clock() - time.monotonic_ns() // 1000
         # Last, since its thread prunes at once.
         room_bytes = self.config.retention.keep_free_gb * 1e9
-        self._files = FileWriter(self.folder, room_bytes, self._put_path, self._prune_unless_jumped)
+        self._on_lost = on_lost
+        self._files = FileWriter(
+            self.folder, room_bytes, self._put_path, self._put_loss, self._prune_unless_jumped
+        )
 
     def put_event(self, alert: Alert) -> None:
         """Queue one phase of an event to be written."""
@@ -317,6 +324,14 @@ class Store:
         self._writer.put(
             lambda connection: write_file(connection, event.source, event.id, kind, path)
         )
+
+    def _put_loss(self, alert: Alert, kind: str, reason: str) -> None:
+        event = alert.event
+        if kind == "clip":
+            self._writer.put(
+                lambda connection: write_clip_error(connection, event.source, event.id, reason)
+            )
+        self._on_lost(alert, kind, reason)
 
     def _prune_unless_jumped(self) -> None:
         """Prune, unless the clock has just been set far ahead.

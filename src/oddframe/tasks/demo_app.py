@@ -123,9 +123,15 @@ def _put(store: "Store", recording: Path, message: Alert) -> None:
     store.put_event(message)
     if (picture := _picture(recording, event.peak_s)) is not None:
         store.put_snapshot(message, picture)
-    start_s, end_s = max(0.0, event.start_s - _BEFORE_S), event.end_s + _AFTER_S
-    source = open_source(recording)
-    store.put_clip(message, lambda path: write_event_clip(source, path, start_s, end_s))
+    write = partial(
+        write_event_clip,
+        open_source(recording),
+        start_s=event.start_s,
+        end_s=event.end_s,
+        before_s=_BEFORE_S,
+        after_s=_AFTER_S,
+    )
+    store.put_clip(message, write)
 
 
 def _picture(recording: Path, time_s: float) -> Pixels | None:

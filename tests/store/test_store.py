@@ -102,7 +102,10 @@ def test_open_events_are_closed_at_the_next_start_and_given_to_the_sinks(tmp_pat
             (1, "end", wall(12.0)),
             (2, "end", wall(20.5)),
         ]
-        assert [one.cut for one in stored(store)] == [True, True, False]
+        ended = stored(store)
+        assert [one.cut for one in ended] == [True, True, False]
+        killed = "the program was killed before the event had ended"
+        assert [one.clip_error for one in ended] == [killed, killed, None]
     with Store(tmp_path, ROOMY, clock=lambda: NOON_US) as store:
         assert store.closed == []
 

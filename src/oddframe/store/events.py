@@ -127,15 +127,21 @@ def write_clip_error(connection: Connection, source: str, identity: str, reason:
     connection.execute(update(events).where(events.c.row == row).values(clip_error=reason))
 
 
-def close_open(connection: Connection) -> list[Alert]:
+def close_open(connection: Connection, clip_error: str | None) -> list[Alert]:
     """End every open event at the last moment known of it.
+
+    Args:
+        connection: A connection of a writing engine.
+        clip_error: Why these events have no clip; None where none are kept.
 
     Returns:
         The ends of these events, the oldest first.
     """
     open_events = find_events(connection, events.c.end_us.is_(None))
     connection.execute(
-        update(events).where(events.c.end_us.is_(None)).values(end_us=events.c.seen_us, cut=1)
+        update(events)
+        .where(events.c.end_us.is_(None))
+        .values(end_us=events.c.seen_us, cut=1, clip_error=clip_error)
     )
     # Read again: what the sinks are told must be what the database says.
     closed = find_events(connection, events.c.row.in_([event.row for event in open_events]))

@@ -47,6 +47,9 @@ from oddframe.store.schema import cameras, open_engine, states
 from oddframe.store.scores import ScoreGatherer
 from oddframe.store.writer import Writer, WriterCounts
 
+_BROKEN_OFF = "the program was killed before the event had ended"
+"""Why an event has no clip that was open when a watcher was killed."""
+
 _JUMP_US = 86_400 * 1_000_000
 """A clock that is set ahead by more than a day is taken for a wrong one."""
 
@@ -346,7 +349,8 @@ class Store:
     def _recover(self) -> tuple[list[Alert], RepairedFiles]:
         """End the events that a kill left open, and bring files and rows together."""
         with self._engine.begin() as connection:
-            return close_open(connection), reconcile_files(connection, self.folder)
+            clip_error = _BROKEN_OFF if self.config.pictures else None
+            return close_open(connection, clip_error), reconcile_files(connection, self.folder)
 
 
 def _lock_folder(folder: Path) -> FileLock:

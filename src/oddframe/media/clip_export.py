@@ -25,7 +25,7 @@ from oddframe._types import Pixels
 from oddframe.core.clocks import RecordingClock
 from oddframe.errors import OddframeError, OutputError, SourceError
 from oddframe.media.packet_buffer import PacketBuffer, WrittenClip
-from oddframe.media.recording import Recording, demux
+from oddframe.media.recording import Recording
 from oddframe.media.source import FrameFormat, FrameSource
 from oddframe.media.video_writer import VideoWriter
 
@@ -47,8 +47,8 @@ _MOST_EARLY_S = 10.0
 _WIDTH = 640
 """Largest width in pixels of clips that are encoded anew."""
 
-_SAME_TIME_S = 1e-4
-"""Times of the same frame that were computed in two ways differ by rounding alone."""
+_SAME_TIME_S = 1e-3
+"""Times of the same frame differ by rounding alone: copies in Matroska have milliseconds."""
 
 
 def write_event_clip(
@@ -83,7 +83,7 @@ def write_event_clip(
         if any(copy.start_s <= end_s and start_s <= copy.end_s for copy in copies):
             _use_copies(copies, path, *wanted_s)
             return
-    except (SourceError, OutputError):
+    except OddframeError:
         # Of a recording there are still the frames.
         if isinstance(video, PacketBuffer):
             raise
@@ -239,7 +239,7 @@ def _read_stamps(
     stamps, keys = array("q"), array("q")
     before: int | None = None
     try:
-        for packet in demux(container, stream):
+        for packet in container.demux(stream):
             if not packet.size or packet.is_discard or not (stamps or packet.is_keyframe):
                 continue
             pts, dts = packet.pts, packet.dts
@@ -285,7 +285,7 @@ def _fill(
         packets.connect(stream)
         if start_s > 0:
             container.seek(round((axis.zero_s + start_s) / base), stream=stream)
-        for packet in demux(container, stream):
+        for packet in container.demux(stream):
             if packet.pts is None:
                 continue
             stamp_s = packet.pts * base

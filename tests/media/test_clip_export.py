@@ -1,6 +1,7 @@
 """Clips of events: cut out of recordings of many kinds, out of memory, or encoded anew."""
 
 import io
+from fractions import Fraction
 from itertools import pairwise
 
 import av
@@ -77,6 +78,14 @@ COPIED = {
     "B-frames in QuickTime": ("a.mov", {"coding": B_FRAMES}),
     "VP9 in WebM": ("a.webm", {"codec": "libvpx-vp9", "coding": {"g": "30", "speed": "8"}}),
     "Flash": ("a.flv", {"coding": B_FRAMES}),
+    "AV1 in Matroska": (
+        "a.mkv",
+        {
+            "codec": "libsvtav1",
+            "size": (96, 64),
+            "coding": {"preset": "10", "g": "30", "crf": "12"},
+        },
+    ),
 }
 ENCODED = {
     "H.264 in a program stream": ("a.mpg", {"coding": B_FRAMES}),
@@ -125,7 +134,7 @@ def test_a_clip_of_any_kind_of_recording_shows_the_event(numbered, clip, kind, p
 
 @pytest.mark.parametrize("kind", COPIED)
 def test_what_can_be_copied_is_not_encoded_anew(numbered, clip, kind, monkeypatch):
-    monkeypatch.setattr(clip_export, "_encode", None)
+    monkeypatch.setattr(clip_export, "VideoWriter", None)
     name, wishes = COPIED[kind]
     write_event_clip(numbered(name, **wishes), clip, 4.0, 5.0)
     assert clip.stat().st_size
@@ -217,6 +226,44 @@ def test_a_cover_picture_as_first_stream_is_not_the_video(tmp_path, clip, codec,
         assert container.streams.video[0].disposition & Disposition.attached_pic
     write_event_clip(source, clip, 3.5, 5.0)
     assert_shows(clip, source, 35, 50)
+
+
+def pack_b_frames(plain, path):
+    """Write an AVI as DivX did: a B-frame lies in the packet before its own, which is empty."""
+    start, empty = b"\0\0\1\xb6", b"\0\0\1\xb6\x40\0\0"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as container:
+        stream = source.streams.video[0]
+        added = container.add_stream_from_template(stream)
+        pictures = [(bytes(packet), packet.is_keyframe) for packet in source.demux(stream)]
+        pictures = [picture for picture in pictures if picture[0]]
+        packed = []
+        for data, is_key in pictures:
+            if data[data.rindex(start) + 4] >> 6 == 2 and packed[-1][0] != empty:
+                packed[-1] = (packed[-1][0] + data, packed[-1][1])
+                packed.append((empty, False))
+            else:
+                packed.append((data, is_key))
+        # By this name in the first packet decoders know that it is so.
+        first, is_key = packed[0]
+        place = first.index(start)
+        packed[0] = (first[:place] + b"\0\0\1\xb2DivX503b1393p\0" + first[place:], is_key)
+        for number, (data, is_key) in enumerate(packed):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = added, Fraction(1, 10)
+            packet.pts, packet.dts, packet.duration = number, number, 1
+            packet.is_keyframe = is_key
+            container.mux(packet)
+    return Recording(path)
+
+
+@pytest.mark.parametrize(("group", "first"), [("12", 50), ("40", 3)])
+def test_packed_b_frames_are_in_the_clip_too(numbered, clip, tmp_path, group, first):
+    plain = numbered("plain.avi", codec="mpeg4", coding={"bf": "1", "g": group, "b": "2M"})
+    source = pack_b_frames(plain.path, tmp_path / "packed.avi")
+    times_s = times_of(source)
+    assert len(times_s) == 90
+    write_event_clip(source, clip, times_s[first], times_s[first + 12])
+    assert_shows(clip, source, first, first + 12)
 
 
 def test_joined_recordings_are_encoded_anew_behind_the_joint(numbered, clip, tmp_path):

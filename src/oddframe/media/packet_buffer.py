@@ -216,7 +216,7 @@ class PacketBuffer:
         try:
             self._coding = _describe_coding(stream, key_frame)
         except (av.FFmpegError, ValueError):
-            self.trouble = f"its coding {stream.codec_context.name} cannot be kept"
+            self.trouble = f"its coding {stream.codec_context.codec.canonical_name} cannot be kept"
 
     def _forget(self) -> None:
         """Drop whole groups that are too old, or too many for the memory."""
@@ -303,14 +303,14 @@ def _describe_coding(stream: VideoStream, key_frame: bytes) -> _Coding:
     except (av.FFmpegError, ValueError):
         upright = b""
     context = stream.codec_context
-    return _Coding(context.name, context.extradata or b"", template, upright)
+    return _Coding(context.codec.canonical_name, context.extradata or b"", template, upright)
 
 
 def _write_key_frame(stream: VideoStream, key_frame: bytes, file_format: str) -> bytes:
     memory = io.BytesIO()
     with av.open(memory, "w", format=file_format) as container:
         packet = cast("av.Packet[VideoStream]", av.Packet(key_frame))
-        packet.stream = container.add_stream_from_template(stream)
+        packet.stream = container.add_stream_from_template(stream, opaque=True)
         # Without a length, QuickTime would not show it.
         packet.time_base, packet.duration = Fraction(1, _TICKS_PER_SECOND), _TICKS_PER_SECOND
         packet.pts = packet.dts = 0
@@ -355,7 +355,7 @@ def _remux(path: Path, chosen: Sequence[_KeptPicture]) -> WrittenClip:
             av.open(io.BytesIO(coding.template), "r", format="nut") as template,
             av.open(str(temporary.absolute()), "w", options=options) as container,
         ):
-            added = container.add_stream_from_template(template.streams.video[0])
+            added = container.add_stream_from_template(template.streams.video[0], opaque=True)
             matrix = _display_matrix(coding)
             if matrix is not None:
                 added.set_display_matrix(matrix)

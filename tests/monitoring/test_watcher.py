@@ -16,6 +16,8 @@ from oddframe.core.zones import Schedule, Zones
 from oddframe.errors import InputError, SourceError, StoreError
 from oddframe.inference.model import Model
 from oddframe.media.live_config import LiveSettings, stream_address
+from oddframe.monitoring import recorder
+from oddframe.monitoring import watcher as watcher_module
 from oddframe.monitoring.camera import CameraPipeline
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings, named_cameras
 from oddframe.monitoring.watcher import Watcher
@@ -161,6 +163,35 @@ def levels_of(path):
     """How bright each picture of a clip is."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="gray").mean() for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_end_waits_for_clips_that_take_long_unless_it_is_stopped(
+    model, video, bright_from, tmp_path, monkeypatch, stopped
+):
+    go, begun = threading.Event(), threading.Event()
+
+    def write(video, path, **_):
+        begun.set()
+        go.wait(120)
+        path.write_bytes(b"a clip")
+
+    monkeypatch.setattr(recorder, "write_event_clip", write)
+    monkeypatch.setattr(watcher_module, "FLUSH_S", 0.1)
+    path = video("door.mp4", frames=30, draw=bright_from(10, 20))
+    notices = []
+    watcher = Watcher(plan_of([path]), {"m": model}, tmp_path / "out", on_notice=notices.append)
+    running = Running(watcher)
+    with running:
+        assert begun.wait(120)
+        if not stopped:
+            # Longer than the end waits for disks and networks.
+            running.thread.join(1.0)
+            assert running.thread.is_alive()
+            go.set()
+            running.thread.join(120)
+    go.set()
+    assert bool(notices) == stopped
 
 
 @pytest.mark.parametrize("kind", ["recording", "images"])

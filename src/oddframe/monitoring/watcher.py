@@ -44,7 +44,10 @@ _REPORT_S = 1.0
 _GOODBYE_S = 1.0
 """How long a stop waits for disks and networks, in seconds."""
 
-_FLUSH_S = 60.0
+_CLIPS_S = 1800.0
+"""How long the end waits for clips where all cameras have ended by themselves, in seconds."""
+
+FLUSH_S = 60.0
 """How long the end waits for them where all cameras have ended by themselves, in seconds."""
 
 
@@ -141,12 +144,13 @@ class Watcher:
                 self._loop(recorder)
                 for camera in self._cameras:
                     recorder.finish(camera)
+            self._write_files()
         finally:
             # A connection that hangs and a sink that hangs are waited for at the same time.
             # The thread is a daemon, so that one of them keeps no program alive.
             leaving = threading.Thread(target=self._streams.stop, daemon=True)
             leaving.start()
-            self.outputs.close(_GOODBYE_S if self._stopping.is_set() else _FLUSH_S)
+            self.outputs.close(_GOODBYE_S if self._stopping.is_set() else FLUSH_S)
             leaving.join(_GOODBYE_S)
         failed = [
             camera
@@ -155,6 +159,14 @@ class Watcher:
         ]
         if failed:
             raise SourceError("; ".join(str(camera.state().error) for camera in failed))
+
+    def _write_files(self) -> None:
+        """Wait for the clips of files that have ended, which may have to be encoded."""
+        store = self.outputs.store
+        deadline_s = time.monotonic() + _CLIPS_S
+        while store is not None and not self._stopping.is_set():
+            if store.flush_files(_POLL_S) or time.monotonic() > deadline_s:
+                return
 
     def stop(self) -> None:
         """Make `run` return, within about a second."""

@@ -263,6 +263,10 @@ class Store:
         files = self._files.flush(timeout_s)
         return self._writer.flush(max(0.0, deadline - time.monotonic())) and files
 
+    def flush_files(self, timeout_s: float) -> bool:
+        """Write the pictures and clips that were put before; returns whether that is done."""
+        return self._files.flush(timeout_s)
+
     def prune(self) -> None:
         """Remove what is not to be kept any more; this happens every hour anyway.
 

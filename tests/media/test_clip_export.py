@@ -439,6 +439,18 @@ def test_why_a_camera_has_no_clip_is_said(numbered, clip, tmp_path):
     assert not list(clip.parent.iterdir())
 
 
+@pytest.mark.parametrize(("start_s", "end_s"), [(2.0, 3.0), (0.0, 6.5)])
+def test_what_came_after_an_event_is_no_clip_of_it(numbered, clip, start_s, end_s):
+    short = PacketBuffer(1.5, 10**7)
+    keep(short, numbered("a.mp4").path, 0.0)
+    assert short.span_s == pytest.approx((7.0, 8.9))
+    with pytest.raises(OutputError, match=r"holds 7\.0 to 8\.9 s only"):
+        write_event_clip(short, clip, start_s, end_s, after_s=5.5)
+    assert not list(clip.parent.iterdir())
+    write_event_clip(short, clip, 2.0, 7.5, before_s=5.0, after_s=0.5)
+    assert [number for _, number in times_and_numbers(clip)] == list(range(70, 81))
+
+
 def test_clips_are_whole_at_any_cut(numbered, tmp_path):
     """Decoding times increase, and no picture is shown before it is decoded."""
     source = numbered("a.mkv", coding=B_FRAMES)

@@ -103,10 +103,14 @@ def write_video(
     times_s: Iterable[float] | None = None,
     rotation: int = 0,
     options: dict[str, str] | None = None,
+    coding: dict[str, str] | None = None,
     draw: Callable[..., Picture] = drawn_picture,
     prepare: Callable[[VideoStream], None] = lambda stream: None,
 ) -> Path:
-    """Write one recording of drawn pictures; `prepare` gets the stream before its first frame."""
+    """Write one recording of drawn pictures.
+
+    ``coding`` goes to the encoder; ``prepare`` gets the stream before its first frame.
+    """
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate_fps)
         assert isinstance(stream, VideoStream)
@@ -117,6 +121,8 @@ def write_video(
         stream.codec_context.time_base = Fraction(1, ticks)
         if codec.startswith("libx26"):
             stream.options = {"crf": "10", "preset": "ultrafast", "g": "10"}
+        if coding:
+            stream.options = {**stream.options, **coding}
         if rotation:
             stream.set_display_rotation(rotation)
         prepare(stream)

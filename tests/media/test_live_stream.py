@@ -22,10 +22,12 @@ from oddframe.core.alerts import Phase
 from oddframe.core.records import Frame
 from oddframe.errors import InputError
 from oddframe.media import connection as connection_module
+from oddframe.media.clip_export import write_event_clip
 from oddframe.media.live_config import LiveSettings, stream_address
 from oddframe.media.live_stream import MOST_HUNG, FrameQueue, LiveStream, RecentRate
 from oddframe.media.source import FrameFormat
 from tests.support.clips import clips
+from tests.support.numbered import draw_number, times_and_numbers
 from tests.support.stream_server import StreamServer, http, multipart, silence
 from tests.support.stream_server import video as video_answer
 
@@ -333,7 +335,7 @@ def test_clips_are_cut_from_the_streams_own_packets(video, tmp_path):
         watched(server.url(), keep_s=60) as live,
     ):
         frames = take_frames(live, 35)
-        clip = live.ring.write_clip(tmp_path / "clip", frames[22].time_s, frames[27].time_s)
+        (clip,) = live.ring.write_clips(tmp_path / "clip", frames[22].time_s, frames[27].time_s)
     assert clip.path == tmp_path / "clip.mp4"
     assert clip.start_s == pytest.approx(frames[20].time_s)  # the key frame before
     with av.open(str(clip.path)) as container:
@@ -341,6 +343,27 @@ def test_clips_are_cut_from_the_streams_own_packets(video, tmp_path):
             number_of(picture.to_ndarray(format="gray")) for picture in container.decode(video=0)
         ]
     assert shown == about(range(20, 28))
+
+
+@pytest.mark.parametrize("size", [(64, 48), (160, 120)])
+def test_a_camera_that_sends_jpeg_pictures_has_a_clip_that_plays(tmp_path, size):
+    pictures = []
+    for number in range(90):
+        memory = io.BytesIO()
+        Image.fromarray(draw_number(number, *size)).save(memory, "jpeg")
+        pictures.append(memory.getvalue())
+    with (
+        StreamServer(multipart(pictures, 0.03)) as server,
+        watched(server.url("video.mjpg"), keep_s=60) as live,
+    ):
+        times_s = [frame.time_s for frame in take_frames(live, 15)]
+        write_event_clip(live.ring, tmp_path / "clip.mp4", times_s[4], times_s[9])
+    shown = times_and_numbers(tmp_path / "clip.mp4")
+    first = shown[0][1]
+    assert [number for _, number in shown] == list(range(first, first + 6))
+    assert [time_s for time_s, _ in shown] == pytest.approx(
+        [time_s - times_s[4] for time_s in times_s[4:10]], abs=0.003
+    )
 
 
 # What goes wrong before there is a frame.

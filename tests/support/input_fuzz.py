@@ -324,8 +324,8 @@ def _send_requests(data: Path, chance: random.Random) -> None:
     context.supervisor.stop()
 
 
-_REQUEST = b"""{"name": "yard", "source": "yard.mp4", "model": "models/tiny", "fps": 5, "loop": true,
-"false_alarms": "2/day", "verdict": "false alarm", "note": "a cat", "threshold": 0.7, "ids": [1, 2],
+_REQUEST = b"""{"name": "yard", "source": "yard.mp4", "model": "models/tiny", "fps": 5,
+"loop": true, "false_alarms": "2/day", "verdict": "false alarm", "note": "a cat", "threshold": 0.7, "ids": [1, 2],
 "zones": {"ignore": [[[0, 0], [0.5, 0], [0.5, 0.5]]]}}"""
 
 _CAMERAS = b"""model = "models/tiny"

@@ -2,10 +2,12 @@ import json
 import threading
 import time
 
+import numpy as np
 import pytest
 
 import oddframe
-from oddframe.errors import SettingsError, SourceNotFoundError
+from oddframe.errors import OutputError, SettingsError, SourceNotFoundError
+from oddframe.monitoring import recorder
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings, named_cameras
 from oddframe.tasks.watch import watch
 from tests.support.tiny import walk
@@ -39,6 +41,51 @@ def test_a_file_is_watched_to_its_end(tiny_run, recording, tmp_path):
     assert notices == list(report.notices) == []
     assert looks[-1].header.models == (str(tiny_run),)
     assert (tmp_path / "door.events.jsonl").exists()
+
+
+@pytest.fixture
+def darkened(video):
+    """A recording whose camera is covered from its second 3 on."""
+
+    def draw(number, width=64, height=48):
+        return walk(number, width, height) if number < 30 else np.zeros((height, width, 3), "u1")
+
+    return video("dark.mp4", frames=100, draw=draw)
+
+
+def test_what_could_not_be_kept_is_in_the_report_and_on_the_way_to_it(
+    tiny_run, darkened, tmp_path, monkeypatch
+):
+    def refuse(*_, **__):
+        raise OutputError("the encoder refuses it")
+
+    monkeypatch.setattr(recorder, "write_event_clip", refuse)
+    looks, fast = [], WatchSettings(fast=True)
+    report = watch(darkened, tiny_run, tmp_path, device="cpu", settings=fast, on_look=looks.append)
+    events = report.cameras[0].events
+    assert events > 0
+    assert [notice for look in looks for notice in look.notices] == list(report.notices)
+    assert len(report.notices) == events
+    assert all(
+        notice.startswith("dark: no clip of the event at ")
+        and notice.endswith("the encoder refuses it")
+        for notice in report.notices
+    )
+
+
+def test_the_command_says_why_there_is_no_clip(oddframe_command, tiny_run, darkened, tmp_path):
+    config = tmp_path / "cameras.toml"
+    config.write_text(
+        f'model = "{tiny_run}"\n[watch]\nkeep_free_gb = 1e9\n[[camera]]\nname = "dark"\n'
+        f'source = "{darkened}"\n'
+    )
+    left = oddframe_command("watch", "-c", config, "-o", tmp_path / "out", "--fast", "--json")
+    assert left.code == 0
+    told = [notice for notice in left.json["notices"] if "no clip of the event" in notice]
+    assert told
+    for notice in told:
+        assert notice.endswith("the disk has less room than is to be kept free")
+        assert notice in " ".join(left.err.split())
 
 
 def test_it_stops_when_it_is_told_to(tiny_run, recording, tmp_path):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from oddframe.cli.options import Device, Threads
-from oddframe.cli.output import console, messages
+from oddframe.cli.output import console, messages, warn
 
 SAFETY = "Access"
 """Title of the help page's panel of options that decide who may do what."""
@@ -119,6 +119,7 @@ def serve(
         on_start=lambda url: messages.print(
             f"Oddframe runs at [bold]{url}[/bold]; stop it with Ctrl-C."
         ),
+        on_notice=lambda notice: warn([notice]),
     )
     # Everything is written and closed; a last garbage collection over torch's objects would take
     # seconds.

@@ -135,7 +135,7 @@ def watch(
             precision=precision,
             stop=stop,
             on_start=warn,
-            on_look=show,
+            on_look=lambda snapshot: _show_notices(snapshot, show),
             threads=threads,
         )
     if as_json:
@@ -147,6 +147,12 @@ def watch(
         )
     if report.stopped:
         _leave()
+
+
+def _show_notices(snapshot: "WatchSnapshot", show: "Callable[[WatchSnapshot], None]") -> None:
+    """Show a snapshot, and on standard error what could not be kept, whatever else is shown."""
+    show(snapshot)
+    warn(snapshot.notices)
 
 
 def _leave() -> NoReturn:

@@ -139,6 +139,17 @@ class Recording:
         identity = f"{self.path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}"
         return hashlib.sha256(identity.encode()).hexdigest()
 
+    @contextmanager
+    def opened(self) -> "Iterator[tuple[InputContainer, VideoStream]]":
+        """Open it for reading packets: the container, and its video stream.
+
+        Raises:
+            SourceNotFoundError: If the recording is no longer there.
+            SourceError: If it cannot be read.
+        """
+        with _open(self.path) as container:
+            yield container, _video_stream(container, self.path)
+
     def decode(self) -> int:
         """Decode every frame and convert none, to measure the decoder alone.
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oddframe.core.alerts import CameraStatus
+from oddframe.core.alerts import Alert, CameraStatus
 from oddframe.errors import MissingExtraError
 from oddframe.monitoring.config import WatchPlan, WatchSettings
 from oddframe.sinks.delivery import Delivery
 from oddframe.sinks.factory import make_sink
 from oddframe.sinks.jsonl import EventFiles
 from oddframe.sinks.prometheus import CameraMetrics
-from oddframe.sinks.sink import AlertSink
+from oddframe.sinks.sink import AlertSink, utc
 
 if TYPE_CHECKING:
     from oddframe.store.store import Store
@@ -35,6 +35,8 @@ class WatchOutputs:
         out: Folder for the database, its pictures, the lines and the outboxes of the sinks.
         now_us: Reads the wall clock, in microseconds since 1970-01-01 UTC.
         more: Sinks that the plan does not have, by name.
+        on_notice: Called with a sentence about each picture and clip that could not be kept, by any
+            thread; it must not wait.
 
     Attributes:
         store: The database; None where none is kept.
@@ -53,7 +55,9 @@ class WatchOutputs:
         out: Path,
         now_us: Callable[[], int],
         more: Mapping[str, AlertSink] | None = None,
+        on_notice: Callable[[str], None] = lambda notice: None,
     ) -> None:
+        self._on_notice = on_notice
         self.notices: list[str] = []
         self._event_files: EventFiles | None = None
         self.store = self._open_store(plan.settings, out, now_us)
@@ -122,7 +126,16 @@ class WatchOutputs:
             pictures_gb=settings.pictures_gb,
             keep_free_gb=settings.keep_free_gb,
         )
-        return Store(out, StoreConfig(pictures=settings.pictures, retention=kept), clock=now_us)
+        config = StoreConfig(pictures=settings.pictures, retention=kept)
+        return Store(out, config, clock=now_us, on_lost=self._note_lost_file)
+
+    def _note_lost_file(self, alert: Alert, kind: str, reason: str) -> None:
+        event = alert.event
+        what = "picture" if kind == "snapshot" else kind
+        self._on_notice(
+            f"{event.source}: no {what} of the event at {event.start_s:.1f} s "
+            f"({utc(alert.start_us)}): {reason}"
+        )
 
     def _open_sinks(self, plan: WatchPlan, out: Path, more: Mapping[str, AlertSink]) -> Delivery:
         """Make all sinks, and start to deliver to them."""

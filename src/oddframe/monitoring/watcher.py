@@ -44,7 +44,10 @@ _REPORT_S = 1.0
 _GOODBYE_S = 1.0
 """How long a stop waits for disks and networks, in seconds."""
 
-_FLUSH_S = 60.0
+_CLIPS_S = 1800.0
+"""How long the end waits for clips where all cameras have ended by themselves, in seconds."""
+
+FLUSH_S = 60.0
 """How long the end waits for them where all cameras have ended by themselves, in seconds."""
 
 
@@ -80,6 +83,8 @@ class Watcher:
         now_us: Reads the wall clock, in microseconds since 1970-01-01 UTC.
         on_alert: Called with every phase of every event, by the thread of the loop; it must not
             wait.
+        on_notice: Called with a sentence about what could not be kept, by any thread; it must not
+            wait.
         sinks: More sinks than the plan has, by name.
 
     Attributes:
@@ -103,6 +108,7 @@ class Watcher:
         now_s: Callable[[], float] = time.monotonic,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         on_alert: Callable[[Alert], None] = lambda alert: None,
+        on_notice: Callable[[str], None] = lambda notice: None,
         sinks: Mapping[str, AlertSink] | None = None,
     ) -> None:
         self._plan, self._out, self._now_s, self._now_us = plan, Path(out), now_s, now_us
@@ -117,7 +123,7 @@ class Watcher:
             self._out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self._out, error) from error
-        self.outputs = WatchOutputs(plan, self._out, now_us, sinks)
+        self.outputs = WatchOutputs(plan, self._out, now_us, sinks, on_notice)
         self.notices = (*self.outputs.notices, *self._slow_files())
 
     def run(self) -> None:
@@ -138,12 +144,13 @@ class Watcher:
                 self._loop(recorder)
                 for camera in self._cameras:
                     recorder.finish(camera)
+            self._write_files()
         finally:
             # A connection that hangs and a sink that hangs are waited for at the same time.
             # The thread is a daemon, so that one of them keeps no program alive.
             leaving = threading.Thread(target=self._streams.stop, daemon=True)
             leaving.start()
-            self.outputs.close(_GOODBYE_S if self._stopping.is_set() else _FLUSH_S)
+            self.outputs.close(_GOODBYE_S if self._stopping.is_set() else FLUSH_S)
             leaving.join(_GOODBYE_S)
         failed = [
             camera
@@ -152,6 +159,14 @@ class Watcher:
         ]
         if failed:
             raise SourceError("; ".join(str(camera.state().error) for camera in failed))
+
+    def _write_files(self) -> None:
+        """Wait for the clips of files that have ended, which may have to be encoded."""
+        store = self.outputs.store
+        deadline_s = time.monotonic() + _CLIPS_S
+        while store is not None and not self._stopping.is_set():
+            if store.flush_files(_POLL_S) or time.monotonic() > deadline_s:
+                return
 
     def stop(self) -> None:
         """Make `run` return, within about a second."""

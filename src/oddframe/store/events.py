@@ -37,12 +37,14 @@ class StoredEvent:
             folder.
         cut: Whether a restart ended it, so that its end is the last moment known of it.
         review: What somebody said of it; None where nobody did.
+        clip_error: Why its clip could not be made; None where nothing went wrong.
     """
 
     row: int
     alert: Alert
     cut: bool
     review: Review | None = None
+    clip_error: str | None = None
 
 
 def camera_number(connection: Connection, name: str) -> int:
@@ -111,15 +113,35 @@ def write_file(connection: Connection, source: str, identity: str, kind: str, pa
     return row is not None
 
 
-def close_open(connection: Connection) -> list[Alert]:
+def write_clip_error(connection: Connection, source: str, identity: str, reason: str) -> None:
+    """Write into the latest row of an event why its clip could not be made.
+
+    Args:
+        connection: A connection of a writing engine.
+        source: Name of the event's source.
+        identity: The event's id.
+        reason: Why, as a sentence.
+    """
+    camera = camera_number(connection, source)
+    row = connection.execute(_newest(camera, identity)).scalar()
+    connection.execute(update(events).where(events.c.row == row).values(clip_error=reason))
+
+
+def close_open(connection: Connection, clip_error: str | None) -> list[Alert]:
     """End every open event at the last moment known of it.
+
+    Args:
+        connection: A connection of a writing engine.
+        clip_error: Why these events have no clip; None where none are kept.
 
     Returns:
         The ends of these events, the oldest first.
     """
     open_events = find_events(connection, events.c.end_us.is_(None))
     connection.execute(
-        update(events).where(events.c.end_us.is_(None)).values(end_us=events.c.seen_us, cut=1)
+        update(events)
+        .where(events.c.end_us.is_(None))
+        .values(end_us=events.c.seen_us, cut=1, clip_error=clip_error)
     )
     # Read again: what the sinks are told must be what the database says.
     closed = find_events(connection, events.c.row.in_([event.row for event in open_events]))
@@ -175,4 +197,4 @@ def _event_of_row(row: Row[Any]) -> StoredEvent:
     seen_us = row.seen_us if row.end_us is None else row.end_us
     alert = Alert(event, row.start_us, row.peak_us, seen_us, row.snapshot, row.clip)
     review = None if row.reviewed_us is None else Review(row.verdict, row.note, row.reviewed_us)
-    return StoredEvent(row.row, alert, bool(row.cut), review)
+    return StoredEvent(row.row, alert, bool(row.cut), review, row.clip_error)

@@ -69,6 +69,7 @@ events = Table(
     Column("clip", Text),
     # 1 where a restart ended the event, and not its footage.
     Column("cut", Integer, nullable=False, server_default="0"),
+    Column("clip_error", Text),  # why there is no clip
     Index("events_by_camera", "camera", "start_us"),
     Index("events_by_time", "start_us"),
     Index("events_by_id", "id"),
@@ -182,7 +183,12 @@ def _add_judgements(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_judgements,)
+def _add_clip_errors(connection: Connection) -> None:
+    """Bring version 2 to version 3: why an event has no clip."""
+    connection.exec_driver_sql("ALTER TABLE events ADD COLUMN clip_error TEXT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_judgements, _add_clip_errors)
 """Step n makes version n + 2 of version n + 1.
 
 A change of a table above needs one: add it at the end.

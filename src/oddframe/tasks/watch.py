@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -28,6 +28,9 @@ _SNAPSHOT_S = 0.25
 # return within two seconds.
 _STOP_S = 1.7
 
+_MOST_NOTICES = 100
+"""Notices that a report has at most; who watches for months has seen them all as they came."""
+
 
 @dataclass(frozen=True, slots=True)
 class WatchSnapshot:
@@ -37,11 +40,13 @@ class WatchSnapshot:
         cameras: The state of each camera.
         header: The figures of all cameras together.
         alerts: The alerts since the last snapshot, oldest first.
+        notices: What could not be kept since the last snapshot, a sentence each, oldest first.
     """
 
     cameras: tuple[CameraView, ...]
     header: WatchHeader
     alerts: tuple[Alert, ...]
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +57,8 @@ class WatchReport:
         cameras: The state of each camera at the end.
         out: The folder with events, database, pictures and clips.
         stopped: Whether it was stopped; otherwise all sources had ended.
-        notices: What is worth knowing, a sentence each.
+        notices: What is worth knowing, a sentence each; of what could not be kept while it ran, the
+            latest.
         seconds: Wall-clock time.
     """
 
@@ -117,12 +123,13 @@ def watch(
     }
     # The loop's thread puts alerts in, this thread takes them out.
     alerts: SimpleQueue[Alert] = SimpleQueue()
-    watcher = Watcher(plan, models, out, on_alert=alerts.put)
+    lost: SimpleQueue[str] = SimpleQueue()
+    watcher = Watcher(plan, models, out, on_alert=alerts.put, on_notice=lost.put)
     of_models = (notice for loaded in models.values() for notice in loaded.notices)
     notices = (*hidden, *watcher.notices, *of_models)
     on_start(notices)
     stop = stop or threading.Event()
-    snapshots = _Snapshots(watcher, tuple(models), alerts)
+    snapshots = _Snapshots(watcher, tuple(models), alerts, lost)
     loop = _Loop(watcher)
     loop.start()
     try:
@@ -146,7 +153,7 @@ def watch(
         cameras=tuple(watcher.views()),
         out=Path(out),
         stopped=stop.is_set(),
-        notices=notices,
+        notices=(*notices, *snapshots.notices),
         seconds=time.monotonic() - began_s,
     )
 
@@ -171,18 +178,30 @@ class _Loop(threading.Thread):
 
 
 class _Snapshots:
-    """Takes snapshots of a watcher, and counts the events of each day for them."""
+    """Takes snapshots of a watcher, and counts the events of each day for them.
+
+    Attributes:
+        notices: The latest of all notices that the snapshots had.
+    """
 
     def __init__(
-        self, watcher: Watcher, models: tuple[str, ...], alerts: "SimpleQueue[Alert]"
+        self,
+        watcher: Watcher,
+        models: tuple[str, ...],
+        alerts: "SimpleQueue[Alert]",
+        notices: "SimpleQueue[str]",
     ) -> None:
         self._watcher, self._models, self._alerts = watcher, models, alerts
+        self._notices = notices
+        self.notices: deque[str] = deque(maxlen=_MOST_NOTICES)
         self._began_s = time.monotonic()
         self._events_of_day: Counter[date] = Counter()
 
     def take(self) -> WatchSnapshot:
         """The state of all cameras now, with the alerts since the last call."""
-        # Nobody else takes from the queue, so as many as it holds now can be had without waiting.
+        # Nobody else takes from the queues, so as many as they hold now can be had without waiting.
+        notices = [self._notices.get_nowait() for _ in range(self._notices.qsize())]
+        self.notices.extend(notices)
         alerts = [self._alerts.get_nowait() for _ in range(self._alerts.qsize())]
         self._events_of_day.update(
             datetime.fromtimestamp(alert.start_us / 1e6).astimezone().date()
@@ -196,7 +215,7 @@ class _Snapshots:
             events_today=self._events_of_day[datetime.now().astimezone().date()],
             lagging=self._watcher.outputs.lagging(),
         )
-        return WatchSnapshot(tuple(self._watcher.views()), header, tuple(alerts))
+        return WatchSnapshot(tuple(self._watcher.views()), header, tuple(alerts), tuple(notices))
 
 
 def _plan(

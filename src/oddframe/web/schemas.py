@@ -97,6 +97,8 @@ class EventRecord(Schema):
     snapshot: str | None
     clip: str | None
     clip_start_us: int | None
+    # Why there is no clip; null where there is one, or it is not due yet.
+    clip_error: str | None
     cut: bool
     verdict: Verdict | None
     note: str

@@ -42,6 +42,7 @@ def event_record(
         snapshot=None if alert.snapshot is None else f"{place}/snapshot.jpg",
         clip=None if alert.clip is None else f"{place}/clip.mp4",
         clip_start_us=None if alert.clip is None else alert.start_us - before_us,
+        clip_error=stored.clip_error,
         cut=stored.cut,
         verdict=None if review is None else review.verdict,  # type: ignore[arg-type]
         note="" if review is None else review.note,

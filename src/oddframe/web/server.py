@@ -67,7 +67,11 @@ class ServeSettings:
                 raise SettingsError(f"--media must be a folder, but {folder} is not")
 
 
-def serve(settings: ServeSettings, on_start: Callable[[str], None] = lambda url: None) -> None:
+def serve(
+    settings: ServeSettings,
+    on_start: Callable[[str], None] = lambda url: None,
+    on_notice: Callable[[str], None] = lambda notice: None,
+) -> None:
     """Serve until SIGINT or SIGTERM, and end within two seconds of it.
 
     To be called by the main thread, which alone can handle signals.
@@ -75,6 +79,7 @@ def serve(settings: ServeSettings, on_start: Callable[[str], None] = lambda url:
     Args:
         settings: Where the web app is served, and who may use it.
         on_start: Called with the address once the server listens.
+        on_notice: Called with a sentence about what could not be kept, by any thread.
 
     Raises:
         SettingsError: If it would listen beyond this machine without a token, or `cameras.toml` is
@@ -86,12 +91,17 @@ def serve(settings: ServeSettings, on_start: Callable[[str], None] = lambda url:
     # The folder holds pictures of people and addresses with passwords: for its owner only.
     umask = os.umask(0o077)
     try:
-        _serve(settings, data, on_start)
+        _serve(settings, data, on_start, on_notice)
     finally:
         os.umask(umask)
 
 
-def _serve(settings: ServeSettings, data: Path, on_start: Callable[[str], None]) -> None:
+def _serve(
+    settings: ServeSettings,
+    data: Path,
+    on_start: Callable[[str], None],
+    on_notice: Callable[[str], None],
+) -> None:
     try:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -105,7 +115,8 @@ def _serve(settings: ServeSettings, data: Path, on_start: Callable[[str], None])
         )
     listening = _listen(settings.host, settings.port)
     try:
-        _run(settings, data, token_hash, listening, on_start)
+        app, context = assemble(settings, data, token_hash, on_notice)
+        _run(settings, app, context, listening, on_start)
     finally:
         listening.close()
 
@@ -121,7 +132,10 @@ def is_local(host: str) -> bool:
 
 
 def assemble(
-    settings: ServeSettings, data: Path, token_hash: str | None
+    settings: ServeSettings,
+    data: Path,
+    token_hash: str | None,
+    on_notice: Callable[[str], None] = lambda notice: None,
 ) -> tuple[SecurityMiddleware, AppContext]:
     """Make the app and its parts; the supervisor is not started yet.
 
@@ -129,6 +143,7 @@ def assemble(
         settings: As for `serve`.
         data: The data folder, which exists, as an absolute path.
         token_hash: Hash of the token; None lets everybody in.
+        on_notice: As for `serve`.
 
     Raises:
         OddframeError: As `serve`.
@@ -138,6 +153,7 @@ def assemble(
     supervisor = Supervisor(
         data,
         on_alert=broadcaster.take,
+        on_notice=on_notice,
         sinks={"metrics": metrics},
         redirects=settings.redirects,
         device=settings.device,
@@ -154,12 +170,11 @@ def assemble(
 
 def _run(
     settings: ServeSettings,
-    data: Path,
-    token_hash: str | None,
+    app: SecurityMiddleware,
+    context: AppContext,
     listening: socket.socket,
     on_start: Callable[[str], None],
 ) -> None:
-    app, context = assemble(settings, data, token_hash)
     supervisor = context.supervisor
     config = uvicorn.Config(
         app,

@@ -25,6 +25,7 @@ class Supervisor:
     Args:
         data: The folder with ``cameras.toml``, the database and the pictures.
         on_alert: Called with each phase of each event by the thread that scores; must not wait.
+        on_notice: Called with a sentence about what could not be kept, by any thread.
         sinks: Sinks beside those that the file names.
         redirects: Whether a camera's server may send its reader to another address.
         device: "auto", "cpu" or a GPU such as "cuda:0".
@@ -47,6 +48,7 @@ class Supervisor:
         data: Path,
         *,
         on_alert: Callable[[Alert], None] = lambda alert: None,
+        on_notice: Callable[[str], None] = lambda notice: None,
         sinks: Mapping[str, AlertSink] | None = None,
         redirects: bool = False,
         device: str = "auto",
@@ -59,7 +61,9 @@ class Supervisor:
         batch_size = max(1, min(DEFAULT_BATCH, len(self.plan.cameras)))
         self.registry = ModelRegistry(data, batch_size, device, threads)
         self._models = self._load(self.plan)
-        self.watcher = Watcher(self.plan, self._models, data, on_alert=on_alert, sinks=sinks)
+        self.watcher = Watcher(
+            self.plan, self._models, data, on_alert=on_alert, on_notice=on_notice, sinks=sinks
+        )
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._changing = threading.Lock()

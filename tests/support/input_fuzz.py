@@ -325,8 +325,8 @@ def _send_requests(data: Path, chance: random.Random) -> None:
 
 
 _REQUEST = b"""{"name": "yard", "source": "yard.mp4", "model": "models/tiny", "fps": 5,
-"loop": true, "false_alarms": "2/day", "verdict": "false alarm", "note": "a cat", "threshold": 0.7, "ids": [1, 2],
-"zones": {"ignore": [[[0, 0], [0.5, 0], [0.5, 0.5]]]}}"""
+"loop": true, "false_alarms": "2/day", "verdict": "false alarm", "note": "a cat", "ids": [1, 2],
+"threshold": 0.7, "zones": {"ignore": [[[0, 0], [0.5, 0], [0.5, 0.5]]]}}"""
 
 _CAMERAS = b"""model = "models/tiny"
 store = true

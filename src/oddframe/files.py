@@ -2,8 +2,11 @@
 
 A new file is written beside the old one, pushed to the disk and then moved into its place, which
 the file system does as a whole or not at all.
+
+Texts that people wrote are read with `decode_text`, which takes what their editors save.
 """
 
+import codecs
 import errno
 import json
 import os
@@ -13,7 +16,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from oddframe.errors import OddframeError, OutputError
+from oddframe.errors import InputError, OddframeError, OutputError
+
+# The marks that editors and spreadsheets put first. UTF-32's little-endian mark begins with that of
+# UTF-16, so it comes before it.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 # What a user can do about an error of the system, by its number.
 _WHAT_TO_DO = {
@@ -33,6 +46,42 @@ def output_error(path: Path, error: OSError) -> OutputError:
     """Make the error to raise when `path` could not be written, with what to do about it."""
     what = _WHAT_TO_DO.get(error.errno or 0, error.strerror or str(error))
     return OutputError(f"{path} could not be written: {what}")
+
+
+def decode_text(data: bytes, errors: str = "strict") -> str:
+    """Decode a text as people save it: UTF-8 or UTF-16, with or without a byte order mark.
+
+    Args:
+        data: The bytes of the file.
+        errors: "strict", or "replace" for a look at the beginning of a file, which may be cut
+            within a letter.
+
+    Returns:
+        The text without the mark; every line ends with a single line feed.
+
+    Raises:
+        InputError: If it is none of these; the sentence begins with the line, and the name of the
+            file belongs before it.
+    """
+    mark, coding = next((known for known in _MARKS if data.startswith(known[0])), (b"", ""))
+    # Without a mark the zeros tell: the letters of UTF-16 have one at every second place.
+    coding = coding or {b"\0": "utf-16-be"}.get(data[:1], "")
+    coding = coding or {b"\0": "utf-16-le"}.get(data[1:2], "utf-8")
+    body = data.removeprefix(mark)
+    try:
+        text = body.decode(coding, errors)
+        wrong = text.find("\0")
+        found = "a zero byte"
+    except UnicodeDecodeError as error:
+        text = body[: error.start].decode(coding, "replace")
+        wrong, found = len(text), f"the byte 0x{body[error.start]:02X}"
+    if wrong >= 0 and errors == "strict":
+        line = text.count("\n", 0, wrong) + 1
+        raise InputError(
+            f"line {line} must be text in UTF-8 or UTF-16, found {found}; "
+            'save the file again as "UTF-8", or a table as "CSV UTF-8"'
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 @contextmanager

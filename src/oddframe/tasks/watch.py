@@ -52,8 +52,10 @@ class WatchReport:
         cameras: The state of each camera at the end.
         out: The folder with events, database, pictures and clips.
         stopped: Whether it was stopped; otherwise all sources had ended.
-        notices: What is worth knowing, a sentence each.
+        notices: What is worth knowing, a sentence each; all of ``left`` and ``unkept`` is among it.
         seconds: Wall-clock time.
+        left: What was not delivered or kept, a sentence each.
+        unkept: Which results are missing in the folder, a sentence each.
     """
 
     cameras: tuple[CameraView, ...]
@@ -61,6 +63,8 @@ class WatchReport:
     stopped: bool
     notices: tuple[str, ...]
     seconds: float
+    left: tuple[str, ...] = ()
+    unkept: tuple[str, ...] = ()
 
 
 def watch(
@@ -141,12 +145,15 @@ def watch(
     on_look(snapshots.take())
     if loop.failure is not None:
         raise loop.failure
+    left = watcher.outputs.left()
     return WatchReport(
         cameras=tuple(watcher.views()),
         out=Path(out),
         stopped=stop.is_set(),
-        notices=notices,
+        notices=(*notices, *left),
         seconds=time.monotonic() - began_s,
+        left=left,
+        unkept=watcher.outputs.unkept(),
     )
 
 
@@ -194,6 +201,7 @@ class _Snapshots:
             uptime_s=time.monotonic() - self._began_s,
             events_today=self._events_of_day[datetime.now().astimezone().date()],
             lagging=self._watcher.outputs.lagging(),
+            troubles=self._watcher.outputs.troubles(),
         )
         return WatchSnapshot(tuple(self._watcher.views()), header, tuple(alerts))
 

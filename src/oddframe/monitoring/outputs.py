@@ -108,18 +108,14 @@ class WatchOutputs:
     def lagging(self) -> dict[str, str]:
         """Return what has trouble or has not delivered everything, by name, and why."""
         # One message that waits is on its way and no sign of trouble.
-        waiting = {
-            name: counts.waiting
+        found = {
+            name: f"{counts.waiting} waiting"
             for name, counts in self.delivery.counts().items()
             if counts.waiting > 1 or counts.error
         }
-        troubles = self.troubles()
-        return {
-            name: ": ".join(
-                filter(None, (f"{waiting[name]} waiting" * (name in waiting), troubles.get(name)))
-            )
-            for name in dict.fromkeys([*waiting, *troubles])
-        }
+        for name, why in self.troubles().items():
+            found[name] = f"{found[name]}: {why}" if name in found else why
+        return found
 
     def left(self) -> tuple[str, ...]:
         """Say what was not delivered or kept, a sentence each; to be asked after `close`."""

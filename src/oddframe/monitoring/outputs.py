@@ -139,10 +139,16 @@ class WatchOutputs:
                 )
             if counts.error and not counts.waiting:
                 sentences.append(f"sink {name}{why}")
+        files = None if self.store is None else self.store.counts()[1]
+        if files is not None and files.lost:
+            sentences.append(
+                f"{_count(files.lost, 'picture or clip', 'pictures or clips')} could not be "
+                f"kept: {files.error}"
+            )
         return (*sentences, *self.unkept())
 
     def unkept(self) -> tuple[str, ...]:
-        """Say which results could not be kept in the folder, a sentence each."""
+        """Say which events, scores and states could not be kept in the folder, a sentence each."""
         sentences = []
         if lost := self.delivery.lost:
             sentences.append(f"{_count(lost, 'alert')} reached no sink: the disk took nothing")
@@ -153,16 +159,11 @@ class WatchOutputs:
             )
         if self.store is None:
             return tuple(sentences)
-        written, files = self.store.counts()
+        written, _ = self.store.counts()
         if missing := written.waiting + written.lost:
             why = f": {written.error}" if written.error else ""
             sentences.append(
                 f"{_count(missing, 'change')} could not be written to the database{why}"
-            )
-        if files.lost:
-            sentences.append(
-                f"{_count(files.lost, 'picture or clip', 'pictures or clips')} could not be "
-                f"kept: {files.error}"
             )
         return tuple(sentences)
 

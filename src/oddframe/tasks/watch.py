@@ -55,7 +55,7 @@ class WatchReport:
         notices: What is worth knowing, a sentence each; all of ``left`` and ``unkept`` is among it.
         seconds: Wall-clock time.
         left: What was not delivered or kept, a sentence each.
-        unkept: Which results are missing in the folder, a sentence each.
+        unkept: Which events, scores and states are missing in the folder, a sentence each.
     """
 
     cameras: tuple[CameraView, ...]

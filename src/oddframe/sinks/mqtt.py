@@ -25,9 +25,6 @@ from oddframe.sinks.sink import Message, Retry, network_reason
 # The words that Frigate publishes, which people's automations know already.
 _TYPES = {"start": "new", "update": "update", "end": "end"}
 
-_CONNECT_S = 5.0
-"""After so many seconds without a connection something is wrong."""
-
 _REFUSES = "it refuses the connection"
 _SILENT = 141
 """Code of a connection that the client ends because nothing comes from the broker."""
@@ -293,9 +290,11 @@ class Mqtt:
                 self._publish_discovery(status.camera)
             if not known or camera.as_dict() != before:
                 self._publish_state(status.camera)
-        # Before the first alert nobody would learn otherwise that none could be sent.
+        # Before the first alert nobody would learn otherwise that none could be sent. What is not
+        # known to have failed gets the time that a connection may take.
+        waited_s = time.monotonic() - self._began_s
         if not self._client.is_connected() and (
-            time.monotonic() - self._began_s >= min(self._config.timeout_s, _CONNECT_S)
+            self._why != network_reason(None) or waited_s >= self._config.timeout_s
         ):
             raise self._no_connection()
 

@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from oddframe.core.zones import Polygon, Schedule, Zones
 from oddframe.errors import SettingsError
+from oddframe.files import decode_text
 
 T = TypeVar("T")
 
@@ -123,15 +124,15 @@ def from_mapping(values: object, start: Any, where: str = "") -> Any:
 
 
 def read_table(path: Path) -> Any:
-    """Read a TOML or JSON file, by its suffix.
+    """Read a TOML or JSON file, by its suffix, in UTF-8 or UTF-16.
 
     Raises:
         SettingsError: If it cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+        text = decode_text(path.read_bytes())
+        return json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path} must be a readable TOML or JSON file: {error}") from error
 
 

@@ -120,6 +120,14 @@ def test_everything_that_a_file_may_say_arrives(read, tmp_path):
     }
 
 
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+def test_a_file_from_an_editor_with_a_mark_says_the_same(read, tmp_path, coding):
+    plain = read(WHOLE)
+    path = tmp_path / "cameras.toml"
+    path.write_text(WHOLE, encoding=coding, newline="\r\n")
+    assert read_camera_file(path, variables=VARIABLES) == plain
+
+
 def test_json_says_the_same(read):
     values = {"model": "/m", "camera": [{"name": "a", "source": "rtsp://cam/x"}]}
     assert read(json.dumps(values), ".json") == read(

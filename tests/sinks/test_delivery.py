@@ -217,3 +217,21 @@ def test_a_message_has_the_event_and_its_wall_clock_times():
     }
     assert message_of(made_alert())["end"] is None
     assert utc(1_790_000_000_123_457).endswith("20.123457+00:00")
+
+
+def test_a_refusal_and_a_receiver_that_cannot_be_reached_stay_known(tmp_path):
+    class Away(Plain):
+        """A sink that cannot be reached for reports."""
+
+        def report(self, status):
+            raise DeliveryError("nobody is there")
+
+    sinks = {"picky": Failing(DeliveryRefusedError("no such room"), 1), "away": Away()}
+    with Delivery(sinks, tmp_path) as delivery:
+        offer(delivery, range(2))
+        delivery.report(CameraStatus(camera="yard", at_us=0, online=True, state="live"))
+        assert delivery.flush(120)
+        picky, away = delivery.counts()["picky"], delivery.counts()["away"]
+    # Later messages went well, and what became of the first one is known all the same.
+    assert (picky.error, picky.refused, picky.refusal) == ("", 1, "no such room")
+    assert (away.error, away.delivered) == ("nobody is there", 4)

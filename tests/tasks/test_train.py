@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from oddframe.bundle.bundle import read_bundle
-from oddframe.errors import RunError, SettingsError, SourceError
+from oddframe.errors import LayoutError, RunError, SettingsError, SourceError
 from oddframe.settings import from_mapping
 from oddframe.tasks.train import train
 from oddframe.training.plan import steps_for_epochs
@@ -241,6 +241,17 @@ def test_progress_names_the_phases_in_order(trained):
         (number, 4) for number in (1, 2, 3, 4)
     ]
     assert all(done <= total for _, done, total in told)
+
+
+@pytest.mark.parametrize("text", ["file;von;bis\nmonday.mp4;1;2\n", "monday.mp4,1,2\n"])
+def test_labels_that_cannot_be_read_are_refused_before_anything_is_written(video, tmp_path, text):
+    video("normal/night/monday.mp4")
+    (tmp_path / "normal" / "night" / "labels.csv").write_text(text, encoding="utf-8-sig")
+    with pytest.raises(LayoutError, match=r"labels\.csv: line 1: the first line must be"):
+        train(tmp_path / "normal", tmp_path / "run")
+    with pytest.raises(LayoutError, match=r"labels\.csv: line 1: the first line must be"):
+        train([tmp_path / "normal" / "night"], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_preset_is_refused_before_anything_is_written(video, tmp_path):

@@ -1,4 +1,5 @@
 import json
+import socket
 import threading
 import time
 
@@ -9,6 +10,7 @@ import oddframe
 from oddframe.errors import OutputError, SettingsError, SourceNotFoundError
 from oddframe.monitoring import recorder
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings, named_cameras
+from oddframe.sinks.mqtt import MqttConfig
 from oddframe.tasks.watch import watch
 from tests.support.tiny import walk
 
@@ -226,3 +228,24 @@ def test_a_time_out_is_no_crash(tiny_run, tmp_path):
 def test_nothing_is_missing_in_the_error_of_a_lost_file(tmp_path):
     with pytest.raises(SourceNotFoundError, match=r"gone\.mp4"):
         named_cameras([tmp_path / "gone.mp4"])
+
+
+def test_a_receiver_that_is_not_there_is_told_without_an_event(
+    tiny_run, recording, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("oddframe.monitoring.watcher._FLUSH_S", 0.5)
+    looks = []
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))  # and never listens
+        home = MqttConfig(host="127.0.0.1", port=gone.getsockname()[1])
+        settings = WatchSettings(fast=True, sinks={"home": home})
+        report = watch(
+            recording, tiny_run, tmp_path, device="cpu", settings=settings, on_look=looks.append
+        )
+    (notice,) = report.left
+    assert notice.startswith("sink home: there is no connection to the MQTT broker at 127.0.0.1")
+    assert notice.endswith("Connection refused")
+    assert report.left == report.notices
+    # The events themselves are all in the folder.
+    assert report.unkept == ()
+    assert "Connection refused" in looks[-1].header.troubles["home"]

@@ -19,9 +19,9 @@ from oddframe.batch.tasks import Task
 from oddframe.batch.worker import Outcome
 from oddframe.core.records import Event, Score
 from oddframe.core.zones import Zones
-from oddframe.errors import OddframeError, SourceError, SourceNotFoundError
+from oddframe.errors import OddframeError, OutputError, SourceError, SourceNotFoundError
 from oddframe.extras import require_extra
-from oddframe.files import temporary_folder, write_together
+from oddframe.files import is_of_its_name, temporary_folder, write_together
 from oddframe.inference.backends import Backend
 from oddframe.inference.model import Model, ScoreSink, load_model, score_recording
 from oddframe.inference.selection import InferenceOptions
@@ -157,6 +157,10 @@ def score_one_by_one(
         except (SourceError, SourceNotFoundError) as error:
             # One broken recording of many is named in the report; the others are worth having.
             yield str(error)
+        except OutputError as error:
+            if not is_of_its_name(error):
+                raise
+            yield f"{source.name}: {error}"
 
 
 def score_side_by_side(
@@ -262,13 +266,16 @@ def _score_source(
     source: FrameSource, model: Model, job: ScoreJob, on_progress: Progress
 ) -> RecordingReport:
     """Score one recording; its files appear together at the end."""
-    curve = _ScoreCurve()
+    curve, notices = _ScoreCurve(), list[str]()
     with write_together(job.folder, source.name, job.within) as place:
         # Inside, so that every file is complete before the folder moves them to their places.
         with ExitStack() as closing:
             sinks = [
                 curve,
-                *(closing.enter_context(sink) for sink in _sinks(place, source, model, job.extras)),
+                *(
+                    closing.enter_context(sink)
+                    for sink in _sinks(place, source, model, job.extras, notices)
+                ),
             ]
             lines = closing.enter_context(event_lines(place / f"{source.name}.events.jsonl"))
             scored = score_recording(
@@ -298,14 +305,14 @@ def _score_source(
         events=scored.events,
         peak=scored.peak,
         files=files,
-        notices=scored.notices,
+        notices=(*scored.notices, *notices),
     )
 
 
 def _sinks(
-    place: Path, source: FrameSource, model: Model, extras: Extras
+    place: Path, source: FrameSource, model: Model, extras: Extras, notices: list[str]
 ) -> Iterator[AbstractContextManager[ScoreSink]]:
-    """Yield the sinks that write every score as it comes."""
+    """Yield the sinks that write every score as it comes; they add to ``notices``."""
     yield csv_table(place / f"{source.name}.scores.csv")
     if extras.parquet:
         yield parquet_table(place / f"{source.name}.scores.parquet")
@@ -317,4 +324,6 @@ def _sinks(
 
         # The map value that is half hot: the same for all frames, so that they can be compared.
         level = model.bundle.calibration.map_level
-        yield overlay_video(place / f"{source.name}.overlay.mp4", source.rate_fps, level)
+        yield overlay_video(
+            place / f"{source.name}.overlay.mp4", source.rate_fps, level, notices.append
+        )

@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from oddframe.batch.tasks import Task, legible
+from oddframe.batch.tasks import Task
 from oddframe.errors import OutputError
-from oddframe.files import fsync_path, output_error, write_json
+from oddframe.files import fsync_path, legible, output_error, write_json
 
 LAYOUT = 1
 """Version of the folders and columns."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from oddframe._types import Progress, silent
 from oddframe._version import __version__
 from oddframe.batch.results import BatchResults
-from oddframe.batch.tasks import Task, legible
+from oddframe.batch.tasks import Task
 from oddframe.core.records import Event
 from oddframe.core.zones import Zones
 from oddframe.errors import OddframeError, SourceError, SourceNotFoundError
+from oddframe.files import legible
 from oddframe.inference.model import Model, load_model, score_recording
 from oddframe.inference.selection import InferenceOptions
 from oddframe.media.discovery import open_source

@@ -4,6 +4,7 @@ Each verb is one function in a file of its own. It imports the library inside, s
 a mistyped flag answer at once.
 """
 
+import io
 import signal
 import sys
 from typing import Annotated, NoReturn
@@ -64,6 +65,10 @@ def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     # SIGTERM is handled as Ctrl-C: what is half written is removed, a training can be resumed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A path may hold bytes that are no text, and a terminal may lack letters: neither is worth a
+    # result.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         verb = sys.argv[1] if len(sys.argv) > 1 else ""
         with require_extra(f"oddframe {verb}", EXTRA_OF_VERB.get(verb)):

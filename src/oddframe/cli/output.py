@@ -3,7 +3,6 @@
 Results go to standard output and everything else to standard error, so that results can be piped.
 """
 
-import json
 import math
 import sys
 import threading
@@ -29,6 +28,7 @@ from rich.progress import (
 from rich.table import Column, Table
 
 from oddframe.core.pace import StagePace
+from oddframe.files import json_text
 
 if TYPE_CHECKING:
     from oddframe._types import Progress as ProgressCallback
@@ -83,7 +83,7 @@ def print_json_progress(record: object) -> None:
 
 
 def _json_line(value: object) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(_plain(value)) + "\n"
 
 
 def _print_progress(line: str) -> None:

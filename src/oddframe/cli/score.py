@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
 
 from oddframe.cli.options import (
     ARCHIVE,
@@ -207,7 +208,7 @@ def score(
     )
     rows = [
         (
-            recording.name,
+            escape(recording.name),
             str(recording.frames),
             f"{recording.peak:.2f}",
             str(len(recording.events)),
@@ -221,7 +222,7 @@ def score(
         warn(written.notices)
     console.print(
         f"\n{frames} frames in {duration(report.seconds)} with {report.backend}; "
-        f"results in [bold]{out}[/bold]"
+        f"results in [bold]{escape(str(out))}[/bold]"
         + ("" if written is None else f"; open [bold]{written.page}[/bold]")
     )
 

@@ -129,13 +129,14 @@ def serve(
 def _hash(token: str | None, token_file: Path | None) -> str | None:
     """The hash of the token that was given, None where there is none."""
     from oddframe.errors import SettingsError
+    from oddframe.files import decode_text
     from oddframe.web.auth import hash_token
 
     if token is not None and token_file is not None:
         raise SettingsError("a token must be given in one way: --token-file or ODDFRAME_TOKEN")
     if token_file is not None:
         try:
-            token = token_file.read_text(encoding="utf-8").strip()
+            token = decode_text(token_file.read_bytes()).strip()
         except (OSError, ValueError) as error:
             raise SettingsError(
                 f"--token-file must be a file with a token, but {token_file} cannot be read"

@@ -4,6 +4,7 @@ What systems leave behind (`.DS_Store`, `._001.tif`) is passed over.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -68,10 +69,25 @@ def track_file(places: Iterable[Path], name: str) -> Path | None:
     # Published as .txt; a spreadsheet writes the same lines as .csv.
     for place in places:
         for suffix in (".txt", ".csv"):
-            path = place / "tracks" / f"{name}{suffix}"
+            path = named(place / "tracks", f"{name}{suffix}")
             if path.is_file():
                 return path
     return None
+
+
+def named(folder: Path, name: str) -> Path:
+    """Give the path of a name in a folder, also where it is there in another Unicode form.
+
+    A Mac writes "é" as two characters in the names of files, most others as one.
+    """
+    path = folder / name
+    if name.isascii() or path.exists():
+        return path
+    spelt = unicodedata.normalize("NFC", name)
+    return next(
+        (there for there in entries(folder) if unicodedata.normalize("NFC", there.name) == spelt),
+        path,
+    )
 
 
 def check_masks(place: Path, masks: int, frames: int, notices: list[str]) -> bool:

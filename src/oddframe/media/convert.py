@@ -44,6 +44,9 @@ _MOST_ASPECT = 10.0
 """Pixels more than this many times as wide as high, or as high as wide, are a mistake in a header.
 """
 
+HIGHEST = 4096
+"""Most height of a picture for people in pixels, whatever its width."""
+
 T = TypeVar("T")
 
 _END = object()
@@ -322,7 +325,7 @@ def encode_webp(picture: Pixels, quality: int) -> bytes:
 
 
 def picture_size(source_size: tuple[int, int], width: int) -> tuple[int, int]:
-    """Return the even size nearest to `width` that keeps an aspect ratio.
+    """Return the even size nearest to `width` that keeps an aspect ratio, and is not too high.
 
     Args:
         source_size: (width, height) of the whole picture in pixels.
@@ -331,6 +334,8 @@ def picture_size(source_size: tuple[int, int], width: int) -> tuple[int, int]:
     Returns:
         (width, height), both even, since H.264 with colour at half size needs even ones.
     """
+    # A picture that is a few pixels wide would be enlarged to gigabytes.
+    width = min(width, math.ceil(HIGHEST * source_size[0] / source_size[1]))
     height = width * source_size[1] / source_size[0]
     return max(2, 2 * (width // 2)), max(2, 2 * math.floor(height / 2 + 0.5))
 

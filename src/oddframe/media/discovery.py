@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oddframe.errors import InputError, SourceError, SourceNotFoundError
+from oddframe.files import name_for_files
 from oddframe.media.images import DEFAULT_FPS, IMAGE_SUFFIXES, ImageFolder, is_numbered_image
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameSource
@@ -152,13 +153,16 @@ class _Candidate:
 def _open(
     path: Path, is_folder: bool, files: Sequence[Path] | None, rates_fps: tuple[float | None, float]
 ) -> FrameSource:
+    source: FrameSource
     stated_fps, default_fps = rates_fps
-    if not is_folder:
-        return Recording(path, fps=stated_fps)
-    folder = ImageFolder(path, stated_fps, files, default_fps=default_fps)
-    # A recording is checked by opening it; of images only the names were looked at so far.
-    folder.check()
-    return folder
+    if is_folder:
+        source = folder = ImageFolder(path, stated_fps, files, default_fps=default_fps)
+        # A recording is checked by opening it; of images only the names were looked at so far.
+        folder.check()
+    else:
+        source = Recording(path, fps=stated_fps)
+    source.name = name_for_files(source.name)
+    return source
 
 
 def _places(what: str | Path) -> Iterator[Path | list[Path]]:
@@ -276,7 +280,7 @@ def _rename_shared(sources: Sequence[FrameSource], names: Sequence[str]) -> None
     """Give these names to the sources whose present names are shared."""
     for source, name, is_shared in zip(sources, names, _have_shared_names(sources), strict=True):
         if is_shared:
-            source.name = name
+            source.name = name_for_files(name)
 
 
 def _have_shared_names(sources: Sequence[FrameSource]) -> list[bool]:

@@ -5,7 +5,7 @@ heat map alone.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import pairwise
@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from oddframe._types import AnomalyMap, Float32, Pixels
 from oddframe.core.events import THRESHOLD
 from oddframe.core.records import Score
-from oddframe.errors import SettingsError
+from oddframe.errors import OutputError, SettingsError
 from oddframe.media.video_writer import VideoWriter
 
 _SMALL_WIDTH = 480
@@ -302,36 +302,65 @@ def _heat_colours() -> tuple[Float32, Float32]:
 
 
 class OverlayVideo:
-    """Draws scores into a video, which is opened with the first picture: it decides the size."""
+    """Draws scores into a video, which is opened with the first picture: it decides the size.
 
-    def __init__(self, path: Path, rate_fps: float, map_scale: float, closing: ExitStack) -> None:
+    Where the encoder does not take such pictures there is no video, and a notice says so.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        rate_fps: float,
+        map_scale: float,
+        closing: ExitStack,
+        on_refusal: Callable[[str], None],
+    ) -> None:
         self._path, self._rate_fps = path, rate_fps
-        self._map_scale, self._closing = map_scale, closing
+        self._map_scale, self._closing, self._on_refusal = map_scale, closing, on_refusal
         self._overlay: Overlay | None = None
         self._video: VideoWriter | None = None
+        self._is_refused = False
         self._size = (0, 0)
         self._start_s = 0.0
 
     def write(self, score: Score) -> None:
         """Add the frame of a score that carries its picture."""
-        if score.picture is None:
+        if score.picture is None or self._is_refused:
             return
         size = (score.picture.shape[1], score.picture.shape[0])
-        if self._overlay is None or self._video is None:
+        if self._overlay is None:
             self._overlay = Overlay(size, self._map_scale)
             self._size, self._start_s = size, score.time_s
-            self._video = self._closing.enter_context(
-                VideoWriter(self._path, self._rate_fps, self._overlay.size)
-            )
         # A video has one size of picture from its beginning to its end.
         if size != self._size:
             return
         drawn = self._overlay.draw(score.picture, score.map, score.score, score.time_s)
-        self._video.write(drawn, score.time_s - self._start_s)
+        try:
+            if self._video is None:
+                self._video = self._closing.enter_context(
+                    VideoWriter(self._path, self._rate_fps, self._overlay.size)
+                )
+            self._video.write(drawn, score.time_s - self._start_s)
+        except OutputError as error:
+            # What the system says, such as that the disk is full, concerns all that is written.
+            if isinstance(error.__cause__, OSError):
+                raise
+            if self._video is not None:
+                self._video.abandon()
+            self._is_refused = True
+            width, height = self._overlay.size
+            self._on_refusal(
+                f"no overlay was written: the encoder takes no pictures of {width} x {height}"
+            )
 
 
 @contextmanager
-def overlay_video(path: Path, rate_fps: float, map_scale: float) -> Iterator[OverlayVideo]:
+def overlay_video(
+    path: Path,
+    rate_fps: float,
+    map_scale: float,
+    on_refusal: Callable[[str], None] = lambda notice: None,
+) -> Iterator[OverlayVideo]:
     """Open a video, which appears whole when the block ends; scores must carry pictures and maps.
 
     Where a source changes its size midway, pictures of another size than the first are left out.
@@ -340,9 +369,11 @@ def overlay_video(path: Path, rate_fps: float, map_scale: float) -> Iterator[Ove
         path: The file, ``.mp4``.
         rate_fps: Frames per second of the source.
         map_scale: Level of the anomaly map at the threshold.
+        on_refusal: Called with a sentence where the encoder does not take such pictures; there is
+            no video then.
 
     Raises:
         OutputError: If it cannot be written.
     """
     with ExitStack() as closing:
-        yield OverlayVideo(path, rate_fps, map_scale, closing)
+        yield OverlayVideo(path, rate_fps, map_scale, closing, on_refusal)

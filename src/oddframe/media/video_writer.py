@@ -82,7 +82,7 @@ class VideoWriter:
         try:
             self._open(temporary)
         except BaseException:
-            self._abandon()
+            self.abandon()
             raise
         return self
 
@@ -125,12 +125,12 @@ class VideoWriter:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            self._abandon()
+            self.abandon()
             return
         try:
             self._finish()
         except (av.FFmpegError, OSError) as failure:
-            self._abandon()
+            self.abandon()
             raise self._describe(failure) from failure
 
     def _open(self, temporary: Path) -> None:
@@ -171,8 +171,8 @@ class VideoWriter:
         if file is not None:
             file.__exit__(None, None, None)
 
-    def _abandon(self) -> None:
-        """Close what is open, and remove the temporary file."""
+    def abandon(self) -> None:
+        """Close what is open, and remove the temporary file; the end of the block does no more."""
         container, file = self._container, self._file
         self._container = self._stream = self._file = None
         if container is not None:

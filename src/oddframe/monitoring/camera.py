@@ -80,7 +80,9 @@ class WatchHeader:
         now_us: The moment, in microseconds since 1970-01-01 UTC.
         uptime_s: Seconds since the start.
         events_today: Events that have begun since midnight.
-        lagging: Sinks that have not delivered everything, by name, and why.
+        lagging: What has trouble or has not delivered everything, by name, and why.
+        troubles: What is wrong now with sinks, database and pictures, by name; a text is the same
+            as long as the trouble is.
     """
 
     models: Sequence[str]
@@ -88,6 +90,7 @@ class WatchHeader:
     uptime_s: float = 0.0
     events_today: int = 0
     lagging: Mapping[str, str] = field(default_factory=dict)
+    troubles: Mapping[str, str] = field(default_factory=dict)
 
 
 class CameraPipeline:

@@ -15,6 +15,7 @@ from oddframe.core.alerts import safe_name
 from oddframe.core.calibration import FalseAlarmBudget
 from oddframe.core.zones import Zones
 from oddframe.errors import SettingsError
+from oddframe.files import name_for_files
 from oddframe.media.live_config import LiveSettings, StreamAddress, stream_address
 from oddframe.settings import settings_dataclass
 from oddframe.sinks.factory import SinkConfig, secrets_of
@@ -22,6 +23,8 @@ from oddframe.sinks.factory import SinkConfig, secrets_of
 # A name is part of file names, and most file systems take no more than 255 bytes.
 _LONGEST_NAME = 120
 """Most bytes of a camera's name."""
+_NUMBER = len("-1234")
+"""Bytes of the number that tells cameras of one name apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +209,7 @@ def named_cameras(
     taken: set[str] = set()
     for source in sources:
         address = stream_address(source)
-        stem = address.name or "camera"
+        stem = name_for_files(address.name or "camera", _LONGEST_NAME - _NUMBER)
         name, number = stem, 2
         while safe_name(name).casefold() in taken:
             name, number = f"{stem}-{number}", number + 1

@@ -28,6 +28,7 @@ from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings
 from oddframe.settings import ListOf, from_mapping, read_table, settings_dataclass, zones_from
 from oddframe.sinks.factory import SINK_KINDS, SinkConfig
 from oddframe.sinks.jsonl import JsonLinesConfig
+from oddframe.sinks.mqtt import MqttConfig
 from oddframe.sinks.webhook import MESSAGE_NAMES, is_json
 
 
@@ -270,6 +271,8 @@ def _sink(values: Mapping[str, Any], folder: Path, variables: Variables) -> Sink
     config: SinkConfig = from_mapping(variables.fill_in_sink(own), SINK_KINDS[kind])
     if isinstance(config, JsonLinesConfig):
         return replace(config, path=folder / config.path)
+    if isinstance(config, MqttConfig) and config.ca_file is not None:
+        return replace(config, ca_file=folder / config.ca_file)
     return config
 
 

@@ -51,10 +51,11 @@ class SinkCounts:
         failures: Attempts that failed; each was or will be made again.
         dropped: Messages that were given up for newer ones because too many waited.
         refused: Messages put aside in ``refused.jsonl``.
-        error: What the last attempt said; empty when it went well. Never an address, a header or a
-            password.
+        error: What the last attempt, of a message or of a report, said; empty when it went well.
+            Never an address, a header or a password.
         busy_s: How long the sink has been at its present message or report, in seconds; 0 when it
             is idle.
+        refusal: Why the last message was put aside; empty where none was.
     """
 
     delivered: int
@@ -65,6 +66,7 @@ class SinkCounts:
     refused: int
     error: str
     busy_s: float
+    refusal: str = ""
 
 
 class Delivery:
@@ -203,7 +205,8 @@ class SinkWorker:
         self._lock = threading.Lock()
         self._statuses: dict[str, CameraStatus] = {}
         self._delivered = self._failures = self._refused = self._in_a_row = 0
-        self._error, self._not_before_s = "", 0.0
+        self._error = self._report_error = self._refusal = ""
+        self._not_before_s = 0.0
         # What waits in it are the names of cameras with a status to report; messages wait in the
         # outbox, and delivering them is its upkeep. So reports go on while a message has to wait.
         # It needs no bound: each camera is in it at most once.
@@ -244,8 +247,9 @@ class SinkWorker:
             failures=self._failures,
             dropped=self._outbox.dropped,
             refused=self._refused,
-            error=self._error,
+            error=self._error or self._report_error,
             busy_s=self._queue.busy_s,
+            refusal=self._refusal,
         )
 
     def flush(self, timeout_s: float) -> bool:
@@ -273,7 +277,8 @@ class SinkWorker:
         for camera in cameras:
             with self._lock:
                 status = self._statuses.pop(camera)
-            self._try(lambda status=status: self._sink.report(status))  # type: ignore[misc]
+            error = self._try(lambda status=status: self._sink.report(status))  # type: ignore[misc]
+            self._report_error = _shown_text(error)
 
     def _deliver_next(self) -> None:
         """Deliver the oldest message, unless its pause is not over, and come back for the rest."""
@@ -296,7 +301,8 @@ class SinkWorker:
             self._delivered += 1
             self._start_over()
         elif isinstance(error, DeliveryRefusedError) or self._is_stuck(error):
-            self._outbox.refuse(queued, _shown_text(error))
+            self._refusal = _shown_text(error)
+            self._outbox.refuse(queued, self._refusal)
             self._refused += 1
             self._start_over()
         else:

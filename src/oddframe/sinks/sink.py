@@ -4,6 +4,7 @@ A new kind of sink is a file with a class that has the members of `AlertSink`; `
 thread and an outbox.
 """
 
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Protocol, TypeAlias
@@ -65,7 +66,11 @@ class AlertSink(Protocol):
         ...
 
     def report(self, status: CameraStatus) -> None:
-        """Report how a camera is doing: only its latest status, which may get lost."""
+        """Report how a camera is doing: only its latest status, which may get lost.
+
+        Raises:
+            DeliveryError: If the receiver cannot be reached; the report is not repeated.
+        """
         ...
 
     def close(self) -> None:
@@ -93,3 +98,27 @@ def utc(at_us: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).isoformat(
         timespec="microseconds"
     )
+
+
+def network_reason(error: BaseException | None, timeout_s: float | None = None) -> str:
+    """Say why a receiver could not be reached, without an address or a library's names.
+
+    Args:
+        error: What the network raised; None where it is not known yet.
+        timeout_s: How long was waited, in seconds, for an error that came of it.
+    """
+    match error:
+        case None:
+            return "it has not answered yet"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return "it does not speak TLS at this port, or another version of it"
+        case TimeoutError():
+            return "no answer" + (f" within {timeout_s:g} s" if timeout_s else " in time")
+        case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
+            return "it closed the connection"
+        case OSError(strerror=str(text)) if text:
+            return text
+        case _:
+            return "it closed the connection, or its answer is none"

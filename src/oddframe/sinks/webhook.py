@@ -23,7 +23,7 @@ from oddframe.core.alerts import Alert, CameraStatus
 from oddframe.core.records import Event
 from oddframe.errors import DeliveryError, DeliveryRefusedError, SettingsError
 from oddframe.settings import ListOf, settings_dataclass
-from oddframe.sinks.sink import Message, Retry, message_of
+from oddframe.sinks.sink import Message, Retry, message_of, network_reason
 
 # A camera with quotes in its name, so that a template that forgets to escape it is found at once.
 _SAMPLE = message_of(
@@ -225,8 +225,10 @@ class Webhook:
             asked = answer.headers.get("Retry-After", "")
             answer.close()
         except (OSError, HTTPException) as error:
+            # A timer that has fired has broken the connection off, whatever the error says.
+            late = TimeoutError() if timer.finished.is_set() else error
             # Not the text of the error: it may hold the address.
-            why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            why = network_reason(late, timeout_s)
             raise DeliveryError(
                 f"the webhook at {host} gave no answer ({why}); the alert is sent again"
             ) from error

@@ -221,9 +221,14 @@ def open_engine(
         # Whatever went wrong, a file that was not opened must not stay locked.
         engine.dispose()
         if isinstance(error, DBAPIError):
+            is_full = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            advice = (
+                "make room and try again"
+                if is_full
+                else "restore it from a copy, or move it away to begin a new one"
+            )
             raise StoreError(
-                f"{path} must be a database that can be opened, but: {error.orig}; "
-                "restore it from a copy, or move it away to begin a new one"
+                f"{path} must be a database that can be opened, but: {error.orig}; {advice}"
             ) from error
         raise
     return engine

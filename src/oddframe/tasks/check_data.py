@@ -7,6 +7,7 @@ import numpy as np
 
 from oddframe._types import Progress, silent
 from oddframe.datasets.benchmark import OFFICIAL_COUNTS, Benchmark, Counts, TestVideo
+from oddframe.datasets.label_spans import labelled_as_abnormal
 from oddframe.datasets.layouts import recognise
 from oddframe.datasets.listing import expected_frames
 from oddframe.datasets.masks import labels_of_masks
@@ -109,7 +110,8 @@ def check_data(path: str | Path, *, on_progress: Progress = silent) -> DataRepor
 
     Raises:
         SourceNotFoundError: If nothing is there.
-        InputError: If it is not recognised, or is a benchmark whose labels are missing or unusable.
+        InputError: If it is not recognised, is a benchmark whose labels are missing or unusable, or
+            has a `labels.csv` that cannot be read.
     """
     place = Path(path)
     if not place.exists():
@@ -127,6 +129,7 @@ def _footage(place: Path) -> DataReport:
     notices = [f"left out: {skipped.reason}" for skipped in found.skipped]
     training = _recordings(found.sources, notices)
     notices += [f"{source.name}: {notice}" for source in found.sources for notice in source.notices]
+    notices += labelled_as_abnormal([place], (source.path for source in found.sources))
     return DataReport(
         path=place,
         recognised=NORMAL_FOOTAGE,

@@ -12,6 +12,7 @@ from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import FootageHealth, remove_spans
+from oddframe.datasets.label_spans import labelled_as_abnormal
 from oddframe.errors import SettingsError
 from oddframe.files import write_json
 from oddframe.inference.torch_backend import pick_device
@@ -60,7 +61,7 @@ class TrainReport:
         odd: Stretches of the footage that are unlike the rest.
         odd_dropped: Whether they were left out of the training.
         skipped: What was not used or looked wrong, and why, a sentence each.
-        notices: What to know of the threshold, a sentence each.
+        notices: What to know of the threshold and of labels among the footage, a sentence each.
         workers: How many processes of this machine trained together.
         worker_bytes: About how much memory each of them took.
     """
@@ -148,7 +149,8 @@ def train(
             ten minutes, or a tenth of the training where that is more.
 
     Raises:
-        InputError: If the footage or a setting is unusable.
+        InputError: If the footage or a setting is unusable, or a `labels.csv` among the footage
+            cannot be read.
         RunError: If the run folder holds another training or nothing to resume, or that was on
             other footage.
         OutputError: If something cannot be written; the last checkpoint stays.
@@ -163,6 +165,8 @@ def train(
         run.progress, resume=resume, on_progress=on_progress, on_record=on_record
     )
     found = find_sources(normal, fps)
+    named = [normal] if isinstance(normal, str | Path) else normal
+    labelled = labelled_as_abnormal(map(Path, named), (source.path for source in found.sources))
     # One process, or those that torchrun or accelerate started.
     group = ProcessGroup.join(device)
     # One that is not there is an error before anything is written.
@@ -196,7 +200,7 @@ def train(
     )
     with progress:
         report = _train(order, group)
-    return replace(report, seconds=progress.seconds())
+    return replace(report, seconds=progress.seconds(), notices=(*labelled, *report.notices))
 
 
 @dataclass(frozen=True, kw_only=True)

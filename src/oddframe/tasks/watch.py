@@ -57,9 +57,11 @@ class WatchReport:
         cameras: The state of each camera at the end.
         out: The folder with events, database, pictures and clips.
         stopped: Whether it was stopped; otherwise all sources had ended.
-        notices: What is worth knowing, a sentence each; of what could not be kept while it ran, the
-            latest.
+        notices: What is worth knowing, a sentence each, all of ``left`` and ``unkept`` among it; of
+            what could not be kept while it ran, the latest.
         seconds: Wall-clock time.
+        left: What was not delivered or kept, a sentence each.
+        unkept: Which events, scores and states are missing in the folder, a sentence each.
     """
 
     cameras: tuple[CameraView, ...]
@@ -67,6 +69,8 @@ class WatchReport:
     stopped: bool
     notices: tuple[str, ...]
     seconds: float
+    left: tuple[str, ...] = ()
+    unkept: tuple[str, ...] = ()
 
 
 def watch(
@@ -149,12 +153,15 @@ def watch(
     if loop.failure is not None:
         raise loop.failure
     notices = tuple(dict.fromkeys((*notices, *watcher.slow_cameras())))
+    left = watcher.outputs.left()
     return WatchReport(
         cameras=tuple(watcher.views()),
         out=Path(out),
         stopped=stop.is_set(),
-        notices=(*notices, *snapshots.notices),
+        notices=(*notices, *snapshots.notices, *left),
         seconds=time.monotonic() - began_s,
+        left=left,
+        unkept=watcher.outputs.unkept(),
     )
 
 
@@ -214,6 +221,7 @@ class _Snapshots:
             uptime_s=time.monotonic() - self._began_s,
             events_today=self._events_of_day[datetime.now().astimezone().date()],
             lagging=self._watcher.outputs.lagging(),
+            troubles=self._watcher.outputs.troubles(),
         )
         return WatchSnapshot(tuple(self._watcher.views()), header, tuple(alerts), tuple(notices))
 

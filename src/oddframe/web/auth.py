@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from oddframe.errors import SettingsError
-from oddframe.files import write_text
+from oddframe.files import decode_text, write_text
 
 COOKIE = "oddframe_session"
 
@@ -208,7 +208,7 @@ def read_hash(path: Path) -> str | None:
         SettingsError: If the file holds no such hash.
     """
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = decode_text(path.read_bytes()).strip()
         # Called only for its check of the form: a broken file must not let everybody in.
         _hasher.check_needs_rehash(text)
     except FileNotFoundError:

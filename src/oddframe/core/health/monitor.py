@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Pixels
-from oddframe.core.health.measures import Average, Measures, SceneModel, StillRun, change, grey
+from oddframe.core.health.measures import Average, Measures, SceneModel, grey
+from oddframe.core.health.stillness import StillRun, change
 from oddframe.core.records import Event, Frame, HealthChange, HealthState, event_id
 from oddframe.errors import InputError, SettingsError
 

@@ -126,6 +126,8 @@ class CameraState(Schema):
     # Seconds since the last frame, and until the next attempt to connect.
     silent_s: float | None
     retry_s: float | None
+    # What is worth knowing of its frames as they come now; goes on behind its name.
+    notice: str | None = None
 
 
 class CameraRecord(Schema):

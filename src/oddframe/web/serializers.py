@@ -99,6 +99,8 @@ def status_record(view: CameraView) -> dict[str, Any]:
         "rate_fps": round(view.state.rate_fps, 2),
         "dropped": view.state.dropped,
         "open_event": view.open_event,
+        "error": view.state.error,
+        "notice": view.state.notice,
     }
 
 
@@ -146,6 +148,7 @@ def _camera_record(
             reconnects=state.reconnects,
             silent_s=state.silent_s,
             retry_s=state.retry_s,
+            notice=state.notice,
         ),
         score=view.score,
         recent=list(view.recent),

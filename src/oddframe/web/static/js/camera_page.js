@@ -118,10 +118,11 @@ export function stateTags() {
 // The server's sentences may come without their full stop; they often begin with an address.
 const withFullStop = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
-// What is wrong with a camera, or "" where nothing is.
+// What is wrong with a camera or worth knowing of it, or "" where nothing is.
 export function troubleText(camera) {
-  const { phase, error, silent_s: silent, retry_s: retry } = camera.state ?? {};
-  if (phase === "live" || phase === "connecting" && !error) return "";
+  const { phase, error, notice, silent_s: silent, retry_s: retry } = camera.state ?? {};
+  if (phase === "live") return notice ? `It ${withFullStop(notice)}` : "";
+  if (phase === "connecting" && !error) return "";
   const parts = [];
   if (error) parts.push(withFullStop(error));
   if (phase === "stalled" && silent) parts.push(`No frame for ${duration(silent)}.`);

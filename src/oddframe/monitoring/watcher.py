@@ -44,7 +44,7 @@ _REPORT_S = 1.0
 _GOODBYE_S = 1.0
 """How long a stop waits for disks and networks, in seconds."""
 
-_FLUSH_S = 60.0
+FLUSH_S = 60.0
 """How long the end waits for them where all cameras have ended by themselves, in seconds."""
 
 
@@ -143,7 +143,7 @@ class Watcher:
             # The thread is a daemon, so that one of them keeps no program alive.
             leaving = threading.Thread(target=self._streams.stop, daemon=True)
             leaving.start()
-            self.outputs.close(_GOODBYE_S if self._stopping.is_set() else _FLUSH_S)
+            self.outputs.close(_GOODBYE_S if self._stopping.is_set() else FLUSH_S)
             leaving.join(_GOODBYE_S)
         failed = [
             camera

@@ -5,7 +5,15 @@ import os
 import pytest
 
 from oddframe.errors import InputError, OutputError, SourceNotFoundError
-from oddframe.files import decode_text, replace_file, write_bytes, write_json, write_text
+from oddframe.files import (
+    decode_text,
+    json_text,
+    name_for_files,
+    replace_file,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -104,3 +112,19 @@ def test_what_is_no_text_is_refused_with_its_line(data, message):
     with pytest.raises(InputError, match=message):
         decode_text(data)
     assert decode_text(data, errors="replace")
+
+
+def test_json_keeps_paths_whose_bytes_are_no_text(tmp_path):
+    value = {"path": os.fsdecode(b"caf\xe9"), "name": "Tür"}
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == value
+    assert json_text({"name": "Tür"}) == '{"name": "Tür"}'
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "ü" * 130, "\U0001f4f7" * 80])
+def test_a_long_name_is_cut_between_letters_and_stays_its_own(name):
+    short, other = name_for_files(name), name_for_files(name + "b")
+    assert len(short.encode()) <= 230
+    assert short != other
+    assert short[:20] == name[:20]
+    assert name_for_files("plain [1] Tür") == "plain [1] Tür"

@@ -1,4 +1,5 @@
 import json
+import os
 import traceback
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from oddframe.core.zones import Polygon, Schedule, Zones
 from oddframe.errors import SettingsError
 from oddframe.media.live_config import LiveSettings
+from oddframe.monitoring.config import named_cameras
 from oddframe.monitoring.config_file import Variables, read_camera_file
 from oddframe.sinks.jsonl import JsonLinesConfig
 from oddframe.sinks.mqtt import MqttConfig
@@ -403,3 +405,17 @@ def test_values_that_were_used_are_scrubbed_in_every_spelling_and_others_are_not
     variables.fill("${A}${LONG}")
     message = variables.scrub("""a b@c'd, a%20b%40c%27, a b@c', zzz, "a b@c'" """)
     assert message == """${LONG}, ${A}, ${A}, zzz, "${A}" """
+
+
+@pytest.mark.parametrize("name", [b"k\xfcche.mp4", b"x" * 200 + b".mp4"])
+def test_a_file_of_any_name_can_be_watched(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    path.write_bytes(b"")
+    (camera,) = named_cameras([path])
+    assert camera.name.isprintable()
+    assert len(camera.name.encode()) <= 120
+
+
+def test_a_file_of_authorities_is_seen_from_the_file(read, tmp_path):
+    text = WHOLE.replace('host = "broker"', 'host = "broker"\ntls = true\nca_file = "ca.pem"')
+    assert read(text).settings.sinks["house"].ca_file == tmp_path / "ca.pem"

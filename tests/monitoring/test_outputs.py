@@ -13,6 +13,7 @@ from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings
 from oddframe.monitoring.outputs import WatchOutputs
 from oddframe.sinks.mqtt import MqttConfig
 from oddframe.sinks.webhook import WebhookConfig
+from oddframe.store.writer import WriterCounts
 from tests.support.alerting import NOON_US, Hook, made_alert, until
 
 
@@ -60,7 +61,7 @@ def test_a_receiver_that_is_not_there(kind, gone, tmp_path):
 
 
 def test_a_receiver_that_hangs(silent, tmp_path, monkeypatch):
-    monkeypatch.setattr("oddframe.monitoring.outputs._HANGS_S", 0.05)
+    monkeypatch.setattr("oddframe.monitoring.outputs.HANGS_S", 0.05)
     sink = WebhookConfig(url=f"http://127.0.0.1:{silent}/", timeout_s=1.0)
     outputs = outputs_of(tmp_path, sinks={"home": sink}, store=False)
     outputs.delivery.offer(made_alert())
@@ -102,11 +103,9 @@ def test_a_database_that_takes_nothing(tmp_path, monkeypatch):
     assert outputs.store is not None
     outputs.delivery.flush(120)
     assert outputs.troubles() == {}
-    monkeypatch.setattr(
-        "oddframe.store.writer.Writer._write", lambda *_: ("database or disk is full", [])
-    )
-    outputs.store.put_event(made_alert())
-    until(lambda: outputs.troubles() == {"database": "database or disk is full"})
+    failing = WriterCounts(waiting=1, failures=3, lost=0, error="database or disk is full")
+    monkeypatch.setattr("oddframe.store.writer.Writer.counts", lambda _self: failing)
+    assert outputs.troubles() == {"database": "database or disk is full"}
     assert outputs.lagging() == {"database": "database or disk is full"}
     outputs.close(0.3)
     assert outputs.unkept() == (

@@ -1,11 +1,15 @@
 import csv
+import errno
 import itertools
 import json
+import os
 import zipfile
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,10 +20,14 @@ from oddframe import Extras
 from oddframe.core.events import THRESHOLD
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import MissingExtraError, OutputError, SettingsError, SourceError
+from oddframe.files import output_error
 from oddframe.inference.model import Model, load
+from oddframe.media.convert import picture_size
 from oddframe.media.discovery import find_sources, open_source
 from oddframe.media.overlay import Overlay
 from oddframe.media.source import FrameFormat
+from oddframe.media.video_writer import VideoWriter
+from oddframe.results.provenance import read_facts
 from oddframe.tasks.score import score
 from tests.support.archive_runs import film
 from tests.support.dying import dying_at, full_at
@@ -261,6 +269,87 @@ def test_a_broken_recording_among_good_ones_is_named(model, video, tmp_path):
     assert "b.mp4" in report.skipped[0]
     assert "c.mp4 must have 5 unbroken frames" in report.skipped[1]
     assert {path.name.split(".")[0] for path in (tmp_path / "out").iterdir()} == {"a"}
+
+
+AWKWARD_NAMES = {
+    b"tor\xfc.mp4": "tor\ufffd",
+    b"\x93gate\x94.mp4": "\ufffdgate\ufffd",
+    b"line\nbreak.mp4": "line\ufffdbreak",
+}
+"""Names as old archives and Windows shares have them, and what results are called after them."""
+
+
+def test_names_that_are_no_text_or_too_long_are_scored_with_the_others(model, video, tmp_path):
+    data = video("b.mp4", frames=12, draw=walk).read_bytes()
+    names = [*AWKWARD_NAMES, b"x" * 249 + b".mp4", "\u00fc".encode() * 120 + b".mp4", b"a.mp4"]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in names:
+        (folder / os.fsdecode(name)).write_bytes(data)
+    report = score(folder, model, tmp_path / "out", extras=Extras(parquet=True))
+    assert report.skipped == ()
+    found = {recording.name for recording in report.recordings}
+    assert len(found) == len(names)
+    assert found >= {"a", *AWKWARD_NAMES.values()}
+    assert all(len(name.encode()) <= 230 for name in found)
+    for recording in report.recordings:
+        assert all(path.is_file() for path in recording.files)
+        # A report finds the recording again, whatever bytes its name has.
+        facts = read_facts(tmp_path / "out" / f"{recording.name}.score.json")
+        assert Path(facts.recording) == recording.path.absolute()
+
+
+@pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EILSEQ])
+def test_a_name_that_the_file_system_does_not_take_is_the_recordings_own_fault(
+    model, video, tmp_path, monkeypatch, code
+):
+    for name in ("a", "b"):
+        video(f"in/{name}.mp4", frames=12, draw=walk)
+    real = oddframe.batch.recordings.event_lines
+
+    def refuse(path):
+        if path.name.startswith("a."):
+            error = OSError(code, os.strerror(code))
+            raise output_error(path, error) from error
+        return real(path)
+
+    monkeypatch.setattr(oddframe.batch.recordings, "event_lines", refuse)
+    report = score(tmp_path / "in", model, tmp_path / "out")
+    assert [recording.name for recording in report.recordings] == ["b"]
+    (skipped,) = report.skipped
+    assert skipped.startswith("a: ")
+
+
+@pytest.mark.parametrize("refused", ["a", "b"])
+def test_an_overlay_that_the_encoder_refuses_is_named_and_all_else_is_written(
+    model, video, tmp_path, monkeypatch, refused
+):
+    for name in ("a", "b"):
+        video(f"in/{name}.mp4", frames=12, draw=walk)
+    encode = VideoWriter.write
+
+    def write(self, picture, time_s=None):
+        if self.path.name.startswith(refused):
+            raise OutputError("refused") from av.error.ExternalError(-1, "external library")
+        encode(self, picture, time_s)
+
+    monkeypatch.setattr(VideoWriter, "write", write)
+    report = score(tmp_path / "in", model, tmp_path / "out", extras=EVERYTHING)
+    for recording in report.recordings:
+        overlays = [path for path in recording.files if path.name.endswith(".overlay.mp4")]
+        is_refused = recording.name == refused
+        assert bool(overlays) != is_refused
+        told = [text for text in recording.notices if text.startswith("no overlay was written")]
+        assert bool(told) == is_refused
+        assert (tmp_path / "out" / f"{recording.name}.maps.npz").is_file()
+
+
+@pytest.mark.parametrize("size", [(2, 1200), (1200, 2), (6, 4000), (2, 18000)])
+def test_a_very_narrow_picture_is_shown_in_a_size_that_can_be(size):
+    width, height = picture_size(size, 640)
+    assert height <= 4096
+    assert width * height <= 640 * 4096
+    assert min(width, height) >= 2
 
 
 def test_where_nothing_can_be_scored_it_is_an_error(model, video, tmp_path):

@@ -233,7 +233,7 @@ def test_nothing_is_missing_in_the_error_of_a_lost_file(tmp_path):
 def test_a_receiver_that_is_not_there_is_told_without_an_event(
     tiny_run, recording, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("oddframe.monitoring.watcher._FLUSH_S", 0.5)
+    monkeypatch.setattr("oddframe.monitoring.watcher.FLUSH_S", 0.5)
     looks = []
     with socket.socket() as gone:
         gone.bind(("127.0.0.1", 0))  # and never listens

@@ -102,8 +102,8 @@ Budget = Annotated[
 Fps = Annotated[
     float | None,
     typer.Option(
-        help="Frames per second of image folders, instead of the times in the images' names; "
-        "videos have their own timestamps.",
+        help="Frames per second of image folders, instead of the times in the images' names, and "
+        "of raw streams (.h264, .mjpeg) that state none; other videos have their own timestamps.",
         show_default="those times, or the model's rate; 10 for train",
     ),
 ]

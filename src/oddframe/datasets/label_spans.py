@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from oddframe._types import Float64
-from oddframe.datasets.labels import Labels
 from oddframe.datasets.listing import entries, list_names
 from oddframe.datasets.tables import TABLE_SUFFIXES, Row, decimal, first_row, read_rows
 from oddframe.errors import LayoutError
@@ -141,7 +141,9 @@ def read_spans(path: Path) -> dict[str, tuple[LabelSpan, ...]]:
     return {name: tuple(spans) for name, spans in found.items()}
 
 
-def labels_from_spans(times_s: Float64, spans: Sequence[LabelSpan], path: Path) -> Labels:
+def labels_from_spans(
+    times_s: Float64, spans: Sequence[LabelSpan], path: Path
+) -> npt.NDArray[np.uint8]:
     """Write spans as one label a frame: 1 where its time lies in one; read-only.
 
     Args:

@@ -335,8 +335,8 @@ def picture_size(source_size: tuple[int, int], width: int) -> tuple[int, int]:
         (width, height), both even, since H.264 with colour at half size needs even ones.
     """
     # A picture that is a few pixels wide would be enlarged to gigabytes.
-    width = min(width, math.ceil(HIGHEST * source_size[0] / source_size[1]))
-    height = width * source_size[1] / source_size[0]
+    width = min(width, max(2, math.floor(HIGHEST * source_size[0] / source_size[1])))
+    height = min(HIGHEST, width * source_size[1] / source_size[0])
     return max(2, 2 * (width // 2)), max(2, 2 * math.floor(height / 2 + 0.5))
 
 

@@ -29,7 +29,7 @@ DATABASE, PICTURES = "database", "pictures"
 QUEUE = "queue"
 """Name of the folder with the outboxes of the sinks."""
 
-_HANGS_S = 5.0
+HANGS_S = 5.0
 """A sink that is at one message for longer hangs, in seconds."""
 
 _JOIN_S = 0.2
@@ -100,7 +100,7 @@ class WatchOutputs:
         """
         found = {
             name: counts.error
-            or (f"no answer for {_HANGS_S:g} s" if counts.busy_s > _HANGS_S else "")
+            or (f"no answer for {HANGS_S:g} s" if counts.busy_s > HANGS_S else "")
             or (f"refused a message: {counts.refusal}" if counts.refusal else "")
             for name, counts in self.delivery.counts().items()
         }
@@ -141,7 +141,7 @@ class WatchOutputs:
                 sentences.append(
                     f"sink {name} had {_count(counts.refused, 'message')} refused: {counts.refusal}"
                 )
-            if counts.error and not counts.waiting:
+            if counts.error not in ("", counts.refusal) and not counts.waiting:
                 sentences.append(f"sink {name}{why}")
         files = None if self.store is None else self.store.counts()[1]
         if files is not None and files.lost:

@@ -124,7 +124,7 @@ class Watcher:
         except OSError as error:
             raise output_error(self._out, error) from error
         self.outputs = WatchOutputs(plan, self._out, now_us, sinks, on_notice)
-        self.notices = (*self.outputs.notices, *self._slow_files())
+        self.notices = (*self.outputs.notices, *self._source_notices())
 
     def run(self) -> None:
         """Watch until `stop` is called or, unless the plan stays, all cameras have ended.
@@ -298,18 +298,22 @@ class Watcher:
                         recorder.take(camera, camera.detect(final, spent_s))
                         recorder.note_score(camera, final.time_s)
 
-    def _slow_files(self) -> Iterator[str]:
-        """Yield a notice for each camera whose own rate is lower than that of its model."""
+    def _source_notices(self) -> Iterator[str]:
+        """Yield what is known of the sources before their first frame."""
         for camera in self._cameras:
+            yield from _file_notices(camera)
+            if camera.camera.fps is not None and camera.camera.address.kind != "file":
+                yield f"{camera.name}: fps has no effect on a live camera, which has times of its own"
             if not camera.stream.rate_fps:
                 continue
             notice = rate_notice(camera.stream.rate_fps, camera.model.bundle.rate_fps)
             if notice is not None:
                 yield f"{camera.name} {notice}"
 
-    def slow_cameras(self) -> Iterator[str]:
-        """Yield a notice for each camera whose frames came more slowly than its model wants."""
+    def frame_notices(self) -> Iterator[str]:
+        """Yield what was found out about the sources from their frames."""
         for camera in self._cameras:
+            yield from _file_notices(camera)
             if notice := camera.slow_notice():
                 yield f"{camera.name} {notice}"
 
@@ -338,6 +342,11 @@ class Watcher:
             # Clips are cut from the video in memory, which must reach back far enough.
             live = replace(live, keep_s=max(live.keep_s, settings.keep_s))
         return LiveStream(camera.address, wanted, live, keep_fps=rate_fps, name=camera.name)
+
+
+def _file_notices(camera: CameraPipeline) -> Iterator[str]:
+    if isinstance(camera.stream, PlaybackStream):
+        yield from (f"{camera.name}: {notice}" for notice in camera.stream.source.notices)
 
 
 def plan_change(

@@ -152,7 +152,7 @@ def watch(
     on_look(snapshots.take())
     if loop.failure is not None:
         raise loop.failure
-    notices = tuple(dict.fromkeys((*notices, *watcher.slow_cameras())))
+    notices = tuple(dict.fromkeys((*notices, *watcher.frame_notices())))
     left = watcher.outputs.left()
     return WatchReport(
         cameras=tuple(watcher.views()),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from oddframe.core.health.stillness import BRIDGED, BRIDGING, Box, Change, StillRun, change
+from oddframe.core.health.stillness import BRIDGED, BRIDGING, Change, StillRun, TileBox, change
 from oddframe.synthetic.camera_faults import darken
 from tests.support.health_scene import RATE_FPS, drawn, watched
 
@@ -161,9 +161,9 @@ def test_a_change_counts_in_both_directions():
 @pytest.mark.parametrize(
     ("top", "box", "at_edge"),
     [
-        (0, Box(0, 2, 1, 4), True),
-        (120, Box(15, 2, 16, 4), True),
-        (64, Box(8, 2, 9, 4), False),
+        (0, TileBox(0, 2, 1, 4), True),
+        (120, TileBox(15, 2, 16, 4), True),
+        (64, TileBox(8, 2, 9, 4), False),
     ],
     ids=["top", "bottom", "middle"],
 )
@@ -180,7 +180,7 @@ def test_a_local_change_is_told_apart_from_the_rest(top, box, at_edge):
     assert found.rest == pytest.approx(40 / (before.size - beside))
     # The last column of tiles, which is narrower, counts too.
     after[top : top + 8, 184:] = 90
-    assert change(before, after).local == box._replace(right=24)
+    assert change(before, after).local == TileBox(box.top, box.left, box.bottom, 24)
 
 
 @pytest.mark.parametrize("step", [2, 10])
@@ -192,7 +192,11 @@ def test_a_change_all_over_the_picture_is_none_of_a_place(step):
     assert change(before, after).local is None
 
 
-REPEAT, DISTURBED, MOVED = Change(0.0, 0.0), Change(9.0, 9.0), Change(2.0, 0.1, Box(9, 9, 10, 10))
+REPEAT, DISTURBED, MOVED = (
+    Change(0.0, 0.0),
+    Change(9.0, 9.0),
+    Change(2.0, 0.1, TileBox(9, 9, 10, 10)),
+)
 
 
 @pytest.mark.parametrize(
@@ -217,16 +221,16 @@ def pushed(boxes, step_s=1.0):
 
 
 def test_places_of_writing_are_found_in_the_first_seconds_and_stay():
-    first, second = Box(0, 2, 1, 4), Box(15, 20, 16, 22)
+    first, second = TileBox(0, 2, 1, 4), TileBox(15, 20, 16, 22)
     assert pushed([first, second, first, second] * 8) == 31.0
     # A place that is new after these seconds is movement.
     assert pushed([first] * 10 + [second] + [first] * 5) == 9.0
     # And so are more than three places.
-    many = [Box(0, 8 * place, 1, 8 * place + 1) for place in range(5)]
+    many = [TileBox(0, 8 * place, 1, 8 * place + 1) for place in range(5)]
     assert pushed(many * 3, step_s=0.1) < 1.0
 
 
 @pytest.mark.parametrize("speed", [0.3, 1.0, 2.0])
 def test_a_place_that_moves_along_ends_the_run(speed):
     lefts = [round(speed * number) for number in range(60)]
-    assert pushed([Box(0, left, 1, left + 2) for left in lefts]) <= 3 + 7 / speed
+    assert pushed([TileBox(0, left, 1, left + 2) for left in lefts]) <= 3 + 7 / speed

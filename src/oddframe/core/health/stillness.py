@@ -44,7 +44,7 @@ _FOUND_S = 3.0
 """All of these have changed within so many seconds of a run: a clock ticks, and a dot blinks."""
 
 
-class Box(NamedTuple):
+class TileBox(NamedTuple):
     """Some tiles of the picture: the first row and column, and those after the last."""
 
     top: int
@@ -52,14 +52,14 @@ class Box(NamedTuple):
     bottom: int
     right: int
 
-    def meet(self, other: "Box") -> "Box | None":
+    def meet(self, other: "TileBox") -> "TileBox | None":
         """Give the tiles that both have; None where they have none."""
-        met = Box(*map(max, self[:2], other[:2]), *map(min, self[2:], other[2:]))
+        met = TileBox(*map(max, self[:2], other[:2]), *map(min, self[2:], other[2:]))
         return met if met.top < met.bottom and met.left < met.right else None
 
-    def grow(self, by: int) -> "Box":
+    def grow(self, by: int) -> "TileBox":
         """Give the box with so many tiles more on each side, some of which may not exist."""
-        return Box(self.top - by, self.left - by, self.bottom + by, self.right + by)
+        return TileBox(self.top - by, self.left - by, self.bottom + by, self.right + by)
 
 
 class Change(NamedTuple):
@@ -74,7 +74,7 @@ class Change(NamedTuple):
 
     whole: float
     rest: float
-    local: Box | None = None
+    local: TileBox | None = None
     at_edge: bool = False
 
 
@@ -100,7 +100,7 @@ def change(before: Pixels, after: Pixels) -> Change:
     if not 0 < moved.sum() <= MOST_MOVED * moved.size:
         return Change(whole, whole)
     found_rows, found_columns = np.flatnonzero(moved.any(axis=1)), np.flatnonzero(moved.any(axis=0))
-    box = Box(found_rows[0], found_columns[0], found_rows[-1] + 1, found_columns[-1] + 1)
+    box = TileBox(found_rows[0], found_columns[0], found_rows[-1] + 1, found_columns[-1] + 1)
     # An encoder changes what lies beside a change too.
     beside = np.zeros_like(moved)
     for row, column in np.argwhere(moved):
@@ -121,7 +121,7 @@ class StillRun:
         self._since_s = math.nan
         self._repeats = self._changes = 0
         # Where writing has changed in this run, and when it did first.
-        self._places: list[Box] = []
+        self._places: list[TileBox] = []
         self._written_s = math.nan
 
     def push(self, time_s: float, changed: Change) -> float:
@@ -150,7 +150,7 @@ class StillRun:
                 self._places.clear()
         return 0.0 if math.isnan(self._since_s) else time_s - self._since_s
 
-    def _is_in_place(self, time_s: float, moved: Box) -> bool:
+    def _is_in_place(self, time_s: float, moved: TileBox) -> bool:
         """Whether writing stands where it stood before in this run; new places are noted at first.
 
         A place becomes what all changes at it have in common, so that it does not move along with

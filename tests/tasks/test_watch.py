@@ -10,6 +10,7 @@ import oddframe
 from oddframe.errors import OutputError, SettingsError, SourceNotFoundError
 from oddframe.monitoring import recorder
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings, named_cameras
+from oddframe.monitoring.config_file import read_camera_file
 from oddframe.sinks.mqtt import MqttConfig
 from oddframe.tasks.watch import watch
 from tests.support.tiny import walk
@@ -66,13 +67,16 @@ def test_what_could_not_be_kept_is_in_the_report_and_on_the_way_to_it(
     report = watch(darkened, tiny_run, tmp_path, device="cpu", settings=fast, on_look=looks.append)
     events = report.cameras[0].events
     assert events > 0
-    assert [notice for look in looks for notice in look.notices] == list(report.notices)
-    assert len(report.notices) == events
+    told = [notice for look in looks for notice in look.notices]
+    assert told == list(report.notices[:events])
+    assert len(told) == events
     assert all(
         notice.startswith("dark: no clip of the event at ")
         and notice.endswith("the encoder refuses it")
-        for notice in report.notices
+        for notice in told
     )
+    # How many they were is said at the end.
+    assert [str(events) in notice for notice in report.notices[events:]] == [True]
 
 
 def test_the_command_says_why_there_is_no_clip(oddframe_command, tiny_run, darkened, tmp_path):
@@ -249,3 +253,32 @@ def test_a_receiver_that_is_not_there_is_told_without_an_event(
     # The events themselves are all in the folder.
     assert report.unkept == ()
     assert "Connection refused" in looks[-1].header.troubles["home"]
+
+
+def test_what_is_found_out_of_a_file_is_told_and_a_rate_without_effect_too(
+    tiny_run, video, tmp_path
+):
+    times_s = [i / 10 for i in range(60)] + [6 + i / 2 for i in range(40)]
+    changing = video("changing.mp4", times_s=times_s)
+    table = f'''
+[[camera]]
+name = "changing"
+source = "{changing}"
+model = "{tiny_run}"
+fps = 5
+'''
+    cameras = tmp_path / "cameras.toml"
+    cameras.write_text(table)
+    plan = read_camera_file(cameras)
+    begun = []
+    report = watch(
+        plan,
+        out=tmp_path / "out",
+        device="cpu",
+        settings=WatchSettings(fast=True),
+        on_start=begun.extend,
+    )
+    stated = "changing: a rate of 5 frames per second was given, but it has times of its own"
+    assert stated in begun
+    assert report.notices.count(stated) == 1
+    assert any("of its 26 s where 10 are wanted" in notice for notice in report.notices)

@@ -303,7 +303,7 @@ class Watcher:
         for camera in self._cameras:
             yield from _file_notices(camera)
             if camera.camera.fps is not None and camera.camera.address.kind != "file":
-                yield f"{camera.name}: fps has no effect on a live camera, which has times of its own"
+                yield f"{camera.name}: fps has no effect on a live camera, whose frames have times"
             if not camera.stream.rate_fps:
                 continue
             notice = rate_notice(camera.stream.rate_fps, camera.model.bundle.rate_fps)

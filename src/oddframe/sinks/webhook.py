@@ -215,7 +215,8 @@ class Webhook:
         )
         # The socket's own limit begins anew with each byte: an answer that trickles in would never
         # end. So a timer breaks the connection off.
-        timer = threading.Timer(timeout_s, _break_off, (connection,))
+        is_late = threading.Event()
+        timer = threading.Timer(timeout_s, _break_off, (connection, is_late))
         timer.daemon = True
         timer.start()
         path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
@@ -225,10 +226,9 @@ class Webhook:
             asked = answer.headers.get("Retry-After", "")
             answer.close()
         except (OSError, HTTPException) as error:
-            # A timer that has fired has broken the connection off, whatever the error says.
-            late = TimeoutError() if timer.finished.is_set() else error
-            # Not the text of the error: it may hold the address.
-            why = network_reason(late, timeout_s)
+            # A timer that has fired has broken the connection off, whatever the error says. Not the
+            # text of the error: it may hold the address.
+            why = network_reason(TimeoutError() if is_late.is_set() else error, timeout_s)
             raise DeliveryError(
                 f"the webhook at {host} gave no answer ({why}); the alert is sent again"
             ) from error
@@ -306,8 +306,9 @@ def is_json(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().endswith("json")
 
 
-def _break_off(connection: HTTPConnection) -> None:
-    """Shut a connection's socket down, whatever its thread is waiting for."""
+def _break_off(connection: HTTPConnection, is_late: threading.Event) -> None:
+    """Shut a connection's socket down, whatever its thread is waiting for, and say so before."""
+    is_late.set()
     with suppress(OSError):
         if isinstance(connection.sock, socket.socket):
             connection.sock.shutdown(socket.SHUT_RDWR)

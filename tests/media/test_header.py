@@ -26,6 +26,20 @@ def test_a_rate_that_the_frames_do_not_have_is_not_believed(video, claimed, real
     assert [frame.time_s for frame in frames] == pytest.approx([i / real for i in range(20)])
 
 
+@pytest.mark.parametrize("rate_fps", [10, 25])
+def test_a_program_stream_of_which_few_packets_have_times_keeps_its_rate(video, rate_fps):
+    # Small pictures: many of them share a packet of the stream, and with it a time.
+    path = video("a.mpg", rate_fps=rate_fps, frames=60)
+    with av.open(str(path)) as container:
+        stamps = [packet.pts for packet in container.demux(video=0) if packet.size]
+    assert stamps.count(None) > 20
+    source, frames = read(path)
+    assert source.rate_fps == rate_fps
+    assert [frame.time_s for frame in frames] == pytest.approx(
+        [i / rate_fps for i in range(len(frames))], abs=0.01
+    )
+
+
 @pytest.mark.parametrize("period_s", [2.0, 288.0])
 def test_the_gap_of_time_lapse_follows_its_own_rate(video, period_s):
     source, frames = read(video("a.mp4", times_s=[i * period_s for i in range(12)]))

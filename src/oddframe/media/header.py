@@ -21,6 +21,9 @@ _FALLBACK_FPS = 25.0
 _MEASURED_PACKETS = 50
 """Packets from which the rate is measured."""
 
+_TIMED_SHARE = 0.9
+"""Share of these packets that must have times of their own."""
+
 _AGREES = 1.25
 """A stated rate that is further from the measured one, as a factor, is not believed."""
 
@@ -169,8 +172,10 @@ def _measure(
 ) -> float | None:
     """Return the rate of the first packets, in frames per second; None where they have no times."""
     packets = islice(_shown(container, stream, notice), _MEASURED_PACKETS)
-    ticks = sorted({packet.pts for packet in packets if packet.pts is not None})
-    if len(ticks) < 2 or stream.time_base is None:
+    stamps = [packet.pts for packet in packets]
+    ticks = sorted({pts for pts in stamps if pts is not None})
+    # Program streams give a time to every few packets only, which says nothing of the others.
+    if len(ticks) < max(2, _TIMED_SHARE * len(stamps)) or stream.time_base is None:
         return None
     # The median: a gap among the first packets does not count.
     return float(1 / (median(b - a for a, b in pairwise(ticks)) * stream.time_base))

@@ -114,6 +114,22 @@ def test_timestamps_are_damaged_where_time_goes_on_behind_them(times_s, count):
     assert count_damaged(10.0, times_s, 0.1, 0.5) == count
 
 
+@pytest.mark.parametrize("off_ms", [700, 1500, 20_000])
+def test_a_damaged_timestamp_that_gets_as_far_as_the_clock_does_not_move_all_that_follows(off_ms):
+    pts = [i * 100 + off_ms * (i == 30) for i in range(400)]
+    found, _ = recording_times(pts)
+    assert all(a < b for a, b in pairwise(found))
+    assert found[:30] == pytest.approx([i / 10 for i in range(30)])
+    assert found[-1] == pytest.approx(39.9)
+
+
+def test_a_joint_behind_a_gap_stays_a_joint():
+    found, notices = recording_times([*range(0, 2000, 100), 7000, 7100, 0, 100, 200])
+    assert found[22] > found[21] + GAP_S
+    assert [b - a for a, b in pairwise(found[22:])] == pytest.approx([0.1, 0.1])
+    assert any("jump back 1 time" in notice for notice in notices)
+
+
 def test_a_recording_that_begins_anew_is_never_taken_for_damage():
     # Its times come by the place where the first one ended, but much later than they should.
     assert count_damaged(10.0, [i / 10 for i in range(300)], 0.1, 0.5) == 0

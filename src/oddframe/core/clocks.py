@@ -59,7 +59,8 @@ class RecordingClock:
     A frame without a timestamp comes one period after the one before. A timestamp that lies back
     by more than a gap starts a new run (joined recordings, a clock that was set): the times go
     on behind a gap, so that no clip spans the joint. A smaller step back is moved on by a tenth of
-    a period.
+    a period; so are those that lie back to where time would be had it not jumped ahead before, by
+    damage.
 
     Args:
         timing: Its rate is for frames without timestamps, its gap for those that lie back.
@@ -74,6 +75,9 @@ class RecordingClock:
         self._start = start
         self._offset_s = 0.0
         self._last_s: float | None = None
+        # The time before the last gap, and the frames since then.
+        self._before_gap_s: float | None = None
+        self._since_gap = 0
         self._missing = 0
         self._moved = 0
         self._joints = 0
@@ -104,10 +108,13 @@ class RecordingClock:
         time_s = (pts - self._start) * self._time_base + self._offset_s
         if last_s is None:
             return time_s
+        self._since_gap += 1
         if time_s > last_s:
-            self._gaps += time_s - last_s > self._gap_s
+            if time_s - last_s > self._gap_s:
+                self._gaps += 1
+                self._before_gap_s, self._since_gap = last_s, 0
             return time_s
-        if last_s - time_s > self._gap_s:
+        if last_s - time_s > self._gap_s and not self._returns(time_s):
             self._joints += 1
             resumed_s = last_s + self._gap_s + self._period_s
             # From here on every timestamp is shifted by as much, or each would be a joint again.
@@ -115,6 +122,14 @@ class RecordingClock:
             return resumed_s
         self._moved += 1
         return last_s + _NUDGE * self._period_s
+
+    def _returns(self, time_s: float) -> bool:
+        """Tell whether a time is where it would be had there been no gap."""
+        if self._before_gap_s is None:
+            return False
+        # The first frame behind the gap took one period, and each since then another one.
+        expected_s = self._before_gap_s + (self._since_gap + 1) * self._period_s
+        return abs(time_s - expected_s) <= self._gap_s
 
     def report(self, notice: Callable[[str], None]) -> None:
         """Call `notice` with a sentence for each kind of trouble that the timestamps gave."""

@@ -57,13 +57,13 @@ def test_another_seed_gives_other_weights(train, tiny_run, tmp_path):
 @pytest.mark.parametrize(
     ("phase", "done", "saved"),
     [
-        ("read", 0, None),
-        ("read", 50, None),
+        pytest.param("read", 0, None, marks=pytest.mark.slow),
+        pytest.param("read", 50, None, marks=pytest.mark.slow),
         ("pretrain", 4, None),
-        ("centres", 0, 6),
+        pytest.param("centres", 0, 6, marks=pytest.mark.slow),
         ("joint", 8, 6),
-        ("joint", 12, 6),
-        ("calibrate", 1, 12),
+        pytest.param("joint", 12, 6, marks=pytest.mark.slow),
+        pytest.param("calibrate", 1, 12, marks=pytest.mark.slow),
     ],
 )
 def test_killed_in_any_phase(phase, done, saved, train, tiny_run, tmp_path):

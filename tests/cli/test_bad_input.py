@@ -244,7 +244,12 @@ def test_impossible_settings(flags, named, good, oddframe_command, tmp_path):
 
 @pytest.mark.parametrize(
     "operation",
-    [pytest.param(0, marks=pytest.mark.slow), 2, pytest.param(5, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)],
+    [
+        pytest.param(0, marks=pytest.mark.slow),
+        2,
+        pytest.param(5, marks=pytest.mark.slow),
+        pytest.param(8, marks=pytest.mark.slow),
+    ],
 )
 def test_no_room_for_the_frames(operation, good, oddframe_command, tiny_config, tmp_path):
     run = tmp_path / "run"

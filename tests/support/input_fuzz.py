@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import av
 import numpy as np
 from scipy.io import savemat
 
@@ -443,7 +442,6 @@ def main() -> None:
         # A process that has forked has none of the threads that libraries started before.
         os.environ["OMP_NUM_THREADS"] = "1"
         os.execv(sys.executable, [sys.executable, "-m", "tests.support.input_fuzz", *sys.argv[1:]])
-    av.logging.set_level(av.logging.PANIC)
     failed = 0
     with tempfile.TemporaryDirectory() as place:
         inputs = Inputs(Path(place))

@@ -231,8 +231,8 @@ def test_a_real_process_is_followed_killed_and_resumed(footage, tiny_config, tmp
         env=quick,
     ) as process:
         assert process.stderr is not None
-        read = [next(process.stderr) for _ in range(3)]
-        assert "training the streams: step 1 of" in read[-1]
+        # A slow machine has a line more of what comes before, at least one a minute.
+        assert any("training the streams: step 1 of" in line for line in process.stderr)
         progress = read_progress(run / "progress.json")
         assert (progress.state, progress.pid) == ("running", process.pid)
         process.kill()

@@ -301,6 +301,12 @@ def test_two_watchers_cannot_use_one_folder(model, video, tmp_path):
 
 
 @pytest.fixture
+def patient_stop(monkeypatch):
+    """Lets a stop wait until all is written: a busy machine needs more than the second it has."""
+    monkeypatch.setattr(watcher_module, "GOODBYE_S", 60.0)
+
+
+@pytest.fixture
 def live(video, bright_from):
     """A camera that shows something unusual from its second 2 on, and then no frames any more."""
     path = video("live.ts", frames=30, draw=bright_from(20, 99))
@@ -360,7 +366,7 @@ def test_a_camera_whose_video_takes_too_much_memory_says_so(model, live, tmp_pat
 
 @pytest.mark.parametrize(("name", "codec"), [("live.mkv", "mjpeg"), ("live.ts", "mpeg2video")])
 def test_a_camera_that_sends_what_players_do_not_know_has_a_clip(
-    model, video, bright_from, tmp_path, name, codec
+    model, video, bright_from, tmp_path, patient_stop, name, codec
 ):
     form = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     wishes = {"codec": codec, "pixel_format": form, "rate_fps": 25}
@@ -421,7 +427,9 @@ def test_alarms_are_recorded_in_armed_hours_only(model, live, tmp_path, hour, ar
     assert (tmp_path / "yard.events.jsonl").exists() == armed
 
 
-def test_an_event_that_goes_on_when_the_hours_begin_starts_then(model, live, tmp_path):
+def test_an_event_that_goes_on_when_the_hours_begin_starts_then(
+    model, live, tmp_path, patient_stop
+):
     midnight_us = NOON_US // DAY_US * DAY_US
     night = threading.Event()
 

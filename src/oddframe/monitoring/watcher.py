@@ -41,7 +41,7 @@ _POLL_S = 0.25
 _REPORT_S = 1.0
 """Seconds between two reports of how cameras are doing."""
 
-_GOODBYE_S = 1.0
+GOODBYE_S = 1.0
 """How long a stop waits for disks and networks, in seconds."""
 
 _CLIPS_S = 1800.0
@@ -150,8 +150,8 @@ class Watcher:
             # The thread is a daemon, so that one of them keeps no program alive.
             leaving = threading.Thread(target=self._streams.stop, daemon=True)
             leaving.start()
-            self.outputs.close(_GOODBYE_S if self._stopping.is_set() else FLUSH_S)
-            leaving.join(_GOODBYE_S)
+            self.outputs.close(GOODBYE_S if self._stopping.is_set() else FLUSH_S)
+            leaving.join(GOODBYE_S)
         failed = [
             camera
             for camera in self._cameras

@@ -294,6 +294,9 @@ def test_a_raw_stream_without_a_rate_takes_the_one_that_is_given(tmp_path, image
     frames = list(source.frames(RGB))
     assert [frame.time_s for frame in frames] == pytest.approx([i / 4 for i in range(10)])
     assert source.notices == []
+    # FFmpeg makes up 0.2 s for another frame, which must not be taken for this one.
+    (again,) = read_frames(Recording(path, fps=5), RGB, [1], np.array([0.2]))
+    assert np.array_equal(again.pixels, frames[1].pixels)
     made_up, frames = read(path)
     assert [frame.time_s for frame in frames] == pytest.approx([i / 25 for i in range(10)])
     assert "25 frames per second are assumed" in made_up.notices[0]

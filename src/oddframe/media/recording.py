@@ -200,7 +200,7 @@ class Recording:
                 stream.thread_type = "AUTO"
                 converter = Converter(wanted, stream)
                 base, zero = stream.time_base, stream.start_time or 0
-                if base is None:
+                if base is None or is_raw(container):
                     return None
                 container.seek(zero + max(0, int(times_s[0] / base)), stream=stream)
                 for decoded in container.decode(stream):

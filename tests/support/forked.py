@@ -12,10 +12,10 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 ROOT = Path(__file__).parents[2]
 
@@ -143,14 +143,25 @@ def _obey(order: dict[str, Any]) -> None:
         os.dup2(descriptor, number)
     from oddframe.cli import main
 
-    code = 0
     # Ignored where the tests were started in the background of a shell.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+
+    def command() -> None:
         _make_trouble(**order["trouble"])
         sys.argv = ["oddframe", *order["arguments"]]
         main()
+
+    leave_after(command)
+
+
+def leave_after(work: Callable[[], object]) -> NoReturn:
+    """Do some work, and end this process with its exit code."""
+    code = 0
+    try:
+        work()
     except SystemExit as left:
+        if isinstance(left.code, str):
+            print(left.code, file=sys.stderr)
         code = left.code if isinstance(left.code, int) else 1
     except BaseException:  # noqa: BLE001 - this is the end of the process
         traceback.print_exc()

@@ -18,7 +18,6 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from scipy.io import savemat
 
 from oddframe.media.video_writer import VideoWriter
 from tests.conftest import write_image, write_video
+from tests.support.forked import leave_after
 from tests.support.tiny import tiny_settings, walk
 
 MOST_BYTES, MOST_S = 2_000_000_000, 60.0
@@ -413,19 +413,7 @@ def _obey(case: Case, output: Path) -> NoReturn:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    code = 0
-    try:
-        case.run()
-    except SystemExit as left:
-        if isinstance(left.code, str):
-            print(left.code)
-        code = left.code if isinstance(left.code, int) else 2 if left.code else 0
-    except BaseException:  # noqa: BLE001 - this is the end of the process
-        traceback.print_exc()
-        code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave_after(case.run)
 
 
 def main() -> None:

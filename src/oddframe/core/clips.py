@@ -23,7 +23,6 @@ _OTHER_SHAPE = 1.15
 Streams that do not state the shape of their pixels are off by less, as 352 x 288 for 4:3.
 """
 
-
 _STEPS = 8
 """Steps from frame to frame that tell a source's rate."""
 

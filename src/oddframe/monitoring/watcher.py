@@ -44,11 +44,11 @@ _REPORT_S = 1.0
 GOODBYE_S = 1.0
 """How long a stop waits for disks and networks, in seconds."""
 
-_CLIPS_S = 1800.0
-"""How long the end waits for clips where all cameras have ended by themselves, in seconds."""
-
 FLUSH_S = 60.0
 """How long the end waits for them where all cameras have ended by themselves, in seconds."""
+
+_CLIPS_S = 1800.0
+"""How long that end waits for clips before, in seconds."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -201,11 +201,20 @@ def test_truncated_array_is_refused_by_name(tmp_path, keep):
         read_label_array(path)
 
 
-@pytest.mark.parametrize("header", [b"{'descr': '|u1',\n", b"{1: 2, 'shape': (1,)}", b",1"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '|u1',\n",
+        b"{1: 2, 'shape': (1,)}",
+        b",1",
+        b"{'descr': '|u1', 'fortran_order': Fals, 'shape': (0,)}",
+    ],
+)
 def test_array_with_a_damaged_header_is_refused_by_name(tmp_path, header):
     path = tmp_path / "01.npy"
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
-    with pytest.raises(LayoutError, match=r"01\.npy: damaged numpy array file"):
+    # Python's own words for it name a node of a syntax tree.
+    with pytest.raises(LayoutError, match=r"01\.npy: damaged numpy array file: its header"):
         read_label_array(path)
 
 

@@ -196,8 +196,8 @@ def map_npy(path: Path) -> npt.NDArray[Any]:
                 "opened, since opening them runs code: save one array per video with numpy.save"
             ) from error
         raise LayoutError(
-            f"{path}: damaged numpy array file: its header cannot be read, or does not fit the size "
-            "of the file; fetch or save it again"
+            f"{path}: damaged numpy array file: its header cannot be read, or does not fit the "
+            "size of the file; fetch or save it again"
         ) from error
     if not isinstance(array, np.ndarray):
         array.close()

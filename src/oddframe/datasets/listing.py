@@ -13,6 +13,7 @@ import numpy as np
 
 from oddframe._types import Float64
 from oddframe.errors import LayoutError, SourceError
+from oddframe.media.image_names import natural_order
 from oddframe.media.images import is_numbered_image
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameFormat, FrameSource
@@ -21,8 +22,6 @@ RECORDING_SUFFIXES = frozenset(
     {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
 )
 """Endings of recordings, in small letters."""
-
-_NUMBERS = re.compile(r"(\d+)")
 
 # Where only the count or the times of frames matter, they are scaled down to next to nothing.
 _TINY = FrameFormat(2, 2, "grey")
@@ -36,7 +35,8 @@ def entries(parent: Path) -> list[Path]:
     if not parent.is_dir():
         return []
     return sorted(
-        (path for path in parent.iterdir() if not path.name.startswith(".")), key=_natural
+        (path for path in parent.iterdir() if not path.name.startswith(".")),
+        key=lambda path: natural_order(path.name),
     )
 
 
@@ -205,14 +205,6 @@ class FrameTimes:
         for index, time_s in frames:
             times_s[index] = time_s
         return times_s
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Give a sort key by name in which 2 comes before 10."""
-    # A split by a group has names at even places and numbers at odd ones: like meets like.
-    return [
-        (int(part), "") if part.isdecimal() else (-1, part) for part in _NUMBERS.split(path.name)
-    ]
 
 
 def _by_number(path: Path) -> tuple[int, Path]:

@@ -5,7 +5,6 @@ had to skip, and gives every source a name of its own.
 """
 
 import glob
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from oddframe.errors import InputError, SourceError, SourceNotFoundError
 from oddframe.files import name_for_files
+from oddframe.media.image_names import natural_order
 from oddframe.media.images import DEFAULT_FPS, IMAGE_SUFFIXES, ImageFolder, is_numbered_image
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameSource
@@ -289,9 +289,5 @@ def _have_shared_names(sources: Sequence[FrameSource]) -> list[bool]:
     return [counts[source.name.casefold()] > 1 for source in sources]
 
 
-def _natural_order(path: Path) -> tuple[tuple[str | int, ...], ...]:
-    """Return a sort key by which 2 comes before 10."""
-    return tuple(
-        tuple(int(run) if run.isdecimal() else run for run in re.split(r"(\d+)", part))
-        for part in path.parts
-    )
+def _natural_order(path: Path) -> list[list[tuple[int, str]]]:
+    return [natural_order(part) for part in path.parts]

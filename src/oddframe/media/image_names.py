@@ -275,7 +275,7 @@ def _check_one_day(folder: Path, moments: Sequence[_NamedMoment]) -> None:
     """Refuse times of day that are of several days, since what comes first is not known then."""
     times_us = [moment.second_us for moment in moments]
     # What is before the times may be a date of an unknown form: times must rise in its order too.
-    by_name = sorted(moments, key=lambda moment: (_natural(moment.before), moment.second_us))
+    by_name = sorted(moments, key=lambda moment: (natural_order(moment.before), moment.second_us))
     if [moment.second_us for moment in by_name] != sorted(times_us):
         raise SourceError(
             f"the names of {folder} hold times of day, but what is before them differs "
@@ -365,8 +365,9 @@ def _shared(folder: Path, before: Path, after: Path) -> SourceError:
     )
 
 
-def _natural(text: str) -> list[tuple[int, str]]:
-    """Give a sort key in which 2 comes before 10."""
+def natural_order(text: str) -> list[tuple[int, str]]:
+    """Return a sort key for names in which 2 comes before 10."""
+    # A split by a group has text at even places and numbers at odd ones: like meets like.
     return [
         (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)
     ]

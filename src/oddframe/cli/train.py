@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddframe.cli.options import LEARNING, MACHINE, OUTPUT, AsJson, Budget, Device, Fps, Preset
+from oddframe.cli.options import (
+    LEARNING,
+    MACHINE,
+    AsJson,
+    Budget,
+    Device,
+    Fps,
+    JsonProgress,
+    Preset,
+)
 from oddframe.cli.output import (
     bars,
     duration,
@@ -147,15 +156,7 @@ def train(
             rich_help_panel=MACHINE,
         ),
     ] = None,
-    json_progress: Annotated[
-        bool,
-        typer.Option(
-            "--json-progress",
-            help="Print the progress on standard error as JSON, one object in each line, as "
-            "progress.json in the run folder has it.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = False,
+    json_progress: JsonProgress = False,
 ) -> None:
     """Learn what is normal from video, and write a run folder with the trained model.
 

@@ -12,6 +12,7 @@ from oddframe.monitoring.footage import (
     footage_folder,
     list_segments,
     recording_into,
+    remove_footage,
     remove_oldest,
     remove_segment,
     segment_path,
@@ -147,3 +148,17 @@ def test_what_a_kill_left_half_written_is_removed(tmp_path):
 )
 def test_sizes_in_words(size, text):
     assert size_text(size) == text
+
+
+def test_a_folder_of_footage_goes_without_what_is_somebodys_own(tmp_path):
+    folder = tmp_path / "footage"
+    put(folder, "door", 0)
+    for name in ("recording.json", "progress.json"):
+        (folder / name).write_text("{}")
+    remove_footage(folder)
+    assert not folder.exists()
+    put(folder, "door", 0)
+    mine = folder / "door" / "holiday.mp4"
+    mine.write_bytes(b"mine")
+    remove_footage(folder)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]

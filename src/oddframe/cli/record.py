@@ -132,7 +132,7 @@ def record(
             keep_free_gb=keep_free_gb,
             resume=resume,
             stop=stop,
-            on_notice=lambda notice: warn([notice]),
+            on_notice=lambda notice: None if as_json else warn([notice]),
             on_progress=on_progress,
             on_record=print_json_progress if json_progress else ignore_record,
         )

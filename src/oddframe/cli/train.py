@@ -16,6 +16,7 @@ from oddframe.cli.options import (
     Fps,
     JsonProgress,
     Preset,
+    parse_time,
 )
 from oddframe.cli.output import (
     bars,
@@ -27,6 +28,8 @@ from oddframe.cli.output import (
     warn,
 )
 
+RECORDING = "Live cameras"
+
 if TYPE_CHECKING:
     from oddframe.training.settings import Settings
 
@@ -36,7 +39,8 @@ def train(
         list[str],
         typer.Argument(
             help="Normal video to learn from: video files, folders or patterns such as "
-            "'cam1/*.mp4', or folders of numbered images."
+            "'cam1/*.mp4', or folders of numbered images. A live camera (rtsp://...) is recorded "
+            "first, see --for."
         ),
     ],
     out: Annotated[
@@ -157,6 +161,24 @@ def train(
         ),
     ] = None,
     json_progress: JsonProgress = False,
+    for_time: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="How long to record live cameras before the training, such as 2h or 1d.",
+            rich_help_panel=RECORDING,
+        ),
+    ] = None,
+    keep_footage: Annotated[
+        bool,
+        typer.Option(
+            "--keep-footage",
+            help="Keep the recorded video, in OUT-footage; otherwise it is removed after the "
+            "training.",
+            rich_help_panel=RECORDING,
+        ),
+    ] = False,
 ) -> None:
     """Learn what is normal from video, and write a run folder with the trained model.
 
@@ -197,6 +219,9 @@ def train(
             on_progress=on_progress,
             on_record=print_json_progress if json_progress else ignore_record,
             calibration_minutes=calibration_minutes,
+            record_s=parse_time("--for", for_time),
+            keep_footage=keep_footage,
+            on_notice=lambda notice: None if as_json else warn([notice]),
         )
     if not is_first:
         return

@@ -10,7 +10,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,13 @@ _SUFFIXES = (".mp4", ".mkv", ".nut")
 """What segments are written as; see `oddframe.media.packet_buffer`."""
 
 _LOCK = ".recording.lock"
+
+ORDER_FILE = "recording.json"
+"""Says what is recorded into the folder; see `oddframe.monitoring.recording_order`."""
+
+PROGRESS_FILE = "progress.json"
+"""Says how far the recording is, as in a run folder."""
+
 _HOUR_US = 3_600_000_000
 
 
@@ -179,6 +186,24 @@ def remove_segment(segment: FootageSegment) -> None:
         segment.path.unlink(missing_ok=True)
     except OSError as error:
         raise output_error(segment.path, error) from error
+
+
+def remove_footage(folder: str | Path) -> None:
+    """Remove a folder of footage with all segments in it; what is somebody's own stays.
+
+    Raises:
+        OutputError: If a segment cannot be removed.
+    """
+    folder = Path(folder)
+    for segment in list_segments(folder):
+        remove_segment(segment)
+    for name in (_LOCK, ORDER_FILE, PROGRESS_FILE):
+        with suppress(OSError):
+            (folder / name).unlink()
+    for place in (*_camera_folders(folder), folder):
+        # This removes empty folders only.
+        with suppress(OSError):
+            place.rmdir()
 
 
 def size_text(size_bytes: float) -> str:

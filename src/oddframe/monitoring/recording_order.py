@@ -1,19 +1,22 @@
 """What is recorded when, and how far that is: the record that a recording is resumed from.
 
-It lies in the folder of footage as ``recording.json`` and holds no address, since addresses hold
-passwords.
+`RecordingOrder` lies in the folder of footage as ``recording.json`` and holds no address, since
+addresses hold passwords. `live_cameras` makes cameras of the addresses that are named.
 """
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from oddframe.core.zones import Schedule
-from oddframe.errors import RunError, SettingsError
+from oddframe.errors import RunError, SettingsError, SourceError
 from oddframe.files import write_json
-
-_FILE = "recording.json"
+from oddframe.media.live_config import is_device
+from oddframe.monitoring.config import Camera, named_cameras
+from oddframe.monitoring.footage import ORDER_FILE, footage_folder
 
 _ENDLESS_S = 100 * 365.25 * 86400.0
 """A recording without an end; JSON has no infinity."""
@@ -23,6 +26,10 @@ _SAMPLES = 2000
 
 _GOLDEN = 0.6180339887498949
 """The golden ratio's part: its multiples fill the time evenly and repeat nothing."""
+
+
+_NAMED = re.compile(r"([\w-]{1,60})=(?=\w+://|/dev/video|\d{1,3}$)")
+"""The name that may stand before a camera's address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +109,7 @@ class RecordingOrder:
         Raises:
             OutputError: If it cannot be written.
         """
-        write_json(folder / _FILE, asdict(self))
+        write_json(folder / ORDER_FILE, asdict(self))
 
     def _rhythm(self) -> tuple[float, float]:
         """Return how much of how much time is recorded, in seconds."""
@@ -118,7 +125,7 @@ class RecordingOrder:
 
 def has_order(folder: str | Path) -> bool:
     """Tell whether something was recorded into a folder, or is to be."""
-    return (Path(folder) / _FILE).exists()
+    return (Path(folder) / ORDER_FILE).exists()
 
 
 def read_order(folder: str | Path) -> RecordingOrder:
@@ -127,7 +134,7 @@ def read_order(folder: str | Path) -> RecordingOrder:
     Raises:
         RunError: If there is nothing to read, or it cannot be read.
     """
-    path = Path(folder) / _FILE
+    path = Path(folder) / ORDER_FILE
     try:
         found = json.loads(path.read_text())
         # Only what is known: later versions may say more.
@@ -136,7 +143,57 @@ def read_order(folder: str | Path) -> RecordingOrder:
         return RecordingOrder(**{**known, **lists})
     except FileNotFoundError as error:
         raise RunError(
-            f"{folder} must hold a recording to resume, but has no {_FILE}; leave --resume out"
+            f"{folder} must hold a recording to resume, but has no {ORDER_FILE}; leave --resume out"
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} must say what is recorded, but cannot be read: {error}") from error
+
+
+def split_cameras(what: Sequence[str | Path]) -> tuple[list[str], list[str | Path]]:
+    """Tell addresses of live cameras from files and folders.
+
+    Returns:
+        The addresses, and the rest.
+    """
+    cameras = [
+        str(one)
+        for one in what
+        if isinstance(one, str)
+        and ("://" in one or is_device(_NAMED.sub("", one, count=1)))
+        and not Path(one).exists()
+    ]
+    return cameras, [one for one in what if one not in cameras]
+
+
+def live_cameras(what: str | Camera | Sequence[str | Camera]) -> tuple[Camera, ...]:
+    """Make cameras of what was named, with names that differ.
+
+    Raises:
+        SourceError: If one is no address of a live camera.
+        SettingsError: If two have the same name, or there are none.
+    """
+    named = [what] if isinstance(what, str | Camera) else list(what)
+    if not named:
+        raise SettingsError("there must be a camera to record, got none")
+    cameras: list[Camera] = []
+    for one in named:
+        if isinstance(one, Camera):
+            camera = one
+        else:
+            found = _NAMED.match(one)
+            (camera,) = named_cameras([one[found.end() :] if found else one])
+            camera = replace(camera, name=found[1]) if found else camera
+        if camera.address.kind == "file":
+            raise SourceError(
+                f"{camera.address} must be the address of a live camera (rtsp://, http(s)://, or a "
+                "local camera's number), but is a file; train takes files as they are"
+            )
+        cameras.append(camera)
+    for number, camera in enumerate(cameras):
+        folders = [footage_folder("", one.name) for one in cameras[:number]]
+        if footage_folder("", camera.name) in folders:
+            raise SettingsError(
+                f"cameras must have different names, got {camera.name!r} twice; "
+                "write NAME=ADDRESS to name them"
+            )
+    return tuple(cameras)

@@ -1,7 +1,6 @@
 """Record cameras: the verb `oddframe record`."""
 
 import math
-import re
 import shutil
 import threading
 import time
@@ -16,8 +15,9 @@ from oddframe.core.clocks import hours_text
 from oddframe.errors import OutputError, SettingsError, SourceError
 from oddframe.media.live_config import hide_in_process_title
 from oddframe.media.stream_set import StreamSet
-from oddframe.monitoring.config import Camera, named_cameras
+from oddframe.monitoring.config import Camera
 from oddframe.monitoring.footage import (
+    PROGRESS_FILE,
     footage_folder,
     list_segments,
     recording_into,
@@ -25,15 +25,12 @@ from oddframe.monitoring.footage import (
     size_text,
 )
 from oddframe.monitoring.footage_recorder import SEGMENT_S, FootageRecorder
-from oddframe.monitoring.recording_order import RecordingOrder, read_order
+from oddframe.monitoring.recording_order import RecordingOrder, live_cameras, read_order
 from oddframe.training.progress import ProgressFile, TrainingProgress, ignore_record
 
 _POLL_S = 0.25
 _COLLECT_S = 1.0
 _SAVE_S = 15.0
-
-_NAMED = re.compile(r"([\w-]{1,60})=(?=\w+://|/dev/video|\d{1,3}$)")
-"""The name that may stand before a camera's address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +127,7 @@ def record(
         RunError: If there is nothing to resume.
         OutputError: If the folder cannot be written to, or another process records into it.
     """
-    cameras = _cameras(what)
+    cameras = live_cameras(what)
     if not (most_gb is None or most_gb > 0) or not (most_days is None or most_days > 0):
         raise SettingsError(f"bounds must be above 0, got {most_gb} GB and {most_days} days")
     if not (1 <= segment_s <= 600 and keep_free_gb >= 0):
@@ -170,7 +167,7 @@ def record(
         )
         with suppress(_StoppedError):
             progress = ProgressFile(
-                folder / "progress.json",
+                folder / PROGRESS_FILE,
                 resume=resume,
                 on_progress=on_progress,
                 on_record=on_record,
@@ -380,32 +377,3 @@ def _report(session: _Session, folder: Path) -> RecordReport:
         removed=session.removed,
         notices=tuple(session.notices),
     )
-
-
-def _cameras(what: str | Camera | Sequence[str | Camera]) -> tuple[Camera, ...]:
-    """Make cameras of what was named, with names that differ."""
-    named = [what] if isinstance(what, str | Camera) else list(what)
-    if not named:
-        raise SettingsError("there must be a camera to record, got none")
-    cameras: list[Camera] = []
-    for one in named:
-        if isinstance(one, Camera):
-            camera = one
-        else:
-            found = _NAMED.match(one)
-            (camera,) = named_cameras([one[found.end() :] if found else one])
-            camera = replace(camera, name=found[1]) if found else camera
-        if camera.address.kind == "file":
-            raise SourceError(
-                f"{camera.address} must be the address of a live camera (rtsp://, http(s)://, or a "
-                "local camera's number), but is a file; train takes files as they are"
-            )
-        cameras.append(camera)
-    for number, camera in enumerate(cameras):
-        folders = [footage_folder("", one.name) for one in cameras[:number]]
-        if footage_folder("", camera.name) in folders:
-            raise SettingsError(
-                f"cameras must have different names, got {camera.name!r} twice; "
-                "write NAME=ADDRESS to name them"
-            )
-    return tuple(cameras)

@@ -25,6 +25,8 @@ from .tasks.evaluate import evaluate as evaluate
 from .tasks.evaluate import evaluate_scores as evaluate_scores
 from .tasks.export import ExportReport as ExportReport
 from .tasks.export import export as export
+from .tasks.record import RecordReport as RecordReport
+from .tasks.record import record as record
 from .tasks.report import PageReport as PageReport
 from .tasks.report import write_report as write_report
 from .tasks.score import ScoreReport as ScoreReport

@@ -17,7 +17,7 @@ from oddframe import __version__, cli
 from oddframe.training.run_folder import RunFolder
 from tests.support.tiny import tiny_settings, walk
 
-VERBS = ["train", "score", "report", "calibrate", "eval", "bench", "doctor", "demo"]
+VERBS = ["record", "train", "score", "report", "calibrate", "eval", "bench", "doctor", "demo"]
 ALL_VERBS = [*VERBS, "watch", "serve", "export"]
 COMMAND = Path(sys.executable).parent / "oddframe"
 
@@ -30,6 +30,7 @@ def test_help_shows_every_flag_and_leaves_with_0(verb, oddframe_command):
     assert "--json" in left.out
     assert oddframe_command(verb, "-h").out == left.out
     conventions = {
+        "record": ["--out", "-o", "--for", "--stretch", "--every", "--resume", "--json-progress"],
         "train": [
             "--out",
             "-o",

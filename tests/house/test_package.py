@@ -135,7 +135,7 @@ class Missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
-for name in ("score", "watch", "calibrate", "bench", "doctor"):
+for name in ("record", "score", "watch", "calibrate", "bench", "doctor"):
     importlib.import_module(f"oddframe.tasks.{name}")
 importlib.import_module("oddframe.batch.run")
 """

@@ -187,3 +187,21 @@ def test_a_clip_that_cannot_be_written_leaves_nothing(video, tmp_path, monkeypat
 def test_a_buffer_that_cannot_be_is_refused(keep_s, most_bytes):
     with pytest.raises(SettingsError, match="must be above 0"):
         PacketBuffer(keep_s, most_bytes)
+
+
+def test_whole_groups_are_told_and_dropped(video):
+    buffer = PacketBuffer(60, 10**7)
+    times = keep(buffer, video("a.mp4", frames=40))
+    groups = buffer.groups()
+    assert [group.start_s for group in groups] == times[::10]
+    assert [group.end_s for group in groups] == times[9::10]
+    assert sum(group.size_bytes for group in groups) == buffer.held_bytes
+    assert len({group.form for group in groups}) == 1
+    buffer.drop_until(groups[1].start_s)
+    assert buffer.groups() == groups[2:]
+    assert buffer.held_bytes == sum(group.size_bytes for group in groups[2:])
+    buffer.drop_until(groups[1].start_s)
+    assert buffer.groups() == groups[2:]
+    buffer.drop_until(times[-1])
+    assert buffer.groups() == []
+    assert buffer.held_bytes == 0

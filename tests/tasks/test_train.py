@@ -1,5 +1,6 @@
 import json
 import re
+import threading
 from dataclasses import replace
 
 import pytest
@@ -7,10 +8,14 @@ from PIL import Image
 
 from oddframe.bundle.bundle import read_bundle
 from oddframe.errors import LayoutError, RunError, SettingsError, SourceError
+from oddframe.monitoring.footage import list_segments
 from oddframe.settings import from_mapping
+from oddframe.tasks.record import record
 from oddframe.tasks.train import train
 from oddframe.training.plan import steps_for_epochs
 from oddframe.training.settings import Settings, TrainingConfig
+from tests.support.stream_server import StreamServer
+from tests.support.stream_server import video as video_answer
 from tests.support.tiny import PARTS, bytes_of, tiny_settings, walk
 
 SHORT = {"pretrain_steps": 2, "joint_steps": 2}
@@ -282,3 +287,79 @@ def test_a_budget_that_is_none_is_refused_before_anything_is_written(video, tmp_
     with pytest.raises(SettingsError, match="false-alarm budget must read like 1/day"):
         train(video(frames=50), tmp_path / "run", false_alarms="seldom")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def camera(video):
+    """A server that shows the same scene again and again, as a live camera."""
+    path = video("live.ts", frames=90, rate_fps=30, draw=walk)
+    with StreamServer(video_answer(path)) as server:
+        yield server
+
+
+def test_a_camera_is_recorded_before_the_training(camera, tmp_path):
+    run, notices, phases = tmp_path / "runs" / "door", [], []
+    report = train(
+        camera.url(),
+        run,
+        settings=tiny_settings(**SHORT),
+        export=False,
+        record_s=2.5,
+        on_notice=notices.append,
+        on_progress=lambda phase, *_: phases.append(phase),
+    )
+    assert report.steps == 4
+    assert (run / "bundle").is_dir()
+    footage = tmp_path / "runs" / "door-footage"
+    assert str(footage) in notices[0]
+    assert list(dict.fromkeys(phases))[:2] == ["record", "read"]
+    # What was recorded goes after the training, unless it is to be kept.
+    assert "removed after the training" in report.notices[0]
+    assert not footage.exists()
+    with pytest.raises(RunError, match="--overwrite"):
+        train(camera.url(), run, resume=True)
+    kept = train(
+        [camera.url()],
+        run,
+        settings=tiny_settings(**SHORT),
+        export=False,
+        record_s=2.5,
+        keep_footage=True,
+        overwrite=True,
+    )
+    assert f"kept in {footage}" in kept.notices[0]
+    assert list_segments(footage)
+    with pytest.raises(RunError, match="must be a new run folder"):
+        train(camera.url(), run, record_s=2.5)
+    assert len(camera.requests) < 8
+
+
+def test_a_recording_that_was_killed_goes_on_and_then_trains(camera, tmp_path):
+    run = tmp_path / "door"
+    footage = tmp_path / "door-footage"
+    stop = threading.Event()
+    record(
+        camera.url(),
+        footage,
+        for_s=3.0,
+        stop=stop,
+        on_progress=lambda _phase, done, *_: stop.set() if done else None,
+    )
+    with pytest.raises(RunError, match="holds a recording; go on with --resume"):
+        train(camera.url(), run, record_s=3.0)
+    report = train(camera.url(), run, settings=tiny_settings(**SHORT), export=False, resume=True)
+    assert report.steps == 4
+    assert not footage.exists()
+
+
+def test_without_a_time_a_camera_is_refused_before_anything_is_written(oddframe_command, tmp_path):
+    run = tmp_path / "door"
+    left = oddframe_command("train", "rtsp://me:hush@10.0.0.7/stream1", "-o", run)
+    assert left.code == 2
+    assert "10.0.0.7-stream1 must be recorded" in left.error
+    assert "--for 2h" in left.error
+    assert "hush" not in left.err
+    left = oddframe_command("train", "rtsp://10.0.0.7/1", "-o", run, "--resume")
+    assert left.code == 2
+    assert "recording to resume" in left.error
+    assert list(tmp_path.iterdir()) == []

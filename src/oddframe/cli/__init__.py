@@ -22,6 +22,7 @@ from oddframe.cli.evaluate import evaluate
 from oddframe.cli.export import export
 from oddframe.cli.options import INTERRUPTED, UNUSABLE
 from oddframe.cli.output import messages, print_json
+from oddframe.cli.record import record
 from oddframe.cli.report import report
 from oddframe.cli.score import score
 from oddframe.cli.serve import serve
@@ -45,6 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # In the order of the help page: from training a model to using it, then what is around it.
+app.command()(record)
 app.command()(train)
 app.command()(score)
 app.command()(calibrate)
@@ -80,10 +82,14 @@ def main() -> NoReturn:
         # in it.
         _fail(str(error))
     except SystemExit as left:
-        if left.code == INTERRUPTED:
+        # A verb that leaves with `typer.Exit` has printed its own report already. Typer itself
+        # leaves with one at Ctrl-C.
+        cause = left.__context__
+        is_reported = isinstance(cause, typer.Exit) and not isinstance(
+            cause.__context__, KeyboardInterrupt
+        )
+        if left.code == INTERRUPTED and not is_reported:
             _fail("interrupted", INTERRUPTED)
-        # A verb that leaves with `typer.Exit` has printed its own report already.
-        is_reported = isinstance(left.__context__, typer.Exit)
         if left.code == UNUSABLE and "--json" in sys.argv and not is_reported:
             # Typer has explained it to people on standard error; programs read standard output.
             print_json({"error": str(left.__context__)})

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PHASES = {
     "draw": "drawing videos",
+    "record": "recording",
     "read": "reading frames",
     "pretrain": "training the streams",
     "centres": "finding cluster centres",
@@ -57,6 +58,9 @@ PHASES = {
 
 _STEPS = ("pretrain", "joint", "first pass")
 """Phases that count training steps."""
+
+_TIMED = ("record",)
+"""Phases that count seconds and go as fast as time does; their figures are amounts."""
 
 LINE_EVERY_S = 55.0
 """Seconds from one line of progress to the next: one a minute is promised, so a little less."""
@@ -170,7 +174,7 @@ class ProgressBars:
             self._tasks[phase],
             completed=done,
             total=total,
-            figures=_figures(values),
+            figures=_figures(phase, values),
             rate=_rate(self._pace),
         )
 
@@ -217,24 +221,28 @@ class ProgressLines:
         self._printed_s = now_s
         words = PHASES.get(pace.stage, pace.stage)
         # A phase of one unit cannot be half done.
-        if pace.total > 1:
+        if pace.stage in _TIMED and pace.total:
+            words += f": {duration(pace.done)} of {duration(pace.total)} ({pace.share:.0%})"
+        elif pace.total > 1:
             step = "step " if pace.stage in _STEPS else ""
             words += f": {step}{pace.done:,} of {pace.total:,} ({pace.share:.0%})"
         left_s = pace.seconds_left(now_s)
         left = "" if left_s is None else f"about {duration(left_s)} left"
-        parts = (words, left, _rate(pace), _figures(self._values))
+        parts = (words, left, _rate(pace), _figures(pace.stage, self._values))
         elapsed = timedelta(seconds=int(now_s - self._began_s))
         _print_progress(f"{elapsed}  {', '.join(filter(None, parts))}\n")
 
 
-def _figures(values: Mapping[str, float]) -> str:
-    """Figures such as losses, in one line."""
+def _figures(phase: str, values: Mapping[str, float]) -> str:
+    """Figures of a phase, such as losses, in one line."""
+    if phase in _TIMED:
+        return "  ".join(f"{value:.3g} {name}" for name, value in values.items())
     return "  ".join(f"{name} {value:.1e}" for name, value in values.items())
 
 
 def _rate(pace: StagePace) -> str:
     """How fast a phase goes; nothing where that cannot be said yet."""
-    return f"{pace.rate:.3g}/s" if pace.rate else ""
+    return f"{pace.rate:.3g}/s" if pace.rate and pace.stage not in _TIMED else ""
 
 
 @contextmanager

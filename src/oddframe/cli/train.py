@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddframe.cli.options import LEARNING, MACHINE, OUTPUT, AsJson, Budget, Device, Fps, Preset
+from oddframe.cli.options import (
+    LEARNING,
+    MACHINE,
+    AsJson,
+    Budget,
+    Device,
+    Fps,
+    JsonProgress,
+    Preset,
+    parse_time,
+)
 from oddframe.cli.output import (
     bars,
     duration,
@@ -18,6 +28,8 @@ from oddframe.cli.output import (
     warn,
 )
 
+RECORDING = "Live cameras"
+
 if TYPE_CHECKING:
     from oddframe.training.settings import Settings
 
@@ -27,7 +39,8 @@ def train(
         list[str],
         typer.Argument(
             help="Normal video to learn from: video files, folders or patterns such as "
-            "'cam1/*.mp4', or folders of numbered images."
+            "'cam1/*.mp4', or folders of numbered images. A live camera (rtsp://...) is recorded "
+            "first, see --for."
         ),
     ],
     out: Annotated[
@@ -147,13 +160,23 @@ def train(
             rich_help_panel=MACHINE,
         ),
     ] = None,
-    json_progress: Annotated[
+    json_progress: JsonProgress = False,
+    for_time: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="How long to record live cameras before the training, such as 2h or 1d.",
+            rich_help_panel=RECORDING,
+        ),
+    ] = None,
+    keep_footage: Annotated[
         bool,
         typer.Option(
-            "--json-progress",
-            help="Print the progress on standard error as JSON, one object in each line, as "
-            "progress.json in the run folder has it.",
-            rich_help_panel=OUTPUT,
+            "--keep-footage",
+            help="Keep the recorded video, in OUT-footage; otherwise it is removed after the "
+            "training.",
+            rich_help_panel=RECORDING,
         ),
     ] = False,
 ) -> None:
@@ -196,6 +219,9 @@ def train(
             on_progress=on_progress,
             on_record=print_json_progress if json_progress else ignore_record,
             calibration_minutes=calibration_minutes,
+            record_s=parse_time("--for", for_time),
+            keep_footage=keep_footage,
+            on_notice=lambda notice: None if as_json else warn([notice]),
         )
     if not is_first:
         return

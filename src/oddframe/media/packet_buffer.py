@@ -51,6 +51,23 @@ class WrittenClip:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureGroup:
+    """A key frame in memory and the decoded pictures that need it.
+
+    Attributes:
+        start_s: Time of the key frame on the stream's axis.
+        end_s: Time of the last picture.
+        size_bytes: How many bytes they are.
+        form: Their size and coding; pictures of another form need another file.
+    """
+
+    start_s: float
+    end_s: float
+    size_bytes: int
+    form: object = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class _Coding:
     """What a decoder must know before the first picture.
 
@@ -174,6 +191,32 @@ class PacketBuffer:
         if not groups:
             return None
         return _times(groups[0])[0], max(time_s for group in groups for time_s in _times(group))
+
+    def groups(self) -> list[PictureGroup]:
+        """Describe what can be shown, oldest first; pictures may still be added to the last one."""
+        with self._lock:
+            groups = _whole_groups(self._groups)
+        return [
+            PictureGroup(
+                _times(group)[0],
+                max(_times(group)),
+                sum(len(picture.data) for picture in group),
+                (group[0].coding, group[0].size),
+            )
+            for group in groups
+        ]
+
+    def drop_until(self, time_s: float) -> None:
+        """Drop the groups that begin at or before a time, since they are not needed any more."""
+        with self._lock:
+            # A key frame that could not be decoded has no time, and goes with those before it.
+            begun = (
+                place
+                for place, group in enumerate(self._groups, start=1)
+                if group[0].time_s is not None and group[0].time_s <= time_s + _SAME_TIME_S
+            )
+            for _ in range(max(begun, default=0)):
+                self._bytes -= sum(len(picture.data) for picture in self._groups.popleft())
 
     def write_clips(self, path: str | Path, start_s: float, end_s: float) -> list[WrittenClip]:
         """Write what was shown in a stretch of time, as it was encoded.

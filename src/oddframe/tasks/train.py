@@ -10,15 +10,19 @@ from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import write_bundle
 from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget
 from oddframe.core.clips import clip_span
+from oddframe.core.clocks import hours_text
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import FootageHealth, remove_spans
 from oddframe.datasets.label_spans import labelled_as_abnormal
-from oddframe.errors import SettingsError
+from oddframe.errors import RunError, SettingsError
 from oddframe.files import write_json
 from oddframe.inference.torch_backend import pick_device
 from oddframe.media.discovery import FoundSources, find_sources
 from oddframe.media.plots import save_loss_curves
+from oddframe.monitoring.footage import list_segments, remove_footage
+from oddframe.monitoring.recording_order import has_order, live_cameras, read_order, split_cameras
 from oddframe.report.training_page import write_training_page
+from oddframe.tasks.record import record
 from oddframe.training.distributed import ProcessGroup, WorkerPlace
 from oddframe.training.ending import Trained, end_training
 from oddframe.training.loop import TrainingLoop, new_trainer, restore
@@ -106,15 +110,21 @@ def train(
     on_record: Callable[[TrainingProgress], None] = ignore_record,
     workers: int | None = None,
     calibration_minutes: float | None = None,
+    record_s: float | None = None,
+    keep_footage: bool = False,
+    on_notice: Callable[[str], None] = lambda notice: None,
 ) -> TrainReport:
     """Learn what is normal from video.
+
+    Live cameras among ``normal`` are recorded first, into a folder beside the run folder, which is
+    called ``NAME-footage``; then the training reads that.
 
     Where torchrun or accelerate started several processes they train together, and the first one
     writes.
 
     Args:
-        normal: A recording, a folder or glob of them, folders of numbered images, or several of
-            these.
+        normal: A recording, a folder or glob of them, folders of numbered images, addresses of
+            live cameras, or several of these.
         out: The run folder.
         preset: A name of `PRESETS`: "fast", "walkway" or "paper"; where neither ``settings`` nor
             ``resume`` is given.
@@ -136,9 +146,9 @@ def train(
         checkpoint_s: Seconds from one checkpoint to the next.
         export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used
             without torch.
-        on_progress: Called with the phases "read", "health", "pretrain", "centres", "joint",
-            "export", "calibrate", "guard", "parity" and "report"; with ``drop_odd`` also "first
-            pass".
+        on_progress: Called with the phases "record" where there are cameras, "read", "health",
+            "pretrain", "centres", "joint", "export", "calibrate", "guard", "parity" and "report";
+            with ``drop_odd`` also "first pass".
         on_record: Called with the records that ``progress.json`` in the run folder gets: at the
             start of each phase, about once a second, and when the training ends.
         workers: How many processes of this machine train together, each with one thread and a share
@@ -147,6 +157,10 @@ def train(
             its number.
         calibration_minutes: Most minutes of scoring held-out footage for the threshold. None takes
             ten minutes, or a tenth of the training where that is more.
+        record_s: How long to record cameras, in seconds; needed where there are any, and with
+            ``resume`` that of before when None.
+        keep_footage: Keep what was recorded; otherwise it is removed after the training.
+        on_notice: Called at once with what is worth knowing of the recording, a sentence each.
 
     Raises:
         InputError: If the footage or a setting is unusable, or a `labels.csv` among the footage
@@ -164,9 +178,6 @@ def train(
     progress = ProgressFile(
         run.progress, resume=resume, on_progress=on_progress, on_record=on_record
     )
-    found = find_sources(normal, fps)
-    named = [normal] if isinstance(normal, str | Path) else normal
-    labelled = labelled_as_abnormal(map(Path, named), (source.path for source in found.sources))
     # One process, or those that torchrun or accelerate started.
     group = ProcessGroup.join(device)
     # One that is not there is an error before anything is written.
@@ -175,6 +186,16 @@ def train(
         raise SettingsError(
             f"workers must be left out where torchrun starts the processes, got {workers}"
         )
+    cameras, files = split_cameras([normal] if isinstance(normal, str | Path) else normal)
+    footage = run.path.with_name(f"{run.path.name}-footage") if cameras else None
+    if footage is not None and group.size > 1:
+        raise SettingsError(
+            "cameras must be recorded by one process, but torchrun started "
+            f"{group.size}; record first, with oddframe record, and train on the folder"
+        )
+    resumes_recording = footage is not None and resume
+    if footage is not None and resume:
+        resume = run.holds_training
     request = TrainingRequest(
         settings=settings,
         new_settings=settings or preset_named(preset),
@@ -188,19 +209,98 @@ def train(
         workers=1 if group.size > 1 else workers,
         device=device,
     )
-    order = _Order(
-        run=run,
-        found=found,
-        request=request,
-        budget=budget,
-        checkpoint_s=checkpoint_s,
-        export=export,
-        on_progress=progress if group.is_first else silent,
-        calibration_minutes=calibration_minutes,
-    )
     with progress:
+        if footage is not None:
+            _record_first(
+                cameras,
+                footage,
+                run,
+                record_s,
+                resume=resumes_recording,
+                overwrite=overwrite,
+                on_notice=on_notice,
+                on_progress=progress,
+            )
+            files = [*files, footage]
+        found = find_sources(files, fps)
+        labelled = labelled_as_abnormal(map(Path, files), (one.path for one in found.sources))
+        order = _Order(
+            run=run,
+            found=found,
+            request=request,
+            budget=budget,
+            checkpoint_s=checkpoint_s,
+            export=export,
+            on_progress=progress if group.is_first else silent,
+            calibration_minutes=calibration_minutes,
+        )
         report = _train(order, group)
-    return replace(report, seconds=progress.seconds(), notices=(*labelled, *report.notices))
+    recorded: tuple[str, ...] = ()
+    if footage is not None:
+        recorded = (_leave_footage(footage, keep=keep_footage),)
+    return replace(
+        report, seconds=progress.seconds(), notices=(*recorded, *labelled, *report.notices)
+    )
+
+
+def _record_first(
+    cameras: Sequence[str],
+    footage: Path,
+    run: RunFolder,
+    record_s: float | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+    on_notice: Callable[[str], None],
+    on_progress: Progress,
+) -> None:
+    """Record cameras into a folder, unless that is done already."""
+    if resume:
+        if run.holds_training and not has_order(footage):
+            raise RunError(
+                f"{run.path} was trained on what cameras showed, which is removed; there is "
+                "nothing to resume: record and train anew with --overwrite"
+            )
+        order = read_order(footage)
+        if order.is_done or run.holds_training:
+            return
+    else:
+        run.check_free(overwrite=overwrite)
+        if record_s is None:
+            names = ", ".join(camera.name for camera in live_cameras(cameras))
+            raise SettingsError(
+                f"{names} must be recorded before a training can read it; say how long, such as "
+                "--for 2h"
+            )
+        if has_order(footage) and not overwrite:
+            raise RunError(
+                f"{footage} must be new, but holds a recording; go on with --resume, train on it "
+                f"with oddframe train {footage}, or record more with --overwrite"
+            )
+    on_notice(
+        f"recording into {footage} first; oddframe record has more ways to do that, such as "
+        "stretches spread over the day"
+    )
+    # Says how far it is, as for the training itself.
+    run.path.mkdir(parents=True, exist_ok=True)
+    record(
+        cameras,
+        footage,
+        for_s=record_s,
+        resume=resume,
+        on_notice=on_notice,
+        on_progress=on_progress,
+    )
+
+
+def _leave_footage(footage: Path, *, keep: bool) -> str:
+    """Remove what was recorded for a training, unless it is to be kept; returns a sentence."""
+    segments = list_segments(footage)
+    held = f"{hours_text(sum(one.length_s for one in segments) / 3600)} of recorded video"
+    if keep:
+        return f"{held} are kept in {footage}"
+    remove_footage(footage)
+    return f"{held} were removed after the training; --keep-footage keeps them"
 
 
 @dataclass(frozen=True, kw_only=True)

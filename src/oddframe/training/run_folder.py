@@ -96,6 +96,23 @@ class RunFolder:
         self._next = self.path / "settings.next.json"
         self._progress_before: bytes | None = None
 
+    @property
+    def holds_training(self) -> bool:
+        """Whether a training is in the folder, or announced."""
+        return self._settings.exists() or self._next.exists()
+
+    def check_free(self, *, overwrite: bool) -> None:
+        """Find out whether a new training may be started in the folder.
+
+        Raises:
+            RunError: If there is a training in it and ``overwrite`` is not set.
+        """
+        if self._settings.exists() and not overwrite:
+            raise RunError(
+                f"{self.path} must be a new run folder, but holds a training; "
+                "go on with --resume, start again with --overwrite, or choose another folder"
+            )
+
     def start(self, settings: Settings, record: RunRecord, *, overwrite: bool) -> None:
         """Announce a training; a training that is there stays until `settle`.
 
@@ -108,11 +125,7 @@ class RunFolder:
             RunError: If there is a training in the folder and ``overwrite`` is not set.
             OutputError: If the folder cannot be written.
         """
-        if self._settings.exists() and not overwrite:
-            raise RunError(
-                f"{self.path} must be a new run folder, but holds a training; "
-                "go on with --resume, start again with --overwrite, or choose another folder"
-            )
+        self.check_free(overwrite=overwrite)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
-from oddframe.store.events import Review
+from oddframe.store.events import EventFilters, Review
 from oddframe.web.context import AppContext, Context, now_us
 from oddframe.web.schemas import MOST_US, EventList, EventRecord, ReviewGiven
 from oddframe.web.serializers import event_record
@@ -20,15 +20,36 @@ Moment = Annotated[int | None, Query(ge=-MOST_US, le=MOST_US)]
 Word = Annotated[str | None, Query(max_length=200)]
 
 
-@router.get("")
-def events(
-    context: Context,
+def _filters(
     camera: Word = None,
     kind: Literal["anomaly", "health"] | None = None,
     reason: Word = None,
     verdict: Literal["normal", "important", "unsure", "none"] | None = None,
+    min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
+    note: Word = None,
     from_us: Moment = None,
     to_us: Moment = None,
+) -> EventFilters:
+    return EventFilters(
+        camera=camera,
+        kind=kind,
+        reason=reason,
+        verdict=verdict,
+        min_score=min_score,
+        note=note,
+        from_us=from_us,
+        to_us=to_us,
+    )
+
+
+Filters = Annotated[EventFilters, Depends(_filters)]
+"""A route's parameter of this type is which events are asked for."""
+
+
+@router.get("")
+def events(
+    context: Context,
+    filters: Filters,
     before_us: Moment = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> EventList:
@@ -36,17 +57,9 @@ def events(
 
     For the next page, give the start of the last event as `before_us`.
     """
-    found = context.store.reader.events(
-        camera=camera,
-        kind=kind,
-        reason=reason,
-        verdict=verdict,
-        from_us=from_us,
-        to_us=to_us,
-        before_us=MOST_US if before_us is None else before_us,
-        # One more than is shown tells whether there is another page.
-        limit=limit + 1,
-    )
+    filters["before_us"] = MOST_US if before_us is None else before_us
+    # One more than is shown tells whether there is another page.
+    found = context.store.reader.events(limit=limit + 1, **filters)
     before_s = context.supervisor.plan.settings.clip_before_s
     return EventList(
         events=[event_record(event, before_s) for event in found[:limit]], more=len(found) > limit

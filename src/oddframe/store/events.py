@@ -47,6 +47,15 @@ class StoredEvent:
     review: Review | None = None
     clip_error: str | None = None
 
+    def clip_start_us(self, before_s: float) -> int:
+        """Compute when its clip begins, in microseconds since 1970-01-01 UTC.
+
+        Args:
+            before_s: How long before an event its clip begins, in seconds.
+        """
+        # A clip cannot begin before its stream did.
+        return self.alert.start_us - round(min(before_s, max(0.0, self.alert.event.start_s)) * 1e6)
+
 
 class EventFilters(TypedDict, total=False):
     """Which events are wanted: those that meet all conditions that are given and not None.

@@ -1,8 +1,9 @@
 """Events as rows: written phase by phase, read back as alerts."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import Row, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
@@ -45,6 +46,73 @@ class StoredEvent:
     cut: bool
     review: Review | None = None
     clip_error: str | None = None
+
+    def clip_start_us(self, before_s: float) -> int:
+        """Compute when its clip begins, in microseconds since 1970-01-01 UTC.
+
+        Args:
+            before_s: How long before an event its clip begins, in seconds.
+        """
+        # A clip cannot begin before its stream did.
+        return self.alert.start_us - round(min(before_s, max(0.0, self.alert.event.start_s)) * 1e6)
+
+
+class EventFilters(TypedDict, total=False):
+    """Which events are wanted: those that meet all conditions that are given and not None.
+
+    Attributes:
+        camera: Only events of this camera.
+        kind: Only events of this kind, "anomaly" or "health".
+        reason: Only events with this reason.
+        verdict: Only events with this verdict, or "none": those without one.
+        min_score: Only events with this score or a higher one.
+        note: Only events with this text in their note, in capitals or small letters.
+        from_us: Only events that end at this time or later, or still go on.
+        to_us: Only events that start before this time.
+        before_us: Only events that start before this time; the order is by start then.
+        before_row: Only events of lower rows; that of a page's last event gives the next page.
+        row: Only the event of this row.
+        id: Only events with this id; a file that is watched again has the same ids.
+        start_us: Only events that start at this time.
+    """
+
+    camera: str | None
+    kind: str | None
+    reason: str | None
+    verdict: str | None
+    min_score: float | None
+    note: str | None
+    from_us: int | None
+    to_us: int | None
+    before_us: int | None
+    before_row: int | None
+    row: int | None
+    id: str | None
+    start_us: int | None
+
+
+def conditions_of(filters: EventFilters) -> list[Any]:
+    """Make the conditions of filters, for `find_events`."""
+    conditions: dict[str, Callable[[Any], Any]] = {
+        "camera": lambda name: cameras.c.name == name,
+        "kind": lambda kind: events.c.kind == kind,
+        "reason": lambda reason: events.c.reason == reason,
+        # The outer join gives NULL for an event without a review, as for a note alone.
+        "verdict": lambda verdict: (
+            reviews.c.verdict.is_(None) if verdict == "none" else reviews.c.verdict == verdict
+        ),
+        "min_score": lambda score: events.c.score >= score,
+        "note": lambda text: reviews.c.note.icontains(text, autoescape=True),
+        # An event that goes on has no end yet, and belongs to every time after its start.
+        "from_us": lambda at_us: events.c.end_us.is_(None) | (events.c.end_us >= at_us),
+        "to_us": lambda at_us: events.c.start_us < at_us,
+        "before_us": lambda at_us: events.c.start_us < at_us,
+        "before_row": lambda row: events.c.row < row,
+        "row": lambda row: events.c.row == row,
+        "id": lambda identity: events.c.id == identity,
+        "start_us": lambda at_us: events.c.start_us == at_us,
+    }
+    return [conditions[name](value) for name, value in filters.items() if value is not None]
 
 
 def camera_number(connection: Connection, name: str) -> int:

@@ -133,6 +133,14 @@ reviews = Table(
     sqlite_with_rowid=False,
 )
 
+apart = Table(
+    "apart",
+    metadata,
+    # An event that somebody took out of its stack.
+    Column("event", ForeignKey(events.c.row, ondelete="CASCADE"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 feedback = Table(
     "feedback",
     metadata,
@@ -188,7 +196,15 @@ def _add_clip_errors(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE events ADD COLUMN clip_error TEXT")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_judgements, _add_clip_errors)
+def _add_apart(connection: Connection) -> None:
+    """Bring version 3 to version 4: which events stand apart from others like them."""
+    connection.exec_driver_sql(
+        "CREATE TABLE apart (event INTEGER NOT NULL, PRIMARY KEY (event), "
+        'FOREIGN KEY(event) REFERENCES events ("row") ON DELETE CASCADE) WITHOUT ROWID'
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_judgements, _add_clip_errors, _add_apart)
 """Step n makes version n + 2 of version n + 1.
 
 A change of a table above needs one: add it at the end.

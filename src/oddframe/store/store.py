@@ -8,7 +8,7 @@ Two threads do the writing: one for the database, in `writer`, and one for files
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +32,14 @@ from oddframe.store.events import (
     write_event,
     write_file,
 )
-from oddframe.store.feedback import mark_undone, write_review, write_revision, write_threshold
+from oddframe.store.feedback import (
+    ReviewChange,
+    mark_undone,
+    write_review,
+    write_reviews,
+    write_revision,
+    write_threshold,
+)
 from oddframe.store.media_files import (
     FileCounts,
     FileWriter,
@@ -45,6 +52,7 @@ from oddframe.store.reader import DATABASE, StoreReader
 from oddframe.store.retention import Retention, forget_camera, prune
 from oddframe.store.schema import cameras, open_engine, states
 from oddframe.store.scores import ScoreGatherer
+from oddframe.store.stacks import write_apart
 from oddframe.store.writer import Writer, WriterCounts
 
 _BROKEN_OFF = "the program was killed before the event had ended"
@@ -222,6 +230,36 @@ class Store:
         """
         with self._engine.begin() as connection:
             return write_review(connection, row, review)
+
+    def review_events(
+        self, changes: Iterable[ReviewChange], at_us: int
+    ) -> list[tuple[StoredEvent, StoredEvent]]:
+        """Write what somebody says of several events, of all or of none.
+
+        Args:
+            changes: What is said of which event.
+            at_us: When it is said, in microseconds since 1970-01-01 UTC.
+
+        Returns:
+            Each event as it was and as it is now; events that do not exist are left out.
+
+        Raises:
+            OperationalError: If the database takes no change.
+        """
+        with self._engine.begin() as connection:
+            return write_reviews(connection, changes, at_us)
+
+    def set_apart(self, row: int, *, is_apart: bool) -> bool:
+        """Take an event out of its stack, or let it be stacked again.
+
+        Returns:
+            Whether there is such an event.
+
+        Raises:
+            OperationalError: If the database takes no change.
+        """
+        with self._engine.begin() as connection:
+            return write_apart(connection, row, is_apart=is_apart)
 
     def add_revision(
         self, camera: str, at_us: int, what: str, text: str, before: Mapping[str, Any]

@@ -22,6 +22,7 @@ from oddframe.web import (
     api_events,
     api_health,
     api_models,
+    api_review,
     api_system,
     api_thresholds,
 )
@@ -116,6 +117,7 @@ def make_app(
         api_cameras,
         api_thresholds,
         api_events,
+        api_review,
         api_models,
         api_health,
     ):

@@ -133,6 +133,14 @@ class ModelRegistry:
                 )
             return self._models[key]
 
+    def load_another(self, model: str) -> Model:
+        """Return a model that nobody else uses, for clips one by one, on one thread.
+
+        Raises:
+            OddframeError: If it is not there or unusable.
+        """
+        return load(self.bundle(find_bundle(model)), device=self._device, batch_size=1, threads=1)
+
     def forget_all_but(self, kept: Iterable[Model]) -> None:
         """Release the memory of models that no camera uses any more."""
         # By identity: two bundles can hold equal weights and still be two models.

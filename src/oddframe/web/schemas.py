@@ -75,6 +75,26 @@ class ReviewGiven(Schema):
     note: Annotated[Text, StringConstraints(max_length=2_000)] = ""
 
 
+class ReviewOfEvent(Schema):
+    """A review of one of several events; a note of null leaves the note as it is."""
+
+    row: Annotated[int, Field(ge=0, le=MOST_US)]
+    verdict: Verdict | None = None
+    note: Annotated[Text, StringConstraints(max_length=2_000)] | None = None
+
+
+class ReviewsGiven(Schema):
+    """Reviews of several events, which are written together."""
+
+    reviews: Annotated[list[ReviewOfEvent], Field(min_length=1, max_length=500)]
+
+
+class ApartGiven(Schema):
+    """Whether an event stands apart from others that are like it."""
+
+    apart: bool
+
+
 # The records of answers. A field without a value is null and never missing.
 
 
@@ -110,6 +130,40 @@ class EventList(Schema):
 
     events: list[EventRecord]
     more: bool
+
+
+class StackRecord(Schema):
+    """Events that are alike: same camera, kind, reason, verdict and place, with short pauses."""
+
+    # Rows of all events, the latest first.
+    rows: list[int]
+    # The event with the highest score.
+    event: EventRecord
+    # Some of the events in order of time, to show them; all, where there are few.
+    pictured: list[EventRecord]
+    # Starts of the first and the last event.
+    first_us: int
+    last_us: int
+    score: float
+    # -log10 of the share of normal frames that reach as far.
+    rarity: float
+
+
+class StackList(Schema):
+    """A page of stacks, and how many stacks and events there are in all."""
+
+    stacks: list[StackRecord]
+    stack_count: int
+    event_count: int
+    # Whether older events were left out, since there are too many.
+    cut: bool
+
+
+class ReviewsWritten(Schema):
+    """Events as they are after their reviews, and the reviews that bring back what was before."""
+
+    events: list[EventRecord]
+    before: list[ReviewOfEvent]
 
 
 class CameraState(Schema):

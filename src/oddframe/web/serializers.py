@@ -24,8 +24,6 @@ def event_record(
     alert, review = stored.alert, stored.review
     event = alert.event
     place = f"/api/v1/events/{stored.row}"
-    # A clip cannot begin before its stream did.
-    before_us = round(min(clip_before_s, max(0.0, event.start_s)) * 1e6)
     return EventRecord(
         row=stored.row,
         id=event.id,
@@ -41,7 +39,7 @@ def event_record(
         box=event.box,
         snapshot=None if alert.snapshot is None else f"{place}/snapshot.jpg",
         clip=None if alert.clip is None else f"{place}/clip.mp4",
-        clip_start_us=None if alert.clip is None else alert.start_us - before_us,
+        clip_start_us=None if alert.clip is None else stored.clip_start_us(clip_before_s),
         clip_error=stored.clip_error,
         cut=stored.cut,
         verdict=None if review is None else review.verdict,  # type: ignore[arg-type]

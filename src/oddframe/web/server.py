@@ -22,6 +22,7 @@ from oddframe.web.app import make_app
 from oddframe.web.auth import Access, read_hash
 from oddframe.web.broadcaster import Broadcaster
 from oddframe.web.context import AppContext
+from oddframe.web.event_pictures import HeatPictures
 from oddframe.web.live_updates import EventHub, LivePictures
 from oddframe.web.security import SecurityMiddleware
 from oddframe.web.supervisor import Supervisor
@@ -161,8 +162,8 @@ def assemble(
     )
     broadcaster.watch(supervisor)
     media = tuple(folder.absolute() for folder in settings.media)
-    pictures = LivePictures(supervisor.watcher)
-    context = AppContext(supervisor, hub, Access(token_hash), pictures, media)
+    pictures, heat = LivePictures(supervisor.watcher), HeatPictures(supervisor.registry)
+    context = AppContext(supervisor, hub, Access(token_hash), pictures, heat, media)
     # Under these names people reach the server; `SecurityMiddleware` refuses all others.
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
     return make_app(context, metrics, broadcaster, hosts), context

@@ -76,13 +76,24 @@ export function fromDayKey(key) {
   return Number.isNaN(noon) ? null : startOfDay(noon - zoneOffset(noon));
 }
 
+// The same for a field of date and time, "2026-07-01T22:00".
+export function timeKey(us) {
+  return new Date((us + zoneOffset(us)) / 1000).toISOString().slice(0, 16);
+}
+
+export function fromTimeKey(key) {
+  const local = Date.parse(`${key}Z`) * 1000;
+  if (Number.isNaN(local)) return null;
+  return local - zoneOffset(local - zoneOffset(local));
+}
+
 // "today 08:13:24", "Tue, 24 Nov 08:13:24"
-export function dayAndTime(us) {
+export function dayAndTime(us, formatTime = timeOfDay) {
   const days = Math.round((startOfDay(now()) - startOfDay(us)) / DAY);
   let day = dateFormat({ weekday: "short", day: "numeric", month: "short" }).format(asDate(us));
   if (days === 0) day = "today";
   if (days === 1) day = "yesterday";
-  return `${day} ${timeOfDay(us)}`;
+  return `${day} ${formatTime(us)}`;
 }
 
 // "under 1 s", "45 s", "2 min 5 s", "3 h 20 min", "2 d 4 h"

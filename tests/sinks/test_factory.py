@@ -4,6 +4,7 @@ import pytest
 
 from oddframe.errors import MissingExtraError
 from oddframe.sinks.factory import SINK_KINDS, make_sink, secrets_of
+from oddframe.sinks.frigate import Frigate, FrigateConfig
 from oddframe.sinks.jsonl import JsonLines, JsonLinesConfig
 from oddframe.sinks.mqtt import Mqtt, MqttConfig
 from oddframe.sinks.prometheus import Prometheus, PrometheusConfig
@@ -14,6 +15,7 @@ MADE = [
     ("mqtt", MqttConfig(host="127.0.0.1", port=1), Mqtt),
     ("prometheus", PrometheusConfig(port=0), Prometheus),
     ("json_lines", JsonLinesConfig(path="alerts.jsonl"), JsonLines),
+    ("frigate", FrigateConfig(url="http://127.0.0.1:5000"), Frigate),
 ]
 
 
@@ -56,6 +58,7 @@ def test_a_library_that_is_not_installed_is_named(config, library, monkeypatch):
         (PrometheusConfig(), set()),
         (JsonLinesConfig(path="a"), set()),
         (WebhookConfig(url="http://h"), {"http://h"}),
+        (FrigateConfig(url="http://h", headers={"A": "Bearer x"}), {"http://h", "Bearer x"}),
         (
             WebhookConfig(
                 url="https://bob:p%40w@h:1/api/T0KENT0KEN?a=k3y&n=1", headers={"A": "Bearer x"}

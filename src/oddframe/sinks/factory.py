@@ -3,19 +3,23 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from oddframe.sinks.frigate import Frigate, FrigateConfig
 from oddframe.sinks.jsonl import JsonLines, JsonLinesConfig
 from oddframe.sinks.mqtt import Mqtt, MqttConfig
 from oddframe.sinks.prometheus import Prometheus, PrometheusConfig
 from oddframe.sinks.sink import AlertSink
 from oddframe.sinks.webhook import Webhook, WebhookConfig
 
-SinkConfig: TypeAlias = WebhookConfig | MqttConfig | PrometheusConfig | JsonLinesConfig
+SinkConfig: TypeAlias = (
+    WebhookConfig | MqttConfig | PrometheusConfig | JsonLinesConfig | FrigateConfig
+)
 
 SINK_KINDS: Mapping[str, type[SinkConfig]] = {
     "webhook": WebhookConfig,
     "mqtt": MqttConfig,
     "prometheus": PrometheusConfig,
     "json_lines": JsonLinesConfig,
+    "frigate": FrigateConfig,
 }
 """The settings of each kind, by the name that ``kind`` has in a file of cameras."""
 
@@ -36,13 +40,15 @@ def make_sink(config: SinkConfig) -> AlertSink:
             return Prometheus(config)
         case JsonLinesConfig():
             return JsonLines(config)
+        case FrigateConfig():
+            return Frigate(config)
 
 
 def secrets_of(config: SinkConfig) -> tuple[str, ...]:
     """Return the texts in the settings of a sink that nobody may be shown."""
     # Passwords and keys are scrubbed from every error and page; see `WatchPlan.secrets`.
     match config:
-        case WebhookConfig():
+        case WebhookConfig() | FrigateConfig():
             return config.secrets
         case MqttConfig():
             return (config.password,) if config.password else ()

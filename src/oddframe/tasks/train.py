@@ -13,7 +13,7 @@ from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import FootageHealth, remove_spans
 from oddframe.datasets.label_spans import labelled_as_abnormal
-from oddframe.errors import SettingsError
+from oddframe.errors import SettingsError, did_you_mean
 from oddframe.files import write_json
 from oddframe.inference.torch_backend import pick_device
 from oddframe.media.discovery import FoundSources, find_sources
@@ -332,7 +332,9 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
 def preset_named(name: str) -> Settings:
     """The settings of a preset, `SettingsError` where there is none of that name."""
     if name not in PRESETS:
-        raise SettingsError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
+        raise SettingsError(
+            f"preset must be one of {', '.join(PRESETS)}, got {name!r}{did_you_mean(name, PRESETS)}"
+        )
     return PRESETS[name]
 
 

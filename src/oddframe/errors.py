@@ -22,6 +22,25 @@ The command line prints the one line and leaves with exit code 2. A sentence say
 what was found and what to do.
 """
 
+from collections.abc import Iterable
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return the end of a sentence that names the known word which `name` was mistyped from.
+
+    Args:
+        name: What was given.
+        known: The words that there are.
+
+    Returns:
+        "; did you mean train?", or an empty text where nothing is near.
+    """
+    # Imported here: only mistakes need it, and every start of the program comes by.
+    import difflib
+
+    near = difflib.get_close_matches(str(name), known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
 
 class OddframeError(Exception):
     """Base of all errors that Oddframe raises on purpose; catch this to catch them all."""

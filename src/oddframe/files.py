@@ -45,6 +45,7 @@ _WHAT_TO_DO = {
     errno.EROFS: "the file system is read-only; choose another place",
     errno.ENOENT: "its folder does not exist; create it first",
     errno.ENOTDIR: "a file stands where its folder should be; choose another place",
+    errno.EEXIST: "a file of that name is in its place; choose another name or remove the file",
     errno.EISDIR: "a folder stands in its place; choose another name",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }

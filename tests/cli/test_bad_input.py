@@ -213,10 +213,13 @@ def test_a_file_in_the_place_of_the_output_folder(
         ("train", good, "-o", tmp_path / "taken", "-c", tiny_config),
         ("train", good, "-o", tmp_path / "taken" / "run", "-c", tiny_config),
         ("score", good, "-m", tiny_run, "-o", tmp_path / "taken"),
+        ("watch", good, "-m", tiny_run, "-o", tmp_path / "taken", "--fast"),
+        ("demo", "-o", tmp_path / "taken"),
     ):
         left = oddframe_command(*arguments)
         assert left.code == 2
         assert "taken" in left.error
+        assert re.search("choose another (name|place)|run folder", left.error), left.error
     assert (tmp_path / "taken").read_text() == "mine"
 
 
@@ -240,6 +243,53 @@ def test_impossible_settings(flags, named, good, oddframe_command, tmp_path):
     assert left.code == 2
     assert named in left.error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "remedy"),
+    [
+        (("--model", "pedtwo"), "shipped are: ped2"),
+        (("--device", "cuda"), "it finds no GPU here; choose cpu or auto, or run oddframe doctor"),
+        (("--device", "cpo"), "auto, cpu or a GPU such as cuda:0, got 'cpo'; did you mean cpu?"),
+        (("--backend", "torch", "--precision", "int8"), "oddframe export MODEL --to openvino"),
+        (("--backend", "onnx", "--precision", "int8"), "--backend openvino"),
+        (
+            ("--zones", "zones.toml"),
+            "zones.toml must be a readable TOML or JSON file, but nothing is there",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_wrong_choice_names_the_remedy(
+    flags, remedy, good, oddframe_command, tiny_run, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    left = oddframe_command("score", good, "-m", tiny_run, "-o", tmp_path / "out", *flags)
+    assert left.code == 2
+    assert remedy in left.error
+
+
+@pytest.mark.parametrize("verb", ["score", "train"])
+def test_the_address_of_a_camera_names_the_verb_that_takes_it(verb, oddframe_command, tmp_path):
+    model = ("-m", "ped2") if verb == "score" else ()
+    left = oddframe_command(verb, "rtsp://bob:secret@10.0.0.7/door", *model, "-o", tmp_path / "out")
+    assert left.code == 2
+    assert "use oddframe watch" in left.error
+    assert "secret" not in left.error
+
+
+@pytest.mark.parametrize(
+    ("budget", "remedy"),
+    [
+        ("1/minute", "per hour, day, week or month, got 'minute'; write it like 6/hour"),
+        ("1/dya", "write it like 6/hour; did you mean day?"),
+        ("0/day", "must be above 0, got 0/day; for fewer alarms choose a longer unit"),
+    ],
+)
+def test_an_impossible_budget_names_the_remedy(budget, remedy, good, oddframe_command, tmp_path):
+    left = oddframe_command("train", good, "-o", tmp_path / "run", "--false-alarms", budget)
+    assert left.code == 2
+    assert remedy in left.error
 
 
 @pytest.mark.parametrize(

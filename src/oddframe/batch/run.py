@@ -21,7 +21,7 @@ from oddframe.batch.worker import Job, Worker
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.bundle.storage import read_hashes
 from oddframe.core.zones import Zones
-from oddframe.errors import RunError, SettingsError
+from oddframe.errors import RunError, SettingsError, did_you_mean
 from oddframe.extras import require_extra
 from oddframe.inference.selection import (
     DEFAULT_BATCH,
@@ -139,7 +139,10 @@ def score_archive(
         MissingExtraError: If pyarrow or Ray is not installed.
     """
     if engine not in get_args(Engine):
-        raise SettingsError(f"engine must be one of {', '.join(get_args(Engine))}, got {engine!r}")
+        known = get_args(Engine)
+        raise SettingsError(
+            f"engine must be one of {', '.join(known)}, got {engine!r}{did_you_mean(engine, known)}"
+        )
     if workers is not None and workers < 1:
         raise SettingsError(f"workers must be at least 1, got {workers}")
     if engine == "ray" and threads is not None:

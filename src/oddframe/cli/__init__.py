@@ -20,6 +20,7 @@ from oddframe.cli.demo import demo
 from oddframe.cli.doctor import doctor
 from oddframe.cli.evaluate import evaluate
 from oddframe.cli.export import export
+from oddframe.cli.group import VerbGroup, show_help
 from oddframe.cli.options import INTERRUPTED, UNUSABLE
 from oddframe.cli.output import messages, print_json
 from oddframe.cli.record import record
@@ -33,6 +34,7 @@ from oddframe.extras import EXTRA_OF_VERB, require_extra
 
 app = typer.Typer(
     name="oddframe",
+    cls=VerbGroup,
     help="Find what is abnormal in video, after learning from normal video only.\n\n"
     "[bold]oddframe demo[/bold] shows everything in five minutes. With your own video:\n\n"
     "[cyan]oddframe train normal/ -o runs/door[/cyan]\n\n"
@@ -41,7 +43,6 @@ app = typer.Typer(
     "130 interrupted.",
     rich_markup_mode="rich",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -56,11 +57,12 @@ app.command()(report)
 app.command(name="eval")(evaluate)
 app.command()(export)
 app.command()(bench)
-data = typer.Typer(name="data", help="Check data sets.", no_args_is_help=True)
+data = typer.Typer(name="data", cls=VerbGroup, help="Check data sets.", no_args_is_help=True)
 data.command()(check)
 app.add_typer(data)
 app.command()(doctor)
 app.command()(demo)
+app.command(name="help")(show_help)
 
 
 def main() -> NoReturn:
@@ -80,7 +82,7 @@ def main() -> NoReturn:
     except OSError as error:
         # What the system refuses where nobody expected it is still one line, with the file's name
         # in it.
-        _fail(str(error))
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except SystemExit as left:
         # A verb that leaves with `typer.Exit` has printed its own report already. Typer itself
         # leaves with one at Ctrl-C.
@@ -92,7 +94,10 @@ def main() -> NoReturn:
             _fail("interrupted", INTERRUPTED)
         if left.code == UNUSABLE and "--json" in sys.argv and not is_reported:
             # Typer has explained it to people on standard error; programs read standard output.
-            print_json({"error": str(left.__context__)})
+            cause = left.__context__
+            # The message of a wrong value does not name the option; the formatted one does.
+            told = cause.format_message() if isinstance(cause, typer.BadParameter) else str(cause)
+            print_json({"error": told})
         raise
     sys.exit(0)
 

@@ -21,7 +21,7 @@ from oddframe.core.clocks import hours_text
 from oddframe.core.event_rules import EventRules, Span, spans
 from oddframe.core.extreme_value import TailFit, fit_tail
 from oddframe.core.rarity import REASONS, NormalTail
-from oddframe.errors import InputError, SettingsError
+from oddframe.errors import InputError, SettingsError, did_you_mean
 
 DEFAULT_BUDGET = "1/day"
 """What a user agrees to who says nothing."""
@@ -62,10 +62,15 @@ class FalseAlarmBudget:
     unit: str
 
     def __post_init__(self) -> None:
-        if not 0 < self.count < math.inf or self.unit not in _HOURS:
+        if self.unit not in _HOURS:
             raise SettingsError(
-                "a false-alarm budget must be above 0 per hour, day, week or month, "
-                f"got {self.count:g}/{self.unit}"
+                f"a false-alarm budget must be per hour, day, week or month, got {self.unit!r}; "
+                f"write it like 6/hour{did_you_mean(self.unit, _HOURS)}"
+            )
+        if not 0 < self.count < math.inf:
+            raise SettingsError(
+                f"a false-alarm budget must be above 0, got {self.count:g}/{self.unit}; "
+                "for fewer alarms choose a longer unit, such as 1/month"
             )
 
     @classmethod

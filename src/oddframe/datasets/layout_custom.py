@@ -51,11 +51,6 @@ from oddframe.media.discovery import FoundSources, find_sources
 from oddframe.media.images import ImageFolder
 from oddframe.media.source import FrameSource
 
-LOOKED_FOR = (
-    "your own (recordings, or a folder testing/ of them, with a file labels.csv of "
-    "video,start_s,end_s, or with frame_labels/NAME.npy or masks/NAME/000.png)"
-)
-
 # Folders with a meaning of their own: recordings in them are not test videos.
 _RESERVED = {"training", "testing", "frame_labels", "masks", "tracks"}
 

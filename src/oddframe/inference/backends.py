@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, cast, get_args
 
 from oddframe.bundle.bundle import INT8, ONNX, Bundle
-from oddframe.errors import InputError, MissingExtraError, SettingsError
+from oddframe.errors import InputError, MissingExtraError, SettingsError, did_you_mean
 from oddframe.extras import require_extra
 from oddframe.inference import BackendName, Precision
 from oddframe.inference.cores import check_threads, default_threads
@@ -111,10 +111,14 @@ def make_scorer(
         BundleError: If the graph or the weights cannot be loaded.
     """
     if name not in _MODULES:
-        raise SettingsError(f"backend must be auto or one of {', '.join(_MODULES)}, got {name!r}")
-    if precision not in get_args(Precision):
         raise SettingsError(
-            f"precision must be auto or one of {', '.join(get_args(Precision))}, got {precision!r}"
+            f"backend must be auto or one of {', '.join(_MODULES)}, got {name!r}"
+            f"{did_you_mean(name, _MODULES)}"
+        )
+    if precision not in (formats := get_args(Precision)):
+        raise SettingsError(
+            f"precision must be auto or one of {', '.join(formats)}, got {precision!r}"
+            f"{did_you_mean(precision, formats)}"
         )
     check_threads(threads)
     count = threads or default_threads()
@@ -133,7 +137,8 @@ def make_scorer(
     if name == "onnx":
         if precision != "float32":
             raise SettingsError(
-                f"precision must be float32 for onnx, got {precision!r}; OpenVINO has others"
+                f"precision must be float32 for onnx, got {precision!r}; "
+                "choose --backend openvino or torch for another"
             )
         return OnnxScorer(_graph(bundle, ONNX, "onnx"), batch_size, count)
     if not installed("openvino"):

@@ -5,12 +5,13 @@ had to skip, and gives every source a name of its own.
 """
 
 import glob
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from oddframe.errors import InputError, SourceError, SourceNotFoundError
+from oddframe.errors import InputError, OddframeError, SourceError, SourceNotFoundError
 from oddframe.files import name_for_files
 from oddframe.media.image_names import natural_order
 from oddframe.media.images import DEFAULT_FPS, IMAGE_SUFFIXES, ImageFolder, is_numbered_image
@@ -78,9 +79,7 @@ def open_source(
     """
     path = Path(path)
     if not path.exists():
-        raise SourceNotFoundError(
-            f"{path} must be a recording or a folder of numbered images, but nothing is there"
-        )
+        raise _nothing_there(path, "a recording or a folder of numbered images")
     return _open(path, path.is_dir(), None, (fps, default_fps))
 
 
@@ -165,6 +164,19 @@ def _open(
     return source
 
 
+def _nothing_there(what: str | Path, wanted: str) -> OddframeError:
+    """Make the error for a path at which nothing is; a camera's address is told what to do."""
+    # A Path has one of the two slashes left.
+    address = re.match(r"([a-z][a-z0-9+.-]+):/", str(what), re.IGNORECASE)
+    if address is None:
+        return SourceNotFoundError(f"{what} must be {wanted}, but nothing is there")
+    # The address is not repeated: it may hold a password.
+    return SourceError(
+        f"the source must be {wanted}, but is an address ({address[1]}://...); to watch a "
+        "camera use oddframe watch or oddframe serve, and to keep what it sends oddframe record"
+    )
+
+
 def _places(what: str | Path) -> Iterator[Path | list[Path]]:
     """Yield the path that is meant, or the list of what a pattern matches."""
     path = Path(what)
@@ -179,9 +191,7 @@ def _places(what: str | Path) -> Iterator[Path | list[Path]]:
             )
         yield sorted(matches, key=_natural_order)
     else:
-        raise SourceNotFoundError(
-            f"{what} must be a recording, a folder or a pattern, but nothing is there"
-        )
+        raise _nothing_there(what, "a recording, a folder or a pattern")
 
 
 def _candidates(place: Path | list[Path]) -> Iterator[_Candidate]:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from oddframe.bundle.bundle import SHIPPED
 from oddframe.core.calibration import FalseAlarmBudget
-from oddframe.errors import OddframeError, SettingsError
+from oddframe.errors import OddframeError, SettingsError, did_you_mean
 from oddframe.media.live_config import (
     VARIABLE,
     LiveSettings,
@@ -144,7 +144,21 @@ class _File:
 
 @settings_dataclass()
 class _CameraTable:
-    """The keys of a ``[[camera]]``; the source may hold a secret and is never shown."""
+    """The keys of a ``[[camera]]``; the source may hold a secret and is never shown.
+
+    Attributes:
+        name: What the camera is called in events, files and the app; each once.
+        source: Its address, the number of a local camera, or a file.
+        transport: What rtsp uses.
+        model: Its model; that at the top of the file where it has none of its own.
+        false_alarms: Its budget, such as "2/day"; that at the top of the file where it has none.
+        health: Whether frames of a covered, frozen, moved or blurred camera get no score.
+        fps: Frames per second of a source that states none.
+        zones: The keys of a zones file.
+        live: How the connection is kept.
+        loop: Whether a file is played again and again.
+        calibration: A file with the threshold of this camera alone, as the web app writes it.
+    """
 
     name: str
     source: str = field(repr=False)
@@ -266,7 +280,10 @@ def _sink(values: Mapping[str, Any], folder: Path, variables: Variables) -> Sink
     """Make the settings of a sink of its table, which says in ``kind`` what sink it is."""
     kind = values.get("kind")
     if not isinstance(kind, str) or kind not in SINK_KINDS:
-        raise SettingsError(f"kind must be one of {', '.join(SINK_KINDS)}, got {kind!r}")
+        raise SettingsError(
+            f"kind must be one of {', '.join(SINK_KINDS)}, got {kind!r}"
+            f"{did_you_mean(kind, SINK_KINDS)}"
+        )
     own = {name: value for name, value in values.items() if name != "kind"}
     config: SinkConfig = from_mapping(variables.fill_in_sink(own), SINK_KINDS[kind])
     if isinstance(config, JsonLinesConfig):

@@ -177,6 +177,8 @@ def run_demo(
     """
     began = time.monotonic()
     folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} must be a folder, but is a file; choose another name with -o")
     # An earlier demo is known by its truth/ and is replaced; nothing else ever is.
     if folder.exists() and any(folder.iterdir()) and not (folder / "truth").is_dir():
         raise InputError(

@@ -14,7 +14,7 @@ from oddframe.core.clocks import hours_text
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import FootageHealth, remove_spans
 from oddframe.datasets.label_spans import labelled_as_abnormal
-from oddframe.errors import RunError, SettingsError
+from oddframe.errors import RunError, SettingsError, did_you_mean
 from oddframe.files import write_json
 from oddframe.inference.torch_backend import pick_device
 from oddframe.media.discovery import FoundSources, find_sources
@@ -432,7 +432,9 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
 def preset_named(name: str) -> Settings:
     """The settings of a preset, `SettingsError` where there is none of that name."""
     if name not in PRESETS:
-        raise SettingsError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
+        raise SettingsError(
+            f"preset must be one of {', '.join(PRESETS)}, got {name!r}{did_you_mean(name, PRESETS)}"
+        )
     return PRESETS[name]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from oddframe.bundle.bundle import read_bundle
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from tests.support.tiny import walk
 
 ROOT = Path(__file__).parents[2]

@@ -208,7 +208,7 @@ def drawn(hours: float, width: int, height: int, workers: int) -> Iterator[dict[
 
 def ped2(model: str) -> Iterator[dict[str, Any]]:
     """The warning that a model of a few minutes carries; nothing is observed."""
-    from oddframe.inference.model import load
+    from oddframe.inference.loading import load
 
     calibration = load(model).bundle.calibration
     yield {

@@ -9,8 +9,8 @@ from .core.records import Frame as Frame
 from .core.records import Score as Score
 from .core.zones import Zones as Zones
 from .errors import OddframeError as OddframeError
+from .inference.loading import load as load
 from .inference.model import Model as Model
-from .inference.model import load as load
 from .monitoring.config import Camera as Camera
 from .monitoring.config import WatchPlan as WatchPlan
 from .monitoring.config import WatchSettings as WatchSettings

@@ -15,6 +15,7 @@ The tree; each error is also the builtin that fits, so callers need not know our
     ├── StoreError (ValueError)               a store that is damaged, newer or in use
     ├── DeliveryError (OSError)               an alert that was not delivered now; sent again
     ├── DeliveryRefusedError (ValueError)     an alert that will never be taken; put aside
+    ├── ReadOnlyError (AttributeError)        an attribute that cannot be set
     ├── OutputError (OSError)                 a file that could not be written
     └── MissingExtraError (ImportError)       an optional package that is not installed
 
@@ -100,6 +101,10 @@ class DeliveryError(OddframeError, OSError):
 
 class DeliveryRefusedError(OddframeError, ValueError):
     """The receiver will never take this alert, however often it is sent."""
+
+
+class ReadOnlyError(OddframeError, AttributeError):
+    """An attribute is set that is not there: it would have no effect."""
 
 
 class OutputError(OddframeError, OSError):

@@ -16,7 +16,7 @@ from oddframe.batch.recordings import (
     workers_for,
 )
 from oddframe.errors import MissingExtraError, OutputError
-from oddframe.inference.model import load_model
+from oddframe.inference.loading import load_model
 from oddframe.inference.selection import InferenceOptions
 from oddframe.media.discovery import find_sources
 from tests.support.archive_runs import film

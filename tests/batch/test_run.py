@@ -18,7 +18,7 @@ from oddframe.batch.tasks import Shard, list_tasks
 from oddframe.batch.worker import Job, Worker
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.errors import RunError, SettingsError
-from oddframe.inference.model import load, load_model
+from oddframe.inference.loading import load, load_model
 from oddframe.inference.selection import InferenceOptions
 from oddframe.tasks.score import score
 from tests.support.archive_runs import busy_worker, doubled_or_lost, film, starting

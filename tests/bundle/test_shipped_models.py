@@ -8,7 +8,7 @@ import pytest
 
 from oddframe.bundle.bundle import SHIPPED
 from oddframe.datasets.layouts import open_benchmark
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from oddframe.media.discovery import open_source
 from oddframe.metrics.frame import frame_metrics
 

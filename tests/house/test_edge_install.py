@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from oddframe.bundle.bundle import read_bundle
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from tests.support.built import OWN_ENVIRONMENT, build_package, install, run
 from tests.support.tiny import walk
 

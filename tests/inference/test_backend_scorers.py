@@ -1,5 +1,8 @@
 """What the chain relies on in every backend."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 import torch
@@ -110,6 +113,25 @@ def test_scores_are_the_same_on_any_number_of_threads(name, trained, graph, clip
     one, two = (made(name, trained, graph, 5, threads).score(clips[:5]) for threads in (1, 2))
     for part in PARTS:
         np.testing.assert_array_equal(getattr(one, part), getattr(two, part))
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_four_threads_share_a_scorer_and_each_gets_what_it_gets_alone(name, trained, graph, clips):
+    """To the bit, although all of them ask at the same time."""
+    scorer = made(name, trained, graph, 5)
+    mine = [np.roll(clips, number, axis=0) for number in range(4)]
+    alone = [scorer.score(batch) for batch in mine]
+    start = Barrier(len(mine))
+
+    def ask(batch):
+        start.wait()
+        return [scorer.score(batch) for _ in range(20)]
+
+    with ThreadPoolExecutor(len(mine)) as pool:
+        for right, found in zip(alone, pool.map(ask, mine), strict=True):
+            for one in found:
+                for part in PARTS:
+                    np.testing.assert_array_equal(getattr(one, part), getattr(right, part))
 
 
 def test_torch_computes_on_as_many_threads_as_it_is_told(trained, clips):

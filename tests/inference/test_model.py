@@ -16,7 +16,9 @@ from oddframe.core.maps import frame_score
 from oddframe.core.records import Frame
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import BundleError, SettingsError, SourceNotFoundError
-from oddframe.inference.model import MOST_AHEAD, MOST_WAITING, Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
+from oddframe.inference.score_stream import MOST_AHEAD, MOST_WAITING
 from oddframe.inference.torch_backend import TorchScorer
 from oddframe.media.discovery import open_source
 from oddframe.model.network import Network
@@ -295,7 +297,7 @@ def test_what_cannot_be_loaded_is_refused(tiny_run, tmp_path):
 
 _SCORE = """
 import sys
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 for score in load(sys.argv[1], device="cpu").scores(sys.argv[2], maps=True, picture_width=64):
     pass
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from oddframe.core.event_rules import EventRules
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from oddframe.media.discovery import open_source
 from oddframe.media.live_config import stream_address
 from oddframe.monitoring.camera import CameraPipeline

@@ -8,7 +8,8 @@ import pytest
 from oddframe.core.records import Event, Score
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import SourceError, SourceNotFoundError
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from oddframe.media.discovery import open_source
 from oddframe.results.event_files import event_lines
 from oddframe.results.provenance import SUFFIX, ScoreFacts, origin_of, read_facts, write_facts

@@ -9,7 +9,7 @@ from oddframe.bundle.bundle import read_bundle, write_bundle
 from oddframe.core.calibration import FalseAlarmBudget
 from oddframe.core.calibration import calibrate as calibrated
 from oddframe.errors import InputError, SettingsError, SourceError, SourceNotFoundError
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from oddframe.tasks.calibrate import calibrate
 from tests.support.tiny import bytes_of, walk
 

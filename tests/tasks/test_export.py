@@ -13,7 +13,7 @@ from oddframe.errors import InputError, MissingExtraError, ParityError, Settings
 from oddframe.inference import onnx_export as int8_graph
 from oddframe.inference import onnx_export as onnx_graph
 from oddframe.inference.export_gate import LabelledComparison
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from oddframe.tasks import export as exporting
 from oddframe.tasks.export import export
 from tests.support.tiny import bytes_of, left_over, walk

@@ -21,7 +21,8 @@ from oddframe.core.events import THRESHOLD
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import MissingExtraError, OutputError, SettingsError, SourceError
 from oddframe.files import output_error
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from oddframe.media.convert import picture_size
 from oddframe.media.discovery import find_sources, open_source
 from oddframe.media.overlay import Overlay

@@ -9,7 +9,7 @@ import pytest
 import oddframe.training.ending as endings
 from oddframe.bundle.bundle import read_bundle
 from oddframe.errors import MissingExtraError, ParityError, SettingsError
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from oddframe.inference.torch_backend import TorchScorer
 from oddframe.tasks.train import train
 from tests.support.scorers import FakeScorer, flat_maps

@@ -23,8 +23,10 @@ from oddframe.errors import OddframeError, OutputError, SourceError, SourceNotFo
 from oddframe.extras import require_extra
 from oddframe.files import is_of_its_name, temporary_folder, write_together
 from oddframe.inference.backends import Backend
-from oddframe.inference.model import Model, ScoreSink, load_model, score_recording
+from oddframe.inference.loading import load_model
+from oddframe.inference.model import Model
 from oddframe.inference.selection import InferenceOptions
+from oddframe.inference.whole_recording import ScoreSink, score_recording
 from oddframe.media.plots import save_curve
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameSource

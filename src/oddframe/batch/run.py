@@ -121,8 +121,8 @@ def score_archive(
             else the bundle's rate.
         device: "auto", "cpu" or a GPU; with Ray and a GPU each worker gets one from the cluster.
         batch_size: Clips that run through the network at a time.
-        backend: What runs the network, as in `oddframe.inference.model.load`; what "auto" comes to
-            is found out here, once.
+        backend: What runs the network, as in `oddframe.inference.loading.load`; what "auto" comes
+            to is found out here, once.
         precision: What it computes in, likewise.
         zones: Which parts of the picture count, and the cool-down.
         health: Whether the camera's health is watched.

@@ -17,8 +17,10 @@ from oddframe.core.records import Event
 from oddframe.core.zones import Zones
 from oddframe.errors import OddframeError, SourceError, SourceNotFoundError
 from oddframe.files import legible
-from oddframe.inference.model import Model, load_model, score_recording
+from oddframe.inference.loading import load_model
+from oddframe.inference.model import Model
 from oddframe.inference.selection import InferenceOptions
+from oddframe.inference.whole_recording import score_recording
 from oddframe.media.discovery import open_source
 from oddframe.results.event_files import EventLines, EventTable, event_lines, event_table
 from oddframe.results.score_files import parquet_table

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from oddframe.core.records import Event
 from oddframe.errors import InputError
@@ -69,6 +69,15 @@ def alert(event: Event, wall: ToUnixTime) -> Alert:
         wall: From the seconds of its source to the time of day, such as a `clocks.WallClock`.
     """
     return Alert(event, wall(event.start_s), wall(event.peak_s), wall(event.end_s))
+
+
+def plain_message(event: Event) -> dict[str, Any]:
+    """Make the message of an event without wall-clock times, of the form that sinks get.
+
+    Its key is made of the event's id, its phase and its end so far.
+    """
+    nothing = dict.fromkeys(("start", "peak", "end", "snapshot", "clip"))
+    return {"key": f"{event.id}-{event.phase}-{event.end_s:.6f}", **event.as_dict(), **nothing}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Scores with OpenVINO, on the processor, in float32, half precision or whole numbers."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -79,16 +80,19 @@ class OpenvinoScorer:
                 f"{error}; "
                 "export it again with: oddframe export MODEL --to openvino"
             ) from error
+        # A request computes one batch at a time and refuses another one meanwhile. More requests
+        # would only share the same cores.
+        self._idle = threading.Lock()
         self._request: Any = compiled.create_infer_request()
         self._parts = [compiled.output(name) for name in PARTS]
 
     def score(self, clips: Pixels) -> ClipScores:
         """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
-        outputs = self._request.infer(
-            {CLIPS: pad_batch(clips, self.batch_size)}, share_inputs=True, share_outputs=True
-        )
-        # Copied, since the next request writes into the same memory.
-        return ClipScores(*(np.array(outputs[part][: len(clips)]) for part in self._parts))
+        batch = pad_batch(clips, self.batch_size)
+        with self._idle:
+            outputs = self._request.infer({CLIPS: batch}, share_inputs=True, share_outputs=True)
+            # Copied, since the next request writes into the same memory.
+            return ClipScores(*(np.array(outputs[part][: len(clips)]) for part in self._parts))
 
 
 def openvino_precisions() -> tuple[Precision, ...]:

@@ -1,7 +1,8 @@
 """From what a user names, a file, a folder or a pattern, to the sources there.
 
-`open_source` opens one that is known. `find_sources` searches folders and patterns, names what it
-had to skip, and gives every source a name of its own.
+`open_source` opens one that is known, be it a path, a camera's address or frames in memory.
+`find_sources` searches folders and patterns, names what it had to skip, and gives every source a
+name of its own.
 """
 
 import glob
@@ -10,13 +11,28 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias, cast
 
 from oddframe.errors import InputError, OddframeError, SourceError, SourceNotFoundError
 from oddframe.files import name_for_files
+from oddframe.media.arrays import (
+    ArraySource,
+    ColourOrder,
+    MemoryRecording,
+    VideoCapture,
+    is_file_object,
+)
 from oddframe.media.image_names import natural_order
 from oddframe.media.images import DEFAULT_FPS, IMAGE_SUFFIXES, ImageFolder, is_numbered_image
+from oddframe.media.live_config import is_device, stream_address
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameSource
+from oddframe.media.stream_set import CameraSource
+
+AnySource: TypeAlias = (
+    FrameSource | str | Path | int | bytes | BinaryIO | VideoCapture | Iterable[Any]
+)
+"""What `open_source` takes."""
 
 _NOT_VIDEO = frozenset(
     suffix
@@ -63,24 +79,53 @@ class FoundSources:
 
 
 def open_source(
-    path: str | Path, fps: float | None = None, default_fps: float = DEFAULT_FPS
+    source: AnySource,
+    fps: float | None = None,
+    default_fps: float = DEFAULT_FPS,
+    colour: ColourOrder = "rgb",
 ) -> FrameSource:
-    """Open one recording or one folder of numbered images.
+    """Open what a caller wants to be read.
 
     Args:
-        path: The file or folder.
-        fps: Frames per second of what has no times of its own: a folder of images, a raw stream.
+        source: A recording or a folder of numbered images, by path; a camera's address as text, or
+            its number; the bytes of a recording, or a file object; an array of frames, T x H x W x
+            C; an iterable of frames, or of pairs of a time in seconds and a frame; an opened
+            ``cv2.VideoCapture``; or a source that is open already, which is returned as it is.
+        fps: Frames per second of what has no times of its own: a folder of images, a raw stream,
+            frames without times.
         default_fps: That of a folder of images where nobody states one and the names of the images
             tell no times.
+        colour: The order of the colours in arrays.
 
     Raises:
         SourceNotFoundError: If nothing is there.
         SourceError: If it cannot be used.
+        InputError: If it is none of these.
+        SettingsError: If frames come without times and without ``fps``.
     """
-    path = Path(path)
-    if not path.exists():
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path.exists() and not path.is_char_device():
+            return _open(path, path.is_dir(), None, (fps, default_fps))
+        # A path with a double slash in it loses one, so it can never be taken for an address.
+        if isinstance(source, str) and ("://" in source or is_device(source)):
+            return CameraSource(stream_address(source), default_fps)
         raise _nothing_there(path, "a recording or a folder of numbered images")
-    return _open(path, path.is_dir(), None, (fps, default_fps))
+    if isinstance(source, int):
+        return CameraSource(stream_address(str(source)), default_fps)
+    # Captures and files both can be read, and pictures can be iterated over: the order matters.
+    if isinstance(source, VideoCapture):
+        return ArraySource(source, fps, colour)
+    if isinstance(source, bytes | bytearray | memoryview) or is_file_object(source):
+        return MemoryRecording(source, fps)
+    if hasattr(source, "frames") and hasattr(source, "rate_fps"):
+        return cast(FrameSource, source)
+    if hasattr(source, "__array__") or hasattr(source, "__iter__"):
+        return ArraySource(source, fps, colour)
+    raise InputError(
+        "a source must be a path, a camera's address, bytes, a file object, an opened VideoCapture "
+        f"or frames (an array or an iterable), got {type(source).__name__}"
+    )
 
 
 def find_sources(

@@ -18,7 +18,8 @@ from oddframe.core.calibration import Calibration
 from oddframe.core.clips import rate_notice
 from oddframe.errors import OddframeError, SourceError
 from oddframe.files import output_error
-from oddframe.inference.model import MOST_WAITING, Model
+from oddframe.inference.model import Model
+from oddframe.inference.score_stream import MOST_WAITING
 from oddframe.inference.stream_scorer import PendingFrame
 from oddframe.media.discovery import open_source
 from oddframe.media.live_stream import LiveStream

@@ -16,7 +16,8 @@ from oddframe.core.event_rules import EventRules
 from oddframe.core.maps import map_peaks
 from oddframe.core.records import Score
 from oddframe.errors import InputError, SettingsError, SourceError, SourceNotFoundError
-from oddframe.inference.model import Model, load_model
+from oddframe.inference.loading import load_model
+from oddframe.inference.model import Model
 from oddframe.inference.selection import (
     DEFAULT_BATCH,
     BackendChoice,
@@ -79,7 +80,7 @@ def calibrate(
             else the bundle's rate.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
-        backend: What runs the network, as in `oddframe.inference.model.load`.
+        backend: What runs the network, as in `oddframe.inference.loading.load`.
         precision: What it computes in, likewise.
         on_progress: Called with the frames done of each recording; its name is the phase.
 

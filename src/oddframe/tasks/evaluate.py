@@ -25,7 +25,8 @@ from oddframe.datasets.listing import list_names
 from oddframe.datasets.score_alignment import LabelReader, align, read_labels
 from oddframe.datasets.score_files import read_values, values_of_arrays
 from oddframe.errors import LayoutError
-from oddframe.inference.model import Model, load_model
+from oddframe.inference.loading import load_model
+from oddframe.inference.model import Model
 from oddframe.inference.selection import (
     DEFAULT_BATCH,
     BackendChoice,
@@ -106,7 +107,7 @@ def evaluate(
             times of their own.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
-        backend: What runs the network, as in `oddframe.inference.model.load`.
+        backend: What runs the network, as in `oddframe.inference.loading.load`.
         precision: What it computes in, likewise.
         on_progress: Called with the videos done, as phase "eval".
 

@@ -22,7 +22,7 @@ from oddframe.inference.export_gate import (
     footage_from_cache,
     synthetic_footage,
 )
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from oddframe.media.discovery import find_sources
 from oddframe.media.source import FrameFormat
 from oddframe.training.run_folder import RunFolder

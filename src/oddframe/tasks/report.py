@@ -14,7 +14,8 @@ from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import find_bundle
 from oddframe.errors import BundleError, OddframeError, RunError, SourceNotFoundError
 from oddframe.files import write_text
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from oddframe.report.event_viewer import Viewer
 from oddframe.report.index_page import IndexRow, Intro, index_page, page_name, row_of
 from oddframe.report.score_page import MOST_SHOWN, Extra, score_page

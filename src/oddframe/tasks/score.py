@@ -17,7 +17,8 @@ from oddframe.batch.recordings import (
 from oddframe.core.zones import Zones
 from oddframe.errors import MissingExtraError, SourceError
 from oddframe.files import output_error
-from oddframe.inference.model import Model, load_model
+from oddframe.inference.loading import load_model
+from oddframe.inference.model import Model
 from oddframe.inference.selection import (
     DEFAULT_BATCH,
     BackendChoice,
@@ -76,7 +77,7 @@ def score(
             else the bundle's rate.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
-        backend: What runs the network, as in `oddframe.inference.model.load`.
+        backend: What runs the network, as in `oddframe.inference.loading.load`.
         precision: What it computes in, likewise.
         extras: What else to write.
         zones: Which parts of the picture count, and the cool-down. Armed hours have no say: a
@@ -84,7 +85,7 @@ def score(
         health: Whether the camera's health is watched; without, footage of another camera than the
             model's is scored too.
         on_progress: Called with the frames done of each recording; its name is the phase.
-        threads: Threads to compute on, as in `oddframe.inference.model.load`. Several recordings
+        threads: Threads to compute on, as in `oddframe.inference.loading.load`. Several recordings
             are scored side by side, a thread each, where that is faster and gives the same files.
 
     Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from oddframe.core.alerts import Alert
-from oddframe.inference.model import load_model
+from oddframe.inference.loading import load_model
 from oddframe.inference.selection import (
     DEFAULT_BATCH,
     BackendChoice,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from oddframe.bundle.bundle import SHIPPED, Bundle, find_bundle, read_bundle
 from oddframe.errors import InputError, OddframeError
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def test_a_name_that_needs_a_missing_package_says_which_extra_brings_it() -> Non
 ERRORS = {
     name
     for name, value in vars(errors).items()
-    if inspect.isclass(value) and not name.startswith("_")
+    if inspect.isclass(value) and value.__module__ == errors.__name__ and name[0] != "_"
 }
 
 

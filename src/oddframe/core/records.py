@@ -166,11 +166,21 @@ class Score:
         motion: The same statistic of the motion error (Δ̂ - Δ)^2.
         cluster: The same statistic of the cluster distance w.
         map: The anomaly map, float32 H x W at the network's size, when a caller asked for it; read
-            only, since frames that repeat each other share it.
+            only, since frames that repeat each other share it. Its scale is that of squared errors
+            of the network, from 0 upwards without a bound: only its ratio to ``map_level`` means
+            something.
         picture: The frame for people to look at, uint8 h x w x 3, when a caller asked for it.
         health: The camera's state, or the fault that is seen before it is certain; unless "ok"
             there is no score.
         changes: Changes of that state that came with the frame.
+        map_level: The level of the map above which a place is hot: 999 of 1,000 normal frames have
+            no place that reaches it. None where there is no score.
+
+    Example:
+        >>> best = max(model.scores("monday.mp4", maps=True), key=lambda one: one.score or 0)
+        >>> hot = best.map > best.map_level
+        >>> hot.shape == best.map.shape
+        True
     """
 
     frame: int
@@ -185,6 +195,7 @@ class Score:
     picture: Pixels | None = field(default=None, repr=False)
     health: HealthState = "ok"
     changes: tuple[HealthChange, ...] = ()
+    map_level: float | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,14 +228,13 @@ class Model:
             health: As in `scores`; changes of the camera's health are events of their own.
             zones: Which parts of the picture count, and the cool-down.
             colour: As in `scores`.
-            sinks: Called with each phase as plain values, as in `oddframe.watch` (docs/sinks.md);
-                wall-clock times are None. What they raise reaches the caller.
+            sinks: Called with each phase as plain values (docs/sinks.md), as in `oddframe.watch`,
+                but without wall-clock times. What they raise reaches the caller.
 
         Raises:
-            SourceError: As in `scores`, as are the other errors.
+            InputError: As in `scores`, with the other errors.
         """
         opened = open_source(source, fps, self.bundle.rate_fps, colour)
-        # Maps are wanted for the regions of events.
         scores = self.scores(opened, every_frame=every_frame, health=health, zones=zones, maps=True)
         cool_down_s = None if zones is None else zones.cool_down_s
         found = events(scores, opened.name, self.bundle.calibration, cool_down_s)
@@ -438,6 +437,7 @@ class Model:
             motion=float(batch.motion[row]),
             cluster=float(batch.cluster[row]),
             map=anomaly_map,
+            map_level=self.map_level,
         )
 
 

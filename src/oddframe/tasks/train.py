@@ -4,12 +4,14 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from html import escape
 from pathlib import Path
 
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import write_bundle
 from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget
 from oddframe.core.clips import clip_span
+from oddframe.core.recalibration import raw_score_text
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import FootageHealth, remove_spans
 from oddframe.datasets.label_spans import labelled_as_abnormal
@@ -17,7 +19,7 @@ from oddframe.errors import SettingsError
 from oddframe.files import write_json
 from oddframe.inference.torch_backend import pick_device
 from oddframe.media.discovery import FoundSources, find_sources
-from oddframe.media.plots import save_loss_curves
+from oddframe.media.plots import Chart, draw_losses, save_loss_curves
 from oddframe.report.training_page import write_training_page
 from oddframe.training.distributed import ProcessGroup, WorkerPlace
 from oddframe.training.ending import Trained, end_training
@@ -83,6 +85,33 @@ class TrainReport:
     notices: tuple[str, ...]
     workers: int = 1
     worker_bytes: int = 0
+
+    def plot(self) -> Chart:
+        """Draw the losses of the training, as ``curves.png`` in its run folder shows them.
+
+        Raises:
+            RunError: If the run folder is no longer there.
+            MissingExtraError: If Matplotlib is not installed.
+        """
+        return draw_losses(RunFolder(self.run).entries())
+
+    def to_html(self) -> str:
+        """Give what a notebook shows: the facts in a table, and what to know of them."""
+        facts = {
+            "model": self.bundle,
+            "steps": f"{self.steps:,} in {self.seconds:.0f} s",
+            "clips": f"{self.clips:,} trained on, {self.held_out:,} held out",
+            "threshold": f"{raw_score_text(self.threshold)} for {self.false_alarms}",
+        }
+        rows = "".join(
+            f"<tr><th>{name}</th><td>{escape(str(value))}</td></tr>"
+            for name, value in facts.items()
+        )
+        notes = "".join(f"<p>{escape(notice)}</p>" for notice in self.notices)
+        return f"<table>{rows}</table>{notes}"
+
+    # Notebooks look for a method of this name.
+    _repr_html_ = to_html
 
 
 def train(

@@ -15,7 +15,7 @@ print(f"the model on disk: {model.threshold:.3g} for {model.bundle.calibration.b
 # Each is a model of its own with the same network; nothing on disk changes.
 for budget in ("60/hour", "6/hour", "1/day", "1/month"):
     other = model.with_threshold(budget)
-    events = oddframe.EventTable(other.events(recording))
+    events = oddframe.Events(other.events(recording))
     print(f"{budget:>8}: threshold {other.threshold:.3g}, {len(events)} event(s)")
 
 # Or from the start, or as a raw score that you know.

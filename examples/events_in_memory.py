@@ -12,7 +12,7 @@ for event in model.events(recording):
     print(f"{event.phase:6} {event.start_s:5.1f} to {event.end_s:5.1f} s  {event.reason}")
 
 # Or once each, as it was at its end.
-events = oddframe.EventTable(model.events(recording))
+events = oddframe.Events(model.events(recording))
 for event in events:
     where = "somewhere"
     if event.box is not None:

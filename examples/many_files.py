@@ -1,7 +1,7 @@
 """Score a folder of recordings: python many_files.py MODEL FOLDER.
 
-One that is broken is named, and the others are scored. For tables, events and pictures on disk use `oddframe.score`, which does this side by side; for
-thousands of recordings `oddframe.score_archive`.
+One that is broken is named, and the others are scored. For tables, events and pictures on disk use
+`oddframe.score`, which works side by side; for thousands of recordings `oddframe.score_archive`.
 """
 
 import sys

@@ -208,12 +208,13 @@ def test_ray(tiny_run, folder):
     assert [line.rpartition(":")[0] for line in done.stdout.splitlines()] == [*map(str, paths)]
 
 
-def test_a_training_from_frames(run, monday, tmp_path, monkeypatch):
+def test_a_training_from_frames(run, video, tmp_path, monkeypatch):
+    normal = video("normal.mp4", frames=60, draw=walk)
     quick = tiny_settings(pretrain_steps=2, joint_steps=2)
     # It takes seconds.
     monkeypatch.setattr("oddframe.training.ending.make_graph", lambda bundle: (b"", ()))
     monkeypatch.setattr("oddframe.tasks.train.PRESETS", dict.fromkeys(config.PRESETS, quick))
-    lines = run("train_from_frames.py", monday, tmp_path / "run")
+    lines = run("train_from_frames.py", normal, tmp_path / "run")
     assert lines[0].startswith(str(tmp_path / "run" / "bundle"))
     assert lines[-1].startswith("highest score of the footage itself: 0.")
 

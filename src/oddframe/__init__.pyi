@@ -17,8 +17,8 @@ from .monitoring.config import Camera as Camera
 from .monitoring.config import WatchPlan as WatchPlan
 from .monitoring.config import WatchSettings as WatchSettings
 from .monitoring.config_file import read_camera_file as read_camera_file
-from .results.collected import EventTable as EventTable
-from .results.collected import ScoreTable as ScoreTable
+from .results.collected import Events as Events
+from .results.collected import Scores as Scores
 from .settings import read_zones as read_zones
 from .tasks.bench import BenchReport as BenchReport
 from .tasks.bench import bench as bench

@@ -60,7 +60,8 @@ def test_functions_get_the_alerts(tiny_run, darkened, tmp_path):
         device="cpu",
         sinks=[tell],
     )
-    lines = [json.loads(line) for line in (tmp_path / "dark.events.jsonl").open()]
+    text = (tmp_path / "dark.events.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
     assert [(one["id"], one["phase"]) for one in came] == [
         (line["id"], line["phase"]) for line in lines
     ]

@@ -1,6 +1,6 @@
 """Scores and events in memory, for people who go on with them: tables, pictures, notebooks.
 
-`ScoreTable` and `EventTable` hold what `Model.scores` and `Model.events` yield. They are sequences,
+`Scores` and `Events` hold what `Model.scores` and `Model.events` yield. They are sequences,
 become tables of other libraries in one call, and show themselves in a notebook.
 """
 
@@ -24,11 +24,11 @@ _MOST_ROWS = 20
 """Rows that a notebook shows."""
 
 
-class ScoreTable(Sequence[Score]):
+class Scores(Sequence[Score]):
     """The scores of one source, all of them in memory.
 
     Example:
-        >>> scores = oddframe.ScoreTable(model.scores("monday.mp4"))
+        >>> scores = oddframe.Scores(model.scores("monday.mp4"))
         >>> len(scores), scores.to_numpy()["time_s"][-1]
         (20, 1.9)
 
@@ -45,11 +45,11 @@ class ScoreTable(Sequence[Score]):
     def __getitem__(self, place: int) -> Score: ...
 
     @overload
-    def __getitem__(self, place: slice) -> "ScoreTable": ...
+    def __getitem__(self, place: slice) -> "Scores": ...
 
-    def __getitem__(self, place: int | slice) -> "Score | ScoreTable":
+    def __getitem__(self, place: int | slice) -> "Score | Scores":
         found = self._scores[place]
-        return ScoreTable(found, self._title) if isinstance(found, tuple) else found
+        return Scores(found, self._title) if isinstance(found, tuple) else found
 
     def __len__(self) -> int:
         return len(self._scores)
@@ -58,7 +58,7 @@ class ScoreTable(Sequence[Score]):
         return iter(self._scores)
 
     def __repr__(self) -> str:
-        return f"ScoreTable({_counted(len(self), 'frame')})"
+        return f"Scores({_counted(len(self), 'frame')})"
 
     def to_numpy(self) -> npt.NDArray[Any]:
         """Give a structured array, a row for each frame.
@@ -102,7 +102,7 @@ class ScoreTable(Sequence[Score]):
             MissingExtraError: If Matplotlib is not installed.
         """
         table = self.to_numpy()
-        spans = [(event.start_s, event.end_s) for event in EventTable(events)]
+        spans = [(event.start_s, event.end_s) for event in Events(events)]
         return draw_curve(table["time_s"], table["score"], events=spans, title=self._title)
 
     def _columns(self) -> dict[str, Any]:
@@ -126,11 +126,11 @@ class ScoreTable(Sequence[Score]):
     _repr_html_ = to_html
 
 
-class EventTable(Sequence[Event]):
+class Events(Sequence[Event]):
     """The events of one source or of several, each once, as it was last reported.
 
     Example:
-        >>> events = oddframe.EventTable(model.with_threshold(raw=1e-9).events("monday.mp4"))
+        >>> events = oddframe.Events(model.with_threshold(raw=1e-9).events("monday.mp4"))
         >>> [event.phase for event in events]
         ['end']
 
@@ -148,11 +148,11 @@ class EventTable(Sequence[Event]):
     def __getitem__(self, place: int) -> Event: ...
 
     @overload
-    def __getitem__(self, place: slice) -> "EventTable": ...
+    def __getitem__(self, place: slice) -> "Events": ...
 
-    def __getitem__(self, place: int | slice) -> "Event | EventTable":
+    def __getitem__(self, place: int | slice) -> "Event | Events":
         found = self._events[place]
-        return EventTable(found, self._title) if isinstance(found, tuple) else found
+        return Events(found, self._title) if isinstance(found, tuple) else found
 
     def __len__(self) -> int:
         return len(self._events)
@@ -161,7 +161,7 @@ class EventTable(Sequence[Event]):
         return iter(self._events)
 
     def __repr__(self) -> str:
-        return f"EventTable({_counted(len(self), 'event')})"
+        return f"Events({_counted(len(self), 'event')})"
 
     def to_pandas(self) -> Any:
         """Give a ``pandas.DataFrame``, a row for each event.

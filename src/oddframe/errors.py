@@ -25,7 +25,15 @@ what was found and what to do.
 
 
 class OddframeError(Exception):
-    """Base of all errors that Oddframe raises on purpose; catch this to catch them all."""
+    """Base of all errors that Oddframe raises on purpose; catch this to catch them all.
+
+    Example:
+        >>> try:
+        ...     oddframe.load("nowhere")
+        ... except oddframe.OddframeError as error:
+        ...     type(error).__name__
+        'SourceNotFoundError'
+    """
 
 
 class InputError(OddframeError, ValueError):

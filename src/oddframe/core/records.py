@@ -31,6 +31,11 @@ FRAMES_PER_CLIP = 5
 class Frame:
     """One decoded frame, already at the size that the network wants.
 
+    Example:
+        >>> pixels = numpy.zeros((32, 32, 1), numpy.uint8)
+        >>> oddframe.Frame(0, 0.0, pixels, source_size=(640, 480))
+        Frame(index=0, time_s=0.000, pixels=32x32x1)
+
     Attributes:
         index: Position in its source as decoded, from 0; for folders of numbered images the file's
             own number minus that of the first.
@@ -111,6 +116,12 @@ class Clip:
     """Five frames x0..x4, evenly spaced.
 
     The network scores one of them, the middle or the last; see `NetworkConfig.scored_frame`.
+
+    Example:
+        >>> pixels = numpy.zeros((32, 32, 1), numpy.uint8)
+        >>> frames = [oddframe.Frame(n, n / 10, pixels, (640, 480)) for n in range(5)]
+        >>> oddframe.Clip(tuple(frames))
+        Clip(0..4, ends at 0.400 s)
 
     Attributes:
         frames: The five frames, oldest first.
@@ -201,6 +212,11 @@ class Score:
 @dataclass(frozen=True, slots=True)
 class Event:
     """A stretch of time in which something abnormal was seen, or the camera was at fault.
+
+    Example:
+        >>> event = next(model.with_threshold(raw=1e-9).events("monday.mp4"))
+        >>> event.phase, event.source
+        ('start', 'monday')
 
     Attributes:
         id: Hash of the source's name and the start (and of the state, for health): the same for the

@@ -42,6 +42,11 @@ class Model:
     Threads may share one. It can be pickled: as its place, its hash and its threshold, without the
     weights, which are read again where it arrives.
 
+    Example:
+        >>> model = oddframe.load("runs/door")
+        >>> model.with_threshold("6/hour").threshold > 0
+        True
+
     Attributes:
         bundle: The bundle that it was read from.
         scorer: Runs its network.
@@ -329,13 +334,6 @@ class Model:
         results go through its `resolve`. Without them it takes frames of any size; see
         `ScoreStream`. The network is asked about each frame at once, so load the model with
         ``batch_size=1`` for it: a larger batch would be filled up with copies.
-
-        Example:
-            >>> with model.stream(fps=10) as stream:
-            ...     for frame in numpy.zeros((20, 48, 64, 3), numpy.uint8):
-            ...         for score in stream.push(frame):
-            ...             pass
-            ...     rest = stream.flush()
 
         Args:
             rate_fps: Frames per second of the source.

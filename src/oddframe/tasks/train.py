@@ -47,6 +47,10 @@ _NOT_HELD_OUT = (
 class TrainReport:
     """What a training did.
 
+    Example:
+        >>> report = oddframe.train("normal", "runs/yard")
+        >>> report.plot().save("losses.png")
+
     Attributes:
         run: The run folder.
         bundle: The trained model in it.
@@ -140,6 +144,11 @@ def train(
 
     Where torchrun or accelerate started several processes they train together, and the first one
     writes.
+
+    Example:
+        >>> report = oddframe.train("normal", "runs/yard", overwrite=True)
+        >>> report.threshold > 0
+        True
 
     Args:
         normal: A recording, a folder or glob of them, folders of numbered images, or several of

@@ -55,6 +55,12 @@ class WatchSnapshot:
 class WatchReport:
     """What a call of `watch` did.
 
+    Example:
+        >>> fast = oddframe.WatchSettings(fast=True)
+        >>> report = oddframe.watch("monday.mp4", "runs/door", "watched", settings=fast)
+        >>> report.cameras[0].state.frames
+        20
+
     Attributes:
         cameras: The state of each camera at the end.
         out: The folder with events, database, pictures and clips.
@@ -95,6 +101,12 @@ def watch(
 
     Writes ``<name>.events.jsonl`` and, where SQLAlchemy is installed, a database with pictures and
     clips.
+
+    Example:
+        >>> fast = oddframe.WatchSettings(fast=True)  # a file, as fast as it is scored
+        >>> report = oddframe.watch("monday.mp4", "runs/door", "watched", settings=fast)
+        >>> report.stopped
+        False
 
     Args:
         what: A plan, as `read_camera_file` reads one, or addresses and files.

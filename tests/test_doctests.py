@@ -15,12 +15,16 @@ from tests.conftest import write_video
 from tests.support.tiny import tiny_settings, walk
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
-SLOW = {"ArchiveReport", "BenchReport", "ExportReport", "bench", "export", "score_archive"}
+SLOW = {
+    *("ArchiveReport", "BenchReport", "ExportReport", "TrainReport", "bench", "export"),
+    "score_archive",
+}
 """Names whose examples start processes or measure speed: seconds each."""
 
 CAMERAS = """
-[cameras.door]
-address = "rtsp://10.0.0.7/stream"
+[[camera]]
+name = "door"
+source = "rtsp://10.0.0.7/stream"
 model = "runs/door"
 false_alarms = "2/day"
 """

@@ -208,7 +208,7 @@ class Zones:
     Example:
         >>> zones = oddframe.read_zones("zones.toml")
         >>> len(zones.watch), zones.cool_down_s
-        (1, 30)
+        (1, 30.0)
 
     Attributes:
         watch: Only what lies in one of these counts; all of the picture where there are none.

@@ -29,8 +29,8 @@ class Scores(Sequence[Score]):
 
     Example:
         >>> scores = oddframe.Scores(model.scores("monday.mp4"))
-        >>> len(scores), scores.to_numpy()["time_s"][-1]
-        (20, 1.9)
+        >>> len(scores), scores.to_numpy()["time_s"].shape
+        (20, (20,))
 
     Args:
         scores: The scores, such as ``model.scores(...)``; they are taken to their end.

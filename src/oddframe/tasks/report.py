@@ -39,7 +39,7 @@ class PageReport:
     Example:
         >>> report = oddframe.score("monday.mp4", "runs/door", "pages")
         >>> oddframe.write_report("pages").page.name
-        'index.html'
+        'monday.report.html'
 
     Attributes:
         page: The page to open first.

@@ -192,10 +192,18 @@ class Events(Sequence[Event]):
         """
         times_s: list[float] = []
         scores: list[float] = []
+        # Some room before and after, so that a single event does not fill the picture.
+        begin = min((event.start_s for event in self), default=0.0)
+        end = max((event.end_s for event in self), default=0.0)
+        room_s = max(1.0, 0.1 * (end - begin))
+        if len(self):
+            times_s, scores = [max(0.0, begin - room_s)], [np.nan]
         for event in self:
             # A gap after each, so that no line leads from one event to the next.
             times_s += [event.start_s, event.end_s, event.end_s]
             scores += [event.score, event.score, np.nan]
+        if len(self):
+            times_s, scores = [*times_s, end + room_s], [*scores, np.nan]
         spans = [(event.start_s, event.end_s) for event in self]
         return draw_curve(times_s, scores, events=spans, title=self._title)
 

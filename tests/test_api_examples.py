@@ -65,6 +65,9 @@ def test_the_flat_interface(footage_as_shown, tmp_path):
         export=False,
     )
     assert isinstance(report, oddframe.TrainReport)
+    # What a notebook shows of it.
+    assert "<th>threshold</th>" in report.to_html()
+    assert report.plot().png == (tmp_path / "run" / "curves.png").read_bytes()
     found = oddframe.score("monday.mp4", "run", "out", extras=oddframe.Extras(maps=True))
     assert isinstance(found, oddframe.ScoreReport)
     assert len(list((tmp_path / "out").iterdir())) == 5

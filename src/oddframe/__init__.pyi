@@ -11,10 +11,14 @@ from .core.zones import Zones as Zones
 from .errors import OddframeError as OddframeError
 from .inference.loading import load as load
 from .inference.model import Model as Model
+from .inference.score_stream import ScoreStream as ScoreStream
+from .media.overlay import overlay as overlay
 from .monitoring.config import Camera as Camera
 from .monitoring.config import WatchPlan as WatchPlan
 from .monitoring.config import WatchSettings as WatchSettings
 from .monitoring.config_file import read_camera_file as read_camera_file
+from .results.collected import Events as Events
+from .results.collected import Scores as Scores
 from .settings import read_zones as read_zones
 from .tasks.bench import BenchReport as BenchReport
 from .tasks.bench import bench as bench

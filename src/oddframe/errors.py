@@ -44,7 +44,15 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 class OddframeError(Exception):
-    """Base of all errors that Oddframe raises on purpose; catch this to catch them all."""
+    """Base of all errors that Oddframe raises on purpose; catch this to catch them all.
+
+    Example:
+        >>> try:
+        ...     oddframe.load("nowhere")
+        ... except oddframe.OddframeError as error:
+        ...     type(error).__name__
+        'SourceNotFoundError'
+    """
 
 
 class InputError(OddframeError, ValueError):

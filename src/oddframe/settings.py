@@ -154,6 +154,11 @@ def read_zones(path: str | Path) -> Zones:
         [[ignore]]
         polygon = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [0.0, 0.1]]
 
+    Example:
+        >>> zones = oddframe.read_zones("zones.toml")
+        >>> len(list(model.scores("monday.mp4", zones=zones)))
+        20
+
     Raises:
         SettingsError: If it cannot be read, or a key is unknown (the nearest known one is named) or
             of the wrong kind.

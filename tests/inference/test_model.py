@@ -508,6 +508,37 @@ def test_a_still_scene_is_told_at_once(model):
             assert source.asked - one.frame <= MOST_AHEAD + 2
 
 
+def test_events_come_in_memory_and_to_every_function(model, video):
+    path = video("door.mp4", frames=30, draw=walk)
+    low = model.with_threshold(raw=1e-9)
+    first, second = [], []
+    found = list(low.events(path, sinks=[first.append, second.append]))
+    scores = list(low.scores(path, maps=True))
+    assert found == list(events(scores, "door", low.bundle.calibration))
+    assert {event.source for event in found} == {"door"}
+    assert found[-1].phase == "end"
+    assert found[-1].box is not None
+    assert first == second
+    for message, event in zip(first, found, strict=True):
+        assert {name: message[name] for name in event.as_dict()} == event.as_dict()
+        assert message["start"] is message["clip"] is None
+    assert len({message["key"] for message in first}) == len(found)
+
+
+def test_an_error_of_a_function_for_events_reaches_the_caller(model, video):
+    def refuse(message):
+        raise RuntimeError("not today")
+
+    with pytest.raises(RuntimeError, match="not today"):
+        list(model.with_threshold(raw=1e-9).events(video(frames=30, draw=walk), sinks=[refuse]))
+
+
+def test_a_score_knows_above_which_level_its_map_is_hot(model, video):
+    scores = list(model.scores(video(frames=6, draw=walk), maps=True))
+    assert [score.map_level for score in scores] == [None] * 4 + [model.map_level] * 2
+    assert model.map_level == model.bundle.calibration.map_level
+
+
 @pytest.mark.parametrize(("trained", "named"), [(64 / 48, False), (16 / 9, True), (None, False)])
 def test_a_source_of_another_shape_than_the_training_is_named_once(trained, named, model, video):
     source = open_source(video(frames=8, draw=walk))

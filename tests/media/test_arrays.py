@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from oddframe.errors import InputError, SettingsError, SourceError
-from oddframe.media.arrays import ArraySource, MemoryRecording
-from oddframe.media.discovery import open_source
+from oddframe.media.arrays import ArraySource
+from oddframe.media.discovery import MemoryRecording, open_source
 from oddframe.media.source import FrameFormat
 from oddframe.media.stream_set import CameraSource
 from tests.support.captures import FakeCapture

@@ -46,6 +46,30 @@ def test_a_file_is_watched_to_its_end(tiny_run, recording, tmp_path):
     assert (tmp_path / "door.events.jsonl").exists()
 
 
+def test_functions_get_the_alerts(tiny_run, darkened, tmp_path):
+    came = []
+
+    def tell(message):
+        came.append(message)
+
+    report = oddframe.watch(
+        darkened,
+        tiny_run,
+        tmp_path,
+        settings=WatchSettings(fast=True, store=False),
+        device="cpu",
+        sinks=[tell],
+    )
+    text = (tmp_path / "dark.events.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(one["id"], one["phase"]) for one in came] == [
+        (line["id"], line["phase"]) for line in lines
+    ]
+    assert {one["kind"] for one in came} >= {"health"}
+    assert all(one["start"].endswith("+00:00") for one in came)
+    assert report.notices == ()
+
+
 @pytest.fixture
 def darkened(video):
     """A recording whose camera is covered from its second 3 on."""

@@ -52,6 +52,12 @@ _SAME_FOR_ANY_THREADS = ("onnx", "openvino")
 class Extras:
     """What is written beside the score table, the events and the curve.
 
+    Example:
+        >>> extras = oddframe.Extras(maps=True)
+        >>> report = oddframe.score("monday.mp4", "runs/door", "out", extras=extras)
+        >>> Path("out/monday.maps.npz").exists()
+        True
+
     Attributes:
         parquet: The scores as Parquet too.
         maps: Anomaly maps, compressed.

@@ -58,6 +58,11 @@ class FailedRecording:
 class ArchiveReport:
     """What a run over an archive did.
 
+    Example:
+        >>> report = oddframe.score_archive("normal", "runs/door", "scored", workers=1)
+        >>> report.scored == report.recordings
+        True
+
     Attributes:
         out: Folder of the results.
         recordings: Recordings of the archive, or of the part of it that was asked for.
@@ -106,6 +111,11 @@ def score_archive(
     `oddframe.batch.results` says what is written. A recording that cannot be scored is reported and
     stops nothing, and is tried again the next time. What a worker was at when it died is given to
     another one.
+
+    Example:
+        >>> report = oddframe.score_archive("normal", "runs/door", "archive", workers=1)
+        >>> report.failed
+        0
 
     Args:
         archive: The folder.

@@ -31,6 +31,11 @@ FRAMES_PER_CLIP = 5
 class Frame:
     """One decoded frame, already at the size that the network wants.
 
+    Example:
+        >>> pixels = numpy.zeros((32, 32, 1), numpy.uint8)
+        >>> oddframe.Frame(0, 0.0, pixels, source_size=(640, 480))
+        Frame(index=0, time_s=0.000, pixels=32x32x1)
+
     Attributes:
         index: Position in its source as decoded, from 0; for folders of numbered images the file's
             own number minus that of the first.
@@ -112,6 +117,12 @@ class Clip:
 
     The network scores one of them, the middle or the last; see `NetworkConfig.scored_frame`.
 
+    Example:
+        >>> pixels = numpy.zeros((32, 32, 1), numpy.uint8)
+        >>> frames = [oddframe.Frame(n, n / 10, pixels, (640, 480)) for n in range(5)]
+        >>> oddframe.Clip(tuple(frames))
+        Clip(0..4, ends at 0.400 s)
+
     Attributes:
         frames: The five frames, oldest first.
         repeats: Whether their pixels are, byte for byte, those of the clip that ended on the frame
@@ -166,11 +177,21 @@ class Score:
         motion: The same statistic of the motion error (Δ̂ - Δ)^2.
         cluster: The same statistic of the cluster distance w.
         map: The anomaly map, float32 H x W at the network's size, when a caller asked for it; read
-            only, since frames that repeat each other share it.
+            only, since frames that repeat each other share it. Its scale is that of squared errors
+            of the network, from 0 upwards without a bound: only its ratio to ``map_level`` means
+            something.
         picture: The frame for people to look at, uint8 h x w x 3, when a caller asked for it.
         health: The camera's state, or the fault that is seen before it is certain; unless "ok"
             there is no score.
         changes: Changes of that state that came with the frame.
+        map_level: The level of the map above which a place is hot: 999 of 1,000 normal frames have
+            no place that reaches it. None where there is no score.
+
+    Example:
+        >>> best = max(model.scores("monday.mp4", maps=True), key=lambda one: one.score or 0)
+        >>> hot = best.map > best.map_level
+        >>> hot.shape == best.map.shape
+        True
     """
 
     frame: int
@@ -185,11 +206,17 @@ class Score:
     picture: Pixels | None = field(default=None, repr=False)
     health: HealthState = "ok"
     changes: tuple[HealthChange, ...] = ()
+    map_level: float | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """A stretch of time in which something abnormal was seen, or the camera was at fault.
+
+    Example:
+        >>> event = next(model.with_threshold(raw=1e-9).events("monday.mp4"))
+        >>> event.phase, event.source
+        ('start', 'monday')
 
     Attributes:
         id: Hash of the source's name and the start (and of the state, for health): the same for the

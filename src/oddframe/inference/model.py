@@ -42,6 +42,11 @@ class Model:
     Threads may share one. It can be pickled: as its place, its hash and its threshold, without the
     weights, which are read again where it arrives.
 
+    Example:
+        >>> model = oddframe.load("runs/door")
+        >>> model.with_threshold("6/hour").threshold > 0
+        True
+
     Attributes:
         bundle: The bundle that it was read from.
         scorer: Runs its network.
@@ -228,14 +233,13 @@ class Model:
             health: As in `scores`; changes of the camera's health are events of their own.
             zones: Which parts of the picture count, and the cool-down.
             colour: As in `scores`.
-            sinks: Called with each phase as plain values, as in `oddframe.watch` (docs/sinks.md);
-                wall-clock times are None. What they raise reaches the caller.
+            sinks: Called with each phase as plain values (docs/sinks.md), as in `oddframe.watch`,
+                but without wall-clock times. What they raise reaches the caller.
 
         Raises:
-            SourceError: As in `scores`, as are the other errors.
+            InputError: As in `scores`, with the other errors.
         """
         opened = open_source(source, fps, self.bundle.rate_fps, colour)
-        # Maps are wanted for the regions of events.
         scores = self.scores(opened, every_frame=every_frame, health=health, zones=zones, maps=True)
         cool_down_s = None if zones is None else zones.cool_down_s
         found = events(scores, opened.name, self.bundle.calibration, cool_down_s)
@@ -330,13 +334,6 @@ class Model:
         results go through its `resolve`. Without them it takes frames of any size; see
         `ScoreStream`. The network is asked about each frame at once, so load the model with
         ``batch_size=1`` for it: a larger batch would be filled up with copies.
-
-        Example:
-            >>> with model.stream(fps=10) as stream:
-            ...     for frame in numpy.zeros((20, 48, 64, 3), numpy.uint8):
-            ...         for score in stream.push(frame):
-            ...             pass
-            ...     rest = stream.flush()
 
         Args:
             rate_fps: Frames per second of the source.
@@ -438,6 +435,7 @@ class Model:
             motion=float(batch.motion[row]),
             cluster=float(batch.cluster[row]),
             map=anomaly_map,
+            map_level=self.map_level,
         )
 
 

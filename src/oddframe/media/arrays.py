@@ -1,18 +1,11 @@
-"""Frames that a caller has in memory: arrays, an iterable, an OpenCV capture, or a whole recording.
+"""Frames that a caller has in memory: an array, an iterable, or an OpenCV capture.
 
-`ArraySource` gives any of the first three as a `FrameSource`, `MemoryRecording` the bytes of a
-recording or a file object. `ArrayConverter` makes a `Frame` of one array. OpenCV is known by what
-its objects can do and is never imported.
+`ArraySource` gives any of them as a `FrameSource`, `ArrayConverter` makes a `Frame` of one picture.
+OpenCV is known by what its objects can do and is never imported.
 """
 
-import io
 import math
-import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import chain, islice, pairwise
 from numbers import Real
 from pathlib import Path
@@ -26,7 +19,6 @@ from oddframe._types import Pixels
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import InputError, SettingsError, SourceError
 from oddframe.media.convert import UPRIGHT, Converter
-from oddframe.media.recording import Recording
 from oddframe.media.source import PLAUSIBLE_FPS, FrameFormat
 
 ColourOrder: TypeAlias = Literal["rgb", "bgr"]
@@ -204,55 +196,6 @@ class ArraySource:
         self.rate_fps, self.gap_s = timing.rate_fps, timing.gap_s
 
 
-class MemoryRecording(Recording):
-    """A recording that a caller has as bytes or as a file object.
-
-    FFmpeg must be able to go back in it, so it is copied into a temporary file that nobody else can
-    read, which is deleted with this object.
-
-    Args:
-        content: The bytes of the recording, or a binary file that is read from where it stands.
-        fps: As in `Recording`.
-
-    Raises:
-        InputError: If the file gives something else than bytes.
-        SourceError: If it is not a recording with video in it.
-    """
-
-    def __init__(self, content: Any, fps: float | None = None) -> None:
-        self._file = tempfile.NamedTemporaryFile(prefix="oddframe-")  # noqa: SIM115
-        weakref.finalize(self, self._file.close)
-        if hasattr(content, "read"):
-            try:
-                shutil.copyfileobj(content, self._file)
-            except TypeError as error:
-                raise InputError(
-                    "a file object must be opened for reading bytes and must not be asynchronous; "
-                    "give the file itself, as `open(path, 'rb')` returns it"
-                ) from error
-        else:
-            self._file.write(content)
-        self._file.flush()
-        # What was copied just now must not be taken for a recording that is still being written.
-        os.utime(self._file.name, (0, 0))
-        with self._named():
-            super().__init__(self._file.name, "memory", fps)
-
-    def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
-        """Yield all frames in a fresh pass; see `FrameSource.frames`."""
-        with self._named():
-            yield from super().frames(wanted)
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Let errors speak of what the caller gave, not of a file that he never saw."""
-        try:
-            yield
-        except SourceError as error:
-            what = "the recording in memory"
-            raise SourceError(str(error).replace(self._file.name, what)) from error
-
-
 def check_colour(colour: ColourOrder) -> ColourOrder:
     """Return an order of colours, or raise a `SettingsError` where it is none."""
     if colour not in ("rgb", "bgr"):
@@ -290,11 +233,6 @@ def picture_of(picture: Any) -> Pixels:
             "for values from 0 to 1: (frame * 255).astype(numpy.uint8)"
         )
     return pixels
-
-
-def is_file_object(source: object) -> bool:
-    """Tell whether a caller's object can be read like a file."""
-    return isinstance(source, io.IOBase) or hasattr(source, "read")
 
 
 def _stack_of(frames: Any) -> Any:

@@ -6,27 +6,27 @@ name of its own.
 """
 
 import glob
+import os
 import re
+import shutil
+import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
+from oddframe.core.records import Frame
 from oddframe.errors import InputError, OddframeError, SourceError, SourceNotFoundError
 from oddframe.files import name_for_files
-from oddframe.media.arrays import (
-    ArraySource,
-    ColourOrder,
-    MemoryRecording,
-    VideoCapture,
-    is_file_object,
-)
+from oddframe.media.arrays import ArraySource, ColourOrder, VideoCapture
 from oddframe.media.image_names import natural_order
 from oddframe.media.images import DEFAULT_FPS, IMAGE_SUFFIXES, ImageFolder, is_numbered_image
 from oddframe.media.live_config import is_device, stream_address
 from oddframe.media.recording import Recording
-from oddframe.media.source import FrameSource
+from oddframe.media.source import FrameFormat, FrameSource
 from oddframe.media.stream_set import CameraSource
 
 AnySource: TypeAlias = (
@@ -78,6 +78,55 @@ class FoundSources:
     skipped: tuple[SkippedPath, ...]
 
 
+class MemoryRecording(Recording):
+    """A recording that a caller has as bytes or as a file object.
+
+    FFmpeg must be able to go back in it, so it is copied into a temporary file that nobody else can
+    read, which is deleted with this object.
+
+    Args:
+        content: The bytes of the recording, or a binary file that is read from where it stands.
+        fps: As in `Recording`.
+
+    Raises:
+        InputError: If the file gives something else than bytes.
+        SourceError: If it is not a recording with video in it.
+    """
+
+    def __init__(self, content: Any, fps: float | None = None) -> None:
+        self._file = tempfile.NamedTemporaryFile(prefix="oddframe-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        if hasattr(content, "read"):
+            try:
+                shutil.copyfileobj(content, self._file)
+            except TypeError as error:
+                raise InputError(
+                    "a file object must be opened for reading bytes and must not be asynchronous; "
+                    "give the file itself, as `open(path, 'rb')` returns it"
+                ) from error
+        else:
+            self._file.write(content)
+        self._file.flush()
+        # What was copied just now must not be taken for a recording that is still being written.
+        os.utime(self._file.name, (0, 0))
+        with self._named():
+            super().__init__(self._file.name, "memory", fps)
+
+    def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
+        """Yield all frames in a fresh pass; see `FrameSource.frames`."""
+        with self._named():
+            yield from super().frames(wanted)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let errors speak of what the caller gave, not of a file that he never saw."""
+        try:
+            yield
+        except SourceError as error:
+            what = "the recording in memory"
+            raise SourceError(str(error).replace(self._file.name, what)) from error
+
+
 def open_source(
     source: AnySource,
     fps: float | None = None,
@@ -116,7 +165,7 @@ def open_source(
     # Captures and files both can be read, and pictures can be iterated over: the order matters.
     if isinstance(source, VideoCapture):
         return ArraySource(source, fps, colour)
-    if isinstance(source, bytes | bytearray | memoryview) or is_file_object(source):
+    if isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read"):
         return MemoryRecording(source, fps)
     if hasattr(source, "frames") and hasattr(source, "rate_fps"):
         return cast(FrameSource, source)

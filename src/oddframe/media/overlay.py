@@ -1,7 +1,7 @@
 """The overlay: a frame as people look at it, with its heat map and the curve of its scores.
 
-`Overlay` draws whole frames and `overlay_video` writes them; `blend_heat` and `heat_layer` draw the
-heat map alone.
+`Overlay` draws whole frames and `overlay_video` writes them; `overlay` draws one frame of a caller;
+`blend_heat` and `heat_layer` draw the heat map alone.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 from oddframe._types import AnomalyMap, Float32, Pixels
 from oddframe.core.events import THRESHOLD
 from oddframe.core.records import Score
-from oddframe.errors import OutputError, SettingsError
+from oddframe.errors import InputError, OutputError, SettingsError
+from oddframe.media.arrays import ColourOrder, check_colour, picture_of
 from oddframe.media.video_writer import VideoWriter
 
 _SMALL_WIDTH = 480
@@ -201,6 +202,49 @@ class Overlay:
             (x, y), radius = place(last), 3.5 * _SUPERSAMPLING
             colour = _ALARM if last.score > THRESHOLD else _NORMAL
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+
+
+def overlay(frame: Any, score: Score, *, colour: ColourOrder = "rgb") -> Pixels:
+    """Draw what a score says over the frame that it is of, as an overlay video does.
+
+    Hot places glow, the others stay as they are; while the score is above 0.5 there is a red border
+    and a word for those who cannot see red.
+
+    Example:
+        >>> frames = numpy.zeros((20, 48, 64, 3), numpy.uint8)
+        >>> for score in model.scores(frames, fps=10, maps=True):
+        ...     drawn = oddframe.overlay(frames[score.frame], score)
+        >>> drawn.shape
+        (48, 64, 3)
+
+    Args:
+        frame: uint8 H x W or H x W x C of any size, C = 1, 3 or 4.
+        score: The score of that frame, with its map: ``model.scores(..., maps=True)``. A frame that
+            no clip scores has neither, and is returned as it is.
+        colour: The order of the colours in the frame, and in what is returned.
+
+    Returns:
+        A new picture, uint8 H x W x 3 of the frame's own size.
+
+    Raises:
+        InputError: If the frame is no picture, or the score comes without its map.
+        MissingExtraError: If Matplotlib is not installed.
+    """
+    pixels = picture_of(frame)
+    picture = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[:, :, :3]
+    if check_colour(colour) == "bgr":
+        picture = picture[:, :, ::-1]
+    if score.score is not None and score.map is None:
+        raise InputError(
+            "a score must carry its map to be drawn, but has none; ask for it with maps=True"
+        )
+    if score.map is not None and score.map_level is not None:
+        picture = blend_heat(picture, score.map, score.map_level)
+    shown = Image.fromarray(np.ascontiguousarray(picture))
+    if score.score is not None and score.score > THRESHOLD:
+        _draw_alarm(shown)
+    drawn: Pixels = np.array(shown)
+    return np.ascontiguousarray(drawn[:, :, ::-1]) if colour == "bgr" else drawn
 
 
 def blend_heat(picture: Pixels, heat_map: AnomalyMap, map_scale: float) -> Pixels:

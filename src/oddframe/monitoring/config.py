@@ -31,6 +31,11 @@ _NUMBER = len("-1234")
 class Camera:
     """One camera, or a file that is played as one.
 
+    Example:
+        >>> door = oddframe.read_camera_file("cameras.toml").cameras[0]
+        >>> door.name, door.false_alarms
+        ('door', '2/day')
+
     Attributes:
         name: What its results are filed under.
         address: Where its pictures come from.
@@ -92,6 +97,11 @@ class Camera:
 class WatchSettings:
     """How cameras are watched, what is kept, and where alerts are sent.
 
+    Example:
+        >>> settings = oddframe.WatchSettings(keep_days=7, pictures=False)
+        >>> settings.keep_days
+        7.0
+
     Attributes:
         fast: Whether files are played as fast as they are scored.
         store: Whether events, scores and pictures are kept in a database; JSON lines are written in
@@ -136,6 +146,11 @@ class WatchSettings:
 @dataclass(frozen=True, kw_only=True)
 class WatchPlan:
     """All that `watch` needs to know.
+
+    Example:
+        >>> plan = oddframe.read_camera_file("cameras.toml")
+        >>> [camera.name for camera in plan.cameras]
+        ['door']
 
     Attributes:
         cameras: At least one, unless it `stays`; their names differ, also as parts of paths.

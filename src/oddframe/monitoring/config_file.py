@@ -187,6 +187,11 @@ def read_camera_file(
     need stand in the file. In a webhook's template the names of a message's values stand for these
     instead.
 
+    Example:
+        >>> plan = oddframe.read_camera_file("cameras.toml")
+        >>> len(plan.cameras)
+        1
+
     Args:
         path: The file.
         model: For cameras without one of their own, in place of the file's.

@@ -35,6 +35,11 @@ _AS_BEFORE: Mapping[str, float] = {}
 class CalibrationReport:
     """What a calibration did.
 
+    Example:
+        >>> report = oddframe.calibrate("runs/door", false_alarms="6/hour")
+        >>> report.cached
+        True
+
     Attributes:
         bundle: The bundle that now has the new calibration.
         calibration: The new calibration.
@@ -68,6 +73,11 @@ def calibrate(
     on_progress: Progress = silent,
 ) -> CalibrationReport:
     """Set the threshold of a model for a budget of false alarms, and keep it in its bundle.
+
+    Example:
+        >>> report = oddframe.calibrate("runs/door", false_alarms="6/hour")
+        >>> report.calibration.budget
+        '6/hour'
 
     Args:
         model: A run folder or a model bundle.

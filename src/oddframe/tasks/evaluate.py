@@ -49,6 +49,11 @@ _TINY = FrameFormat(2, 2, "grey")
 class EvalReport:
     """How well scores agree with labels; docs/evaluation.md describes its JSON.
 
+    Example:
+        >>> report = oddframe.evaluate_scores({"a": [0.1, 0.2, 0.9]}, {"a": [0, 0, 1]})
+        >>> report.as_dict()["auc"]["micro"]["raw"]
+        1.0
+
     Attributes:
         dataset: The benchmark's name.
         metrics: Frame-level figures.
@@ -99,6 +104,11 @@ def evaluate(
     Method section 9. It is one pass over the videos; of maps and masks no more than a batch is in
     memory. Footage of one's own is thinned to the model's rate as in use, and frames that thinning
     drops do not count at all.
+
+    Example:
+        >>> report = oddframe.evaluate("labelled", "runs/door")
+        >>> report.as_dict()["videos"]
+        1
 
     Args:
         dataset: The benchmark's folder.
@@ -285,6 +295,11 @@ def evaluate_scores(
 
     docs/evaluation.md says which files are read and how they are paired. Figures that need anomaly
     maps are None. Times are None unless the frame rate is known.
+
+    Example:
+        >>> report = oddframe.evaluate_scores({"a": [0.1, 0.2, 0.9]}, {"a": [0, 0, 1]})
+        >>> report.as_dict()["frames_scored"]
+        3
 
     Args:
         scores: One array per video (higher = more anomalous, NaN where not scored), a folder with

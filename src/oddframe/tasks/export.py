@@ -35,6 +35,11 @@ MOST_BLOCKS = 16
 class ExportReport:
     """What an export did.
 
+    Example:
+        >>> report = oddframe.export("runs/door", "onnx", normal="normal")
+        >>> report.backend
+        'onnx float32'
+
     Attributes:
         bundle: The bundle that now has the graph.
         backend: What runs it, such as "openvino int8".
@@ -69,6 +74,11 @@ def export(
 
     The gate compares on normal footage: ``normal``, else the frames that the training left in the
     run folder, else drawn clips, which will not do for int8. Intruders are drawn into some of it.
+
+    Example:
+        >>> report = oddframe.export("runs/door", "onnx", normal="normal")
+        >>> len(report.files) > 0
+        True
 
     Args:
         model: A run folder or a model bundle.

@@ -36,6 +36,11 @@ _NOTHING: Mapping[str, Extra] = {}
 class PageReport:
     """What a call of `write_report` wrote.
 
+    Example:
+        >>> report = oddframe.score("monday.mp4", "runs/door", "pages")
+        >>> oddframe.write_report("pages").page.name
+        'monday.report.html'
+
     Attributes:
         page: The page to open first.
         pages: All pages, the first one included.
@@ -67,6 +72,12 @@ def write_report(
     Each page is one file that needs nothing else. Pictures are read from the recordings again, and
     heat maps are those that ``score --maps`` kept or are computed again; what is missing is named
     on the page.
+
+    Example:
+        >>> report = oddframe.score("monday.mp4", "runs/door", "pages")
+        >>> pages = oddframe.write_report("pages", model="runs/door").pages
+        >>> [page.name for page in pages]
+        ['monday.report.html']
 
     Args:
         path: A folder that `score` wrote, one of its files, or a run folder.

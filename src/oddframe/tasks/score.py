@@ -33,6 +33,11 @@ from oddframe.media.plots import can_draw
 class ScoreReport:
     """What a call of `score` did.
 
+    Example:
+        >>> report = oddframe.score("monday.mp4", "runs/door", "out")
+        >>> len(report.recordings)
+        1
+
     Attributes:
         recordings: What came of each recording.
         skipped: What was not used, and why, a sentence each.
@@ -67,6 +72,11 @@ def score(
     """Score recordings; write ``<name>.scores.csv``, ``.events.jsonl``, ``.curve.png`` and extras.
 
     The curve needs Matplotlib; where that is not installed it is left out, and a notice says so.
+
+    Example:
+        >>> report = oddframe.score("monday.mp4", "runs/door", "out")
+        >>> Path("out/monday.scores.csv").exists()
+        True
 
     Args:
         source: A recording, a folder or glob of them, folders of numbered images, or several of

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from html import escape
 from pathlib import Path
 
 from oddframe._types import Progress, silent
@@ -11,6 +12,7 @@ from oddframe.bundle.bundle import write_bundle
 from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget
 from oddframe.core.clips import clip_span
 from oddframe.core.clocks import hours_text
+from oddframe.core.recalibration import raw_score_text
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import FootageHealth, remove_spans
 from oddframe.datasets.label_spans import labelled_as_abnormal
@@ -18,7 +20,7 @@ from oddframe.errors import RunError, SettingsError, did_you_mean
 from oddframe.files import write_json
 from oddframe.inference.torch_backend import pick_device
 from oddframe.media.discovery import FoundSources, find_sources
-from oddframe.media.plots import save_loss_curves
+from oddframe.media.plots import Chart, draw_losses, save_loss_curves
 from oddframe.monitoring.footage import list_segments, remove_footage
 from oddframe.monitoring.recording_order import has_order, live_cameras, read_order, split_cameras
 from oddframe.report.training_page import write_training_page
@@ -48,6 +50,10 @@ _NOT_HELD_OUT = (
 @dataclass(frozen=True, kw_only=True)
 class TrainReport:
     """What a training did.
+
+    Example:
+        >>> report = oddframe.train("normal", "runs/yard")
+        >>> report.plot().save("losses.png")
 
     Attributes:
         run: The run folder.
@@ -88,6 +94,33 @@ class TrainReport:
     workers: int = 1
     worker_bytes: int = 0
 
+    def plot(self) -> Chart:
+        """Draw the losses of the training, as ``curves.png`` in its run folder shows them.
+
+        Raises:
+            RunError: If the run folder is no longer there.
+            MissingExtraError: If Matplotlib is not installed.
+        """
+        return draw_losses(RunFolder(self.run).entries())
+
+    def to_html(self) -> str:
+        """Give what a notebook shows: the facts in a table, and what to know of them."""
+        facts = {
+            "model": self.bundle,
+            "steps": f"{self.steps:,} in {self.seconds:.0f} s",
+            "clips": f"{self.clips:,} trained on, {self.held_out:,} held out",
+            "threshold": f"{raw_score_text(self.threshold)} for {self.false_alarms}",
+        }
+        rows = "".join(
+            f"<tr><th>{name}</th><td>{escape(str(value))}</td></tr>"
+            for name, value in facts.items()
+        )
+        notes = "".join(f"<p>{escape(notice)}</p>" for notice in self.notices)
+        return f"<table>{rows}</table>{notes}"
+
+    # Notebooks look for a method of this name.
+    _repr_html_ = to_html
+
 
 def train(
     normal: str | Path | Sequence[str | Path],
@@ -121,6 +154,11 @@ def train(
 
     Where torchrun or accelerate started several processes they train together, and the first one
     writes.
+
+    Example:
+        >>> report = oddframe.train("normal", "runs/yard", overwrite=True)
+        >>> report.threshold > 0
+        True
 
     Args:
         normal: A recording, a folder or glob of them, folders of numbered images, addresses of

@@ -20,7 +20,9 @@ from oddframe.inference.selection import (
 from oddframe.media.live_config import hide_in_process_title
 from oddframe.monitoring.camera import CameraView, WatchHeader
 from oddframe.monitoring.config import WatchPlan, WatchSettings, named_cameras
+from oddframe.monitoring.outputs import EVENT_FILES
 from oddframe.monitoring.watcher import Watcher
+from oddframe.sinks.function import AlertFunction, function_sinks
 
 # Four times a second is smooth for people, and costs next to nothing.
 _SNAPSHOT_S = 0.25
@@ -52,6 +54,12 @@ class WatchSnapshot:
 @dataclass(frozen=True, kw_only=True)
 class WatchReport:
     """What a call of `watch` did.
+
+    Example:
+        >>> fast = oddframe.WatchSettings(fast=True)
+        >>> report = oddframe.watch("monday.mp4", "runs/door", "watched", settings=fast)
+        >>> report.cameras[0].state.frames
+        20
 
     Attributes:
         cameras: The state of each camera at the end.
@@ -87,11 +95,18 @@ def watch(
     on_start: Callable[[Sequence[str]], None] = lambda notices: None,
     on_look: Callable[[WatchSnapshot], None] = lambda snapshot: None,
     threads: int | None = None,
+    sinks: Sequence[AlertFunction] = (),
 ) -> WatchReport:
     """Watch cameras, or files played as such, until all of them end or `stop` is set.
 
     Writes ``<name>.events.jsonl`` and, where SQLAlchemy is installed, a database with pictures and
     clips.
+
+    Example:
+        >>> fast = oddframe.WatchSettings(fast=True)  # a file, as fast as it is scored
+        >>> report = oddframe.watch("monday.mp4", "runs/door", "watched", settings=fast)
+        >>> report.stopped
+        False
 
     Args:
         what: A plan, as `read_camera_file` reads one, or addresses and files.
@@ -108,6 +123,8 @@ def watch(
         on_start: Called before the first frame with what is worth knowing, a sentence each.
         on_look: Called four times a second with the state of all cameras.
         threads: Threads that the networks compute on; see `oddframe.load`.
+        sinks: Functions that are called with each alert as plain values (docs/sinks.md lists them),
+            each in a thread of its own and at least once: one that raises is called again.
 
     Raises:
         SourceError: If a file cannot be read or an address cannot be watched; a camera that cannot
@@ -128,7 +145,8 @@ def watch(
     # The loop's thread puts alerts in, this thread takes them out.
     alerts: SimpleQueue[Alert] = SimpleQueue()
     lost: SimpleQueue[str] = SimpleQueue()
-    watcher = Watcher(plan, models, out, on_alert=alerts.put, on_notice=lost.put)
+    functions = function_sinks(sinks, {*plan.settings.sinks, EVENT_FILES})
+    watcher = Watcher(plan, models, out, on_alert=alerts.put, on_notice=lost.put, sinks=functions)
     of_models = (notice for loaded in models.values() for notice in loaded.notices)
     notices = (*hidden, *watcher.notices, *of_models)
     on_start(notices)

@@ -101,6 +101,11 @@ class TrainingConfig:
 class Settings:
     """All settings that decide what a training makes of its footage.
 
+    Example:
+        >>> settings = oddframe.PRESETS["fast"]
+        >>> isinstance(settings, oddframe.Settings)
+        True
+
     Attributes:
         network: Settings of the network and of its scores.
         data: Settings of what it is trained on.

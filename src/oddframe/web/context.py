@@ -12,6 +12,7 @@ from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
 from oddframe.store.store import Store
 from oddframe.web.auth import Access
+from oddframe.web.learning import Learner
 from oddframe.web.live_updates import EventHub, LivePictures
 from oddframe.web.supervisor import Supervisor
 
@@ -34,6 +35,7 @@ class AppContext:
         hub: Sends messages to all browsers that listen.
         access: Checks tokens and sessions.
         pictures: The last picture of each camera.
+        learner: Learns cameras.
         media: Folders beside the data folder whose files may be watched.
         began_s: When the server began, in seconds on a clock that never jumps.
     """
@@ -42,6 +44,7 @@ class AppContext:
     hub: EventHub
     access: Access
     pictures: LivePictures
+    learner: Learner
     media: tuple[Path, ...] = ()
     # Monotonic: the uptime stays right when the machine's clock is set.
     began_s: float = field(default_factory=time.monotonic)

@@ -39,7 +39,7 @@ def quick(data):
         return value
 
     settings = plain(tiny_settings(pretrain_steps=2, joint_steps=2).as_dict())
-    (data / "training.toml").write_text(tomlkit.dumps(settings))
+    (data / "learning.toml").write_text(tomlkit.dumps(settings))
 
 
 def begun(client, **given):

@@ -40,7 +40,7 @@ def data(tmp_path):
     folder = tmp_path / "site"
     folder.mkdir()
     settings = plain(tiny_settings(pretrain_steps=2, joint_steps=2).as_dict())
-    (folder / "training.toml").write_text(tomlkit.dumps(settings))
+    (folder / "learning.toml").write_text(tomlkit.dumps(settings))
     return folder
 
 

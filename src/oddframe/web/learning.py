@@ -34,7 +34,7 @@ from oddframe.monitoring.recording_order import has_order
 from oddframe.training.progress import TrainingProgress, read_progress
 from oddframe.training.run_folder import RunFolder
 
-TRAINING_SETTINGS = "training.toml"
+TRAINING_SETTINGS = "learning.toml"
 """File in the data folder with settings for trainings, as `oddframe train --config` takes it."""
 
 _LOOK_S = 0.5

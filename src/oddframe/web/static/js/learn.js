@@ -136,6 +136,7 @@ const shapeOf = ({ state, error, notices, model, held_out: heldOut }) =>
 // How far a learning is, and what can be done about it.
 function learningPanel(learning, reload) {
   const { name, state, notices, error, model, previous } = learning;
+  let latest = learning;
   const post = (part, text) => {
     const button = h("button", { type: "button" }, text);
     button.addEventListener("click", busy(button, () => attempt(async () => {
@@ -146,12 +147,13 @@ function learningPanel(learning, reload) {
   };
   const cancel = h("button", { type: "button", class: "danger" },
     state === "finished" ? "Forget" : "Cancel");
-  cancel.addEventListener("click", busy(cancel, () => cancelLearning(learning, reload)));
+  cancel.addEventListener("click", busy(cancel, () => cancelLearning(latest, reload)));
   const isRunning = state === "recording" || state === "training";
   const bar = h("progress", { max: "1", "aria-label": "How far this step is" });
   const words = h("p", {});
   const values = factsOf(learning).map(([term]) => [h("dt", {}, term), h("dd", {})]);
   const update = (now) => {
+    latest = now;
     bar.value = now.share;
     setText(words, progressText(now));
     factsOf(now).forEach(([, text], place) => setText(values[place][1], text));

@@ -1,6 +1,7 @@
 """The verb `oddframe record`: its options, and what was recorded."""
 
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +31,8 @@ def record(
         list[str],
         typer.Argument(
             help="Cameras: rtsp://..., http(s)://..., or for a local camera its number or "
-            "/dev/videoN. NAME=ADDRESS gives one a name, such as door=rtsp://..."
+            "/dev/videoN. NAME=ADDRESS gives one a name, such as door=rtsp://... With - they are "
+            "read from standard input, one in each line."
         ),
     ],
     out: Annotated[
@@ -104,6 +106,12 @@ def record(
             "--resume", help="Continue the stopped recording in the folder, for the time left."
         ),
     ] = False,
+    no_redirects: Annotated[
+        bool,
+        typer.Option(
+            "--no-redirects", help="Do not follow an http server that names another address."
+        ),
+    ] = False,
     as_json: AsJson = False,
     json_progress: JsonProgress = False,
 ) -> None:
@@ -111,16 +119,20 @@ def record(
 
     Example: [cyan]oddframe record rtsp://10.0.0.7/stream1 -o normal --for 8h[/cyan]
     """
+    from oddframe.monitoring.recording_order import live_cameras
     from oddframe.tasks.record import record as run_record
     from oddframe.training.progress import ignore_record
 
+    # Whatever is in the arguments can be read by other users of the machine.
+    sources = sys.stdin.read().split() if source == ["-"] else source
+    cameras = live_cameras(sources, redirects=not no_redirects)
     stop = threading.Event()
     # A stop writes what is in memory, so both signals only ask for it.
     for kind in (signal.SIGINT, signal.SIGTERM):
         signal.signal(kind, lambda *_: stop.set())
     with bars(quiet=as_json or json_progress) as on_progress:
         report = run_record(
-            source,
+            cameras,
             out,
             for_s=parse_time("--for", for_time),
             stretch_s=parse_time("--stretch", stretch),

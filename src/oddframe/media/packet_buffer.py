@@ -206,6 +206,14 @@ class PacketBuffer:
             for group in groups
         ]
 
+    def bytes_per_s(self, least_s: float) -> float | None:
+        """Measure how much video a second is; None while less than ``least_s`` seconds are kept."""
+        groups = self.groups()
+        length_s = groups[-1].start_s - groups[0].start_s if groups else 0.0
+        # The last group may not be complete.
+        size = sum(group.size_bytes for group in groups[:-1])
+        return size / length_s if length_s >= least_s > 0 else None
+
     def drop_until(self, time_s: float) -> None:
         """Drop the groups that begin at or before a time, since they are not needed any more."""
         with self._lock:

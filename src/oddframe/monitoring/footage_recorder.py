@@ -135,9 +135,9 @@ class FootageRecorder:
         ring = None if self.stream is None else self.stream.ring
         if ring is None or not self._has_seen or (self._now_s() < self._retry_at_s and not is_over):
             return False
-        groups = ring.groups()
-        self._measure(groups)
-        runs = list(self._runs(groups))
+        if self._measured is None:
+            self._measured = ring.bytes_per_s(_MEASURED_S)
+        runs = list(self._runs(ring.groups()))
         if not (is_over or self._is_silent()):
             # More of the last one may come.
             runs = runs[:-1]
@@ -203,13 +203,6 @@ class FootageRecorder:
         if state.phase is Phase.LIVE and state.silent_s <= self.stream.gap_s:
             return False
         return state.silent_s > max(_SILENT_S, 2 * self.stream.gap_s)
-
-    def _measure(self, groups: Sequence[PictureGroup]) -> None:
-        # The last group may not be complete.
-        if self._measured is None and len(groups) > 1:
-            length_s = groups[-1].start_s - groups[0].start_s
-            if length_s >= _MEASURED_S:
-                self._measured = sum(group.size_bytes for group in groups[:-1]) / length_s
 
     def _runs(self, groups: Sequence[PictureGroup]) -> Iterator[list[PictureGroup]]:
         """Yield groups that make a segment: without a gap, of one form, not too long or large."""

@@ -28,7 +28,7 @@ _GOLDEN = 0.6180339887498949
 """The golden ratio's part: its multiples fill the time evenly and repeat nothing."""
 
 
-_NAMED = re.compile(r"([\w-]{1,60})=(?=\w+://|/dev/video|\d{1,3}$)")
+_NAMED = re.compile(r"([\w-]{1,100})=(?=\w+://|/dev/video|\d{1,3}$)")
 """The name that may stand before a camera's address."""
 
 
@@ -165,8 +165,14 @@ def split_cameras(what: Sequence[str | Path]) -> tuple[list[str], list[str | Pat
     return cameras, [one for one in what if one not in cameras]
 
 
-def live_cameras(what: str | Camera | Sequence[str | Camera]) -> tuple[Camera, ...]:
+def live_cameras(
+    what: str | Camera | Sequence[str | Camera], *, redirects: bool = True
+) -> tuple[Camera, ...]:
     """Make cameras of what was named, with names that differ.
+
+    Args:
+        what: Cameras, or addresses of them; ``NAME=ADDRESS`` gives one a name.
+        redirects: Whether an http server may send the reader to another address.
 
     Raises:
         SourceError: If one is no address of a live camera.
@@ -182,7 +188,8 @@ def live_cameras(what: str | Camera | Sequence[str | Camera]) -> tuple[Camera, .
         else:
             found = _NAMED.match(one)
             (camera,) = named_cameras([one[found.end() :] if found else one])
-            camera = replace(camera, name=found[1]) if found else camera
+            live = replace(camera.live, redirects=redirects)
+            camera = replace(camera, live=live, name=found[1] if found else camera.name)
         if camera.address.kind == "file":
             raise SourceError(
                 f"{camera.address} must be the address of a live camera (rtsp://, http(s)://, or a "

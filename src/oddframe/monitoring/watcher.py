@@ -39,6 +39,9 @@ PICTURE_WIDTH = 640
 _POLL_S = 0.25
 """Longest wait for a frame, in seconds: then stops, changes and silent cameras are looked at."""
 
+_MEASURED_S = 4.0
+"""How much of a stream tells its bit rate, in seconds."""
+
 _REPORT_S = 1.0
 """Seconds between two reports of how cameras are doing."""
 
@@ -182,6 +185,12 @@ class Watcher:
         """Return what a camera shows; None where there is no such camera or no picture of it."""
         found = next((camera for camera in self._cameras if camera.name == name), None)
         return None if found is None else found.snapshot()
+
+    def bytes_per_s(self, name: str) -> float | None:
+        """Return how many bytes a second of a camera's video is; None where that is not known."""
+        found = next((camera for camera in self._cameras if camera.name == name), None)
+        ring = None if found is None else found.stream.ring
+        return None if ring is None else ring.bytes_per_s(_MEASURED_S)
 
     def calibration(self, name: str) -> Calibration | None:
         """Return the threshold that holds for a camera; None where there is no such camera."""

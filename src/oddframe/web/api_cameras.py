@@ -102,6 +102,8 @@ def remove(context: Context, name: CameraName, forget: bool = False) -> Response
     context.supervisor.edit(lambda file, accept: file.remove(name, accept))
     if forget and name in context.store.reader.cameras():
         context.store.forget(name)
+    if forget:
+        context.learner.remove(name, footage=True)
     context.hub.publish("changed", {"what": "cameras", "camera": name})
     return Response(status_code=204)
 

@@ -21,6 +21,7 @@ from oddframe.web import (
     api_cameras,
     api_events,
     api_health,
+    api_learning,
     api_models,
     api_review,
     api_system,
@@ -93,7 +94,9 @@ def make_app(
         # Here and not before: the hub needs the event loop, which runs from now on.
         context.hub.open()
         broadcaster.start()
+        context.learner.start()
         yield
+        context.learner.stop()
         broadcaster.stop()
         context.hub.close()
 
@@ -120,6 +123,7 @@ def make_app(
         api_review,
         api_models,
         api_health,
+        api_learning,
     ):
         app.include_router(part.router)
     app.add_exception_handler(OddframeError, _refusal_response)

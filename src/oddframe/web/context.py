@@ -13,6 +13,7 @@ from oddframe.store.events import StoredEvent
 from oddframe.store.store import Store
 from oddframe.web.auth import Access
 from oddframe.web.event_pictures import HeatPictures
+from oddframe.web.learning import Learner
 from oddframe.web.live_updates import EventHub, LivePictures
 from oddframe.web.supervisor import Supervisor
 
@@ -36,6 +37,7 @@ class AppContext:
         access: Checks tokens and sessions.
         pictures: The last picture of each camera.
         heat_pictures: Pictures of stored events with their heat maps.
+        learner: Learns cameras.
         media: Folders beside the data folder whose files may be watched.
         began_s: When the server began, in seconds on a clock that never jumps.
     """
@@ -45,6 +47,7 @@ class AppContext:
     access: Access
     pictures: LivePictures
     heat_pictures: HeatPictures
+    learner: Learner
     media: tuple[Path, ...] = ()
     # Monotonic: the uptime stays right when the machine's clock is set.
     began_s: float = field(default_factory=time.monotonic)

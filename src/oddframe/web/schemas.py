@@ -389,3 +389,84 @@ class Health(Schema):
     disk: Disk
     sinks: dict[str, SinkHealth]
     process: ProcessHealth
+
+
+class LearningGiven(Schema):
+    """What is to be learnt: a camera that is watched, or a new one with its source."""
+
+    name: Name
+    # Left out for a camera that is watched.
+    source: SourceText | None = None
+    hours: Annotated[float, Field(gt=0, le=24 * 366)] = 1.0
+    # Record so many minutes of every so many; both or none.
+    stretch_minutes: Annotated[float, Field(gt=0, le=1440)] | None = None
+    every_minutes: Annotated[float, Field(gt=0, le=10_080)] | None = None
+    most_gb: Annotated[float, Field(gt=0, le=100_000)] = 50.0
+    false_alarms: BudgetText = "1/day"
+    preset: Literal["fast", "walkway", "paper"] = "fast"
+    keep_footage: bool = False
+
+
+class LearningRecord(Schema):
+    """How far the learning of a camera is."""
+
+    name: str
+    state: Literal["recording", "training", "paused", "failed", "finished"]
+    # What has to be done: "record", "train", "done".
+    stage: str
+    # How far the stage is: its part by name, units done of all, the share, the seconds left.
+    part: str | None
+    done: int
+    total: int
+    share: float
+    seconds_left: float | None
+    error: str | None
+    notices: list[str]
+    losses: dict[str, float]
+    held_out: dict[str, float]
+    hours: float
+    stretch_minutes: float | None
+    every_minutes: float | None
+    recorded_hours: float
+    recorded_bytes: int
+    false_alarms: str
+    preset: str
+    keep_footage: bool
+    # The new model once it is there, and the one that the camera had before.
+    model: str | None
+    previous: str | None
+
+
+class LearningList(Schema):
+    """All learnings, by the name of their cameras."""
+
+    learnings: list[LearningRecord]
+
+
+class FootageSegmentRecord(Schema):
+    """A stretch of recorded footage."""
+
+    start_us: int
+    length_s: float
+    size_bytes: int
+
+
+class FootageRecord(Schema):
+    """What was recorded of a camera, and the room there is for more."""
+
+    camera: str
+    segments: list[FootageSegmentRecord]
+    hours: float
+    size_bytes: int
+    # (start of an hour, share of it that is covered), for a calendar.
+    covered: list[tuple[int, float]]
+    # How many bytes a second of the camera's video is; null where that is not known.
+    bytes_per_s: float | None
+    free_bytes: int
+
+
+class FootageRemoved(Schema):
+    """What was removed."""
+
+    segments: int
+    size_bytes: int

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import uvicorn
 from pydantic import Field
@@ -23,6 +23,7 @@ from oddframe.web.auth import Access, read_hash
 from oddframe.web.broadcaster import Broadcaster
 from oddframe.web.context import AppContext
 from oddframe.web.event_pictures import HeatPictures
+from oddframe.web.learning import Learner, Learning
 from oddframe.web.live_updates import EventHub, LivePictures
 from oddframe.web.security import SecurityMiddleware
 from oddframe.web.supervisor import Supervisor
@@ -163,10 +164,32 @@ def assemble(
     broadcaster.watch(supervisor)
     media = tuple(folder.absolute() for folder in settings.media)
     pictures, heat = LivePictures(supervisor.watcher), HeatPictures(supervisor.registry)
-    context = AppContext(supervisor, hub, Access(token_hash), pictures, heat, media)
+    learner = Learner(
+        data,
+        address_of=supervisor.address_of,
+        adopt=lambda learning: _adopt(supervisor, learning),
+        on_change=lambda name: hub.publish("changed", {"what": "learning", "camera": name}),
+        redirects=settings.redirects,
+    )
+    context = AppContext(supervisor, hub, Access(token_hash), pictures, heat, learner, media)
     # Under these names people reach the server; `SecurityMiddleware` refuses all others.
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
     return make_app(context, metrics, broadcaster, hosts), context
+
+
+def _adopt(supervisor: Supervisor, learning: Learning) -> None:
+    """Watch a camera with the model that was learnt of it."""
+    values: dict[str, Any] = {"model": f"models/{learning.run}"}
+    if supervisor.camera(learning.name) is not None:
+        # A threshold of its own was for the model before.
+        values |= {"calibration": None, "false_alarms": None}
+        supervisor.edit(lambda file, accept: file.change(learning.name, values, accept))
+    else:
+        values = {"name": learning.name, "source": learning.source, **values}
+        if learning.file is not None:
+            # It shows what there is again and again, as a camera does.
+            values["loop"] = True
+        supervisor.edit(lambda file, accept: file.add(values, accept))
 
 
 def _run(

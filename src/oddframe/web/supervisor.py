@@ -99,6 +99,11 @@ class Supervisor:
         """Return a camera of the plan; None where there is none of this name."""
         return next((camera for camera in self.plan.cameras if camera.name == name), None)
 
+    def address_of(self, name: str) -> str | None:
+        """Return the address of a live camera, with its secrets; None where there is none."""
+        camera = self.camera(name)
+        return None if camera is None or camera.address.kind == "file" else camera.address.whole
+
     def model(self, camera: Camera) -> Model:
         """Return the model that scores a camera."""
         return self._models[self.plan.model_of(camera)]

@@ -242,6 +242,12 @@ export async function cameraPage(place, name, route, signal) {
         await latestEvents(name, signal)),
       h("div", { class: "stack" },
         budgetPlace,
+        h("section", { class: "card pad stack", "aria-labelledby": "learn-title" },
+          h("h2", { id: "learn-title" }, "Model"),
+          h("p", { class: "soft small" }, "A model that has learnt this camera gives the best "
+            + "results. Oddframe can record the camera and train one."),
+          h("div", {}, h("a", { class: "button", href: link(["cameras", name, "learn"]) },
+            "Learn this camera"))),
         h("section", { class: "card pad stack", "aria-labelledby": "recalibrate-title" },
           h("h2", { id: "recalibrate-title" }, "Recalibration"),
           h("p", { class: "soft small" }, "Events that you marked as normal raise the threshold, "

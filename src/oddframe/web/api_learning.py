@@ -1,0 +1,201 @@
+"""The API of learning a camera: begin, follow, pause, cancel; and of the footage for it."""
+
+import shutil
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Response
+
+from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.errors import SettingsError
+from oddframe.media.live_config import checked_source, is_device
+from oddframe.monitoring.footage import (
+    FootageSegment,
+    covered_hours,
+    list_segments,
+    remove_segment,
+)
+from oddframe.web.context import AppContext, CameraName, Context
+from oddframe.web.learning import Learning
+from oddframe.web.schemas import (
+    MOST_US,
+    FootageRecord,
+    FootageRemoved,
+    FootageSegmentRecord,
+    LearningGiven,
+    LearningList,
+    LearningRecord,
+)
+
+router = APIRouter(prefix="/api/v1", responses={401: {}, 404: {}})
+
+Moment = Annotated[int | None, Query(ge=0, le=MOST_US)]
+
+
+@router.get("/learning")
+def learnings(context: Context) -> LearningList:
+    """All cameras that are or were learnt."""
+    return LearningList(learnings=[_record(context, one) for one in context.learner.learnings()])
+
+
+@router.post("/learning", status_code=201, responses={409: {}})
+def begin(context: Context, given: LearningGiven) -> LearningRecord:
+    """Record a camera and train a model of it; then it is watched with that model."""
+    running = context.learner.learning(given.name)
+    if running is not None and running.state not in ("failed", "finished"):
+        raise HTTPException(409, f"{given.name!r} is being learnt already; cancel that first")
+    FalseAlarmBudget.parse(given.false_alarms)
+    if (given.stretch_minutes is None) != (given.every_minutes is None):
+        raise SettingsError("stretch_minutes and every_minutes must be given together, or neither")
+    if (given.stretch_minutes or 0) > (given.every_minutes or 0):
+        raise SettingsError("a stretch must not be longer than the time from one to the next")
+    learning = Learning(
+        name=given.name,
+        **_where(context, given),
+        for_s=3600 * given.hours,
+        stretch_s=None if given.stretch_minutes is None else 60 * given.stretch_minutes,
+        every_s=None if given.every_minutes is None else 60 * given.every_minutes,
+        most_gb=given.most_gb,
+        false_alarms=given.false_alarms,
+        preset=given.preset,
+        keep_footage=given.keep_footage,
+    )
+    context.learner.begin(learning)
+    return _record(context, _learning(context, given.name))
+
+
+@router.get("/learning/{name}")
+def learning(context: Context, name: CameraName) -> LearningRecord:
+    """How far the learning of a camera is."""
+    return _record(context, _learning(context, name))
+
+
+@router.post("/learning/{name}/pause")
+def pause(context: Context, name: CameraName) -> LearningRecord:
+    """Stop for now; what was recorded and trained stays."""
+    _learning(context, name)
+    context.learner.pause(name)
+    return _record(context, _learning(context, name))
+
+
+@router.post("/learning/{name}/resume")
+def resume(context: Context, name: CameraName) -> LearningRecord:
+    """Go on with what was paused, or has failed."""
+    _learning(context, name)
+    context.learner.resume(name)
+    return _record(context, _learning(context, name))
+
+
+@router.delete("/learning/{name}", status_code=204)
+def cancel(context: Context, name: CameraName, footage: bool = False) -> Response:
+    """Cancel or forget the learning of a camera; `footage` also deletes what was recorded."""
+    _learning(context, name)
+    context.learner.remove(name, footage=footage)
+    return Response(status_code=204)
+
+
+@router.get("/footage/{name}")
+def footage(context: Context, name: CameraName) -> FootageRecord:
+    """What was recorded of a camera, its bit rate, and the room on the disk."""
+    segments = _segments(context, name)
+    supervisor = context.supervisor
+    size, seconds = sum(one.size_bytes for one in segments), sum(one.length_s for one in segments)
+    rate = supervisor.watcher.bytes_per_s(name)
+    return FootageRecord(
+        camera=name,
+        segments=[
+            FootageSegmentRecord(
+                start_us=one.start_us, length_s=one.length_s, size_bytes=one.size_bytes
+            )
+            for one in segments
+        ],
+        hours=seconds / 3600,
+        size_bytes=size,
+        covered=sorted(covered_hours(segments).items()),
+        bytes_per_s=rate if rate is not None or not seconds else size / seconds,
+        free_bytes=shutil.disk_usage(supervisor.data).free,
+    )
+
+
+@router.delete("/footage/{name}")
+def remove(
+    context: Context, name: CameraName, from_us: Moment = None, to_us: Moment = None
+) -> FootageRemoved:
+    """Delete footage of a camera: what begins between two times, all of it where none is given."""
+    chosen = [
+        one
+        for one in _segments(context, name)
+        if (from_us is None or one.start_us >= from_us) and (to_us is None or one.start_us < to_us)
+    ]
+    for one in chosen:
+        remove_segment(one)
+    context.hub.publish("changed", {"what": "learning", "camera": name})
+    return FootageRemoved(
+        segments=len(chosen), size_bytes=sum(segment.size_bytes for segment in chosen)
+    )
+
+
+def _where(context: AppContext, given: LearningGiven) -> dict[str, Any]:
+    """Find out where a camera's pictures come from, and what model it has."""
+    supervisor = context.supervisor
+    camera = supervisor.camera(given.name)
+    if camera is not None:
+        if given.source is not None:
+            raise SettingsError(
+                f"source must be left out for {given.name!r}, whose source is known already"
+            )
+        file = camera.address.secret if camera.address.kind == "file" else None
+        return {"file": file, "previous": supervisor.plan.model_of(camera)}
+    if given.source is None:
+        raise HTTPException(404, "there is no camera with this name; a new one needs its source")
+    source = checked_source(given.source, supervisor.data, context.media)
+    if "://" in source or is_device(source):
+        return {"source": source}
+    return {"source": source, "file": str((supervisor.data / source).resolve())}
+
+
+def _learning(context: AppContext, name: str) -> Learning:
+    found = context.learner.learning(name)
+    if found is None:
+        raise HTTPException(404, "nothing is learnt under this name")
+    return found
+
+
+def _segments(context: AppContext, name: str) -> list[FootageSegment]:
+    """List what was recorded of a camera that is watched or was learnt."""
+    segments = list_segments(context.learner.footage(name))
+    known = context.supervisor.camera(name) or context.learner.learning(name)
+    if known is None and not segments:
+        raise HTTPException(404, "there is no camera with this name")
+    return segments
+
+
+def _record(context: AppContext, learning: Learning) -> LearningRecord:
+    learner = context.learner
+    progress = learner.progress(learning)
+    segments = list_segments(learner.footage(learning.name))
+    losses = learner.losses(learning)
+    held_out = losses.pop("held_out", {})
+    return LearningRecord(
+        name=learning.name,
+        state=learning.state,
+        stage=learning.stage,
+        part=None if progress is None else progress.stage,
+        done=0 if progress is None else progress.done,
+        total=0 if progress is None else progress.total,
+        share=0.0 if progress is None else progress.share,
+        seconds_left=None if progress is None else progress.seconds_left,
+        error=learning.error,
+        notices=learner.notices(learning.name),
+        losses={name: value for name, value in losses.items() if isinstance(value, float)},
+        held_out=held_out,
+        hours=learning.for_s / 3600,
+        stretch_minutes=None if learning.stretch_s is None else learning.stretch_s / 60,
+        every_minutes=None if learning.every_s is None else learning.every_s / 60,
+        recorded_hours=sum(one.length_s for one in segments) / 3600,
+        recorded_bytes=sum(one.size_bytes for one in segments),
+        false_alarms=learning.false_alarms,
+        preset=learning.preset,
+        keep_footage=learning.keep_footage,
+        model=f"models/{learning.run}" if learning.stage == "done" else None,
+        previous=learning.previous,
+    )

@@ -1,7 +1,7 @@
 # Each target makes .venv where it is missing or older than what it is made from, and does its job in it.
 # `make PYTHON=/path/to/python` chooses the Python that .venv is made with.
 
-.PHONY: demo test test-all test-fuzz fuzz-inputs test-services check
+.PHONY: demo docs test test-all test-fuzz fuzz-inputs test-services check
 
 INSTALLED := .venv/.installed
 PIP := .venv/bin/python -m pip --disable-pip-version-check -qq
@@ -33,6 +33,10 @@ fuzz-inputs: $(INSTALLED)
 test-services: $(INSTALLED)
 	@.venv/bin/pytest -q -rs -m services tests/services tests/web
 
+# The documentation as a site in build/docs/site; a link that leads nowhere is an error. `make docs ARGS=--open` serves it.
+docs: .venv/.docs-installed
+	@.venv/bin/python scripts/docs $(ARGS)
+
 # Style and types only.
 check: $(INSTALLED)
 	@scripts/check --no-tests
@@ -52,4 +56,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	[ -x .venv/bin/pip ] || $$python -m venv --clear .venv
 	@$(PIP) install -c constraints.txt pip
 	@$(PIP) install -c constraints.txt --build-constraint constraints.txt --group dev -e '.[all]'
+	@touch $@
+
+.venv/.docs-installed: $(INSTALLED)
+	@$(PIP) install -c constraints.txt --group docs
 	@touch $@

@@ -23,10 +23,13 @@ The command line prints the one line and leaves with exit code 2. A sentence say
 what was found and what to do.
 """
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
-def did_you_mean(name: object, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: "Iterable[str]") -> str:
     """Return the end of a sentence that names the known word which `name` was mistyped from.
 
     Args:

@@ -4,97 +4,35 @@ $ODDFRAME_IMAGE names the image, and $ODDFRAME_TRAIN_IMAGE the one that trains; 
 tests are skipped.
 """
 
-import contextlib
 import json
-import os
 import shutil
 import socket
-import subprocess
-import urllib.request
 
 import pytest
 
-from oddframe.tasks.export import export
 from tests.support.alerting import until
+from tests.support.containers import (
+    HARDENED,
+    TOKEN,
+    USER,
+    give_away,
+    got,
+    image_of,
+    is_live,
+    podman,
+    running,
+    try_podman,
+)
 from tests.support.frigate import frigate_server
 from tests.support.rtsp import RtspServer
 from tests.support.watch_scene import write_recording
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
-TOKEN = "a-token-of-a-test"
-USER = 10001
-LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
-HARDENED = (
-    *("--read-only", "--tmpfs", "/tmp", "--cap-drop", "all", "--network", "host"),
-    *("--security-opt", "no-new-privileges"),
-)
-
-
-def image_of(variable):
-    """The image that a variable of the environment names."""
-    if not os.environ.get(variable):
-        pytest.skip(f"${variable} must name an image: scripts/try-image makes and names it")
-    return os.environ[variable]
-
-
-def try_podman(*command):
-    """Run podman, with the runtime that $PODMAN_RUNTIME names."""
-    runtime = os.environ.get("PODMAN_RUNTIME")
-    whole = ["podman", *(["--runtime", runtime] if runtime else []), *map(str, command)]
-    return subprocess.run(whole, capture_output=True, text=True)
-
-
-def podman(*command):
-    """Run podman, which must succeed; returns what it printed."""
-    done = try_podman(*command)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-@contextlib.contextmanager
-def running(image, data, *command, options=()):
-    """Run a container in the background with a folder as its data; it is removed at the end."""
-    give_away(data)
-    name = podman("run", "-d", *HARDENED, *LIMITS, *options, "-v", f"{data}:/data", image, *command)
-    try:
-        yield name.strip()
-    finally:
-        logs = try_podman("logs", name.strip())
-        print(logs.stdout, logs.stderr)
-        podman("rm", "-f", "-t", "10", name.strip())
-
-
-def give_away(folder):
-    """Let the user of the image write in a folder; this needs root."""
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, USER, USER)
-
 
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as free:
         return free.getsockname()[1]
-
-
-def got(url, token=None):
-    """The JSON or text at an address; None where nothing answers with 200 yet."""
-    request = urllib.request.Request(url)
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.read().decode()
-    except OSError:
-        return None
-
-
-@pytest.fixture(scope="module")
-def graph_model(scene_model, tmp_path_factory):
-    """The model of the scene with a graph, which needs no torch to run."""
-    folder = tmp_path_factory.mktemp("graph") / "run"
-    shutil.copytree(scene_model, folder)
-    export(folder, "onnx")
-    return folder / "bundle"
 
 
 @pytest.fixture
@@ -110,9 +48,7 @@ def test_it_is_not_root_and_its_files_cannot_be_changed():
     (facts,) = json.loads(podman("image", "inspect", image))
     assert facts["Config"]["User"] == f"{USER}:{USER}"
     look = "id -u; touch /opt/oddframe/x /x 2>&1; touch /tmp/x && echo writable; command -v pip"
-    shown = try_podman(
-        *("run", "--rm", *HARDENED, *LIMITS, "--entrypoint", "sh", image, "-c", look)
-    ).stdout
+    shown = try_podman(*("run", "--rm", *HARDENED, "--entrypoint", "sh", image, "-c", look)).stdout
     assert shown.split("\n")[0] == str(USER)
     assert shown.count("Read-only file system") == 2
     assert shown.strip().endswith("writable")
@@ -123,13 +59,11 @@ def test_it_has_no_torch_and_scores_as_it_should(data, tmp_path):
     write_recording(data / "a.mp4", 60, range(30, 50))
     give_away(data)
     volume = ("-v", f"{data}:/data")
-    report = json.loads(
-        podman("run", "--rm", *HARDENED, *LIMITS, *volume, image, "doctor", "--json")
-    )
+    report = json.loads(podman("run", "--rm", *HARDENED, *volume, image, "doctor", "--json"))
     assert report["ok"]
     assert report["backends"] == {"torch": False, "onnx": True, "openvino": False}
     command = ("score", "/data/a.mp4", "--model", "/data/models/scene", "-o", "/data/out")
-    podman("run", "--rm", *HARDENED, *LIMITS, *volume, image, *command, "--overlay")
+    podman("run", "--rm", *HARDENED, *volume, image, *command, "--overlay")
     left = {path.name for path in (data / "out").iterdir()}
     assert {"a.scores.csv", "a.curve.png", "a.overlay.mp4"} <= left
 
@@ -158,7 +92,7 @@ url = "{frigate.url}"
             url = f"http://127.0.0.1:{port}"
             until(lambda: got(f"{url}/readyz"))
             assert got(f"{url}/api/v1/events") is None  # not without the token
-            until(lambda: live(got(f"{url}/api/v1/cameras", TOKEN)))
+            until(lambda: is_live(got(f"{url}/api/v1/cameras", TOKEN)))
             camera.order(f"once {scenes.odd}")
             until(lambda: any(event["end_time"] for event in frigate.events))
             events = json.loads(got(f"{url}/api/v1/events", TOKEN) or "{}")
@@ -169,11 +103,6 @@ url = "{frigate.url}"
             podman("stop", "-t", "10", container)
             (facts,) = json.loads(podman("inspect", container))
             assert facts["State"]["ExitCode"] == 0
-
-
-def live(cameras):
-    """Whether the only camera is live."""
-    return cameras is not None and '"live"' in cameras
 
 
 def test_its_own_check_finds_it_healthy(data):
@@ -189,7 +118,7 @@ def test_its_own_check_finds_it_healthy(data):
 def test_without_a_token_it_says_what_to_do(data):
     image = image_of("ODDFRAME_IMAGE")
     give_away(data)
-    done = try_podman("run", "--rm", *HARDENED, *LIMITS, "-v", f"{data}:/data", image)
+    done = try_podman("run", "--rm", *HARDENED, "-v", f"{data}:/data", image)
     assert done.returncode == 2
     assert "token" in done.stderr
 
@@ -206,5 +135,5 @@ def test_the_image_that_trains_trains(tmp_path):
     give_away(tmp_path)
     command = ("train", "/data/normal", "-o", "/data/run", "-c", "/data/tiny.toml")
     volume = ("-v", f"{tmp_path}:/data")
-    podman("run", "--rm", *HARDENED, *LIMITS, "--shm-size", "1g", *volume, image, *command)
+    podman("run", "--rm", *HARDENED, "--shm-size", "1g", *volume, image, *command)
     assert (tmp_path / "run" / "bundle").is_dir()

@@ -35,8 +35,9 @@ OTHERS = {"Thumbs.db", "spark.read.parquet"}
 OTHER_FLAGS = {
     *("--standalone", "--nproc-per-node", "--nnodes", "--rdzv-endpoint", "--node-rank"),
     *("--rdzv-backend", "--rdzv-id", "--extra-index-url", "--num_processes", "--randomly-seed"),
+    *("--format", "--build-arg", "--no-healthcheck", "--shm-size"),
 }
-"""Flags of torchrun, pip, accelerate and pytest that our pages name."""
+"""Flags of torchrun, pip, accelerate, pytest and podman that our pages name."""
 
 
 def prose(page: Path) -> str:
@@ -177,8 +178,8 @@ def wrong_results(span: str) -> Iterator[str]:
 
 SOURCE_TEXT = "\n".join(
     path.read_text()
-    for path in sorted(SOURCE.rglob("*"))
-    if path.suffix in (".py", ".js", ".html", ".css")
+    for path in (*sorted(SOURCE.rglob("*")), ROOT / "scripts" / "build-release")
+    if path.suffix in (".py", ".js", ".html", ".css", "") and path.is_file()
 )
 
 

@@ -23,7 +23,8 @@ from oddframe.core.alerts import Alert, CameraStatus
 from oddframe.core.records import Event
 from oddframe.errors import DeliveryError, DeliveryRefusedError, SettingsError
 from oddframe.settings import ListOf, settings_dataclass
-from oddframe.sinks.sink import Message, Retry, message_of, network_reason
+from oddframe.sinks.rules import AlertRules
+from oddframe.sinks.sink import Message, Retry, is_about_an_event, message_of, network_reason
 
 # A camera with quotes in its name, so that a template that forgets to escape it is found at once.
 _SAMPLE = message_of(
@@ -69,6 +70,7 @@ class WebhookConfig:
         phases: Which of "start", "update" and "end" to send.
         timeout_s: Longest time from the connection to the answer, in seconds.
         retry: When to try again.
+        rules: Which alerts it gets.
     """
 
     url: str = field(repr=False)
@@ -78,6 +80,7 @@ class WebhookConfig:
     phases: ListOf[Literal["start", "update", "end"]] = ("start", "update", "end")
     timeout_s: Annotated[float, Field(gt=0)] = 10.0
     retry: Retry = field(default_factory=Retry)
+    rules: AlertRules = field(default_factory=AlertRules)
 
     def __post_init__(self) -> None:
         try:
@@ -162,7 +165,7 @@ class Webhook:
             DeliveryError: If there was no answer, or one that may be another later.
             DeliveryRefusedError: If the receiver refuses it for good.
         """
-        if message["phase"] not in self._config.phases:
+        if is_about_an_event(message) and message["phase"] not in self._config.phases:
             return
         host = self._parts.hostname
         status, wait_s = self._post(self._body.of(message), self._headers(message))
@@ -287,8 +290,10 @@ class Body:
         """Make the body for a message, in UTF-8."""
         if self._template is None:
             return json.dumps(message, ensure_ascii=False).encode()
+        # A message that an older version put into the outbox lacks names of today.
+        values = {**dict.fromkeys(_SAMPLE), **message}
         return self._template.substitute(
-            {name: self._text(name, value) for name, value in message.items()}
+            {name: self._text(name, value) for name, value in values.items()}
         ).encode()
 
     def _text(self, name: str, value: Any) -> str:

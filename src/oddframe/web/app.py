@@ -23,6 +23,7 @@ from oddframe.web import (
     api_health,
     api_models,
     api_review,
+    api_shared,
     api_system,
     api_thresholds,
 )
@@ -118,6 +119,7 @@ def make_app(
         api_thresholds,
         api_events,
         api_review,
+        api_shared,
         api_models,
         api_health,
     ):

@@ -9,6 +9,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi import Path as InPath
 
 from oddframe.monitoring.config import Camera
+from oddframe.sinks.links import Links
 from oddframe.store.events import StoredEvent
 from oddframe.store.store import Store
 from oddframe.web.auth import Access
@@ -36,6 +37,7 @@ class AppContext:
         access: Checks tokens and sessions.
         pictures: The last picture of each camera.
         heat_pictures: Pictures of stored events with their heat maps.
+        links: Checks the links to files that were in alerts.
         media: Folders beside the data folder whose files may be watched.
         began_s: When the server began, in seconds on a clock that never jumps.
     """
@@ -45,6 +47,7 @@ class AppContext:
     access: Access
     pictures: LivePictures
     heat_pictures: HeatPictures
+    links: Links
     media: tuple[Path, ...] = ()
     # Monotonic: the uptime stays right when the machine's clock is set.
     began_s: float = field(default_factory=time.monotonic)

@@ -371,6 +371,15 @@ class SinkHealth(Schema):
 
     waiting: int
     error: str | None
+    # Whether a test can be sent to it.
+    testable: bool = False
+
+
+class SinkTested(Schema):
+    """Whether a test message has arrived, or why not."""
+
+    ok: bool
+    error: str | None = None
 
 
 class ProcessHealth(Schema):

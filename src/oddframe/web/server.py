@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import uvicorn
 from pydantic import Field
@@ -17,6 +18,7 @@ from oddframe.errors import OutputError, SettingsError
 from oddframe.files import output_error
 from oddframe.inference.cores import check_threads
 from oddframe.settings import AnyPath, ListOf, settings_dataclass
+from oddframe.sinks.links import Links, read_secret
 from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.web.app import make_app
 from oddframe.web.auth import Access, read_hash
@@ -163,9 +165,13 @@ def assemble(
     broadcaster.watch(supervisor)
     media = tuple(folder.absolute() for folder in settings.media)
     pictures, heat = LivePictures(supervisor.watcher), HeatPictures(supervisor.registry)
-    context = AppContext(supervisor, hub, Access(token_hash), pictures, heat, media)
+    public_url = supervisor.plan.settings.public_url
+    links = Links(read_secret(data), public_url)
+    context = AppContext(supervisor, hub, Access(token_hash), pictures, heat, links, media)
     # Under these names people reach the server; `SecurityMiddleware` refuses all others.
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
+    if public_url is not None:
+        hosts.add(urlsplit(public_url).hostname or settings.host)
     return make_app(context, metrics, broadcaster, hosts), context
 
 

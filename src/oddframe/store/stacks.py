@@ -70,7 +70,7 @@ class StackMember:
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class EventStack:
     """Events that are alike.
 
     Attributes:
@@ -103,7 +103,7 @@ class StackPage:
         is_cut: Whether there are more than `MOST_EVENTS` events; the oldest were left out.
     """
 
-    stacks: tuple[Stack, ...]
+    stacks: tuple[EventStack, ...]
     stack_count: int
     event_count: int
     is_cut: bool
@@ -267,9 +267,9 @@ def _pictured(stack: list[StackMember]) -> list[StackMember]:
 
 def _as_stack(
     stack: list[StackMember], pictured: list[StackMember], stored: dict[int, StoredEvent]
-) -> Stack:
+) -> EventStack:
     highest = max(stack, key=lambda member: member.score)
-    return Stack(
+    return EventStack(
         rows=tuple(member.row for member in reversed(stack)),
         shown=stored[highest.row],
         pictured=tuple(stored[member.row] for member in pictured),

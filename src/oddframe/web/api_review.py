@@ -17,7 +17,7 @@ from oddframe.extras import require_extra
 from oddframe.sinks.sink import utc
 from oddframe.store.events import StoredEvent
 from oddframe.store.feedback import ReviewChange
-from oddframe.store.stacks import Stack
+from oddframe.store.stacks import EventStack
 from oddframe.web.api_events import Filters, Row
 from oddframe.web.context import AppContext, Context, now_us
 from oddframe.web.schemas import (
@@ -120,7 +120,7 @@ def export_parquet(context: Context, filters: Filters) -> Response:
     return _file(content.getvalue(), "application/vnd.apache.parquet", "parquet")
 
 
-def _stack_record(context: AppContext, stack: Stack) -> StackRecord:
+def _stack_record(context: AppContext, stack: EventStack) -> StackRecord:
     return StackRecord(
         rows=list(stack.rows),
         event=_record(context, stack.shown),

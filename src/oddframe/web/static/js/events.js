@@ -14,7 +14,7 @@ import { link, navigate, pushAddress, replaceAddress } from "./router.js";
 import { StackList } from "./stack_list.js";
 import { store, subscribe } from "./store.js";
 
-const PAGE = 50, MOST_LOADED = 200;
+const PAGE = 30, MOST_LOADED = 200;
 
 // However many events come, the list is loaded at most this often.
 const RELOAD_MS = 1500;
@@ -155,7 +155,8 @@ export async function show(place, route, signal) {
     const shown = panel.event;
     const events = await judge(rows, isTakenBack ? null : verdict, (undone) => {
       takeOver(undone);
-      if (shown) lookAt(shown.row).catch(showError);
+      // With a filter by verdict they were gone from the list.
+      reload().then(() => shown && lookAt(shown.row)).catch(showError);
     });
     if (!events) return;
     takeOver(events);

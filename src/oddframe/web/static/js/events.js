@@ -155,8 +155,9 @@ export async function show(place, route, signal) {
     const shown = panel.event;
     const events = await judge(rows, isTakenBack ? null : verdict, (undone) => {
       takeOver(undone);
-      // With a filter by verdict they were gone from the list.
-      reload().then(() => shown && lookAt(shown.row)).catch(showError);
+      const before = row;
+      // With a filter by verdict they were gone from the list. Who has gone on stays there.
+      reload().then(() => shown && row === before && lookAt(shown.row)).catch(showError);
     });
     if (!events) return;
     takeOver(events);

@@ -1,6 +1,6 @@
 """The web app: the routes of the API, the files of the front end, and errors as sentences."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
@@ -25,6 +25,7 @@ from oddframe.web.broadcaster import Broadcaster
 from oddframe.web.compression import CompressJson
 from oddframe.web.context import AppContext
 from oddframe.web.pages import Pages
+from oddframe.web.people import Person
 from oddframe.web.security import SecurityMiddleware
 
 
@@ -33,6 +34,7 @@ def make_app(
     metrics: CameraMetrics,
     broadcaster: Broadcaster,
     hosts: Collection[str] = (),
+    note_change: Callable[[Person, str, str, str, int], object] = lambda *change: None,
 ) -> SecurityMiddleware:
     """Make the app, with its middleware around it.
 
@@ -41,6 +43,7 @@ def make_app(
         metrics: The figures that ``/metrics`` serves.
         broadcaster: Started and stopped together with the app.
         hosts: As for `SecurityMiddleware`.
+        note_change: As for `SecurityMiddleware`.
     """
 
     @asynccontextmanager
@@ -82,7 +85,7 @@ def make_app(
     app.add_exception_handler(RequestValidationError, _validation_response)
     app.add_exception_handler(OperationalError, _database_response)
     _add_plain_routes(app, context, metrics)
-    return SecurityMiddleware(CompressJson(app), context.access, hosts)
+    return SecurityMiddleware(CompressJson(app), context.access, hosts, note_change)
 
 
 def _add_plain_routes(app: FastAPI, context: AppContext, metrics: CameraMetrics) -> None:

@@ -15,6 +15,7 @@ from oddframe.store.store import Store
 from oddframe.web.auth import Access
 from oddframe.web.event_pictures import HeatPictures
 from oddframe.web.live_updates import EventHub, LivePictures
+from oddframe.web.people import Person
 from oddframe.web.supervisor import Supervisor
 
 DAY_US = 86_400 * 1_000_000
@@ -89,6 +90,15 @@ def _context_of(request: Request) -> AppContext:
 
 Context = Annotated[AppContext, Depends(_context_of)]
 """A route's parameter of this type is the context of the app that was asked."""
+
+
+def _person_of(request: Request) -> Person:
+    person: Person = request.scope["person"]
+    return person
+
+
+Asking = Annotated[Person, Depends(_person_of)]
+"""A route's parameter of this type is who sent the request, as `SecurityMiddleware` knows it."""
 
 CameraName = Annotated[str, InPath(min_length=1, max_length=100)]
 """The name of a camera in the path of a request."""

@@ -123,6 +123,8 @@ class EventRecord(Schema):
     verdict: Verdict | None
     note: str
     reviewed_us: int | None
+    # Name of the token of who reviewed it; empty where it had none.
+    reviewed_by: str = ""
 
 
 class EventList(Schema):
@@ -300,6 +302,9 @@ class Info(Schema):
     data_dir: str | None
     time_zone: str
     demo: bool
+    # Whose token it is, and what may be done with it.
+    name: str = ""
+    role: Literal["viewer", "operator", "admin"] = "viewer"
 
 
 class ModelRecord(Schema):

@@ -101,7 +101,11 @@ function startTheme() {
 
 async function enter() {
   drawNav();
-  signOut.hidden = !store.info.auth_required;
+  const { auth_required, name, role } = store.info;
+  signOut.hidden = !auth_required;
+  signOut.title = name ? `Signed in as ${name}, ${role}` : "";
+  // What a role may not do is not offered; the server refuses it in any case.
+  document.documentElement.dataset.role = role;
   await loadCameras();
   // The view first: its requests must not wait behind others on a slow line.
   await drawView();

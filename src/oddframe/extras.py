@@ -11,6 +11,7 @@ from oddframe.errors import MissingExtraError
 
 EXTRA_OF = {
     "PIL": "pictures",
+    "apprise": "chat",
     "argon2": "serve",
     "fastapi": "serve",
     "filelock": "watch",

@@ -1,6 +1,7 @@
 """What is said of receivers and disks that take nothing, while watching and at its end."""
 
 import errno
+import json
 import os
 import re
 import socket
@@ -12,6 +13,7 @@ from oddframe.media.live_config import stream_address
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings
 from oddframe.monitoring.outputs import WatchOutputs
 from oddframe.sinks.mqtt import MqttConfig
+from oddframe.sinks.rules import AlertRules
 from oddframe.sinks.webhook import WebhookConfig
 from oddframe.store.writer import WriterCounts
 from tests.support.alerting import NOON_US, Hook, made_alert, until
@@ -119,3 +121,20 @@ def test_nothing_is_said_where_all_is_well(tmp_path):
     assert outputs.delivery.flush(120)
     outputs.close(1.0)
     assert (outputs.troubles(), outputs.left(), outputs.unkept()) == ({}, (), ())
+
+
+def test_a_storm_of_a_thousand_events_is_few_messages_and_all_are_in_the_store(tmp_path):
+    with closing(Hook()) as hook:
+        sink = WebhookConfig(url=hook.url, rules=AlertRules(digest_s=3600, most=5))
+        outputs = outputs_of(tmp_path, sinks={"phone": sink})
+        for number in range(1000):
+            record = made_alert(number, source=f"camera {number % 50}")
+            outputs.store.put_event(record)
+            outputs.delivery.offer(record)
+        assert outputs.delivery.flush(120)
+        assert outputs.store.flush(120)
+        assert len(outputs.store.reader.events(limit=2000)) == 1000
+        outputs.close(60)
+        messages = [json.loads(body) for body in hook.taken]
+    assert [message["count"] for message in messages] == [1, 1, 1, 1, 1, 995]
+    assert outputs.left() == ()

@@ -19,6 +19,7 @@ from oddframe.files import name_for_files
 from oddframe.media.live_config import LiveSettings, StreamAddress, stream_address
 from oddframe.settings import settings_dataclass
 from oddframe.sinks.factory import SinkConfig, secrets_of
+from oddframe.sinks.links import check_public_url
 
 # A name is part of file names, and most file systems take no more than 255 bytes.
 _LONGEST_NAME = 120
@@ -113,6 +114,7 @@ class WatchSettings:
         clip_before_s: Seconds of a clip before its event.
         clip_after_s: Seconds of a clip after its event.
         clip_most_s: Most seconds of the event itself; the clip of a longer one has its first ones.
+        public_url: Address at which people reach the web app; alerts carry links to it.
         sinks: Settings of further sinks, by name.
     """
 
@@ -127,9 +129,12 @@ class WatchSettings:
     clip_before_s: Annotated[float, Field(ge=0, le=600)] = 5.0
     clip_after_s: Annotated[float, Field(ge=0, le=600)] = 5.0
     clip_most_s: Annotated[float, Field(ge=0, le=600)] = 60.0
+    public_url: str | None = None
     sinks: Mapping[str, SinkConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.public_url is not None:
+            check_public_url(self.public_url)
         if "events" in self.sinks:
             raise SettingsError(
                 'a sink must not be called "events": '

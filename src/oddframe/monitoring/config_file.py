@@ -86,8 +86,10 @@ class Variables(Mapping[str, str]):
             return value
         if name == "url" and not VARIABLE.fullmatch(value):
             return fill_in(value, lambda variable: quote(self._value(variable), safe="/:"))
-        if name == "template":
-            as_json = is_json(str(table.get("content_type", "json")))
+        if name in ("template", "title"):
+            # Of the sinks with a template, those with addresses for people send plain text.
+            content_type = "text/plain" if "urls" in table else table.get("content_type", "json")
+            as_json = is_json(str(content_type))
             return fill_in(value, lambda variable: self._in_template(variable, as_json))
         return self.fill(value)
 

@@ -12,8 +12,9 @@ from oddframe.core.alerts import Alert, CameraStatus, safe_name
 from oddframe.errors import MissingExtraError
 from oddframe.monitoring.config import WatchPlan, WatchSettings
 from oddframe.sinks.delivery import Delivery
-from oddframe.sinks.factory import make_sink
+from oddframe.sinks.factory import make_sink, rules_of
 from oddframe.sinks.jsonl import EventFiles
+from oddframe.sinks.links import Links, read_secret
 from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.sinks.sink import AlertSink, utc
 
@@ -224,8 +225,14 @@ class WatchOutputs:
             sinks[EVENT_FILES] = self._event_files = EventFiles(out, live)
         try:
             for name, config in plan.settings.sinks.items():
-                sinks[name] = make_sink(config)
-            delivery = Delivery(sinks, out / QUEUE)
+                sinks[name] = make_sink(config, out)
+            rules = {name: rules_of(config) for name, config in plan.settings.sinks.items()}
+            delivery = Delivery(
+                sinks,
+                out / QUEUE,
+                rules={name: rule for name, rule in rules.items() if rule is not None},
+                links=_links(plan.settings.public_url, out),
+            )
         except BaseException:
             # A sink may hold a port or a connection.
             for sink in sinks.values():
@@ -241,6 +248,11 @@ def _live(plan: WatchPlan) -> frozenset[str]:
     """Return the names of the cameras whose events are written as they come."""
     # Those of a file are written by the recorder: they appear whole at the end.
     return frozenset(camera.name for camera in plan.cameras if not camera.is_file)
+
+
+def _links(public_url: str | None, out: Path) -> Links | None:
+    """Make what makes the links in alerts; None where nobody said where they should lead."""
+    return None if public_url is None else Links(read_secret(out), public_url)
 
 
 def _count(number: int, one: str, many: str = "") -> str:

@@ -20,7 +20,8 @@ from oddframe._version import __version__
 from oddframe.core.alerts import CameraStatus, safe_name
 from oddframe.errors import DeliveryError, MissingExtraError, SettingsError
 from oddframe.settings import AnyPath, settings_dataclass
-from oddframe.sinks.sink import Message, Retry, network_reason
+from oddframe.sinks.rules import AlertRules
+from oddframe.sinks.sink import Message, Retry, is_about_an_event, network_reason
 
 # The words that Frigate publishes, which people's automations know already.
 _TYPES = {"start": "new", "update": "update", "end": "end"}
@@ -68,6 +69,7 @@ class MqttConfig:
     discovery_prefix: str = "homeassistant"
     timeout_s: Annotated[float, Field(gt=0)] = 10.0
     keepalive_s: Annotated[int, Field(ge=5, le=65535)] = 30
+    rules: AlertRules = field(default_factory=AlertRules)
 
     def __post_init__(self) -> None:
         for name in ("prefix", "discovery_prefix"):
@@ -254,7 +256,7 @@ class Mqtt:
                 # Numbers are used again after 65,535 messages: an old receipt must not be taken
                 # for that of a new message.
                 self._receipts.clear()
-            body = {"type": _TYPES[message["phase"]], **message}
+            body = {"type": _TYPES.get(message["phase"], message["phase"]), **message}
             sent = self._client.publish(
                 self._topics.events, json.dumps(body, ensure_ascii=False), qos=1
             )
@@ -273,7 +275,8 @@ class Mqtt:
                     f"{self._config.timeout_s:g} s"
                 )
         self._pending = None
-        self._update_state(message)
+        if is_about_an_event(message):
+            self._update_state(message)
 
     def report(self, status: CameraStatus) -> None:
         """Publish a camera's state where it has changed.

@@ -13,7 +13,8 @@ from oddframe.core.records import Event
 from oddframe.errors import DeliveryError, DeliveryRefusedError, SettingsError
 from oddframe.settings import ListOf, settings_dataclass
 from oddframe.sinks.http_client import Receiver, check_address, secrets_in
-from oddframe.sinks.sink import Message, Retry, message_of
+from oddframe.sinks.rules import AlertRules
+from oddframe.sinks.sink import Message, Retry, is_about_an_event, message_of
 
 # A camera with quotes in its name, so that a template that forgets to escape it is found at once.
 _SAMPLE = message_of(
@@ -53,6 +54,7 @@ class WebhookConfig:
         phases: Which of "start", "update" and "end" to send.
         timeout_s: Longest time from the connection to the answer, in seconds.
         retry: When to try again.
+        rules: Which alerts it gets.
     """
 
     url: str = field(repr=False)
@@ -62,6 +64,7 @@ class WebhookConfig:
     phases: ListOf[Literal["start", "update", "end"]] = ("start", "update", "end")
     timeout_s: Annotated[float, Field(gt=0)] = 10.0
     retry: Retry = field(default_factory=Retry)
+    rules: AlertRules = field(default_factory=AlertRules)
 
     def __post_init__(self) -> None:
         check_address("a webhook", self.url, self.headers)
@@ -99,7 +102,7 @@ class Webhook:
             DeliveryError: If there was no answer, or one that may be another later.
             DeliveryRefusedError: If the receiver refuses it for good.
         """
-        if message["phase"] not in self._config.phases:
+        if is_about_an_event(message) and message["phase"] not in self._config.phases:
             return
         answer = self._receiver.send(
             "POST",
@@ -173,8 +176,10 @@ class Body:
         """Make the body for a message, in UTF-8."""
         if self._template is None:
             return json.dumps(message, ensure_ascii=False).encode()
+        # A message that an older version put into the outbox lacks names of today.
+        values = {**dict.fromkeys(_SAMPLE), **message}
         return self._template.substitute(
-            {name: self._text(name, value) for name, value in message.items()}
+            {name: self._text(name, value) for name, value in values.items()}
         ).encode()
 
     def _text(self, name: str, value: Any) -> str:

@@ -21,11 +21,13 @@ class Review:
         verdict: "normal", "important" or "unsure"; None where there is a note alone.
         note: Anything else, in the person's own words.
         at_us: When it was said, in microseconds since 1970-01-01 UTC.
+        by: Name of the token of who said it; empty where it had none.
     """
 
     verdict: str | None
     note: str
     at_us: int
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,12 @@ def find_events(
         by_start: Whether the newest is the one that started last, or else the one that became
             known last.
     """
-    review = (reviews.c.verdict, reviews.c.note, reviews.c.at_us.label("reviewed_us"))
+    review = (
+        reviews.c.verdict,
+        reviews.c.note,
+        reviews.c.at_us.label("reviewed_us"),
+        reviews.c.by.label("reviewed_by"),
+    )
     query = (
         select(events, cameras.c.name, *review)
         .join(cameras)
@@ -264,5 +271,7 @@ def _event_of_row(row: Row[Any]) -> StoredEvent:
     )
     seen_us = row.seen_us if row.end_us is None else row.end_us
     alert = Alert(event, row.start_us, row.peak_us, seen_us, row.snapshot, row.clip)
-    review = None if row.reviewed_us is None else Review(row.verdict, row.note, row.reviewed_us)
+    review = None
+    if row.reviewed_us is not None:
+        review = Review(row.verdict, row.note, row.reviewed_us, row.reviewed_by or "")
     return StoredEvent(row.row, alert, bool(row.cut), review, row.clip_error)

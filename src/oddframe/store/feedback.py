@@ -179,6 +179,7 @@ def write_review(connection: Connection, row: int, review: Review | None) -> Sto
             "verdict": review.verdict,
             "note": review.note,
             "at_us": review.at_us,
+            "by": review.by or None,
         }
         connection.execute(sqlite.insert(reviews).values(values))
     _write_feedback(connection, event, is_normal=review is not None and review.verdict == NORMAL)
@@ -200,7 +201,7 @@ class ReviewChange(NamedTuple):
 
 
 def write_reviews(
-    connection: Connection, changes: Iterable[ReviewChange], at_us: int
+    connection: Connection, changes: Iterable[ReviewChange], at_us: int, by: str = ""
 ) -> list[tuple[StoredEvent, StoredEvent]]:
     """Write what somebody says of several events; see `write_review`.
 
@@ -208,6 +209,7 @@ def write_reviews(
         connection: A connection of a writing engine.
         changes: What is said of which event.
         at_us: When it is said, in microseconds since 1970-01-01 UTC.
+        by: Who says it, as in a `Review`.
 
     Returns:
         Each event as it was and as it is now; events that do not exist are left out.
@@ -220,7 +222,7 @@ def write_reviews(
         (before,) = found
         kept = "" if before.review is None else before.review.note
         note = kept if change.note is None else change.note
-        said = Review(change.verdict, note, at_us) if change.verdict or note else None
+        said = Review(change.verdict, note, at_us, by) if change.verdict or note else None
         after = write_review(connection, change.row, said)
         assert after is not None, "it was found in the same transaction"
         written.append((before, after))

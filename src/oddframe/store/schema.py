@@ -130,6 +130,7 @@ reviews = Table(
     Column("verdict", Text),  # NULL: a note alone
     Column("note", Text, nullable=False),
     Column("at_us", Integer, nullable=False),
+    Column("by", Text),  # NULL: whoever had the server's one token
     sqlite_with_rowid=False,
 )
 
@@ -204,7 +205,12 @@ def _add_apart(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_judgements, _add_clip_errors, _add_apart)
+def _add_judges(connection: Connection) -> None:
+    """Bring version 4 to version 5: who gave a verdict."""
+    connection.exec_driver_sql('ALTER TABLE reviews ADD COLUMN "by" TEXT')
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_judgements, _add_clip_errors, _add_apart, _add_judges)
 """Step n makes version n + 2 of version n + 1.
 
 A change of a table above needs one: add it at the end.

@@ -232,13 +232,14 @@ class Store:
             return write_review(connection, row, review)
 
     def review_events(
-        self, changes: Iterable[ReviewChange], at_us: int
+        self, changes: Iterable[ReviewChange], at_us: int, by: str = ""
     ) -> list[tuple[StoredEvent, StoredEvent]]:
         """Write what somebody says of several events, of all or of none.
 
         Args:
             changes: What is said of which event.
             at_us: When it is said, in microseconds since 1970-01-01 UTC.
+            by: Who says it, as in a `Review`.
 
         Returns:
             Each event as it was and as it is now; events that do not exist are left out.
@@ -247,7 +248,7 @@ class Store:
             OperationalError: If the database takes no change.
         """
         with self._engine.begin() as connection:
-            return write_reviews(connection, changes, at_us)
+            return write_reviews(connection, changes, at_us, by)
 
     def set_apart(self, row: int, *, is_apart: bool) -> bool:
         """Take an event out of its stack, or let it be stacked again.

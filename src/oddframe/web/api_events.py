@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, Response
 from oddframe.core.alerts import safe_name
 from oddframe.sinks.sink import utc
 from oddframe.store.events import EventFilters, Review, StoredEvent
-from oddframe.web.context import AppContext, Context, now_us
+from oddframe.web.context import AppContext, Asking, Context, now_us
 from oddframe.web.schemas import MOST_US, EventList, EventRecord, ReviewGiven
 from oddframe.web.serializers import event_record
 
@@ -76,9 +76,11 @@ def event(context: Context, row: Row) -> EventRecord:
 
 
 @router.put("/{row}/review")
-def review(context: Context, row: Row, given: ReviewGiven) -> EventRecord:
+def review(context: Context, asking: Asking, row: Row, given: ReviewGiven) -> EventRecord:
     """Review an event; a recalibration learns from those that were normal."""
-    said = Review(given.verdict, given.note, now_us()) if given.verdict or given.note else None
+    said = None
+    if given.verdict or given.note:
+        said = Review(given.verdict, given.note, now_us(), asking.name)
     stored = context.store.review_event(row, said)
     if stored is None:
         raise HTTPException(404, "there is no such event; old events are deleted after some time")
@@ -121,7 +123,7 @@ def heat(context: Context, row: Row, download: Download = False) -> Response:
         raise HTTPException(404, "there is no heat map: the clip does not show the event's peak")
     headers = {"cache-control": "private, max-age=60"}
     if download:
-        headers["content-disposition"] = f'attachment; filename="{_file_name(stored)} heat.jpg"'
+        headers["content-disposition"] = f'attachment; filename="{_file_name(stored)}_heat.jpg"'
     return Response(picture, media_type="image/jpeg", headers=headers)
 
 
@@ -158,5 +160,5 @@ def _answer(stored: StoredEvent, path: Path, *, download: bool) -> FileResponse:
 
 def _file_name(stored: StoredEvent) -> str:
     """Return a name for a file of an event, without its suffix: camera and start, in UTC."""
-    start = utc(stored.alert.start_us)[:19].replace(":", "-").replace("T", " ")
-    return f"{safe_name(stored.alert.event.source)} {start}"
+    start = utc(stored.alert.start_us)[:19].replace(":", "-").replace("T", "_")
+    return f"{safe_name(stored.alert.event.source)}_{start}"

@@ -19,7 +19,7 @@ from oddframe.store.events import StoredEvent
 from oddframe.store.feedback import ReviewChange
 from oddframe.store.stacks import EventStack
 from oddframe.web.api_events import Filters, Row
-from oddframe.web.context import AppContext, Context, now_us
+from oddframe.web.context import AppContext, Asking, Context, now_us
 from oddframe.web.schemas import (
     MOST_US,
     ApartGiven,
@@ -65,13 +65,13 @@ def stacks(
 
 
 @router.put("/reviews")
-def reviews(context: Context, given: ReviewsGiven) -> ReviewsWritten:
+def reviews(context: Context, asking: Asking, given: ReviewsGiven) -> ReviewsWritten:
     """Review several events; sending `before` of the answer takes it back.
 
     Events that do not exist any more are left out.
     """
     changes = [ReviewChange(one.row, one.verdict, one.note) for one in given.reviews]
-    written = context.store.review_events(changes, now_us())
+    written = context.store.review_events(changes, now_us(), asking.name)
     context.hub.publish("changed", {"what": "reviews", "rows": [new.row for _, new in written]})
     return ReviewsWritten(
         events=[_record(context, after) for _, after in written],
@@ -161,6 +161,7 @@ _COLUMNS: dict[str, type] = {
     "verdict": str,
     "note": str,
     "reviewed": datetime,
+    "reviewed_by": str,
 }
 """The columns of a table of events; times are UTC."""
 
@@ -189,6 +190,7 @@ def _rows(context: AppContext, filters: Filters) -> Iterator[dict[str, Any]]:
             None if review is None else review.verdict,
             None if review is None else review.note,
             None if review is None else _time(review.at_us),
+            None if review is None else review.by,
         )
         yield dict(zip(_COLUMNS, values, strict=True))
 

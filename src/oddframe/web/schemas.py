@@ -123,6 +123,8 @@ class EventRecord(Schema):
     verdict: Verdict | None
     note: str
     reviewed_us: int | None
+    # Name of the token of who reviewed it; empty where it had none.
+    reviewed_by: str = ""
 
 
 class EventList(Schema):
@@ -300,6 +302,9 @@ class Info(Schema):
     data_dir: str | None
     time_zone: str
     demo: bool
+    # Whose token it is, and what may be done with it.
+    name: str = ""
+    role: Literal["viewer", "operator", "admin"] = "viewer"
 
 
 class ModelRecord(Schema):
@@ -371,6 +376,15 @@ class SinkHealth(Schema):
 
     waiting: int
     error: str | None
+    # Whether a test can be sent to it.
+    testable: bool = False
+
+
+class SinkTested(Schema):
+    """Whether a test message has arrived, or why not."""
+
+    ok: bool
+    error: str | None = None
 
 
 class ProcessHealth(Schema):

@@ -45,6 +45,7 @@ def event_record(
         verdict=None if review is None else review.verdict,  # type: ignore[arg-type]
         note="" if review is None else review.note,
         reviewed_us=None if review is None else review.at_us,
+        reviewed_by="" if review is None else review.by,
     )
 
 

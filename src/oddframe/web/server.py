@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from pydantic import Field
@@ -17,6 +18,7 @@ from oddframe.errors import OutputError, SettingsError
 from oddframe.files import output_error
 from oddframe.inference.cores import check_threads
 from oddframe.settings import AnyPath, ListOf, settings_dataclass
+from oddframe.sinks.links import Links, read_secret
 from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.web.app import make_app
 from oddframe.web.auth import Access, read_hash
@@ -25,6 +27,7 @@ from oddframe.web.context import AppContext
 from oddframe.web.event_pictures import HeatPictures
 from oddframe.web.learning import Learner, Learning
 from oddframe.web.live_updates import EventHub, LivePictures
+from oddframe.web.people import AUDIT_FILE, TOKENS_FILE, AuditLog, NamedTokens
 from oddframe.web.security import SecurityMiddleware
 from oddframe.web.supervisor import Supervisor
 
@@ -109,7 +112,8 @@ def _serve(
     except OSError as error:
         raise output_error(data, error) from error
     token_hash = settings.token_hash or read_hash(data / ACCESS_FILE)
-    if token_hash is None and not is_local(settings.host):
+    is_open = token_hash is None and not NamedTokens(data / TOKENS_FILE).all()
+    if is_open and not is_local(settings.host):
         raise SettingsError(
             "the web app must have a token when other machines can reach it, but --host is "
             f"{settings.host} and there is none; "
@@ -171,10 +175,23 @@ def assemble(
         on_change=lambda name: hub.publish("changed", {"what": "learning", "camera": name}),
         redirects=settings.redirects,
     )
-    context = AppContext(supervisor, hub, Access(token_hash), pictures, heat, learner, media)
+    public_url = supervisor.plan.settings.public_url
+    links = Links(read_secret(data), public_url)
+    access = Access(token_hash, tokens=NamedTokens(data / TOKENS_FILE))
+    context = AppContext(supervisor, hub, access, pictures, heat, learner, links, media)
     # Under these names people reach the server; `SecurityMiddleware` refuses all others.
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
-    return make_app(context, metrics, broadcaster, hosts), context
+    if public_url is not None:
+        hosts.add(urlsplit(public_url).hostname or settings.host)
+    log = AuditLog(data / AUDIT_FILE)
+
+    def note_change(*change: Any) -> None:
+        try:
+            log.write(*change)
+        except OSError as error:
+            on_notice(f"a change is missing in {AUDIT_FILE}: {error.strerror}")
+
+    return make_app(context, metrics, broadcaster, hosts, note_change), context
 
 
 def _adopt(supervisor: Supervisor, learning: Learning) -> None:

@@ -114,7 +114,7 @@ function filmPart(event, stack, onShow, onApart) {
     h("div", { class: "row" },
       h("span", { class: "soft small" }, `${stack.rows.length} similar events`),
       missing.length > 0 && more,
-      h("button", { type: "button", class: "quiet", onclick: () => onApart(event),
+      h("button", { type: "button", class: "quiet not-this", onclick: () => onApart(event),
         title: "Take the event that is shown out of the stack, to judge it by itself" },
         icon("apart"), "Not this one")));
 }
@@ -172,7 +172,9 @@ export class EventPanel {
     this.facts.replaceChildren(...[
       h("div", { class: "stack tight" },
         h("div", { class: "row apart" },
-          h("h2", {}, reasonTitle(event)), verdictTag(event.verdict)),
+          h("h2", {}, reasonTitle(event)),
+          h("span", { class: "row" }, verdictTag(event.verdict),
+            event.reviewed_by && h("span", { class: "soft small" }, `by ${event.reviewed_by}`))),
         h("p", { class: "soft small number" },
           h("a", { href: link(["cameras", event.camera]) }, event.camera),
           ` · ${dayAndTime(event.start_us)} · `, otherView)),

@@ -14,7 +14,7 @@ import { link, navigate, pushAddress, replaceAddress } from "./router.js";
 import { StackList } from "./stack_list.js";
 import { store, subscribe } from "./store.js";
 
-const PAGE = 50, MOST_LOADED = 200;
+const PAGE = 30, MOST_LOADED = 200;
 
 // However many events come, the list is loaded at most this often.
 const RELOAD_MS = 1500;
@@ -24,7 +24,7 @@ const WIDE_PX = 900;
 
 export async function show(place, route, signal) {
   const query = filtersOf(route.query);
-  let row = route.path[1] === undefined ? null : Number(route.path[1]);
+  let row = null;
   const summary = h("p", { class: "soft small summary", role: "status" });
   const older = h("button", { type: "button", class: "older" }, "Show more");
   const side = h("div", { class: "beside panel-place" });
@@ -106,10 +106,14 @@ export async function show(place, route, signal) {
 
   // Shows the event of the address, which may be in no stack that is loaded, or gone.
   async function lookAt(wanted) {
-    const stack = list.stackOf(wanted);
-    let event = stack?.pictured.find((one) => one.row === wanted) ?? null;
+    // The link in an alert has the lasting key of an event in place of its row.
+    const isKey = !/^\d+$/.test(wanted);
+    let stack = list.stackOf(Number(wanted));
+    let event = stack?.pictured.find((one) => one.row === Number(wanted)) ?? null;
     try {
-      event ??= await fetchJson(`events/${wanted}`, { signal });
+      const path = `events/${isKey ? "by-key/" : ""}${encodeURIComponent(wanted)}`;
+      event ??= await fetchJson(path, { signal });
+      stack ??= list.stackOf(event.row);
     } catch (error) {
       if (error.status !== 404 && error.status !== 422) throw error;
       look(null);
@@ -151,7 +155,9 @@ export async function show(place, route, signal) {
     const shown = panel.event;
     const events = await judge(rows, isTakenBack ? null : verdict, (undone) => {
       takeOver(undone);
-      if (shown) lookAt(shown.row).catch(showError);
+      const before = row;
+      // With a filter by verdict they were gone from the list. Who has gone on stays there.
+      reload().then(() => shown && row === before && lookAt(shown.row)).catch(showError);
     });
     if (!events) return;
     takeOver(events);
@@ -223,7 +229,7 @@ export async function show(place, route, signal) {
     h("div", { class: "events-page spaced" },
       h("div", { class: "card list-card" }, summary, list.element, older, selection), side));
   // Where there is room, the first stack stands beside the list; a phone shows the list alone.
-  if (row !== null) await lookAt(row);
+  if (route.path[1] !== undefined) await lookAt(route.path[1]);
   else if (innerWidth >= WIDE_PX && list.stacks.length) {
     look(list.stacks[0].event, list.stacks[0]);
     place.classList.remove("shows-event");

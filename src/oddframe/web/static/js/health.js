@@ -3,9 +3,9 @@
 import { duration, formatSize, fromDayKey, integer, shortDay } from "../shared/format.js";
 import { fetchJson } from "./api.js";
 import { stateTag } from "./camera_page.js";
-import { h, s } from "./dom.js";
+import { busy, h, s } from "./dom.js";
 import { icon } from "./icons.js";
-import { showError } from "./notices.js";
+import { attempt, showError, showNotice } from "./notices.js";
 import { link } from "./router.js";
 import { store } from "./store.js";
 
@@ -21,7 +21,11 @@ export async function show(place, route, signal) {
   await load();
   // Without a connection the banner says so already.
   const onError = (error) => { if (store.online && !signal.aborted) showError(error); };
-  const timer = setInterval(() => { if (!document.hidden) load().catch(onError); }, REFRESH_MS);
+  const timer = setInterval(() => {
+    // Drawing anew would take away a button whose work goes on.
+    const isBusy = body.querySelector("[aria-busy=true]") !== null;
+    if (!document.hidden && !isBusy) load().catch(onError);
+  }, REFRESH_MS);
   signal.addEventListener("abort", () => clearInterval(timer), { once: true });
 }
 
@@ -120,13 +124,28 @@ function driftChart(days) {
       h("span", {}, dayText(days[0])), h("span", {}, dayText(days.at(-1)))));
 }
 
+// A button that sends a test message through a sink, and says whether it arrived.
+function testButton(name) {
+  const button = h("button", { type: "button", "aria-label": `Send a test through ${name}` },
+    "Send a test");
+  button.addEventListener("click", busy(button, () => attempt(async () => {
+    const path = `sinks/${encodeURIComponent(name)}/test`;
+    const { ok, error } = await fetchJson(path, { method: "POST" });
+    if (ok) showNotice(`The test through ${name} has arrived.`);
+    else showNotice(`The test through ${name} did not arrive: ${error}`, { bad: true });
+  })));
+  return button;
+}
+
 function sinkTable(sinks) {
   const state = ({ error }) => (error
     ? [h("span", { class: "tag warn" }, icon("stalled"), "problem"), " ", error]
     : h("span", { class: "tag good" }, icon("check"), "works"));
   return h("div", { class: "scroll" }, h("table", {},
-    h("thead", {}, h("tr", {}, textHead("Sink"), numberHead("Waiting"), textHead("State"))),
+    h("thead", {}, h("tr", {}, textHead("Sink"), numberHead("Waiting"), textHead("State"),
+      textHead(""))),
     h("tbody", {}, Object.entries(sinks).map(([name, sink]) => h("tr", {},
       h("th", { scope: "row" }, name), numberCell(String(sink.waiting)),
-      h("td", {}, state(sink)))))));
+      h("td", {}, state(sink)),
+      h("td", { class: "number" }, sink.testable && testButton(name)))))));
 }

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.calibration import (
-    DEFAULT_BUDGET,
-    Calibration,
-    FalseAlarmBudget,
-    NormalScores,
-    calibrate,
-    placeholder_calibration,
-)
+from oddframe.core.budget import DEFAULT_BUDGET, FalseAlarmBudget
+from oddframe.core.calibration import Calibration, NormalScores, calibrate, placeholder_calibration
 from oddframe.core.event_rules import EventRules, spans
 from oddframe.errors import InputError, SettingsError
 from tests.support.tiny import tiny_calibration

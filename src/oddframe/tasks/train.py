@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import write_bundle
-from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget
+from oddframe.core.budget import DEFAULT_BUDGET, FalseAlarmBudget
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import FootageHealth, remove_spans
@@ -56,6 +56,7 @@ class TrainReport:
         share: Share of the footage that fitted into the cache.
         threshold: Raw score above which a frame is called unusual.
         false_alarms: The budget that the threshold is for, such as "1/day".
+        allowance: The budget with what it rests on, such as "1/day (extrapolated)".
         in_sample: Whether the threshold comes from clips that were trained on.
         losses: The last losses, by name.
         odd: Stretches of the footage that are unlike the rest.
@@ -75,6 +76,7 @@ class TrainReport:
     share: float
     threshold: float
     false_alarms: str
+    allowance: str
     in_sample: bool
     losses: Mapping[str, float]
     odd: tuple[OutlierSpan, ...]
@@ -312,6 +314,7 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
         share=cache.share,
         threshold=calibration.threshold,
         false_alarms=calibration.budget,
+        allowance=calibration.allowance,
         in_sample=calibration.in_sample,
         losses=losses,
         odd=odd,

@@ -7,6 +7,7 @@ import { sparkline } from "./charts.js";
 import { busy, field, h, setText } from "./dom.js";
 import { eventRow, reasonTitle } from "./event_panel.js";
 import { icon } from "./icons.js";
+import { DEMONSTRATION } from "./models.js";
 import { showNotice } from "./notices.js";
 import { link, navigate } from "./router.js";
 import { loadCameras, store, subscribe } from "./store.js";
@@ -144,7 +145,13 @@ async function showForm(place, name, signal) {
   const source = h("input", { type: "text", required: camera === null, autocomplete: "off",
     spellcheck: "false", inputmode: "url", placeholder: "rtsp://user:password@10.0.0.7/stream1" });
   const model = h("select", { required: true },
-    models.map((known) => h("option", { value: known.name }, known.name)));
+    models.map((known) => h("option", { value: known.name },
+      known.demonstration ? `${known.name} (demonstration)` : known.name)));
+  const warning = h("p", { class: "callout warn", hidden: true }, DEMONSTRATION);
+  const showWarning = () => {
+    warning.hidden = !models.find((known) => known.name === model.value)?.demonstration;
+  };
+  model.addEventListener("change", showWarning);
   const health = h("input", { type: "checkbox", checked: camera?.health ?? true });
   const loop = h("input", { type: "checkbox", checked: camera?.loop ?? true });
   const loopLabel = h("label", { class: "check" }, loop, "Play the recording again and again");
@@ -161,6 +168,8 @@ async function showForm(place, name, signal) {
     source.placeholder = `${camera.source} (leave empty to keep it)`;
     model.value = models.find((known) => known.used_by.includes(name))?.name ?? model.value;
   }
+
+  showWarning();
 
   const result = h("div", { "aria-live": "polite" });
   const test = h("button", { type: "button" }, "Test");
@@ -190,8 +199,9 @@ async function showForm(place, name, signal) {
         + "A password in the address is kept secret: it is never shown again."),
       loopLabel, h("div", {}, test), result),
     models.length
-      ? field("Model", model, "It knows what is normal. A model trained on footage of this "
-        + "camera gives the best results.")
+      ? h("div", { class: "stack tight" },
+        field("Model", model, "It knows what is normal. A model trained on footage of this "
+          + "camera gives the best results."), warning)
       : h("p", { class: "callout warn" },
         "There is no model yet. Train one: oddframe train FOOTAGE/ -o DIR/models/NAME"),
     h("div", { class: "field" },

@@ -19,8 +19,9 @@ from oddframe.tasks.export import export
 
 TITLE = "# Oddframe model\n"
 PURPOSE = """
-**A demonstration, not a model for your camera.** It knows one camera, over a path of UCSD Ped2, from four minutes of
-2010, and shows what Oddframe finds there. For a camera of yours, train a model on its own footage: `oddframe train`.
+**A demonstration, not a model for your camera.** It knows one camera, over a path of UCSD Ped2,
+from four minutes of 2010, and shows what Oddframe finds there. For a camera of yours, train a
+model on its own footage: `oddframe train`.
 """
 ORIGIN = """
 ## UCSD Ped2

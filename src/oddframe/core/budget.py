@@ -116,7 +116,8 @@ def standing(budget: FalseAlarmBudget, hours: float) -> Standing:
 def rate_bounds(events: int, hours: float) -> tuple[float, float]:
     """Give the rates per hour between which the true one lies with 95 %, from a count alone.
 
-    Nothing is assumed of scores: it is the exact interval of a Poisson count, within 1 %.
+    Nothing is assumed of scores: it is the interval of a Poisson count. The upper end is within 1 %
+    of the exact one, the lower end never above it.
 
     Args:
         events: How many were seen.

@@ -24,6 +24,7 @@ def test_each_is_small_and_says_where_it_comes_from():
     assert "## UCSD Ped2" in card
     assert "CVPR 2010" in card
     assert "another camera, season or light needs its own model" in card
+    assert card.split("\n\n")[1].startswith("**A demonstration, not a model for your camera.**")
 
 
 @pytest.mark.slow

@@ -92,6 +92,7 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     ],
     "export_parity": lambda p: ["--demo", p.demo()],
     "false_alarms": lambda p: ["drawn", "--hours", 0.1, "--workers", 1],
+    "false_alarm_intervals": lambda p: ["--cameras", 2, "--hours", 0.5],
     "fault_table": lambda p: [p.faults()],
     "graph_operators": lambda p: [SHIPPED / "ped2" / "model.onnx", "--times", 1],
     "health": lambda p: ["--seeds", 1],

@@ -119,6 +119,102 @@ def test_with_the_middle_frame_scored_thinned_frames_stay_in_order(model):
     assert {one.raw - one.frame for one in found if one.raw is not None} == {5.0}
 
 
+def lit_frames(ends):
+    """Make a function that draws maps of 2 x 90, lit at the places of so many frames of the clip.
+
+    Each place stands for the frame of its number, so a frame's own place is where its thing is.
+    """
+
+    def draw(clips, raw):
+        maps = np.zeros((len(clips), 2, 90), np.float32)
+        for end in ends:
+            maps[np.arange(len(clips)), :, clips[:, end, 0, 0, 0]] = 1.0
+        return maps
+
+    return draw
+
+
+def placed(model, interval, *, twice, score_clips=5):
+    """A model of middle frames whose maps lie on the last frame of a clip, or on both ends."""
+    trained = model.bundle.network.config
+    config = replace(
+        trained, scored_frame="middle", interval=interval, score_clips=score_clips,
+        appearance_weight=1.0 if twice else None,
+    )  # fmt: skip
+    bundle = replace(
+        model.bundle, health=None, network=replace(model.bundle.network, config=config)
+    )
+    maps = lit_frames((0, 4) if twice else (4,))
+    return Model(bundle, FakeScorer(maps=maps, batch_size=3))
+
+
+def lit(scores):
+    """For each scored frame the places at which its map is lit."""
+    return {one.frame: np.flatnonzero(one.map[0]).tolist() for one in scores if one.map is not None}
+
+
+@pytest.mark.parametrize("score_clips", [1, 5])
+@pytest.mark.parametrize("interval", [1, 2, 3])
+def test_the_heat_of_a_middle_frame_lies_on_that_frame(interval, score_clips, model):
+    ours = placed(model, interval, twice=False, score_clips=score_clips)
+    found, reach = lit(ours.scores(Source(40), maps=True)), 2 * interval
+    assert list(found) == list(range(reach, 40 - reach))
+    # No clip ends on the first frames of a run that have a score: they have the first clip's map.
+    assert found == {frame: [max(frame, 2 * reach)] for frame in found}
+
+
+@pytest.mark.parametrize("interval", [1, 2])
+def test_heat_that_lies_on_both_ends_of_a_clip_is_left_where_the_thing_is(interval, model):
+    found = lit(placed(model, interval, twice=True).scores(Source(40), maps=True))
+    reach = 2 * interval
+    inside = range(2 * reach, 40 - 2 * reach)
+    assert {frame: found[frame] for frame in inside} == {frame: [frame] for frame in inside}
+    # At both ends of a run there is one clip, on whose two ends its map lies.
+    for frame in set(found) - set(inside):
+        assert frame in found[frame]
+        assert len(found[frame]) == 2
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_no_heat_is_taken_from_beyond_a_break(twice, model):
+    # Two breaks of which the second is so short that means over neighbours reach across it.
+    times_s = [*np.arange(20) / 10, *(3 + np.arange(20) / 10), *(5.36 + np.arange(15) / 10)]
+    found = lit(placed(model, 1, twice=twice).scores(Source(0, times_s=times_s), maps=True))
+    runs = [range(20), range(20, 40), range(40, 55)]
+    assert list(found) == [frame for run in runs for frame in run[2:-2]]
+    for run in runs:
+        assert all(set(found[frame]) <= set(run) for frame in run[2:-2])
+        assert all(found[frame] == [frame] for frame in run[4:-4])
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_heat_in_runs_too_short_for_it_is_that_of_the_nearest_clip(twice, model):
+    found = lit(placed(model, 1, twice=twice).scores(Source(6), maps=True))
+    assert found == ({2: [0, 4], 3: [0, 4]} if twice else {2: [4], 3: [4]})
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_frames_come_in_order_and_scores_stay_the_same_with_heat(twice, model):
+    ours = placed(model, 2, twice=twice)
+    plain = list(ours.scores(Source(90, rate_fps=20.0)))
+    heated = list(ours.scores(Source(90, rate_fps=20.0), maps=True))
+    assert [replace(one, map=None) for one in heated] == plain
+    assert [one.frame for one in heated if one.map is not None] == [
+        one.frame for one in plain if one.raw is not None
+    ]
+
+
+@pytest.mark.parametrize(("twice", "known_after"), [(False, 6), (True, 8)])
+def test_a_score_comes_with_its_heat_when_the_settings_say(twice, known_after, model):
+    ours = placed(model, 2, twice=twice)
+    assert ours.bundle.network.config.known_after == known_after
+    stream, late = ours.stream(10.0, 0.35), {}
+    for frame in Source(40).frames(ours.wanted()):
+        for final in stream.resolve(ours.scored(stream.push(frame), maps=True)):
+            late[final.frame] = frame.index - final.frame
+    assert {late[frame] for frame in range(10, 30)} == {known_after}
+
+
 def test_a_stream_holds_a_frame_no_longer_than_its_clip_needs(model):
     stream = middle(model).stream(10.0, 0.35)
     ready = [

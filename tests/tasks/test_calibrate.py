@@ -6,7 +6,7 @@ import pytest
 
 import oddframe
 from oddframe.bundle.bundle import read_bundle, write_bundle
-from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.core.budget import FalseAlarmBudget
 from oddframe.core.calibration import calibrate as calibrated
 from oddframe.errors import InputError, SettingsError, SourceError, SourceNotFoundError
 from oddframe.inference.loading import load

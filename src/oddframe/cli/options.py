@@ -44,7 +44,9 @@ PrecisionChoice = Literal["auto", PrecisionName]
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", help="Run folder, model bundle, or name of a shipped model such as ped2."
+        "--model",
+        "-m",
+        help="Run folder, model bundle, or name of the shipped demonstration, ped2.",
     ),
 ]
 Device = Annotated[

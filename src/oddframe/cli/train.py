@@ -238,7 +238,7 @@ def train(
             + (f" ({report.share:.0%} of the footage)" if report.share < 1 else ""),
             "steps": report.steps,
             "losses": "  ".join(f"{name} {value:.2e}" for name, value in report.losses.items()),
-            "threshold": f"raw score {report.threshold:.4g} for {report.false_alarms} "
+            "threshold": f"raw score {report.threshold:.4g} for {report.allowance} "
             f"false alarms, from {origin}",
             "took": duration(report.seconds) + _with_workers(report.workers, report.worker_bytes),
             "model": f"[bold]{report.bundle}[/bold]",

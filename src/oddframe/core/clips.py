@@ -54,6 +54,7 @@ class ClipWindow:
     Attributes:
         gap_s: The longest time between two consecutive frames, in seconds, that does not break a
             clip. Time that does not increase and a changed source size break it too.
+        run: Number of the unbroken run of frames that the last one belongs to; it only grows.
 
     Raises:
         SettingsError: If `interval` is less than 1.
@@ -64,6 +65,7 @@ class ClipWindow:
             raise SettingsError(f"interval must be at least 1 frame, got {interval}")
         self._interval = interval
         self.gap_s = gap_s
+        self.run = 0
         self._scored = clip_span(interval) - 1 - lookahead
         # Each frame with whether its pixels are those of the frame before it.
         self._held: deque[tuple[Frame, bool]] = deque(maxlen=clip_span(interval))
@@ -75,7 +77,7 @@ class ClipWindow:
             The clip that ends on it; None where too few unbroken frames lie before it.
         """
         if self._held and not follows(self._held[-1][0], frame, self.gap_s):
-            self._held.clear()
+            self.clear()
         # The first frame after a gap repeats nothing: the clip before it belongs to another run.
         same = bool(self._held) and np.array_equal(self._held[-1][0].pixels, frame.pixels)
         self._held.append((frame, same))
@@ -102,6 +104,7 @@ class ClipWindow:
     def clear(self) -> None:
         """Forget the frames so far: no clip reaches across this place."""
         self._held.clear()
+        self.run += 1
 
 
 def follows(before: Frame, frame: Frame, gap_s: float) -> bool:

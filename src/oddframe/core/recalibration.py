@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import BoolMask, Float32, Float64
-from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores, calibrate
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import Calibration, NormalScores, calibrate
 from oddframe.core.event_rules import EventRules, Span, spans
 from oddframe.errors import InputError
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from oddframe._types import Pixels
 from oddframe.bundle.bundle import Bundle
-from oddframe.core.calibration import Calibration, FalseAlarmBudget, calibrate
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import Calibration, calibrate
 from oddframe.core.events import events
 from oddframe.core.health.monitor import HealthMonitor
 from oddframe.core.maps import frame_score

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from oddframe.core.alerts import safe_name
-from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.core.budget import FalseAlarmBudget
 from oddframe.core.zones import Zones
 from oddframe.errors import SettingsError
 from oddframe.files import name_for_files

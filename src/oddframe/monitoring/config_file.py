@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from oddframe.bundle.bundle import SHIPPED
-from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.core.budget import FalseAlarmBudget
 from oddframe.errors import OddframeError, SettingsError, did_you_mean
 from oddframe.media.live_config import (
     VARIABLE,

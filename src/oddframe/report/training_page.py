@@ -154,7 +154,8 @@ def _tiles(
     )
     threshold = raw_score_text(calibration.threshold)
     tiles.append(("Threshold", threshold, f"raw score, 95 %: {low} to {high}"))
-    tiles.append(("False alarms", calibration.budget, "allowed"))
+    beside = {"watched": "allowed"}.get(calibration.standing, calibration.standing)
+    tiles.append(("False alarms", calibration.budget, beside))
     size = f"{bundle.network.parameters / 1e6:.2f} M"
     tiles.append(
         ("Network", size, f"parameters; {network.width} x {network.height}, {network.colour}")
@@ -294,7 +295,8 @@ def _outliers(
             # A stretch may be shorter than a clip and lie at the end of the footage.
             first = int(np.clip(middle, 0, len(cache) - clip_span(interval)))
             clip = cache.take(first + np.arange(5) * interval)
-            picture = np.repeat(clip[4], 3, axis=2) if clip.shape[3] == 1 else clip[4]
+            picture = clip[bundle.network.config.mapped_index]
+            picture = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
             heat_map = scorer.score(clip[None]).maps[0]
             blended = blend_heat(picture, heat_map, bundle.calibration.map_level)
             size = (320, max(1, round(320 / aspect)))

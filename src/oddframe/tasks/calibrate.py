@@ -11,7 +11,8 @@ import numpy as np
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import find_bundle, read_bundle, write_calibration
 from oddframe.core import calibration
-from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import Calibration, NormalScores
 from oddframe.core.event_rules import EventRules
 from oddframe.core.maps import map_peaks
 from oddframe.core.records import Score

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import write_bundle
-from oddframe.core.calibration import DEFAULT_BUDGET, FalseAlarmBudget
+from oddframe.core.budget import DEFAULT_BUDGET, FalseAlarmBudget
 from oddframe.core.clips import clip_span
 from oddframe.core.clocks import hours_text
 from oddframe.core.recalibration import raw_score_text
@@ -66,6 +66,7 @@ class TrainReport:
         share: Share of the footage that fitted into the cache.
         threshold: Raw score above which a frame is called unusual.
         false_alarms: The budget that the threshold is for, such as "1/day".
+        allowance: The budget with what it rests on, such as "1/day (extrapolated)".
         in_sample: Whether the threshold comes from clips that were trained on.
         losses: The last losses, by name.
         odd: Stretches of the footage that are unlike the rest.
@@ -85,6 +86,7 @@ class TrainReport:
     share: float
     threshold: float
     false_alarms: str
+    allowance: str
     in_sample: bool
     losses: Mapping[str, float]
     odd: tuple[OutlierSpan, ...]
@@ -450,6 +452,7 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
         share=cache.share,
         threshold=calibration.threshold,
         false_alarms=calibration.budget,
+        allowance=calibration.allowance,
         in_sample=calibration.in_sample,
         losses=losses,
         odd=odd,

@@ -18,7 +18,8 @@ import torch
 
 from oddframe._types import Progress
 from oddframe.bundle.bundle import ONNX, Bundle
-from oddframe.core.calibration import FalseAlarmBudget, calibrate, placeholder_calibration
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import calibrate, placeholder_calibration
 from oddframe.core.clocks import hours_text
 from oddframe.datasets.clip_dataset import MOST_HELD_OUT
 from oddframe.datasets.footage_health import FootageHealth

@@ -154,10 +154,10 @@ class DecodedClips:
         self._cache, self._runs = cache, runs
         self._sources = {source.name: source for source in sources}
         self._span = clip_span(network.interval)
-        # Frames from the first one of a clip to the one that it scores.
-        self._scored = self._span - 1 - network.lookahead
-        # Single clips: scores are averaged later, when neighbouring blocks have been joined.
-        single = replace(bundle.network, config=replace(network, score_clips=1))
+        # Single clips, each under its last frame: so its map comes with its scores, and these are
+        # averaged later, when neighbouring blocks have been joined.
+        config = replace(network, score_clips=1, scored_frame="last")
+        single = replace(bundle.network, config=config)
         self._model = Model(replace(bundle, network=single), scorer)
         firsts = [np.arange(run.offset, run.offset + run.count - self._span + 1) for run in runs]
         self.positions: Positions = np.concatenate(firsts)
@@ -205,7 +205,7 @@ class DecodedClips:
             if score.raw is None or score.map is None:
                 continue
             parts = [getattr(score, name) or 0.0 for name in _SMOOTHED]
-            yield score.frame - self._scored, [*parts, float(map_peaks(score.map[None])[0])]
+            yield score.frame - self._span + 1, [*parts, float(map_peaks(score.map[None])[0])]
 
 
 class _PieceOfFootage:

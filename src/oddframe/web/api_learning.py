@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
-from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.core.budget import FalseAlarmBudget
 from oddframe.errors import SettingsError
 from oddframe.media.live_config import checked_source, is_device
 from oddframe.monitoring.footage import (

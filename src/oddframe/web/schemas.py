@@ -320,7 +320,11 @@ class ModelRecord(Schema):
     rate_fps: float
     threshold: float
     false_alarms: str
+    # The same with what it rests on, such as "1/day (extrapolated)".
+    allowance: str
     own_budgets: bool
+    # Whether it came with Oddframe, to look at: no model for a camera.
+    demonstration: bool
     card: str
     report: str | None
     used_by: list[str]

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from oddframe._types import Float64
 from oddframe.core.alerts import safe_name
-from oddframe.core.calibration import Calibration, FalseAlarmBudget, calibrate
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import Calibration, calibrate
 from oddframe.core.recalibration import (
     alarms,
     calibrate_camera,

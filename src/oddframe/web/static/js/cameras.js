@@ -8,6 +8,7 @@ import { busy, field, h, setText } from "./dom.js";
 import { eventRow, reasonTitle } from "./event_panel.js";
 import { icon } from "./icons.js";
 import { beginLearning, learnFields, learningCard, learnPage, loadLearnings } from "./learn.js";
+import { DEMONSTRATION } from "./models.js";
 import { showNotice } from "./notices.js";
 import { link, navigate } from "./router.js";
 import { loadCameras, store, subscribe } from "./store.js";
@@ -161,7 +162,9 @@ async function showForm(place, name, signal) {
     spellcheck: "false", inputmode: "url", placeholder: "rtsp://user:password@10.0.0.7/stream1" });
   // Without a value: a model of its own, which has to be learnt first.
   const model = h("select", {}, camera ? [] : h("option", { value: "" }, "Learn this camera"),
-    models.map((known) => h("option", { value: known.name }, known.name)));
+    models.map((known) => h("option", { value: known.name },
+      known.demonstration ? `${known.name} (demonstration)` : known.name)));
+  const warning = h("p", { class: "callout warn" }, DEMONSTRATION);
   const learn = learnFields(null);
   const learnPlace = h("div", { class: "callout stack" },
     h("p", {}, "Oddframe records the camera, learns what is normal there, and then watches it."),
@@ -210,8 +213,9 @@ async function showForm(place, name, signal) {
       field("Address", source, "rtsp://, http(s):// or the path of a recording on the server. "
         + "A password in the address is kept secret: it is never shown again."),
       loopLabel, h("div", {}, test), result),
-    field("Model", model, "It knows what is normal. On another camera than the one that it was "
-      + "trained on, most things look unusual to it."),
+    h("div", { class: "stack tight" },
+      field("Model", model, "It knows what is normal. On another camera than the one that it was "
+        + "trained on, most things look unusual to it."), warning),
     learnPlace,
     h("div", { class: "field" },
       h("span", { class: "label" }, "Allowed false alarms"), budget.element),
@@ -220,6 +224,7 @@ async function showForm(place, name, signal) {
     problem,
     h("div", { class: "row" }, save, h("a", { class: "button quiet", href: back }, "Cancel")));
   const showLearn = () => {
+    warning.hidden = !models.find((known) => known.name === model.value)?.demonstration;
     learnPlace.hidden = model.value !== "";
     setText(save, camera ? "Save" : model.value ? "Add the camera" : "Learn this camera");
   };

@@ -121,5 +121,6 @@ patch.setattr("oddframe.core.clips._z", 1)
 patch.setattr(clips, "_a", 1)
 from oddframe.core.clips import _b, c
 """
-    found = sorted(name.rpartition(".")[2].rpartition(" ")[2] for name in private_names(ast.parse(text)))
+    names = private_names(ast.parse(text))
+    found = sorted(name.rpartition(".")[2].rpartition(" ")[2] for name in names)
     assert found == ["_a", "_b", "_x", "_z"]

@@ -20,6 +20,8 @@ from oddframe.monitoring.watcher import Watcher
 from oddframe.tasks.score import score
 from tests.support.tiny import walk
 
+pytestmark = pytest.mark.usefixtures("no_curves")
+
 LOUD = range(35, 60)
 
 

@@ -18,7 +18,7 @@ from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 from PIL import Image
 
-from tests.support.shared import shared_folder
+from tests.support.shared import run_folder, shared_folder
 
 # What several test files share; pytest itself puts no folder of ours on the path.
 
@@ -288,6 +288,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no curve of scores, which takes longer than a short recording; its file is empty."""
+    monkeypatch.setattr(
+        "oddframe.batch.recordings.save_curve", lambda path, *_, **__: Path(path).touch()
+    )
+
+
 @pytest.fixture(scope="session")
 def literal() -> ModuleType:
     """The paper's network as slow loops in float64, see `tests.support.literal_network`."""
@@ -330,11 +338,13 @@ def draw_clips() -> Callable[..., Picture]:
 
 
 @pytest.fixture(scope="session")
-def oddframe_command() -> Iterator[Callable[..., object]]:
+def oddframe_command(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., object]]:
     """Runs the command line: `oddframe_command("train", footage, "-o", run).code`."""
     from tests.support.forked import Commands
 
-    with Commands() as commands:
+    with Commands(run_folder(tmp_path_factory)) as commands:
         yield commands
 
 

@@ -332,7 +332,10 @@ def test_no_room_for_the_training(
     assert bytes_of(run / "bundle") == before
 
 
-@pytest.mark.parametrize("operation", [0, 4, 10])
+@pytest.mark.parametrize(
+    "operation",
+    [pytest.param(0, marks=pytest.mark.slow), 4, pytest.param(10, marks=pytest.mark.slow)],
+)
 def test_no_room_for_the_scores(operation, good, oddframe_command, tiny_run, tmp_path):
     out = tmp_path / "out"
     flags = ("--maps", "--parquet")

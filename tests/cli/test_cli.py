@@ -299,7 +299,9 @@ def test_parquet_without_its_extra_says_what_to_install(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_interrupted_scoring_leaves_nothing_half(
     number, oddframe_command, footage, tiny_run, tmp_path
 ):

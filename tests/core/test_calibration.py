@@ -108,7 +108,9 @@ def test_with_enough_footage_the_threshold_is_read_off_the_events():
     assert (found.hours, found.budget, found.notices) == (pytest.approx(1.0), "60/hour", ())
 
 
-@pytest.mark.parametrize(("budget", "hours"), [("8/hour", 2), ("2/hour", 1)])
+@pytest.mark.parametrize(
+    ("budget", "hours"), [("8/hour", 2), pytest.param("2/hour", 1, marks=pytest.mark.slow)]
+)
 def test_with_little_footage_the_tail_keeps_the_budget_on_average(budget, hours):
     """Over cameras, each with its own footage; the error of the mean is about a fifth."""
     promised = FalseAlarmBudget.parse(budget).per_hour

@@ -61,11 +61,12 @@ def test_type_checkers_see_the_names_that_python_finds() -> None:
 
 
 def test_what_can_be_had_is_listed_before_it_was_used() -> None:
-    code = "import oddframe; print(*dir(oddframe)); from oddframe import *; print(*dir())"
+    code = "import oddframe; print(*dir(oddframe))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    listed, starred = (set(line.split()) for line in done.stdout.splitlines())
-    assert set(oddframe.__all__) <= listed
-    assert set(oddframe.__all__) <= starred
+    assert set(oddframe.__all__) <= set(done.stdout.split())
+    starred: dict[str, object] = {}
+    exec("from oddframe import *", starred)
+    assert set(oddframe.__all__) <= set(starred)
 
 
 def test_a_name_that_needs_a_missing_package_says_which_extra_brings_it() -> None:

@@ -112,8 +112,23 @@ ENCODED = {
 }
 
 
-@pytest.mark.parametrize("kind", [*COPIED, *ENCODED])
-@pytest.mark.parametrize("place", ["first group", "middle", "last"])
+PLACES = ["first group", "middle", "last"]
+EVERYWHERE = ("B-frames in Matroska", "VP9 in WebM", "H.264 in a program stream", "a raw stream")
+"""Kinds with events at all places in `make test`; others have one there, the rest are slow."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        pytest.param(
+            kind,
+            place,
+            marks=[pytest.mark.slow] * (kind not in EVERYWHERE and number % 3 != turn),
+        )
+        for number, kind in enumerate([*COPIED, *ENCODED])
+        for turn, place in enumerate(PLACES)
+    ],
+)
 def test_a_clip_of_any_kind_of_recording_shows_the_event(numbered, clip, kind, place):
     name, wishes = {**COPIED, **ENCODED}[kind]
     source = numbered(name, **wishes)

@@ -97,11 +97,11 @@ def test_frames_without_a_score_and_without_a_map_are_drawn():
 
 
 def test_scores_from_before_the_window_are_forgotten():
-    whole, end = (Overlay((320, 240), 1.0, window_s=5) for _ in range(2))
-    for step in range(300):
-        score = 0.9 if step < 200 else 0.4
+    whole, end = (Overlay((320, 240), 1.0, window_s=2) for _ in range(2))
+    for step in range(48):
+        score = 0.9 if step < 28 else 0.4
         drawn = whole.draw(grey(320, 240), None, score, step / 8)
-        if step >= 259:  # the window's 40 steps and the last frame
+        if step >= 31:  # the window's 16 steps and the last frame
             drawn_from_end = end.draw(grey(320, 240), None, score, step / 8)
     assert np.array_equal(drawn, drawn_from_end)
 

@@ -121,7 +121,7 @@ def test_masks_boxes_and_labels_agree(layout):
 
 def test_the_mask_is_where_the_anomaly_is_seen():
     """Without noise, light or crowd only the anomaly and its shadow differ from the empty place."""
-    settings = SceneSettings(noise=0.0, light=0.0, density=0.0)
+    settings = SceneSettings(width=160, height=96, noise=0.0, light=0.0, density=0.0)
     empty = next(draw(4, 1, settings)).pixels.astype(int)
     frames = [frame for frame in draw(4, 300, settings, ["cart"]) if frame.label]
     assert frames
@@ -163,7 +163,7 @@ def test_the_crowd_keeps_to_the_paving_and_to_its_direction(layout):
 
 @pytest.mark.parametrize("layout", LAYOUT_NAMES)
 def test_whoever_walks_on_the_grass_is_on_a_lawn(layout):
-    settings = SceneSettings(layout=layout, density=0.0)
+    settings = SceneSettings(layout=layout, width=200, height=120, density=0.0)
     camera = SceneCamera(LAYOUTS[layout], settings.height, settings.width)
     feet = 0
     for frame in draw(21, 300, settings, ["on_grass"]):
@@ -196,7 +196,8 @@ def test_the_wrong_way_group_walks_against_the_flow(layout):
 
 def test_an_abandoned_suitcase_stands_still():
     tracks: dict[int, list[Box]] = {}
-    for frame in draw(41, 300, SceneSettings(density=0.0), ["abandoned"]):
+    settings = SceneSettings(width=160, height=96, density=0.0)
+    for frame in draw(41, 300, settings, ["abandoned"]):
         for box in frame.boxes:
             tracks.setdefault(box.track_id, []).append(box)
     assert tracks
@@ -204,7 +205,7 @@ def test_an_abandoned_suitcase_stands_still():
         assert len(boxes) > 40
         bottoms = [box.y_max for box in boxes]
         assert np.percentile(bottoms, 90) - np.percentile(bottoms, 10) <= 1
-        assert (boxes[20].x_max - boxes[20].x_min) * (boxes[20].y_max - boxes[20].y_min) > 80
+        assert (boxes[20].x_max - boxes[20].x_min) * (boxes[20].y_max - boxes[20].y_min) > 20
 
 
 @pytest.fixture(scope="module", params=LAYOUT_NAMES)
@@ -261,7 +262,8 @@ def test_memory_does_not_grow_with_the_length():
         return most
 
     peak(5)
-    assert peak(250) < peak(60) + 200_000
+    # Had it kept its frames, 90 more of them would be 400,000 bytes more.
+    assert peak(150) < peak(60) + 200_000
 
 
 def test_long_footage_repeats_its_anomalies_between_normal_stretches():

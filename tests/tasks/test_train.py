@@ -205,14 +205,20 @@ def test_the_interval_of_a_clip_counts(trained):
     "network",
     [
         {"motion": False},
-        {"appearance": False},
         {"clusters": 0, "fusion": "error"},
-        {"rebuilt_frame": "last"},
         {"colour": "rgb"},
-        {"stem_stride": 2},
-        {"attention": "none", "skips": False},
-        {"kmeans_space": "raw", "fusion": "frame"},
         {"empty_scene": True},
+        # Each is in `training/test_trainer.py` too, step by step.
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (
+                {"appearance": False},
+                {"rebuilt_frame": "last"},
+                {"stem_stride": 2},
+                {"attention": "none", "skips": False},
+                {"kmeans_space": "raw", "fusion": "frame"},
+            )
+        ),
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ from oddframe.training.workers import start_workers
 from tests.support.group_norm_work import drawn, normalised, take_part, work
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_rows_are_normalised_as_in_one_process(dtype, tmp_path):
     with start_workers(2, work, tmp_path, dtype) as group:
         take_part(group, tmp_path, dtype)

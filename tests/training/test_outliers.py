@@ -124,6 +124,7 @@ def test_outliers_can_be_left_out(footage, tmp_path):
         train(footage, tmp_path / "whole", resume=True, drop_odd=True)
 
 
+@pytest.mark.slow
 def test_normal_footage_has_no_outlier(video, tmp_path):
     for name in "ab":
         path = video(f"normal/{name}.mp4", frames=200, draw=walk)

@@ -111,6 +111,7 @@ def test_killed_at_every_file_operation(operation, train, tiny_run, tmp_path):
     ] == []
 
 
+@pytest.mark.slow
 def test_killed_twice(train, tiny_run, tmp_path):
     run = tmp_path / "run"
     assert train(run, phase="joint", done=8).code == -signal.SIGKILL
@@ -128,7 +129,10 @@ def test_a_finished_training_resumes_to_itself(train, tiny_run, tmp_path):
     assert results(run) == results(tiny_run)
 
 
-@pytest.mark.parametrize(("number", "step"), [(signal.SIGINT, 3), (signal.SIGTERM, 9)])
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [pytest.param(signal.SIGINT, 3, marks=pytest.mark.slow), (signal.SIGTERM, 9)],
+)
 def test_interrupted_politely(number, step, train, tiny_run, tmp_path):
     run = tmp_path / "run"
     left = train(run, step=step, signal=number)
@@ -138,7 +142,14 @@ def test_interrupted_politely(number, step, train, tiny_run, tmp_path):
     assert results(run) == results(tiny_run)
 
 
-@pytest.mark.parametrize("phase", ["read", "centres", "calibrate"])
+@pytest.mark.parametrize(
+    "phase",
+    [
+        "read",
+        pytest.param("centres", marks=pytest.mark.slow),
+        pytest.param("calibrate", marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_between_the_steps(phase, train, tiny_run, tmp_path):
     run = tmp_path / "run"
     left = train(run, phase=phase, done=1, signal=signal.SIGINT)
@@ -216,11 +227,11 @@ def test_nothing_to_resume(train, tmp_path):
     ("flags", "named"),
     [
         (("--seed", 1), "settings"),
-        (("--preset", "paper"), "settings"),
+        pytest.param(("--preset", "paper"), "settings", marks=pytest.mark.slow),
         (("--epochs", 3), "epochs"),
         (("--rate", 5), "rate_fps"),
-        (("--batch-size", 8), "settings"),
-        (("--hold-out", 0.3), "settings"),
+        pytest.param(("--batch-size", 8), "settings", marks=pytest.mark.slow),
+        pytest.param(("--hold-out", 0.3), "settings", marks=pytest.mark.slow),
     ],
 )
 def test_other_settings_are_refused(flags, named, oddframe_command, footage, tiny_run):

@@ -92,17 +92,25 @@ def test_a_freeze_under_writing_that_goes_on_is_a_freeze(what):
     assert changes[0].since_s == pytest.approx(FREEZES / RATE_FPS, abs=0.5)
 
 
+ENCODINGS = {
+    "x264": ("libx264", {"crf": "20", "g": "250"}),
+    "many key frames": ("libx264", {"crf": "30", "g": "20", "bf": "2", "preset": "veryfast"}),
+    "jpeg": ("mjpeg", {"qmin": "1", "qmax": "2"}),
+}
+ENCODED = ["small, top left", "large, bottom left", "a blinking dot"]
+
+
 @pytest.mark.parametrize(
-    ("codec", "options"),
+    ("what", "encoding"),
+    # Each writing and each encoding once in `make test`, all pairs of them in `make test-all`.
     [
-        ("libx264", {"crf": "20", "g": "250"}),
-        ("libx264", {"crf": "30", "g": "20", "bf": "2", "preset": "veryfast"}),
-        ("mjpeg", {"qmin": "1", "qmax": "2"}),
+        pytest.param(what, encoding, marks=[pytest.mark.slow] * (number != place))
+        for number, what in enumerate(ENCODED)
+        for place, encoding in enumerate(ENCODINGS)
     ],
-    ids=["x264", "many-key-frames", "jpeg"],
 )
-@pytest.mark.parametrize("what", ["small, top left", "large, bottom left", "a blinking dot"])
-def test_a_freeze_that_is_encoded_with_its_clock_is_a_freeze(what, codec, options):
+def test_a_freeze_that_is_encoded_with_its_clock_is_a_freeze(what, encoding):
+    codec, options = ENCODINGS[encoding]
     changes, _ = watched(encoded(frozen_under(what), codec, **options))
     assert [one.state for one in changes] == ["frozen"]
     assert changes[0].since_s < FREEZES / RATE_FPS + 3.0

@@ -57,7 +57,7 @@ class Model:
         options: How it was loaded.
     """
 
-    __slots__ = ("backend", "bundle", "notices", "options", "path", "scorer")
+    __slots__ = ("__weakref__", "backend", "bundle", "notices", "options", "path", "scorer")
 
     def __init__(
         self,

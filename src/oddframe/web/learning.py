@@ -95,7 +95,7 @@ class Learning:
 
     @property
     def state(self) -> LearningState:
-        """How it is, in one word."""
+        """How the learning is, in one word."""
         if self.error is not None:
             return "failed"
         if self.stage == "done":

@@ -419,7 +419,7 @@ class FootageRecord(Schema):
 
 
 class FootageRemoved(Schema):
-    """What was removed."""
+    """How much footage was deleted."""
 
     segments: int
     size_bytes: int

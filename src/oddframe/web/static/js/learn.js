@@ -89,8 +89,8 @@ export function learnFields(footage, isFile = false) {
       use),
     h("div", { class: "stack tight" }, field("How much of that to record", spread), disk),
     h("p", { class: "soft small" }, "The camera's second stream takes less, and is as good."),
-    field("Hours of the week", armed, "Such as mon-fri 08:00-18:00, where other hours do not matter. They are "
-      + `meant in the time zone ${viewerZone()}.`));
+    field("Hours of the week", armed, "Such as mon-fri 08:00-18:00, where other hours do not "
+      + `matter. They are meant in the time zone ${viewerZone()}.`));
   recorded?.addEventListener("change", () => { questions.hidden = recorded.checked; });
   const element = h("div", { class: "stack" }, isFile
     ? h("p", { class: "soft small" }, "It is learnt from the recording as it is.")

@@ -186,10 +186,13 @@ def test_what_a_camera_refuses_is_told_without_its_password(client, data, until)
         ({"source": "/etc/passwd"}, 422, "must lie in the data folder"),
         ({"source": "rtsp://h/${HOME}"}, 422, "variables"),
         ({"source": "gopher://h/a"}, 422, "must begin with rtsp://"),
-        ({"source": GONE, "hours": 0}, 422, "hours"),
+        ({"source": GONE, "hours": 0}, 422, "nothing was recorded"),
+        ({"source": GONE, "hours": -1}, 422, "hours"),
         ({"source": GONE, "false_alarms": "often"}, 422, "must read like"),
         ({"source": GONE, "stretch_minutes": 5}, 422, "given together"),
-        ({"source": GONE, "stretch_minutes": 5, "every_minutes": 2}, 422, "not be longer"),
+        ({"source": GONE, "stretch_minutes": 5, "every_minutes": 2}, 422, "at most as long"),
+        ({"source": GONE, "armed": ["08:00-18:00"]}, 422, "time zone"),
+        ({"source": GONE, "armed": ["late"], "time_zone": "UTC"}, 422, "must read like"),
         ({"source": GONE, "preset": "slow"}, 422, "preset"),
         ({"source": GONE, "name": "a\x00"}, 422, "control characters"),
         ({"source": GONE, "run": "../../x"}, 422, "run"),
@@ -224,6 +227,14 @@ def test_footage_is_listed_as_a_calendar_and_deleted(client, data):
     assert client.get("/api/v1/footage/gate").status_code == 404
 
 
+def test_what_was_recorded_before_can_be_learnt_from_alone(client, data):
+    put_segment(data / "footage" / "gate", "gate", 5)
+    record = begun(client, source=GONE, hours=0)
+    assert (record["state"], record["stage"], record["hours"]) == ("training", "train", 0)
+    assert client.delete("/api/v1/learning/gate").status_code == 204
+    assert len(client.get("/api/v1/footage/gate").json()["segments"]) == 1
+
+
 def test_a_camera_that_is_removed_with_its_data_takes_its_footage_along(client, data, clip):
     clip()
     given = {"name": "yard", "source": "yard.mp4", "model": "models/tiny", "loop": True}
@@ -237,7 +248,14 @@ def test_a_camera_that_is_removed_with_its_data_takes_its_footage_along(client, 
 
 
 def test_what_is_to_be_done_is_kept_and_what_cannot_be_read_is_passed_over(data):
-    learning = Learning(name="gate / hinten", source=GONE, stretch_s=60.0, every_s=600.0)
+    learning = Learning(
+        name="gate / hinten",
+        source=GONE,
+        stretch_s=60.0,
+        every_s=600.0,
+        armed=("08:00-18:00",),
+        time_zone="UTC",
+    )
     new_learner(data).begin(learning)
     (place,) = (data / "learning").iterdir()
     assert place.name == footage_folder("", "gate / hinten").name

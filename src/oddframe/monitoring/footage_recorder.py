@@ -160,6 +160,14 @@ class FootageRecorder:
             self.stream.stop()
         self.stream = None
 
+    def amount(self) -> tuple[float, int]:
+        """Return how many seconds and bytes of video there are, those in memory among them."""
+        ring = None if self.stream is None else self.stream.ring
+        span_s = None if ring is None else ring.span_s
+        if ring is None or span_s is None:
+            return self.seconds, self.size_bytes
+        return self.seconds + span_s[1] - span_s[0], self.size_bytes + ring.held_bytes
+
     @property
     def bytes_per_s(self) -> float | None:
         """How many bytes a second of video is; None while that is not known."""

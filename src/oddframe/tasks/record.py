@@ -308,8 +308,8 @@ class _Session:
     def _report_progress(self, on_progress: Progress) -> None:
         total = 0 if self.order.is_endless else math.ceil(self.order.for_s)
         done = int(min(self.seconds, self.order.for_s))
-        video_s = sum(recorder.seconds for recorder in self.recorders)
-        size = sum(recorder.size_bytes for recorder in self.recorders)
+        amounts = [recorder.amount() for recorder in self.recorders]
+        video_s, size = (sum(one[part] for one in amounts) for part in (0, 1))
         long, large = video_s >= 3600, size >= 1e9
         figures = {
             "h of video" if long else "min of video": video_s / (3600 if long else 60),

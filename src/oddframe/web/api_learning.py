@@ -14,6 +14,7 @@ from oddframe.monitoring.footage import (
     list_segments,
     remove_segment,
 )
+from oddframe.monitoring.recording_order import RecordingOrder
 from oddframe.web.context import AppContext, CameraName, Context
 from oddframe.web.learning import Learning
 from oddframe.web.schemas import (
@@ -44,16 +45,28 @@ def begin(context: Context, given: LearningGiven) -> LearningRecord:
     if running is not None and running.state not in ("failed", "finished"):
         raise HTTPException(409, f"{given.name!r} is being learnt already; cancel that first")
     FalseAlarmBudget.parse(given.false_alarms)
-    if (given.stretch_minutes is None) != (given.every_minutes is None):
-        raise SettingsError("stretch_minutes and every_minutes must be given together, or neither")
-    if (given.stretch_minutes or 0) > (given.every_minutes or 0):
-        raise SettingsError("a stretch must not be longer than the time from one to the next")
+    stretch_s = None if given.stretch_minutes is None else 60 * given.stretch_minutes
+    every_s = None if given.every_minutes is None else 60 * given.every_minutes
+    where = _where(context, given)
+    if given.hours:
+        # Refused now and not by the process, of whose errors nobody would be told at once.
+        RecordingOrder(
+            for_s=3600 * given.hours,
+            stretch_s=stretch_s,
+            every_s=every_s,
+            armed=tuple(given.armed),
+            time_zone=given.time_zone,
+        )
+    elif not list_segments(context.learner.footage(given.name)):
+        raise SettingsError("hours must be above 0 where nothing was recorded yet, got 0")
     learning = Learning(
         name=given.name,
-        **_where(context, given),
+        **where,
         for_s=3600 * given.hours,
-        stretch_s=None if given.stretch_minutes is None else 60 * given.stretch_minutes,
-        every_s=None if given.every_minutes is None else 60 * given.every_minutes,
+        stretch_s=stretch_s,
+        every_s=every_s,
+        armed=tuple(given.armed),
+        time_zone=given.time_zone,
         most_gb=given.most_gb,
         false_alarms=given.false_alarms,
         preset=given.preset,
@@ -191,6 +204,8 @@ def _record(context: AppContext, learning: Learning) -> LearningRecord:
         hours=learning.for_s / 3600,
         stretch_minutes=None if learning.stretch_s is None else learning.stretch_s / 60,
         every_minutes=None if learning.every_s is None else learning.every_s / 60,
+        armed=list(learning.armed),
+        time_zone=learning.time_zone,
         recorded_hours=sum(one.length_s for one in segments) / 3600,
         recorded_bytes=sum(one.size_bytes for one in segments),
         false_alarms=learning.false_alarms,

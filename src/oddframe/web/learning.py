@@ -57,9 +57,11 @@ class Learning:
         source: Where its pictures come from, with its secrets; None of a camera that is watched,
             whose address stands in `cameras.toml`.
         file: A recording or a folder to learn from instead of what the camera shows.
-        for_s: How long to record, in seconds.
+        for_s: How long to record, in seconds; 0 learns from what was recorded before.
         stretch_s: As for `oddframe.record`.
         every_s: As for `oddframe.record`.
+        armed: As for `oddframe.record`.
+        time_zone: As for `oddframe.record`.
         most_gb: Most gigabytes of footage.
         false_alarms: The budget for the threshold.
         preset: Name of the preset of the training.
@@ -78,6 +80,8 @@ class Learning:
     for_s: float = 3600.0
     stretch_s: float | None = None
     every_s: float | None = None
+    armed: tuple[str, ...] = ()
+    time_zone: str | None = None
     most_gb: float = 50.0
     false_alarms: str = "1/day"
     preset: str = "fast"
@@ -91,7 +95,7 @@ class Learning:
 
     @property
     def state(self) -> LearningState:
-        """How it is, in one word."""
+        """How the learning is, in one word."""
         if self.error is not None:
             return "failed"
         if self.stage == "done":
@@ -196,7 +200,7 @@ class Learner:
                 raise SettingsError(
                     f"{learning.name} must not be learnt twice at once; cancel what runs first"
                 )
-            if learning.file is not None:
+            if learning.file is not None or not learning.for_s:
                 learning = replace(learning, stage="train")
             run = f"{safe_name(learning.name)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
             place = self._place(learning.name)
@@ -336,6 +340,10 @@ class Learner:
         if learning.stretch_s is not None and learning.every_s is not None:
             arguments += ["--stretch", f"{learning.stretch_s:g}s"]
             arguments += ["--every", f"{learning.every_s:g}s"]
+        for hours in learning.armed:
+            arguments += ["--armed", hours]
+        if learning.time_zone is not None:
+            arguments += ["--time-zone", learning.time_zone]
         if not self._redirects:
             arguments.append("--no-redirects")
         # What was recorded for an earlier learning stays, and is not resumed.
@@ -400,6 +408,7 @@ class Learner:
             except (OSError, ValueError, KeyError, TypeError):
                 # What cannot be read cannot be done; its footage and its run folder stay.
                 continue
+            known["armed"] = tuple(known["armed"])
             found[known["name"]] = Learning(**known)
         return found
 

@@ -25,6 +25,7 @@ def _plain(text: str) -> str:
 Text = Annotated[str, AfterValidator(_plain)]
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 SourceText = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
+HoursText = Annotated[Text, StringConstraints(min_length=1, max_length=60)]
 BudgetText = Annotated[Text, StringConstraints(min_length=3, max_length=40)]
 Verdict = Literal["normal", "important", "unsure"]
 
@@ -415,10 +416,14 @@ class LearningGiven(Schema):
     name: Name
     # Left out for a camera that is watched.
     source: SourceText | None = None
-    hours: Annotated[float, Field(gt=0, le=24 * 366)] = 1.0
+    # With 0 it learns from what was recorded before.
+    hours: Annotated[float, Field(ge=0, le=24 * 366)] = 1.0
     # Record so many minutes of every so many; both or none.
     stretch_minutes: Annotated[float, Field(gt=0, le=1440)] | None = None
     every_minutes: Annotated[float, Field(gt=0, le=10_080)] | None = None
+    # Record in these periods of the week only, such as "mon-fri 08:00-18:00".
+    armed: Annotated[list[HoursText], Field(max_length=20)] = []
+    time_zone: Annotated[Text, StringConstraints(max_length=60)] | None = None
     most_gb: Annotated[float, Field(gt=0, le=100_000)] = 50.0
     false_alarms: BudgetText = "1/day"
     preset: Literal["fast", "walkway", "paper"] = "fast"
@@ -445,6 +450,8 @@ class LearningRecord(Schema):
     hours: float
     stretch_minutes: float | None
     every_minutes: float | None
+    armed: list[str]
+    time_zone: str | None
     recorded_hours: float
     recorded_bytes: int
     false_alarms: str
@@ -484,7 +491,7 @@ class FootageRecord(Schema):
 
 
 class FootageRemoved(Schema):
-    """What was removed."""
+    """How much footage was deleted."""
 
     segments: int
     size_bytes: int

@@ -1,7 +1,7 @@
 // Learning a camera: what is asked before, how far it is, and what was recorded for it.
 
 import { dayAndTime, duration, formatBudget, formatSize, HOUR, hourAndMinute, shortDay,
-  startOfDay } from "../shared/format.js";
+  startOfDay, viewerZone } from "../shared/format.js";
 import { fetchJson } from "./api.js";
 import { busy, field, h, s, setText } from "./dom.js";
 import { icon } from "./icons.js";
@@ -60,6 +60,11 @@ export function learnFields(footage, isFile = false) {
   const spread = h("select", {},
     SPREADS.map(({ text }, place) => h("option", { value: String(place) }, text)));
   const keep = h("input", { type: "checkbox" });
+  const armed = h("input", { type: "text", placeholder: "always", autocomplete: "off",
+    spellcheck: "false" });
+  const recorded = footage?.segments.length
+    ? h("input", { type: "checkbox" }) : null;
+  const questions = h("div", { class: "stack" });
   const use = h("p", { class: "soft small" }), disk = h("p", { class: "small" });
   const chosen = () => ({
     hours: Number(number.value) * Number(unit.value),
@@ -78,20 +83,31 @@ export function learnFields(footage, isFile = false) {
   };
   for (const one of [number, unit, spread]) one.addEventListener("input", say);
   say();
-  const element = h("div", { class: "stack" }, isFile
-    ? h("p", { class: "soft small" }, "It is learnt from the recording as it is.")
-    : [h("div", { class: "field" },
+  questions.append(
+    h("div", { class: "field" },
       h("label", { for: number.id }, "How long to watch"), h("div", { class: "row" }, number, unit),
       use),
-      h("div", { class: "stack tight" }, field("How much of that to record", spread), disk),
-      h("p", { class: "soft small" }, "The camera's second stream takes less, and is as good."),
-      h("label", { class: "check" }, keep, "Keep the video after the training")]);
+    h("div", { class: "stack tight" }, field("How much of that to record", spread), disk),
+    h("p", { class: "soft small" }, "The camera's second stream takes less, and is as good."),
+    field("Hours of the week", armed, "Such as mon-fri 08:00-18:00, where other hours do not "
+      + `matter. They are meant in the time zone ${viewerZone()}.`));
+  recorded?.addEventListener("change", () => { questions.hidden = recorded.checked; });
+  const element = h("div", { class: "stack" }, isFile
+    ? h("p", { class: "soft small" }, "It is learnt from the recording as it is.")
+    : [recorded && h("label", { class: "check" }, recorded,
+      `Learn from the ${duration(3600 * footage.hours)} of video that are recorded, and no more`),
+    questions, h("label", { class: "check" }, keep, "Keep the video after the training")]);
   return {
     element,
     value: () => {
       const { hours, spread: { stretch, every } } = chosen();
-      return { hours, stretch_minutes: stretch ?? null, every_minutes: every ?? null,
-        keep_footage: keep.checked };
+      const rest = { keep_footage: keep.checked };
+      if (isFile) return rest;
+      if (recorded?.checked) return { hours: 0, ...rest };
+      const text = armed.value.trim();
+      const when = text ? { armed: [text], time_zone: viewerZone() } : {};
+      return { hours, stretch_minutes: stretch ?? null, every_minutes: every ?? null, ...when,
+        ...rest };
     },
   };
 }
@@ -255,7 +271,10 @@ function beginPanel(name, footage, reload) {
       + "the new model. The model of now watches on meanwhile, and stays at hand."),
     fields.element, h("div", { class: "row" }, begin));
   form.addEventListener("submit", busy(begin, () => attempt(async () => {
-    await beginLearning({ name, ...fields.value() });
+    // For the limit that the camera has now.
+    const camera = store.cameras.get(name), limit = camera?.budget ?? camera?.false_alarms;
+    const given = limit ? { name, false_alarms: limit } : { name };
+    await beginLearning({ ...given, ...fields.value() });
     await reload();
   })));
   return form;

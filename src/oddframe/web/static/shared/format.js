@@ -161,3 +161,6 @@ export function formatBudget(text) {
   if (!parts) return text ?? "the model's default";
   return `${parts[1]} false alarm${parts[1] === "1" ? "" : "s"} per ${parts[2]}`;
 }
+
+// The time zone of the browser, such as "Europe/Berlin".
+export const viewerZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;

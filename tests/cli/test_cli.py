@@ -18,7 +18,7 @@ from oddframe.training.run_folder import RunFolder
 from tests.support.tiny import tiny_settings, walk
 
 VERBS = ["train", "score", "report", "calibrate", "eval", "bench", "doctor", "demo"]
-ALL_VERBS = [*VERBS, "watch", "serve", "export"]
+ALL_VERBS = [*VERBS, "watch", "serve", "export", "help"]
 COMMAND = Path(sys.executable).parent / "oddframe"
 
 

@@ -144,7 +144,7 @@ def test_training_works_in_an_empty_environment(built, video, tmp_path):
     (tmp_path / "tiny.toml").write_text(SETTINGS)
     program = python.parent / "oddframe"
     command = (program, "train", tmp_path / "normal", "-o", tmp_path / "run")
-    run(*command, "-c", tmp_path / "tiny.toml", "--device", "cpu", "--workers", 1)
+    run(*command, "-c", tmp_path / "tiny.toml", "--device", "cpu", "--workers", 1, "--nice", 0)
     report = json.loads(run(program, "doctor", "--model", tmp_path / "run", "--json"))
     assert report["ok"]
 

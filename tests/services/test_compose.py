@@ -142,7 +142,7 @@ def test_everything_of_compose_works_together(folder, scenes, tmp_path):
                     )
                 )
                 assert state["online"] == "ON"
-                assert state["event"]["source"] == "yard"
+                assert state["event"]["kind"] == "anomaly"
         finally:
             print(compose("logs"))
             compose("down", "-t", "10")

@@ -209,6 +209,38 @@ template = '{{"k": "${{KEY}}", "t": "${{source}}"}}'
     assert made.template == body.replace("$source", "${source}")
 
 
+def test_people_are_told_by_rules_in_words_and_at_addresses_with_variables(read):
+    text = """
+model = "m"
+[watch]
+public_url = "https://cameras.example.org"
+[[camera]]
+name = "a"
+source = "0"
+[sinks.team]
+kind = "apprise"
+urls = ["mailto://${USER}:${PASSWORD}@example.org"]
+title = "${source} at ${SITE}"
+[sinks.team.rules]
+hours = ["mon-fri 18:00-06:00"]
+time_zone = "Europe/Berlin"
+digest_s = 3600
+"""
+    settings = read(
+        text, variables={"USER": "bob", "PASSWORD": "p%40ss", "SITE": 'the "yard"'}
+    ).settings
+    team = settings.sinks["team"]
+    assert settings.public_url == "https://cameras.example.org"
+    assert team.urls == ("mailto://bob:p%40ss@example.org",)
+    assert team.title == '${source} at the "yard"'
+    assert (team.rules.digest_s, team.rules.schedule.time_zone) == (3600, "Europe/Berlin")
+
+
+def test_a_public_address_with_which_no_link_can_begin_is_refused(read):
+    with pytest.raises(SettingsError, match="watch: public_url must be the address"):
+        read('model = "m"\n[watch]\npublic_url = "cameras"\n[[camera]]\nname = "a"\nsource = "0"')
+
+
 def test_a_model_beside_the_file_is_for_cameras_without_one_of_their_own(read):
     plan = read(WHOLE, model="other")
     assert [plan.model_of(one) for one in plan.cameras] == ["ped2", "other"]

@@ -176,6 +176,7 @@ def test_tokens_are_made_listed_and_removed_on_the_command_line(oddframe_command
     given = ("serve", "--data", tmp_path / "site")
     made = oddframe_command(*given, "--make-token", "--name", "anna", "--role", "operator")
     assert made.out.startswith("anna.")
+    assert "Nobody can change cameras now" in made.err
     oddframe_command(*given, "--make-token", "--name", "tv", "--days", "30")
     listed = oddframe_command(*given, "--list-tokens").out.splitlines()
     assert listed[0] == "anna  operator  never ends"

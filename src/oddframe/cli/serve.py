@@ -200,6 +200,7 @@ def _change_tokens(
     """Make or remove a token with a name, or list them all."""
     from oddframe.errors import SettingsError
     from oddframe.web.people import ROLES, TOKENS_FILE, NamedTokens
+    from oddframe.web.server import ACCESS_FILE
 
     tokens = NamedTokens(data / TOKENS_FILE)
     if removed is not None:
@@ -213,6 +214,12 @@ def _change_tokens(
         made = tokens.add(name, wanted, days)
         console.print(made, soft_wrap=True, highlight=False, markup=False)
         messages.print(f"Keep this token: only its hash is stored. Its role is {role}.")
+        has_admin = any(token.person.role == "admin" for token in tokens.all())
+        if not has_admin and not (data / ACCESS_FILE).exists():
+            messages.print(
+                "Nobody can change cameras now: make a token with --role admin, or one without "
+                "--name."
+            )
     else:
         for token in tokens.all():
             end = "never ends"

@@ -36,11 +36,11 @@ function select(name, label, options, query, onChange) {
     box.append(h("option", { value: query[name] }, query[name]));
     box.value = query[name];
   }
-  box.addEventListener("change", () => onChange({ ...query, [name]: box.value }));
+  box.addEventListener("change", () => onChange(name, box.value));
   return box;
 }
 
-// A row of select boxes; `onChange` is called with the new query.
+// A row of select boxes; `onChange` is called with the name of a filter and its new value.
 export function filterRow(query, onChange, names = Object.keys(SELECTS)) {
   return h("div", { class: "row filters", role: "group", "aria-label": "Filters" },
     names.map((name) => select(name, name, SELECTS[name](), query, onChange)));
@@ -73,10 +73,9 @@ function exportLink(query, suffix, text) {
 
 // All filters of the page Events: {head, more}, the row beside the title and the one below it.
 export function eventFilters(query, onChange) {
-  const changed = (name, value) => onChange({ ...query, [name]: value });
   const input = (name, properties) => {
     const box = h("input", { ...properties, value: query[name] ?? "" });
-    box.addEventListener("change", () => { if (box.checkValidity()) changed(name, box.value); });
+    box.addEventListener("change", () => { if (box.checkValidity()) onChange(name, box.value); });
     return box;
   };
   const moment = { type: "datetime-local", step: "60" };

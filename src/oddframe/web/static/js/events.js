@@ -10,7 +10,7 @@ import { icon } from "./icons.js";
 import { listenToKeys } from "./keys.js";
 import { showError } from "./notices.js";
 import { judge, setApart, undoLast, VERDICTS } from "./review.js";
-import { link, navigate, pushAddress, replaceAddress } from "./router.js";
+import { currentRoute, link, navigate, pushAddress, replaceAddress } from "./router.js";
 import { StackList } from "./stack_list.js";
 import { store, subscribe } from "./store.js";
 
@@ -224,7 +224,10 @@ export async function show(place, route, signal) {
     look(null);
   });
   side.append(back, gone, panel.element, context.element);
-  const filters = eventFilters(query, (changed) => navigate(["events"], filtersOf(changed)));
+  // Of the address and not of this view: who is quick changes a second filter before the view with
+  // the first one is there.
+  const filters = eventFilters(query, (name, value) =>
+    navigate(["events"], filtersOf({ ...currentRoute().query, [name]: value })));
   place.append(h("div", { class: "head" }, h("h1", {}, "Events"), filters.head), filters.more,
     h("div", { class: "events-page spaced" },
       h("div", { class: "card list-card" }, summary, list.element, older, selection), side));

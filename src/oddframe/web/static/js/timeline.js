@@ -354,8 +354,8 @@ export async function show(place, route, signal) {
     panel.element.scrollIntoView({ block: "nearest" });
   });
 
-  const filters = filterRow(query, (changed) => {
-    query = changed;
+  const filters = filterRow(query, (name, value) => {
+    query = { ...query, [name]: value };
     buildStrips();
     onRangeChange();
   }, FILTERS);

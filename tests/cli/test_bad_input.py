@@ -47,12 +47,20 @@ def make(tmp_path, video, images, audio, truncated_video):
 KINDS = ["text", "empty file", "cut off", "audio", "one frame", "three frames", "empty images"]
 
 
+def each_kind(*by_default):
+    """Every kind as a parameter; those that `make test` leaves out are slow."""
+    return [
+        pytest.param(kind, marks=[pytest.mark.slow] * (kind not in by_default))
+        for kind in ("empty folder", *KINDS)
+    ]
+
+
 @pytest.fixture
 def good(video):
     return video("good/good.mp4", frames=60, draw=walk)
 
 
-@pytest.mark.parametrize("kind", ["empty folder", *KINDS])
+@pytest.mark.parametrize("kind", each_kind("empty folder", "empty file", "audio", "one frame"))
 def test_nothing_usable_to_train_on(kind, make, oddframe_command, tiny_config, tmp_path):
     thing = make(kind)
     left = oddframe_command("train", thing, "-o", tmp_path / "run", "-c", tiny_config)
@@ -62,7 +70,7 @@ def test_nothing_usable_to_train_on(kind, make, oddframe_command, tiny_config, t
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("kind", ["empty folder", *KINDS])
+@pytest.mark.parametrize("kind", each_kind("text", "cut off", "three frames", "empty images"))
 def test_nothing_usable_to_score(kind, make, oddframe_command, tiny_run, tmp_path):
     thing = make(kind)
     left = oddframe_command(

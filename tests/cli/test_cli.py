@@ -118,10 +118,11 @@ def test_the_version(oddframe_command):
         ("train", "normal", "-o", "run", "--cash-gb", "4"),
         ("train", "normal", "-o", "run", "--preset", "quick"),
         ("train", "normal", "-o", "run", "--epochs", "many"),
-        ("score", "a.mp4", "-o", "out"),
-        ("eval",),
         ("doctor", "what"),
-        ("demo", "--frames", "3"),
+        # The same mistakes with other verbs.
+        pytest.param(("score", "a.mp4", "-o", "out"), marks=pytest.mark.slow),
+        pytest.param(("eval",), marks=pytest.mark.slow),
+        pytest.param(("demo", "--frames", "3"), marks=pytest.mark.slow),
     ],
     ids=" ".join,
 )

@@ -141,9 +141,12 @@ def test_a_folder_of_images_has_clips_of_its_events(model, bright_from, tmp_path
     ("name", "wishes"),
     [
         ("door.mkv", {"coding": {"bf": "2", "g": "500"}}),
-        ("door.mpg", {"coding": {"bf": "2", "g": "50"}}),
         ("door.wmv", {"codec": "wmv2"}),
-        ("door.avi", {"codec": "mjpeg", "pixel_format": "yuvj420p"}),
+        # `media/test_clip_export.py` has more kinds of recordings.
+        pytest.param("door.mpg", {"coding": {"bf": "2", "g": "50"}}, marks=pytest.mark.slow),
+        pytest.param(
+            "door.avi", {"codec": "mjpeg", "pixel_format": "yuvj420p"}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_the_clip_of_a_recording_shows_its_event(model, video, bright_from, tmp_path, name, wishes):

@@ -24,6 +24,8 @@ from oddframe.synthetic.script import KINDS
 
 SMALL = SceneSettings(width=120, height=72)
 LAYOUT_NAMES = sorted(LAYOUTS)
+ONE_BY_DEFAULT = ["plaza", pytest.param("station", marks=pytest.mark.slow)]
+"""For what takes seconds to draw; other tests draw both layouts."""
 
 
 def on_a_lawn(camera, x_m, z_m):
@@ -82,7 +84,7 @@ def test_normal_footage_shows_no_anomaly(layout):
         assert not frame.mask.any()
 
 
-@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+@pytest.mark.parametrize("layout", ONE_BY_DEFAULT)
 def test_anomalies_change_nothing_but_what_they_cover(layout):
     """Crowd, light and noise of a seed stay: other pixels differ only by shadows and porters."""
     settings = dataclasses.replace(SMALL, layout=layout)
@@ -99,7 +101,7 @@ def test_anomalies_change_nothing_but_what_they_cover(layout):
             assert np.any(normal.pixels[abnormal.mask] != abnormal.pixels[abnormal.mask])
 
 
-@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+@pytest.mark.parametrize("layout", ONE_BY_DEFAULT)
 def test_masks_boxes_and_labels_agree(layout):
     kinds_seen, tracks = set(), {}
     for frame in draw(11, 300, dataclasses.replace(SMALL, layout=layout), KINDS):
@@ -134,6 +136,7 @@ def test_the_mask_is_where_the_anomaly_is_seen():
         assert np.mean(change[above & ~frame.mask] > 40) < 0.005
 
 
+@pytest.mark.slow
 def test_a_walker_in_front_hides_the_anomaly_behind():
     """The visible part of the standing suitcase shrinks while people pass in front of it."""
     crowded = SceneSettings(width=160, height=96, density=2.5)
@@ -161,7 +164,7 @@ def test_the_crowd_keeps_to_the_paving_and_to_its_direction(layout):
                 assert not on_a_lawn(camera, *actor.place)
 
 
-@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+@pytest.mark.parametrize("layout", ONE_BY_DEFAULT)
 def test_whoever_walks_on_the_grass_is_on_a_lawn(layout):
     settings = SceneSettings(layout=layout, width=200, height=120, density=0.0)
     camera = SceneCamera(LAYOUTS[layout], settings.height, settings.width)
@@ -252,6 +255,7 @@ def test_motion_energy_is_a_poor_detector(test_set):
     assert max(roc_auc_score(labels, means), roc_auc_score(labels, tops)) <= 0.85
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length():
     def peak(frames: int) -> int:
         tracemalloc.start()

@@ -160,7 +160,10 @@ def test_a_graph_that_passes_has_scored(trained, monkeypatch):
     assert bundle.normal.raw.tolist() == [7.0] * 56
 
 
-@pytest.mark.parametrize("agreeing", ["openvino", "onnx", "torch"])
+@pytest.mark.parametrize(
+    "agreeing",
+    ["openvino", *(pytest.param(one, marks=pytest.mark.slow) for one in ("onnx", "torch"))],
+)
 def test_the_first_backend_that_agrees_scores(agreeing, trained, monkeypatch):
     made = {}
 

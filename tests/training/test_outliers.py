@@ -158,6 +158,7 @@ def test_a_killed_training_without_outliers_goes_on_exactly(
     assert len(results(tmp_path / "run")) > 5
 
 
+@pytest.mark.slow
 def test_bad_footage_is_left_out_of_training(video, tmp_path):
     def black_at_last(number, width, height):
         return (

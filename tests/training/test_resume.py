@@ -159,6 +159,7 @@ def test_interrupted_between_the_steps(phase, train, tiny_run, tmp_path):
     assert results(run) == results(tiny_run)
 
 
+@pytest.mark.slow
 def test_the_average_of_the_weights_is_what_it_would_have_been(train, tiny_run, tmp_path):
     config = tmp_path / "averaging.json"
     config.write_text(json.dumps(tiny_settings(averaging=0.9).as_dict()))

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from oddframe.core.alerts import safe_name
+from oddframe.core.clocks import hours_text
 from oddframe.errors import OutputError
 from oddframe.files import output_error
 
@@ -204,6 +205,20 @@ def remove_footage(folder: str | Path) -> None:
         # This removes empty folders only.
         with suppress(OSError):
             place.rmdir()
+
+
+def leave_footage(footage: Path, *, keep: bool) -> str:
+    """Remove what was recorded for a training, unless it is to be kept.
+
+    Returns:
+        What became of it, a sentence.
+    """
+    segments = list_segments(footage)
+    held = f"{hours_text(sum(one.length_s for one in segments) / 3600)} of recorded video"
+    if keep:
+        return f"{held} are kept in {footage}"
+    remove_footage(footage)
+    return f"{held} were removed after the training; --keep-footage keeps them"
 
 
 def size_text(size_bytes: float) -> str:

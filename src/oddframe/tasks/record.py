@@ -12,7 +12,7 @@ from typing import Any
 
 from oddframe._types import Progress, silent
 from oddframe.core.clocks import hours_text
-from oddframe.errors import OutputError, SettingsError, SourceError
+from oddframe.errors import OutputError, RunError, SettingsError, SourceError
 from oddframe.media.live_config import hide_in_process_title
 from oddframe.media.stream_set import StreamSet
 from oddframe.monitoring.config import Camera
@@ -25,8 +25,9 @@ from oddframe.monitoring.footage import (
     size_text,
 )
 from oddframe.monitoring.footage_recorder import SEGMENT_S, FootageRecorder
-from oddframe.monitoring.recording_order import RecordingOrder, live_cameras, read_order
+from oddframe.monitoring.recording_order import RecordingOrder, has_order, live_cameras, read_order
 from oddframe.training.progress import ProgressFile, TrainingProgress, ignore_record
+from oddframe.training.run_folder import RunFolder
 
 _POLL_S = 0.25
 _COLLECT_S = 1.0
@@ -376,4 +377,69 @@ def _report(session: _Session, folder: Path) -> RecordReport:
         stopped=session.was_stopped,
         removed=session.removed,
         notices=tuple(session.notices),
+    )
+
+
+def record_first(
+    cameras: Sequence[str],
+    footage: Path,
+    run: RunFolder,
+    record_s: float | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+    on_notice: Callable[[str], None],
+    on_progress: Progress,
+) -> None:
+    """Record cameras for a training into a folder, unless that is done already.
+
+    Args:
+        cameras: Their addresses.
+        footage: The folder for the video.
+        run: The run folder of the training.
+        record_s: How long to record, in seconds; needed for a new recording.
+        resume: Whether to go on with the recording that is there.
+        overwrite: Whether what is there may be replaced.
+        on_notice: Told what people should know, a sentence each.
+        on_progress: Told how far it is.
+
+    Raises:
+        RunError: If there is nothing to resume, or the folder holds a recording already.
+        SettingsError: If a new recording has no length.
+    """
+    if resume:
+        if run.holds_training and not has_order(footage):
+            raise RunError(
+                f"{run.path} was trained on what cameras showed, which is removed; there is "
+                "nothing to resume: record and train anew with --overwrite"
+            )
+        order = read_order(footage)
+        if order.is_done or run.holds_training:
+            return
+    else:
+        run.check_free(overwrite=overwrite)
+        if record_s is None:
+            names = ", ".join(camera.name for camera in live_cameras(cameras))
+            raise SettingsError(
+                f"{names} must be recorded before a training can read it; say how long, such as "
+                "--for 2h"
+            )
+        if has_order(footage) and not overwrite:
+            raise RunError(
+                f"{footage} must be new, but holds a recording; go on with --resume, train on it "
+                f"with oddframe train {footage}, or record more with --overwrite"
+            )
+    on_notice(
+        f"recording into {footage} first; oddframe record has more ways to do that, such as "
+        "stretches spread over the day"
+    )
+    # Says how far it is, as for the training itself.
+    run.path.mkdir(parents=True, exist_ok=True)
+    record(
+        cameras,
+        footage,
+        for_s=record_s,
+        resume=resume,
+        on_notice=on_notice,
+        on_progress=on_progress,
     )

@@ -11,20 +11,19 @@ from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import write_bundle
 from oddframe.core.budget import DEFAULT_BUDGET, FalseAlarmBudget
 from oddframe.core.clips import clip_span
-from oddframe.core.clocks import hours_text
 from oddframe.core.recalibration import raw_score_text
 from oddframe.datasets.clip_dataset import too_short
 from oddframe.datasets.footage_health import FootageHealth, remove_spans
 from oddframe.datasets.label_spans import labelled_as_abnormal
-from oddframe.errors import RunError, SettingsError, did_you_mean
+from oddframe.errors import SettingsError, did_you_mean
 from oddframe.files import write_json
 from oddframe.inference.torch_backend import pick_device
 from oddframe.media.discovery import FoundSources, find_sources
 from oddframe.media.plots import Chart, draw_losses, save_loss_curves
-from oddframe.monitoring.footage import list_segments, remove_footage
-from oddframe.monitoring.recording_order import has_order, live_cameras, read_order, split_cameras
+from oddframe.monitoring.footage import leave_footage
+from oddframe.monitoring.recording_order import split_cameras
 from oddframe.report.training_page import write_training_page
-from oddframe.tasks.record import record
+from oddframe.tasks.record import record_first
 from oddframe.training.distributed import ProcessGroup, WorkerPlace
 from oddframe.training.ending import Trained, end_training
 from oddframe.training.loop import TrainingLoop, new_trainer, restore
@@ -251,7 +250,7 @@ def train(
     )
     with progress:
         if footage is not None:
-            _record_first(
+            record_first(
                 cameras,
                 footage,
                 run,
@@ -277,70 +276,10 @@ def train(
         report = _train(order, group)
     recorded: tuple[str, ...] = ()
     if footage is not None:
-        recorded = (_leave_footage(footage, keep=keep_footage),)
+        recorded = (leave_footage(footage, keep=keep_footage),)
     return replace(
         report, seconds=progress.seconds(), notices=(*recorded, *labelled, *report.notices)
     )
-
-
-def _record_first(
-    cameras: Sequence[str],
-    footage: Path,
-    run: RunFolder,
-    record_s: float | None,
-    *,
-    resume: bool,
-    overwrite: bool,
-    on_notice: Callable[[str], None],
-    on_progress: Progress,
-) -> None:
-    """Record cameras into a folder, unless that is done already."""
-    if resume:
-        if run.holds_training and not has_order(footage):
-            raise RunError(
-                f"{run.path} was trained on what cameras showed, which is removed; there is "
-                "nothing to resume: record and train anew with --overwrite"
-            )
-        order = read_order(footage)
-        if order.is_done or run.holds_training:
-            return
-    else:
-        run.check_free(overwrite=overwrite)
-        if record_s is None:
-            names = ", ".join(camera.name for camera in live_cameras(cameras))
-            raise SettingsError(
-                f"{names} must be recorded before a training can read it; say how long, such as "
-                "--for 2h"
-            )
-        if has_order(footage) and not overwrite:
-            raise RunError(
-                f"{footage} must be new, but holds a recording; go on with --resume, train on it "
-                f"with oddframe train {footage}, or record more with --overwrite"
-            )
-    on_notice(
-        f"recording into {footage} first; oddframe record has more ways to do that, such as "
-        "stretches spread over the day"
-    )
-    # Says how far it is, as for the training itself.
-    run.path.mkdir(parents=True, exist_ok=True)
-    record(
-        cameras,
-        footage,
-        for_s=record_s,
-        resume=resume,
-        on_notice=on_notice,
-        on_progress=on_progress,
-    )
-
-
-def _leave_footage(footage: Path, *, keep: bool) -> str:
-    """Remove what was recorded for a training, unless it is to be kept; returns a sentence."""
-    segments = list_segments(footage)
-    held = f"{hours_text(sum(one.length_s for one in segments) / 3600)} of recorded video"
-    if keep:
-        return f"{held} are kept in {footage}"
-    remove_footage(footage)
-    return f"{held} were removed after the training; --keep-footage keeps them"
 
 
 @dataclass(frozen=True, kw_only=True)

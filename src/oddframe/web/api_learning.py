@@ -1,9 +1,10 @@
 """The API of learning a camera: begin, follow, pause, cancel; and of the footage for it."""
 
 import shutil
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Response
+from pydantic import Field, StringConstraints
 
 from oddframe.core.budget import FalseAlarmBudget
 from oddframe.errors import SettingsError
@@ -17,19 +18,98 @@ from oddframe.monitoring.footage import (
 from oddframe.monitoring.recording_order import RecordingOrder
 from oddframe.web.context import AppContext, CameraName, Context
 from oddframe.web.learning import Learning
-from oddframe.web.schemas import (
-    MOST_US,
-    FootageRecord,
-    FootageRemoved,
-    FootageSegmentRecord,
-    LearningGiven,
-    LearningList,
-    LearningRecord,
-)
+from oddframe.web.schemas import MOST_US, BudgetText, HoursText, Name, Schema, SourceText, Text
 
 router = APIRouter(prefix="/api/v1", responses={401: {}, 404: {}})
 
 Moment = Annotated[int | None, Query(ge=0, le=MOST_US)]
+
+
+class LearningGiven(Schema):
+    """What is to be learnt: a camera that is watched, or a new one with its source."""
+
+    name: Name
+    # Left out for a camera that is watched.
+    source: SourceText | None = None
+    # With 0 it learns from what was recorded before.
+    hours: Annotated[float, Field(ge=0, le=24 * 366)] = 1.0
+    # Record so many minutes of every so many; both or none.
+    stretch_minutes: Annotated[float, Field(gt=0, le=1440)] | None = None
+    every_minutes: Annotated[float, Field(gt=0, le=10_080)] | None = None
+    # Record in these periods of the week only, such as "mon-fri 08:00-18:00".
+    armed: Annotated[list[HoursText], Field(max_length=20)] = []
+    time_zone: Annotated[Text, StringConstraints(max_length=60)] | None = None
+    most_gb: Annotated[float, Field(gt=0, le=100_000)] = 50.0
+    false_alarms: BudgetText = "1/day"
+    preset: Literal["fast", "walkway", "paper"] = "fast"
+    keep_footage: bool = False
+
+
+class LearningRecord(Schema):
+    """How far the learning of a camera is."""
+
+    name: str
+    state: Literal["recording", "training", "paused", "failed", "finished"]
+    # What has to be done: "record", "train", "done".
+    stage: str
+    # How far the stage is: its part by name, units done of all, the share, the seconds left.
+    part: str | None
+    done: int
+    total: int
+    share: float
+    seconds_left: float | None
+    error: str | None
+    notices: list[str]
+    losses: dict[str, float]
+    held_out: dict[str, float]
+    hours: float
+    stretch_minutes: float | None
+    every_minutes: float | None
+    armed: list[str]
+    time_zone: str | None
+    recorded_hours: float
+    recorded_bytes: int
+    false_alarms: str
+    preset: str
+    keep_footage: bool
+    # The new model once it is there, and the one that the camera had before.
+    model: str | None
+    previous: str | None
+
+
+class LearningList(Schema):
+    """All learnings, by the name of their cameras."""
+
+    learnings: list[LearningRecord]
+
+
+class FootageSegmentRecord(Schema):
+    """A stretch of recorded footage."""
+
+    start_us: int
+    length_s: float
+    size_bytes: int
+
+
+class FootageRecord(Schema):
+    """What was recorded of a camera, and the room there is for more."""
+
+    camera: str
+    segments: list[FootageSegmentRecord]
+    hours: float
+    size_bytes: int
+    # (start of an hour, share of it that is covered), for a calendar.
+    covered: list[tuple[int, float]]
+    # How many bytes a second of the camera's video is; null where that is not known.
+    bytes_per_s: float | None
+    free_bytes: int
+
+
+class FootageRemoved(Schema):
+    """How much footage was deleted."""
+
+    segments: int
+    size_bytes: int
 
 
 @router.get("/learning")

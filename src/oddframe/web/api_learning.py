@@ -37,7 +37,7 @@ class LearningGiven(Schema):
     stretch_minutes: Annotated[float, Field(gt=0, le=1440)] | None = None
     every_minutes: Annotated[float, Field(gt=0, le=10_080)] | None = None
     # Record in these periods of the week only, such as "mon-fri 08:00-18:00".
-    armed: Annotated[list[HoursText], Field(max_length=20)] = []
+    armed: Annotated[list[HoursText], Field(max_length=20, default_factory=list)]
     time_zone: Annotated[Text, StringConstraints(max_length=60)] | None = None
     most_gb: Annotated[float, Field(gt=0, le=100_000)] = 50.0
     false_alarms: BudgetText = "1/day"

@@ -76,6 +76,7 @@ def plain_message(event: Event) -> dict[str, Any]:
 
     Its key is made of the event's id, its phase and its end so far.
     """
+    # The fields are there all the same, so that one receiver takes both forms.
     nothing = dict.fromkeys(("start", "peak", "end", "snapshot", "clip"))
     return {"key": f"{event.id}-{event.phase}-{event.end_s:.6f}", **event.as_dict(), **nothing}
 

@@ -77,6 +77,7 @@ def load_model(model: str | Path | Bundle, options: InferenceOptions) -> Model:
     else:
         path = find_bundle(model)
         bundle = read_bundle(path)
+    # Which is the fastest depends on the machine, so a bundle cannot say it.
     selected = select_backend(bundle, options)
     notices = () if selected.notice is None else (selected.notice,)
     return Model(bundle, selected.scorer, str(selected.backend), notices, path, options)
@@ -86,6 +87,7 @@ def load_model(model: str | Path | Bundle, options: InferenceOptions) -> Model:
 def _load_again(path: Path, fingerprint: str, options: InferenceOptions) -> Model:
     """Load the model of a place, and make sure that it is the one that was sent."""
     loaded = load_model(path, options)
+    # Somebody may have trained anew in between, and scores of two models do not compare.
     if loaded.bundle.fingerprint != fingerprint:
         raise BundleError(
             f"{path} must hold the model that was sent to this process, but holds another one: "
@@ -118,6 +120,7 @@ def _send(model: Model) -> tuple[Any, ...]:
     options = InferenceOptions(
         model.options.device, *backend, model.options.batch_size, model.options.threads
     )
+    # The other process may run in another folder.
     place = str(model.path.resolve())
     return _arrive, (place, model.bundle.fingerprint, options, model.bundle.calibration.as_dict())
 

@@ -68,6 +68,7 @@ class ImageFolder:
         named_s = self._order.times_s
         if named_s is not None and fps is None:
             self._times_s = named_s
+            # The median, since a pause between two images says nothing of the rate.
             timing = FrameTiming.of_video(1 / median(b - a for a, b in pairwise(named_s)))
             self.rate_fps, self.gap_s = timing.rate_fps, timing.gap_s
             self._describe_gaps()
@@ -101,6 +102,7 @@ class ImageFolder:
         """Return a hash of the rate and of every image's name, size and time of change."""
         lines = [f"{self.path.resolve()} {self.rate_fps}"]
         for path in self._order.paths:
+            # Their content is not read, which would take as long as scoring them.
             state = path.stat()
             lines.append(f"{path.name}\n{state.st_size}\n{state.st_mtime_ns}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -140,6 +142,7 @@ class ImageFolder:
                 self._notice(f"{path.name} was skipped: {error}")
                 continue
             frame = converter.frame(image.decoded, index, time_s, image.orientation)
+            # The first image stands for all: a folder is of one camera.
             if size is None:
                 self._notice(describe_small_range(image.decoded))
             elif size != frame.source_size:

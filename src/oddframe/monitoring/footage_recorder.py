@@ -135,6 +135,7 @@ class FootageRecorder:
         ring = None if self.stream is None else self.stream.ring
         if ring is None or not self._has_seen or (self._now_s() < self._retry_at_s and not is_over):
             return False
+        # Once is enough: day and night differ more than two measurements of a minute.
         if self._measured is None:
             self._measured = ring.bytes_per_s(_MEASURED_S)
         runs = list(self._runs(ring.groups()))
@@ -146,6 +147,7 @@ class FootageRecorder:
                 self._write(run)
             except OutputError as error:
                 self.trouble = str(error)
+                # The packets stay where they are, and newer ones push the oldest out of memory.
                 self._retry_at_s = self._now_s() + _RETRY_S
                 break
             ring.drop_until(run[-1].start_s)
@@ -207,6 +209,7 @@ class FootageRecorder:
         assert self.stream is not None, "asked within a stretch only"
         state = self.stream.state()
         if state.silent_s is None:
+            # Nothing has come yet: a camera may take seconds for its first picture.
             return self._now_s() - self._connected_s > _SILENT_S
         if state.phase is Phase.LIVE and state.silent_s <= self.stream.gap_s:
             return False
@@ -217,6 +220,7 @@ class FootageRecorder:
         assert self.stream is not None, "called within a stretch only"
         run: list[PictureGroup] = []
         for group in groups:
+            # Players cannot show a file whose size or codec changes; a gap would be a jump.
             if run and (
                 group.start_s - run[-1].end_s > self.stream.gap_s
                 or group.form != run[-1].form
@@ -242,6 +246,7 @@ class FootageRecorder:
             free = shutil.disk_usage(place).free
         except OSError as error:
             raise output_error(place, error) from error
+        # Asked before each file, since others fill the disk too.
         if free < self._keep_free_bytes:
             raise OutputError(
                 f"the disk of {self._folder} must keep {self._keep_free_bytes / 1e9:.3g} GB free, "

@@ -194,6 +194,7 @@ def write_apart(connection: Connection, row: int, *, is_apart: bool) -> bool:
     Returns:
         Whether there is such an event.
     """
+    # Events are deleted when they are old, also while somebody looks at them.
     if connection.execute(select(events.c.row).where(events.c.row == row)).first() is None:
         return False
     if is_apart:
@@ -238,6 +239,7 @@ def _read_members(connection: Connection, conditions: Sequence[Any]) -> list[Sta
         .join(apart, apart.c.event == events.c.row, isouter=True)
         .where(*conditions)
         .order_by(events.c.start_us.desc(), events.c.row.desc())
+        # One more tells that there are more.
         .limit(MOST_EVENTS + 1)
     )
     return [

@@ -143,6 +143,7 @@ def record(
         "armed": tuple(armed) or None,
         "time_zone": time_zone,
     }
+    # What is not given again stays as it was when the recording began.
     given = {name: value for name, value in given.items() if value is not None}
     order = replace(read_order(out), **given) if resume else RecordingOrder(**given)
     order = replace(order, cameras=tuple(camera.name for camera in cameras))
@@ -151,6 +152,7 @@ def record(
             "a recording must have an end or a bound: say how long (8h), or give most_gb, beyond "
             "which the oldest video goes"
         )
+    # Other users of the machine can read a command line, and so the passwords in it.
     notices = [*hide_in_process_title(s for camera in cameras for s in camera.address.secrets)]
     with recording_into(out) as folder:
         recorders = [
@@ -166,6 +168,7 @@ def record(
             notices=notices,
             on_notice=on_notice,
         )
+        # A stop is no error: the report says what there is.
         with suppress(_StoppedError):
             progress = ProgressFile(
                 folder / PROGRESS_FILE,
@@ -222,7 +225,9 @@ class _Session:
                     self._end_stretch()
                     streams = None
                 else:
+                    # Between two stretches nothing is open, so that the camera is free for others.
                     self.stop.wait(_POLL_S)
+                # Rare enough to cost little with many cameras, often enough to be soon said.
                 if time.monotonic() - looked_s >= _COLLECT_S:
                     looked_s = time.monotonic()
                     self._look(streams, on_progress)
@@ -263,6 +268,7 @@ class _Session:
 
     def _end_stretch(self) -> None:
         """Write what is in memory, and let go of the cameras, all at the same time."""
+        # Each may wait a second for its camera: one after another would take long.
         ending = [threading.Thread(target=recorder.end, daemon=True) for recorder in self.recorders]
         for thread in ending:
             thread.start()
@@ -295,6 +301,7 @@ class _Session:
                 ),
             )
         except OutputError as error:
+            # It is tried again each second, and should be told once.
             if str(error) not in self.notices:
                 self._tell(str(error))
             return
@@ -340,6 +347,7 @@ def _describe_need(
         f"{sends}; {hours_text(wanted_s / 3600)} of video take about {size_text(1e9 * need_gb)}, "
         f"{free_gb:.3g} GB of the disk are free"
     )
+    # With a bound the recording never takes more than that, however long it is.
     if need_gb < free_gb or (most_gb is not None and most_gb < free_gb):
         return sentence
     return (

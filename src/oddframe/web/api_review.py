@@ -203,6 +203,7 @@ def _plain_cell(value: Any) -> Any:
     """Return what a cell of a spreadsheet holds; a text never becomes a formula."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    # Six digits are more than a score is worth, and keep the columns narrow.
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
@@ -211,6 +212,7 @@ def _plain_cell(value: Any) -> Any:
 
 
 def _file(content: str | bytes, kind: str, suffix: str) -> Response:
+    # The server's own day, as people there name their files.
     day = datetime.now().strftime("%Y-%m-%d")
     name = f'attachment; filename="oddframe-events-{day}.{suffix}"'
     return Response(content, media_type=kind, headers={**_DOWNLOAD, "content-disposition": name})

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from oddframe.core.alerts import Phase
-from oddframe.core.clocks import WallClock
+from oddframe.core.clocks import WallClock, hours_text
 from oddframe.core.records import Frame
 from oddframe.errors import OutputError
 from oddframe.files import output_error
@@ -20,7 +20,8 @@ from oddframe.media.live_stream import LiveStream
 from oddframe.media.packet_buffer import PictureGroup
 from oddframe.media.source import FrameFormat
 from oddframe.monitoring.config import Camera
-from oddframe.monitoring.footage import footage_folder, segment_path
+from oddframe.monitoring.footage import footage_folder, segment_path, size_text
+from oddframe.monitoring.recording_order import RecordingOrder
 
 SEGMENT_S = 60.0
 """How long a segment is, in seconds, unless its pictures are large."""
@@ -182,6 +183,39 @@ class FootageRecorder:
         """What went wrong last with the camera, as a sentence without secrets."""
         return self._last_error if self.stream is None else self.stream.state().error
 
+    def describe_need(self, rate: float, order: RecordingOrder, most_gb: float | None) -> str:
+        """Say how much disk the camera takes and how much there is, and what takes less if it must.
+
+        Args:
+            rate: Bytes of a second of its video.
+            order: When and how long is recorded.
+            most_gb: Most gigabytes of the folder; None where it has no bound.
+        """
+        name = self.camera.name
+        state = None if self.stream is None else self.stream.state()
+        size = "" if state is None or state.size is None else f"{state.size[0]} x {state.size[1]}, "
+        sends = f"{name}: {size}{8 * rate / 1e6:.3g} Mbit/s"
+        free_gb = shutil.disk_usage(self._folder).free / 1e9
+        # Without an end there is no amount, only a rate.
+        if order.is_endless:
+            return (
+                f"{sends}, {size_text(3600 * rate)} an hour; the oldest goes beyond {most_gb:g} GB"
+            )
+        wanted_s = order.wanted_s(time.time())
+        need_gb = rate * wanted_s / 1e9
+        sentence = (
+            f"{sends}; {hours_text(wanted_s / 3600)} of video take about "
+            f"{size_text(1e9 * need_gb)}, {free_gb:.3g} GB of the disk are free"
+        )
+        # With a bound the recording never takes more than that, however long it is.
+        if need_gb < free_gb or (most_gb is not None and most_gb < free_gb):
+            return sentence
+        return (
+            f"{sentence}, which is too little: record less of the time, such as 5m of every 30m "
+            f"({size_text(1e9 * need_gb / 6)}), or the camera's second stream, or bound it with "
+            "most_gb"
+        )
+
     def news(self) -> Iterator[str]:
         """Yield what has changed since the last call and people should know, a sentence each."""
         name, now_s = self.camera.name, self._now_s()
@@ -218,6 +252,7 @@ class FootageRecorder:
     def _runs(self, groups: Sequence[PictureGroup]) -> Iterator[list[PictureGroup]]:
         """Yield groups that make a segment: without a gap, of one form, not too long or large."""
         assert self.stream is not None, "called within a stretch only"
+        # Groups begin with a key frame, so any of them can begin a file.
         run: list[PictureGroup] = []
         for group in groups:
             # Players cannot show a file whose size or codec changes; a gap would be a jump.

@@ -149,6 +149,7 @@ def demo_settings(steps: int = STEPS, preset: str = "fast") -> Settings:
         width=start.network.width // 2,
         score_windows=tuple(side // 2 for side in start.network.score_windows),
     )
+    # Half the size is a quarter of the work, and the drawn figures are large enough for it.
     pretrain = steps // 10
     training = replace(start.training, pretrain_steps=pretrain, joint_steps=steps - pretrain)
     return replace(start, network=network, data=replace(start.data, crop=()), training=training)
@@ -186,6 +187,7 @@ def run_demo(
         )
     drawn = scene or SceneSettings()
     frames = sum(recording.frames for recording in (*TRAIN_RECORDINGS, *TEST_RECORDINGS))
+    # One bar for all: ten bars of seconds each would say nothing.
     counter = _DrawProgress(on_progress, frames)
     for recording in TRAIN_RECORDINGS:
         _draw(recording, drawn, folder / "normal", None, counter)

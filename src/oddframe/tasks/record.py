@@ -1,7 +1,6 @@
 """Record cameras: the verb `oddframe record`."""
 
 import math
-import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from oddframe._types import Progress, silent
-from oddframe.core.clocks import hours_text
 from oddframe.errors import OutputError, RunError, SettingsError, SourceError
 from oddframe.media.live_config import hide_in_process_title
 from oddframe.media.stream_set import StreamSet
@@ -22,7 +20,6 @@ from oddframe.monitoring.footage import (
     list_segments,
     recording_into,
     remove_oldest,
-    size_text,
 )
 from oddframe.monitoring.footage_recorder import SEGMENT_S, FootageRecorder
 from oddframe.monitoring.recording_order import RecordingOrder, has_order, live_cameras, read_order
@@ -281,7 +278,7 @@ class _Session:
         if rate is None or recorder.camera.name in self.announced:
             return
         self.announced.add(recorder.camera.name)
-        self._tell(_describe_need(recorder, rate, self.order, self.folder, self.bounds[0]))
+        self._tell(recorder.describe_need(rate, self.order, self.bounds[0]))
 
     def _tell(self, notice: str) -> None:
         self.notices.append(notice)
@@ -324,36 +321,6 @@ class _Session:
             "GB" if large else "MB": size / (1e9 if large else 1e6),
         }
         on_progress("record", done, total, figures)
-
-
-def _describe_need(
-    recorder: FootageRecorder,
-    rate: float,
-    order: RecordingOrder,
-    folder: Path,
-    most_gb: float | None,
-) -> str:
-    """Say how much disk a camera takes and how much there is, and what takes less if it must."""
-    name = recorder.camera.name
-    state = None if recorder.stream is None else recorder.stream.state()
-    size = "" if state is None or state.size is None else f"{state.size[0]} x {state.size[1]}, "
-    sends = f"{name}: {size}{8 * rate / 1e6:.3g} Mbit/s"
-    free_gb = shutil.disk_usage(folder).free / 1e9
-    if order.is_endless:
-        return f"{sends}, {size_text(3600 * rate)} an hour; the oldest goes beyond {most_gb:g} GB"
-    wanted_s = order.wanted_s(time.time())
-    need_gb = rate * wanted_s / 1e9
-    sentence = (
-        f"{sends}; {hours_text(wanted_s / 3600)} of video take about {size_text(1e9 * need_gb)}, "
-        f"{free_gb:.3g} GB of the disk are free"
-    )
-    # With a bound the recording never takes more than that, however long it is.
-    if need_gb < free_gb or (most_gb is not None and most_gb < free_gb):
-        return sentence
-    return (
-        f"{sentence}, which is too little: record less of the time, such as 5m of every 30m "
-        f"({size_text(1e9 * need_gb / 6)}), or the camera's second stream, or bound it with most_gb"
-    )
 
 
 def _report(session: _Session, folder: Path) -> RecordReport:

@@ -12,6 +12,8 @@ import pytest
 import oddframe
 from oddframe.training import settings as config
 from tests.conftest import write_video
+from tests.support.stream_server import StreamServer
+from tests.support.stream_server import video as served
 from tests.support.tiny import tiny_settings, walk
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
@@ -52,8 +54,15 @@ def place(tiny_run, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def address(place):
+    """The address of a camera that shows the same seconds again and again."""
+    with StreamServer(served(write_video(place / "live.ts", 40, draw=walk))) as server:
+        yield server.url()
+
+
 @pytest.fixture
-def names(place, monkeypatch):
+def names(place, address, monkeypatch):
     """The names that examples may use beside their own, in the folder of `place`."""
     monkeypatch.chdir(place)
     quick = tiny_settings(pretrain_steps=2, joint_steps=2)
@@ -61,6 +70,7 @@ def names(place, monkeypatch):
     monkeypatch.setattr("oddframe.training.ending.make_graph", lambda bundle: (b"", ()))
     monkeypatch.setattr("oddframe.tasks.train.PRESETS", dict.fromkeys(config.PRESETS, quick))
     return {
+        "address": address,
         "asyncio": asyncio,
         "model": oddframe.load("runs/door", device="cpu"),
         "numpy": np,

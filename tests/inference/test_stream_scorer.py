@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from oddframe.core.maps import find_region
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from oddframe.synthetic.scene import DrawnFrame, SceneSettings, draw
 from oddframe.tasks.demo import demo_settings
 from oddframe.tasks.train import train

@@ -332,8 +332,9 @@ def watch_live(model, address, out, now_us=None, settings=None, **more):
 def test_a_live_event_is_delivered_at_once_and_closed_by_a_stop(model, live, tmp_path):
     settings = WatchSettings(sinks={"log": JsonLinesConfig(path=tmp_path / "log.jsonl")})
     with watch_live(model, live, tmp_path / "out", settings=settings) as watcher:
-        until(lambda: (tmp_path / "log.jsonl").exists())
-        assert lines(tmp_path / "log.jsonl")[0]["phase"] == "start"
+        log = tmp_path / "log.jsonl"
+        until(lambda: log.exists() and lines(log))
+        assert lines(log)[0]["phase"] == "start"
         (shown,) = watcher.views()
         assert (shown.open_event, shown.events) == (True, 1)
         watcher.stop()

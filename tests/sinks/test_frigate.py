@@ -207,7 +207,7 @@ headers = { Authorization = "Bearer ${TOKEN}" }
     )
     plan = read_camera_file(path, variables={"TOKEN": "h1dden-t0ken"})
     config = plan.settings.sinks["nvr"]
-    assert isinstance(make_sink(config), Frigate)
+    assert isinstance(make_sink(config, tmp_path), Frigate)
     assert config.cameras == {"yard": "back_yard"}
     assert "Bearer h1dden-t0ken" in plan.secrets
     assert "t0ken" not in repr(config)

@@ -105,7 +105,8 @@ def test_the_report_says_what_was_done(trained):
     assert (report.false_alarms, bundle.calibration.budget) == ("1/day", "1/day")
     assert "too short for 1/day" in report.notices[0]
     assert len(bundle.normal) == report.held_out
-    assert "for 1/day false alarms" in bundle.card
+    assert report.allowance == "1/day (aimed at, not promised)"
+    assert f"for {report.allowance} false alarms" in bundle.card
     for figure in ("2 recordings", "85 clips", "4 steps of 4", "seed 0", "32 x 32, grey"):
         assert figure in bundle.card
 

@@ -17,6 +17,7 @@ from collections.abc import (
 )
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
+from threading import Lock
 from types import TracebackType
 from typing import Any, Protocol, Self, TypedDict, TypeVar, cast
 
@@ -251,16 +252,19 @@ class AsyncFrames:
         self._frames, self._loop = aiter(frames), loop
         self._asked: Future[Any] | None = None
         self._stopped = False
+        # A frame that is asked for while `stop` looks would be waited for without end.
+        self._lock = Lock()
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        if self._stopped:
-            raise StopIteration
-        self._asked = asyncio.run_coroutine_threadsafe(self._ask(), self._loop)
+        with self._lock:
+            if self._stopped:
+                raise StopIteration
+            self._asked = asked = asyncio.run_coroutine_threadsafe(self._ask(), self._loop)
         try:
-            frame = self._asked.result()
+            frame = asked.result()
         except CancelledError:
             raise StopIteration from None
         if frame is _END:
@@ -269,9 +273,10 @@ class AsyncFrames:
 
     def stop(self) -> None:
         """Give no more frames; a thread that waits for one goes on at once."""
-        self._stopped = True
-        if self._asked is not None:
-            self._asked.cancel()
+        with self._lock:
+            self._stopped, asked = True, self._asked
+        if asked is not None:
+            asked.cancel()
 
     async def _ask(self) -> Any:
         return await anext(self._frames, _END)

@@ -58,6 +58,11 @@ class RecordedCamera:
 class RecordReport:
     """What a call of `record` did.
 
+    Example:
+        >>> report = oddframe.record(f"door={address}", "footage", for_s=2)
+        >>> report.cameras[0].name
+        'door'
+
     Attributes:
         out: The folder of footage.
         cameras: What was recorded of each camera.
@@ -118,6 +123,12 @@ def record(
             it takes, then what happens to the cameras and the disk.
         on_progress: Called with the phase "record", the seconds that have passed and all of them.
         on_record: Called with the records that ``progress.json`` in ``out`` gets.
+
+    Example:
+        >>> address = "rtsp://10.0.0.7/stream1"  # doctest: +SKIP
+        >>> report = oddframe.record(f"door={address}", "footage", for_s=2)  # NAME=ADDRESS
+        >>> report.stopped
+        False
 
     Raises:
         SettingsError: If a setting cannot be.

@@ -65,7 +65,6 @@ class TrainReport:
         share: Share of the footage that fitted into the cache.
         threshold: Raw score above which a frame is called unusual.
         false_alarms: The budget that the threshold is for, such as "1/day".
-        allowance: The budget with what it rests on, such as "1/day (extrapolated)".
         in_sample: Whether the threshold comes from clips that were trained on.
         losses: The last losses, by name.
         odd: Stretches of the footage that are unlike the rest.
@@ -74,6 +73,7 @@ class TrainReport:
         notices: What to know of the threshold and of labels among the footage, a sentence each.
         workers: How many processes of this machine trained together.
         worker_bytes: About how much memory each of them took.
+        allowance: The budget with what it rests on, such as "1/day (extrapolated)".
     """
 
     run: Path
@@ -85,7 +85,6 @@ class TrainReport:
     share: float
     threshold: float
     false_alarms: str
-    allowance: str
     in_sample: bool
     losses: Mapping[str, float]
     odd: tuple[OutlierSpan, ...]
@@ -94,6 +93,7 @@ class TrainReport:
     notices: tuple[str, ...]
     workers: int = 1
     worker_bytes: int = 0
+    allowance: str = ""
 
     def plot(self) -> Chart:
         """Draw the losses of the training, as ``curves.png`` in its run folder shows them.

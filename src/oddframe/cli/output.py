@@ -16,21 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Column, Table
 
 from oddframe.core.pace import StagePace
-from oddframe.files import json_text
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from oddframe._types import Progress as ProgressCallback
     from oddframe.tasks.evaluate import EvalReport
 
@@ -87,6 +79,8 @@ def print_json_progress(record: object) -> None:
 
 
 def _json_line(value: object) -> str:
+    from oddframe.files import json_text
+
     return json_text(_plain(value)) + "\n"
 
 
@@ -158,7 +152,7 @@ def parity_line(parity: Mapping[str, Any]) -> str:
 class ProgressBars:
     """Shows one bar for each phase; it stays when the phase is done."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: "Progress") -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
         self._pace = StagePace()
@@ -279,6 +273,16 @@ def bars(*, quiet: bool) -> "Iterator[ProgressCallback]":
 @contextmanager
 def _bars(*, quiet: bool) -> "Iterator[ProgressCallback]":
     """Show a bar for each phase, with the time left, a rate and figures such as losses."""
+    # Not at the top: `oddframe --help` needs no bars, and they take a tenth of its time.
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         SpinnerColumn(finished_text="[green]✓[/green]"),
         TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=20)),

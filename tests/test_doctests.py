@@ -19,7 +19,7 @@ from tests.support.tiny import tiny_settings, walk
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 SLOW = {
     *("ArchiveReport", "BenchReport", "ExportReport", "TrainReport", "bench", "export"),
-    "score_archive",
+    *("score_archive", "train"),
 }
 """Names whose examples start processes or measure speed: seconds each."""
 

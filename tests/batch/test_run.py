@@ -167,6 +167,7 @@ def test_recordings_that_are_new_or_have_changed_are_scored(run, archive):
     assert run.pools[1].given == ["cam1/02.mp4", "cam2/02.mp4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"health": False}, {"options": {"precision": "auto"}}])
 def test_other_settings_score_all_anew_in_place(changes, run, tmp_path):
     run()

@@ -159,6 +159,7 @@ def test_half_a_minute_of_footage_asks_for_no_wonders():
         assert 1.0 < np.log(found.threshold / raw.max()) / 0.3 + 1.0 < 8.0
 
 
+@pytest.mark.slow
 def test_a_smaller_budget_is_a_higher_threshold():
     series = normal(footage(0, minutes=30))
     budgets = ("200/hour", "80/hour", "50/hour", "6/hour", "1/hour", "1/day", "1/week", "1/month")

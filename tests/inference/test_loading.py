@@ -122,6 +122,7 @@ print(json.dumps([score.raw for score in model.scores(sys.argv[1])]))
 """
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_scores(model, video):
     path = video(frames=12, draw=walk)
     done = subprocess.run(

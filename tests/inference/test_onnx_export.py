@@ -86,6 +86,7 @@ def noise(count):
     return np.random.default_rng(1).integers(0, 256, (count, 5, 32, 32, 1), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_a_graph_of_whole_numbers_is_smaller_and_near_the_network(graph, clips):
     files = int8_graph(graph, noise(LEAST_CLIPS))
     assert set(files) == set(INT8)

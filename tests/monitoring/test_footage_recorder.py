@@ -157,7 +157,7 @@ def test_a_web_camera_of_single_pictures_is_recorded_too(monkeypatch, tmp_path):
         StreamServer(multipart(pictures, 0.05)) as server,
         recorded(server.url("video.mjpg"), folder) as (_, step),
     ):
-        until(lambda: step().segments)
+        until(lambda: step().segments >= 2)
     segments = list_segments(folder)
     assert segments[0].path.suffix == ".mkv"
     numbers, _ = shown(segments)

@@ -70,6 +70,7 @@ def test_a_file_is_watched_with_the_lines_that_scoring_it_writes(
     assert written == (tmp_path / "scored" / "door.events.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_several_files_share_batches_and_keep_their_own_events(model, video, bright_from, tmp_path):
     paths = [
         video(f"{name}.mp4", frames=40, draw=bright_from(8 + name, 20 + 2 * name))
@@ -85,6 +86,7 @@ def test_several_files_share_batches_and_keep_their_own_events(model, video, bri
         assert written
 
 
+@pytest.mark.slow
 def test_of_a_still_camera_the_network_sees_what_is_new_and_the_lines_are_the_same(
     model, video, bright_from, tmp_path
 ):

@@ -270,6 +270,7 @@ def test_memory_does_not_grow_with_the_length():
     assert peak(150) < peak(60) + 200_000
 
 
+@pytest.mark.slow
 def test_long_footage_repeats_its_anomalies_between_normal_stretches():
     settings = SceneSettings(width=48, height=32, rate_fps=2.0)
     labels = [frame.label for frame in draw(1, 700, settings, ["cyclist", "abandoned"])]

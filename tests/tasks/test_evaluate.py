@@ -85,6 +85,7 @@ def test_a_longer_interval_leaves_more_frames_unscored(interval, benchmark, bund
     )
 
 
+@pytest.mark.slow
 def test_a_model_of_middle_frames_is_compared_with_their_labels(benchmark, model, bundle):
     config = replace(bundle.network.config, scored_frame="middle")
     other = Model(replace(bundle, network=replace(bundle.network, config=config)), FakeScorer())

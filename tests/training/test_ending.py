@@ -84,6 +84,7 @@ def test_what_the_camera_could_not_see_does_not_calibrate(video, tmp_path):
     assert 30 < read_bundle(report.bundle).calibration.clips < 56
 
 
+@pytest.mark.slow
 def test_what_stayed_unused_is_said_with_the_flags_that_use_it(trained, recording):
     whole = trained("whole", cache_gb=4.0)
     assert not any("--cache-gb" in notice for notice in whole.notices)
@@ -105,6 +106,7 @@ def test_the_stated_time_bounds_the_calibration(trained, monkeypatch):
         trained("none", calibration_minutes=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("budget", "advice"),
     [
@@ -133,6 +135,7 @@ def fake(raw):
     return FakeScorer(raw, maps=flat_maps(32, 32), batch_size=8)
 
 
+@pytest.mark.slow
 def test_where_the_graph_is_refused_torch_scores_again(trained, monkeypatch):
     right = trained("right")
     monkeypatch.setattr(endings, "export_graph", lambda *_: (b"graph", ()))
@@ -193,6 +196,7 @@ def test_the_first_backend_that_agrees_scores(agreeing, trained, monkeypatch):
         assert chosen == [made[agreeing]]
 
 
+@pytest.mark.slow
 def test_a_finished_training_ends_again_as_it_ended(trained):
     report = trained()
     before = bytes_of(report.run, ("bundle/*", "footage.json"))
@@ -200,6 +204,7 @@ def test_a_finished_training_ends_again_as_it_ended(trained):
     assert bytes_of(report.run, ("bundle/*", "footage.json")) == before
 
 
+@pytest.mark.slow
 def test_a_training_without_an_exporter_says_so(trained, monkeypatch):
     def missing(network):
         raise MissingExtraError("exporting", "train")
@@ -214,6 +219,7 @@ def test_a_training_without_an_exporter_says_so(trained, monkeypatch):
     assert bytes_of(report.bundle) == bytes_of(right.bundle)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("aspects", "found"),
     [((Fraction(2, 1), Fraction(2, 1)), 2.6667), ((Fraction(1, 1), Fraction(2, 1)), None)],

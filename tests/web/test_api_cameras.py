@@ -172,6 +172,7 @@ def test_a_camera_without_a_picture_says_so(client):
     assert client.get("/api/v1/cameras/yard/live.jpg").status_code == 503
 
 
+@pytest.mark.slow
 def test_a_month_of_scores_comes_in_few_spans(served, monkeypatch):
     with served() as (client, context):
         added(client, source="rtsp://127.0.0.1:9/a")

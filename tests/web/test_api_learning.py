@@ -102,6 +102,7 @@ def test_a_camera_that_is_watched_gets_a_new_model_and_keeps_the_old_one_at_hand
     assert client.put("/api/v1/cameras/gate", json={"model": "models/tiny"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_recording_is_paused_goes_on_and_is_cancelled(client, data, camera, until):
     begun(client, source=camera.url(), hours=1)
     until(lambda: client.get("/api/v1/footage/gate").json()["segments"])

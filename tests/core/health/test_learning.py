@@ -47,6 +47,7 @@ def test_what_is_seen_often_is_usual():
     assert all(usable)
 
 
+@pytest.mark.slow
 def test_a_rare_night_with_something_to_see_is_kept():
     night = changed(drawn(2, 200), 50, 110, lambda p, r: darken(p, 0.12, 1.0, r))
     assert learned(drawn(1, 200), night, drawn(3, 100))[1] == ()

@@ -80,9 +80,14 @@ def test_an_empty_site_learns_its_first_camera_and_watches_it(camera, data):
         opened.get_by_label("How long to watch").fill("0.15")
         opened.get_by_label("Unit of the time").select_option("minutes")
         opened.get_by_role("button", name="Learn this camera").click()
-        expect(opened.get_by_text("The camera is watched with its own model now.")).to_be_visible(
+        expect(opened.get_by_role("heading", name="Before it goes live")).to_be_visible(
             timeout=TRAINING_MS
         )
+        expect(opened.get_by_text(re.compile("it would have raised .* alarm"))).to_be_visible()
+        opened.get_by_label("Allowed false alarms").fill("3")
+        expect(opened.get_by_text("With 3 false alarms per day")).to_be_visible()
+        opened.get_by_role("button", name="Go live").click()
+        expect(opened.get_by_text("The camera is watched with its own model now.")).to_be_visible()
         opened.get_by_role("link", name="See the camera").click()
         expect(opened.get_by_alt_text("Live picture of front door")).to_be_visible()
         assert wrong == []

@@ -16,6 +16,7 @@ from oddframe.web import (
     api_events,
     api_health,
     api_learning,
+    api_learnt,
     api_models,
     api_review,
     api_shared,
@@ -83,6 +84,7 @@ def make_app(
         api_models,
         api_health,
         api_learning,
+        api_learnt,
     ):
         app.include_router(part.router)
     app.add_exception_handler(OddframeError, _refusal_response)

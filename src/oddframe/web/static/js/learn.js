@@ -5,6 +5,7 @@ import { dayAndTime, duration, formatBudget, formatSize, HOUR, hourAndMinute, sh
 import { fetchJson } from "./api.js";
 import { busy, field, h, s, setText } from "./dom.js";
 import { icon } from "./icons.js";
+import { showLearnt } from "./learnt.js";
 import { askToConfirm, attempt, showDialog, showNotice } from "./notices.js";
 import { link, navigate } from "./router.js";
 import { loadCameras, store, subscribe } from "./store.js";
@@ -31,6 +32,7 @@ const STATES = {
   training: { text: "training", symbol: "connecting", colour: "calm" },
   paused: { text: "paused", symbol: "stalled", colour: "warn" },
   failed: { text: "failed", symbol: "failed", colour: "alarm" },
+  ready: { text: "ready to go live", symbol: "check", colour: "calm" },
   finished: { text: "finished", symbol: "check", colour: "good" },
 };
 const PARTS = {
@@ -59,7 +61,7 @@ export function learnFields(footage, isFile = false) {
   unit.value = "24";
   const spread = h("select", {},
     SPREADS.map(({ text }, place) => h("option", { value: String(place) }, text)));
-  const keep = h("input", { type: "checkbox" });
+  const keep = h("input", { type: "checkbox" }), atOnce = h("input", { type: "checkbox" });
   const armed = h("input", { type: "text", placeholder: "always", autocomplete: "off",
     spellcheck: "false" });
   const recorded = footage?.segments.length
@@ -96,12 +98,14 @@ export function learnFields(footage, isFile = false) {
     ? h("p", { class: "soft small" }, "It is learnt from the recording as it is.")
     : [recorded && h("label", { class: "check" }, recorded,
       `Learn from the ${duration(3600 * footage.hours)} of video that are recorded, and no more`),
-    questions, h("label", { class: "check" }, keep, "Keep the video after the training")]);
+    questions, h("label", { class: "check" }, keep, "Keep the video when the model is live")],
+  h("label", { class: "check" }, atOnce,
+    "Go live at once; otherwise you see first what the model would have alarmed"));
   return {
     element,
     value: () => {
       const { hours, spread: { stretch, every } } = chosen();
-      const rest = { keep_footage: keep.checked };
+      const rest = { keep_footage: keep.checked, at_once: atOnce.checked };
       if (isFile) return rest;
       if (recorded?.checked) return { hours: 0, ...rest };
       const text = armed.value.trim();
@@ -120,6 +124,7 @@ function stateTag(state) {
 }
 
 const progressText = ({ done, total, part, share, seconds_left: left, state }) => {
+  if (state === "ready") return "The model is there: see what it has found, and go live.";
   if (!part) return state === "recording" ? "Connecting to the camera …" : "Starting …";
   const words = PARTS[part] ?? part;
   if (part === "record") return `${words}: ${duration(done)} of ${duration(total)}`;
@@ -133,7 +138,8 @@ export function learningCard(learning) {
   return h("article", { class: "card pad stack learning", "aria-label": `Learning ${name}` },
     h("div", { class: "row apart" },
       h("h2", {}, h("a", { href: link(["cameras", name, "learn"]) }, name)), stateTag(state)),
-    h("progress", { max: "1", value: String(share), "aria-label": "How far this step is" }),
+    state !== "ready"
+      && h("progress", { max: "1", value: String(share), "aria-label": "How far this step is" }),
     h("p", { class: "soft small" }, error ?? progressText(learning)));
 }
 
@@ -165,6 +171,7 @@ function learningPanel(learning, reload) {
     state === "finished" ? "Forget" : "Cancel");
   cancel.addEventListener("click", busy(cancel, () => cancelLearning(latest, reload)));
   const isRunning = state === "recording" || state === "training";
+  const isTrained = state === "ready" || state === "finished";
   const bar = h("progress", { max: "1", "aria-label": "How far this step is" });
   const words = h("p", {});
   const values = factsOf(learning).map(([term]) => [h("dt", {}, term), h("dd", {})]);
@@ -178,16 +185,18 @@ function learningPanel(learning, reload) {
   const element = h("section", { class: "card pad stack", "aria-labelledby": "learning-title" },
     h("div", { class: "row apart" }, h("h2", { id: "learning-title" }, "Learning"),
       stateTag(state)),
-    state !== "finished" && h("div", { class: "stack tight" }, bar, words),
+    !isTrained && h("div", { class: "stack tight" }, bar, words),
     error && h("p", { class: "callout bad" }, error),
+    state === "ready" && h("p", { class: "callout" }, progressText(learning)),
     state === "finished" && h("p", { class: "callout good" },
       "The camera is watched with its own model now."),
     h("dl", { class: "facts" }, values),
     notices.length > 0 && h("details", {}, h("summary", {}, "What is worth knowing"),
       h("ul", { class: "notes small" }, notices.map((text) => h("li", {}, text)))),
     h("div", { class: "row" },
-      model && h("a", { class: "button main", href: link(["cameras", name]) }, "See the camera"),
-      model && previous && previousButton(name, previous),
+      state === "finished" && h("a", { class: "button main", href: link(["cameras", name]) },
+        "See the camera"),
+      state === "finished" && previous && previousButton(name, previous),
       isRunning && post("pause", "Pause"),
       state === "paused" && post("resume", "Go on"),
       state === "failed" && post("resume", "Try again"),
@@ -208,7 +217,7 @@ function previousButton(name, previous) {
 }
 
 async function cancelLearning({ name, state, recorded_hours: hours }, reload) {
-  const text = state === "finished"
+  const text = state === "finished" || state === "ready"
     ? "The model stays; only this page forgets how it came to be."
     : "What was trained so far is deleted.";
   const answer = await showDialog("Cancel the learning?", h("p", {}, text), [
@@ -282,8 +291,9 @@ function beginPanel(name, footage, reload) {
 
 export async function learnPage(place, name, signal) {
   const body = h("div", { class: "learn-page spaced" });
-  const places = ["learning", "begin", "footage"].map((key) => h("div", { data: { key } }));
-  const [learningPlace, beginPlace, footagePlace] = places;
+  const places = ["learning", "learnt", "begin", "footage"]
+    .map((key) => h("div", { class: "stack", data: { key } }));
+  const [learningPlace, learntPlace, beginPlace, footagePlace] = places;
   body.append(...places);
   let panel = null, shownFootage = "", isFree = null;
   const fill = (where, element) => {
@@ -302,6 +312,7 @@ export async function learnPage(place, name, signal) {
     else {
       panel = learning && learningPanel(learning, load);
       fill(learningPlace, panel?.element);
+      await showLearnt(learntPlace, learning, pathOf(name), signal, load);
     }
     // A form keeps what was chosen in it.
     const isFreeNow = (!learning || learning.state === "finished") && store.cameras.has(name);

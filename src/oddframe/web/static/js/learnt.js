@@ -84,7 +84,7 @@ function previewText({ hours, alarm_count: alarms, in_sample: inSample, false_al
 // The alarms that a budget would have raised; choosing one goes live with it.
 function livePanel(learning, path, signal, reload) {
   const choice = budgetField(learning.false_alarms);
-  const text = h("p", { role: "status" }), list = h("ul", { class: "spans" });
+  const text = h("p", { role: "status" }), list = h("ul", { class: "spans", hidden: true });
   const notes = h("p", { class: "callout warn small", hidden: true });
   const live = h("button", { type: "button", class: "main" }, icon("live"), "Go live");
   let requests = 0;
@@ -103,6 +103,7 @@ function livePanel(learning, path, signal, reload) {
       setText(text, previewText(preview));
       list.replaceChildren(
         ...preview.alarms.slice(0, SHOWN_ALARMS).map((span) => spanCard(span, "Alarm")));
+      list.hidden = !preview.alarms.length;
       setText(notes, preview.notices.join(" "));
       notes.hidden = !preview.notices.length;
     } catch (error) {

@@ -1,6 +1,7 @@
 """The API of learning a camera: begin, follow, pause, cancel; and of the footage for it."""
 
 import shutil
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -31,6 +32,8 @@ class LearningGiven(Schema):
     name: Name
     # Left out for a camera that is watched.
     source: SourceText | None = None
+    # Learn from the recordings that were sent for it, instead of recording it.
+    uploads: bool = False
     # With 0 it learns from what was recorded before.
     hours: Annotated[float, Field(ge=0, le=24 * 366)] = 1.0
     # Record so many minutes of every so many; both or none.
@@ -133,7 +136,9 @@ def begin(context: Context, given: LearningGiven) -> LearningRecord:
     stretch_s = None if given.stretch_minutes is None else 60 * given.stretch_minutes
     every_s = None if given.every_minutes is None else 60 * given.every_minutes
     where = _where(context, given)
-    if given.hours:
+    if given.uploads:
+        where["file"] = str(_sent(context, given.name))
+    elif given.hours:
         # Refused now and not by the process, of whose errors nobody would be told at once.
         RecordingOrder(
             for_s=3600 * given.hours,
@@ -250,6 +255,20 @@ def _where(context: AppContext, given: LearningGiven) -> dict[str, Any]:
     if "://" in source or is_device(source):
         return {"source": source}
     return {"source": source, "file": str((supervisor.data / source).resolve())}
+
+
+def _sent(context: AppContext, name: str) -> Path:
+    """Return the folder with the recordings that were sent for a camera."""
+    uploads = context.uploads.list(name)
+    open_ = [one.name for one in uploads if one.received_bytes < one.size_bytes]
+    if open_:
+        raise SettingsError(
+            f"all recordings must be there before they are learnt from, but {open_[0]} is not "
+            "complete; send the rest of it, or delete it"
+        )
+    if not uploads:
+        raise SettingsError(f"recordings must be sent for {name!r} first, but there are none")
+    return context.uploads.folder(name)
 
 
 def learning_of(context: AppContext, name: str) -> Learning:

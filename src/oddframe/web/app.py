@@ -22,6 +22,7 @@ from oddframe.web import (
     api_shared,
     api_system,
     api_thresholds,
+    api_uploads,
 )
 from oddframe.web.broadcaster import Broadcaster
 from oddframe.web.compression import CompressJson
@@ -85,6 +86,7 @@ def make_app(
         api_health,
         api_learning,
         api_learnt,
+        api_uploads,
     ):
         app.include_router(part.router)
     app.add_exception_handler(OddframeError, _refusal_response)

@@ -32,6 +32,7 @@ from oddframe.web.people import AUDIT_FILE, TOKENS_FILE, AuditLog, NamedTokens
 from oddframe.web.security import SecurityMiddleware
 from oddframe.web.supervisor import Supervisor
 from oddframe.web.thresholds import change_camera
+from oddframe.web.uploads import Uploads
 
 ACCESS_FILE = "access.hash"
 """File in the data folder with the hash of the token, where there is one."""
@@ -55,6 +56,7 @@ class ServeSettings:
         redirects: Whether a camera's server may send its reader to another address.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         threads: Threads that the networks compute on; see `oddframe.load`.
+        upload_gb: Most gigabytes that recordings may have together that are sent by browsers.
     """
 
     data: AnyPath
@@ -66,6 +68,7 @@ class ServeSettings:
     redirects: bool = False
     device: str = "auto"
     threads: int | None = None
+    upload_gb: Annotated[float, Field(gt=0, le=1e6)] = 100.0
 
     def __post_init__(self) -> None:
         check_threads(self.threads)
@@ -181,7 +184,8 @@ def assemble(
     public_url = supervisor.plan.settings.public_url
     links = Links(read_secret(data), public_url)
     access = Access(token_hash, tokens=NamedTokens(data / TOKENS_FILE))
-    context = AppContext(supervisor, hub, access, pictures, heat, learner, links, media)
+    uploads = Uploads(data, settings.upload_gb)
+    context = AppContext(supervisor, hub, access, pictures, heat, learner, links, uploads, media)
     # Under these names people reach the server; `SecurityMiddleware` refuses all others.
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
     if public_url is not None:

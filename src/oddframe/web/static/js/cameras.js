@@ -235,6 +235,7 @@ async function showForm(place, name, signal) {
     if (!model.value) {
       try {
         const given = { name: nameInput.value.trim(), source: source.value, ...learn.value() };
+        await learn.prepare(given.name);
         if (budget.value()) given.false_alarms = budget.value();
         const begun = await beginLearning(given);
         navigate(["cameras", begun.name, "learn"]);

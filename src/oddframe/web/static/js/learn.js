@@ -9,6 +9,7 @@ import { showLearnt } from "./learnt.js";
 import { askToConfirm, attempt, showDialog, showNotice } from "./notices.js";
 import { link, navigate } from "./router.js";
 import { loadCameras, store, subscribe } from "./store.js";
+import { uploadField } from "./uploads.js";
 
 const LOOK_MS = 2000, HOURS_A_DAY = 24;
 // What a camera sends where that is not known, in bytes a second: 2 Mbit/s.
@@ -52,7 +53,8 @@ const orNull = (promise) => promise.catch((error) => {
   throw error;
 });
 
-// The questions before a camera is learnt; `footage` says how much disk it will take.
+// The questions before a camera is learnt; `footage` says how much disk it will take. What
+// `prepare(name)` does comes first: it sends recordings, where they are to be learnt from.
 export function learnFields(footage, isFile = false) {
   const number = h("input", { type: "number", min: "0", step: "any", class: "narrow",
     required: true, value: "1", id: "watch-length" });
@@ -66,7 +68,13 @@ export function learnFields(footage, isFile = false) {
     spellcheck: "false" });
   const recorded = footage?.segments.length
     ? h("input", { type: "checkbox" }) : null;
-  const questions = h("div", { class: "stack" });
+  const questions = h("div", { class: "stack" }), upload = uploadField();
+  const from = h("select", {},
+    h("option", { value: "camera" }, "What the camera shows from now on"),
+    h("option", { value: "upload" }, "Recordings that I have"));
+  const sending = h("div", { class: "stack tight", hidden: true }, upload.element,
+    h("p", { class: "soft small" }, "Recordings of this camera in which nothing unusual happens."));
+  const isSent = () => !isFile && from.value === "upload" && !recorded?.checked;
   const use = h("p", { class: "soft small" }), disk = h("p", { class: "small" });
   const chosen = () => ({
     hours: Number(number.value) * Number(unit.value),
@@ -93,20 +101,31 @@ export function learnFields(footage, isFile = false) {
     h("p", { class: "soft small" }, "The camera's second stream takes less, and is as good."),
     field("Hours of the week", armed, "Such as mon-fri 08:00-18:00, where other hours do not "
       + `matter. They are meant in the time zone ${viewerZone()}.`));
-  recorded?.addEventListener("change", () => { questions.hidden = recorded.checked; });
+  const showFrom = () => {
+    fromField.hidden = Boolean(recorded?.checked);
+    sending.hidden = !isSent();
+    questions.hidden = isSent() || Boolean(recorded?.checked);
+    keepLabel.hidden = isSent();
+  };
+  const fromField = field("Learn from", from);
+  const keepLabel = h("label", { class: "check" }, keep, "Keep the video when the model is live");
+  for (const one of [from, recorded].filter(Boolean)) one.addEventListener("change", showFrom);
+  showFrom();
   const element = h("div", { class: "stack" }, isFile
     ? h("p", { class: "soft small" }, "It is learnt from the recording as it is.")
     : [recorded && h("label", { class: "check" }, recorded,
       `Learn from the ${duration(3600 * footage.hours)} of video that are recorded, and no more`),
-    questions, h("label", { class: "check" }, keep, "Keep the video when the model is live")],
+    fromField, sending, questions, keepLabel],
   h("label", { class: "check" }, atOnce,
     "Go live at once; otherwise you see first what the model would have alarmed"));
   return {
     element,
+    prepare: async (name) => { if (isSent()) await upload.send(name); },
     value: () => {
       const { hours, spread: { stretch, every } } = chosen();
       const rest = { keep_footage: keep.checked, at_once: atOnce.checked };
       if (isFile) return rest;
+      if (isSent()) return { uploads: true, ...rest };
       if (recorded?.checked) return { hours: 0, ...rest };
       const text = armed.value.trim();
       const when = text ? { armed: [text], time_zone: viewerZone() } : {};
@@ -283,6 +302,7 @@ function beginPanel(name, footage, reload) {
     // For the limit that the camera has now.
     const camera = store.cameras.get(name), limit = camera?.budget ?? camera?.false_alarms;
     const given = limit ? { name, false_alarms: limit } : { name };
+    await fields.prepare(name);
     await beginLearning({ ...given, ...fields.value() });
     await reload();
   })));

@@ -79,6 +79,7 @@ def picture_at(path: Path, time_s: float, width: int) -> Pixels:
             if base is not None and not is_raw(container):
                 container.seek(zero + int(time_s / base), stream=stream)
             for decoded in container.decode(stream):
+                # Kept on the way: where the moment lies behind the end, the last picture is shown.
                 shown = decoded
                 if base is None or decoded.pts is None:
                     continue

@@ -102,6 +102,7 @@ class ScoredClips(NamedTuple):
         """
         offsets = [run.offset for run in footage]
         found = []
+        # A piece begins where `normal` begins one.
         for position in self.positions[np.diff(self.positions, prepend=-2) != 1].tolist():
             run = footage[bisect_right(offsets, position) - 1]
             found.append((run.source, run.start_s + (position - run.offset) / rate_fps))

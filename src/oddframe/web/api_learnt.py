@@ -111,6 +111,7 @@ def judge(context: Context, name: CameraName, given: OutlierJudged) -> OutlierLi
         (one.source, one.start_s, one.end_s)
         for one in _outlier_list(context, _trained(context, name)).outliers
     ]
+    # What was never found must not fill the order, nor leave out footage that nobody has seen.
     if (given.source, given.start_s, given.end_s) not in known:
         raise HTTPException(404, "the training has found no such outlier")
     context.learner.judge(name, given.source, given.start_s, given.end_s, given.verdict)
@@ -205,6 +206,7 @@ def find_alarms(
     Yields:
         The source, the start and the end in it in seconds, and the highest score.
     """
+    # On the scale on which the calibration counts its events.
     enter, leave = float(np.log(calibration.threshold)), float(np.log(calibration.release))
     raw = normal.raw.astype(np.float64)
     for (source, start_s), piece in zip(pieces, normal.pieces(), strict=True):

@@ -91,6 +91,7 @@ class Learning:
             return "paused"
         return "recording" if self.stage == "record" else "training"
 
+    # A model that is ready is not over: a second learning would take its place unseen.
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do, so that the camera can be learnt anew."""
@@ -117,6 +118,7 @@ class Learning:
     def left_out(self) -> str:
         """Write what is to be left out as `oddframe train --leave-out` reads it; or nothing."""
         rows = [
+            # A time before the beginning would be no time to whoever reads the table.
             (source, max(0.0, round(start_s - _AROUND_S, 3)), round(end_s + _AROUND_S, 3))
             for source, start_s, end_s, verdict in self.judged
             if verdict == "leave_out"

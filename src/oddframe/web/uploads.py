@@ -139,6 +139,7 @@ class Uploads:
                 raise UploadConflictError(
                     f"{name} must go on at byte {received:,}, but was sent from {offset:,}"
                 )
+            # Two senders that append to one file would mix what they send.
             self._open.add(part)
         try:
             writer = UploadWriter(part, size_bytes)
@@ -165,6 +166,7 @@ class Uploads:
             # Another request has given it its name already.
             return self.begin(camera, name, size_bytes)
         if received < size_bytes:
+            # Nothing is a recording before all of it is there: most have their index at the end.
             return Upload(name, size_bytes, received)
         try:
             Recording(part)
@@ -172,8 +174,10 @@ class Uploads:
             part.unlink(missing_ok=True)
             raise InputError(str(error).replace(str(part), name)) from error
         with self._lock:
+            # Two browsers may have sent recordings of one name and different sizes.
             self._complete(folder / name, size_bytes)
             try:
+                # The content first, then the name: a power cut must not leave half of it as whole.
                 fsync_path(part)
                 part.replace(folder / name)
                 fsync_path(folder)
@@ -263,6 +267,7 @@ class UploadWriter:
         try:
             # The last part of the path is never followed if it is a link.
             flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+            # Not buffered: what was answered as received must be in the file.
             self._file = os.fdopen(os.open(path, flags), "ab", buffering=0)
         except OSError as error:
             raise output_error(path, error) from error

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.datasets.footage_health import examine_health, remove_spans
+from oddframe.datasets.footage_health import examine_health, find_spans, leave_out, remove_spans
 from oddframe.datasets.frame_cache import FrameRun, build_cache
 from oddframe.media.discovery import find_sources
 from oddframe.media.source import FrameFormat
@@ -73,3 +73,20 @@ def test_what_is_taken_out_is_out_and_the_rest_is_there(counts, spans):
     for part in kept:
         whole = stretches[int(part.source[1:])]
         assert whole.offset <= part.offset < part.offset + part.count <= whole.offset + whole.count
+
+
+def test_a_span_is_found_by_name_and_time_wherever_its_frames_are():
+    runs = [FrameRun("a", 0, 50, 0.0), FrameRun("b", 50, 50, 2.0), FrameRun("b", 100, 50, 10.0)]
+    assert find_spans(runs, [("a", 0.3, 0.5)], 10.0) == [(3, 6)]
+    assert find_spans(runs, [("b.mp4", 6.5, 10.2)], 10.0) == [(95, 100), (100, 103)]
+    assert find_spans(runs, [("b", 7.5, 9.5), ("c", 0.0, 99.0)], 10.0) == []
+
+
+def test_what_somebody_does_not_want_is_left_out_and_named(examined):
+    cache, health = examined(walk, walk)
+    less = leave_out(health, cache, [("1", 4.0, 5.95), ("gone", 1.0, 2.0)])
+    assert [(run.offset, run.count) for run in less.stretches] == [(0, 160), (160, 40), (220, 100)]
+    asked, gone = less.notices
+    assert asked == "1: 4.0 s to 6.0 s is left out of training, as was asked for"
+    assert "gone: 1.0 s to 2.0 s" in gone
+    assert "not in the footage" in gone

@@ -11,7 +11,7 @@ from PIL import Image
 
 from oddframe.errors import OutputError, SourceError, SourceNotFoundError
 from oddframe.media import clip_export
-from oddframe.media.clip_export import cut_recording, write_event_clip
+from oddframe.media.clip_export import cut_recording, picture_at, write_event_clip
 from oddframe.media.discovery import open_source
 from oddframe.media.packet_buffer import PacketBuffer
 from oddframe.media.recording import Recording
@@ -475,3 +475,16 @@ def test_clips_are_whole_at_any_cut(numbered, tmp_path):
             packets = [packet for packet in container.demux(video=0) if packet.size]
         assert all(a.dts < b.dts for a, b in pairwise(packets))
         assert all(packet.dts <= packet.pts for packet in packets)
+
+
+def test_a_picture_is_that_of_its_moment_also_where_key_frames_are_far_apart(numbered, tmp_path):
+    recording = numbered("a.mp4", rate_fps=10, coding=LONG_GROUPS)
+    for moment_s, number in ((0.0, 0), (4.7, 47), (8.9, 89), (500.0, 89)):
+        picture = picture_at(recording.path, moment_s, 640)
+        assert read_number(picture[..., 0]) == number
+    assert picture_at(recording.path, 1.0, 32).shape[1] <= 32
+    with pytest.raises(SourceNotFoundError):
+        picture_at(tmp_path / "gone.mp4", 1.0, 640)
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(SourceError, match="must be a recording"):
+        picture_at(tmp_path / "text.mp4", 1.0, 640)

@@ -339,6 +339,7 @@ def test_a_live_event_is_delivered_at_once_and_closed_by_a_stop(model, live, tmp
         assert lines(log)[0]["phase"] == "start"
         (shown,) = watcher.views()
         assert (shown.open_event, shown.events) == (True, 1)
+        assert (shown.unusual, shown.fault) == (True, None)
         watcher.stop()
     assert [one["phase"] for one in lines(tmp_path / "out" / "yard.events.jsonl")][-1] == "end"
     reader = StoreReader(tmp_path / "out")

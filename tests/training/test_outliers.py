@@ -10,6 +10,7 @@ from oddframe.bundle.bundle import read_bundle
 from oddframe.errors import RunError
 from oddframe.tasks.train import train
 from oddframe.training.outliers import robust_outliers
+from oddframe.training.run_folder import RunFolder
 from tests.support.tiny import bytes_of, tiny_settings, walk
 
 
@@ -103,6 +104,33 @@ def test_outliers_are_named_and_trained_on(footage, tmp_path):
     )
     assert sentence in read_bundle(report.bundle).card
     assert not (report.run / "first_pass").exists()
+
+
+def test_what_somebody_names_is_left_out_also_on_resume(video, tmp_path):
+    normal = video("normal/a.mp4", frames=150, draw=walk).parent
+    (tmp_path / "out.csv").write_text("video,start_s,end_s\na.mp4,5,8\n")
+    given = {"settings": tiny_settings(pretrain_steps=2, joint_steps=2), "export": False}
+    whole = train(normal, tmp_path / "whole", **given)
+    report = train(normal, tmp_path / "run", leave_out=tmp_path / "out.csv", **given)
+    # 31 frames, and the clips that reach into them from before.
+    assert 31 <= whole.clips + whole.held_out - report.clips - report.held_out <= 60
+    (sentence,) = [notice for notice in report.skipped if "left out" in notice]
+    assert sentence.startswith("a.mp4: 5.0 s to 8.0 s")
+    found = RunFolder(report.run).read_footage()
+    used = [range(one["offset"], one["offset"] + one["count"]) for one in found["stretches"]]
+    assert not {position for run in used for position in run} & set(range(50, 81))
+    # What set the threshold is said, a piece of footage at a time, and is not what was left out.
+    normal_scores = read_bundle(report.bundle).normal
+    assert len(found["calibrated"]) == len(list(normal_scores.pieces()))
+    for (source, start_s), piece in zip(found["calibrated"], normal_scores.pieces(), strict=True):
+        end_s = start_s + float(normal_scores.time_s[piece][-1])
+        assert source == "a"
+        assert end_s < 5.0 or start_s > 8.0
+    again = train(normal, tmp_path / "run", resume=True, export=False)
+    assert again.clips == report.clips
+    (tmp_path / "other.csv").write_text("video,start_s,end_s\na,1,2\n")
+    with pytest.raises(RunError, match="other leave_out"):
+        train(normal, tmp_path / "run", resume=True, leave_out=tmp_path / "other.csv")
 
 
 @pytest.mark.slow

@@ -12,7 +12,8 @@ import tomlkit
 
 from oddframe.monitoring.footage import footage_folder, list_segments, segment_path
 from oddframe.web.context import now_us
-from oddframe.web.learning import Learner, Learning
+from oddframe.web.learning import Learner
+from oddframe.web.learning_order import Learning
 from tests.support.stream_server import StreamServer, http
 from tests.support.stream_server import video as video_answer
 from tests.support.tiny import tiny_settings, walk
@@ -61,7 +62,7 @@ def put_segment(folder, camera, minutes_ago):
 def test_a_camera_without_a_model_is_recorded_learnt_and_watched(
     client, data, camera, quick, until
 ):
-    record = begun(client, source=camera.url(), hours=3 / 3600, false_alarms="2/hour")
+    record = begun(client, source=camera.url(), hours=3 / 3600, false_alarms="2/hour", at_once=True)
     assert (record["state"], record["stage"], record["model"]) == ("recording", "record", None)
     assert client.get("/api/v1/cameras").json()["cameras"] == []
     answer = client.post("/api/v1/learning", json={"name": "gate", "source": camera.url()})
@@ -91,10 +92,11 @@ def test_a_camera_that_is_watched_gets_a_new_model_and_keeps_the_old_one_at_hand
     clip(frames=60)
     given = {"name": "gate", "source": "yard.mp4", "model": "models/tiny", "loop": True}
     assert client.post("/api/v1/cameras", json=given).status_code == 201
-    record = begun(client)
+    record = begun(client, at_once=True)
     assert (record["state"], record["previous"]) == ("training", str(data / "models" / "tiny"))
     record = until(
-        lambda: (one := client.get("/api/v1/learning/gate").json())["model"] and one, 900
+        lambda: (one := client.get("/api/v1/learning/gate").json())["state"] == "finished" and one,
+        900,
     )
     assert client.get("/api/v1/cameras/gate").json()["model"] == record["model"]
     (table,) = tomllib.loads((data / "cameras.toml").read_text())["camera"]
@@ -122,7 +124,7 @@ def test_a_recording_is_paused_goes_on_and_is_cancelled(client, data, camera, un
 
 
 def new_learner(data):
-    return Learner(data, address_of=lambda name: None, adopt=lambda learning: None)
+    return Learner(data, address_of=lambda name: None, adopt=lambda *model: None)
 
 
 def is_alive(pid):
@@ -136,8 +138,9 @@ def is_alive(pid):
 UNTIL_KILLED = """
 import sys
 from pathlib import Path
-from oddframe.web.learning import Learner, Learning
-learner = Learner(Path(sys.argv[1]), address_of=lambda name: None, adopt=lambda learning: None)
+from oddframe.web.learning import Learner
+from oddframe.web.learning_order import Learning
+learner = Learner(Path(sys.argv[1]), address_of=lambda name: None, adopt=lambda *model: None)
 learner.begin(Learning(name="gate", source=sys.argv[2], for_s=3600.0))
 learner.start()
 sys.stdin.read()

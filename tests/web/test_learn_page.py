@@ -80,9 +80,50 @@ def test_an_empty_site_learns_its_first_camera_and_watches_it(camera, data):
         opened.get_by_label("How long to watch").fill("0.15")
         opened.get_by_label("Unit of the time").select_option("minutes")
         opened.get_by_role("button", name="Learn this camera").click()
-        expect(opened.get_by_text("The camera is watched with its own model now.")).to_be_visible(
+        expect(opened.get_by_role("heading", name="Before it goes live")).to_be_visible(
             timeout=TRAINING_MS
         )
+        expect(opened.get_by_text(re.compile("it would have raised .* alarm"))).to_be_visible()
+        opened.get_by_label("Allowed false alarms").fill("3")
+        expect(opened.get_by_text("With 3 false alarms per day")).to_be_visible()
+        opened.get_by_role("button", name="Go live").click()
+        expect(opened.get_by_text("The camera is watched with its own model now.")).to_be_visible()
         opened.get_by_role("link", name="See the camera").click()
         expect(opened.get_by_alt_text("Live picture of front door")).to_be_visible()
+        assert wrong == []
+
+
+def test_a_camera_is_learnt_from_recordings_that_the_browser_sends(camera, data, video):
+    content = video("walk.mp4", frames=60, draw=walk).read_bytes()
+    with server(data) as address, page() as (opened, wrong):
+        opened.goto(f"{address}#/cameras/new")
+        opened.get_by_label("Name").fill("front door")
+        opened.get_by_label("Address").fill(camera.url())
+        opened.get_by_label("Learn from").select_option("upload")
+        expect(opened.get_by_label("How long to watch")).to_be_hidden()
+        opened.get_by_role("button", name="Learn this camera").click()
+        expect(opened.get_by_text("Choose recordings first.")).to_be_visible()
+        # What is no recording is refused in words, and nothing is learnt.
+        text = {"name": "notes.mp4", "mimeType": "video/mp4", "buffer": b"no video " * 100}
+        opened.get_by_label("Recordings").set_input_files([text])
+        opened.get_by_role("button", name="Learn this camera").click()
+        expect(opened.get_by_text("Notes.mp4 must be a recording")).to_be_visible()
+        sent = {"name": "walk.mp4", "mimeType": "video/mp4", "buffer": content}
+        opened.get_by_label("Recordings").set_input_files([sent])
+        # One part is lost on its way, and is sent again.
+        failed = []
+
+        def fail_once(route):
+            failed.append(route.request.url)
+            route.abort() if len(failed) == 1 else route.continue_()
+
+        opened.route("**/uploads/file*", fail_once)
+        opened.get_by_role("button", name="Learn this camera").click()
+        expect(opened.get_by_role("heading", name="Learn front door")).to_be_visible()
+        assert len(failed) == 2
+        (path,) = (data / "uploads").rglob("walk.mp4")
+        assert path.read_bytes() == content
+        opened.get_by_role("button", name="Cancel").click()
+        opened.get_by_role("button", name="Yes").click()
+        expect(opened.get_by_role("heading", name="No camera yet")).to_be_visible()
         assert wrong == []

@@ -116,6 +116,13 @@ def serve(
     ] = False,
     device: Device = "auto",
     threads: Threads = None,
+    upload_gb: Annotated[
+        float,
+        typer.Option(
+            help="Most gigabytes that recordings may have together that browsers send.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = 100.0,
 ) -> None:
     """Watch cameras and show them in the browser: live, events, thresholds, models, health.
 
@@ -157,6 +164,7 @@ def serve(
         redirects=redirects,
         device=device,
         threads=threads,
+        upload_gb=upload_gb,
     )
     run_serve(
         settings,

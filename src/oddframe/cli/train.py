@@ -179,6 +179,15 @@ def train(
             rich_help_panel=RECORDING,
         ),
     ] = False,
+    leave_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of footage that is not trained on: the columns video,start_s,end_s, as in "
+            "labels.csv.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
 ) -> None:
     """Learn what is normal from video, and write a run folder with the trained model.
 
@@ -221,6 +230,7 @@ def train(
             calibration_minutes=calibration_minutes,
             record_s=parse_time("--for", for_time),
             keep_footage=keep_footage,
+            leave_out=leave_out,
             on_notice=lambda notice: None if as_json else warn([notice]),
         )
     if not is_first:

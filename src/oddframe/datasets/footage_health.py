@@ -1,10 +1,14 @@
 """The health of training footage: what is usual for its camera, and what of it shows nothing.
 
-What is black, covered, frozen or out of focus teaches nothing about normality and is left out.
+What is black, covered, frozen or out of focus teaches nothing about normality and is left out; so
+is what somebody has looked at and wants to be left out.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,6 +22,12 @@ SCENE_FRAMES = 128
 AT_A_TIME = 256
 """Frames that are read in a row, after which their memory goes back to the system."""
 
+SourceSpan: TypeAlias = tuple[str, float, float]
+"""A span of a recording: its name, with or without its suffix, and two times in seconds."""
+
+_SLACK = 1e-6
+"""Frames are compared to this share of one, so that frame 3 of 10 per second lies at 0.3 s."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FootageHealth:
@@ -25,13 +35,16 @@ class FootageHealth:
 
     Attributes:
         reference: What is usual for the camera.
-        stretches: The footage without what is black, covered, frozen or out of focus.
+        stretches: The footage without what is black, covered, frozen or out of focus, and without
+            what was asked to be left out.
         notices: What was left out, a sentence for each place.
+        left_out: What was asked to be left out.
     """
 
     reference: HealthReference
     stretches: tuple[FrameRun, ...]
     notices: tuple[str, ...]
+    left_out: tuple[SourceSpan, ...] = ()
 
 
 def examine_health(cache: FrameCache, on_progress: Progress = silent) -> FootageHealth:
@@ -64,6 +77,53 @@ def examine_health(cache: FrameCache, on_progress: Progress = silent) -> Footage
         stretches=remove_spans(cache.stretches, [(span.begin, span.end) for span in bad]),
         notices=tuple(notices),
     )
+
+
+def leave_out(
+    health: FootageHealth, cache: FrameCache, spans: Sequence[SourceSpan]
+) -> FootageHealth:
+    """Take spans out of the footage that somebody does not want to be learnt from."""
+    notices = []
+    for name, start_s, end_s in spans:
+        place = f"{name}: {start_s:.1f} s to {end_s:.1f} s"
+        if find_spans(cache.footage, [(name, start_s, end_s)], cache.rate_fps):
+            notices.append(f"{place} is left out of training, as was asked for")
+        else:
+            # The oldest of a ring of footage may be gone since somebody looked at it.
+            notices.append(f"{place} was to be left out of training, but is not in the footage")
+    found = find_spans(cache.stretches, spans, cache.rate_fps)
+    return replace(
+        health,
+        stretches=remove_spans(health.stretches, found),
+        notices=(*health.notices, *notices),
+        left_out=tuple(spans),
+    )
+
+
+def find_spans(
+    runs: Iterable[FrameRun], spans: Sequence[SourceSpan], rate_fps: float
+) -> list[tuple[int, int]]:
+    """Find where the frames of some spans are, both ends of a span included.
+
+    Args:
+        runs: Runs of footage that know when they begin.
+        spans: The spans.
+        rate_fps: Frames per second of the runs.
+
+    Returns:
+        For each part of a span in a run, the position of its first frame and that after its last.
+    """
+    found = []
+    for run in runs:
+        for name, start_s, end_s in spans:
+            if run.source not in (name, Path(name).stem):
+                continue
+            begin = math.ceil((start_s - run.start_s) * rate_fps - _SLACK)
+            end = math.floor((end_s - run.start_s) * rate_fps + _SLACK) + 1
+            begin, end = max(0, begin), min(run.count, end)
+            if begin < end:
+                found.append((run.offset + begin, run.offset + end))
+    return found
 
 
 def remove_spans(

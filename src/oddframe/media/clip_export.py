@@ -1,8 +1,9 @@
-"""Clips of events: copied as they were encoded where that shows the event, or else encoded anew.
+"""Clips of events, and single pictures of recordings.
 
-A copy is cut out of a recording, or out of the video of a camera in memory. It is what a clip
-becomes where it plays anywhere and shows what is wanted. Elsewhere the clip is encoded anew: from
-the copy, or from the frames of the recording or the folder of images.
+A clip is copied as it was encoded where that shows the event, or else encoded anew. A copy is cut
+out of a recording, or out of the video of a camera in memory. It is what a clip becomes where it
+plays anywhere and shows what is wanted. Elsewhere the clip is encoded anew: from the copy, or from
+the frames of the recording or the folder of images.
 """
 
 from array import array
@@ -24,6 +25,7 @@ from av.video.stream import VideoStream
 from oddframe._types import Pixels
 from oddframe.core.clocks import RecordingClock
 from oddframe.errors import OddframeError, OutputError, SourceError
+from oddframe.media.convert import Converter
 from oddframe.media.header import is_raw
 from oddframe.media.packet_buffer import PacketBuffer, WrittenClip
 from oddframe.media.recording import Recording
@@ -50,6 +52,47 @@ _WIDTH = 640
 
 _SAME_TIME_S = 1e-3
 """Times of the same frame differ by rounding alone: copies in Matroska have milliseconds."""
+
+
+def picture_at(path: Path, time_s: float, width: int) -> Pixels:
+    """Decode the picture of a recording at a moment, and little of what is before it.
+
+    Args:
+        path: The recording.
+        time_s: The moment, in seconds of the recording.
+        width: Largest width of the picture in pixels.
+
+    Returns:
+        The picture, uint8 H x W x 3; the last one where the recording ends before.
+
+    Raises:
+        SourceNotFoundError: If the recording is not there.
+        SourceError: If it cannot be read.
+    """
+    # Opening it says in a sentence what is wrong with it, if anything is.
+    Recording(path)
+    shown: av.VideoFrame | None = None
+    try:
+        with av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
+            stream = container.streams.video[0]
+            base, zero = stream.time_base, stream.start_time or 0
+            if base is not None and not is_raw(container):
+                container.seek(zero + int(time_s / base), stream=stream)
+            for decoded in container.decode(stream):
+                # Kept on the way: where the moment lies behind the end, the last picture is shown.
+                shown = decoded
+                if base is None or decoded.pts is None:
+                    continue
+                if float((decoded.pts - zero) * base) >= time_s - _SAME_TIME_S:
+                    break
+            if shown is not None:
+                converter = Converter(FrameFormat(2, 2, "grey", width), stream)
+                picture = converter.frame(shown, 0, time_s).picture
+                assert picture is not None, "a picture was asked for"
+                return picture
+    except av.FFmpegError as error:
+        raise SourceError(f"{path} cannot be read ({error.strerror})") from error
+    raise SourceError(f"{path} must have a picture at {time_s:g} s, but has none")
 
 
 def write_event_clip(

@@ -38,6 +38,8 @@ class CameraView:
         inference_ms: Milliseconds of the model for a clip, on average; None before the first.
         last_event: The last alert of it; None before the first.
         open_event: Whether an event goes on.
+        unusual: Whether that is an anomaly, and not a fault of the camera.
+        fault: What is wrong with the camera's picture, such as "covered"; None where nothing is.
         events: Events that have begun since the start.
         is_file: Whether it is a file, which has no wall-clock times of its own.
     """
@@ -50,6 +52,8 @@ class CameraView:
     inference_ms: float | None = None
     last_event: Alert | None = None
     open_event: bool = False
+    unusual: bool = False
+    fault: str | None = None
     events: int = 0
     is_file: bool = False
 
@@ -151,7 +155,7 @@ class CameraPipeline:
         self._second = -1
         self._alert: Alert | None = None
         self._events = 0
-        self._open: set[str] = set()
+        self._open: dict[str, Event] = {}
 
     @property
     def name(self) -> str:
@@ -289,9 +293,9 @@ class CameraPipeline:
         self._alert = alert
         self._events += event.phase == "start"
         if event.phase == "end":
-            self._open.discard(event.id)
+            self._open.pop(event.id, None)
         else:
-            self._open.add(event.id)
+            self._open[event.id] = event
 
     def state(self) -> StreamStatus:
         """Return how its stream is doing; "failed" where it is not scored any more."""
@@ -328,7 +332,8 @@ class CameraPipeline:
     def view(self) -> CameraView:
         """Return how it is doing, for people; may be called from any thread."""
         # Read once: the thread that scores may change it between two uses.
-        clips = self._clips
+        clips, open_ = self._clips, tuple(self._open.values())
+        faults = [event.reason for event in open_ if event.kind == "health"]
         return CameraView(
             name=self.name,
             state=self.state(),
@@ -337,7 +342,9 @@ class CameraPipeline:
             clips=clips,
             inference_ms=1000 * self._inference_s / clips if clips else None,
             last_event=self._alert,
-            open_event=bool(self._open),
+            open_event=bool(open_),
+            unusual=len(faults) < len(open_),
+            fault=faults[-1] if faults else None,
             events=self._events,
             is_file=self.camera.is_file,
         )

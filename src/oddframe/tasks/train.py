@@ -13,8 +13,8 @@ from oddframe.core.budget import DEFAULT_BUDGET, FalseAlarmBudget
 from oddframe.core.clips import clip_span
 from oddframe.core.recalibration import raw_score_text
 from oddframe.datasets.clip_dataset import too_short
-from oddframe.datasets.footage_health import FootageHealth, remove_spans
-from oddframe.datasets.label_spans import labelled_as_abnormal
+from oddframe.datasets.footage_health import FootageHealth, SourceSpan, remove_spans
+from oddframe.datasets.label_spans import labelled_as_abnormal, read_spans
 from oddframe.errors import SettingsError, did_you_mean
 from oddframe.files import write_json
 from oddframe.inference.torch_backend import pick_device
@@ -146,6 +146,7 @@ def train(
     calibration_minutes: float | None = None,
     record_s: float | None = None,
     keep_footage: bool = False,
+    leave_out: str | Path | None = None,
     on_notice: Callable[[str], None] = lambda notice: None,
 ) -> TrainReport:
     """Learn what is normal from video.
@@ -199,6 +200,8 @@ def train(
         record_s: How long to record cameras, in seconds; needed where there are any, and with
             ``resume`` that of before when None.
         keep_footage: Keep what was recorded; otherwise it is removed after the training.
+        leave_out: A table with the columns ``video,start_s,end_s``, as in `labels.csv`: spans of
+            the footage that are not trained on. With ``resume`` that of before when None.
         on_notice: Called at once with what is worth knowing of the recording, a sentence each.
 
     Raises:
@@ -213,6 +216,10 @@ def train(
         raise SettingsError(
             f"calibration_minutes must be above 0 and finite, got {calibration_minutes}"
         )
+    left_out: list[SourceSpan] = []
+    if leave_out is not None:
+        for video, spans in read_spans(Path(leave_out)).items():
+            left_out += [(video, span.start_s, span.end_s) for span in spans]
     run = RunFolder(out)
     progress = ProgressFile(
         run.progress, resume=resume, on_progress=on_progress, on_record=on_record
@@ -247,6 +254,7 @@ def train(
         overwrite=overwrite,
         workers=1 if group.size > 1 else workers,
         device=device,
+        left_out=tuple(left_out),
     )
     with progress:
         if footage is not None:
@@ -341,7 +349,7 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
             pass_run, chosen, clips, used_device, order.checkpoint_s, on_progress, group
         )
         used = remove_spans(health.stretches, [(span.begin, span.end) for span in odd])
-        clips = split_clips(cache, used, chosen)
+        clips = split_clips(cache, used, chosen, health.left_out)
     held_out = clips.held_out
     trainer = new_trainer(chosen, clips.trained, used_device, group)
     restore(run, trainer)
@@ -374,7 +382,8 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
             "stretches": [asdict(stretch) for stretch in used],
             "odd": [asdict(span) for span in odd],
         }
-        write_json(run.footage, {**spans, "dropped": dropping})
+        facts = {**spans, "dropped": dropping, "calibrated": ending.calibrated}
+        write_json(run.footage, facts)
         on_progress("report", 0, 1, {})
         save_loss_curves(run.curves, run.entries())
         write_training_page(run.path, device=order.request.device)

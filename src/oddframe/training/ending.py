@@ -95,11 +95,13 @@ class Ending(NamedTuple):
         bundle: The trained model, whose card is not written yet.
         odd: Stretches of the footage that are unlike the rest; empty where none were sought.
         notices: What to know of the threshold and of the graph, a sentence each.
+        calibrated: Where the pieces of footage begin that set the threshold: source and seconds.
     """
 
     bundle: Bundle
     odd: tuple[OutlierSpan, ...]
     notices: tuple[str, ...]
+    calibrated: list[tuple[str, float]]
 
 
 class _TrainedScores(NamedTuple):
@@ -109,11 +111,13 @@ class _TrainedScores(NamedTuple):
         bundle: The bundle with its calibration.
         odd: Outliers of the footage.
         not_reached: Clips held out that time did not allow to score.
+        pieces: Where the pieces of footage begin that were scored: source and seconds.
     """
 
     bundle: Bundle
     odd: tuple[OutlierSpan, ...]
     not_reached: int
+    pieces: list[tuple[str, float]]
 
 
 def end_training(
@@ -169,6 +173,7 @@ def end_training(
             *_unused_notices(trained, scored, most_s),
             *notices,
         ),
+        scored.pieces,
     )
 
 
@@ -290,7 +295,8 @@ def _score(
         odd = find_outliers(scorer, clips, on_progress, group, most=most, known=scored)
     normal = scored.normal(cache.rate_fps, bundle.network.config.neighbours, in_sample=in_sample)
     made = replace(bundle, calibration=calibrate(normal, budget), normal=normal)
-    return _TrainedScores(made, odd, scored.not_reached)
+    pieces = scored.pieces(cache.footage, cache.rate_fps)
+    return _TrainedScores(made, odd, scored.not_reached, pieces)
 
 
 def _clips_to_score(trained: Trained, bundle: Bundle, scorer: Scorer) -> tuple[ClipsToScore, bool]:

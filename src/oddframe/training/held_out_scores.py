@@ -9,6 +9,7 @@ footage itself, which is decoded again (`DecodedClips`).
 """
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -88,6 +89,24 @@ class ScoredClips(NamedTuple):
             rate_fps=rate_fps,
             in_sample=in_sample,
         )
+
+    def pieces(self, footage: Sequence[FrameRun], rate_fps: float) -> list[tuple[str, float]]:
+        """Say where the pieces of `normal` begin.
+
+        Args:
+            footage: Runs of all of the footage, in order.
+            rate_fps: Rate of the frames, in frames per second.
+
+        Returns:
+            For each piece its source, and the time of the first frame of its first clip in seconds.
+        """
+        offsets = [run.offset for run in footage]
+        found = []
+        # A piece begins where `normal` begins one.
+        for position in self.positions[np.diff(self.positions, prepend=-2) != 1].tolist():
+            run = footage[bisect_right(offsets, position) - 1]
+            found.append((run.source, run.start_s + (position - run.offset) / rate_fps))
+        return found
 
 
 class ClipsToScore(Protocol):

@@ -6,6 +6,7 @@ either of a new training or of one that is resumed.
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,7 +16,14 @@ from oddframe._types import Progress
 from oddframe._version import __version__
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import ClipDataset, split
-from oddframe.datasets.footage_health import FootageHealth, examine_health, remove_spans
+from oddframe.datasets.footage_health import (
+    FootageHealth,
+    SourceSpan,
+    examine_health,
+    find_spans,
+    leave_out,
+    remove_spans,
+)
 from oddframe.datasets.frame_cache import (
     CACHE_VERSION,
     FrameCache,
@@ -49,6 +57,7 @@ class TrainingRequest:
         overwrite: Whether a new training takes the place of one in the folder.
         workers: How many processes train together; None leaves it to `choose_workers`.
         device: The device that was asked for.
+        left_out: Spans of the footage to leave out; on resume those of before where it is empty.
     """
 
     settings: Settings | None
@@ -61,6 +70,7 @@ class TrainingRequest:
     overwrite: bool
     workers: int | None
     device: str
+    left_out: tuple[SourceSpan, ...] = ()
 
 
 class TrainingPlan(NamedTuple):
@@ -144,8 +154,9 @@ def plan_training(
     try:
         limits = record.rate_fps, record.cache_bytes
         cache = build_cache(run.cache, found.sources, wanted, *limits, on_progress, version)
-        health = health or examine_health(cache, on_progress)
-        clips = split_clips(cache, health.stretches, settings)
+        if health is None:
+            health = leave_out(examine_health(cache, on_progress), cache, record.left_out)
+        clips = split_clips(cache, health.stretches, settings, record.left_out)
         if record.epochs is not None:
             # Epochs become steps only now, when the clips are counted.
             training = steps_for_epochs(settings.training, record.epochs, len(clips.trained))
@@ -174,12 +185,21 @@ def steps_for_epochs(training: TrainingConfig, epochs: float, clips: int) -> Tra
 
 
 def split_clips(
-    cache: FrameCache, stretches: tuple[FrameRun, ...], settings: Settings
+    cache: FrameCache,
+    stretches: tuple[FrameRun, ...],
+    settings: Settings,
+    left_out: Sequence[SourceSpan] = (),
 ) -> SplitClips:
     """Split the clips of some stretches of footage into those to train on and those held out.
 
     All of the footage is split, what the cache did not keep included: what was not trained on
     calibrates, whether it was kept or not.
+
+    Args:
+        cache: The frames, and what is known of those that were not kept.
+        stretches: Runs of kept frames to use.
+        settings: Settings of the training.
+        left_out: Spans to leave out of what was not kept, too.
 
     Raises:
         SourceError: If there are fewer than `LEAST_CLIPS` to train on.
@@ -187,7 +207,10 @@ def split_clips(
     interval = settings.network.interval
     span = clip_span(interval)
     rebuilt = 0 if settings.network.rebuilt_frame == "first" else 4
-    trained, held = split(_usable_footage(cache, stretches), settings.data.hold_out, span)
+    usable = remove_spans(
+        _usable_footage(cache, stretches), find_spans(cache.footage, left_out, cache.rate_fps)
+    )
+    trained, held = split(usable, settings.data.hold_out, span)
     kept, kept_held = (
         [part for run in runs for part in cache.kept(run)] for runs in (trained, held)
     )
@@ -233,6 +256,7 @@ def _check_same(
         "rate_fps": (request.rate_fps, record.rate_fps),
         "drop_odd": (request.drop_odd or None, record.drop_odd),
         "workers": (request.workers, record.workers),
+        "leave_out": (request.left_out or None, record.left_out),
     }
     other = [name for name, (asked, had) in pairs.items() if asked is not None and asked != had]
     if other:
@@ -266,4 +290,5 @@ def _new_record(found: FoundSources, request: TrainingRequest) -> RunRecord:
         drop_odd=request.drop_odd,
         workers=request.workers,
         cache_version=CACHE_VERSION,
+        left_out=request.left_out,
     )

@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from oddframe.datasets.footage_health import SourceSpan
 from oddframe.errors import OutputError, RunError
 from oddframe.files import output_error, write_bytes, write_json
 from oddframe.settings import from_mapping
@@ -49,6 +50,7 @@ class RunRecord:
         cache_version: How the cache keeps frames, and whether clips are held out of all of the
             footage or of what it kept; see `oddframe.datasets.frame_cache.CACHE_VERSION`. Runs of
             0.1.0 do not say it: theirs is 1.
+        left_out: Spans of the footage that somebody wanted to be left out.
     """
 
     oddframe: str
@@ -60,6 +62,7 @@ class RunRecord:
     footage: str = ""
     workers: int | None = 1
     cache_version: int = 1
+    left_out: tuple[SourceSpan, ...] = ()
 
 
 class RunFolder:
@@ -188,7 +191,9 @@ class RunFolder:
             path = self._next if self._next.exists() else self._settings
             content = json.loads(path.read_text())
             settings = from_mapping(content.pop("settings"), Settings())
-            return settings, RunRecord(**content)
+            # JSON has lists only; runs of earlier versions left nothing out.
+            spans = tuple((name, start, end) for name, start, end in content.pop("left_out", ()))
+            return settings, RunRecord(**content, left_out=spans)
         except FileNotFoundError as error:
             raise RunError(
                 f"{self.path} must hold a training to resume, but has no {self._settings.name}"
@@ -231,8 +236,9 @@ class RunFolder:
         """Read which of the footage was used, and what in it is unlike the rest.
 
         Returns:
-            ``stretches`` that were used, ``odd`` ones that are unlike the rest, and whether those
-            were ``dropped``; None of a training that is not finished.
+            ``stretches`` that were used, ``odd`` ones that are unlike the rest, whether those were
+            ``dropped``, and the source and the time of the first clip of each piece that set the
+            threshold, ``calibrated``; None of a training that is not finished.
 
         Raises:
             RunError: If it cannot be read.
@@ -240,7 +246,9 @@ class RunFolder:
         try:
             # Only what is asked for: later versions may say more in this file.
             found: dict[str, Any] = json.loads(self.footage.read_text())
-            return {name: found[name] for name in ("stretches", "odd", "dropped")}
+            known = {name: found[name] for name in ("stretches", "odd", "dropped")}
+            # Runs of earlier versions do not say where their threshold comes from.
+            return {**known, "calibrated": found.get("calibrated", [])}
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -104,6 +104,7 @@ def remove(context: Context, name: CameraName, forget: bool = False) -> Response
         context.store.forget(name)
     if forget:
         context.learner.remove(name, footage=True)
+        context.uploads.remove(name)
     context.hub.publish("changed", {"what": "cameras", "camera": name})
     return Response(status_code=204)
 

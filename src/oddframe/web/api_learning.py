@@ -1,6 +1,7 @@
 """The API of learning a camera: begin, follow, pause, cancel; and of the footage for it."""
 
 import shutil
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -17,7 +18,7 @@ from oddframe.monitoring.footage import (
 )
 from oddframe.monitoring.recording_order import RecordingOrder
 from oddframe.web.context import AppContext, CameraName, Context
-from oddframe.web.learning import Learning
+from oddframe.web.learning_order import Learning
 from oddframe.web.schemas import MOST_US, BudgetText, HoursText, Name, Schema, SourceText, Text
 
 router = APIRouter(prefix="/api/v1", responses={401: {}, 404: {}})
@@ -31,6 +32,8 @@ class LearningGiven(Schema):
     name: Name
     # Left out for a camera that is watched.
     source: SourceText | None = None
+    # Learn from the recordings that were sent for it, instead of recording it.
+    uploads: bool = False
     # With 0 it learns from what was recorded before.
     hours: Annotated[float, Field(ge=0, le=24 * 366)] = 1.0
     # Record so many minutes of every so many; both or none.
@@ -43,14 +46,16 @@ class LearningGiven(Schema):
     false_alarms: BudgetText = "1/day"
     preset: Literal["fast", "walkway", "paper"] = "fast"
     keep_footage: bool = False
+    # Watch with the model as soon as it is there; otherwise it waits for `/learning/NAME/live`.
+    at_once: bool = False
 
 
 class LearningRecord(Schema):
     """How far the learning of a camera is."""
 
     name: str
-    state: Literal["recording", "training", "paused", "failed", "finished"]
-    # What has to be done: "record", "train", "done".
+    state: Literal["recording", "training", "paused", "failed", "ready", "finished"]
+    # What has to be done: "record", "train", "ready" (waits to go live), "done".
     stage: str
     # How far the stage is: its part by name, units done of all, the share, the seconds left.
     part: str | None
@@ -72,6 +77,7 @@ class LearningRecord(Schema):
     false_alarms: str
     preset: str
     keep_footage: bool
+    at_once: bool
     # The new model once it is there, and the one that the camera had before.
     model: str | None
     previous: str | None
@@ -115,20 +121,24 @@ class FootageRemoved(Schema):
 @router.get("/learning")
 def learnings(context: Context) -> LearningList:
     """All cameras that are or were learnt."""
-    return LearningList(learnings=[_record(context, one) for one in context.learner.learnings()])
+    return LearningList(
+        learnings=[learning_record(context, one) for one in context.learner.learnings()]
+    )
 
 
 @router.post("/learning", status_code=201, responses={409: {}})
 def begin(context: Context, given: LearningGiven) -> LearningRecord:
     """Record a camera and train a model of it; then it is watched with that model."""
     running = context.learner.learning(given.name)
-    if running is not None and running.state not in ("failed", "finished"):
+    if running is not None and not running.is_over:
         raise HTTPException(409, f"{given.name!r} is being learnt already; cancel that first")
     FalseAlarmBudget.parse(given.false_alarms)
     stretch_s = None if given.stretch_minutes is None else 60 * given.stretch_minutes
     every_s = None if given.every_minutes is None else 60 * given.every_minutes
     where = _where(context, given)
-    if given.hours:
+    if given.uploads:
+        where["file"] = str(_sent(context, given.name))
+    elif given.hours:
         # Refused now and not by the process, of whose errors nobody would be told at once.
         RecordingOrder(
             for_s=3600 * given.hours,
@@ -151,37 +161,38 @@ def begin(context: Context, given: LearningGiven) -> LearningRecord:
         false_alarms=given.false_alarms,
         preset=given.preset,
         keep_footage=given.keep_footage,
+        at_once=given.at_once,
     )
     context.learner.begin(learning)
-    return _record(context, _learning(context, given.name))
+    return learning_record(context, learning_of(context, given.name))
 
 
 @router.get("/learning/{name}")
 def learning(context: Context, name: CameraName) -> LearningRecord:
     """How far the learning of a camera is."""
-    return _record(context, _learning(context, name))
+    return learning_record(context, learning_of(context, name))
 
 
 @router.post("/learning/{name}/pause")
 def pause(context: Context, name: CameraName) -> LearningRecord:
     """Stop for now; what was recorded and trained stays."""
-    _learning(context, name)
+    learning_of(context, name)
     context.learner.pause(name)
-    return _record(context, _learning(context, name))
+    return learning_record(context, learning_of(context, name))
 
 
 @router.post("/learning/{name}/resume")
 def resume(context: Context, name: CameraName) -> LearningRecord:
     """Go on with what was paused, or has failed."""
-    _learning(context, name)
+    learning_of(context, name)
     context.learner.resume(name)
-    return _record(context, _learning(context, name))
+    return learning_record(context, learning_of(context, name))
 
 
 @router.delete("/learning/{name}", status_code=204)
 def cancel(context: Context, name: CameraName, footage: bool = False) -> Response:
     """Cancel or forget the learning of a camera; `footage` also deletes what was recorded."""
-    _learning(context, name)
+    learning_of(context, name)
     context.learner.remove(name, footage=footage)
     return Response(status_code=204)
 
@@ -246,7 +257,22 @@ def _where(context: AppContext, given: LearningGiven) -> dict[str, Any]:
     return {"source": source, "file": str((supervisor.data / source).resolve())}
 
 
-def _learning(context: AppContext, name: str) -> Learning:
+def _sent(context: AppContext, name: str) -> Path:
+    """Return the folder with the recordings that were sent for a camera."""
+    uploads = context.uploads.list(name)
+    open_ = [one.name for one in uploads if one.received_bytes < one.size_bytes]
+    if open_:
+        raise SettingsError(
+            f"all recordings must be there before they are learnt from, but {open_[0]} is not "
+            "complete; send the rest of it, or delete it"
+        )
+    if not uploads:
+        raise SettingsError(f"recordings must be sent for {name!r} first, but there are none")
+    return context.uploads.folder(name)
+
+
+def learning_of(context: AppContext, name: str) -> Learning:
+    """Return the learning of a camera; 404 where there is none."""
     found = context.learner.learning(name)
     if found is None:
         raise HTTPException(404, "nothing is learnt under this name")
@@ -262,7 +288,8 @@ def _segments(context: AppContext, name: str) -> list[FootageSegment]:
     return segments
 
 
-def _record(context: AppContext, learning: Learning) -> LearningRecord:
+def learning_record(context: AppContext, learning: Learning) -> LearningRecord:
+    """Return a learning as a record of the API."""
     learner = context.learner
     progress = learner.progress(learning)
     segments = list_segments(learner.footage(learning.name))
@@ -291,6 +318,7 @@ def _record(context: AppContext, learning: Learning) -> LearningRecord:
         false_alarms=learning.false_alarms,
         preset=learning.preset,
         keep_footage=learning.keep_footage,
-        model=f"models/{learning.run}" if learning.stage == "done" else None,
+        at_once=learning.at_once,
+        model=f"models/{learning.run}" if learning.stage in ("ready", "done") else None,
         previous=learning.previous,
     )

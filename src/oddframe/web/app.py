@@ -16,11 +16,13 @@ from oddframe.web import (
     api_events,
     api_health,
     api_learning,
+    api_learnt,
     api_models,
     api_review,
     api_shared,
     api_system,
     api_thresholds,
+    api_uploads,
 )
 from oddframe.web.broadcaster import Broadcaster
 from oddframe.web.compression import CompressJson
@@ -83,6 +85,8 @@ def make_app(
         api_models,
         api_health,
         api_learning,
+        api_learnt,
+        api_uploads,
     ):
         app.include_router(part.router)
     app.add_exception_handler(OddframeError, _refusal_response)

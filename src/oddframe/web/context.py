@@ -18,6 +18,7 @@ from oddframe.web.learning import Learner
 from oddframe.web.live_updates import EventHub, LivePictures
 from oddframe.web.people import Person
 from oddframe.web.supervisor import Supervisor
+from oddframe.web.uploads import Uploads
 
 DAY_US = 86_400 * 1_000_000
 """A day in microseconds, the unit of all times in the API and the database."""
@@ -41,6 +42,7 @@ class AppContext:
         heat_pictures: Pictures of stored events with their heat maps.
         learner: Learns cameras.
         links: Checks the links to files that were in alerts.
+        uploads: Recordings that people sent.
         media: Folders beside the data folder whose files may be watched.
         began_s: When the server began, in seconds on a clock that never jumps.
     """
@@ -52,6 +54,7 @@ class AppContext:
     heat_pictures: HeatPictures
     learner: Learner
     links: Links
+    uploads: Uploads
     media: tuple[Path, ...] = ()
     # Monotonic: the uptime stays right when the machine's clock is set.
     began_s: float = field(default_factory=time.monotonic)

@@ -8,11 +8,11 @@ was stopped or killed goes on where they were.
 |---|---|
 | learning/CAMERA/learning.json | what is to be done, and how far that is |
 | learning/CAMERA/log.txt | what the processes said |
+| learning/CAMERA/left-out.csv | outliers that are left out of the training |
 | footage/CAMERA/ | what was recorded |
 | models/RUN/ | the run folder of the training |
 """
 
-import json
 import os
 import shutil
 import signal
@@ -22,17 +22,24 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from oddframe.core.alerts import safe_name
 from oddframe.errors import OddframeError, OutputError, SettingsError
-from oddframe.files import output_error, write_json
-from oddframe.monitoring.footage import PROGRESS_FILE, remove_footage
+from oddframe.files import output_error, write_text
+from oddframe.monitoring.footage import PROGRESS_FILE, list_segments, remove_footage
 from oddframe.monitoring.recording_order import has_order
 from oddframe.training.progress import TrainingProgress, read_progress
 from oddframe.training.run_folder import RunFolder
+from oddframe.web.learning_order import (
+    Learning,
+    OutlierVerdict,
+    order_folder,
+    read_orders,
+    write_order,
+)
 
 TRAINING_SETTINGS = "learning.toml"
 """File in the data folder with settings for trainings, as `oddframe train --config` takes it."""
@@ -44,66 +51,6 @@ _END_S = 20.0
 _LOG_BYTES = 64_000
 """So much of the end of the log is read."""
 
-Stage: TypeAlias = Literal["record", "train", "done"]
-LearningState: TypeAlias = Literal["recording", "training", "paused", "failed", "finished"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Learning:
-    """A camera that is to be learnt.
-
-    Attributes:
-        name: The camera's name.
-        source: Where its pictures come from, with its secrets; None of a camera that is watched,
-            whose address stands in `cameras.toml`.
-        file: A recording or a folder to learn from instead of what the camera shows.
-        for_s: How long to record, in seconds; 0 learns from what was recorded before.
-        stretch_s: As for `oddframe.record`.
-        every_s: As for `oddframe.record`.
-        armed: As for `oddframe.record`.
-        time_zone: As for `oddframe.record`.
-        most_gb: Most gigabytes of footage.
-        false_alarms: The budget for the threshold.
-        preset: Name of the preset of the training.
-        keep_footage: Whether footage stays after the training.
-        run: Name of the run folder in the folder of models.
-        previous: The model that the camera had before; None where it had none.
-        stage: What is being done.
-        is_paused: Whether nothing is to be done for now.
-        error: What ended it, as a sentence; None where nothing did.
-        pid: The process that works on it, if any did.
-    """
-
-    name: str
-    source: str | None = field(default=None, repr=False)
-    file: str | None = None
-    for_s: float = 3600.0
-    stretch_s: float | None = None
-    every_s: float | None = None
-    armed: tuple[str, ...] = ()
-    time_zone: str | None = None
-    most_gb: float = 50.0
-    false_alarms: str = "1/day"
-    preset: str = "fast"
-    keep_footage: bool = False
-    run: str = ""
-    previous: str | None = None
-    stage: Stage = "record"
-    is_paused: bool = False
-    error: str | None = None
-    pid: int | None = None
-
-    @property
-    def state(self) -> LearningState:
-        """How the learning is, in one word."""
-        if self.error is not None:
-            return "failed"
-        if self.stage == "done":
-            return "finished"
-        if self.is_paused:
-            return "paused"
-        return "recording" if self.stage == "record" else "training"
-
 
 class Learner:
     """Carries out what is to be learnt, one process for each camera.
@@ -114,8 +61,8 @@ class Learner:
         data: The data folder.
         address_of: Gives the address of a watched camera with its secrets; None where there is no
             such camera.
-        adopt: Called with a finished learning by the learner's thread: has the camera watched with
-            the new model.
+        adopt: Called with a learning whose model is there, and another budget than its own or None:
+            has the camera watched with the new model.
         on_change: Called with the name of a camera whose learning has changed; must not wait.
         redirects: Whether a camera's server may send its reader to another address.
     """
@@ -125,14 +72,14 @@ class Learner:
         data: Path,
         *,
         address_of: Callable[[str], str | None],
-        adopt: Callable[[Learning], None],
+        adopt: Callable[[Learning, str | None], None],
         on_change: Callable[[str], None] = lambda name: None,
         redirects: bool = False,
     ) -> None:
         self._data, self._address_of, self._adopt = data, address_of, adopt
         self._on_change, self._redirects = on_change, redirects
         self._lock = threading.RLock()
-        self._learnings = self._read_all()
+        self._learnings = read_orders(data)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         # Processes that were asked to end, with the time at which they are killed.
         self._ending: dict[str, float] = {}
@@ -168,17 +115,21 @@ class Learner:
         """Return the folder with what was recorded of a camera."""
         return self._data / "footage" / safe_name(name)
 
+    def run_folder(self, learning: Learning) -> RunFolder:
+        """Return the run folder of a learning."""
+        return RunFolder(self._data / "models" / learning.run)
+
     def progress(self, learning: Learning) -> TrainingProgress | None:
         """Return how far the present stage is; None where that is not known yet."""
         if learning.stage == "record":
             return read_progress(self.footage(learning.name) / PROGRESS_FILE)
-        return read_progress(self._run_folder(learning).progress)
+        return read_progress(self.run_folder(learning).progress)
 
     def losses(self, learning: Learning) -> dict[str, Any]:
         """Return the last entry of the training's log; empty where there is none."""
         if learning.stage == "record":
             return {}
-        entries = [entry for entry in self._run_folder(learning).entries() if "held_out" in entry]
+        entries = [entry for entry in self.run_folder(learning).entries() if "held_out" in entry]
         return entries[-1] if entries else {}
 
     def notices(self, name: str) -> list[str]:
@@ -196,20 +147,73 @@ class Learner:
         """
         with self._lock:
             before = self._learnings.get(learning.name)
-            if before is not None and before.state not in ("failed", "finished"):
+            if before is not None and not before.is_over:
                 raise SettingsError(
                     f"{learning.name} must not be learnt twice at once; cancel what runs first"
                 )
             if learning.file is not None or not learning.for_s:
                 learning = replace(learning, stage="train")
-            run = f"{safe_name(learning.name)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+            if before is not None:
+                # What somebody knows of the footage holds for what was kept of it.
+                learning = replace(learning, judged=before.judged)
             place = self._place(learning.name)
             try:
                 place.mkdir(parents=True, exist_ok=True)
                 (place / "log.txt").unlink(missing_ok=True)
             except OSError as error:
                 raise output_error(place, error) from error
-            self._save(replace(learning, run=run))
+            self._save(replace(learning, run=_new_run(learning.name)))
+
+    def judge(
+        self,
+        name: str,
+        source: str,
+        start_s: float,
+        end_s: float,
+        verdict: OutlierVerdict | None,
+    ) -> None:
+        """Note what somebody says of an outlier; see `Learning.judge`."""
+        with self._lock:
+            learning = self._learnings.get(name)
+            if learning is not None:
+                judged = learning.judge(source, start_s, end_s, verdict)
+                self._save(replace(learning, judged=judged))
+
+    def train_again(self, name: str) -> None:
+        """Train anew on the footage that is there, without what is left out.
+
+        Raises:
+            SettingsError: If there is no trained model, or no footage any more.
+        """
+        with self._lock:
+            learning = self._learnings.get(name)
+            if learning is None or learning.stage not in ("ready", "done"):
+                raise SettingsError(f"{name} must have a trained model, but has none")
+            if learning.file is None and not list_segments(self.footage(name)):
+                raise SettingsError(
+                    f"the video of {name} must be there to train on it again, but it was deleted; "
+                    "learn the camera anew, and keep the video"
+                )
+            if learning.stage == "done":
+                learning = replace(learning, previous=f"models/{learning.run}")
+            # The model stays, and may be used; its frames are those that are decoded anew.
+            shutil.rmtree(self.run_folder(learning).cache, ignore_errors=True)
+            self._save(replace(learning, stage="train", run=_new_run(name), pid=None))
+
+    def go_live(self, name: str, false_alarms: str | None) -> None:
+        """Have a camera watched with the model that waits for it.
+
+        Args:
+            name: The camera.
+            false_alarms: Another budget than that of the model; None takes that one.
+
+        Raises:
+            OddframeError: If no model waits, or the camera cannot be watched with it.
+        """
+        learning = self.learning(name)
+        if learning is None or learning.stage != "ready":
+            raise SettingsError(f"{name} must have a model that waits to go live, but has none")
+        self._finish(learning, None if false_alarms == learning.false_alarms else false_alarms)
 
     def pause(self, name: str) -> None:
         """Stop working on a camera until `resume`."""
@@ -247,7 +251,7 @@ class Learner:
                 self._processes.pop(name, None)
                 self._ending.pop(name, None)
         if learning is not None:
-            run = self._run_folder(learning)
+            run = self.run_folder(learning)
             # A model that is complete may be used.
             if learning.stage != "done" and not run.bundle.exists():
                 shutil.rmtree(run.path, ignore_errors=True)
@@ -293,10 +297,17 @@ class Learner:
         elif learning.stage == "record":
             self._change(name, stage="train")
         else:
-            self._adopt(learning)
-            self._change(name, stage="done")
-            if not learning.keep_footage:
-                remove_footage(self.footage(name))
+            # First: where the camera cannot be watched with the model, the model is there all the same.
+            self._change(name, stage="ready")
+            if learning.at_once:
+                self._finish(learning, None)
+
+    def _finish(self, learning: Learning, false_alarms: str | None) -> None:
+        """Have a camera watched with its new model, and clear up."""
+        self._adopt(learning, false_alarms)
+        self._change(learning.name, stage="done")
+        if not learning.keep_footage:
+            remove_footage(self.footage(learning.name))
 
     def _launch(self, name: str) -> None:
         """Start the process of the present stage, unless it is not wanted any more."""
@@ -355,13 +366,17 @@ class Learner:
 
     def _training(self, learning: Learning) -> list[str]:
         """Return the arguments of a training."""
-        run = self._run_folder(learning)
+        run = self.run_folder(learning)
         footage = self.footage(learning.name) if learning.file is None else Path(learning.file)
         arguments = ["train", str(footage), "-o", str(run.path), "--nice", "19"]
         arguments += ["--false-alarms", learning.false_alarms]
         if run.holds_training:
             return [*arguments, "--resume"]
         arguments += ["--preset", learning.preset]
+        if table := learning.left_out():
+            path = self._place(learning.name) / "left-out.csv"
+            write_text(path, table)
+            arguments += ["--leave-out", str(path)]
         settings = self._data / TRAINING_SETTINGS
         return [*arguments, "--config", str(settings)] if settings.exists() else arguments
 
@@ -376,7 +391,7 @@ class Learner:
     def _end_leftover(self, learning: Learning) -> None:
         """End the process of a server that was killed: it would work beside the new one."""
         pid, until_s = learning.pid, time.monotonic() + _END_S
-        mine = {str(self.footage(learning.name)), str(self._run_folder(learning).path)}
+        mine = {str(self.footage(learning.name)), str(self.run_folder(learning).path)}
         while pid is not None and mine & set(_arguments(pid)):
             _signal(pid, signal.SIGTERM if time.monotonic() < until_s else signal.SIGKILL)
             if self._stopping.wait(_LOOK_S):
@@ -397,20 +412,7 @@ class Learner:
     def _save(self, learning: Learning) -> None:
         self._learnings[learning.name] = learning
         self._on_change(learning.name)
-        write_json(self._place(learning.name) / "learning.json", asdict(learning))
-
-    def _read_all(self) -> dict[str, Learning]:
-        found: dict[str, Learning] = {}
-        for path in sorted((self._data / "learning").glob("*/learning.json")):
-            try:
-                values = json.loads(path.read_text())
-                known = {item.name: values[item.name] for item in fields(Learning)}
-            except (OSError, ValueError, KeyError, TypeError):
-                # What cannot be read cannot be done; its footage and its run folder stay.
-                continue
-            known["armed"] = tuple(known["armed"])
-            found[known["name"]] = Learning(**known)
-        return found
+        write_order(self._data, learning)
 
     def _log_lines(self, name: str) -> list[str]:
         """Read the end of a log; lines that were wrapped for nobody are whole."""
@@ -422,11 +424,13 @@ class Learner:
         except OSError:
             return []
 
-    def _run_folder(self, learning: Learning) -> RunFolder:
-        return RunFolder(self._data / "models" / learning.run)
-
     def _place(self, name: str) -> Path:
-        return self._data / "learning" / safe_name(name)
+        return order_folder(self._data, name)
+
+
+def _new_run(name: str) -> str:
+    """Name the run folder of a new training of a camera."""
+    return f"{safe_name(name)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -205,6 +205,9 @@ class CameraRecord(Schema):
     inference_ms: float | None
     events: int
     open_event: bool
+    # Whether that is an anomaly, and what is wrong with the picture: a fault is nothing unusual.
+    unusual: bool = False
+    fault: str | None = None
     last_event: EventRecord | None
     threshold: float
     budget: str

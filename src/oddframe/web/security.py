@@ -16,6 +16,9 @@ from oddframe.web.people import Person, needed_role
 MOST_BYTES = 64 * 1024
 """Longest body of a request; the largest ones hold the zones of a camera."""
 
+UPLOAD_PATH, UPLOAD_BYTES = "/api/v1/uploads/file", 8 * 1024 * 1024
+"""Here a part of a recording is sent; its longest body."""
+
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 """Methods that change nothing."""
 
@@ -78,7 +81,7 @@ class SecurityMiddleware:
             await self._note(scope, refusal[0])
             return
         answered = _Status(send)
-        body = _LimitedBody(receive, answered.send)
+        body = _LimitedBody(receive, answered.send, _most_bytes(scope))
         await self._app(scope, body.receive, body.send)
         await self._note(scope, answered.status)
 
@@ -101,9 +104,9 @@ class SecurityMiddleware:
             return 400, "this server is not known by this host name; add it with --allow-host", 0.0
         if scope["method"] not in _SAFE and not _same_origin(headers, host):
             return 403, "changes must come from this server's own pages, not from another site", 0.0
-        length = headers.get(b"content-length", "0")
-        if not length.isdigit() or len(length) > 12 or int(length) > MOST_BYTES:
-            return 413, f"a request body must have at most {MOST_BYTES} bytes", 0.0
+        length, most = headers.get(b"content-length", "0"), _most_bytes(scope)
+        if not length.isdigit() or len(length) > 12 or int(length) > most:
+            return 413, f"a request body must have at most {most} bytes", 0.0
         return None
 
     def _is_known(self, host: str) -> bool:
@@ -183,11 +186,17 @@ def _let_in(scope: Scope, person: Person, *, guarded: bool) -> tuple[int, str, f
     return 403, f"this needs the role {role}, but yours is {person.role}; ask an admin", 0.0
 
 
-class _LimitedBody:
-    """Ends a request whose body is longer than `MOST_BYTES`, whatever its header says."""
+def _most_bytes(scope: Scope) -> int:
+    """Return how long the body of a request may be: parts of recordings are long."""
+    is_upload = scope["method"] == "PUT" and scope["path"] == UPLOAD_PATH
+    return UPLOAD_BYTES if is_upload else MOST_BYTES
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+
+class _LimitedBody:
+    """Ends a request whose body is too long, whatever its header says."""
+
+    def __init__(self, receive: Receive, send: Send, most: int) -> None:
+        self._receive, self._send, self._most = receive, send, most
         self._bytes = 0
         self._over = self._begun = False
 
@@ -195,12 +204,11 @@ class _LimitedBody:
         message = await self._receive()
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
-            if self._bytes > MOST_BYTES and not self._over:
+            if self._bytes > self._most and not self._over:
                 self._over = True
                 if not self._begun:
-                    await _answer(
-                        self._send, 413, f"a request body must have at most {MOST_BYTES} bytes", 0.0
-                    )
+                    text = f"a request body must have at most {self._most} bytes"
+                    await _answer(self._send, 413, text, 0.0)
             # For the app the browser has gone; it must not work on half of a body.
             if self._over:
                 return {"type": "http.disconnect"}

@@ -25,11 +25,14 @@ from oddframe.web.auth import Access, read_hash
 from oddframe.web.broadcaster import Broadcaster
 from oddframe.web.context import AppContext
 from oddframe.web.event_pictures import HeatPictures
-from oddframe.web.learning import Learner, Learning
+from oddframe.web.learning import Learner
+from oddframe.web.learning_order import Learning
 from oddframe.web.live_updates import EventHub, LivePictures
 from oddframe.web.people import AUDIT_FILE, TOKENS_FILE, AuditLog, NamedTokens
 from oddframe.web.security import SecurityMiddleware
 from oddframe.web.supervisor import Supervisor
+from oddframe.web.thresholds import change_camera
+from oddframe.web.uploads import Uploads
 
 ACCESS_FILE = "access.hash"
 """File in the data folder with the hash of the token, where there is one."""
@@ -53,6 +56,7 @@ class ServeSettings:
         redirects: Whether a camera's server may send its reader to another address.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         threads: Threads that the networks compute on; see `oddframe.load`.
+        upload_gb: Most gigabytes that recordings may have together that are sent by browsers.
     """
 
     data: AnyPath
@@ -64,6 +68,7 @@ class ServeSettings:
     redirects: bool = False
     device: str = "auto"
     threads: int | None = None
+    upload_gb: Annotated[float, Field(gt=0, le=1e6)] = 100.0
 
     def __post_init__(self) -> None:
         check_threads(self.threads)
@@ -171,14 +176,16 @@ def assemble(
     learner = Learner(
         data,
         address_of=supervisor.address_of,
-        adopt=lambda learning: _adopt(supervisor, learning),
+        # Called once the server runs, when the context is there.
+        adopt=lambda learning, budget: _adopt(context, learning, budget),
         on_change=lambda name: hub.publish("changed", {"what": "learning", "camera": name}),
         redirects=settings.redirects,
     )
     public_url = supervisor.plan.settings.public_url
     links = Links(read_secret(data), public_url)
     access = Access(token_hash, tokens=NamedTokens(data / TOKENS_FILE))
-    context = AppContext(supervisor, hub, access, pictures, heat, learner, links, media)
+    uploads = Uploads(data, settings.upload_gb)
+    context = AppContext(supervisor, hub, access, pictures, heat, learner, links, uploads, media)
     # Under these names people reach the server; `SecurityMiddleware` refuses all others.
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
     if public_url is not None:
@@ -194,19 +201,21 @@ def assemble(
     return make_app(context, metrics, broadcaster, hosts, note_change), context
 
 
-def _adopt(supervisor: Supervisor, learning: Learning) -> None:
-    """Watch a camera with the model that was learnt of it."""
-    values: dict[str, Any] = {"model": f"models/{learning.run}"}
-    if supervisor.camera(learning.name) is not None:
-        # A threshold of its own was for the model before.
-        values |= {"calibration": None, "false_alarms": None}
-        supervisor.edit(lambda file, accept: file.change(learning.name, values, accept))
+def _adopt(context: AppContext, learning: Learning, budget: str | None) -> None:
+    """Watch a camera with the model that was learnt of it, for its own budget or another one."""
+    supervisor, name = context.supervisor, learning.name
+    values: dict[str, Any] = {"model": f"models/{learning.run}", "false_alarms": budget}
+    if supervisor.camera(name) is not None:
+        # With a revision, so that one can go back to the model and the threshold of before.
+        change_camera(context, name, values)
     else:
-        values = {"name": learning.name, "source": learning.source, **values}
-        if learning.file is not None:
-            # It shows what there is again and again, as a camera does.
-            values["loop"] = True
-        supervisor.edit(lambda file, accept: file.add(values, accept))
+        known = {key: value for key, value in values.items() if value is not None}
+        added = {"name": name, "source": learning.source, **known}
+        if str((supervisor.data / (learning.source or "")).resolve()) == learning.file:
+            # A recording is shown again and again, in place of a camera.
+            added["loop"] = True
+        supervisor.edit(lambda file, accept: file.add(added, accept))
+    context.hub.publish("changed", {"what": "cameras", "camera": name})
 
 
 def _run(

@@ -1,6 +1,6 @@
 // One camera: its live picture, its state, and the page that shows all about it.
 
-import { dayAndTime, duration, formatBudget, formatRawScore, formatScore }
+import { capitalize, dayAndTime, duration, formatBudget, formatRawScore, formatScore }
   from "../shared/format.js";
 import { cameraPath, fetchJson, fetchResponse, queryString } from "./api.js";
 import { sparkline } from "./charts.js";
@@ -28,7 +28,8 @@ export class LivePicture {
     this.heat = heat;
     this.image = h("img", { alt: `Live picture of ${name}`, hidden: true });
     this.message = h("p", { class: "none" }, "Waiting for a picture …");
-    this.element = h("div", { class: "picture" }, this.image, this.message);
+    this.age = h("p", { class: "age number", hidden: true });
+    this.element = h("div", { class: "picture" }, this.image, this.message, this.age);
     this.isVisible = true;
     const watcher = new IntersectionObserver((entries) => {
       this.isVisible = entries.at(-1).isIntersecting;
@@ -72,8 +73,18 @@ export class LivePicture {
     this.message.hidden = true;
   }
 
+  // Says how old the picture is, and dims it, where the camera sends none any more.
+  showAge({ state }) {
+    const { phase, silent_s: silent } = state ?? {};
+    const isOld = phase !== "live" && (silent ?? 0) > OLD_S && !this.image.hidden;
+    this.element.classList.toggle("old", isOld);
+    this.age.hidden = !isOld;
+    setText(this.age, isOld ? `last picture ${duration(silent)} ago` : "");
+  }
+
   showMessage(text) {
     this.image.hidden = true;
+    this.age.hidden = true;
     this.message.hidden = false;
     this.message.textContent = text;
   }
@@ -82,17 +93,42 @@ export class LivePicture {
 const PHASES = {
   connecting: { text: "connecting", symbol: "connecting", colour: "calm" },
   live: { text: "live", symbol: "live", colour: "good" },
-  stalled: { text: "no picture", symbol: "stalled", colour: "warn" },
-  waiting: { text: "reconnecting", symbol: "waiting", colour: "warn" },
+  stalled: { text: "no signal", symbol: "stalled", colour: "warn" },
+  waiting: { text: "no signal", symbol: "waiting", colour: "warn" },
   ended: { text: "ended", symbol: "ended", colour: "" },
-  failed: { text: "failed", symbol: "failed", colour: "alarm" },
+  failed: { text: "fault", symbol: "failed", colour: "alarm" },
 };
+// What is said beside the sentence of a camera whose view is not the one that its model knows.
+const MOVED = "What it shows is not judged. If the camera hangs as it should, its model has learnt "
+  + "another view: let the camera be learnt.";
+// What a camera shows, but is not scored.
+const NOT_SCORED = { text: "live, not scored", symbol: "live", colour: "warn" };
+const SHOWS_FAULT = { text: "camera fault", symbol: "failed", colour: "warn" };
+
+// A picture that is older than this is said to be old, in seconds.
+const OLD_S = 3;
+// So many seconds without a score are told.
+const LATEST_S = 5;
 
 // A camera's phase as a symbol and a word.
 export function stateTag(phase) {
   const unknown = { text: phase ?? "unknown", symbol: "unsure", colour: "" };
   const { text, symbol, colour } = PHASES[phase] ?? unknown;
   return h("span", { class: `tag ${colour}` }, icon(symbol), text);
+}
+
+// Single seconds without a score, as where a recording begins anew, are nothing to tell.
+const isScored = ({ score, recent }) => (score ?? null) !== null
+  || (recent ?? []).slice(-LATEST_S).some((value) => value !== null);
+
+const hasMoved = ({ fault }) => (fault ?? "").startsWith("moved");
+
+// What a camera does, in a word: that it is live is not said of one that nobody judges.
+function stateOf(camera) {
+  const phase = camera.state?.phase;
+  if (phase !== "live") return PHASES[phase] ?? { text: "unknown", symbol: "unsure", colour: "" };
+  if (camera.fault) return hasMoved(camera) && !isScored(camera) ? NOT_SCORED : SHOWS_FAULT;
+  return isScored(camera) ? PHASES.live : NOT_SCORED;
 }
 
 function alarmTag() {
@@ -105,11 +141,12 @@ export function stateTags() {
   const element = h("div", { class: "over" });
   let shown = "";
   const update = (camera) => {
-    const state = `${camera.state?.phase} ${camera.open_event}`;
+    const { text, symbol, colour } = stateOf(camera);
+    const state = `${text} ${camera.unusual}`;
     if (state === shown) return;
     shown = state;
-    const tags = [stateTag(camera.state?.phase)];
-    if (camera.open_event) tags.push(alarmTag());
+    const tags = [h("span", { class: `tag ${colour}` }, icon(symbol), text)];
+    if (camera.unusual) tags.push(alarmTag());
     element.replaceChildren(...tags);
   };
   return { element, update };
@@ -121,11 +158,18 @@ const withFullStop = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 // What is wrong with a camera or worth knowing of it, or "" where nothing is.
 export function troubleText(camera) {
   const { phase, error, notice, silent_s: silent, retry_s: retry } = camera.state ?? {};
-  if (phase === "live") return notice ? `It ${withFullStop(notice)}` : "";
+  if (phase === "live" && camera.fault) {
+    return [withFullStop(capitalize(camera.fault)), hasMoved(camera) && MOVED].filter(Boolean)
+      .join(" ");
+  }
+  if (phase === "live" && notice) return `It ${withFullStop(notice)}`;
+  if (phase === "live") {
+    return isScored(camera) ? "" : "There is no score yet: it takes some seconds of video.";
+  }
   if (phase === "connecting" && !error) return "";
   const parts = [];
   if (error) parts.push(withFullStop(error));
-  if (phase === "stalled" && silent) parts.push(`No frame for ${duration(silent)}.`);
+  if (phase === "stalled" && silent) parts.push(`No picture for ${duration(silent)}.`);
   if (phase === "waiting" && retry) parts.push(`Next try in ${duration(retry)}.`);
   return parts.join(" ");
 }
@@ -177,7 +221,12 @@ export async function cameraPage(place, name, route, signal) {
   const outline = h("div", { class: "outline" });
   live.element.append(outline);
   const tags = stateTags(), line = sparkline(), facts = factList();
-  const trouble = h("p", { class: "callout warn", hidden: true });
+  const troubleWords = h("p", {});
+  // The way out of a model that has learnt another view.
+  const mend = h("a", { class: "button", href: link(["cameras", name, "learn"]) },
+    "Learn this camera");
+  const trouble = h("div", { class: "callout warn stack tight", hidden: true }, troubleWords,
+    h("div", {}, mend));
   const score = h("span", { class: "number strong" });
   const budgetPlace = h("div", {}), zonesPlace = h("div", {});
   const revisions = historyPanel(name, signal, async () => drawPanels());
@@ -208,11 +257,14 @@ export async function cameraPage(place, name, route, signal) {
     const camera = store.cameras.get(name);
     if (!camera) return;
     tags.update(camera);
-    setText(score, formatScore(camera.score));
+    // The last score of a camera that is lost says nothing of now.
+    setText(score, formatScore(camera.state?.phase === "live" ? camera.score : null));
     score.classList.toggle("high", camera.score > 0.5);
+    live.showAge(camera);
     const text = troubleText(camera);
     trouble.hidden = !text;
-    setText(trouble, text);
+    setText(troubleWords, text);
+    mend.hidden = !hasMoved(camera) || camera.state?.phase !== "live";
     line.update(camera.recent);
     facts.update(cameraFacts(camera));
   }

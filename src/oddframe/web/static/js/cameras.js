@@ -109,8 +109,9 @@ function cameraTile(name, signal, heatOn) {
     const camera = store.cameras.get(name);
     if (!camera) return;
     tags.update(camera);
-    element.classList.toggle("alarming", Boolean(camera.open_event));
-    setText(score, formatScore(camera.score));
+    live.showAge(camera);
+    element.classList.toggle("alarming", Boolean(camera.unusual));
+    setText(score, formatScore(camera.state?.phase === "live" ? camera.score : null));
     score.classList.toggle("high", camera.score > 0.5);
     setText(rate, frameRate(camera) && `· ${frameRate(camera)}`);
     const text = troubleText(camera);
@@ -235,6 +236,7 @@ async function showForm(place, name, signal) {
     if (!model.value) {
       try {
         const given = { name: nameInput.value.trim(), source: source.value, ...learn.value() };
+        await learn.prepare(given.name);
         if (budget.value()) given.false_alarms = budget.value();
         const begun = await beginLearning(given);
         navigate(["cameras", begun.name, "learn"]);

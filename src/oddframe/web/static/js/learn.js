@@ -5,9 +5,11 @@ import { dayAndTime, duration, formatBudget, formatSize, HOUR, hourAndMinute, sh
 import { fetchJson } from "./api.js";
 import { busy, field, h, s, setText } from "./dom.js";
 import { icon } from "./icons.js";
+import { showLearnt } from "./learnt.js";
 import { askToConfirm, attempt, showDialog, showNotice } from "./notices.js";
 import { link, navigate } from "./router.js";
 import { loadCameras, store, subscribe } from "./store.js";
+import { uploadField } from "./uploads.js";
 
 const LOOK_MS = 2000, HOURS_A_DAY = 24;
 // What a camera sends where that is not known, in bytes a second: 2 Mbit/s.
@@ -31,6 +33,7 @@ const STATES = {
   training: { text: "training", symbol: "connecting", colour: "calm" },
   paused: { text: "paused", symbol: "stalled", colour: "warn" },
   failed: { text: "failed", symbol: "failed", colour: "alarm" },
+  ready: { text: "ready to go live", symbol: "check", colour: "calm" },
   finished: { text: "finished", symbol: "check", colour: "good" },
 };
 const PARTS = {
@@ -50,7 +53,8 @@ const orNull = (promise) => promise.catch((error) => {
   throw error;
 });
 
-// The questions before a camera is learnt; `footage` says how much disk it will take.
+// The questions before a camera is learnt; `footage` says how much disk it will take. What
+// `prepare(name)` does comes first: it sends recordings, where they are to be learnt from.
 export function learnFields(footage, isFile = false) {
   const number = h("input", { type: "number", min: "0", step: "any", class: "narrow",
     required: true, value: "1", id: "watch-length" });
@@ -59,12 +63,18 @@ export function learnFields(footage, isFile = false) {
   unit.value = "24";
   const spread = h("select", {},
     SPREADS.map(({ text }, place) => h("option", { value: String(place) }, text)));
-  const keep = h("input", { type: "checkbox" });
+  const keep = h("input", { type: "checkbox" }), atOnce = h("input", { type: "checkbox" });
   const armed = h("input", { type: "text", placeholder: "always", autocomplete: "off",
     spellcheck: "false" });
   const recorded = footage?.segments.length
     ? h("input", { type: "checkbox" }) : null;
-  const questions = h("div", { class: "stack" });
+  const questions = h("div", { class: "stack" }), upload = uploadField();
+  const from = h("select", {},
+    h("option", { value: "camera" }, "What the camera shows from now on"),
+    h("option", { value: "upload" }, "Recordings that I have"));
+  const sending = h("div", { class: "stack tight", hidden: true }, upload.element,
+    h("p", { class: "soft small" }, "Recordings of this camera in which nothing unusual happens."));
+  const isSent = () => !isFile && from.value === "upload" && !recorded?.checked;
   const use = h("p", { class: "soft small" }), disk = h("p", { class: "small" });
   const chosen = () => ({
     hours: Number(number.value) * Number(unit.value),
@@ -91,18 +101,31 @@ export function learnFields(footage, isFile = false) {
     h("p", { class: "soft small" }, "The camera's second stream takes less, and is as good."),
     field("Hours of the week", armed, "Such as mon-fri 08:00-18:00, where other hours do not "
       + `matter. They are meant in the time zone ${viewerZone()}.`));
-  recorded?.addEventListener("change", () => { questions.hidden = recorded.checked; });
+  const showFrom = () => {
+    fromField.hidden = Boolean(recorded?.checked);
+    sending.hidden = !isSent();
+    questions.hidden = isSent() || Boolean(recorded?.checked);
+    keepLabel.hidden = isSent();
+  };
+  const fromField = field("Learn from", from);
+  const keepLabel = h("label", { class: "check" }, keep, "Keep the video when the model is live");
+  for (const one of [from, recorded].filter(Boolean)) one.addEventListener("change", showFrom);
+  showFrom();
   const element = h("div", { class: "stack" }, isFile
     ? h("p", { class: "soft small" }, "It is learnt from the recording as it is.")
     : [recorded && h("label", { class: "check" }, recorded,
       `Learn from the ${duration(3600 * footage.hours)} of video that are recorded, and no more`),
-    questions, h("label", { class: "check" }, keep, "Keep the video after the training")]);
+    fromField, sending, questions, keepLabel],
+  h("label", { class: "check" }, atOnce,
+    "Go live at once; otherwise you see first what the model would have alarmed"));
   return {
     element,
+    prepare: async (name) => { if (isSent()) await upload.send(name); },
     value: () => {
       const { hours, spread: { stretch, every } } = chosen();
-      const rest = { keep_footage: keep.checked };
+      const rest = { keep_footage: keep.checked, at_once: atOnce.checked };
       if (isFile) return rest;
+      if (isSent()) return { uploads: true, ...rest };
       if (recorded?.checked) return { hours: 0, ...rest };
       const text = armed.value.trim();
       const when = text ? { armed: [text], time_zone: viewerZone() } : {};
@@ -120,6 +143,7 @@ function stateTag(state) {
 }
 
 const progressText = ({ done, total, part, share, seconds_left: left, state }) => {
+  if (state === "ready") return "The model is there: see what it has found, and go live.";
   if (!part) return state === "recording" ? "Connecting to the camera …" : "Starting …";
   const words = PARTS[part] ?? part;
   if (part === "record") return `${words}: ${duration(done)} of ${duration(total)}`;
@@ -133,7 +157,8 @@ export function learningCard(learning) {
   return h("article", { class: "card pad stack learning", "aria-label": `Learning ${name}` },
     h("div", { class: "row apart" },
       h("h2", {}, h("a", { href: link(["cameras", name, "learn"]) }, name)), stateTag(state)),
-    h("progress", { max: "1", value: String(share), "aria-label": "How far this step is" }),
+    state !== "ready"
+      && h("progress", { max: "1", value: String(share), "aria-label": "How far this step is" }),
     h("p", { class: "soft small" }, error ?? progressText(learning)));
 }
 
@@ -165,6 +190,7 @@ function learningPanel(learning, reload) {
     state === "finished" ? "Forget" : "Cancel");
   cancel.addEventListener("click", busy(cancel, () => cancelLearning(latest, reload)));
   const isRunning = state === "recording" || state === "training";
+  const isTrained = state === "ready" || state === "finished";
   const bar = h("progress", { max: "1", "aria-label": "How far this step is" });
   const words = h("p", {});
   const values = factsOf(learning).map(([term]) => [h("dt", {}, term), h("dd", {})]);
@@ -178,16 +204,18 @@ function learningPanel(learning, reload) {
   const element = h("section", { class: "card pad stack", "aria-labelledby": "learning-title" },
     h("div", { class: "row apart" }, h("h2", { id: "learning-title" }, "Learning"),
       stateTag(state)),
-    state !== "finished" && h("div", { class: "stack tight" }, bar, words),
+    !isTrained && h("div", { class: "stack tight" }, bar, words),
     error && h("p", { class: "callout bad" }, error),
+    state === "ready" && h("p", { class: "callout" }, progressText(learning)),
     state === "finished" && h("p", { class: "callout good" },
       "The camera is watched with its own model now."),
     h("dl", { class: "facts" }, values),
     notices.length > 0 && h("details", {}, h("summary", {}, "What is worth knowing"),
       h("ul", { class: "notes small" }, notices.map((text) => h("li", {}, text)))),
     h("div", { class: "row" },
-      model && h("a", { class: "button main", href: link(["cameras", name]) }, "See the camera"),
-      model && previous && previousButton(name, previous),
+      state === "finished" && h("a", { class: "button main", href: link(["cameras", name]) },
+        "See the camera"),
+      state === "finished" && previous && previousButton(name, previous),
       isRunning && post("pause", "Pause"),
       state === "paused" && post("resume", "Go on"),
       state === "failed" && post("resume", "Try again"),
@@ -208,7 +236,7 @@ function previousButton(name, previous) {
 }
 
 async function cancelLearning({ name, state, recorded_hours: hours }, reload) {
-  const text = state === "finished"
+  const text = state === "finished" || state === "ready"
     ? "The model stays; only this page forgets how it came to be."
     : "What was trained so far is deleted.";
   const answer = await showDialog("Cancel the learning?", h("p", {}, text), [
@@ -274,6 +302,7 @@ function beginPanel(name, footage, reload) {
     // For the limit that the camera has now.
     const camera = store.cameras.get(name), limit = camera?.budget ?? camera?.false_alarms;
     const given = limit ? { name, false_alarms: limit } : { name };
+    await fields.prepare(name);
     await beginLearning({ ...given, ...fields.value() });
     await reload();
   })));
@@ -282,8 +311,9 @@ function beginPanel(name, footage, reload) {
 
 export async function learnPage(place, name, signal) {
   const body = h("div", { class: "learn-page spaced" });
-  const places = ["learning", "begin", "footage"].map((key) => h("div", { data: { key } }));
-  const [learningPlace, beginPlace, footagePlace] = places;
+  const places = ["learning", "learnt", "begin", "footage"]
+    .map((key) => h("div", { class: "stack", data: { key } }));
+  const [learningPlace, learntPlace, beginPlace, footagePlace] = places;
   body.append(...places);
   let panel = null, shownFootage = "", isFree = null;
   const fill = (where, element) => {
@@ -302,6 +332,7 @@ export async function learnPage(place, name, signal) {
     else {
       panel = learning && learningPanel(learning, load);
       fill(learningPlace, panel?.element);
+      await showLearnt(learntPlace, learning, pathOf(name), signal, load);
     }
     // A form keeps what was chosen in it.
     const isFreeNow = (!learning || learning.state === "finished") && store.cameras.has(name);

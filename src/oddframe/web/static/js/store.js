@@ -38,8 +38,10 @@ export function applyStatus(status) {
   for (const update of status.cameras) {
     const camera = store.cameras.get(update.name);
     if (!camera) continue;
-    const { phase, rate_fps, dropped, error, notice } = update;
-    camera.state = { ...camera.state, phase, rate_fps, dropped, error, notice };
+    const { phase, rate_fps, dropped, error, notice, silent_s, retry_s } = update;
+    camera.state = { ...camera.state, phase, rate_fps, dropped, error, notice, silent_s, retry_s };
+    camera.unusual = update.unusual;
+    camera.fault = update.fault;
     camera.score = update.score;
     camera.open_event = update.open_event;
     camera.recent = [...(camera.recent ?? []), update.score].slice(-RECENT_SCORES);

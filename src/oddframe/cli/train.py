@@ -8,6 +8,7 @@ import typer
 
 from oddframe.cli.options import LEARNING, MACHINE, AsJson, Budget, Device, Fps, Preset
 from oddframe.cli.output import bars, duration, print_json, show_facts, warn
+from oddframe.training import GpuSteps
 
 if TYPE_CHECKING:
     from oddframe.training.settings import Settings
@@ -103,6 +104,14 @@ def train(
         ),
     ] = False,
     device: Device = "auto",
+    gpu_steps: Annotated[
+        GpuSteps,
+        typer.Option(
+            help="How training steps run on a GPU: eager, as a CUDA graph, as one of compiled "
+            "kernels, or auto (compiled if the training is long enough).",
+            rich_help_panel=MACHINE,
+        ),
+    ] = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the stopped training in the run folder.")
     ] = False,
@@ -139,6 +148,7 @@ def train(
             false_alarms=false_alarms,
             drop_odd=drop_odd,
             device=device,
+            gpu_steps=gpu_steps,
             resume=resume,
             overwrite=overwrite,
             on_progress=on_progress,

@@ -18,7 +18,9 @@ from oddframe.inference.torch_backend import TorchScorer, pick_device
 from oddframe.media.discovery import find_sources
 from oddframe.media.plots import save_loss_curves
 from oddframe.report.training_page import write_training_page
+from oddframe.training import GpuSteps
 from oddframe.training.distributed import ProcessGroup
+from oddframe.training.gpu_steps import choose_gpu_steps
 from oddframe.training.held_out_scores import score_clips
 from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, restore
 from oddframe.training.model_card import model_card
@@ -89,6 +91,7 @@ def train(
     overwrite: bool = False,
     checkpoint_s: float = 60.0,
     export: bool = True,
+    gpu_steps: GpuSteps = "auto",
     on_progress: Progress = silent,
 ) -> TrainReport:
     """Learn what is normal from video.
@@ -119,6 +122,8 @@ def train(
         checkpoint_s: Seconds from one checkpoint to the next.
         export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used
             without torch.
+        gpu_steps: How training steps are taken on a GPU: "eager", as a CUDA "graph", as one of
+            "compiled" kernels, or "auto": compiled where the training is long enough to pay for it.
         on_progress: Called with the phases "read", "health", "pretrain", "centres", "joint",
             "calibrate" and "guard"; with ``drop_odd`` also "first pass".
 
@@ -159,7 +164,8 @@ def train(
         )
         used = remove_spans(health.stretches, [(span.begin, span.end) for span in odd])
         clips, held_out = split_clips(cache, used, chosen)
-    trainer = new_trainer(chosen, clips, used_device, group)
+    steps = choose_gpu_steps(gpu_steps, used_device, group.size, chosen.training.steps)
+    trainer = new_trainer(chosen, clips, used_device, group, steps)
     restore(run, trainer)
     losses = TrainingLoop(run, trainer, clips, held_out, chosen, checkpoint_s, on_progress).run()
     scores = score_clips(
@@ -222,7 +228,12 @@ def train(
             *too_short(cache.stretches, clip_span(chosen.network.interval)),
             *([_NOT_HELD_OUT] if held_out is None and chosen.data.hold_out else []),
         ),
-        notices=(*calibration.notices, *not_exported, *_odd_notices(odd, dropped=dropping)),
+        notices=(
+            *(() if trainer.captured is None else trainer.captured.notices),
+            *calibration.notices,
+            *not_exported,
+            *_odd_notices(odd, dropped=dropping),
+        ),
     )
 
 

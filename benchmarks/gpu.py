@@ -12,6 +12,7 @@ it in the cache of the compiler. `--tiny` is for a rehearsal on any processor.
 """
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -455,28 +456,39 @@ def rows(what: str, options: Options) -> dict[str, Row]:
         found["check train graph"] = Row(40, partial(training, "fast", "graph", 8))
         found["check resume graph"] = Row(40, partial(resumed, "graph"))
         return found
-    small = (1, 2) if options.tiny else (1, 64, 256)
-    for way in ("eager", "channels last", "graph"):
-        for size in small:
-            found[f"network paper {way} {size}"] = Row(20, partial(network, "paper", way, size))
-    found["network fast graph 64"] = Row(20, partial(network, "fast", "graph", small[1]))
-    for size in (2,) if options.tiny else (4, 16, 64):
+    # What decides what comes next stands first: a call may end before its last rows.
+    compiled = compiled_rows(options)
+    for size in (2,) if options.tiny else (16, 64, 4):
         for way in ("eager", "graph", "graph tuned"):
             found[f"train paper {way} {size}"] = Row(25, partial(training, "paper", way, size))
-    for size in (2,) if options.tiny else (8, 64):
-        for way in ("eager", "graph"):
-            found[f"train fast {way} {size}"] = Row(25, partial(training, "fast", way, size))
-    found["resume eager"] = Row(30, partial(resumed, "eager"))
-    found |= compiled_rows(options)
+        beginning = "train paper compiled"
+        found |= {
+            name: row
+            for name, row in compiled.items()
+            if name.startswith(beginning) and name.endswith(f" {size}")
+        }
     for preset in ("paper", "fast", "walkway"):
         found[f"batches {preset}"] = Row(30, partial(batches, preset))
     found["course paper 16"] = Row(30, partial(training_course, "paper", 16))
     found["course fast 8"] = Row(30, partial(training_course, "fast", 8))
+    for preset in ("paper", "fast"):
+        found[f"live {preset}"] = Row(25, partial(live, preset, 64))
     if options.footage is not None:
         for preset in ("paper", "fast"):
             found[f"score {preset}"] = Row(30, partial(scoring, preset, 64))
-    for preset in ("paper", "fast"):
-        found[f"live {preset}"] = Row(25, partial(live, preset, 64))
+    one, many, most = (1, 2, 3) if options.tiny else (1, 64, 256)
+    for way, size in (
+        *(("eager", size) for size in (one, many)),
+        *(("channels last", size) for size in (many, most)),
+        *(("graph", size) for size in (one, many)),
+    ):
+        found[f"network paper {way} {size}"] = Row(20, partial(network, "paper", way, size))
+    found["network fast graph 64"] = Row(20, partial(network, "fast", "graph", many))
+    for size in (2,) if options.tiny else (8, 64):
+        for way in ("eager", "graph"):
+            found[f"train fast {way} {size}"] = Row(25, partial(training, "fast", way, size))
+    found["resume eager"] = Row(30, partial(resumed, "eager"))
+    found |= compiled
     found["agreement"] = Row(60, agreement)
     return found
 
@@ -485,15 +497,12 @@ def compiled_rows(options: Options) -> dict[str, Row]:
     """The rows that need a compiler, which `warm` runs first."""
     if options.device == "cpu":
         return {}
-    found = {
-        f"network paper compiled graph {size}": Row(
-            90, partial(network, "paper", "compiled graph", size)
-        )
-        for size in (1, 64, 256)
-    }
-    for size in (4, 16, 64):
-        for way in ("compiled", "compiled tuned"):
-            found[f"train paper {way} {size}"] = Row(100, partial(training, "paper", way, size))
+    found = {}
+    for way, size in (("compiled", 16), ("compiled tuned", 16), ("compiled", 64), ("compiled", 4)):
+        found[f"train paper {way} {size}"] = Row(100, partial(training, "paper", way, size))
+    for size in (1, 64, 256):
+        way = "compiled graph"
+        found[f"network paper {way} {size}"] = Row(90, partial(network, "paper", way, size))
     found["train fast compiled 8"] = Row(100, partial(training, "fast", "compiled", 8))
     found["resume compiled"] = Row(60, partial(resumed, "compiled"))
     return found
@@ -503,6 +512,7 @@ def serve(names: list[str], what: str, options: Options) -> None:
     """Measure rows in this process, and print each as a line of JSON."""
     table = rows(what, options)
     for name in names:
+        forget(options.device)
         began = time.perf_counter()
         print(json.dumps({"begin": name}), flush=True)
         try:
@@ -513,6 +523,15 @@ def serve(names: list[str], what: str, options: Options) -> None:
             # After an error of a GPU nothing else works in this process.
             raise SystemExit(3) from error
         print(json.dumps(_line(name, found, began)), flush=True)
+
+
+def forget(device: str) -> None:
+    """Give back what the row before had on the GPU, and what was compiled for it."""
+    gc.collect()
+    if device != "cpu":
+        torch.compiler.reset()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def _line(name: str, found: Mapping[str, Any], began: float) -> dict[str, Any]:
@@ -591,11 +610,10 @@ def _write(out: Path, found: Mapping[str, Any]) -> None:
 
 def warm(options: Options, out: Path, until: float) -> None:
     """Compile what the compiled rows need, all at a time."""
-    quick = options._replace(tiny=options.tiny)
     names = [name for name in compiled_rows(options) if "tuned" not in name]
     began = time.monotonic()
     children = {
-        name: subprocess.Popen(_command([name], "table", quick), stdout=subprocess.DEVNULL)
+        name: subprocess.Popen(_command([name], "table", options), stdout=subprocess.DEVNULL)
         for name in names
     }
     for child in children.values():

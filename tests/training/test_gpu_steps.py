@@ -55,7 +55,7 @@ class Graph:
 @pytest.fixture
 def stand_ins(monkeypatch):
     """Replace what only a GPU has."""
-    for name in ("Stream", "Event", "current_stream"):
+    for name in ("Stream", "Event", "current_stream", "set_stream"):
         monkeypatch.setattr(torch.cuda, name, Waiting)
     monkeypatch.setattr(torch.cuda, "stream", nullcontext)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)

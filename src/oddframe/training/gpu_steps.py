@@ -143,6 +143,7 @@ class StepGraph:
     def _capture(self, inputs: DeviceBatch) -> None:
         """Capture a step, which takes none; after a failure it is not tried again."""
         graph = torch.cuda.CUDAGraph()
+        before = torch.cuda.current_stream()
         try:
             # Other threads may use the GPU meanwhile.
             with (
@@ -152,6 +153,8 @@ class StepGraph:
                 self._losses = self._update(inputs)
         except RuntimeError as error:
             self._capturable = False
+            # A capture that ends badly does not go back to it.
+            torch.cuda.set_stream(before)
             self.notices.append(
                 f"training kernel by kernel, since no step could be captured: {_reason(error)}"
             )

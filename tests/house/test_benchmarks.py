@@ -86,6 +86,9 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     "export_parity": lambda p: ["--demo", p.demo()],
     "false_alarms": lambda p: ["drawn", "--hours", 0.1, "--workers", 1],
     "fault_table": lambda p: [p.faults()],
+    "gpu": lambda p: (
+        ["table", "--device", "cpu", "--tiny", "--only", "batches", "-o", p.folder / "gpu.jsonl"]
+    ),
     "graph_operators": lambda p: [SHIPPED / "ped2" / "model.onnx", "--times", 1],
     "health": lambda p: ["--seeds", 1],
     "motion_cues": lambda p: ["--times", 1],

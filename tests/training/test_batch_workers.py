@@ -49,7 +49,7 @@ def test_an_error_in_a_worker_is_raised():
 def test_a_worker_that_dies_is_named():
     with BatchWorkers(make, 0, 100, 2) as workers:
         workers.take(0)
-        os.kill(workers._processes[1].pid, signal.SIGKILL)
+        os.kill(workers.processes[1].pid, signal.SIGKILL)
         with pytest.raises(RunError, match="must stay alive"):
             [workers.take(step) for step in range(1, 20)]
 
@@ -57,7 +57,7 @@ def test_a_worker_that_dies_is_named():
 def test_workers_end():
     with BatchWorkers(make, 0, 100, 2) as workers:
         workers.take(0)
-    assert [process.is_alive() for process in workers._processes] == [False, False]
+    assert [process.is_alive() for process in workers.processes] == [False, False]
 
 
 def test_a_machine_with_one_core_has_a_worker():

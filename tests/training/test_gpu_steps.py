@@ -59,24 +59,24 @@ def stand_ins(monkeypatch):
         monkeypatch.setattr(torch.cuda, name, Waiting)
     monkeypatch.setattr(torch.cuda, "stream", nullcontext)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(gpu_steps, "_pinned", torch.empty_like)
+    monkeypatch.setattr(gpu_steps, "pinned_like", torch.empty_like)
 
 
 class StandInGraph(StepGraph):
     """Captures without taking a step."""
 
-    def _capture(self, inputs):
-        with self._prepared():
-            self._graph = Graph()
-            self._graph.update, self._graph.inputs = self._update, inputs
-            self._losses = self._graph.losses = {}
+    def capture(self, inputs):
+        with self.prepared():
+            self.graph = Graph()
+            self.graph.update, self.graph.inputs = self.update, inputs
+            self.losses = self.graph.losses = {}
 
 
-def batch_of(seed, count=4, part=NO_CROP):
+def batch_of(seed, count=4, part=NO_CROP, marked=40):
     random = np.random.default_rng(seed)
     clips = random.integers(0, 256, (count, 5, 64, 64, 3), np.uint8)
     abnormal = np.zeros((count, 64, 64), np.bool_)
-    abnormal[0, :32, :40] = True
+    abnormal[0, :32, :marked] = True
     return Batch(clips, clips[:, 0].copy(), clips[:, 4].copy(), clips[:, 0].copy(), abnormal, part)
 
 
@@ -111,8 +111,7 @@ def test_steps_of_fixed_shapes_are_the_same_within_rounding(training):
 
 def test_a_batch_without_abnormal_places_has_losses_of_zero_for_them():
     def as_filmed(seed):
-        batch = batch_of(seed)
-        return batch._replace(abnormal=np.zeros_like(batch.abnormal))
+        return batch_of(seed, marked=0)
 
     trainer = start(OURS)
     losses = run(trainer, 8, as_filmed)[-1]
@@ -123,15 +122,15 @@ def test_a_batch_without_abnormal_places_has_losses_of_zero_for_them():
 @pytest.mark.parametrize("training", [TRAINING, OURS], ids=["published", "ours"])
 def test_replayed_steps_are_the_steps(training, stand_ins):
     plain, captured = start(training), start(training)
-    captured.captured = StandInGraph(captured._update)
+    captured.captured = StandInGraph(captured.update)
     first = [run(plain, 6), run(captured, 6)]
-    assert captured.captured._graph is not None
+    assert captured.captured.graph is not None
     # Another phase has a graph of its own.
     run(plain, 1)
     run(captured, 1)
-    assert captured.captured._graph is None
+    assert captured.captured.graph is None
     second = [run(plain, 6), run(captured, 6)]
-    assert captured.captured._graph is not None
+    assert captured.captured.graph is not None
     for left, right in (first, second):
         assert left[-1] == pytest.approx(right[-1], rel=1e-6)
     assert torch.equal(weights(plain), weights(captured))
@@ -146,7 +145,7 @@ def test_a_step_that_cannot_be_captured_is_taken_all_the_same(stand_ins, monkeyp
 
     monkeypatch.setattr(torch.cuda, "graph", graph)
     plain, captured = start(), start()
-    captured.captured = StepGraph(captured._update)
+    captured.captured = StepGraph(captured.update)
     run(plain, 10), run(captured, 10)
     assert torch.equal(weights(plain), weights(captured))
     (notice,) = captured.captured.notices
@@ -162,7 +161,7 @@ def test_without_a_compiler_steps_are_taken_all_the_same(stand_ins):
 
     trainer = start()
     part = gpu_steps.CompiledPart(trainer.network.motion, "features", fails)
-    trainer.captured = StandInGraph(trainer._update, [part])
+    trainer.captured = StandInGraph(trainer.update, [part])
     run(trainer, 5)
     assert trainer.captured.notices == [
         "training without compiled kernels: RuntimeError: no compiler"
@@ -176,7 +175,7 @@ def test_compiled_parts_compute_the_same(stand_ins, monkeypatch):
         torch, "compile", lambda part, **more: compiled(part, backend="aot_eager", **more)
     )
     plain, captured = start(), start()
-    captured.captured = StandInGraph(captured._update, compile_parts(captured.network))
+    captured.captured = StandInGraph(captured.update, compile_parts(captured.network))
     assert run(plain, 3)[-1] == pytest.approx(run(captured, 3)[-1], rel=1e-4)
 
 

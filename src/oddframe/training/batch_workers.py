@@ -43,6 +43,9 @@ class BatchWorkers:
         first: The first step.
         total: Where the steps end.
         count: How many processes.
+
+    Attributes:
+        processes: The workers.
     """
 
     def __init__(self, make: Callable[[int], Batch], first: int, total: int, count: int) -> None:
@@ -53,7 +56,7 @@ class BatchWorkers:
         size = sum(array.nbytes for array in example[:5])
         self._slots = [[mmap.mmap(-1, size) for _ in range(SLOTS)] for _ in range(count)]
         self._connections: list[Connection] = []
-        self._processes = []
+        self.processes = []
         context = multiprocessing.get_context("fork")
         for number in range(count):
             ours, theirs = context.Pipe()
@@ -65,7 +68,7 @@ class BatchWorkers:
             )
             process.start()
             theirs.close()
-            self._processes.append(process)
+            self.processes.append(process)
         self._taken: int | None = None
 
     def take(self, step: int) -> Batch:
@@ -95,10 +98,10 @@ class BatchWorkers:
         return Batch(clips, first, last, rebuilt, abnormal, made.part)
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers at once, whatever they are making."""
         for connection in self._connections:
             connection.close()
-        for process in self._processes:
+        for process in self.processes:
             process.terminate()
             process.join()
 

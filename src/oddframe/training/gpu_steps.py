@@ -78,6 +78,8 @@ class StepGraph:
         tune: Whether cuDNN tries its ways of each convolution and takes the fastest.
 
     Attributes:
+        graph: What is replayed; None before it is captured, and where it cannot be.
+        losses: The losses of the last replay by name.
         notices: What did not work and was replaced by something slower, a sentence each.
     """
 
@@ -88,15 +90,15 @@ class StepGraph:
         *,
         tune: bool = False,
     ) -> None:
-        self._update, self._parts, self.tune = update, parts, tune
+        self.update, self._parts, self.tune = update, parts, tune
         self.notices: list[str] = []
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._kind: object = None
         self._warm = 0
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self.graph: torch.cuda.CUDAGraph | None = None
         self._capturable = True
         self._inputs: DeviceBatch | None = None
-        self._losses: dict[str, Tensor] = {}
+        self.losses: dict[str, Tensor] = {}
 
     def take(self, batch: DeviceBatch, phase: str) -> dict[str, Tensor]:
         """Take a step.
@@ -110,16 +112,16 @@ class StepGraph:
         """
         kind = (phase, *(tensor.shape for tensor in batch.tensors()))
         if kind != self._kind or self._inputs is None:
-            self._kind, self._warm, self._graph = kind, 0, None
+            self._kind, self._warm, self.graph = kind, 0, None
             # Places of its own, which the graph reads for ever.
             self._inputs = DeviceBatch(*(tensor.clone() for tensor in batch.tensors()))
         for place, tensor in zip(self._inputs.tensors(), batch.tensors(), strict=True):
             place.copy_(tensor, non_blocking=True)
-        if self._graph is None and self._warm >= WARM_UP and self._capturable:
-            self._capture(self._inputs)
-        if self._graph is not None:
-            self._graph.replay()
-            return self._losses
+        if self.graph is None and self._warm >= WARM_UP and self._capturable:
+            self.capture(self._inputs)
+        if self.graph is not None:
+            self.graph.replay()
+            return self.losses
         self._warm += 1
         try:
             return self._run(self._inputs)
@@ -135,22 +137,22 @@ class StepGraph:
         """Take a step kernel by kernel."""
         # On the stream of the capture, where autograd then finds what it remembers.
         self._stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._stream), self._prepared():
-            losses = self._update(inputs)
+        with torch.cuda.stream(self._stream), self.prepared():
+            losses = self.update(inputs)
         torch.cuda.current_stream().wait_stream(self._stream)
         return losses
 
-    def _capture(self, inputs: DeviceBatch) -> None:
+    def capture(self, inputs: DeviceBatch) -> None:
         """Capture a step, which takes none; after a failure it is not tried again."""
         graph = torch.cuda.CUDAGraph()
         before = torch.cuda.current_stream()
         try:
             # Other threads may use the GPU meanwhile.
             with (
-                self._prepared(),
+                self.prepared(),
                 torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"),
             ):
-                self._losses = self._update(inputs)
+                self.losses = self.update(inputs)
         except RuntimeError as error:
             self._capturable = False
             # A capture that ends badly does not go back to it.
@@ -159,10 +161,10 @@ class StepGraph:
                 f"training kernel by kernel, since no step could be captured: {_reason(error)}"
             )
             return
-        self._graph = graph
+        self.graph = graph
 
     @contextmanager
-    def _prepared(self) -> Iterator[None]:
+    def prepared(self) -> Iterator[None]:
         """Let the compiled functions stand in, and cuDNN try its ways."""
         tuned = torch.backends.cudnn.benchmark
         torch.backends.cudnn.benchmark = self.tune
@@ -263,7 +265,7 @@ class _Slot:
             torch.tensor([batch.part.top, batch.part.left]),
         ]
         if [array.shape for array in arrays] != [place.shape for place in self._pinned]:
-            self._pinned = [_pinned(array) for array in arrays]
+            self._pinned = [pinned_like(array) for array in arrays]
             self._there = [torch.empty_like(array, device=device) for array in arrays]
             # Memory that is given again may still be read by what was asked for before.
             stream.wait_stream(torch.cuda.current_stream())
@@ -283,6 +285,6 @@ class _Slot:
         return DeviceBatch(*self._there)
 
 
-def _pinned(array: Tensor) -> Tensor:
+def pinned_like(array: Tensor) -> Tensor:
     """Allocate memory for an array from which a GPU copies by itself."""
     return torch.empty_like(array, pin_memory=True)

@@ -110,7 +110,7 @@ class Trainer:
         self.captured: StepGraph | None = None
         if gpu_steps != "eager":
             parts = compile_parts(self.network) if gpu_steps == "compiled" else ()
-            self.captured = StepGraph(self._update, parts)
+            self.captured = StepGraph(self.update, parts)
 
     def _adam(self, parameters: list[nn.Parameter], rate: float) -> torch.optim.Adam:
         """Make an optimiser; on a GPU one kernel steps all parameters, and the rate lies there."""
@@ -169,7 +169,7 @@ class Trainer:
         if isinstance(batch, Batch):
             batch = self.to_device(batch.rows(self.group.rows(count)))
         if self.captured is None:
-            losses = self._update(batch, count)
+            losses = self.update(batch, count)
         else:
             losses = self.captured.take(batch, self.phase)
         self._agree_on_norms()
@@ -179,7 +179,7 @@ class Trainer:
         self.group.sum(list(losses.values()))
         return losses
 
-    def _update(self, batch: DeviceBatch, count: int | None = None) -> dict[str, Tensor]:
+    def update(self, batch: DeviceBatch, count: int | None = None) -> dict[str, Tensor]:
         """Change the weights once, with this process's rows of a batch of ``count`` clips.
 
         All of it may be captured as a CUDA graph: what is decided here is decided once.

@@ -1,7 +1,7 @@
 # Each target makes .venv where it is missing or older than what it is made from, and does its job in it.
 # `make PYTHON=/path/to/python` chooses the Python that .venv is made with.
 
-.PHONY: demo test test-all test-fuzz test-services check
+.PHONY: demo docs test test-all test-fuzz fuzz-inputs test-services check
 
 INSTALLED := .venv/.installed
 PIP := .venv/bin/python -m pip --disable-pip-version-check -qq
@@ -23,10 +23,19 @@ test-all: $(INSTALLED)
 test-fuzz: $(INSTALLED)
 	@scripts/fuzz $(SEED)
 
+# Change files of every kind in a seeded way, ten minutes for each reader, and see that each gets a result or a sentence.
+# `make fuzz-inputs ARGS="labels --seed 3 --minutes 1"` for a part of it.
+fuzz-inputs: $(INSTALLED)
+	@.venv/bin/python -m tests.support.input_fuzz $(ARGS)
+
 # Against real programs: an RTSP server, an MQTT broker, a browser, Ray. What is missing is skipped by name, and fails where
 # CI=true.
 test-services: $(INSTALLED)
 	@.venv/bin/pytest -q -rs -m services tests/services tests/web
+
+# The documentation as a site in build/docs/site; a link that leads nowhere is an error. `make docs ARGS=--open` serves it.
+docs: .venv/.docs-installed
+	@.venv/bin/python scripts/docs $(ARGS)
 
 # Style and types only.
 check: $(INSTALLED)
@@ -47,4 +56,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	[ -x .venv/bin/pip ] || $$python -m venv --clear .venv
 	@$(PIP) install -c constraints.txt pip
 	@$(PIP) install -c constraints.txt --build-constraint constraints.txt --group dev -e '.[all]'
+	@touch $@
+
+.venv/.docs-installed: $(INSTALLED)
+	@$(PIP) install -c constraints.txt --group docs
 	@touch $@

@@ -261,7 +261,7 @@ def one_ablation(
 ) -> dict[str, dict[str, list[float]]]:
     """AUC (raw, per video) of each part and statistic of a network trained for a few steps."""
     from oddframe.datasets.layouts import open_benchmark
-    from oddframe.inference.model import load
+    from oddframe.inference.loading import load
     from oddframe.model.network import Network
     from oddframe.tasks.train import train
 

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from oddframe.datasets.benchmark import TestVideo
 from oddframe.datasets.layouts import open_benchmark
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from oddframe.media.discovery import open_source
 
 mpl.use("Agg")

@@ -25,7 +25,9 @@ Engine: TypeAlias = Literal["local", "ray"]
 
 def main() -> None:
     """Measure every engine and print its speed."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--recordings", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--engine", nargs="+", choices=("local", "ray"), default=["local", "ray"])

@@ -30,7 +30,8 @@ import numpy.typing as npt
 from scipy.signal import lfilter
 from scipy.stats import norm, t
 
-from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores, calibrate
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import Calibration, NormalScores, calibrate
 from oddframe.core.event_rules import EventRules, spans
 
 RATE_FPS = 10.0
@@ -61,7 +62,7 @@ def observed(pieces: Sequence[Floats], calibration: Calibration, rate_fps: float
     )
 
 
-def _gaussian(random: np.random.Generator, count: int, memory_s: float) -> Floats:
+def gaussian(random: np.random.Generator, count: int, memory_s: float) -> Floats:
     """An autoregressive series of unit variance."""
     keep = float(np.exp(-1 / (RATE_FPS * memory_s)))
     noise = random.standard_normal(count) * np.sqrt(1 - keep**2)
@@ -112,13 +113,13 @@ def simulated(cameras: int, seed: int) -> Iterator[dict[str, Any]]:
             counts, warned = [], 0
             for camera in range(cameras):
                 random = np.random.default_rng([seed, number, row, camera])
-                footage = [shape(_gaussian(random, int(hours * 3600 * RATE_FPS), memory_s))]
+                footage = [shape(gaussian(random, int(hours * 3600 * RATE_FPS), memory_s))]
                 calibration = calibrate(normal_scores(footage), wanted)
                 warned += bool(calibration.notices)
                 later = [
-                    shape(_gaussian(random, int(24 * 3600 * RATE_FPS), memory_s))
+                    shape(gaussian(random, int(24 * 3600 * RATE_FPS), memory_s))
                     for _ in range(int(watched_hours / 24))
-                ] or [shape(_gaussian(random, int(watched_hours * 3600 * RATE_FPS), memory_s))]
+                ] or [shape(gaussian(random, int(watched_hours * 3600 * RATE_FPS), memory_s))]
                 counts.append(observed(later, calibration))
                 seen_hours = sum(map(len, later)) / RATE_FPS / 3600
             mean = float(np.mean(counts))
@@ -208,7 +209,7 @@ def drawn(hours: float, width: int, height: int, workers: int) -> Iterator[dict[
 
 def ped2(model: str) -> Iterator[dict[str, Any]]:
     """The warning that a model of a few minutes carries; nothing is observed."""
-    from oddframe.inference.model import load
+    from oddframe.inference.loading import load
 
     calibration = load(model).bundle.calibration
     yield {

@@ -362,7 +362,7 @@ def untrained(preset: str, options: Options, folder: str) -> Path:
 
 def scoring(preset: str, size: int, options: Options) -> dict[str, Any]:
     """From recordings to result files: `oddframe score` on the test recordings."""
-    from oddframe.inference.model import load
+    from oddframe.inference.loading import load
     from oddframe.tasks.score import score
 
     assert options.footage is not None
@@ -385,7 +385,7 @@ def scoring(preset: str, size: int, options: Options) -> dict[str, Any]:
 
 def live(preset: str, size: int, options: Options) -> dict[str, Any]:
     """Drawn cameras that feed one model: what is late, and by how much."""
-    from oddframe.inference.model import load
+    from oddframe.inference.loading import load
     from oddframe.inference.parity import drawn_frames
 
     cameras, size = (4, 2) if options.tiny else (CAMERAS, size)

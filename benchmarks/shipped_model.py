@@ -17,6 +17,12 @@ from pathlib import Path
 from oddframe.bundle.bundle import find_bundle, read_bundle, write_bundle
 from oddframe.tasks.export import export
 
+TITLE = "# Oddframe model\n"
+PURPOSE = """
+**A demonstration, not a model for your camera.** It knows one camera, over a path of UCSD Ped2,
+from four minutes of 2010, and shows what Oddframe finds there. For a camera of yours, train a
+model on its own footage: `oddframe train`.
+"""
 ORIGIN = """
 ## UCSD Ped2
 
@@ -43,9 +49,8 @@ def main() -> None:
     if args.ped2 is None:
         parser.error("the gate needs normal footage: give --ped2 or set ODDFRAME_PED2")
     trained = read_bundle(find_bundle(args.run))
-    half = replace(
-        trained, network=trained.network.halved(), card=trained.card + ORIGIN, graphs={}, parity={}
-    )
+    card = trained.card.replace(TITLE, TITLE + PURPOSE, 1) + ORIGIN
+    half = replace(trained, network=trained.network.halved(), card=card, graphs={}, parity={})
     write_bundle(args.out, half)
     print(export(args.out, "onnx", normal=args.ped2 / "training" / "frames").parity)
     print(f"{sum(path.stat().st_size for path in args.out.iterdir()):,} bytes")

@@ -27,7 +27,7 @@ from av.video.stream import VideoStream
 
 from oddframe._types import Pixels
 from oddframe.core.clips import ClipWindow, Sampler, sampled_gap_s
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from oddframe.media.discovery import open_source
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameFormat

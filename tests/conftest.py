@@ -2,7 +2,7 @@
 
 import json
 import os
-import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -17,6 +17,8 @@ from av.video.stream import VideoStream
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 from PIL import Image
+
+from tests.support.shared import run_folder, shared_folder
 
 # What several test files share; pytest itself puts no folder of ours on the path.
 
@@ -102,9 +104,14 @@ def write_video(
     times_s: Iterable[float] | None = None,
     rotation: int = 0,
     options: dict[str, str] | None = None,
+    coding: dict[str, str] | None = None,
     draw: Callable[..., Picture] = drawn_picture,
+    prepare: Callable[[VideoStream], None] = lambda stream: None,
 ) -> Path:
-    """Write one recording of drawn pictures."""
+    """Write one recording of drawn pictures.
+
+    ``coding`` goes to the encoder; ``prepare`` gets the stream before its first frame.
+    """
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate_fps)
         assert isinstance(stream, VideoStream)
@@ -115,8 +122,11 @@ def write_video(
         stream.codec_context.time_base = Fraction(1, ticks)
         if codec.startswith("libx26"):
             stream.options = {"crf": "10", "preset": "ultrafast", "g": "10"}
+        if coding:
+            stream.options = {**stream.options, **coding}
         if rotation:
             stream.set_display_rotation(rotation)
+        prepare(stream)
         times = (
             [number / rate_fps for number in range(frames)] if times_s is None else list(times_s)
         )
@@ -232,10 +242,39 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three short normal recordings; read only."""
     from tests.support.tiny import walk
 
-    folder = tmp_path_factory.mktemp("footage")
-    for name in ("a", "b", "c"):
-        write_video(folder / f"{name}.mp4", frames=40, draw=walk)
-    return folder
+    def make(folder: Path) -> None:
+        for name in ("a", "b", "c"):
+            write_video(folder / f"{name}.mp4", frames=40, draw=walk)
+
+    return shared_folder(tmp_path_factory, "footage", make)
+
+
+class Clock:
+    """A clock that the test turns: `clock.now_s += 5`."""
+
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        """Tell the time, in seconds."""
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that the test turns."""
+    return Clock()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB to fill up: a file system in memory, which only root may mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.fixture
@@ -247,6 +286,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no curve of scores, which takes longer than a short recording; its file is empty."""
+    monkeypatch.setattr(
+        "oddframe.batch.recordings.save_curve", lambda path, *_, **__: Path(path).touch()
+    )
 
 
 @pytest.fixture(scope="session")
@@ -291,11 +338,13 @@ def draw_clips() -> Callable[..., Picture]:
 
 
 @pytest.fixture(scope="session")
-def oddframe_command() -> Iterator[Callable[..., object]]:
+def oddframe_command(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., object]]:
     """Runs the command line: `oddframe_command("train", footage, "-o", run).code`."""
     from tests.support.forked import Commands
 
-    with Commands() as commands:
+    with Commands(run_folder(tmp_path_factory)) as commands:
         yield commands
 
 
@@ -310,24 +359,34 @@ def tiny_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(
+def trained_run(
     footage: Path,
     tiny_config: Path,
     oddframe_command: Callable[..., object],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """The run folder of a tiny training on `footage`; read only."""
-    run = tmp_path_factory.mktemp("trained") / "run"
-    left = oddframe_command("train", footage, "-o", run, "-c", tiny_config, curves=True)
-    assert left.code == 0, left
-    return run
+) -> Callable[..., Path]:
+    """Gives the run folder of a tiny training on `footage`, made once: `trained_run("a", ...)`."""
+
+    def trained(name: str, **time_: bool) -> Path:
+        def make(folder: Path) -> None:
+            flags = ("-o", folder / "run", "-c", tiny_config)
+            left = oddframe_command("train", footage, *flags, **time_)
+            assert left.code == 0, left
+
+        return shared_folder(tmp_path_factory, name, make) / "run"
+
+    return trained
 
 
 @pytest.fixture(scope="session")
-def exported_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`tiny_run` with a graph for ONNX Runtime and OpenVINO in its bundle; read only."""
-    from oddframe.tasks.export import export
+def tiny_run(trained_run: Callable[..., Path]) -> Path:
+    """The run folder of a tiny training on `footage`, without a graph; read only."""
+    return trained_run("trained", curves=True)
 
-    run = shutil.copytree(tiny_run, tmp_path_factory.mktemp("exported") / "run")
-    export(run, "onnx")
+
+@pytest.fixture(scope="session")
+def exported_run(trained_run: Callable[..., Path]) -> Path:
+    """The same with the graph for ONNX Runtime and OpenVINO that a training leaves; read only."""
+    run = trained_run("exported", graph=True)
+    assert (run / "bundle" / "model.onnx").exists()
     return run

@@ -318,3 +318,15 @@ def test_the_last_thing_may_fail_too(shown):
     assert queue.close(120)
     assert queue.join(120)
     assert len(shown) == 1
+
+
+def test_what_is_never_worked_on_is_handed_back(gate):
+    dropped = []
+    queue = started(gate.work, most=2, on_drop=dropped.append)
+    queue.put("taken")
+    gate.entered.wait(300)
+    for item in ("old", "second", "third"):
+        queue.put(item)
+    assert dropped == ["old"]
+    assert not queue.close(0.05)
+    assert dropped == ["old", "taken", "second", "third"]

@@ -1,5 +1,7 @@
 import importlib.metadata
+import importlib.util
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -74,3 +76,20 @@ def test_other_errors_pass(error):
 def test_one_that_is_named_already_keeps_its_name():
     with pytest.raises(MissingExtraError, match="MQTT"), require_extra("training"):
         raise MissingExtraError("MQTT", "watch")
+
+
+@pytest.mark.parametrize(
+    ("room", "package", "extra"),
+    [
+        ("oddframe.store", "filelock", "watch"),
+        ("oddframe.store", "sqlalchemy", "watch"),
+        ("oddframe.web", "argon2", "serve"),
+        ("oddframe.web", "fastapi", "serve"),
+    ],
+)
+def test_a_room_names_its_extra_at_its_door(room, package, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    spec = importlib.util.find_spec(room)
+    # A module of its own, so that the room that others have imported stays what it is.
+    with pytest.raises(MissingExtraError, match=rf'pip install "oddframe\[{extra}\]"'):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))

@@ -4,8 +4,16 @@ import os
 
 import pytest
 
-from oddframe.errors import OutputError, SourceNotFoundError
-from oddframe.files import replace_file, write_bytes, write_json, write_text
+from oddframe.errors import InputError, OutputError, SourceNotFoundError
+from oddframe.files import (
+    decode_text,
+    json_text,
+    name_for_files,
+    replace_file,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -78,3 +86,45 @@ def test_json_keeps_letters_and_refuses_what_json_lacks(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"n": float("nan")})
     assert json.loads(path.read_text(encoding="utf-8"))["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "coding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32"]
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_text_is_decoded_whatever_the_editor_saved_it_as(coding, end):
+    assert decode_text(f"a = 'Tür'{end}b{end}".encode(coding)) == "a = 'Tür'\nb\n"
+    assert decode_text("".encode(coding)) == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            "a\nb\nç".encode("latin-1"),
+            "line 3 must be text in UTF-8 or UTF-16, found the byte 0xE7",
+        ),
+        (b"\xff\xfea\x00\n\x00b", "line 2 must be text .* 0x62"),
+        (b"ab\r\nc\x00", "line 2 must be text .* a zero byte"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_its_line(data, message):
+    with pytest.raises(InputError, match=message):
+        decode_text(data)
+    assert decode_text(data, errors="replace")
+
+
+def test_json_keeps_paths_whose_bytes_are_no_text(tmp_path):
+    value = {"path": os.fsdecode(b"caf\xe9"), "name": "Tür"}
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == value
+    assert json_text({"name": "Tür"}) == '{"name": "Tür"}'
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "ü" * 130, "\U0001f4f7" * 80])
+def test_a_long_name_is_cut_between_letters_and_stays_its_own(name):
+    short, other = name_for_files(name), name_for_files(name + "b")
+    assert len(short.encode()) <= 230
+    assert short != other
+    assert short[:20] == name[:20]
+    assert name_for_files("plain [1] Tür") == "plain [1] Tür"

@@ -11,6 +11,7 @@ import pytest
 from oddframe.errors import InputError, SettingsError
 from oddframe.isolation import ProcessServer, run_in_process
 from tests.support.in_own_process import (
+    end_at_once,
     fill,
     fill_within,
     modules_of_measuring,
@@ -44,7 +45,7 @@ def test_what_fails_there_is_an_error_here(error, message):
 
 def test_a_process_that_dies_is_an_error():
     with pytest.raises(InputError, match="died with exit code 7"):
-        run_in_process(os._exit, 7)
+        run_in_process(end_at_once, 7)
 
 
 def test_torch_stays_out_of_it():
@@ -113,6 +114,27 @@ def test_a_server_is_replaced_after_a_call_that_took_too_long_and_after_its_own_
     with suppress(InputError):
         server.call(os.getppid)
     assert server.call(os.getppid) != first
+
+
+def test_a_relative_path_means_the_same_in_both_processes(server, tmp_path, monkeypatch):
+    server.call(os.getpid)
+    monkeypatch.chdir(tmp_path)
+    assert server.call(os.getcwd) == str(tmp_path)
+
+
+def test_no_call_gets_the_answer_of_one_that_was_interrupted(server):
+    def interrupt(_number, _frame):
+        raise KeyboardInterrupt
+
+    server.call(os.getpid)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            server.call(time.sleep, 600, timeout_s=600)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert server.call(abs, -3) == 3
 
 
 def test_what_is_large_comes_whole(server):

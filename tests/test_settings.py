@@ -50,6 +50,15 @@ def test_zones_come_from_json_too(tmp_path):
     assert read_zones(str(tmp_path / "z.json")).watch[0].points[0] == (0.1, 0.2)
 
 
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_may_be_saved_as_editors_on_windows_do(tmp_path, coding):
+    text = TEXT.replace("door", "Tür").replace("\n", "\r\n")
+    (tmp_path / "z.toml").write_bytes(text.encode(coding))
+    assert read_zones(tmp_path / "z.toml").watch[0].name == "Tür"
+    (tmp_path / "Z.JSON").write_bytes(json.dumps({"cool_down_s": 3}).encode(coding))
+    assert read_zones(tmp_path / "Z.JSON").cool_down_s == 3
+
+
 def test_nothing_said_is_all_of_the_picture_always():
     assert zones_from({}, "front") == Zones()
 
@@ -88,7 +97,7 @@ def test_what_makes_no_sense_is_refused_by_name(values, named):
         zones_from(values, "front")
 
 
-@pytest.mark.parametrize("text", [None, "[[watch", b"\xff\xfe"])
+@pytest.mark.parametrize("text", [None, "[[watch", b"\xff\xfe\x00", b'name = "caf\xe9"'])
 def test_a_file_that_cannot_be_read_is_named(text, tmp_path):
     if text is not None:
         (tmp_path / "z.toml").write_bytes(text if isinstance(text, bytes) else text.encode())

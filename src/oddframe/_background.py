@@ -45,6 +45,8 @@ class BackgroundQueue(Generic[T]):
             batches, never during one. It may raise what `work` may.
         every_s: From the end of one upkeep to the next, in seconds.
         finish: The last thing that the thread does.
+        on_drop: Called with each item that is never worked on: it went for a newer one, or still
+            waited when the queue was closed. It must not wait, and must not call the queue.
     """
 
     def __init__(
@@ -57,7 +59,9 @@ class BackgroundQueue(Generic[T]):
         upkeep: Callable[[], object] | None = None,
         every_s: float = math.inf,
         finish: Callable[[], object] | None = None,
+        on_drop: Callable[[T], object] = lambda item: None,
     ) -> None:
+        self._on_drop = on_drop
         self._work, self._most, self._batch = work, most, batch
         self._upkeep, self._every_s, self._finish = upkeep, every_s, finish
         self._changed = threading.Condition()
@@ -164,7 +168,10 @@ class BackgroundQueue(Generic[T]):
         done = self.flush(timeout_s)
         self.stop()
         # A thread that has nothing left to do deserves the moment that it takes to end.
-        self.join(max(0.1, deadline_s - time.monotonic()))
+        ended = self.join(max(0.1, deadline_s - time.monotonic()))
+        with self._changed:
+            for item in (*([] if ended else self._taken), *self._waiting):
+                self._on_drop(item)
         return done
 
     def _run(self) -> None:
@@ -255,6 +262,6 @@ class BackgroundQueue(Generic[T]):
         """Drop the oldest of the items that wait beyond the bound; returns how many."""
         count = max(0, len(self._waiting) - self._most)
         for _ in range(count):
-            self._waiting.popleft()
+            self._on_drop(self._waiting.popleft())
         self._dropped += count
         return count

@@ -15,6 +15,7 @@ The tree; each error is also the builtin that fits, so callers need not know our
     ├── StoreError (ValueError)               a store that is damaged, newer or in use
     ├── DeliveryError (OSError)               an alert that was not delivered now; sent again
     ├── DeliveryRefusedError (ValueError)     an alert that will never be taken; put aside
+    ├── ReadOnlyError (AttributeError)        an attribute that cannot be set
     ├── OutputError (OSError)                 a file that could not be written
     └── MissingExtraError (ImportError)       an optional package that is not installed
 
@@ -22,9 +23,39 @@ The command line prints the one line and leaves with exit code 2. A sentence say
 what was found and what to do.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def did_you_mean(name: object, known: "Iterable[str]") -> str:
+    """Return the end of a sentence that names the known word which `name` was mistyped from.
+
+    Args:
+        name: What was given.
+        known: The words that there are.
+
+    Returns:
+        "; did you mean train?", or an empty text where nothing is near.
+    """
+    # Imported here: only mistakes need it, and every start of the program comes by.
+    import difflib
+
+    near = difflib.get_close_matches(str(name), known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
 
 class OddframeError(Exception):
-    """Base of all errors that Oddframe raises on purpose; catch this to catch them all."""
+    """Base of all errors that Oddframe raises on purpose; catch this to catch them all.
+
+    Example:
+        >>> try:
+        ...     oddframe.load("nowhere")
+        ... except oddframe.OddframeError as error:
+        ...     type(error).__name__
+        'SourceNotFoundError'
+    """
 
 
 class InputError(OddframeError, ValueError):
@@ -83,6 +114,10 @@ class DeliveryRefusedError(OddframeError, ValueError):
     """The receiver will never take this alert, however often it is sent."""
 
 
+class ReadOnlyError(OddframeError, AttributeError):
+    """An attribute is set that is not there: it would have no effect."""
+
+
 class OutputError(OddframeError, OSError):
     """A file could not be written; what was there before is untouched."""
 
@@ -97,3 +132,8 @@ class MissingExtraError(OddframeError, ImportError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} needs an optional package: pip install "oddframe[{extra}]"')
+        self._parts = (what, extra)
+
+    def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str, str]]:
+        # A worker's process sends it to the one that started it.
+        return type(self), self._parts

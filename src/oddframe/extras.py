@@ -11,6 +11,7 @@ from oddframe.errors import MissingExtraError
 
 EXTRA_OF = {
     "PIL": "pictures",
+    "apprise": "chat",
     "argon2": "serve",
     "fastapi": "serve",
     "filelock": "watch",
@@ -62,6 +63,6 @@ def require_extra(what: str, extra: str | None = None) -> Iterator[None]:
     except ModuleNotFoundError as error:
         # A module of ours that is missing is a bug and no missing extra: it passes through.
         package = (error.name or "").partition(".")[0]
-        if isinstance(error, MissingExtraError) or package not in EXTRA_OF:
+        if package not in EXTRA_OF:
             raise
         raise MissingExtraError(what, extra or EXTRA_OF[package]) from error

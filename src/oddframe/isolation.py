@@ -22,13 +22,6 @@ from oddframe.errors import InputError, OddframeError
 
 T = TypeVar("T")
 
-_SERVE = (
-    "import sys; sys.path[:] = sys.argv[2:]; "
-    "from oddframe import isolation; isolation.serve_parent(sys.argv[1])"
-)
-"""The program of the other process. It never runs the program that started it, as `multiprocessing`
-would: that fails where a program does not protect what it does with `if __name__ == "__main__"`."""
-
 _LENGTH = struct.Struct("!iQ")
 """Before each answer: the exit code of the process that did the work, and the answer's bytes."""
 
@@ -37,6 +30,22 @@ class _Failure(NamedTuple):
     """What the other process sends in place of a result: a sentence about what went wrong."""
 
     why: str
+
+
+def own_program(function: str, argument: str) -> list[str]:
+    """Return the command of a Python process that calls one function of this package.
+
+    It never runs the program that started it, as `multiprocessing` would: that fails where a
+    program does not protect what it does with ``if __name__ == "__main__"``.
+
+    Args:
+        function: The function with its module, such as "oddframe.isolation.serve_parent".
+        argument: What it is called with.
+    """
+    module, _, name = function.rpartition(".")
+    program = f"import sys; sys.path[:] = sys.argv[2:]; from {module} import {name}; "
+    # The path as it is now: a program may have changed it since it started.
+    return [sys.executable, "-c", f"{program}{name}(sys.argv[1])", argument, *sys.path]
 
 
 class ProcessServer:
@@ -51,8 +60,7 @@ class ProcessServer:
     """
 
     def __init__(self, *preload: str) -> None:
-        # The path as it is now: a program may have changed it since it started.
-        self._command = [sys.executable, "-c", _SERVE, ",".join(preload), *sys.path]
+        self._command = own_program("oddframe.isolation.serve_parent", ",".join(preload))
         one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._variables = one_thread if preload else {}
         self._lock = threading.Lock()
@@ -72,7 +80,7 @@ class ProcessServer:
                 why.
         """
         # Pickles go between this process and its own child only; no file of anybody is read so.
-        request = pickle.dumps((work, arguments))
+        request = pickle.dumps((_working_directory(), work, arguments))
         with self._lock:
             code, answer = self._exchange(request, timeout_s)
         if code != 0 or not answer:
@@ -129,14 +137,20 @@ class ProcessServer:
         if timer is not None:
             timer.start()
         head = b""
-        with suppress(BrokenPipeError):
-            server.stdin.write(len(request).to_bytes(8) + request)
-            server.stdin.flush()
-            head = server.stdout.read(_LENGTH.size)
-        code, length = _LENGTH.unpack(head) if len(head) == _LENGTH.size else (None, 0)
-        answer = server.stdout.read(length)
-        if timer is not None:
-            timer.cancel()
+        try:
+            with suppress(BrokenPipeError):
+                server.stdin.write(len(request).to_bytes(8) + request)
+                server.stdin.flush()
+                head = server.stdout.read(_LENGTH.size)
+            code, length = _LENGTH.unpack(head) if len(head) == _LENGTH.size else (None, 0)
+            answer = server.stdout.read(length)
+        except BaseException:
+            # Interrupted, as by Ctrl-C: the next call must not take this one's answer for its own.
+            self.close()
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
         if code is None or len(answer) < length:
             # The server itself is gone; the next call starts another.
             code = server.wait()
@@ -157,6 +171,13 @@ def run_in_process(work: Callable[..., T], *arguments: Any, timeout_s: float | N
         server.close()
 
 
+def _working_directory() -> str | None:
+    """Find the working directory; None where it has been removed."""
+    with suppress(FileNotFoundError):
+        return str(Path.cwd())
+    return None
+
+
 def limit_memory(more_bytes: int) -> None:
     """Limit the memory that this process may take in addition to what it has, in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -168,7 +189,7 @@ def limit_memory(more_bytes: int) -> None:
 
 def serve_parent(preload: str) -> None:
     """Answer calls from the standard input on the standard output until the input ends."""
-    # Ctrl-C reaches both processes; the other one ends this one.
+    # Ctrl-C is for the other process, which ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # What the work itself prints must not come between the answers.
@@ -189,16 +210,24 @@ def serve_parent(preload: str) -> None:
         with os.fdopen(reader, "rb") as result:
             answer = result.read()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        answers.write(_LENGTH.pack(code, len(answer)) + answer)
-        answers.flush()
+        try:
+            answers.write(_LENGTH.pack(code, len(answer)) + answer)
+            answers.flush()
+        except BrokenPipeError:
+            # The process that asked has died meanwhile. Its pipe must not be tried again at exit.
+            os._exit(0)
 
 
 def _answer(request: bytes) -> bytes:
     """Do what a request asks for, and return the result or a `_Failure`, pickled."""
-    work, arguments = pickle.loads(request)
+    place, work, arguments = pickle.loads(request)
     # What torch and OpenVINO cannot do is a RuntimeError of many kinds, most of which cannot
     # be sent.
     try:
+        # The other process may have gone elsewhere since this one began; a relative path must mean
+        # the same to both.
+        if place is not None:
+            os.chdir(place)
         result = work(*arguments)
     except OddframeError as error:
         result = _Failure(str(error))

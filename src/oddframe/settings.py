@@ -6,8 +6,8 @@ together. Whatever is wrong becomes a `SettingsError` here, in one place, with o
 says what must hold and what was found.
 """
 
-import difflib
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, fields, is_dataclass
@@ -21,7 +21,8 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
 
 from oddframe.core.zones import Polygon, Schedule, Zones
-from oddframe.errors import SettingsError
+from oddframe.errors import SettingsError, did_you_mean
+from oddframe.files import decode_text
 
 T = TypeVar("T")
 
@@ -123,15 +124,19 @@ def from_mapping(values: object, start: Any, where: str = "") -> Any:
 
 
 def read_table(path: Path) -> Any:
-    """Read a TOML or JSON file, by its suffix.
+    """Read a TOML or JSON file, by its suffix, in UTF-8 or UTF-16.
 
     Raises:
         SettingsError: If it cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+        text = decode_text(path.read_bytes())
+        return json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"{path} must be a readable TOML or JSON file, but nothing is there"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path} must be a readable TOML or JSON file: {error}") from error
 
 
@@ -148,6 +153,11 @@ def read_zones(path: str | Path) -> Zones:
 
         [[ignore]]
         polygon = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [0.0, 0.1]]
+
+    Example:
+        >>> zones = oddframe.read_zones("zones.toml")
+        >>> len(list(model.scores("monday.mp4", zones=zones)))
+        20
 
     Raises:
         SettingsError: If it cannot be read, or a key is unknown (the nearest known one is named) or
@@ -244,15 +254,17 @@ def _translate(details: Sequence[Mapping[str, Any]], kind: type, where: str) -> 
     key, *inner = first["loc"]
     name = _named(where, *first["loc"])
     if first["type"] == "unexpected_keyword_argument":
-        near = difflib.get_close_matches(str(key), items, n=1)
-        known = f"did you mean {near[0]}?" if near else f"known are {', '.join(items)}"
-        return SettingsError(f"unknown setting {name}; {known}")
+        known = did_you_mean(key, items) or f"; known are {', '.join(items)}"
+        return SettingsError(f"unknown setting {name}{known}")
     hint = get_type_hints(kind, include_extras=True)[str(key)]
     wanted = _wanted(first, context, {} if inner else _bounds(hint))
     if first["type"] == "missing":
         return SettingsError(f"{name} must {wanted}")
     shown = repr if items[str(key)].repr else _kind_of
-    return SettingsError(f"{name} must {wanted}, got {shown(first['input'])}")
+    near = ""
+    if first["type"] == "literal_error":
+        near = did_you_mean(first["input"], re.findall("'(.*?)'", context["expected"]))
+    return SettingsError(f"{name} must {wanted}, got {shown(first['input'])}{near}")
 
 
 def _wanted(

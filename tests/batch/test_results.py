@@ -1,4 +1,5 @@
 import json
+import os
 from contextlib import suppress
 
 import pytest
@@ -115,3 +116,15 @@ def test_where_nothing_can_be_written_the_folder_is_named(tmp_path):
 def test_a_name_that_is_no_text_can_be_noted(results):
     results.note(Task("\udcff.mp4", "", ""), "job", state="failed", error="damaged")
     assert results.read(Task("\udcff.mp4", "", ""))["recording"] == "\ufffd.mp4"
+
+
+def test_readers_of_the_folder_never_see_a_record_that_is_being_written(results, monkeypatch):
+    seen = []
+
+    def sync(descriptor):
+        seen.extend(path for path in files(results) if path.startswith("recordings"))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    results.note(TASK, "job", state="done")
+    # Last of all the folder is synced, with the finished record in it.
+    assert set(seen) == {f"recordings/shard={TASK.key[:2]}/{TASK.key}.json"}

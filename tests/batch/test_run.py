@@ -12,14 +12,15 @@ import duckdb
 import pytest
 
 from oddframe.batch.pool import WorkerDied
+from oddframe.batch.recordings import Extras
 from oddframe.batch.run import run_batch, score_archive
 from oddframe.batch.tasks import Shard, list_tasks
 from oddframe.batch.worker import Job, Worker
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.errors import RunError, SettingsError
-from oddframe.inference.model import load, load_model
+from oddframe.inference.loading import load, load_model
 from oddframe.inference.selection import InferenceOptions
-from oddframe.tasks.score import Extras, score
+from oddframe.tasks.score import score
 from tests.support.archive_runs import busy_worker, doubled_or_lost, film, starting
 
 
@@ -264,7 +265,7 @@ def test_a_worker_that_is_killed_costs_nothing(tiny_run, tmp_path):
     with starting(
         tmp_path / "in", tiny_run, tmp_path / "out", "--engine", "local", "--workers", 2
     ) as program:
-        os.kill(busy_worker(program.pid, tmp_path / "out", "spawn_main"), signal.SIGKILL)
+        os.kill(busy_worker(program.pid, tmp_path / "out", "serve_pool"), signal.SIGKILL)
         out, err = program.communicate(timeout=600)
     assert program.returncode == 0, err
     report = json.loads(out)
@@ -279,7 +280,7 @@ def test_a_run_that_is_killed_goes_on(tiny_run, tmp_path):
         film(tmp_path / f"in/{number:02d}.mp4", 300)
     arguments = (tmp_path / "in", tiny_run, tmp_path / "out", "--engine", "local", "--workers", 1)
     with starting(*arguments) as program:
-        busy_worker(program.pid, tmp_path / "out", "spawn_main")
+        busy_worker(program.pid, tmp_path / "out", "serve_pool")
         program.kill()
         program.communicate(timeout=60)
     time.sleep(1)

@@ -292,6 +292,15 @@ def test_a_shipped_model_is_found_by_its_name_unless_a_path_is_there(folder, tmp
     assert find_bundle("plaza") == Path("plaza")
 
 
+@pytest.mark.parametrize("aspect", [1.3333, 0.5625, None])
+def test_the_shape_of_the_pictures_is_kept(aspect, tmp_path):
+    write_bundle(tmp_path / "bundle", replace(new_bundle(), picture_aspect=aspect))
+    assert read_bundle(tmp_path / "bundle").picture_aspect == aspect
+    # Bundles of 0.1.0 say nothing of it.
+    config = json.loads((tmp_path / "bundle" / "config.json").read_text())
+    assert ("picture_aspect" in config) == (aspect is not None)
+
+
 def test_where_there_is_no_bundle_the_sentence_says_what_was_found(tmp_path):
     with pytest.raises(SourceNotFoundError, match="nothing is there"):
         find_bundle(tmp_path / "none")

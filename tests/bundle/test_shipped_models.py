@@ -8,7 +8,7 @@ import pytest
 
 from oddframe.bundle.bundle import SHIPPED
 from oddframe.datasets.layouts import open_benchmark
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from oddframe.media.discovery import open_source
 from oddframe.metrics.frame import frame_metrics
 
@@ -24,6 +24,7 @@ def test_each_is_small_and_says_where_it_comes_from():
     assert "## UCSD Ped2" in card
     assert "CVPR 2010" in card
     assert "another camera, season or light needs its own model" in card
+    assert card.split("\n\n")[1].startswith("**A demonstration, not a model for your camera.**")
 
 
 @pytest.mark.slow

@@ -47,12 +47,20 @@ def make(tmp_path, video, images, audio, truncated_video):
 KINDS = ["text", "empty file", "cut off", "audio", "one frame", "three frames", "empty images"]
 
 
+def each_kind(*by_default):
+    """Every kind as a parameter; those that `make test` leaves out are slow."""
+    return [
+        pytest.param(kind, marks=[pytest.mark.slow] * (kind not in by_default))
+        for kind in ("empty folder", *KINDS)
+    ]
+
+
 @pytest.fixture
 def good(video):
     return video("good/good.mp4", frames=60, draw=walk)
 
 
-@pytest.mark.parametrize("kind", ["empty folder", *KINDS])
+@pytest.mark.parametrize("kind", each_kind("empty folder", "empty file", "audio", "one frame"))
 def test_nothing_usable_to_train_on(kind, make, oddframe_command, tiny_config, tmp_path):
     thing = make(kind)
     left = oddframe_command("train", thing, "-o", tmp_path / "run", "-c", tiny_config)
@@ -62,7 +70,7 @@ def test_nothing_usable_to_train_on(kind, make, oddframe_command, tiny_config, t
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("kind", ["empty folder", *KINDS])
+@pytest.mark.parametrize("kind", each_kind("text", "cut off", "three frames", "empty images"))
 def test_nothing_usable_to_score(kind, make, oddframe_command, tiny_run, tmp_path):
     thing = make(kind)
     left = oddframe_command(
@@ -213,10 +221,13 @@ def test_a_file_in_the_place_of_the_output_folder(
         ("train", good, "-o", tmp_path / "taken", "-c", tiny_config),
         ("train", good, "-o", tmp_path / "taken" / "run", "-c", tiny_config),
         ("score", good, "-m", tiny_run, "-o", tmp_path / "taken"),
+        ("watch", good, "-m", tiny_run, "-o", tmp_path / "taken", "--fast"),
+        ("demo", "-o", tmp_path / "taken"),
     ):
         left = oddframe_command(*arguments)
         assert left.code == 2
         assert "taken" in left.error
+        assert re.search("choose another (name|place)|run folder", left.error), left.error
     assert (tmp_path / "taken").read_text() == "mine"
 
 
@@ -242,7 +253,61 @@ def test_impossible_settings(flags, named, good, oddframe_command, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("operation", [0, 2, 5, 8])
+@pytest.mark.parametrize(
+    ("flags", "remedy"),
+    [
+        (("--model", "pedtwo"), "shipped are: ped2"),
+        (("--device", "cuda"), "it finds no GPU here; choose cpu or auto, or run oddframe doctor"),
+        (("--device", "cpo"), "auto, cpu or a GPU such as cuda:0, got 'cpo'; did you mean cpu?"),
+        (("--backend", "torch", "--precision", "int8"), "oddframe export MODEL --to openvino"),
+        (("--backend", "onnx", "--precision", "int8"), "--backend openvino"),
+        (
+            ("--zones", "zones.toml"),
+            "zones.toml must be a readable TOML or JSON file, but nothing is there",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_wrong_choice_names_the_remedy(
+    flags, remedy, good, oddframe_command, tiny_run, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    left = oddframe_command("score", good, "-m", tiny_run, "-o", tmp_path / "out", *flags)
+    assert left.code == 2
+    assert remedy in left.error
+
+
+def test_the_address_of_a_camera_names_the_verb_that_takes_it(oddframe_command, tmp_path):
+    address = "rtsp://bob:secret@10.0.0.7/door"
+    left = oddframe_command("score", address, "-m", "ped2", "-o", tmp_path / "out")
+    assert left.code == 2
+    assert "use oddframe watch" in left.error
+    assert "secret" not in left.error
+
+
+@pytest.mark.parametrize(
+    ("budget", "remedy"),
+    [
+        ("1/minute", "per hour, day, week or month, got 'minute'; write it like 6/hour"),
+        ("1/dya", "write it like 6/hour; did you mean day?"),
+        ("0/day", "must be above 0, got 0"),
+    ],
+)
+def test_an_impossible_budget_names_the_remedy(budget, remedy, good, oddframe_command, tmp_path):
+    left = oddframe_command("train", good, "-o", tmp_path / "run", "--false-alarms", budget)
+    assert left.code == 2
+    assert remedy in left.error
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param(0, marks=pytest.mark.slow),
+        2,
+        pytest.param(5, marks=pytest.mark.slow),
+        pytest.param(8, marks=pytest.mark.slow),
+    ],
+)
 def test_no_room_for_the_frames(operation, good, oddframe_command, tiny_config, tmp_path):
     run = tmp_path / "run"
     left = oddframe_command("train", good, "-o", run, "-c", tiny_config, full=operation, folder=run)
@@ -274,7 +339,10 @@ def test_no_room_for_the_training(
     assert bytes_of(run / "bundle") == before
 
 
-@pytest.mark.parametrize("operation", [0, 4, 10])
+@pytest.mark.parametrize(
+    "operation",
+    [pytest.param(0, marks=pytest.mark.slow), 4, pytest.param(10, marks=pytest.mark.slow)],
+)
 def test_no_room_for_the_scores(operation, good, oddframe_command, tiny_run, tmp_path):
     out = tmp_path / "out"
     flags = ("--maps", "--parquet")

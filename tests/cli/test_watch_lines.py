@@ -144,3 +144,16 @@ def test_places_in_files_are_minutes_and_seconds(start_s, place):
 def test_durations_are_written_as_people_say_them(seconds, text):
     alert = made_alert(0)
     assert duration_text(replace(alert, seen_us=alert.start_us + round(seconds * 1e6))) == text
+
+
+def test_a_trouble_has_a_line_when_it_comes_changes_and_goes():
+    lines = WatchLines(UTC)
+    steps = [{}, {"home": "no\nbroker"}, {"home": "no\nbroker"}, {"home": "b", "database": "c"}, {}]
+    told = [lines.lines((), (), NOON_US, troubles) for troubles in steps]
+    assert [[line.removeprefix(f"{NOW} ") for line in step] for step in told] == [
+        [],
+        ["home: no broker"],
+        [],
+        ["home: b", "database: c"],
+        ["home: works again", "database: works again"],
+    ]

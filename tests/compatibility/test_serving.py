@@ -27,8 +27,7 @@ def ask(data):
         [sys.executable, "-m", "oddframe", "serve", *given], stderr=subprocess.PIPE, text=True
     )
     try:
-        words = app.stderr.readline().split()
-        (url,) = [word.rstrip(";").rstrip("/") for word in words if word.startswith("http://")]
+        url = address_in(app.stderr)
 
         def request(path, method="GET", body=None, token=TOKEN, raw=False):
             headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
@@ -147,6 +146,16 @@ def test_every_path_method_and_field_is_still_there(ask, stored):
         assert missing(wanted, found) == [], name
         # What nobody had to send, nobody has to send now; what always came, still does.
         assert comes <= came if name in sent else came <= comes, name
+
+
+def address_in(lines):
+    """The first address in the lines, which need not be in the first: Python may warn before."""
+    read = []
+    for line in lines:
+        read.append(line)
+        if found := re.search(r"http://[^/\s;]+", line):
+            return found[0]
+    raise AssertionError("the app ended without an address: " + "".join(read))
 
 
 def operations(schema):

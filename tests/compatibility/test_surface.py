@@ -15,12 +15,15 @@ def stored(left):
 
 
 def parameters_changed(before, now, where):
-    """What a caller of 0.1.0 would trip over; new parameters may have come that may be left out."""
+    """What a caller of 0.1.0 would trip over.
+
+    Parameters that may be left out may have come, and old ones may be left out now.
+    """
     known = {one["name"]: one for one in now}
     lines = [
         f"{where}: {one} is {known.get(one['name'])}"
         for one in before
-        if known.get(one["name"]) != one
+        if known.get(one["name"]) != one and not is_optional_now(one, known.get(one["name"]))
     ]
     by_place = ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD")
     places = [[one["name"] for one in given if one["kind"] in by_place] for given in (before, now)]
@@ -33,6 +36,11 @@ def parameters_changed(before, now, where):
         for one in now
         if one["name"] not in names and "default" not in one and one["kind"] not in variable
     ]
+
+
+def is_optional_now(before, now):
+    """Whether all that has changed is that the parameter may be left out: callers give it still."""
+    return now is not None and before == {key: now[key] for key in now if key != "default"}
 
 
 def test_every_public_name_is_there_and_takes_what_it_took(stored):
@@ -83,7 +91,15 @@ def test_a_change_that_breaks_callers_is_found(change, line):
     assert (
         parameters_changed(given, [*given, {"name": "c", "kind": kind, "default": "0"}], "f") == []
     )
+    assert parameters_changed(given, [{**given[0], "default": "0"}, given[1]], "f") == []
     assert any(line in one for one in parameters_changed(given, change(given), "f"))
+
+
+def test_a_parameter_that_may_be_left_out_now_breaks_nobody():
+    must = {"name": "a", "kind": "POSITIONAL_OR_KEYWORD"}
+    may = {**must, "default": "None"}
+    assert parameters_changed([must], [may], "f") == []
+    assert parameters_changed([may], [must], "f") != []
 
 
 @pytest.mark.parametrize(

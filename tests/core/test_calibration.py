@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.calibration import (
-    DEFAULT_BUDGET,
-    Calibration,
-    FalseAlarmBudget,
-    NormalScores,
-    calibrate,
-    placeholder_calibration,
-)
+from oddframe.core.budget import DEFAULT_BUDGET, FalseAlarmBudget
+from oddframe.core.calibration import Calibration, NormalScores, calibrate, placeholder_calibration
 from oddframe.core.event_rules import EventRules, spans
 from oddframe.errors import InputError, SettingsError
 from tests.support.tiny import tiny_calibration
@@ -114,7 +108,9 @@ def test_with_enough_footage_the_threshold_is_read_off_the_events():
     assert (found.hours, found.budget, found.notices) == (pytest.approx(1.0), "60/hour", ())
 
 
-@pytest.mark.parametrize(("budget", "hours"), [("8/hour", 2), ("2/hour", 1)])
+@pytest.mark.parametrize(
+    ("budget", "hours"), [("8/hour", 2), pytest.param("2/hour", 1, marks=pytest.mark.slow)]
+)
 def test_with_little_footage_the_tail_keeps_the_budget_on_average(budget, hours):
     """Over cameras, each with its own footage; the error of the mean is about a fifth."""
     promised = FalseAlarmBudget.parse(budget).per_hour
@@ -196,10 +192,40 @@ def test_too_short_footage_says_how_much_is_needed():
     (notice,) = found.notices
     assert notice.startswith("4 minutes of normal footage are too short for 1/day: ")
     assert notice.endswith("calibrate on 24 hours or more")
-    assert f"as high as {24 * found.rate_high:.2g}/day" in notice
-    assert found.rate_low < 1 / 24 < found.rate_high
+    # Three in 4 minutes are 1,080 in a day, written with two digits.
+    assert "they show only that the true rate is below 1,100/day (95 %), " in notice
+    assert "the threshold is extrapolated and 1/day is not promised, " in notice
+    assert "which takes 60 minutes at least; " in notice
+    assert found.allowance == "1/day (aimed at, not promised)"
+    assert (found.rate_low, found.rate_high) == (0.0, pytest.approx(3 * 15))
     assert found.threshold_low <= found.threshold <= found.threshold_high
     assert calibrate(normal(footage(0, minutes=4)), FalseAlarmBudget.parse("15/hour")).notices == ()
+
+
+def test_from_a_24th_of_what_the_budget_takes_on_it_is_extrapolated():
+    raw = np.exp(0.1 * np.random.default_rng(0).standard_normal(7200))
+    (notice,) = calibrate(normal(raw, rate_fps=1.0), FalseAlarmBudget.parse("1/day")).notices
+    assert "below 36/day (95 %), the threshold is extrapolated; calibrate on" in notice
+
+
+def test_footage_that_was_trained_on_bounds_no_rate():
+    found = calibrate(normal(footage(0, minutes=4)), FalseAlarmBudget.parse("1/day"))
+    (notice,) = replace(found, in_sample=True).notices
+    assert "was trained on them, so they bound no rate, the threshold is extrapolated" in notice
+
+
+def test_a_calibration_of_an_earlier_version_claims_no_more_than_was_watched():
+    found = calibrate(normal(footage(0, minutes=4)), FalseAlarmBudget.parse("1/day"))
+    (notice,) = replace(found, rate_high=9.9 / 24).notices
+    assert "below 1,100/day (95 %)" in notice
+
+
+@pytest.mark.parametrize("budget", ["1/day", "6/hour", "60/hour"])
+@pytest.mark.parametrize("minutes", [1, 5, 60])
+def test_no_interval_is_narrower_than_the_time_watched_allows(minutes, budget):
+    found = calibrate(normal(footage(1, minutes=minutes)), FalseAlarmBudget.parse(budget))
+    assert found.rate_high >= 3 / found.hours * (1 - 1e-9)
+    assert found.rate_low < found.rate_high
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.clocks import LiveClock, RecordingClock, WallClock
+from oddframe.core.clocks import LiveClock, RecordingClock, WallClock, count_damaged
 from oddframe.core.records import FrameTiming
 
 GAP_S = 0.5
@@ -71,11 +71,68 @@ def test_however_short_a_loss_no_clip_spans_it():
 def test_timestamps_that_jump_make_a_gap_and_lead_nowhere_else(jump_s):
     clock = live_clock()
     before = times(clock, [(1000 + i / 10, i / 10) for i in range(50)])
-    after = times(clock, [(1000 + jump_s + i / 10, i / 10) for i in range(50, 100)])
-    assert clock.jumps == 1
+    doubted, *after = times(clock, [(1000 + jump_s + i / 10, i / 10) for i in range(50, 100)])
+    assert doubted is None
+    assert (clock.jumps, clock.left_out) == (1, 0)
     assert after[0] - before[-1] > GAP_S
     assert after[-1] == pytest.approx(9.9, abs=1.0)
-    assert [b - a for a, b in pairwise(after)] == pytest.approx([0.1] * 49, abs=1e-3)
+    assert [b - a for a, b in pairwise(after)] == pytest.approx([0.1] * 48, abs=1e-3)
+
+
+@pytest.mark.parametrize("off_s", [-3600.0, -2.0, 3.0, 20.0, 1e6])
+@pytest.mark.parametrize("odd", [1, 17, 48])
+def test_a_lone_timestamp_of_a_live_stream_is_left_out_and_moves_nothing(off_s, odd):
+    clock = live_clock()
+    stamps = [1000 + i / 10 + off_s * (i == odd) for i in range(50)]
+    found = times(clock, [(stamp, i / 10) for i, stamp in enumerate(stamps)])
+    assert found[odd] is None
+    del found[odd]
+    assert found == pytest.approx([i / 10 for i in range(50) if i != odd], abs=1e-3)
+    assert (clock.jumps, clock.left_out) == (0, 1)
+
+
+def test_a_stream_whose_timestamps_are_all_wrong_still_gives_frames():
+    clock = live_clock()
+    found = times(clock, [(1e4 * (i * 7919 % 101), i / 10) for i in range(60)])
+    assert sum(time_s is not None for time_s in found) >= 29
+
+
+@pytest.mark.parametrize(
+    ("times_s", "count"),
+    [
+        ([30.1, 10.2, 10.3], 1),
+        ([-5.0, 10.2, 10.3], 1),
+        ([30.1, 40.0, 10.3, 10.4], 2),
+        ([30.1, 30.2, 30.3, 10.4], 3),
+        ([30.1, 30.2, 30.3, 30.4], 0),
+        ([0.0, 0.1, 0.2, 0.3], 0),
+        ([13.1, 13.11, 13.12, 13.13], 0),
+        ([30.1], 0),
+    ],
+)
+def test_timestamps_are_damaged_where_time_goes_on_behind_them(times_s, count):
+    assert count_damaged(10.0, times_s, 0.1, 0.5) == count
+
+
+@pytest.mark.parametrize("off_ms", [700, 1500, 20_000])
+def test_a_damaged_timestamp_that_gets_as_far_as_the_clock_does_not_move_all_that_follows(off_ms):
+    pts = [i * 100 + off_ms * (i == 30) for i in range(400)]
+    found, _ = recording_times(pts)
+    assert all(a < b for a, b in pairwise(found))
+    assert found[:30] == pytest.approx([i / 10 for i in range(30)])
+    assert found[-1] == pytest.approx(39.9)
+
+
+def test_a_joint_behind_a_gap_stays_a_joint():
+    found, notices = recording_times([*range(0, 2000, 100), 7000, 7100, 0, 100, 200])
+    assert found[22] > found[21] + GAP_S
+    assert [b - a for a, b in pairwise(found[22:])] == pytest.approx([0.1, 0.1])
+    assert any("jump back 1 time" in notice for notice in notices)
+
+
+def test_a_recording_that_begins_anew_is_never_taken_for_damage():
+    # Its times come by the place where the first one ended, but much later than they should.
+    assert count_damaged(10.0, [i / 10 for i in range(300)], 0.1, 0.5) == 0
 
 
 def test_a_pause_that_really_passed_is_no_jump():
@@ -121,7 +178,8 @@ def test_times_of_a_live_stream_always_increase_whatever_comes(steps, timed):
         arrived_s += later_s
         if reconnects:
             clock.connect(FrameTiming(rate_fps, GAP_S), timed=timed)
-        found.append(clock.time_s(stamp_s, arrived_s))
+        time_s = clock.time_s(stamp_s, arrived_s)
+        found += [] if time_s is None else [time_s]
     assert found[0] == 0
     assert all(a < b for a, b in pairwise(found))
 

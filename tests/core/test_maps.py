@@ -47,6 +47,12 @@ def test_the_region_is_the_hottest_box():
     assert (mask & truth).sum() / (mask | truth).sum() > 0.75
 
 
+def test_a_thing_of_which_only_a_part_is_hot_is_enclosed_whole():
+    wheel_and_rider = drawn(((10, 40), (40, 60), 4.0), ((34, 40), (40, 46), 20.0))
+    _, box = find_region(wheel_and_rider, level=10.0)
+    assert box == pytest.approx((40 / 96, 10 / 64, 60 / 96, 40 / 64), abs=2.5 / 64)
+
+
 def test_single_hot_pixels_are_no_region():
     speckled = drawn(((10, 30), (40, 60), 20.0))
     speckled[50, 5] = 60.0

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.calibration import FalseAlarmBudget, NormalScores, calibrate
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import NormalScores, calibrate
 from oddframe.core.recalibration import (
     MARGIN,
     alarms,

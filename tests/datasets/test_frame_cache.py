@@ -3,13 +3,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from oddframe.core.records import Frame
-from oddframe.datasets.frame_cache import BLOCK_FRAMES, build_cache, footage_key
+from oddframe.datasets.frame_cache import BLOCK_FRAMES, build_cache, footage_key, reopen_cache
 from oddframe.errors import OutputError, SettingsError, SourceError, SourceNotFoundError
 from oddframe.media.discovery import find_sources
 from oddframe.media.source import FrameFormat
@@ -38,8 +39,9 @@ class Drawn:
         return f"{self.name} {self.count}"
 
     def frames(self, wanted):
-        self.passes += 1
         for number in range(self.count):
+            # A look at the first frame alone is no pass.
+            self.passes += number == 1
             if number == self.fails_at:
                 raise SourceError(f"{self.name} broke")
             pixels = np.full((wanted.height, wanted.width, 1), number % 256, np.uint8)
@@ -340,4 +342,80 @@ def test_a_cache_that_knows_no_times_is_built_anew(tmp_path):
         del stretch["start_s"]
     (tmp_path / "index.json").write_text(json.dumps(index))
     build(tmp_path, [source])
+    assert source.passes == 2
+
+
+def test_a_small_camera_is_kept_as_it_was_filmed(video, tmp_path):
+    """Twelve times as much footage fits, and what is taken has the network's size."""
+    (source,) = find_sources(video(frames=12, draw=walk, size=(64, 48))).sources
+    wanted = FrameFormat(192, 96, "grey")
+    cache = build(tmp_path / "cache", [source], wanted)
+    assert (
+        (tmp_path / "cache" / "frames.u8").stat().st_size == 12 * 64 * 48 == 12 * cache.frame_bytes
+    )
+    seen = np.stack([frame.pixels for frame in source.frames(wanted)])
+    taken = cache.take(np.arange(12))
+    assert taken.shape == seen.shape
+    assert np.abs(taken.astype(int) - seen).max() <= 1
+    part = (slice(32, 64), slice(64, 160))
+    np.testing.assert_array_equal(cache.take(np.arange(12), part), taken[:, *part])
+    again = reopen_cache(tmp_path / "cache", wanted)
+    np.testing.assert_array_equal(again.take(np.arange(12)), taken)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sizes"),
+    [
+        (FrameFormat(192, 96, "rgb"), [(64, 48)]),
+        (FrameFormat(32, 96, "grey"), [(64, 48)]),
+        (FrameFormat(192, 96, "grey"), [(64, 48), (96, 48)]),
+    ],
+    ids=["in colour", "a wide camera", "two cameras"],
+)
+def test_other_frames_are_kept_at_the_size_of_the_network(wanted, sizes, video, tmp_path):
+    paths = [video(f"{number}.mp4", frames=6, size=size) for number, size in enumerate(sizes)]
+    cache = build(tmp_path / "cache", find_sources(paths).sources, wanted)
+    assert cache.frame_bytes == wanted.width * wanted.height * (3 if wanted.colour == "rgb" else 1)
+
+
+def test_a_cache_of_version_1_is_written_and_read_as_0_1_0_did(video, tmp_path):
+    (source,) = find_sources(video(frames=12, size=(16, 12))).sources
+    wanted = FrameFormat(32, 24, "grey")
+    cache = build(tmp_path / "cache", [source], wanted, version=1)
+    index = json.loads((tmp_path / "cache" / "index.json").read_text())
+    assert set(index) == {
+        *("frames", "height", "width", "colours", "rate_fps", "share"),
+        *("notices", "stretches", "key"),
+    }
+    assert cache.frame_bytes == 32 * 24
+    assert cache.footage == cache.stretches
+
+
+def test_the_footage_is_known_beyond_what_was_kept(video, tmp_path):
+    path = video(frames=400, rate_fps=20, draw=walk)
+    (source,) = find_sources(path).sources
+    cache = build(tmp_path / "cache", [source], limit=128 * FRAME_BYTES)
+    assert (len(cache), cache.has_more) == (128, True)
+    (run,) = cache.footage
+    assert (run.offset, run.count) == (0, 200)
+    everything = build(tmp_path / "all", [source])
+    assert not everything.has_more
+    positions = cache.in_footage(np.arange(128))
+    np.testing.assert_array_equal(cache.take(np.arange(128)), everything.take(positions))
+    read = cache.read_footage(source, GREY, 90, 110)
+    assert [frame.index for frame in read] == list(range(90, 110))
+    np.testing.assert_array_equal(
+        np.stack([frame.pixels for frame in read]), everything.take(np.arange(90, 110))
+    )
+    parts = cache.kept(replace(run, offset=10, count=180))
+    kept = np.concatenate([np.arange(part.offset, part.offset + part.count) for part in parts])
+    within = (positions >= 10) & (positions < 190)
+    assert kept.tolist() == np.flatnonzero(within).tolist()
+
+
+def test_a_cache_that_lost_the_times_of_its_footage_is_built_anew(tmp_path):
+    source = Drawn("a", 200)
+    build(tmp_path, [source], limit=64 * FRAME_BYTES)
+    (tmp_path / "footage.f8").unlink()
+    build(tmp_path, [source], limit=64 * FRAME_BYTES)
     assert source.passes == 2

@@ -484,10 +484,22 @@ def test_what_is_no_box_is_named(text, words, tmp_path):
         read_tracks(path, "01", (48, 64))
 
 
+@pytest.mark.parametrize("coding", ["utf-8", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize(
+    "line", ["car;0;-5;-3,25;4;9", "car\t0\t-5\t-3,25\t4\t9", 'car, 0, -5, "-3,25", 4, 9']
+)
+def test_tracks_are_read_in_whatever_form_they_were_saved(tmp_path, coding, line):
+    path = tmp_path / "01.csv"
+    path.write_bytes(f"{line}\n".encode(coding))
+    (frame,) = read_tracks(path, "01", (48, 64))[0]
+    assert frame.track == "01/car"
+    assert (frame.region.left, frame.region.pixels.shape) == (0, (9, 4))
+
+
 def test_what_is_no_text_is_refused(tmp_path):
     path = tmp_path / "01.txt"
     path.write_bytes(b"\x80\x04\x95\xff")
-    with pytest.raises(LayoutError, match="must be a text file"):
+    with pytest.raises(LayoutError, match=r"01\.txt: line 1 must be text"):
         read_tracks(path, "01", (48, 64))
     with pytest.raises(LayoutError, match="cannot be read"):
         read_tracks(tmp_path / "none.txt", "01", (48, 64))

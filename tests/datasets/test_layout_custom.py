@@ -1,12 +1,14 @@
 """One's own test set, labelled by time, by frame or by mask."""
 
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
 
 from oddframe.datasets.layouts import open_benchmark
 from oddframe.errors import LayoutError
+from tests.conftest import drawn_picture, write_image
 from tests.support.small_benchmarks import (
     SIZE,
     TRUTH,
@@ -100,6 +102,20 @@ def test_masks_of_own_images_carry_the_number_of_the_image(tmp_path, images):
     assert np.flatnonzero(video.labels).tolist() == [2, 3]
 
 
+def test_masks_carry_the_name_of_the_image_where_names_are_times(tmp_path):
+    names = [f"2024-02-29_23-59-{second}" for second in range(55, 60)] + ["2024-03-01_00-00-00"]
+    for number, name in enumerate(names):
+        folder = tmp_path / "mine" / "testing" / "hall"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_image(folder / f"{name}.png", drawn_picture(number))
+    masks = tmp_path / "mine" / "masks" / "hall"
+    masks.mkdir(parents=True)
+    for name in names[-2:]:
+        write_image(masks / f"{name}.png", np.full((48, 64), 255, np.uint8))
+    (video,) = open_benchmark(tmp_path / "mine").testing
+    assert np.flatnonzero(video.labels).tolist() == [4, 5]
+
+
 def test_masks_that_fit_no_recording_are_refused(tmp_path):
     root = custom(tmp_path)
     (root / "labels.csv").unlink()
@@ -110,3 +126,39 @@ def test_masks_that_fit_no_recording_are_refused(tmp_path):
         match=r"masks must hold NAME\.npy, or a folder NAME of images, for one of door1",
     ):
         open_benchmark(root)
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "written"), [("NFC", "NFD"), ("NFD", "NFC")], ids=["mac-table", "mac-disk"]
+)
+def test_names_in_another_unicode_form_are_the_same_names(tmp_path, on_disk, written):
+    name = unicodedata.normalize(on_disk, "Türe é")
+    draw_recording(tmp_path / f"{name}.mp4", 10)
+    draw_recording(tmp_path / "night" / "b.mp4", 10)
+    spelt = unicodedata.normalize(written, "Türe é")
+    (tmp_path / "labels.csv").write_text(
+        f"video;start_s;end_s\n{spelt}.mp4;0,3;0,5\nnight\\b.mp4;0;0,1\n", encoding="utf-8"
+    )
+    labels = {v.name: np.flatnonzero(v.labels).tolist() for v in open_benchmark(tmp_path).testing}
+    assert labels == {name: [3, 4, 5], "b": [0, 1]}
+    # The same for labels that carry the name in their own.
+    (tmp_path / "labels.csv").unlink()
+    (tmp_path / "frame_labels").mkdir()
+    np.save(tmp_path / "frame_labels" / f"{spelt}.npy", np.array([1] + [0] * 9, np.uint8))
+    (tmp_path / "tracks").mkdir()
+    (tmp_path / "tracks" / f"{spelt}.txt").write_text("1,0,2,2,9,9\n")
+    video = next(v for v in open_benchmark(tmp_path).testing if v.name == name)
+    assert np.flatnonzero(video.labels).tolist() == [0]
+    assert video.tracks is not None
+
+
+@pytest.mark.parametrize("text", ["clip,from,to\ndoor1,1,2\n", "video;start_s\ndoor1;1\n"])
+def test_a_labels_csv_that_cannot_be_read_is_never_passed_over(tmp_path, text):
+    root = custom(tmp_path)
+    (root / "labels.csv").write_text(text)
+    # Also where masks could give labels: the file goes first.
+    with pytest.raises(LayoutError, match=r"labels\.csv: line 1: the first line must be"):
+        open_benchmark(root)
+    # And where the folder around it was named.
+    with pytest.raises(LayoutError, match=r"labels\.csv: line 1: the first line must be"):
+        open_benchmark(tmp_path)

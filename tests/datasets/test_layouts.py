@@ -214,9 +214,10 @@ def test_shanghaitech_takes_training_frames_and_does_without_masks(tmp_path):
         open_benchmark(root)
 
 
-def test_unknown_layout_says_what_was_looked_for_and_found(tmp_path):
-    with pytest.raises(LayoutError, match=r"looked for .*; frame folders.*found nothing"):
+def test_unknown_layout_says_what_was_found_and_what_to_add(tmp_path):
+    with pytest.raises(LayoutError, match=r"found nothing; .* add a file labels\.csv") as raised:
         open_benchmark(tmp_path)
+    assert len(str(raised.value).split()) < 45
     for number in range(10):
         (tmp_path / f"clip{number}.avi").touch()
     (tmp_path / "extra").mkdir()

@@ -252,7 +252,7 @@ def test_labels_in_a_folder_or_a_benchmark(images, tmp_path):
 def test_what_holds_no_labels(tmp_path):
     with pytest.raises(SourceNotFoundError, match="nothing is there"):
         read_labels(tmp_path / "none")
-    with pytest.raises(LayoutError, match="no known benchmark layout"):
+    with pytest.raises(LayoutError, match="no labels were recognised"):
         read_labels(tmp_path)
     (tmp_path / "gt_label.json").write_bytes(b"\x80\x03}q\x00.")
     for place in (tmp_path, tmp_path / "gt_label.json"):

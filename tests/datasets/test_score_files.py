@@ -49,6 +49,15 @@ def test_our_own_table_is_read_by_its_raw_scores_and_tells_its_rate(tmp_path):
     assert found.rates_fps["01"] == pytest.approx(25)
 
 
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "text", ["frame;score\n0;0,5\n1;\n2;1\n", "frame\tscore\n0\t0.5\n2\t1,0\n"]
+)
+def test_a_table_is_read_in_whatever_form_it_was_saved(tmp_path, coding, text):
+    (tmp_path / "01.csv").write_text(text, encoding=coding)
+    np.testing.assert_array_equal(read(tmp_path / "01.csv").videos["01"], [0.5, np.nan, 1.0])
+
+
 def test_one_table_of_several_videos(tmp_path):
     (tmp_path / "all.csv").write_text("video,score\nb,1\nb,2\na,3\n")
     found = read(tmp_path / "all.csv")

@@ -17,6 +17,7 @@ import pytest
 
 from oddframe.bundle.bundle import SHIPPED
 from tests.support.rtsp import require_rtsp
+from tests.support.tiny import tiny_settings
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
@@ -55,6 +56,12 @@ class Place:
         path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
         return path
 
+    def config(self) -> Path:
+        """The settings of a tiny training."""
+        path = self.folder / "tiny.json"
+        path.write_text(json.dumps(tiny_settings().as_dict()))
+        return path
+
     def frames(self) -> Path:
         """A folder that has its normal footage where UCSD Ped2 has it."""
         shutil.copytree(self.footage, self.folder / "ped2" / "training" / "frames")
@@ -85,6 +92,7 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     ],
     "export_parity": lambda p: ["--demo", p.demo()],
     "false_alarms": lambda p: ["drawn", "--hours", 0.1, "--workers", 1],
+    "false_alarm_intervals": lambda p: ["--cameras", 2, "--hours", 0.5],
     "fault_table": lambda p: [p.faults()],
     "gpu": lambda p: (
         ["table", "--device", "cpu", "--tiny", "--only", "batches", "-o", p.folder / "gpu.jsonl"]
@@ -93,6 +101,11 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     "health": lambda p: ["--seeds", 1],
     "motion_cues": lambda p: ["--times", 1],
     "scene_difficulty": lambda p: ["--width", 48, "--height", 32],
+    "cores": lambda p: ["--rounds", 1, "--steps", 2, "--workers", 2],
+    "worker_memory": lambda p: ["--presets", "fast", "--clips", 1],
+    "scoring_cores": lambda p: (
+        [p.footage / "a.mp4", "--model", p.run, "--rounds", 1, "--backend", "torch"]
+    ),
     "serve": lambda p: (
         ["--model", p.run, "--video", p.footage / "a.mp4", "--clients", 2, "--days", 1]
     ),
@@ -105,6 +118,9 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     "still_scenes": lambda p: ["--seconds", 2],
     "store": lambda p: ["--events", 4, "--days", 1],
     "synthetic_validation": lambda p: ["-o", p.folder],
+    "training_end": lambda p: (
+        [p.footage, "-o", p.folder / "run", "--steps", 8, "--config", p.config()]
+    ),
     "watch_picture": lambda p: [p.folder / "watch.svg"],
 }
 """The arguments of each benchmark's smallest measurement."""

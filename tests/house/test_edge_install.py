@@ -2,19 +2,16 @@
 
 import csv
 import json
-import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from oddframe.bundle.bundle import read_bundle
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
+from tests.support.built import OWN_ENVIRONMENT, build_package, install, run
 from tests.support.tiny import walk
 
-ROOT = Path(__file__).parents[2]
 MOST_BYTES = 300e6
 UNWANTED = {
     "torch",
@@ -34,35 +31,10 @@ UNWANTED = {
 def edge(tmp_path_factory):
     """An environment with nothing but the wheel; needs a package index or pip's cache."""
     place = tmp_path_factory.mktemp("edge")
-    tree = place / "tree"
-    shutil.copytree(
-        ROOT / "src", tree / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-    )
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tree / name)
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", place, tree)
     run(sys.executable, "-m", "venv", "--without-pip", place / "env")
     python = place / "env" / "bin" / "python"
-    wheel = next(place.glob("*.whl"))
-    run(
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        python,
-        "install",
-        "-q",
-        "-c",
-        ROOT / "constraints.txt",
-        wheel,
-    )
+    install(python, build_package(place).wheel)
     return python
-
-
-def run(*command, **more):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **more)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.mark.slow
@@ -79,13 +51,11 @@ def test_it_is_small_and_has_no_torch(edge, capsys):
 def test_it_scores_and_watches_a_video(edge, video, tmp_path):
     """With the model that comes with the package, as the trained network scores it."""
     path = video("door.mp4", frames=30, draw=walk, size=(360, 240))
-    program, elsewhere = (
-        edge.parent / "oddframe",
-        {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
-    )
+    program = edge.parent / "oddframe"
+    elsewhere = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     options = ("--model", "ped2", "--no-health", "--json")
     report = json.loads(
-        run(program, "score", path, *options, "-o", tmp_path / "out", env=elsewhere)
+        run(program, "score", path, *options, "-o", tmp_path / "out", environment=elsewhere)
     )
     assert report["backend"] == "onnx float32"
     assert any("oddframe[pictures]" in notice for notice in report["notices"])
@@ -93,7 +63,9 @@ def test_it_scores_and_watches_a_video(edge, video, tmp_path):
         ours = [float(row["raw"]) for row in csv.DictReader(file) if row["raw"]]
     scores = load("ped2", backend="torch").scores(path, health=False)
     assert ours == pytest.approx([one.raw for one in scores if one.raw is not None], rel=1e-3)
-    run(program, "watch", path, "--model", "ped2", "-o", tmp_path / "watched", env=elsewhere)
+    run(
+        program, "watch", path, "--model", "ped2", "-o", tmp_path / "watched", environment=elsewhere
+    )
     for line in (tmp_path / "watched" / "door.events.jsonl").read_text().splitlines():
         assert json.loads(line)["source"] == "door"
 
@@ -123,7 +95,11 @@ def test_it_measures_its_speed(edge):
 )
 def test_what_it_lacks_is_named_with_the_command_that_adds_it(command, extra, edge, tmp_path):
     done = subprocess.run(
-        [edge.parent / "oddframe", *command], capture_output=True, text=True, cwd=tmp_path
+        [edge.parent / "oddframe", *command],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=OWN_ENVIRONMENT,
     )
     assert done.returncode == 2
     assert f'pip install "oddframe[{extra}]"' in " ".join(done.stderr.split())

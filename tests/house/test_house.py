@@ -10,6 +10,7 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,15 @@ def load_measures() -> ModuleType:
 
 
 MEASURES = load_measures()
-FIGURES = MEASURES.figures(ROOT)
+
+
+@pytest.fixture(scope="module")
+def figures() -> dict[str, Any]:
+    """What `scripts/house` measures in this tree."""
+    found = MEASURES.figures(ROOT)
+    assert isinstance(found, dict)
+    return found
+
 
 FLOORS = (
     ("_types", "_version", "errors"),
@@ -176,45 +185,45 @@ def test_no_file_is_too_long() -> None:
     assert too_long(PACKAGE) == []
 
 
-def test_few_modules_lie_in_the_root() -> None:
-    assert len(FIGURES["in_root"]) <= 7, FIGURES["in_root"]
+def test_few_modules_lie_in_the_root(figures: dict[str, Any]) -> None:
+    assert len(figures["in_root"]) <= 7, figures["in_root"]
 
 
-def test_few_files_are_short() -> None:
-    assert len(FIGURES["small_files"]) <= 12, FIGURES["small_files"]
+def test_few_files_are_short(figures: dict[str, Any]) -> None:
+    assert len(figures["small_files"]) <= 12, figures["small_files"]
 
 
-def test_a_short_file_with_one_importer_lies_in_that_importer() -> None:
-    assert FIGURES["drawer_files"] == []
+def test_a_short_file_with_one_importer_lies_in_that_importer(figures: dict[str, Any]) -> None:
+    assert figures["drawer_files"] == []
 
 
-def test_no_class_name_stands_twice() -> None:
-    assert FIGURES["twice_names"] == []
+def test_no_class_name_stands_twice(figures: dict[str, Any]) -> None:
+    assert figures["twice_names"] == []
 
 
-def test_files_do_not_import_each_other_in_a_circle() -> None:
-    assert FIGURES["cycle_files"] == []
+def test_files_do_not_import_each_other_in_a_circle(figures: dict[str, Any]) -> None:
+    assert figures["cycle_files"] == []
 
 
-def test_import_chains_are_short() -> None:
-    assert len(FIGURES["chain_files"]) <= 20, FIGURES["chain_files"]
-    assert len(FIGURES["chain_inside_files"]) <= 24, FIGURES["chain_inside_files"]
+def test_import_chains_are_short(figures: dict[str, Any]) -> None:
+    assert len(figures["chain_files"]) <= 20, figures["chain_files"]
+    assert len(figures["chain_inside_files"]) <= 24, figures["chain_inside_files"]
 
 
-def test_imports_inside_functions_are_no_more_than_before() -> None:
-    assert FIGURES["inner_imports"] <= 65
+def test_imports_inside_functions_are_no_more_than_before(figures: dict[str, Any]) -> None:
+    assert figures["inner_imports"] <= 65
 
 
-def test_only_the_facade_lists_its_names() -> None:
-    assert set(FIGURES["with_all"]) <= {"__init__.py"}
+def test_only_the_facade_lists_its_names(figures: dict[str, Any]) -> None:
+    assert set(figures["with_all"]) <= {"__init__.py"}
 
 
-def test_reasons_are_written_down() -> None:
-    assert FIGURES["comments"] >= 3
+def test_reasons_are_written_down(figures: dict[str, Any]) -> None:
+    assert figures["comments"] >= 3
 
 
-def test_lines_are_short() -> None:
-    assert FIGURES["wide"] < 1, FIGURES["wide_lines"]
+def test_lines_are_short(figures: dict[str, Any]) -> None:
+    assert figures["wide"] < 1, figures["wide_lines"]
 
 
 def test_docstrings_say_something() -> None:
@@ -229,10 +238,10 @@ def test_docstrings_say_something() -> None:
     assert short == []
 
 
-def test_the_table_in_the_design_page_is_that_of_today() -> None:
+def test_the_table_in_the_design_page_is_that_of_today(figures: dict[str, Any]) -> None:
     page = (ROOT / "docs" / "design.md").read_text()
     shown = page.partition(MEASURES.BEGIN)[2].partition(MEASURES.END)[0].strip()
-    assert shown == MEASURES.table(FIGURES), "run scripts/house --write"
+    assert shown == MEASURES.table(figures), "run scripts/house --write"
 
 
 def test_the_design_page_names_every_room_on_its_floor() -> None:

@@ -20,6 +20,7 @@ from oddframe import cli
 from oddframe.core.event_rules import EventRules
 from oddframe.media.live_config import LiveSettings
 from oddframe.monitoring.config import WatchSettings
+from oddframe.sinks.frigate import FrigateConfig
 from oddframe.training.settings import PRESETS, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -34,8 +35,9 @@ OTHERS = {"Thumbs.db", "spark.read.parquet"}
 OTHER_FLAGS = {
     *("--standalone", "--nproc-per-node", "--nnodes", "--rdzv-endpoint", "--node-rank"),
     *("--rdzv-backend", "--rdzv-id", "--extra-index-url", "--num_processes", "--randomly-seed"),
+    *("--format", "--build-arg", "--no-healthcheck", "--shm-size"),
 }
-"""Flags of torchrun, pip, accelerate and pytest that our pages name."""
+"""Flags of torchrun, pip, accelerate, pytest and podman that our pages name."""
 
 
 def prose(page: Path) -> str:
@@ -123,7 +125,7 @@ def wrong_files(span: str) -> Iterator[str]:
             yield f"{path} is not there"
         elif names and found[0] == SOURCE / path and not lookup(path, names):
             yield f"{names} is not in {path}"
-    for folder in re.findall(r"^((?:src|tests|docs|benchmarks|scripts)/[\w/.-]*)$", span):
+    for folder in re.findall(r"^((?:src|tests|docs|benchmarks|scripts|examples)/[\w/.-]*)$", span):
         if not (ROOT / folder).exists():
             yield f"{folder} is not there"
 
@@ -164,17 +166,20 @@ def wrong_flags(span: str) -> Iterator[str]:
 def wrong_results(span: str) -> Iterator[str]:
     """Files that the program is said to read or write and that its source never names."""
     suffixes = "jsonl|json|csv|toml|npz|png|html|mp4|db|sqlite|safetensors|onnx|u8|parquet|npy"
-    for name in re.findall(rf"[\w.-]+\.(?:{suffixes})\b", span):
+    for path in re.findall(rf"[\w./-]+\.(?:{suffixes})\b", span):
+        if (ROOT / path.lstrip("/")).exists():
+            continue
+        name = path.rpartition("/")[2]
         # The name of a file that was put aside is made of the file's own.
         base = re.sub(r"^(NAME|VIDEO|CAMERA)\.", "", name).replace(".old.", ".")
-        if base not in SOURCE_TEXT and name not in EXAMPLES | OTHERS and not (ROOT / name).exists():
+        if base not in SOURCE_TEXT and name not in EXAMPLES | OTHERS:
             yield f"{name} is written and read nowhere"
 
 
 SOURCE_TEXT = "\n".join(
     path.read_text()
-    for path in sorted(SOURCE.rglob("*"))
-    if path.suffix in (".py", ".js", ".html", ".css")
+    for path in (*sorted(SOURCE.rglob("*")), ROOT / "scripts" / "build-release")
+    if path.suffix in (".py", ".js", ".html", ".css", "") and path.is_file()
 )
 
 
@@ -200,8 +205,8 @@ def plain(value: object) -> str:
 def defaults_by_name() -> dict[str, set[str]]:
     """Defaults of the settings that tables of pages list, by the field's name."""
     found: dict[str, set[str]] = {}
-    for kind in (EventRules, LiveSettings, WatchSettings, Settings):
-        value = PRESETS["fast"] if kind is Settings else kind()
+    frigate = FrigateConfig(url="http://frigate:5000")
+    for value in (EventRules(), LiveSettings(), WatchSettings(), frigate, PRESETS["fast"]):
         for field in dataclasses.fields(value):
             found.setdefault(field.name, set()).add(plain(getattr(value, field.name)))
     for flag, parameters in FLAGS.items():

@@ -1,6 +1,7 @@
 """The tests are where a newcomer looks for them, and know the code by its public face alone."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,9 +52,15 @@ def test_the_table_names_files_that_are_there_and_needed() -> None:
         assert [test for test in tests if not (TESTS / test).is_file()] == [], source
 
 
-def private_names(text: str) -> Iterator[str]:
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """A file as a tree, parsed once for all tests."""
+    return ast.parse(path.read_text())
+
+
+def private_names(tree: ast.Module) -> Iterator[str]:
     """Private attributes of other things that a test reads, sets or patches, with their lines."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr):
             owner = node.value.id if isinstance(node.value, ast.Name) else ""
             # `os._exit` is a public function of Python with an odd name.
@@ -87,7 +94,7 @@ def test_no_test_knows_a_private_name() -> None:
     found = [
         f"{path.relative_to(TESTS)}:{name}"
         for path in python_files()
-        for name in private_names(path.read_text())
+        for name in private_names(parsed(path))
     ]
     assert found == []
 
@@ -96,7 +103,7 @@ def test_no_test_changes_where_python_looks_for_modules() -> None:
     changing = [
         f"{path.relative_to(TESTS)}:{node.lineno}"
         for path in python_files()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Attribute)
         and node.attr == "path"
         and isinstance(node.value, ast.Name)
@@ -114,5 +121,6 @@ patch.setattr("oddframe.core.clips._z", 1)
 patch.setattr(clips, "_a", 1)
 from oddframe.core.clips import _b, c
 """
-    found = sorted(name.rpartition(".")[2].rpartition(" ")[2] for name in private_names(text))
+    names = private_names(ast.parse(text))
+    found = sorted(name.rpartition(".")[2].rpartition(" ")[2] for name in names)
     assert found == ["_a", "_b", "_x", "_z"]

@@ -1,5 +1,8 @@
 """What the chain relies on in every backend."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 import torch
@@ -16,12 +19,13 @@ from oddframe.model.network import Network
 BACKENDS = ("torch", "onnx", "openvino")
 
 
-def made(name, trained, graph, batch_size):
+def made(name, trained, graph, batch_size, threads=1):
     if name == "torch":
-        return TorchScorer(Network.of(trained), torch.device("cpu"), batch_size)
-    return (
-        OnnxScorer(graph, batch_size) if name == "onnx" else OpenvinoScorer(graph, b"", batch_size)
-    )
+        network = Network.of(trained)
+        return TorchScorer(network, torch.device("cpu"), batch_size, threads=threads)
+    if name == "onnx":
+        return OnnxScorer(graph, batch_size, threads)
+    return OpenvinoScorer(graph, b"", batch_size, threads=threads)
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -101,3 +105,59 @@ def test_a_clip_of_a_large_network_scores_the_same_in_every_slot_too(name):
         among = scorer.score(np.roll(clips, slot, axis=0))
         for part in PARTS:
             np.testing.assert_array_equal(getattr(among, part)[slot], getattr(alone, part)[0])
+
+
+@pytest.mark.parametrize("name", BACKENDS[1:])
+def test_scores_are_the_same_on_any_number_of_threads(name, trained, graph, clips):
+    """To the bit, so that recordings can be scored side by side; torch is not promised to."""
+    one, two = (made(name, trained, graph, 5, threads).score(clips[:5]) for threads in (1, 2))
+    for part in PARTS:
+        np.testing.assert_array_equal(getattr(one, part), getattr(two, part))
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_four_threads_share_a_scorer_and_each_gets_what_it_gets_alone(name, trained, graph, clips):
+    """To the bit, although all of them ask at the same time."""
+    scorer = made(name, trained, graph, 5)
+    mine = [np.roll(clips, number, axis=0) for number in range(4)]
+    alone = [scorer.score(batch) for batch in mine]
+    start = Barrier(len(mine))
+
+    def ask(batch):
+        start.wait()
+        return [scorer.score(batch) for _ in range(20)]
+
+    with ThreadPoolExecutor(len(mine)) as pool:
+        for right, found in zip(alone, pool.map(ask, mine), strict=True):
+            for one in found:
+                for part in PARTS:
+                    np.testing.assert_array_equal(getattr(one, part), getattr(right, part))
+
+
+def test_torch_computes_on_as_many_threads_as_it_is_told(trained, clips):
+    before = torch.get_num_threads()
+    try:
+        made("torch", trained, None, 5, before + 1).score(clips[:5])
+        assert torch.get_num_threads() == before + 1
+        # Who is not told leaves the number alone.
+        made("torch", trained, None, 5, None).score(clips[:5])
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_openvino_computes_on_one_thread_that_is_tied_to_no_core(trained, graph):
+    import openvino
+
+    settings = {}
+
+    class Core(openvino.Core):
+        def compile_model(self, model, device, options):
+            settings.update(options)
+            return super().compile_model(model, device, options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openvino, "Core", Core)
+        OpenvinoScorer(graph, b"", 1, threads=1)
+    assert settings["INFERENCE_NUM_THREADS"] == 1
+    assert settings["ENABLE_CPU_PINNING"] is False

@@ -16,8 +16,11 @@ from oddframe.core.maps import frame_score
 from oddframe.core.records import Frame
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import BundleError, SettingsError, SourceNotFoundError
-from oddframe.inference.model import MOST_AHEAD, MOST_WAITING, Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
+from oddframe.inference.score_stream import MOST_AHEAD, MOST_WAITING
 from oddframe.inference.torch_backend import TorchScorer
+from oddframe.media.discovery import open_source
 from oddframe.model.network import Network
 from tests.support.clips import clips
 from tests.support.scorers import FakeScorer
@@ -114,6 +117,102 @@ def test_with_the_middle_frame_scored_thinned_frames_stay_in_order(model):
     scored = [one.frame for one in found if one.raw is not None]
     assert scored == list(range(scored[0], scored[-1] + 1, 2))
     assert {one.raw - one.frame for one in found if one.raw is not None} == {5.0}
+
+
+def lit_frames(ends):
+    """Make a function that draws maps of 2 x 90, lit at the places of so many frames of the clip.
+
+    Each place stands for the frame of its number, so a frame's own place is where its thing is.
+    """
+
+    def draw(clips, raw):
+        maps = np.zeros((len(clips), 2, 90), np.float32)
+        for end in ends:
+            maps[np.arange(len(clips)), :, clips[:, end, 0, 0, 0]] = 1.0
+        return maps
+
+    return draw
+
+
+def placed(model, interval, *, twice, score_clips=5):
+    """A model of middle frames whose maps lie on the last frame of a clip, or on both ends."""
+    trained = model.bundle.network.config
+    config = replace(
+        trained, scored_frame="middle", interval=interval, score_clips=score_clips,
+        appearance_weight=1.0 if twice else None,
+    )  # fmt: skip
+    bundle = replace(
+        model.bundle, health=None, network=replace(model.bundle.network, config=config)
+    )
+    maps = lit_frames((0, 4) if twice else (4,))
+    return Model(bundle, FakeScorer(maps=maps, batch_size=3))
+
+
+def lit(scores):
+    """For each scored frame the places at which its map is lit."""
+    return {one.frame: np.flatnonzero(one.map[0]).tolist() for one in scores if one.map is not None}
+
+
+@pytest.mark.parametrize("score_clips", [1, 5])
+@pytest.mark.parametrize("interval", [1, 2, 3])
+def test_the_heat_of_a_middle_frame_lies_on_that_frame(interval, score_clips, model):
+    ours = placed(model, interval, twice=False, score_clips=score_clips)
+    found, reach = lit(ours.scores(Source(40), maps=True)), 2 * interval
+    assert list(found) == list(range(reach, 40 - reach))
+    # No clip ends on the first frames of a run that have a score: they have the first clip's map.
+    assert found == {frame: [max(frame, 2 * reach)] for frame in found}
+
+
+@pytest.mark.parametrize("interval", [1, 2])
+def test_heat_that_lies_on_both_ends_of_a_clip_is_left_where_the_thing_is(interval, model):
+    found = lit(placed(model, interval, twice=True).scores(Source(40), maps=True))
+    reach = 2 * interval
+    inside = range(2 * reach, 40 - 2 * reach)
+    assert {frame: found[frame] for frame in inside} == {frame: [frame] for frame in inside}
+    # At both ends of a run there is one clip, on whose two ends its map lies.
+    for frame in set(found) - set(inside):
+        assert frame in found[frame]
+        assert len(found[frame]) == 2
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_no_heat_is_taken_from_beyond_a_break(twice, model):
+    # Two breaks of which the second is so short that means over neighbours reach across it.
+    times_s = [*np.arange(20) / 10, *(3 + np.arange(20) / 10), *(5.36 + np.arange(15) / 10)]
+    found = lit(placed(model, 1, twice=twice).scores(Source(0, times_s=times_s), maps=True))
+    runs = [range(20), range(20, 40), range(40, 55)]
+    assert list(found) == [frame for run in runs for frame in run[2:-2]]
+    for run in runs:
+        assert all(set(found[frame]) <= set(run) for frame in run[2:-2])
+        assert all(found[frame] == [frame] for frame in run[4:-4])
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_heat_in_runs_too_short_for_it_is_that_of_the_nearest_clip(twice, model):
+    found = lit(placed(model, 1, twice=twice).scores(Source(6), maps=True))
+    assert found == ({2: [0, 4], 3: [0, 4]} if twice else {2: [4], 3: [4]})
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_frames_come_in_order_and_scores_stay_the_same_with_heat(twice, model):
+    ours = placed(model, 2, twice=twice)
+    plain = list(ours.scores(Source(90, rate_fps=20.0)))
+    heated = list(ours.scores(Source(90, rate_fps=20.0), maps=True))
+    assert [replace(one, map=None) for one in heated] == plain
+    assert [one.frame for one in heated if one.map is not None] == [
+        one.frame for one in plain if one.raw is not None
+    ]
+
+
+@pytest.mark.parametrize(("twice", "known_after"), [(False, 6), (True, 8)])
+def test_a_score_comes_with_its_heat_when_the_settings_say(twice, known_after, model):
+    ours = placed(model, 2, twice=twice)
+    assert ours.bundle.network.config.known_after == known_after
+    stream, late = ours.stream(10.0, 0.35), {}
+    for frame in Source(40).frames(ours.wanted()):
+        for final in stream.resolve(ours.scored(stream.push(frame), maps=True)):
+            late[final.frame] = frame.index - final.frame
+    assert {late[frame] for frame in range(10, 30)} == {known_after}
 
 
 def test_a_stream_holds_a_frame_no_longer_than_its_clip_needs(model):
@@ -294,7 +393,7 @@ def test_what_cannot_be_loaded_is_refused(tiny_run, tmp_path):
 
 _SCORE = """
 import sys
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 for score in load(sys.argv[1], device="cpu").scores(sys.argv[2], maps=True, picture_width=64):
     pass
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -503,3 +602,44 @@ def test_a_still_scene_is_told_at_once(model):
         assert source.asked - one.frame <= MOST_WAITING + MOST_AHEAD + 2
         if one.frame > MOST_WAITING + 10:
             assert source.asked - one.frame <= MOST_AHEAD + 2
+
+
+def test_events_come_in_memory_and_to_every_function(model, video):
+    path = video("door.mp4", frames=30, draw=walk)
+    low = model.with_threshold(raw=1e-9)
+    first, second = [], []
+    found = list(low.events(path, sinks=[first.append, second.append]))
+    scores = list(low.scores(path, maps=True))
+    assert found == list(events(scores, "door", low.bundle.calibration))
+    assert {event.source for event in found} == {"door"}
+    assert found[-1].phase == "end"
+    assert found[-1].box is not None
+    assert first == second
+    for message, event in zip(first, found, strict=True):
+        assert {name: message[name] for name in event.as_dict()} == event.as_dict()
+        assert message["start"] is message["clip"] is None
+    assert len({message["key"] for message in first}) == len(found)
+
+
+def test_an_error_of_a_function_for_events_reaches_the_caller(model, video):
+    def refuse(message):
+        raise RuntimeError("not today")
+
+    with pytest.raises(RuntimeError, match="not today"):
+        list(model.with_threshold(raw=1e-9).events(video(frames=30, draw=walk), sinks=[refuse]))
+
+
+def test_a_score_knows_above_which_level_its_map_is_hot(model, video):
+    scores = list(model.scores(video(frames=6, draw=walk), maps=True))
+    assert [score.map_level for score in scores] == [None] * 4 + [model.map_level] * 2
+    assert model.map_level == model.bundle.calibration.map_level
+
+
+@pytest.mark.parametrize(("trained", "named"), [(64 / 48, False), (16 / 9, True), (None, False)])
+def test_a_source_of_another_shape_than_the_training_is_named_once(trained, named, model, video):
+    source = open_source(video(frames=8, draw=walk))
+    shaped = known(model)
+    shaped.bundle = replace(shaped.bundle, picture_aspect=trained)
+    for _ in range(2):
+        assert len(list(shaped.scores(source))) == 8
+    assert [("1.33 times as wide as high" in notice) for notice in source.notices] == [True] * named

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from oddframe.errors import BundleError, InputError, MissingExtraError
+from oddframe.errors import BundleError, InputError, MissingExtraError, SettingsError
 from oddframe.inference.backends import Backend
 from oddframe.inference.selection import InferenceOptions, select_backend
 from tests.support.scorers import FakeScorer, flat_maps
@@ -33,9 +33,11 @@ class Machine:
 
     def __init__(self, backends):
         self.backends, self.loaded, self.now_s = backends, [], 0.0
+        self.threads = None
 
-    def make(self, bundle, name, precision, device, batch_size):
+    def make(self, bundle, name, precision, device, batch_size, threads):
         self.loaded.append(Backend(name, precision))
+        self.threads = threads
         backend = self.backends[Backend(name, precision)]
         if isinstance(backend, Exception):
             raise backend
@@ -106,6 +108,22 @@ def test_whole_numbers_may_be_off_a_little(factor, chosen, bundle):
 def test_coarser_numbers_must_be_clearly_faster(times_as_fast, chosen, bundle):
     machine = Machine({OPENVINO: Timed(0.012), INT8: Timed(0.012 / times_as_fast)})
     assert machine.select(bundle).backend == chosen
+
+
+def test_the_fastest_is_found_for_each_number_of_threads(bundle):
+    machine = Machine({TORCH: Timed(0.03), ONNX: Timed(0.002)})
+    machine.select(bundle, threads=3)
+    assert (machine.loaded, machine.threads) == ([TORCH, ONNX], 3)
+    machine.select(bundle, threads=3)
+    assert machine.loaded == [TORCH, ONNX, ONNX]
+    machine.select(bundle, threads=1)
+    assert machine.loaded == [TORCH, ONNX, ONNX, TORCH, ONNX]
+
+
+@pytest.mark.parametrize("threads", [0, -2])
+def test_there_is_at_least_one_thread(threads):
+    with pytest.raises(SettingsError, match=f"threads must be at least 1, got {threads}"):
+        InferenceOptions(threads=threads)
 
 
 def test_what_is_asked_for_is_taken_without_a_comparison(bundle):

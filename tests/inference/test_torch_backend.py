@@ -57,9 +57,11 @@ def test_devices(monkeypatch):
     assert pick_device("cpu") == CPU
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert pick_device("auto") == CPU
-    for name in ("cuda:99", "tpu", "", "cpu:x"):
+    for name in ("tpu", "", "cpu:x"):
         with pytest.raises(SettingsError, match="device must be auto, cpu or a GPU"):
             pick_device(name)
+    with pytest.raises(SettingsError, match="a GPU that PyTorch finds, got 'cuda:99'"):
+        pick_device("cuda:99")
 
 
 @pytest.mark.parametrize("size", [0, -1])

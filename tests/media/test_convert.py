@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from oddframe.media.convert import Converter, encode_jpeg, encode_webp, picture_size, prefetch
+from oddframe.media.convert import (
+    Converter,
+    Orientation,
+    encode_jpeg,
+    encode_webp,
+    picture_size,
+    prefetch,
+)
 from oddframe.media.source import FrameFormat
 
 
@@ -44,7 +51,8 @@ def test_frames_of_one_pass_do_not_share_memory():
 def test_turning_is_counterclockwise(degrees, corner):
     picture = np.zeros((20, 40, 3), np.uint8)
     picture[:8, :8] = 255
-    frame = Converter(FrameFormat(30, 30, "grey")).frame(decoded_frame(picture), 0, 0.0, degrees)
+    turned = Orientation(degrees // 90 % 4)
+    frame = Converter(FrameFormat(30, 30, "grey")).frame(decoded_frame(picture), 0, 0.0, turned)
     assert frame.pixels[corner] == 255
     assert (frame.pixels[[0, 0, -1, -1], [0, -1, 0, -1]] > 0).sum() == 1
     assert frame.source_size == ((40, 20) if degrees % 180 == 0 else (20, 40))

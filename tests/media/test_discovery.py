@@ -28,6 +28,11 @@ def test_a_folder_of_recordings_through_and_through_in_natural_order(video, tmp_
     assert names(find_sources(tmp_path)) == ["2", "10", "x"]
 
 
+def test_a_digit_that_is_no_number_does_no_harm_in_a_name(video, tmp_path):
+    video("1²3.mp4")
+    assert [source.name for source in find_sources(tmp_path).sources] == ["1²3"]
+
+
 def test_a_folder_of_images_and_a_folder_of_such_folders(images, tmp_path):
     images("frames/02", range(3))
     images("frames/10", range(3))

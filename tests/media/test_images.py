@@ -10,6 +10,7 @@ from PIL import Image
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 from oddframe.media.images import ImageFolder
 from oddframe.media.source import FrameFormat
+from tests.conftest import drawn_picture, write_image
 from tests.support.clips import clips
 
 RGB = FrameFormat(32, 24, "rgb")
@@ -153,6 +154,120 @@ def test_a_folder_without_images_and_no_folder_are_refused(tmp_path):
         ImageFolder(tmp_path)
     with pytest.raises(SourceNotFoundError):
         ImageFolder(tmp_path / "none")
+
+
+@pytest.fixture
+def timed(tmp_path):
+    """Writes a folder of drawn pictures with these names."""
+
+    def write(names, folder="day", suffix=".jpg"):
+        (tmp_path / folder).mkdir()
+        for number, name in enumerate(names):
+            write_image(tmp_path / folder / f"{name}{suffix}", drawn_picture(number))
+        return tmp_path / folder
+
+    return write
+
+
+TIMED = {
+    "dates": [f"2023-12-31_23-59-{58 + n}" for n in (0, 1)]
+    + [f"2024-01-01_00-00-{n:02d}" for n in range(6)],
+    "since 1970": [str(1_699_999_997_500 + 1000 * n) for n in range(8)],
+}
+
+
+@pytest.mark.parametrize("names", TIMED.values(), ids=TIMED)
+def test_times_in_the_names_are_those_of_the_frames(names, timed):
+    source = ImageFolder(timed(names), default_fps=25)
+    frames = list(source.frames(GREY))
+    assert [level(frame) for frame in frames] == pytest.approx(
+        [20 + 2 * n for n in range(8)], abs=1
+    )
+    assert [frame.index for frame in frames] == list(range(8))
+    assert [frame.time_s for frame in frames] == pytest.approx(range(8))
+    assert (source.rate_fps, source.gap_s) == (1, 3.5)
+    assert source.notices == []
+
+
+@pytest.mark.parametrize("names", TIMED.values(), ids=TIMED)
+def test_a_rate_that_is_stated_counts_instead_of_the_times_and_is_named(names, timed):
+    source = ImageFolder(timed(names), 5)
+    frames = list(source.frames(GREY))
+    assert [level(frame) for frame in frames] == pytest.approx(
+        [20 + 2 * n for n in range(8)], abs=1
+    )
+    assert [frame.time_s for frame in frames] == pytest.approx([n / 5 for n in range(8)])
+    assert source.rate_fps == 5
+    (notice,) = source.notices
+    assert "hold the times at which they were taken, over 7 seconds" in notice
+    assert "leave --fps out" in notice
+
+
+def test_a_pause_between_the_times_in_the_names_is_a_gap(timed):
+    seconds = [0, 1, 2, 3, 4, 5, 30, 31, 32, 33, 34]
+    source = ImageFolder(timed([f"cam_{1_700_000_000 + second}" for second in seconds]))
+    assert source.notices == [
+        "1 gap(s) of more than 3.5 s between the times in the names; no clip spans them"
+    ]
+    frames = list(source.frames(GREY))
+    assert [frame.time_s for frame in frames] == seconds
+    ends = [clip.last.time_s for clip in clips(frames, 1, source.gap_s)]
+    assert ends == [4, 5, 34]
+
+
+def test_numbered_images_that_say_no_times_have_the_default_rate(images):
+    folder = images()
+    assert ImageFolder(folder, default_fps=4).rate_fps == 4
+    assert ImageFolder(folder, 3, default_fps=4).rate_fps == 3
+    assert ImageFolder(folder, 3).notices == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "orientation"), [("jpg", 8), ("png", 3), ("tif", 6), ("jpg", 5)]
+)
+def test_images_are_turned_as_they_say(suffix, orientation, tmp_path):
+    for number in range(2):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        tags = {"tiffinfo": {0x0112: orientation}} if suffix == "tif" else {"exif": exif}
+        Image.fromarray(drawn_picture(number)).save(tmp_path / f"{number}.{suffix}", **tags)
+    wanted = FrameFormat(64, 64, "rgb", picture_width=48)
+    frames = list(ImageFolder(tmp_path).frames(wanted))
+    assert frames[0].source_size == ((64, 48) if orientation == 3 else (48, 64))
+    # Where the red corner is shown that is stored top left.
+    corner = {8: (-4, 4), 3: (-4, -4), 6: (4, -4), 5: (4, 4)}[orientation]
+    for pixels in (frames[1].pixels, frames[1].picture):
+        assert pixels[corner].tolist() == pytest.approx([250, 10, 10], abs=20)
+        assert (pixels[[3, 3, -4, -4], [3, -4, 3, -4], 0] > 200).sum() == 1
+
+
+def test_the_density_in_a_jpeg_does_not_stretch_it(tmp_path):
+    Image.fromarray(drawn_picture(0)).save(tmp_path / "0.jpg", dpi=(300, 75))
+    (frame,) = ImageFolder(tmp_path).frames(FrameFormat(8, 8, "grey", picture_width=64))
+    assert frame.shown_size == (64, 48)
+    assert frame.picture.shape == (48, 64, 3)
+
+
+def test_further_pictures_in_a_file_are_named_once(tmp_path):
+    pages = [Image.fromarray(drawn_picture(number)) for number in range(4)]
+    for number in range(3):
+        pages[number].save(tmp_path / f"{number}.tif", save_all=True, append_images=pages[:number])
+    source = ImageFolder(tmp_path)
+    assert [level(frame) for frame in source.frames(GREY)] == [20, 22, 24]
+    (notice,) = source.notices
+    assert notice.startswith("1.tif holds 2 pictures, of which only the first is used")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize(("low", "high", "named"), [(7_900, 8_400, True), (900, 60_000, False)])
+def test_many_bits_of_which_few_are_used_are_named(suffix, low, high, named, tmp_path):
+    slope = np.tile(np.linspace(low, high, 64), (48, 1)).astype(np.uint16)
+    for number in range(2):
+        Image.fromarray(slope).save(tmp_path / f"{number}.{suffix}")
+    source = ImageFolder(tmp_path)
+    list(source.frames(GREY))
+    assert len(source.notices) == named
+    assert all("the pixels have 16 bits, of which only a small" in one for one in source.notices)
 
 
 def test_a_rate_that_cannot_be_is_refused(images):

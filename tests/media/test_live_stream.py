@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,10 +22,12 @@ from oddframe.core.alerts import Phase
 from oddframe.core.records import Frame
 from oddframe.errors import InputError
 from oddframe.media import connection as connection_module
+from oddframe.media.clip_export import write_event_clip
 from oddframe.media.live_config import LiveSettings, stream_address
 from oddframe.media.live_stream import MOST_HUNG, FrameQueue, LiveStream, RecentRate
 from oddframe.media.source import FrameFormat
 from tests.support.clips import clips
+from tests.support.numbered import draw_number, times_and_numbers
 from tests.support.stream_server import StreamServer, http, multipart, silence
 from tests.support.stream_server import video as video_answer
 
@@ -96,11 +100,11 @@ QUICK = {
 
 
 @contextmanager
-def watched(url, keep_fps=None, **settings):
+def watched(url, keep_fps=None, wanted=GREY, **settings):
     """A camera that is started, and stopped at the end."""
     stream = LiveStream(
         stream_address(url, variables={}),
-        GREY,
+        wanted,
         LiveSettings(**{**QUICK, **settings}),
         keep_fps=keep_fps,
     )
@@ -248,6 +252,25 @@ def test_a_change_of_size_breaks_clips(resized_video):
     assert live.state().size == (96, 80)
 
 
+@pytest.mark.parametrize(
+    ("aspect", "size"), [(Fraction(12, 11), (70, 48)), (Fraction(3, 4), (64, 64))]
+)
+def test_live_pictures_have_the_shape_that_players_show(aspect, size, video):
+    def stretch(stream):
+        stream.codec_context.sample_aspect_ratio = aspect
+
+    path = video("a.ts", frames=100, rate_fps=50, prepare=stretch)
+    with (
+        StreamServer(video_answer(path, holds=True)) as server,
+        watched(server.url(), wanted=replace(GREY, picture_width=96)) as live,
+    ):
+        frames = take_frames(live, 10)
+    assert {frame.shown_size for frame in frames} == {size}
+    height = 2 * round(48 * size[1] / size[0])
+    assert {frame.picture.shape for frame in frames} == {(height, 96, 3)}
+    assert live.state().size == size
+
+
 @pytest.mark.slow
 def test_timestamps_that_jump_back_make_a_gap(video):
     path = video("a.ts", frames=80, rate_fps=100)
@@ -312,7 +335,7 @@ def test_clips_are_cut_from_the_streams_own_packets(video, tmp_path):
         watched(server.url(), keep_s=60) as live,
     ):
         frames = take_frames(live, 35)
-        clip = live.ring.write_clip(tmp_path / "clip", frames[22].time_s, frames[27].time_s)
+        (clip,) = live.ring.write_clips(tmp_path / "clip", frames[22].time_s, frames[27].time_s)
     assert clip.path == tmp_path / "clip.mp4"
     assert clip.start_s == pytest.approx(frames[20].time_s)  # the key frame before
     with av.open(str(clip.path)) as container:
@@ -320,6 +343,27 @@ def test_clips_are_cut_from_the_streams_own_packets(video, tmp_path):
             number_of(picture.to_ndarray(format="gray")) for picture in container.decode(video=0)
         ]
     assert shown == about(range(20, 28))
+
+
+@pytest.mark.parametrize("size", [(64, 48), (160, 120)])
+def test_a_camera_that_sends_jpeg_pictures_has_a_clip_that_plays(tmp_path, size):
+    pictures = []
+    for number in range(90):
+        memory = io.BytesIO()
+        Image.fromarray(draw_number(number, *size)).save(memory, "jpeg")
+        pictures.append(memory.getvalue())
+    with (
+        StreamServer(multipart(pictures, 0.03)) as server,
+        watched(server.url("video.mjpg"), keep_s=60) as live,
+    ):
+        times_s = [frame.time_s for frame in take_frames(live, 15)]
+        write_event_clip(live.ring, tmp_path / "clip.mp4", times_s[4], times_s[9])
+    shown = times_and_numbers(tmp_path / "clip.mp4")
+    first = shown[0][1]
+    assert [number for _, number in shown] == list(range(first, first + 6))
+    assert [time_s for time_s, _ in shown] == pytest.approx(
+        [time_s - times_s[4] for time_s in times_s[4:10]], abs=0.003
+    )
 
 
 # What goes wrong before there is a frame.
@@ -500,7 +544,7 @@ def test_a_crash_is_one_streams_own_state_and_says_no_secret(video, monkeypatch)
         url = server.url(login="bob:s3cret@")
 
         class Breaking:
-            def __init__(self, wanted):
+            def __init__(self, *_):
                 pass
 
             def frame(self, *_):

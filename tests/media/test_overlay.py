@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from oddframe.errors import SettingsError
-from oddframe.media.overlay import Overlay, blend_heat, clock_text
+from oddframe.core.records import Score
+from oddframe.errors import InputError, SettingsError
+from oddframe.media.overlay import Overlay, blend_heat, clock_text, overlay
 
 RED, BLUE = np.array([255, 72, 66]), np.array([92, 184, 255])
 
@@ -96,11 +97,11 @@ def test_frames_without_a_score_and_without_a_map_are_drawn():
 
 
 def test_scores_from_before_the_window_are_forgotten():
-    whole, end = (Overlay((320, 240), 1.0, window_s=5) for _ in range(2))
-    for step in range(300):
-        score = 0.9 if step < 200 else 0.4
+    whole, end = (Overlay((320, 240), 1.0, window_s=2) for _ in range(2))
+    for step in range(48):
+        score = 0.9 if step < 28 else 0.4
         drawn = whole.draw(grey(320, 240), None, score, step / 8)
-        if step >= 259:  # the window's 40 steps and the last frame
+        if step >= 31:  # the window's 16 steps and the last frame
             drawn_from_end = end.draw(grey(320, 240), None, score, step / 8)
     assert np.array_equal(drawn, drawn_from_end)
 
@@ -133,3 +134,39 @@ def test_wrong_pictures_and_scales_are_refused():
         Overlay((64, 48), 1.0).draw(grey(48, 64), None, 0.1, 0.0)
     with pytest.raises(SettingsError, match="must be above 0"):
         Overlay((64, 48), 0.0)
+
+
+def scored(level, score=0.3):
+    return Score(0, 0.0, score=score, raw=1.0, map=heat(level), map_level=1.0)
+
+
+def test_a_caller_s_frame_is_drawn_as_the_video_draws_it():
+    hot = blend_heat(grey(), heat(4.0), 1.0)
+    assert (hot != grey()).any()
+    np.testing.assert_array_equal(overlay(grey(), scored(4.0)), hot)
+    np.testing.assert_array_equal(overlay(grey(), scored(0.2)), grey())
+    alarm = overlay(grey(200, 100), scored(0.2, score=0.9))
+    assert near(alarm, RED) > 1000
+    assert alarm.shape == (100, 200, 3)
+
+
+def test_a_drawn_frame_has_the_colours_in_the_order_of_the_frame():
+    frame = grey() + np.array([0, 20, 40], np.uint8)
+    turned = overlay(frame[..., ::-1], scored(4.0, score=0.9), colour="bgr")
+    np.testing.assert_array_equal(turned[..., ::-1], overlay(frame, scored(4.0, score=0.9)))
+    flat = overlay(grey()[..., 0], scored(4.0))
+    np.testing.assert_array_equal(flat, overlay(grey(), scored(4.0)))
+
+
+def test_a_frame_without_a_score_stays_and_a_score_without_its_map_is_told():
+    frame = grey()
+    drawn = overlay(frame, Score(0, 0.0))
+    np.testing.assert_array_equal(drawn, frame)
+    drawn[:] = 0  # it is a copy
+    assert frame.any()
+    with pytest.raises(InputError, match=r"must carry its map to be drawn.*maps=True"):
+        overlay(frame, Score(0, 0.0, score=0.9, raw=1.0))
+    with pytest.raises(InputError, match="H x W x C"):
+        overlay(np.zeros(3, np.uint8), scored(1.0))
+    with pytest.raises(SettingsError, match="colour"):
+        overlay(frame, scored(1.0), colour="hsv")

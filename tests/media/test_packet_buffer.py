@@ -51,7 +51,7 @@ def test_a_clip_holds_what_was_shown_from_the_key_frame_before(
 ):
     buffer = PacketBuffer(60, 10**7)
     times = keep(buffer, video(name, frames=40, **wishes))
-    clip = buffer.write_clip(tmp_path / "clip.of.42", times[24], times[31])
+    (clip,) = buffer.write_clips(tmp_path / "clip.of.42", times[24], times[31])
     assert clip.path == tmp_path / f"clip.of.42{suffix}"
     found = times_and_numbers(clip.path)
     first = times.index(clip.start_s)
@@ -81,7 +81,7 @@ def test_frames_that_are_coded_out_of_order_keep_their_order(tmp_path):
         assert any(packet.pts != packet.dts for packet in container.demux(video=0) if packet.size)
     buffer = PacketBuffer(60, 10**7)
     times = keep(buffer, path)
-    clip = buffer.write_clip(tmp_path / "clip", times[26], times[40])
+    (clip,) = buffer.write_clips(tmp_path / "clip", times[26], times[40])
     numbers = [number for _, number in times_and_numbers(clip.path)]
     assert clip.frames == len(numbers)
     assert numbers == sorted(numbers)
@@ -111,10 +111,10 @@ def test_memory_is_bounded_whatever_is_asked_for(video):
 
 def test_what_is_not_kept_any_more_is_not_written(video, tmp_path):
     buffer = PacketBuffer(1.5, 10**7)
-    assert buffer.write_clip(tmp_path / "clip", 0, 10) is None
+    assert buffer.write_clips(tmp_path / "clip", 0, 10) == []
     keep(buffer, video(frames=60))
-    assert buffer.write_clip(tmp_path / "clip", 0.5, 1.5) is None
-    assert buffer.write_clip(tmp_path / "clip", 7, 9) is None
+    assert buffer.write_clips(tmp_path / "clip", 0.5, 1.5) == []
+    assert buffer.write_clips(tmp_path / "clip", 7, 9) == []
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
@@ -123,27 +123,32 @@ def test_a_clip_spans_a_lost_connection_to_the_same_camera(video, tmp_path):
     path = video("a.ts", frames=20)
     first = keep(buffer, path)
     second = keep(buffer, path, later_s=5)
-    found = times_and_numbers(buffer.write_clip(tmp_path / "clip", first[0], second[-1]).path)
+    (clip,) = buffer.write_clips(tmp_path / "clip", first[0], second[-1])
+    found = times_and_numbers(clip.path)
     assert len(found) == 40
     assert found[20][0] - found[19][0] == pytest.approx(second[0] - first[-1], abs=0.002)
 
 
-def test_where_the_size_changes_the_longer_side_is_written(video, tmp_path):
+def sizes_of(path):
+    with av.open(str(path)) as container:
+        return {(frame.width, frame.height) for frame in container.decode(video=0)}
+
+
+def test_where_the_size_changes_a_further_clip_begins(video, tmp_path):
     buffer = PacketBuffer(60, 10**7)
-    keep(buffer, video("a.ts", frames=20))
+    first = keep(buffer, video("a.ts", frames=20))
     later = keep(buffer, video("b.ts", frames=30, size=(96, 80)), later_s=2)
-    clip = buffer.write_clip(tmp_path / "clip", 0, 9)
-    assert (clip.start_s, clip.frames) == (later[0], 30)
-    with av.open(str(clip.path)) as container:
-        assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(96, 80)}
+    written = buffer.write_clips(tmp_path / "clip", 0, 9)
+    assert [(clip.start_s, clip.frames) for clip in written] == [(first[0], 20), (later[0], 30)]
+    assert [clip.path.name for clip in written] == ["clip.mp4", "clip-1.mp4"]
+    assert [sizes_of(clip.path) for clip in written] == [{(64, 48)}, {(96, 80)}]
 
 
 def test_where_the_size_changes_within_a_connection_too(resized_video, tmp_path):
     buffer = PacketBuffer(60, 10**7)
     keep(buffer, resized_video(frames=20))
-    clip = buffer.write_clip(tmp_path / "clip", 1.5, 9)
-    with av.open(str(clip.path)) as container:
-        assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(96, 80)}
+    written = buffer.write_clips(tmp_path / "clip", 1.5, 9)
+    assert [sizes_of(clip.path) for clip in written] == [{(64, 48)}, {(96, 80)}]
 
 
 def test_the_moment_before_the_first_key_frame_is_not_kept(video):
@@ -170,15 +175,33 @@ def test_a_clip_that_cannot_be_written_leaves_nothing(video, tmp_path, monkeypat
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="the disk is full"):
-        buffer.write_clip(tmp_path / "out" / "clip", 0, 9)
+        buffer.write_clips(tmp_path / "out" / "clip", 0, 9)
     assert [(path.name, path.read_bytes()) for path in (tmp_path / "out").iterdir()] == [
         ("clip.mp4", b"before")
     ]
     with pytest.raises(OutputError, match="create it first"):
-        buffer.write_clip(tmp_path / "nowhere" / "clip", 0, 9)
+        buffer.write_clips(tmp_path / "nowhere" / "clip", 0, 9)
 
 
 @pytest.mark.parametrize(("keep_s", "most_bytes"), [(0, 1), (1, 0), (-1, 1), (float("nan"), 1)])
 def test_a_buffer_that_cannot_be_is_refused(keep_s, most_bytes):
     with pytest.raises(SettingsError, match="must be above 0"):
         PacketBuffer(keep_s, most_bytes)
+
+
+def test_whole_groups_are_told_and_dropped(video):
+    buffer = PacketBuffer(60, 10**7)
+    times = keep(buffer, video("a.mp4", frames=40))
+    groups = buffer.groups()
+    assert [group.start_s for group in groups] == times[::10]
+    assert [group.end_s for group in groups] == times[9::10]
+    assert sum(group.size_bytes for group in groups) == buffer.held_bytes
+    assert len({group.form for group in groups}) == 1
+    buffer.drop_until(groups[1].start_s)
+    assert buffer.groups() == groups[2:]
+    assert buffer.held_bytes == sum(group.size_bytes for group in groups[2:])
+    buffer.drop_until(groups[1].start_s)
+    assert buffer.groups() == groups[2:]
+    buffer.drop_until(times[-1])
+    assert buffer.groups() == []
+    assert buffer.held_bytes == 0

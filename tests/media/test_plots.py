@@ -1,12 +1,7 @@
 """The picture of scores and the picture of losses."""
 
-import errno
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from oddframe.errors import InputError, OutputError
@@ -61,16 +56,10 @@ def test_rows_of_different_length_are_refused(tmp_path):
         save_curve(tmp_path / "a.png", [0, 1], [0.1])
 
 
-def test_a_full_disk_leaves_the_old_curve(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_old_curve(tmp_path):
     path = tmp_path / "a.png"
     path.write_text("old")
-
-    def fail(self, target, **wishes):
-        Path(target).write_bytes(b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(Figure, "savefig", fail)
-    with pytest.raises(OutputError, match="the disk is full"):
+    with full_at(0, tmp_path), pytest.raises(OutputError, match="the disk is full"):
         save_curve(path, [0, 1], [0.1, 0.2])
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]

@@ -2,19 +2,22 @@
 
 import os
 import weakref
-from itertools import pairwise
+from fractions import Fraction
+from itertools import pairwise, product
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from oddframe.core.clips import sample
+from oddframe.core.clips import Sampler
 from oddframe.errors import SourceError, SourceNotFoundError
+from oddframe.media import packets as packets_module
 from oddframe.media import recording as recording_module
 from oddframe.media.discovery import open_source
 from oddframe.media.recording import Recording, read_frames
 from oddframe.media.source import FrameFormat
+from tests.conftest import drawn_picture
 from tests.support.clips import clips
 
 RGB = FrameFormat(32, 24, "rgb")
@@ -90,6 +93,160 @@ def test_the_display_matrix_turns_frames_upright(video, rotation, corner):
         assert pixels[2, 2].tolist() == pytest.approx([20, 20, 20], abs=8)
 
 
+def corner_picture(number, width, height):
+    """A picture with a red corner top left and a green one top right."""
+    picture = drawn_picture(number, width, height)
+    picture[: height // 4, -width // 4 :] = (10, 250, 10)
+    return picture
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_all_eight_display_matrices_are_followed(name, degrees, mirrored, video):
+    path = video(
+        name,
+        frames=2,
+        draw=corner_picture,
+        prepare=lambda stream: stream.set_display_rotation(degrees, hflip=mirrored),
+    )
+    _, frames = read(path, FrameFormat(64, 64, "rgb", picture_width=64))
+    expected = np.rot90(corner_picture(0, 64, 48), degrees // 90)
+    expected = expected[:, ::-1] if mirrored else expected
+    assert frames[0].source_size == expected.shape[1::-1]
+    for pixels in (frames[0].pixels, frames[0].picture):
+        for corner in ((3, 3), (3, -4), (-4, 3), (-4, -4)):
+            assert pixels[corner].tolist() == pytest.approx(expected[corner].tolist(), abs=25)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "size", "aspect", "shown"),
+    [
+        ("pal.mp4", "libx264", (176, 144), Fraction(12, 11), (192, 144)),
+        ("ntsc.mkv", "libx264", (180, 120), Fraction(8, 9), (180, 135)),
+        ("half.ts", "mpeg2video", (88, 144), Fraction(24, 11), (192, 144)),
+        ("dvr.avi", "mpeg4", (96, 96), Fraction(4, 3), (128, 96)),
+        ("field.mov", "libx264", (128, 48), Fraction(1, 2), (128, 96)),
+    ],
+)
+def test_pictures_have_the_shape_that_the_pixels_have(name, codec, size, aspect, shown, video):
+    def stretch(stream):
+        stream.codec_context.sample_aspect_ratio = aspect
+
+    path = video(name, codec=codec, size=size, frames=3, prepare=stretch)
+    source, frames = read(path, FrameFormat(32, 24, "rgb", picture_width=96))
+    width, height = shown
+    for frame in (*frames, *source.frames_at(WANTED, [1], np.array([0.1]))):
+        assert frame.source_size == size
+        assert frame.shown_size == shown
+    assert {frame.picture.shape for frame in frames} == {(96 * height // width, 96, 3)}
+    # The network sees the whole of what is stored, in its own form, as in every version.
+    assert {frame.pixels.shape for frame in frames} == {(24, 32, 3)}
+    assert source.notices == []
+
+
+def test_pixels_of_a_turned_picture_are_turned_too(video):
+    def prepare(stream):
+        stream.codec_context.sample_aspect_ratio = Fraction(2, 1)
+        stream.set_display_rotation(90)
+
+    _, frames = read(video(frames=2, prepare=prepare), FrameFormat(8, 8, "grey", picture_width=48))
+    assert (frames[0].source_size, frames[0].shown_size) == ((48, 64), (48, 128))
+    assert frames[0].picture.shape == (128, 48, 3)
+
+
+@pytest.mark.parametrize("aspect", [Fraction(1, 90), Fraction(200, 1)])
+def test_a_shape_of_pixels_that_cannot_be_is_not_believed(aspect, video):
+    def stretch(stream):
+        stream.codec_context.sample_aspect_ratio = aspect
+
+    _, frames = read(video("a.ts", frames=2, prepare=stretch))
+    assert frames[0].shown_size == (64, 48)
+
+
+def test_pixels_that_change_their_shape_on_the_way_are_followed(video):
+    parts = []
+    for number, aspect in enumerate((Fraction(1, 1), Fraction(2, 1))):
+
+        def stretch(stream, aspect=aspect):
+            stream.codec_context.sample_aspect_ratio = aspect
+
+        times_s = [number + n / 10 for n in range(10)]
+        parts.append(video(f"{number}.ts", times_s=times_s, prepare=stretch))
+    whole = parts[0].with_name("both.ts")
+    whole.write_bytes(b"".join(part.read_bytes() for part in parts))
+    _, frames = read(whole)
+    assert [frame.shown_size for frame in frames] == [(64, 48)] * 10 + [(128, 48)] * 10
+
+
+def combed(number, width, height):
+    """Flat grey whose lower field, every second line, is far brighter."""
+    picture = np.full((height, width, 3), 60, np.uint8)
+    picture[1::2] = 200
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "flags"),
+    [
+        ("a.mp4", "libx264", {"x264-params": "tff=1:interlaced=1", "crf": "1"}),
+        ("a.ts", "mpeg2video", {"flags": "+ildct+ilme", "qmin": "1", "qmax": "1"}),
+    ],
+)
+def test_interlaced_video_is_named_and_shown_without_its_comb(name, codec, flags, video):
+    def interlace(stream):
+        stream.options = flags
+
+    path = video(name, codec=codec, size=(64, 64), frames=4, draw=combed, prepare=interlace)
+    source, frames = read(path, FrameFormat(32, 16, "grey", picture_width=64))
+    assert frames[1].picture.shape == (64, 64, 3)
+    assert frames[1].picture.astype(int).max() < 80
+    assert frames[1].pixels.mean() == pytest.approx(130, abs=12)
+    (notice,) = source.notices
+    assert notice.startswith("the video is interlaced")
+
+
+def test_video_that_is_not_interlaced_keeps_every_line(video):
+    path = video("a.mkv", codec="ffv1", size=(64, 64), frames=2, draw=combed)
+    source, frames = read(path, FrameFormat(32, 16, "grey", picture_width=64))
+    assert frames[0].picture[::2].max() < frames[0].picture[1::2].min()
+    assert source.notices == []
+
+
+@pytest.mark.parametrize(("name", "count"), [("two.mkv", 2), ("three.ts", 3)])
+def test_further_streams_of_video_are_named_as_left_out(name, count, tmp_path):
+    with av.open(str(tmp_path / name), "w") as container:
+        streams = [container.add_stream("mpeg4", rate=10) for _ in range(count)]
+        for place, stream in enumerate(streams):
+            stream.width, stream.height, stream.pix_fmt = 64 + 32 * place, 48, "yuv420p"
+        for number, (place, stream) in product(range(3), enumerate(streams)):
+            picture = drawn_picture(number, 64 + 32 * place, 48)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    source, frames = read(tmp_path / name)
+    assert {frame.source_size for frame in frames} == {(64, 48)}
+    assert f"holds {count} streams of video, of which only the first is used" in source.notices
+
+
+@pytest.mark.parametrize(("form", "used"), [("gray16le", 0.02), ("gray12le", 0.1)])
+def test_video_that_uses_few_of_many_levels_says_so(form, used, tmp_path):
+    for name, share in (("few.mkv", used), ("all.mkv", 0.9)):
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream("ffv1", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, form
+            slope = np.tile(np.linspace(3000, 3000 + share * 62_000, 64), (48, 1))
+            frame = av.VideoFrame.from_ndarray(slope.astype(np.uint16), format="gray16le")
+            container.mux(stream.encode(frame.reformat(format=form)))
+            container.mux(stream.encode(None))
+    few, _ = read(tmp_path / "few.mkv")
+    assert any("only a small range is used" in notice for notice in few.notices)
+    every, _ = read(tmp_path / "all.mkv")
+    assert not any("range" in notice for notice in every.notices)
+
+
 def test_times_of_a_variable_frame_rate_come_from_the_timestamps(video):
     times_s = [0, 0.1, 0.25, 0.3, 0.9, 1.0, 2.0, 2.1]
     source, frames = read(video(times_s=times_s))
@@ -109,12 +266,46 @@ def test_a_stream_that_starts_late_starts_at_0(video):
     assert [frame.time_s for frame in frames] == pytest.approx([0.1 * i for i in range(5)])
 
 
-def test_frames_without_timestamps_are_timed_by_the_rate_with_a_notice(video):
-    source, frames = read(video("a.h264"))
-    assert [frame.time_s for frame in frames] == pytest.approx(
-        [i / source.rate_fps for i in range(20)]
-    )
-    assert "20 frame(s) had no timestamp" in source.notices[0]
+@pytest.mark.parametrize(
+    ("name", "codec", "rate_fps"),
+    [("a.h264", "libx264", 10), ("b.h264", "libx264", 30), ("a.hevc", "libx265", 15)],
+)
+def test_a_raw_stream_is_timed_by_the_rate_that_it_states(video, name, codec, rate_fps):
+    source, frames = read(video(name, codec=codec, rate_fps=rate_fps))
+    assert source.rate_fps == rate_fps
+    assert [frame.time_s for frame in frames] == pytest.approx([i / rate_fps for i in range(20)])
+    assert source.notices == []
+
+
+def test_a_rate_that_is_given_has_no_effect_where_there_is_one_and_is_named(video):
+    for path in (video("a.h264"), video("a.mp4")):
+        source = Recording(path, fps=4)
+        assert source.rate_fps == 10
+        assert "a rate of 4 frames per second was given, but it" in source.notices[0]
+    assert Recording(video("a.h264"), fps=10).notices == []
+
+
+@pytest.mark.parametrize("name", ["a.mjpeg", "a.mjpg"])
+def test_a_raw_stream_without_a_rate_takes_the_one_that_is_given(tmp_path, images, name):
+    folder = images()
+    path = tmp_path / name
+    path.write_bytes(b"".join(image.read_bytes() for image in sorted(folder.iterdir())))
+    source = Recording(path, fps=4)
+    frames = list(source.frames(RGB))
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 4 for i in range(10)])
+    assert source.notices == []
+    # FFmpeg makes up 0.2 s for another frame, which must not be taken for this one.
+    (again,) = read_frames(Recording(path, fps=5), RGB, [1], np.array([0.2]))
+    assert np.array_equal(again.pixels, frames[1].pixels)
+    made_up, frames = read(path)
+    assert [frame.time_s for frame in frames] == pytest.approx([i / 25 for i in range(10)])
+    assert "25 frames per second are assumed" in made_up.notices[0]
+
+
+def test_one_jpeg_image_is_no_recording_whatever_its_name_says(tmp_path, images):
+    path = next(images().iterdir()).rename(tmp_path / "a.mjpeg")
+    with pytest.raises(SourceError, match="it is a single image"):
+        Recording(path)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -141,7 +332,7 @@ def test_a_consumer_that_stops_early_leaves_nothing_open(video):
 def test_a_long_recording_is_never_held_as_a_whole(video):
     alive, most = [], 0
     recording = Recording(video(frames=400))
-    for clip in clips(sample(recording.frames(RGB), 10, recording.timing), 1, 0.5):
+    for clip in clips(filter(Sampler(10, recording.timing).keeps, recording.frames(RGB)), 1, 0.5):
         alive = [reference for reference in alive if reference() is not None]
         alive.append(weakref.ref(clip.last.pixels))
         most = max(most, len(alive))
@@ -187,7 +378,7 @@ def test_damage_in_the_middle_is_skipped_with_one_notice(video):
 
 
 def test_reading_goes_on_behind_a_place_that_cannot_be_demuxed(video, monkeypatch):
-    packets, calls = recording_module.demux, []
+    packets, calls = packets_module.demux, []
 
     def stumbling(container, stream):
         calls.append(1)
@@ -197,12 +388,12 @@ def test_reading_goes_on_behind_a_place_that_cannot_be_demuxed(video, monkeypatc
             yield packet
 
     source = Recording(video(frames=40))
-    monkeypatch.setattr(recording_module, "demux", stumbling)
+    monkeypatch.setattr(packets_module, "demux", stumbling)
     assert len(list(source.frames(RGB))) >= 28
 
 
 def test_reading_that_keeps_failing_stops_with_a_notice_and_keeps_what_was_read(video, monkeypatch):
-    packets, calls = recording_module.demux, []
+    packets, calls = packets_module.demux, []
 
     def failing(container, stream):
         calls.append(1)
@@ -214,7 +405,7 @@ def test_reading_that_keeps_failing_stops_with_a_notice_and_keeps_what_was_read(
         raise av.InvalidDataError(1, "worn disk")
 
     source = Recording(video(frames=40))
-    monkeypatch.setattr(recording_module, "demux", failing)
+    monkeypatch.setattr(packets_module, "demux", failing)
     assert len(list(source.frames(RGB))) == 10
     assert any("ended early: reading failed (worn disk)" in notice for notice in source.notices)
     calls.clear()

@@ -4,10 +4,16 @@ import threading
 from collections import deque
 
 import numpy as np
+import pytest
 
 from oddframe.core.alerts import Phase, StreamStatus
 from oddframe.core.records import Frame
-from oddframe.media.stream_set import StreamSet
+from oddframe.errors import SourceError
+from oddframe.media.live_config import stream_address
+from oddframe.media.source import FrameFormat
+from oddframe.media.stream_set import CameraSource, StreamSet
+from tests.support.stream_server import StreamServer
+from tests.support.stream_server import video as served
 
 
 class ListedStream:
@@ -84,3 +90,28 @@ def test_leaving_stops_all_of_them():
         assert all(stream.running for stream in streams)
         assert [state.name for state in streams.states()] == ["a", "b"]
     assert not any(stream.running for stream in listed)
+
+
+GREY = FrameFormat(16, 12, "grey")
+
+
+def test_a_camera_is_a_source_until_it_is_stopped(video):
+    with StreamServer(served(video("a.ts", frames=30), holds=True)) as server:
+        camera = CameraSource(stream_address(server.url()), 25.0)
+        taken = []
+        for frame in camera.frames(GREY):
+            taken.append(frame)
+            assert camera.rate_fps == pytest.approx(10, rel=0.2)
+            if len(taken) == 5:
+                # The camera sends nothing more some time later, and the pass ends all the same.
+                camera.stop()
+    assert [frame.pixels.shape for frame in taken] == [(12, 16, 1)] * 5
+    times_s = [frame.time_s for frame in taken]
+    assert times_s == sorted(times_s)
+
+
+def test_a_camera_that_cannot_be_reached_at_the_start_is_an_error():
+    camera = CameraSource(stream_address("http://user:secret@127.0.0.1:1/live.ts"), 10.0)
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1:1/live\.ts") as found:
+        next(camera.frames(GREY))
+    assert "secret" not in str(found.value)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -17,6 +17,9 @@ from tests.support.literal_regions import (
     literal_tracks,
 )
 
+EXAMPLES = settings.default.max_examples * 4 // 10
+"""Fewer than other tests have: each is compared with a slow loop over pixels."""
+
 FRAMES = st.lists(st.tuples(st.one_of(st.none(), MAPS), MASKS), min_size=1, max_size=5)
 
 
@@ -25,6 +28,7 @@ def labels_of(masks):
 
 
 @given(FRAMES)
+@settings(max_examples=EXAMPLES)
 def test_one_pass_equals_the_literal_figures_over_scored_frames(frames):
     """Tracks are those of all masks, frames without a map count in no figure."""
     masks = [mask for _, mask in frames]

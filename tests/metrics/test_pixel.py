@@ -3,12 +3,15 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from oddframe.errors import InputError
 from oddframe.metrics.pixel import PixelMetrics, level_numbers, resize_map
+
+EXAMPLES = settings.default.max_examples * 4 // 10
+"""Fewer than other tests have: each is compared with a slow loop over pixels."""
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
@@ -52,6 +55,7 @@ def measured(frames, share=0.4):
 
 
 @given(FRAMES)
+@settings(max_examples=EXAMPLES)
 def test_pixel_auc_equals_scikit_learn_over_all_pixels(frames):
     values = [pixel[0] for frame in frames for pixel in frame]
     truth = [pixel[1] for frame in frames for pixel in frame]
@@ -82,6 +86,7 @@ def literal_criterion_auc(frames, share):
 
 
 @given(FRAMES, st.sampled_from([0.1, 0.2, 0.4, 0.5, 1.0]))
+@settings(max_examples=EXAMPLES)
 def test_criterion_equals_a_literal_sweep(frames, share):
     expected = literal_criterion_auc(frames, share)
     area = measured(frames, share).criterion_auc()

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from tests.support.scorers import bright_is_unusual
 
 LOUD, CALM = 230, 60

@@ -1,4 +1,5 @@
 import json
+import os
 import traceback
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from oddframe.core.zones import Polygon, Schedule, Zones
 from oddframe.errors import SettingsError
 from oddframe.media.live_config import LiveSettings
+from oddframe.monitoring.config import named_cameras
 from oddframe.monitoring.config_file import Variables, read_camera_file
 from oddframe.sinks.jsonl import JsonLinesConfig
 from oddframe.sinks.mqtt import MqttConfig
@@ -120,6 +122,14 @@ def test_everything_that_a_file_may_say_arrives(read, tmp_path):
     }
 
 
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+def test_a_file_from_an_editor_with_a_mark_says_the_same(read, tmp_path, coding):
+    plain = read(WHOLE)
+    path = tmp_path / "cameras.toml"
+    path.write_text(WHOLE, encoding=coding, newline="\r\n")
+    assert read_camera_file(path, variables=VARIABLES) == plain
+
+
 def test_json_says_the_same(read):
     values = {"model": "/m", "camera": [{"name": "a", "source": "rtsp://cam/x"}]}
     assert read(json.dumps(values), ".json") == read(
@@ -197,6 +207,38 @@ template = '{{"k": "${{KEY}}", "t": "${{source}}"}}'
 """
     made = read(text, variables={"KEY": 'a$"b', "source": "not this"}).settings.sinks["p"]
     assert made.template == body.replace("$source", "${source}")
+
+
+def test_people_are_told_by_rules_in_words_and_at_addresses_with_variables(read):
+    text = """
+model = "m"
+[watch]
+public_url = "https://cameras.example.org"
+[[camera]]
+name = "a"
+source = "0"
+[sinks.team]
+kind = "apprise"
+urls = ["mailto://${USER}:${PASSWORD}@example.org"]
+title = "${source} at ${SITE}"
+[sinks.team.rules]
+hours = ["mon-fri 18:00-06:00"]
+time_zone = "Europe/Berlin"
+digest_s = 3600
+"""
+    settings = read(
+        text, variables={"USER": "bob", "PASSWORD": "p%40ss", "SITE": 'the "yard"'}
+    ).settings
+    team = settings.sinks["team"]
+    assert settings.public_url == "https://cameras.example.org"
+    assert team.urls == ("mailto://bob:p%40ss@example.org",)
+    assert team.title == '${source} at the "yard"'
+    assert (team.rules.digest_s, team.rules.schedule.time_zone) == (3600, "Europe/Berlin")
+
+
+def test_a_public_address_with_which_no_link_can_begin_is_refused(read):
+    with pytest.raises(SettingsError, match="watch: public_url must be the address"):
+        read('model = "m"\n[watch]\npublic_url = "cameras"\n[[camera]]\nname = "a"\nsource = "0"')
 
 
 def test_a_model_beside_the_file_is_for_cameras_without_one_of_their_own(read):
@@ -395,3 +437,17 @@ def test_values_that_were_used_are_scrubbed_in_every_spelling_and_others_are_not
     variables.fill("${A}${LONG}")
     message = variables.scrub("""a b@c'd, a%20b%40c%27, a b@c', zzz, "a b@c'" """)
     assert message == """${LONG}, ${A}, ${A}, zzz, "${A}" """
+
+
+@pytest.mark.parametrize("name", [b"k\xfcche.mp4", b"x" * 200 + b".mp4"])
+def test_a_file_of_any_name_can_be_watched(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    path.write_bytes(b"")
+    (camera,) = named_cameras([path])
+    assert camera.name.isprintable()
+    assert len(camera.name.encode()) <= 120
+
+
+def test_a_file_of_authorities_is_seen_from_the_file(read, tmp_path):
+    text = WHOLE.replace('host = "broker"', 'host = "broker"\ntls = true\nca_file = "ca.pem"')
+    assert read(text).settings.sinks["house"].ca_file == tmp_path / "ca.pem"

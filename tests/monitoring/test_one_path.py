@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from oddframe.core.event_rules import EventRules
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from oddframe.media.discovery import open_source
 from oddframe.media.live_config import stream_address
 from oddframe.monitoring.camera import CameraPipeline
@@ -19,6 +20,8 @@ from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings, named_c
 from oddframe.monitoring.watcher import Watcher
 from oddframe.tasks.score import score
 from tests.support.tiny import walk
+
+pytestmark = pytest.mark.usefixtures("no_curves")
 
 LOUD = range(35, 60)
 
@@ -43,7 +46,15 @@ def uneven(number):
     return number / 10 + 0.04 * np.sin(number / 3)
 
 
-@pytest.fixture(scope="module", params=[("last", 1), ("last", 3), ("middle", 1), ("middle", 5)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        ("last", 1),
+        pytest.param(("last", 3), marks=pytest.mark.slow),
+        pytest.param(("middle", 1), marks=pytest.mark.slow),
+        ("middle", 5),
+    ],
+)
 def network(request, tiny_run, footage):
     """A trained network that knows its camera and finds some clips unusual; nothing is made up."""
     trained = load(tiny_run, device="cpu")

@@ -5,10 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from oddframe.bundle.bundle import read_bundle, write_bundle
 from oddframe.core.recalibration import raw_score_text
 from oddframe.errors import RunError
 from oddframe.report.training_page import write_training_page
@@ -33,6 +35,18 @@ def test_it_is_that_of_the_verb(tiny_run, run):
     again = write_report(run, device="cpu")
     assert again.pages == (run / "report.html",)
     assert (run / "report.html").read_bytes() == (tiny_run / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize(("aspect", "height"), [(2.0, 0.5), (0.75, 4 / 3), (None, 1.0)])
+def test_frames_have_the_shape_in_which_players_show_the_footage(aspect, height, run):
+    bundle = read_bundle(run / "bundle")
+    assert bundle.picture_aspect == pytest.approx(64 / 48, abs=1e-4)
+    write_bundle(run / "bundle", replace(bundle, picture_aspect=aspect))
+    write_training_page(run, device="cpu")
+    shown = [one for one in read_page(run / "report.html").all("img") if "width" in one]
+    # Rows of parts of frames and what is as wide as the page have shapes of their own.
+    shapes = [int(one["height"]) / int(one["width"]) for one in shown]
+    assert sum(abs(shape - height) < 0.02 for shape in shapes) >= 20
 
 
 def test_losses_are_those_of_the_log(page, tiny_run):

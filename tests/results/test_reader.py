@@ -8,7 +8,8 @@ import pytest
 from oddframe.core.records import Event, Score
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import SourceError, SourceNotFoundError
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from oddframe.media.discovery import open_source
 from oddframe.results.event_files import event_lines
 from oddframe.results.provenance import SUFFIX, ScoreFacts, origin_of, read_facts, write_facts
@@ -53,6 +54,13 @@ def scored(model, video, tmp_path):
     facts = ScoreFacts.of(open_source(path, 10.0), model, ZONES, health=True)
     write_facts(folder / f"door{SUFFIX}", facts)
     return SimpleNamespace(folder=folder, path=path, facts=facts)
+
+
+def test_a_name_may_hold_what_unicode_calls_the_end_of_a_line(scored):
+    with event_lines(scored.folder / "door.events.jsonl") as lines:
+        lines.write(replace(event("anomaly", "end", 7.0), source="door\u2028yard\x85"))
+    (found,) = read_results(scored.folder, "door").events
+    assert found.source == "door\u2028yard\x85"
 
 
 def test_results_read_back_as_they_were_written(scored):

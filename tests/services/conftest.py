@@ -19,3 +19,16 @@ def scene_model(tmp_path_factory):
     from tests.support.watch_scene import learn_scene
 
     return learn_scene(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def graph_model(scene_model, tmp_path_factory):
+    """The bundle of the model of the scene with a graph, which needs no torch to run; read only."""
+    import shutil
+
+    from oddframe.tasks.export import export
+
+    folder = tmp_path_factory.mktemp("graph") / "run"
+    shutil.copytree(scene_model, folder)
+    export(folder, "onnx")
+    return folder / "bundle"

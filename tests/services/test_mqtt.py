@@ -1,6 +1,7 @@
 """The MQTT sink against Debian's mosquitto."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -246,9 +247,10 @@ def test_a_wrong_password_is_a_failure_that_shows_no_secret_and_loses_nothing(tm
             {"mqtt": sink(broker, username="me", password="hunter2")}, tmp_path / "queue"
         ) as delivery:
             delivery.offer(made_alert())
-            until(lambda: delivery.counts()["mqtt"].failures)
+            until(lambda: "refuses" in delivery.counts()["mqtt"].error)
             counts = delivery.counts()["mqtt"]
             assert "no connection to the MQTT broker at 127.0.0.1" in counts.error
+            assert "it refuses the connection: not authorized; check username" in counts.error
             assert "hunter2" not in repr(counts)
         with Delivery(
             {"mqtt": sink(broker, username="me", password="right")}, tmp_path / "queue"
@@ -256,5 +258,30 @@ def test_a_wrong_password_is_a_failure_that_shows_no_secret_and_loses_nothing(tm
             assert delivery.flush(120)
             until(lambda: received_keys(listener) == [made_alert().key])
         listener.close()
+    finally:
+        broker.stop()
+
+
+# The client leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*SSLSocket")
+def test_a_broker_is_trusted_by_the_certificate_of_its_authority(tmp_path):
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    broker = Broker(folder, encrypted=True)
+    ca_file = folder / "ca.pem"
+    try:
+        for settings, words in (
+            ({"tls": True}, "its certificate is not trusted: .*; give ca_file"),
+            ({"tls": True, "ca_file": folder / "broker.pem"}, "its certificate is not trusted: "),
+            ({}, "it closed the connection without an answer; check port and tls"),
+        ):
+            with Delivery({"mqtt": sink(broker, **settings)}, tmp_path / "queue") as delivery:
+                delivery.offer(made_alert())
+                until(lambda: re.search(words, delivery.counts()["mqtt"].error))  # noqa: B023
+        with Delivery(
+            {"mqtt": sink(broker, tls=True, ca_file=ca_file)}, tmp_path / "queue"
+        ) as delivery:
+            assert delivery.flush(120)
+            assert delivery.counts()["mqtt"].delivered == 3
     finally:
         broker.stop()

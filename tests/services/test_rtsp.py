@@ -149,7 +149,7 @@ def test_frames_come_with_the_cameras_times(scene, transport):
 def test_a_clip_is_cut_from_the_cameras_own_packets(scene, tmp_path):
     with RtspServer(scene) as server, watching(server.url()) as watched:
         watched.more(40)
-        clip = watched.stream.ring.write_clip(
+        (clip,) = watched.stream.ring.write_clips(
             tmp_path / "clip", watched.times[15], watched.times[30]
         )
     assert clip.start_s <= watched.times[15]

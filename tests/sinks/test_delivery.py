@@ -7,6 +7,8 @@ import pytest
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import DeliveryError, DeliveryRefusedError, InputError
 from oddframe.sinks.delivery import BUG_ATTEMPTS, Delivery
+from oddframe.sinks.links import Links
+from oddframe.sinks.rules import AlertRules
 from oddframe.sinks.sink import Retry, message_of, utc
 from tests.support.alerting import made_alert, until
 
@@ -214,6 +216,76 @@ def test_a_message_has_the_event_and_its_wall_clock_times():
         "end": "2026-09-21T14:13:24.000000+00:00",
         "snapshot": None,
         "clip": None,
+        "text": "Moves wrong at yard; it is over.",
+        "count": 1,
+        "link": None,
+        "snapshot_url": None,
+        "clip_url": None,
     }
     assert message_of(made_alert())["end"] is None
     assert utc(1_790_000_000_123_457).endswith("20.123457+00:00")
+
+
+def test_a_refusal_and_a_receiver_that_cannot_be_reached_stay_known(tmp_path):
+    class Away(Plain):
+        """A sink that cannot be reached for reports."""
+
+        def report(self, status):
+            raise DeliveryError("nobody is there")
+
+    sinks = {"picky": Failing(DeliveryRefusedError("no such room"), 1), "away": Away()}
+    with Delivery(sinks, tmp_path) as delivery:
+        offer(delivery, range(2))
+        delivery.report(CameraStatus(camera="yard", at_us=0, online=True, state="live"))
+        assert delivery.flush(120)
+        picky, away = delivery.counts()["picky"], delivery.counts()["away"]
+    # Later messages went well, and what became of the first one is known all the same.
+    assert (picky.error, picky.refused, picky.refusal) == ("", 1, "no such room")
+    assert (away.error, away.delivered) == ("nobody is there", 4)
+
+
+class Reading(Plain):
+    """A sink that keeps the messages whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.messages = []
+
+    def deliver(self, message):
+        self.messages.append(message)
+
+
+def test_a_sink_with_rules_gets_what_fits_and_its_digest_at_the_end_and_another_gets_all(tmp_path):
+    few, all_of_them = Reading(), Reading()
+    delivery = Delivery(
+        {"few": few, "all": all_of_them},
+        tmp_path,
+        rules={"few": AlertRules(cameras=["yard"], digest_s=3600)},
+        links=Links(bytes(32), "https://cameras.example.org"),
+    )
+    delivery.offer_all(made_alert(number) for number in range(4))
+    delivery.offer(made_alert(9, source="door"))
+    assert delivery.flush(120)
+    assert [message["key"] for message in few.messages] == [made_alert(0).key]
+    assert len(all_of_them.messages) == 5
+    assert few.messages[0]["link"].startswith("https://cameras.example.org/#/events/")
+    delivery.close(60)
+    digest = few.messages[-1]
+    assert (digest["phase"], digest["count"]) == ("digest", 3)
+    assert digest["text"] == "3 more events like this in the last hour at yard: moves wrong."
+    assert digest["link"] == "https://cameras.example.org/#/events?verdict=none"
+    assert len(all_of_them.messages) == 5
+
+
+def test_a_test_arrives_before_what_waits_and_says_why_it_does_not(tmp_path):
+    works, fails = Reading(), Failing(DeliveryError("it answered 500"), 10**6)
+    with Delivery({"works": works, "fails": fails, "hangs": (hanging := Hanging())}, None) as sent:
+        assert sent.send_test("works", 60) is None
+        assert works.messages[0]["phase"] == "test"
+        sent.offer(made_alert())
+        until(lambda: sent.counts()["fails"].failures)
+        assert sent.send_test("fails", 60) == "it answered 500"
+        assert sent.send_test("hangs", 0.05) == "no answer within 0.05 s"
+        with pytest.raises(InputError, match="must be a sink of this name"):
+            sent.send_test("other", 60)
+        hanging.go.set()

@@ -1,9 +1,11 @@
 """What is published over MQTT, to a small broker of our own; `tests/services` has a real one."""
 
 import json
+import socket
 import socketserver
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,7 @@ class Broker(socketserver.ThreadingTCPServer):
     Attributes:
         published: Topic, payload and whether it is retained, of each message in order.
         confirms: Whether messages get a receipt.
+        answer: Code of the answer to a greeting: 0 welcomes, others refuse; None never answers.
         unconfirmed: Receipts that were held back, with their connections.
     """
 
@@ -31,6 +34,7 @@ class Broker(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Connection)
         self.port = self.server_address[1]
         self.published, self.confirms, self.unconfirmed = [], True, []
+        self.answer = 0
 
     def payloads(self, topic):
         return [payload for at, payload, _ in list(self.published) if at == topic]
@@ -55,8 +59,8 @@ class Connection(socketserver.StreamRequestHandler):
                 if part < 128:
                     break
             kind, flags, packet = header[0] >> 4, header[0] & 15, self.rfile.read(size)
-            if kind == CONNECT:
-                self.request.sendall(b"\x20\x02\x00\x00")
+            if kind == CONNECT and self.server.answer is not None:
+                self.request.sendall(bytes([0x20, 2, 0, self.server.answer]))
             elif kind == PING:
                 self.request.sendall(b"\xd0\x00")
             elif kind == PUBLISH:
@@ -141,6 +145,95 @@ def test_without_a_connection_an_alert_is_a_failure():
     sink.close()
 
 
+def failure_of(call):
+    """What a call fails with; empty where it does not."""
+    try:
+        call()
+    except DeliveryError as error:
+        return str(error)
+    return ""
+
+
+def refusal_of(sink, words):
+    """The error of an alert that is not delivered, once it has some words in it."""
+    found = []
+
+    def is_told():
+        found.append(failure_of(lambda: sink.deliver(message_of(made_alert()))))
+        return words in found[-1]
+
+    until(is_told)
+    return found[-1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (4, "it refuses the connection: bad user name or password; check username and password"),
+        (5, "it refuses the connection: not authorized; check username and password, and what"),
+        (3, "it refuses the connection: server unavailable"),
+        (None, "it has not answered yet"),
+    ],
+)
+def test_the_reason_that_the_broker_gave_is_told(broker, answer, words):
+    broker.answer = answer
+    settings = {"username": "me", "password": "hunter2", "timeout_s": 0.05}
+    sink = Mqtt(MqttConfig(host="127.0.0.1", port=broker.port, **settings))
+    try:
+        text = refusal_of(sink, words)
+        assert text.startswith("there is no connection to the MQTT broker at 127.0.0.1, port")
+        assert "hunter2" not in text
+        # Nobody need wait for an alert to learn it: the reports of a camera say so too.
+        status = CameraStatus(camera="yard", at_us=0, online=True, state="live")
+        until(lambda: failure_of(lambda: sink.report(status)) == text)
+    finally:
+        sink.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "settings", "words"),
+    [
+        (b"", {}, "it closed the connection without an answer; check port and tls"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", {"tls": True}, "it does not speak TLS at this port"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", {}, "it closed the connection without an answer"),
+    ],
+)
+# The client leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*SSLSocket")
+def test_what_is_no_broker_is_told(answer, settings, words):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_all():
+            with suppress(OSError):
+                while True:
+                    with server.accept()[0] as connection:
+                        connection.recv(100)
+                        connection.sendall(answer)
+
+        threading.Thread(target=answer_all, daemon=True).start()
+        sink = Mqtt(MqttConfig(host="127.0.0.1", port=server.getsockname()[1], **settings))
+        refusal_of(sink, words)
+        sink.close()
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_broker_that_is_not_there_is_told():
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))  # and never listens
+        sink = Mqtt(MqttConfig(host="127.0.0.1", port=gone.getsockname()[1]))
+        refusal_of(sink, ": Connection refused")
+        sink.close()
+
+
+def test_a_file_of_authorities_must_be_one(tmp_path):
+    for content in (None, b"no certificate"):
+        path = tmp_path / "ca.pem"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(SettingsError, match=r"ca_file must be a readable file .*ca\.pem"):
+            Mqtt(MqttConfig(host="broker", tls=True, ca_file=path))
+
+
 def test_a_status_is_published_where_it_has_changed(broker):
     with connected(broker) as sink:
         for online, score in ((True, 0.25), (True, 0.25), (False, None)):
@@ -191,6 +284,7 @@ def test_two_cameras_or_prefixes_never_share_an_entity():
         ({"prefix": ""}, "prefix must not be empty"),
         ({"discovery_prefix": "+"}, "discovery_prefix must be a topic"),
         ({"password": "hunter2"}, "must have a username"),
+        ({"ca_file": Path("ca.pem")}, "ca_file must have tls = true with it"),
         ({"keepalive_s": 1}, "keepalive_s must be from 5 to 65535, got 1"),
     ],
 )

@@ -9,7 +9,6 @@ from oddframe.media.source import FrameFormat
 from oddframe.speed.fixtures import Beginning, draw_recording
 from oddframe.speed.measure import measure_bounds, measure_row
 from oddframe.speed.plan import Setup
-from tests.support.tiny import tiny_settings
 
 torch = pytest.importorskip("torch")
 
@@ -19,16 +18,6 @@ def recording(tmp_path_factory):
     path = tmp_path_factory.mktemp("drawn") / "drawn.mp4"
     draw_recording(path, drawn=4, frames=40)
     return path
-
-
-@pytest.fixture
-def float32():
-    """The process's kinds of float32 are put back."""
-    places = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
-    before = [place.fp32_precision for place in places]
-    yield places
-    for place, kind in zip(places, before, strict=True):
-        place.fp32_precision = kind
 
 
 @pytest.mark.usefixtures("float32")
@@ -71,40 +60,6 @@ def test_float32_is_whole_unless_it_is_asked_to_be_short(
 ):
     measure_row(_setup(exported_run, "torch", precision=precision, batch_size=1), recording, 0.01)
     assert [place.fp32_precision for place in float32] == [kind, kind]
-
-
-def test_operations_are_those_of_the_convolutions():
-    from oddframe.model.network import Network
-    from oddframe.speed.torch_rows import gflop_per_clip
-
-    trained = Network(tiny_settings().network).trained()
-    counted = 0
-    network = Network.of(trained)
-
-    def count(module, _, output):
-        nonlocal counted
-        kernel = module.weight[0].numel()
-        counted += 2 * kernel * output.numel()
-
-    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
-    for convolution in convolutions:
-        convolution.register_forward_hook(count)
-    with torch.inference_mode():
-        network(torch.zeros((1, 5, 32, 32, 1), dtype=torch.uint8))
-    assert convolutions
-    # The rest are transposed convolutions and the distances to the centres.
-    assert counted / 1e9 <= gflop_per_clip(trained) < 3 * counted / 1e9
-
-
-@pytest.mark.usefixtures("float32")
-def test_training_is_measured_where_it_trains_on_both_losses():
-    from oddframe.speed.torch_rows import measure_training
-
-    row = measure_training("tiny", tiny_settings(), "cpu", "float32", 0.05)
-    assert row.size == (32, 32)
-    assert row.batch_size == 4
-    assert row.clips_per_s > 0
-    assert row.gpu_mb is None
 
 
 @pytest.mark.slow

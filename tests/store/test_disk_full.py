@@ -1,14 +1,8 @@
-"""A disk that fills up and has room again, and a database that takes nothing for a while.
+"""A disk that fills up and has room again, and a database that takes nothing for a while."""
 
-The disk is a small file system in memory, which only root may mount.
-"""
-
-import os
-import subprocess
 import threading
 
 import numpy as np
-import pytest
 
 from oddframe.store.retention import Retention
 from oddframe.store.schema import open_engine
@@ -18,24 +12,6 @@ from tests.support.alerting import NOON_US, made_alert, until
 from tests.support.ballast import fill_up
 
 ROOMY = StoreConfig(retention=Retention(keep_free_gb=0))
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = (
-        os.geteuid() == 0
-        and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder],
-            capture_output=True,
-            check=False,
-        ).returncode
-    )
-    if not mounted:
-        pytest.skip("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_a_full_disk_loses_no_event_once_there_is_room(small_disk):

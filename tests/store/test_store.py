@@ -12,6 +12,7 @@ from PIL import Image
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import OutputError, SourceNotFoundError
+from oddframe.store.media_files import MOST_WAITING
 from oddframe.store.reader import DATABASE, StatePeriod, StoreReader
 from oddframe.store.retention import Retention
 from oddframe.store.schema import open_engine
@@ -101,7 +102,10 @@ def test_open_events_are_closed_at_the_next_start_and_given_to_the_sinks(tmp_pat
             (1, "end", wall(12.0)),
             (2, "end", wall(20.5)),
         ]
-        assert [one.cut for one in stored(store)] == [True, True, False]
+        ended = stored(store)
+        assert [one.cut for one in ended] == [True, True, False]
+        killed = "the program was killed before the event had ended"
+        assert [one.clip_error for one in ended] == [killed, killed, None]
     with Store(tmp_path, ROOMY, clock=lambda: NOON_US) as store:
         assert store.closed == []
 
@@ -213,12 +217,61 @@ def test_a_clip_that_cannot_be_made_is_counted_and_stops_nothing(store):
     store.put_clip(made_alert(), fail)
     store.flush(120)
     assert store.counts()[1].error.endswith("no key frame")
+    assert stored(store)[0].clip_error == "ValueError: no key frame"
     store.put_snapshot(made_alert(), PICTURE)
     (row,) = stored(store)
     assert row.alert.clip is None
     assert row.alert.snapshot is not None
     assert (store.counts()[1].written, store.counts()[1].lost) == (1, 1)
     assert [path.suffix for path in (store.folder / "events").rglob("*.*")] == [".jpg"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OutputError("the video must hold 3.0 to 5.0 s"), "the video must hold 3.0 to 5.0 s"),
+        (SourceNotFoundError("door.mp4 is not there"), "door.mp4 is not there"),
+        (KeyError("codec"), "KeyError: 'codec'"),
+    ],
+)
+def test_why_there_is_no_clip_is_told_and_kept(tmp_path, error, told):
+    losses = []
+
+    def fail(path):
+        raise error
+
+    config = {"clock": lambda: NOON_US, "on_lost": lambda *loss: losses.append(loss)}
+    with Store(tmp_path, ROOMY, **config) as store:
+        for number in range(2):
+            store.put_event(made_alert(number, "end"))
+        store.put_clip(made_alert(0), fail)
+        store.put_clip(made_alert(1), lambda path: path.write_bytes(b"a clip"))
+        second, first = stored(store)
+        assert losses == [(made_alert(0), "clip", told)]
+        assert (first.clip_error, first.alert.clip) == (told, None)
+        assert (second.clip_error, second.alert.clip is None) == (None, False)
+    with Store(tmp_path, ROOMY, clock=lambda: NOON_US) as store:
+        assert [event.clip_error for event in store.reader.events()] == [None, told]
+
+
+def test_a_clip_whose_turn_never_came_has_a_reason_too(tmp_path):
+    begun, go, losses = threading.Event(), threading.Event(), []
+
+    def write(path):
+        begun.set()
+        go.wait(120)
+
+    config = {"clock": lambda: NOON_US, "on_lost": lambda *loss: losses.append(loss[2])}
+    store = Store(tmp_path, ROOMY, **config)
+    for number in range(MOST_WAITING + 2):
+        store.put_event(made_alert(number, "end"))
+        store.put_clip(made_alert(number), write)
+        # The first one is being written, and the others wait.
+        assert begun.wait(120)
+    assert losses == ["too many files waited for the disk"]
+    store.close(0.1)
+    go.set()
+    assert losses[1:] == ["the program was ended before its turn came"] * (MOST_WAITING + 1)
 
 
 def test_a_slow_clip_delays_no_event(store):

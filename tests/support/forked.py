@@ -1,21 +1,26 @@
 """Runs the command line in processes that can be killed.
 
-Run as a program it reads orders from standard input, a JSON object in each line, and forks for
-each. Heavy libraries are imported once for all of them, before the fork. Each process has its own
-arguments, its own output, and where a test wants it something that goes wrong.
+Run as a program it imports heavy libraries once, and forks for each worker of the test run that
+connects to its socket. What is forked reads orders from there, a JSON object in each line, and
+forks for each of them. Each process has its own arguments, its own output, and where a test wants
+it something that goes wrong.
 """
 
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self, TextIO
+
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,23 +58,53 @@ class CommandResult:
 
 
 class Commands:
-    """Starts this file as a program and gives it orders."""
+    """Gives orders to the program that this file is; the first worker with an order starts it.
+
+    The one that started it waits at its end until the others are done with it.
+
+    Args:
+        shared: A folder that all workers of the run see.
+    """
+
+    def __init__(self, shared: Path) -> None:
+        self._shared = shared
+        self._program: subprocess.Popen[str] | None = None
+        self._orders: TextIO | None = None
 
     def __enter__(self) -> Self:
         self._place = tempfile.TemporaryDirectory()
-        self._program = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.forked"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "NO_COLOR": "1"},
-        )
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._program.communicate()
+        if self._orders is not None:
+            self._orders.close()
+        if self._program is not None:
+            self._program.communicate()
         self._place.cleanup()
+
+    def _connected(self) -> TextIO:
+        """Connect to the program, and start it where it does not run."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "NO_COLOR": "1"}
+        address = self._shared / "commands.address"
+        with FileLock(address.with_suffix(".lock")):
+            if address.exists() and (orders := _connect(address.read_text(), environment)):
+                return orders
+            # Not in the folder of the run: a socket's path has at most a hundred letters.
+            path = Path(self._place.name) / "socket"
+            self._program = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.forked", path],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment,
+            )
+            assert self._program.stdout is not None
+            assert self._program.stdout.readline() == "ready\n"
+            address.write_text(str(path))
+        orders = _connect(str(path), environment)
+        assert orders is not None
+        return orders
 
     def __call__(self, *arguments: str | Path | float, **trouble: Any) -> CommandResult:
         """Run ``oddframe`` with arguments.
@@ -85,8 +120,7 @@ class Commands:
                 training draws its losses and writes its page, only with the other it exports its
                 network.
         """
-        assert self._program.stdin is not None
-        assert self._program.stdout is not None
+        self._orders = self._orders or self._connected()
         out, err = (Path(self._place.name) / name for name in ("out", "err"))
         order = {
             "arguments": [str(argument) for argument in arguments],
@@ -94,25 +128,71 @@ class Commands:
             "err": str(err),
             "trouble": trouble,
         }
-        self._program.stdin.write(json.dumps(order, default=str) + "\n")
-        self._program.stdin.flush()
-        code = int(self._program.stdout.readline())
+        self._orders.write(json.dumps(order, default=str) + "\n")
+        self._orders.flush()
+        code = int(self._orders.readline())
         return CommandResult(code, out.read_text(), err.read_text())
 
 
-def _main() -> None:
+def _connect(path: str, environment: Mapping[str, str]) -> TextIO | None:
+    """Connect to the program and say in what environment its commands run; None if it has ended."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(path)
+            orders = connection.makefile("rw")
+            orders.write(json.dumps(dict(environment)) + "\n")
+            orders.flush()
+            if orders.readline() == "ready\n":
+                return orders
+        except OSError:
+            pass
+    return None
+
+
+def _main(path: str) -> None:
+    """Listen, and fork for each that connects, until all are done and standard input ends."""
     import oddframe.tasks.demo
     import oddframe.tasks.doctor
-    import oddframe.tasks.evaluate  # noqa: F401
+    import oddframe.tasks.evaluate
+    import oddframe.tasks.watch
+    import oddframe.web.server  # noqa: F401
 
     _warm_up()
-    for line in sys.stdin:
+    served, wanted = set[int](), True
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        while wanted or served:
+            ready, _, _ = select.select([listening, *[sys.stdin] * wanted], [], [], 0.2)
+            wanted = wanted and sys.stdin not in ready
+            if listening in ready:
+                connection, _ = listening.accept()
+                child = os.fork()
+                if not child:
+                    listening.close()
+                    leave_after(lambda accepted=connection: _serve(accepted))
+                connection.close()
+                served.add(child)
+            if served:
+                served.discard(os.waitpid(-1, os.WNOHANG)[0])
+
+
+def _serve(connection: socket.socket) -> None:
+    """Obey the orders of one worker, each in a process of its own."""
+    orders = connection.makefile("rw")
+    os.environ.clear()
+    os.environ.update(json.loads(orders.readline()))
+    orders.write("ready\n")
+    orders.flush()
+    for line in orders:
         child = os.fork()
         if not child:
             _obey(json.loads(line))
         _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
+        orders.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        orders.flush()
 
 
 def _warm_up() -> None:
@@ -138,14 +218,25 @@ def _obey(order: dict[str, Any]) -> None:
         os.dup2(descriptor, number)
     from oddframe.cli import main
 
-    code = 0
     # Ignored where the tests were started in the background of a shell.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+
+    def command() -> None:
         _make_trouble(**order["trouble"])
         sys.argv = ["oddframe", *order["arguments"]]
         main()
+
+    leave_after(command)
+
+
+def leave_after(work: Callable[[], object]) -> NoReturn:
+    """Do some work, and end this process with its exit code."""
+    code = 0
+    try:
+        work()
     except SystemExit as left:
+        if isinstance(left.code, str):
+            print(left.code, file=sys.stderr)
         code = left.code if isinstance(left.code, int) else 1
     except BaseException:  # noqa: BLE001 - this is the end of the process
         traceback.print_exc()
@@ -188,7 +279,7 @@ def _make_trouble(
         oddframe.tasks.train.save_loss_curves = lambda path, entries: None
         oddframe.tasks.train.write_training_page = lambda path, **_: path
     if not graph:
-        oddframe.tasks.train.add_graph = lambda folder, bundle, cache: ()
+        oddframe.training.ending.make_graph = lambda bundle: (b"", ())
 
 
 def _signal_at(phase: str, done: int, number: int) -> None:
@@ -201,7 +292,9 @@ def _signal_at(phase: str, done: int, number: int) -> None:
         if now == phase and so_far >= done:
             os.kill(os.getpid(), number)
 
+    # Which of them is called depends on whether the command is quiet.
     output.ProgressBars.__call__ = report  # type: ignore[method-assign]
+    output.ProgressLines.__call__ = report  # type: ignore[method-assign]
 
 
 def _signal_in(step: int, number: int) -> None:
@@ -241,4 +334,4 @@ def _refuse(path: str) -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    _main(sys.argv[1])

@@ -34,9 +34,13 @@ class Broker:
     Args:
         folder: For its settings and its sessions.
         users: Passwords by user name; None lets everybody in.
+        encrypted: Whether it speaks TLS alone, with a certificate of an authority of its own, whose
+            own certificate is ``ca.pem`` in the folder.
     """
 
-    def __init__(self, folder: Path, users: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, users: dict[str, str] | None = None, *, encrypted: bool = False
+    ) -> None:
         self._program = program("mosquitto")
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
@@ -57,6 +61,9 @@ class Broker:
                     [program("mosquitto_passwd"), "-b", passwords, name, password], check=True
                 )
             lines += ["allow_anonymous false", f"password_file {passwords}"]
+        if encrypted:
+            _sign(folder)
+            lines += [f"certfile {folder}/broker.pem", f"keyfile {folder}/broker.key"]
         self._config.write_text("\n".join(lines) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -87,6 +94,32 @@ class Broker:
             self._process.terminate()
             self._process.wait(120)
             self._process = None
+
+
+def _sign(folder: Path) -> None:
+    """Make an authority, and a certificate for 127.0.0.1 that it has signed."""
+    openssl = [program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    name = "subjectAltName=IP:127.0.0.1"
+    for made in (
+        ["-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"],
+        [
+            "-subj",
+            "/CN=broker",
+            "-keyout",
+            "broker.key",
+            "-out",
+            "broker.pem",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-addext",
+            name,
+            "-addext",
+            "basicConstraints=CA:FALSE",
+        ],
+    ):
+        subprocess.run([*openssl, *made], cwd=folder, check=True, capture_output=True)
 
 
 class Listener:

@@ -11,7 +11,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from oddframe.media.live_config import LiveSettings, stream_address
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings
 from oddframe.monitoring.watcher import Watcher

@@ -128,12 +128,13 @@ def _train_as(rank: int, processes: int, port: int, order: dict[str, Any]) -> No
 def _watch(weights: Path, killed_in: int | None) -> None:
     """Leave out pictures and pages, write down the weights, and die in the step ``killed_in``."""
     import oddframe.tasks.train
+    from oddframe.datasets.clip_dataset import ClipDataset
     from oddframe.training.loop import TrainingLoop
     from oddframe.training.trainer import Trainer
 
     oddframe.tasks.train.save_loss_curves = lambda path, entries: None
     oddframe.tasks.train.write_training_page = lambda path, **_: path  # type: ignore[assignment]
-    oddframe.tasks.train.add_graph = lambda *_: ()
+    oddframe.training.ending.make_graph = lambda bundle: (b"", ())
     run_loop, take_step = TrainingLoop.run, Trainer.train_step
 
     def run(self: TrainingLoop) -> dict[str, float]:
@@ -144,12 +145,20 @@ def _watch(weights: Path, killed_in: int | None) -> None:
         weights.write_text(digest.hexdigest())
         return losses
 
-    def train_step(self: Trainer, batch: "Batch") -> "dict[str, Tensor]":
+    def train_step(self: Trainer, *given: Any) -> "dict[str, Tensor]":
         if self.step == killed_in:
             os.kill(os.getpid(), signal.SIGKILL)
-        return take_step(self, batch)
+        return take_step(self, *given)
 
     TrainingLoop.run, Trainer.train_step = run, train_step  # type: ignore[method-assign]
+    if os.environ["WORLD_SIZE"] == "1":
+        # Every clip has a chance of its own, as it has where several processes make the batch.
+        make_batch = ClipDataset.batch
+
+        def batch(self: ClipDataset, *given: Any) -> "Batch":
+            return make_batch(self, *given[:-1], slice(None))
+
+        ClipDataset.batch = batch  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ import oddframe
 PLACE = "{v0_1_0}"
 """Stands in the stored files for the folder that they lie in."""
 
+FOUND_OTHERWISE = "box"
+"""What this version finds otherwise than 0.1.0: a box holds a whole thing and lies on its frame."""
+
 
 def signatures() -> dict[str, Any]:
     """Each public name: its kind, its parameters, and what can be read and called on a class."""

@@ -24,6 +24,8 @@ from oddframe.synthetic.script import KINDS
 
 SMALL = SceneSettings(width=120, height=72)
 LAYOUT_NAMES = sorted(LAYOUTS)
+ONE_BY_DEFAULT = ["plaza", pytest.param("station", marks=pytest.mark.slow)]
+"""For what takes seconds to draw; other tests draw both layouts."""
 
 
 def on_a_lawn(camera, x_m, z_m):
@@ -82,7 +84,7 @@ def test_normal_footage_shows_no_anomaly(layout):
         assert not frame.mask.any()
 
 
-@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+@pytest.mark.parametrize("layout", ONE_BY_DEFAULT)
 def test_anomalies_change_nothing_but_what_they_cover(layout):
     """Crowd, light and noise of a seed stay: other pixels differ only by shadows and porters."""
     settings = dataclasses.replace(SMALL, layout=layout)
@@ -99,7 +101,7 @@ def test_anomalies_change_nothing_but_what_they_cover(layout):
             assert np.any(normal.pixels[abnormal.mask] != abnormal.pixels[abnormal.mask])
 
 
-@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+@pytest.mark.parametrize("layout", ONE_BY_DEFAULT)
 def test_masks_boxes_and_labels_agree(layout):
     kinds_seen, tracks = set(), {}
     for frame in draw(11, 300, dataclasses.replace(SMALL, layout=layout), KINDS):
@@ -121,7 +123,7 @@ def test_masks_boxes_and_labels_agree(layout):
 
 def test_the_mask_is_where_the_anomaly_is_seen():
     """Without noise, light or crowd only the anomaly and its shadow differ from the empty place."""
-    settings = SceneSettings(noise=0.0, light=0.0, density=0.0)
+    settings = SceneSettings(width=160, height=96, noise=0.0, light=0.0, density=0.0)
     empty = next(draw(4, 1, settings)).pixels.astype(int)
     frames = [frame for frame in draw(4, 300, settings, ["cart"]) if frame.label]
     assert frames
@@ -134,6 +136,7 @@ def test_the_mask_is_where_the_anomaly_is_seen():
         assert np.mean(change[above & ~frame.mask] > 40) < 0.005
 
 
+@pytest.mark.slow
 def test_a_walker_in_front_hides_the_anomaly_behind():
     """The visible part of the standing suitcase shrinks while people pass in front of it."""
     crowded = SceneSettings(width=160, height=96, density=2.5)
@@ -161,9 +164,9 @@ def test_the_crowd_keeps_to_the_paving_and_to_its_direction(layout):
                 assert not on_a_lawn(camera, *actor.place)
 
 
-@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+@pytest.mark.parametrize("layout", ONE_BY_DEFAULT)
 def test_whoever_walks_on_the_grass_is_on_a_lawn(layout):
-    settings = SceneSettings(layout=layout, density=0.0)
+    settings = SceneSettings(layout=layout, width=200, height=120, density=0.0)
     camera = SceneCamera(LAYOUTS[layout], settings.height, settings.width)
     feet = 0
     for frame in draw(21, 300, settings, ["on_grass"]):
@@ -196,7 +199,8 @@ def test_the_wrong_way_group_walks_against_the_flow(layout):
 
 def test_an_abandoned_suitcase_stands_still():
     tracks: dict[int, list[Box]] = {}
-    for frame in draw(41, 300, SceneSettings(density=0.0), ["abandoned"]):
+    settings = SceneSettings(width=160, height=96, density=0.0)
+    for frame in draw(41, 300, settings, ["abandoned"]):
         for box in frame.boxes:
             tracks.setdefault(box.track_id, []).append(box)
     assert tracks
@@ -204,7 +208,7 @@ def test_an_abandoned_suitcase_stands_still():
         assert len(boxes) > 40
         bottoms = [box.y_max for box in boxes]
         assert np.percentile(bottoms, 90) - np.percentile(bottoms, 10) <= 1
-        assert (boxes[20].x_max - boxes[20].x_min) * (boxes[20].y_max - boxes[20].y_min) > 80
+        assert (boxes[20].x_max - boxes[20].x_min) * (boxes[20].y_max - boxes[20].y_min) > 20
 
 
 @pytest.fixture(scope="module", params=LAYOUT_NAMES)
@@ -251,6 +255,7 @@ def test_motion_energy_is_a_poor_detector(test_set):
     assert max(roc_auc_score(labels, means), roc_auc_score(labels, tops)) <= 0.85
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length():
     def peak(frames: int) -> int:
         tracemalloc.start()
@@ -261,7 +266,8 @@ def test_memory_does_not_grow_with_the_length():
         return most
 
     peak(5)
-    assert peak(250) < peak(60) + 200_000
+    # Had it kept its frames, 90 more of them would be 400,000 bytes more.
+    assert peak(150) < peak(60) + 200_000
 
 
 def test_long_footage_repeats_its_anomalies_between_normal_stretches():

@@ -141,3 +141,33 @@ def test_the_real_ped2_is_complete_and_its_labels_are_those_of_its_masks():
     assert (report.usable, report.partial, report.notices) == (True, False, ())
     assert report.counts == report.official == OFFICIAL_COUNTS["ped2"]
     assert all(one.disagreements == 0 for one in report.testing)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.csv", "clip;from;to\nmonday;1;2\n"),
+        ("Labels.CSV", "monday.mp4\t1\t2\n"),
+        ("labels.tsv", ""),
+        ("labels.ods", "PK"),
+    ],
+)
+@pytest.mark.parametrize("place", [".", "cameras/door"])
+def test_footage_beside_labels_that_cannot_be_read_is_not_normal(tmp_path, name, text, place):
+    draw_recording(tmp_path / place / "monday.mp4", 10)
+    (tmp_path / place / name).write_text(text, encoding="utf-16")
+    with pytest.raises(LayoutError, match=rf"{name}: "):
+        check_data(tmp_path)
+
+
+def test_labels_deep_among_footage_are_named(tmp_path):
+    draw_recording(tmp_path / "site" / "door" / "monday.mp4", 10)
+    table = tmp_path / "site" / "door" / "labels.csv"
+    table.write_text("video;start_s;end_s\nmonday.mp4;0,2;0,4\n", encoding="utf-8-sig")
+    assert check_data(tmp_path / "site").recognised == "your own, labelled by time"
+    report = check_data(tmp_path)
+    assert report.recognised == NORMAL_FOOTAGE
+    (notice,) = report.notices
+    assert notice.startswith(f"{table} labels a part of monday.mp4 as abnormal")
+    table.write_text("video;start_s;end_s\nmonday.mp4;;\n")
+    assert check_data(tmp_path).notices == ()

@@ -88,6 +88,9 @@ def shown(tmp_path_factory):
         patch.setattr(
             demo, "TEST_RECORDINGS", [replace(one, frames=60) for one in TEST_RECORDINGS[:2]]
         )
+        patch.setattr(
+            "oddframe.training.ending.make_graph", lambda bundle: (b"", ())
+        )  # It takes seconds.
         report = demo.run_demo(
             tmp_path_factory.mktemp("demo") / "deep" / "demo",
             settings=tiny_settings(),
@@ -163,8 +166,8 @@ def test_everything_on_the_page_is_there(shown):
 def test_progress_is_told_from_drawing_to_scoring(shown):
     _, told = shown
     phases = list(dict.fromkeys(phase for phase, *_ in told))
-    training = ["read", "health", "pretrain", "centres", "joint", "calibrate", "guard"]
-    assert phases == ["draw", *training, "test_01", "test_02"]
+    training = ["read", "health", "pretrain", "centres", "joint", "export", "calibrate", "guard"]
+    assert phases == ["draw", *training, "report", "test_01", "test_02"]
     assert ("draw", 240, 240, {}) in told
 
 

@@ -14,7 +14,8 @@ from PIL import Image
 import oddframe
 from oddframe.datasets.benchmark import OFFICIAL_COUNTS
 from oddframe.errors import InputError, LayoutError
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from oddframe.metrics.events import event_metrics
 from oddframe.metrics.frame import frame_metrics
 from oddframe.tasks.evaluate import evaluate, evaluate_scores

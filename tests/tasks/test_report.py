@@ -8,11 +8,13 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from oddframe.batch.recordings import Extras
 from oddframe.bundle.bundle import find_bundle, read_bundle, write_calibration
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import SourceError, SourceNotFoundError
@@ -23,9 +25,12 @@ from oddframe.media.video_writer import VideoWriter
 from oddframe.report.index_page import Intro
 from oddframe.report.score_page import Extra
 from oddframe.tasks.report import write_report
-from oddframe.tasks.score import Extras, score
+from oddframe.tasks.score import score
 from tests.support.pages import read_page
 from tests.support.tiny import bytes_of, walk
+
+# Pages have a chart of their own in place of the picture.
+pytestmark = pytest.mark.usefixtures("no_curves")
 
 WILD = """<img src=x onerror=alert(1)>&'"</script>"""
 
@@ -141,6 +146,43 @@ def test_the_snapshot_is_the_frame_at_the_peak(page, results, recording):
         np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(float) - true
     )
     assert difference.mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size"), [(Fraction(2, 1), (128, 48)), (Fraction(3, 4), (64, 64))]
+)
+def test_pictures_of_events_have_the_shape_that_players_show(
+    aspect, size, loud_run, video, tmp_path
+):
+    def stretch(stream):
+        stream.codec_context.sample_aspect_ratio = aspect
+
+    path = video("door.mkv", frames=12, draw=walk, prepare=stretch)
+    score(path, loud_run, tmp_path / "out", device="cpu", health=False)
+    shown = read_page(write_report(tmp_path / "out", device="cpu").pages[0])
+    pictures = [one["src"] for one in shown.all("img", class_="snap")]
+    pictures += [frame["src"] for frame in shown.data["viewers"]["1"]["frames"]]
+    sizes = {
+        Image.open(io.BytesIO(base64.b64decode(picture.split(",")[1]))).size for picture in pictures
+    }
+    assert sizes == {size}
+
+
+@pytest.mark.parametrize("fps", [None, 10])
+def test_events_of_images_whose_names_are_times_are_shown(fps, loud_run, tmp_path):
+    folder = tmp_path / "day"
+    folder.mkdir()
+    for number in range(12):
+        name = f"{1_700_000_000_000 + 100 * number}.jpg"
+        Image.fromarray(walk(number)).save(folder / name)
+    score(folder, loud_run, tmp_path / "out", device="cpu", health=False, fps=fps)
+    written = write_report(tmp_path / "out", device="cpu")
+    assert not any("no pictures" in notice for notice in written.notices)
+    viewer = read_page(written.pages[0]).data["viewers"]["1"]
+    assert [frame["t"] for frame in viewer["frames"]] == pytest.approx(
+        [n / 10 for n in range(4, 12)]
+    )
+    assert all("heat" in frame for frame in viewer["frames"])
 
 
 def test_the_curve_is_that_of_the_table(page, results):

@@ -1,23 +1,36 @@
 import csv
+import errno
 import itertools
 import json
+import os
 import zipfile
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
 import oddframe
+import oddframe.batch.recordings
 from oddframe import Extras
 from oddframe.core.events import THRESHOLD
 from oddframe.core.zones import Polygon, Zones
 from oddframe.errors import MissingExtraError, OutputError, SettingsError, SourceError
-from oddframe.inference.model import Model, load
+from oddframe.files import output_error
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
+from oddframe.media.convert import picture_size
 from oddframe.media.discovery import find_sources, open_source
+from oddframe.media.overlay import Overlay
 from oddframe.media.source import FrameFormat
+from oddframe.media.video_writer import VideoWriter
+from oddframe.results.provenance import read_facts
 from oddframe.tasks.score import score
+from tests.support.archive_runs import film
 from tests.support.dying import dying_at, full_at
 from tests.support.scorers import FakeScorer
 from tests.support.tiny import bytes_of, walk
@@ -37,6 +50,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_the_table_has_a_row_for_each_frame(model, video, tmp_path):
     path = video(frames=20, draw=walk)
     report = score(path, model, tmp_path / "out")
@@ -62,6 +76,7 @@ def test_the_table_has_a_row_for_each_frame(model, video, tmp_path):
     assert report.skipped == recording.notices == ()
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_scores_rise_with_raw_and_the_threshold_is_a_half(model, video, tmp_path):
     score(video(frames=40, draw=walk), model, tmp_path)
     pairs = sorted(
@@ -91,6 +106,7 @@ def loud(model, clips):
     return Model(model.bundle, FakeScorer(raw, maps=maps, parts=(1.0, 1.0, 1.0), batch_size=1))
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_stretches_above_the_threshold_become_events(model, video, tmp_path):
     report = score(
         video("door.mp4", frames=60), loud(model, {6, 7, 8, 9, 12, *range(40, 56)}), tmp_path
@@ -127,6 +143,7 @@ def test_stretches_above_the_threshold_become_events(model, video, tmp_path):
     assert report.recordings[0].events[0].mask.shape == (32, 32)
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_without_events_the_file_is_there_and_empty(model, video, tmp_path):
     score(video(frames=9), loud(model, ()), tmp_path)
     assert (tmp_path / "a.events.jsonl").read_text() == ""
@@ -141,6 +158,7 @@ def change(clips):
     return change_maps(clips).mean(axis=(1, 2)) + np.float32(1e-6)
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_events_say_where_and_why(model, video, tmp_path):
     def flicker(number, width, height):
         picture = np.full((height, width, 3), 90, np.uint8)
@@ -164,6 +182,7 @@ def test_events_say_where_and_why(model, video, tmp_path):
     assert event.parts["motion"] > 3 > event.parts["appearance"] == 0.0
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_what_is_ignored_raises_no_alarm(model, video, tmp_path):
     """The same clips with and without the zone in which they move."""
     path = video(frames=30, draw=walk)
@@ -189,6 +208,7 @@ def test_plain_results_are_a_table_events_and_a_curve(model, video, tmp_path):
         assert picture.format == "PNG"
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_everything_that_can_be_asked_for(model, video, tmp_path):
     path = video(frames=20, draw=walk)
     report = score(path, model, tmp_path / "out", extras=EVERYTHING)
@@ -209,6 +229,28 @@ def test_everything_that_can_be_asked_for(model, video, tmp_path):
     assert frames[0].source_size[0] >= 640
 
 
+@pytest.mark.parametrize(
+    ("size", "aspect", "shown"),
+    [((80, 96), Fraction(12, 5), (640, 320)), ((180, 120), Fraction(8, 9), (640, 480))],
+    ids=["half as wide", "NTSC"],
+)
+def test_the_overlay_has_the_shape_in_which_players_show_the_recording(
+    size, aspect, shown, model, video, tmp_path
+):
+    def stretch(stream):
+        stream.codec_context.sample_aspect_ratio = aspect
+
+    path = video(frames=8, size=size, draw=walk, prepare=stretch)
+    score(path, model, tmp_path / "out", extras=Extras(overlay=True))
+    overlay = open_source(tmp_path / "out" / "a.overlay.mp4")
+    frame = next(iter(overlay.frames(FrameFormat(2, 2, "grey"))))
+    assert frame.source_size == frame.shown_size
+    width, height = frame.source_size
+    # Below the picture is the strip with the curve.
+    assert (width, height - Overlay(shown, 1.0).size[1] + shown[1]) == shown
+
+
+@pytest.mark.usefixtures("no_curves")
 def test_parquet_holds_the_same_table(model, video, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     score(video(frames=9), model, tmp_path, extras=Extras(parquet=True))
@@ -226,6 +268,7 @@ def test_without_pyarrow_it_is_said_what_to_install(model, video, tmp_path, monk
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_a_broken_recording_among_good_ones_is_named(model, video, tmp_path):
     video("in/a.mp4", frames=9)
     video("in/c.mp4", frames=4)
@@ -238,6 +281,89 @@ def test_a_broken_recording_among_good_ones_is_named(model, video, tmp_path):
     assert {path.name.split(".")[0] for path in (tmp_path / "out").iterdir()} == {"a"}
 
 
+AWKWARD_NAMES = {
+    b"tor\xfc.mp4": "tor\ufffd",
+    b"\x93gate\x94.mp4": "\ufffdgate\ufffd",
+    b"line\nbreak.mp4": "line\ufffdbreak",
+}
+"""Names as old archives and Windows shares have them, and what results are called after them."""
+
+
+@pytest.mark.usefixtures("no_curves")
+def test_names_that_are_no_text_or_too_long_are_scored_with_the_others(model, video, tmp_path):
+    data = video("b.mp4", frames=12, draw=walk).read_bytes()
+    names = [*AWKWARD_NAMES, b"x" * 249 + b".mp4", "\u00fc".encode() * 120 + b".mp4", b"a.mp4"]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in names:
+        (folder / os.fsdecode(name)).write_bytes(data)
+    report = score(folder, model, tmp_path / "out", extras=Extras(parquet=True))
+    assert report.skipped == ()
+    found = {recording.name for recording in report.recordings}
+    assert len(found) == len(names)
+    assert found >= {"a", *AWKWARD_NAMES.values()}
+    assert all(len(name.encode()) <= 230 for name in found)
+    for recording in report.recordings:
+        assert all(path.is_file() for path in recording.files)
+        # A report finds the recording again, whatever bytes its name has.
+        facts = read_facts(tmp_path / "out" / f"{recording.name}.score.json")
+        assert Path(facts.recording) == recording.path.absolute()
+
+
+@pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EILSEQ])
+def test_a_name_that_the_file_system_does_not_take_is_the_recordings_own_fault(
+    model, video, tmp_path, monkeypatch, code
+):
+    for name in ("a", "b"):
+        video(f"in/{name}.mp4", frames=12, draw=walk)
+    real = oddframe.batch.recordings.event_lines
+
+    def refuse(path):
+        if path.name.startswith("a."):
+            error = OSError(code, os.strerror(code))
+            raise output_error(path, error) from error
+        return real(path)
+
+    monkeypatch.setattr(oddframe.batch.recordings, "event_lines", refuse)
+    report = score(tmp_path / "in", model, tmp_path / "out")
+    assert [recording.name for recording in report.recordings] == ["b"]
+    (skipped,) = report.skipped
+    assert skipped.startswith("a: ")
+
+
+@pytest.mark.parametrize("refused", ["a", pytest.param("b", marks=pytest.mark.slow)])
+def test_an_overlay_that_the_encoder_refuses_is_named_and_all_else_is_written(
+    model, video, tmp_path, monkeypatch, refused
+):
+    for name in ("a", "b"):
+        video(f"in/{name}.mp4", frames=12, draw=walk)
+    encode = VideoWriter.write
+
+    def write(self, picture, time_s=None):
+        if self.path.name.startswith(refused):
+            raise OutputError("refused") from av.error.ExternalError(-1, "external library")
+        encode(self, picture, time_s)
+
+    monkeypatch.setattr(VideoWriter, "write", write)
+    report = score(tmp_path / "in", model, tmp_path / "out", extras=EVERYTHING)
+    for recording in report.recordings:
+        overlays = [path for path in recording.files if path.name.endswith(".overlay.mp4")]
+        is_refused = recording.name == refused
+        assert bool(overlays) != is_refused
+        told = [text for text in recording.notices if text.startswith("no overlay was written")]
+        assert bool(told) == is_refused
+        assert (tmp_path / "out" / f"{recording.name}.maps.npz").is_file()
+
+
+@pytest.mark.parametrize("size", [(2, 1200), (1200, 2), (6, 4000), (2, 18000)])
+def test_a_very_narrow_picture_is_shown_in_a_size_that_can_be(size):
+    width, height = picture_size(size, 640)
+    assert height <= 4096
+    assert width * height <= 640 * 4096
+    assert min(width, height) >= 2
+
+
+@pytest.mark.usefixtures("no_curves")
 def test_where_nothing_can_be_scored_it_is_an_error(model, video, tmp_path):
     with pytest.raises(
         SourceError, match=r"a\.mp4 must have 5 unbroken frames .* none of its 3 frames"
@@ -246,12 +372,13 @@ def test_where_nothing_can_be_scored_it_is_an_error(model, video, tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_a_recording_that_vanishes_on_the_way_is_named(model, video, tmp_path, monkeypatch):
     video("in/a.mp4", frames=9)
     gone = video("in/b.mp4", frames=9)
 
-    def find_and_lose(what, fps):
-        found = find_sources(what, fps)
+    def find_and_lose(*wanted):
+        found = find_sources(*wanted)
         gone.unlink()
         return found
 
@@ -261,6 +388,7 @@ def test_a_recording_that_vanishes_on_the_way_is_named(model, video, tmp_path, m
     assert "b.mp4" in report.skipped[0]
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_recordings_of_the_same_name_get_files_of_their_own(model, video, tmp_path):
     for place in ("in/monday/cam.mp4", "in/tuesday/cam.mp4", "in/tuesday/cam.avi"):
         codec = {"codec": "mpeg4"} if place.endswith("avi") else {}
@@ -270,11 +398,13 @@ def test_recordings_of_the_same_name_get_files_of_their_own(model, video, tmp_pa
     assert len(list((tmp_path / "out").iterdir())) == 12
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_several_sources_at_once(model, video, images, tmp_path):
     report = score([video("a.mp4", frames=9), images("b", range(9))], model, tmp_path / "out")
     assert [one.name for one in report.recordings] == ["a", "b"]
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_a_slower_recording_is_scored_with_a_notice(model, video, tmp_path):
     report = score(video(frames=12, rate_fps=4), model, tmp_path)
     assert "has 4 frames per second where 10 are wanted" in report.recordings[0].notices[0]
@@ -292,7 +422,7 @@ def test_old_results_stay_whole_until_all_new_ones_are_there(model, video, tmp_p
     score(video(frames=12, draw=walk), model, out, extras=EVERYTHING)
     before = bytes_of(out)
     changed = video(frames=13, draw=walk)
-    for number in range(0, 12, 2):
+    for number in range(0, 12, 4):
         with (
             full_at(number, out),
             pytest.raises(OutputError, match=r"out/a\..* could not be written|out could not"),
@@ -307,7 +437,7 @@ def test_a_kill_leaves_only_whole_files(model, video, tmp_path):
     with dying_at(None, out) as watch:
         score(path, model, out)
     whole = bytes_of(out)
-    for number in range(1, watch.count, 3):
+    for number in range(1, watch.count, 5):
         out = tmp_path / f"{number:02d}"
         with dying_at(number, out):
             score(path, model, out)
@@ -317,6 +447,7 @@ def test_a_kill_leaves_only_whole_files(model, video, tmp_path):
         assert there.items() <= whole.items()
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_progress_counts_the_frames_of_each_recording(model, video, tmp_path):
     told = []
     video("in/a.mp4", frames=25)
@@ -325,6 +456,7 @@ def test_progress_counts_the_frames_of_each_recording(model, video, tmp_path):
     assert told == [("a", 10, 25, {}), ("a", 20, 25, {}), ("a", 25, 25, {}), ("b", 9, 9, {})]
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_models_are_given_by_path_too(tiny_run, video, tmp_path):
     path = video(frames=9, draw=walk)
     for number, model in enumerate((tiny_run, str(tiny_run / "bundle"), load(tiny_run))):
@@ -333,7 +465,39 @@ def test_models_are_given_by_path_too(tiny_run, video, tmp_path):
     assert bytes_of(tmp_path / "0") == bytes_of(tmp_path / "1") == bytes_of(tmp_path / "2")
 
 
+@pytest.mark.usefixtures("no_curves")
 def test_maps_are_compressed(model, video, tmp_path):
     score(video(frames=9, draw=walk), model, tmp_path, extras=Extras(maps=True))
     with zipfile.ZipFile(tmp_path / "a.maps.npz") as archive:
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+
+
+@pytest.mark.parametrize("threads", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_several_recordings_are_scored_as_each_would_be_alone(
+    threads, exported_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("oddframe.batch.recordings.LEAST_FRAMES", 10)
+    started = []
+    pool = oddframe.batch.recordings.LocalPool
+    monkeypatch.setattr(
+        "oddframe.batch.recordings.LocalPool", lambda *given: started.append(1) or pool(*given)
+    )
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        film(tmp_path / "in" / f"{name}.mp4", 20 + ord(name) % 3)
+    options = {"backend": "onnx", "health": False}
+    report = score(tmp_path / "in", exported_run, tmp_path / "all", **options, threads=threads)
+    assert bool(started) == (threads == 2)
+    assert [one.name for one in report.recordings] == ["a", "b", "c"]
+    for one in report.recordings:
+        score(one.path, exported_run, tmp_path / "alone", **options)
+    everything = bytes_of(tmp_path / "all")
+    assert everything == bytes_of(tmp_path / "alone")
+    assert {"a.scores.csv", "b.events.jsonl", "c.curve.png"} <= set(everything)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_must_be_at_least_one(threads, tiny_run, video, tmp_path):
+    with pytest.raises(SettingsError, match=f"threads must be at least 1, got {threads}"):
+        score(video(), tiny_run, tmp_path / "out", threads=threads)
+    assert not (tmp_path / "out").exists()

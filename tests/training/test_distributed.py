@@ -40,10 +40,11 @@ def test_in_a_group_of_one_everything_stays_what_it_is():
     assert tensor.tolist() == [1.0, 3.0]
     assert SINGLE_PROCESS.mean(tensor, 99) == 2.0
     assert SINGLE_PROCESS.weighted_mean(tensor, 1, 99) is tensor
-    assert SINGLE_PROCESS.count(tensor > 2) == 1
+    assert SINGLE_PROCESS.counts([tensor > 2, tensor > 0]) == (1, 2)
+    assert SINGLE_PROCESS.stack(tensor).tolist() == [[1.0, 3.0]]
     assert SINGLE_PROCESS.gather(rows, 6, 2) is rows
     assert SINGLE_PROCESS.broadcast(rows) is rows
-    assert SINGLE_PROCESS.rank_zero_first(lambda: "done") == "done"
+    assert SINGLE_PROCESS.rank_zero_first(lambda shared: [shared, "done"], len) == [None, "done"]
     assert (SINGLE_PROCESS.device("auto"), SINGLE_PROCESS.device("cpu")) == ("auto", "cpu")
 
 

@@ -124,6 +124,7 @@ def test_outliers_can_be_left_out(footage, tmp_path):
         train(footage, tmp_path / "whole", resume=True, drop_odd=True)
 
 
+@pytest.mark.slow
 def test_normal_footage_has_no_outlier(video, tmp_path):
     for name in "ab":
         path = video(f"normal/{name}.mp4", frames=200, draw=walk)
@@ -157,6 +158,7 @@ def test_a_killed_training_without_outliers_goes_on_exactly(
     assert len(results(tmp_path / "run")) > 5
 
 
+@pytest.mark.slow
 def test_bad_footage_is_left_out_of_training(video, tmp_path):
     def black_at_last(number, width, height):
         return (

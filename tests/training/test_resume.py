@@ -57,13 +57,13 @@ def test_another_seed_gives_other_weights(train, tiny_run, tmp_path):
 @pytest.mark.parametrize(
     ("phase", "done", "saved"),
     [
-        ("read", 0, None),
-        ("read", 50, None),
+        pytest.param("read", 0, None, marks=pytest.mark.slow),
+        pytest.param("read", 50, None, marks=pytest.mark.slow),
         ("pretrain", 4, None),
-        ("centres", 0, 6),
+        pytest.param("centres", 0, 6, marks=pytest.mark.slow),
         ("joint", 8, 6),
-        ("joint", 12, 6),
-        ("calibrate", 1, 12),
+        pytest.param("joint", 12, 6, marks=pytest.mark.slow),
+        pytest.param("calibrate", 1, 12, marks=pytest.mark.slow),
     ],
 )
 def test_killed_in_any_phase(phase, done, saved, train, tiny_run, tmp_path):
@@ -98,7 +98,7 @@ def test_killed_while_the_bundle_is_written(operation, train, tiny_run, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", range(104))
+@pytest.mark.parametrize("operation", range(130))
 def test_killed_at_every_file_operation(operation, train, tiny_run, tmp_path):
     run = tmp_path / "run"
     assert train(run, operation=operation, folder=run, curves=True).code in (-signal.SIGKILL, 0)
@@ -111,6 +111,7 @@ def test_killed_at_every_file_operation(operation, train, tiny_run, tmp_path):
     ] == []
 
 
+@pytest.mark.slow
 def test_killed_twice(train, tiny_run, tmp_path):
     run = tmp_path / "run"
     assert train(run, phase="joint", done=8).code == -signal.SIGKILL
@@ -128,7 +129,10 @@ def test_a_finished_training_resumes_to_itself(train, tiny_run, tmp_path):
     assert results(run) == results(tiny_run)
 
 
-@pytest.mark.parametrize(("number", "step"), [(signal.SIGINT, 3), (signal.SIGTERM, 9)])
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [pytest.param(signal.SIGINT, 3, marks=pytest.mark.slow), (signal.SIGTERM, 9)],
+)
 def test_interrupted_politely(number, step, train, tiny_run, tmp_path):
     run = tmp_path / "run"
     left = train(run, step=step, signal=number)
@@ -138,7 +142,14 @@ def test_interrupted_politely(number, step, train, tiny_run, tmp_path):
     assert results(run) == results(tiny_run)
 
 
-@pytest.mark.parametrize("phase", ["read", "centres", "calibrate"])
+@pytest.mark.parametrize(
+    "phase",
+    [
+        "read",
+        pytest.param("centres", marks=pytest.mark.slow),
+        pytest.param("calibrate", marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_between_the_steps(phase, train, tiny_run, tmp_path):
     run = tmp_path / "run"
     left = train(run, phase=phase, done=1, signal=signal.SIGINT)
@@ -148,6 +159,7 @@ def test_interrupted_between_the_steps(phase, train, tiny_run, tmp_path):
     assert results(run) == results(tiny_run)
 
 
+@pytest.mark.slow
 def test_the_average_of_the_weights_is_what_it_would_have_been(train, tiny_run, tmp_path):
     config = tmp_path / "averaging.json"
     config.write_text(json.dumps(tiny_settings(averaging=0.9).as_dict()))
@@ -182,7 +194,7 @@ def test_overwriting_starts_from_the_beginning(train, tiny_run, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", [7, 12])
+@pytest.mark.parametrize("operation", [10, 19])
 def test_a_killed_overwriting_is_what_is_resumed(operation, train, tiny_run, tmp_path):
     """While the old training goes, and while the new settings are written."""
     run = tmp_path / "run"
@@ -216,11 +228,11 @@ def test_nothing_to_resume(train, tmp_path):
     ("flags", "named"),
     [
         (("--seed", 1), "settings"),
-        (("--preset", "paper"), "settings"),
+        pytest.param(("--preset", "paper"), "settings", marks=pytest.mark.slow),
         (("--epochs", 3), "epochs"),
         (("--rate", 5), "rate_fps"),
-        (("--batch-size", 8), "settings"),
-        (("--hold-out", 0.3), "settings"),
+        pytest.param(("--batch-size", 8), "settings", marks=pytest.mark.slow),
+        pytest.param(("--hold-out", 0.3), "settings", marks=pytest.mark.slow),
     ],
 )
 def test_other_settings_are_refused(flags, named, oddframe_command, footage, tiny_run):

@@ -36,14 +36,15 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alone(config, footage, oddframe_command, tmp_path_factory):
-    """The run folder of a training in one process."""
+def alone(config, footage, tmp_path_factory):
+    """The run folder of a training in one process, with the batches that several would make."""
 
     def train(**changes):
-        run = tmp_path_factory.mktemp("alone") / "run"
-        left = oddframe_command("train", footage, "-o", run, "-c", config(**changes))
-        assert left.code == 0, left.err
-        return run
+        place = tmp_path_factory.mktemp("alone")
+        flags = ("-o", place / "run", "-c", config(**changes))
+        left = train_in_group(1, place / "output", footage, *flags)
+        assert left.codes == [0], left.err
+        return place / "run"
 
     return train
 
@@ -63,9 +64,9 @@ def weights_apart(first, second):
     )
 
 
-def losses_apart(first, second):
-    """Distance of all logged losses of two runs, relative to their size: the worst."""
-    pairs = list(zip(logged(first), logged(second), strict=True))
+def losses_apart(first, second, steps=None):
+    """Distance of the first logged losses of two runs, relative to their size: the worst."""
+    pairs = list(zip(logged(first), logged(second), strict=True))[:steps]
     assert all(
         ours.keys() == theirs.keys() and ours["step"] == theirs["step"] for ours, theirs in pairs
     )
@@ -115,15 +116,16 @@ def test_where_the_batch_does_not_divide_every_clip_counts_once(config, alone, f
 
 
 @pytest.mark.slow
-def test_without_frozen_statistics_they_differ_but_agree_with_each_other(
-    config, alone, footage, tmp_path
-):
-    changes = {"batch_norm": "batch"}
+def test_statistics_of_a_batch_are_those_of_all_its_rows(config, alone, footage, tmp_path):
+    changes = {"batch_norm": "batch", "batch_size": 7}
     expected, run = alone(**changes), tmp_path / "run"
-    left = train_in_group(2, tmp_path / "output", footage, "-o", run, "-c", config(**changes))
-    assert left.codes == [0, 0], left.err
+    left = train_in_group(3, tmp_path / "output", footage, "-o", run, "-c", config(**changes))
+    assert left.codes == [0, 0, 0], left.err
     assert len(set(left.weights)) == 1
-    assert LOSSES < losses_apart(expected, run) < 0.1
+    assert losses_apart(expected, run, steps=3) < 1e-5
+    # BatchNorm takes away the bias of the convolution before it, whose gradient is rounding alone,
+    # and Adam makes whole steps of that: from here on such biases go their own ways.
+    assert losses_apart(expected, run) < 1e-3
 
 
 @pytest.mark.slow
@@ -139,12 +141,11 @@ def test_a_first_pass_and_a_kill_and_going_on_give_the_same_bits(config, footage
 
 
 @pytest.mark.slow
-def test_what_one_process_began_several_go_on_with(
-    config, alone, footage, oddframe_command, tmp_path
-):
+def test_what_one_process_began_several_go_on_with(config, alone, footage, tmp_path):
     run = tmp_path / "run"
-    left = oddframe_command("train", footage, "-o", run, "-c", config(), phase="joint", done=8)
-    assert left.code == -signal.SIGKILL
+    flags = ("-o", run, "-c", config())
+    left = train_in_group(1, tmp_path / "first", footage, *flags, killed_in=8)
+    assert left.codes == [-signal.SIGKILL]
     assert train_in_group(2, tmp_path / "output", footage, "-o", run, "--resume").codes == [0, 0]
     assert losses_apart(alone(), run) < LOSSES
 

@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 
 from oddframe.core.alerts import alert
 from oddframe.core.event_rules import EventRules
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from oddframe.web import model_registry
 from oddframe.web.context import now_us
 from oddframe.web.server import ServeSettings, assemble

@@ -1,10 +1,14 @@
 """The API of cameras, and tests of addresses over real sockets."""
 
+import base64
+import io
 import threading
 import tomllib
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from PIL import Image
 
 from oddframe.web.api_cameras import check_connection
 
@@ -254,6 +258,20 @@ def test_an_address_that_answers_shows_its_picture(redirecting, tmp_path):
     result = check_connection(f"{url}/video", tmp_path)
     assert (result.ok, result.size, result.error) == (True, (64, 48), None)
     assert asked == ["/video"]
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size"), [(Fraction(4, 3), (85, 48)), (Fraction(1, 2), (64, 96))]
+)
+def test_the_picture_of_an_address_has_the_shape_that_players_show(aspect, size, video, tmp_path):
+    def stretch(stream):
+        stream.codec_context.sample_aspect_ratio = aspect
+
+    video("a.mkv", frames=2, prepare=stretch)
+    result = check_connection("a.mkv", tmp_path)
+    assert result.size == size
+    with Image.open(io.BytesIO(base64.b64decode(result.picture.split(",")[1]))) as picture:
+        assert picture.width / picture.height == pytest.approx(size[0] / size[1], rel=0.01)
 
 
 def test_what_is_no_video_says_so(tmp_path):

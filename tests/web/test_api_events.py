@@ -1,9 +1,11 @@
 """The API of events: the list, reviews, and files that may only come from the store."""
 
+import re
 import sqlite3
 
 import pytest
 
+from oddframe.errors import OutputError
 from oddframe.store.reader import DATABASE
 from tests.support.alerting import made_alert
 
@@ -109,6 +111,25 @@ def test_a_clip_comes_in_parts_and_a_snapshot_whole(served, clip, until):
         assert whole.headers["content-type"] == "video/mp4"
         assert client.get(event["snapshot"]).content[:2] == b"\xff\xd8"
         assert event["clip_start_us"] <= event["start_us"]
+        saved = client.get(f"{event['clip']}?download=true").headers["content-disposition"]
+        assert re.fullmatch(r'attachment; filename="yard_[-_0-9]+\.mp4"', saved)
+        heat = client.get(f"/api/v1/events/{event['row']}/heat.jpg")
+        assert (heat.status_code, heat.content[:2]) == (200, b"\xff\xd8")
+        assert heat.content != client.get(event["snapshot"]).content
+        assert client.get("/api/v1/events/99/heat.jpg").status_code == 404
+
+
+def test_why_an_event_has_no_clip_is_in_its_record(stored):
+    client, context = stored
+    assert client.get("/api/v1/events/1").json()["clip_error"] is None
+
+    def fail(path):
+        raise OutputError("no video of that time")
+
+    context.store.put_clip(made_alert(0, "end", source=HTML[:20]), fail)
+    context.store.flush()
+    record = client.get("/api/v1/events/1").json()
+    assert (record["clip"], record["clip_error"]) == (None, "no video of that time")
 
 
 def test_a_path_in_the_database_that_leads_elsewhere_is_not_followed(stored, data):

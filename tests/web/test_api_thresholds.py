@@ -7,7 +7,8 @@ import tomllib
 
 import pytest
 
-from oddframe.core.calibration import FalseAlarmBudget, calibrate
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import calibrate
 from oddframe.store.reader import DATABASE
 from oddframe.web.context import now_us
 from tests.support.alerting import made_alert

@@ -15,18 +15,6 @@ from oddframe.web.auth import (
 from tests.support.tokens import HASH, TOKEN
 
 
-class Clock:
-    now_s = 0.0
-
-    def __call__(self):
-        return self.now_s
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def access(clock):
     return Access(HASH, clock)

@@ -38,6 +38,14 @@ def test_an_edit_by_hand_is_seen(file):
     assert list(file.tables()) == ["foot"]
 
 
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
+def test_a_file_that_an_editor_saved_in_its_own_way_is_edited_too(file, coding):
+    file.path.write_text('# Höfe\n[[camera]]\nname = "Hof"\nsource = "a.mp4"\n', coding)
+    file.add({"name": "yard", "source": "b.mp4"}, accept_all)
+    assert list(file.tables()) == ["Hof", "yard"]
+    assert file.path.read_text(encoding="utf-8").startswith("# Höfe\n")
+
+
 def test_a_refused_version_leaves_the_old_one(file):
     file.add({"name": "yard", "source": "a.mp4"}, accept_all)
     before = file.path.read_bytes()

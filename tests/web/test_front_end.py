@@ -8,7 +8,7 @@ import pytest
 
 import oddframe
 from oddframe.report import page as report_page
-from oddframe.web.app import FOLDER
+from oddframe.web.pages import FOLDER
 
 PAGE = FOLDER / "index.html"
 REPORT = Path(report_page.__file__).parent / "static"

@@ -3,19 +3,21 @@
 `run_all` works with the pool of any engine; `LocalPool` has processes on this machine.
 """
 
-import multiprocessing
 import os
 import signal
+import subprocess
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from oddframe._types import Progress, silent
 from oddframe.batch.tasks import Task
 from oddframe.batch.worker import Outcome
 from oddframe.errors import RunError
+from oddframe.isolation import own_program
 
 ATTEMPTS = 3
 """A recording over which so many workers died is reported and left."""
@@ -120,16 +122,29 @@ def run_all(
 class TaskScorer(Protocol):
     """Scores recordings in a worker's process; `oddframe.batch.worker.Worker` is one."""
 
-    def score(self, task: Task) -> Outcome:
-        """Score a recording and say what came of it."""
+    def score(self, task: Any, on_progress: Progress = silent) -> Outcome:
+        """Score a recording and say what came of it.
+
+        Args:
+            task: The recording, a `Task` or what a room above makes of one.
+            on_progress: Told the frames done.
+        """
         ...
+
+
+class _Progressed(NamedTuple):
+    """What a worker sends while it is at a recording: the arguments of a `Progress`."""
+
+    phase: str
+    done: int
+    total: int
 
 
 class _WorkerProcess(NamedTuple):
     """A worker's process, and the connection over which tasks go and outcomes come."""
 
-    process: BaseProcess
-    connection: Connection
+    process: "subprocess.Popen[bytes]"
+    connection: "Connection[Any, Any]"
 
 
 class LocalPool:
@@ -138,20 +153,26 @@ class LocalPool:
     Args:
         make: Makes a worker, in its process; it must be picklable.
         size: How many.
-        threads: Threads that each computes with.
+        threads: Threads that each computes on where its options do not say.
+        on_progress: Told the frames done of every recording that is being scored.
     """
 
-    def __init__(self, make: Callable[[], TaskScorer], size: int, threads: int) -> None:
+    def __init__(
+        self,
+        make: Callable[[], TaskScorer],
+        size: int,
+        threads: int,
+        on_progress: Progress = silent,
+    ) -> None:
         self.size = size
-        self._make, self._threads = make, threads
+        self._make, self._threads, self._on_progress = make, threads, on_progress
         self._workers: dict[int, _WorkerProcess] = {}
         self._tasks: dict[int, Task] = {}
 
     @property
     def pids(self) -> tuple[int, ...]:
         """The process ids of the workers that have been started and not been found dead."""
-        pids = (worker.process.pid for worker in self._workers.values())
-        return tuple(pid for pid in pids if pid is not None)
+        return tuple(worker.process.pid for worker in self._workers.values())
 
     def submit(self, slot: int, task: Task) -> None:
         """Have an idle worker score a recording; see `WorkerPool.submit`."""
@@ -163,30 +184,23 @@ class LocalPool:
 
     def wait(self) -> tuple[int, Outcome | WorkerDied]:
         """Wait until any worker has finished or died; see `WorkerPool.wait`."""
-        busy = {slot: self._workers[slot] for slot in self._tasks}
-        # A dead process may not close its end of the pipe at once, but its sentinel is ready.
-        ready = wait(
-            [
-                handle
-                for worker in busy.values()
-                for handle in (worker.connection, worker.process.sentinel)
-            ]
-        )
-        slot, worker = next(
-            (slot, worker)
-            for slot, worker in busy.items()
-            if worker.connection in ready or worker.process.sentinel in ready
-        )
-        task = self._tasks.pop(slot)
-        try:
-            # An outcome that was sent before the process died counts.
-            outcome: Outcome = worker.connection.recv()
-        except (EOFError, OSError):
-            worker.process.join()
-            worker.connection.close()
-            del self._workers[slot]
-            return slot, WorkerDied(task, _how_it_ended(worker.process.exitcode))
-        return slot, outcome
+        while True:
+            busy = {self._workers[slot].connection: slot for slot in self._tasks}
+            # The connection of a dead process is ready too: it has come to its end.
+            slot = next(busy[ready] for ready in wait(list(busy)) if ready in busy)
+            worker = self._workers[slot]
+            try:
+                # An outcome that was sent before the process died counts.
+                message: Outcome | _Progressed = worker.connection.recv()
+            except (EOFError, OSError):
+                code = worker.process.wait()
+                worker.connection.close()
+                del self._workers[slot]
+                return slot, WorkerDied(self._tasks.pop(slot), _how_it_ended(code))
+            if isinstance(message, Outcome):
+                del self._tasks[slot]
+                return slot, message
+            self._on_progress(*message, {})
 
     def close(self) -> None:
         """End all workers at once; see `WorkerPool.close`."""
@@ -194,38 +208,52 @@ class LocalPool:
         for worker in self._workers.values():
             worker.process.kill()
         for worker in self._workers.values():
-            worker.process.join()
+            worker.process.wait()
             worker.connection.close()
         self._workers.clear()
 
     def _start(self) -> _WorkerProcess:
         # Not forked: a fork copies the locks of libraries that have threads, but not the threads.
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
-            target=_work, args=(theirs, self._make, self._threads), daemon=True
+        ours, theirs = Pipe()
+        process = subprocess.Popen(
+            own_program("oddframe.batch.pool.serve_pool", str(theirs.fileno())),
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, "OMP_NUM_THREADS": str(self._threads)},
         )
-        process.start()
         # While this end is open here too, the death of the worker would not end the pipe.
         theirs.close()
+        with suppress(OSError):  # it died at once, which `wait` finds out
+            ours.send((self._make, self._on_progress is not silent))
         return _WorkerProcess(process, ours)
 
 
-def _work(connection: Connection, make: Callable[[], TaskScorer], threads: int) -> None:
-    """Score one recording after the other, until the other end of the connection is closed."""
+def serve_pool(descriptor: str) -> None:
+    """Score one recording after the other, until the other end of the connection is closed.
+
+    Args:
+        descriptor: The number of the open connection to the pool.
+    """
     # Ctrl-C goes to all processes of a terminal: the parent process ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    worker = make()
+    # What a worker starts must not hold the connection open when the worker dies.
+    os.set_inheritable(int(descriptor), False)
+    connection: Connection[Any, Any] = Connection(int(descriptor))
+
+    def report(phase: str, done: int, total: int, values: Mapping[str, float]) -> None:
+        connection.send(_Progressed(phase, done, total))
+
     try:
+        make, wants_progress = connection.recv()
+        worker: TaskScorer = make()
         while True:
-            connection.send(worker.score(connection.recv()))
+            connection.send(worker.score(connection.recv(), report if wants_progress else silent))
     except (EOFError, OSError):
         return
 
 
-def _how_it_ended(code: int | None) -> str:
+def _how_it_ended(code: int) -> str:
     """How a process ended, as a sentence."""
-    if code is not None and code < 0:
+    if code < 0:
         return f"its process was killed by {signal.Signals(-code).name}"
     return f"its process ended with exit code {code}"

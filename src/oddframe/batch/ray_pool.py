@@ -46,6 +46,9 @@ class RayPool:
         total = ray.cluster_resources()
         processors, gpus = total.get("CPU", 1.0), total.get("GPU", 0.0)
         if on_gpu and not gpus:
+            # Nobody has the pool yet, so nobody else can end what was started for it.
+            if self._started_here:
+                ray.shutdown()
             raise SettingsError("device must be auto or cpu, since the Ray cluster has no GPU")
         # Two processors for each worker: one decodes while the other scores.
         self.size = size or max(1, int(gpus if on_gpu else processors // 2))

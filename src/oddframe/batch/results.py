@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from oddframe.batch.tasks import Task, legible
+from oddframe.batch.tasks import Task
 from oddframe.errors import OutputError
-from oddframe.files import fsync_path, output_error, write_json
+from oddframe.files import fsync_path, legible, output_error, write_json
 
 LAYOUT = 1
 """Version of the folders and columns."""
@@ -80,18 +80,9 @@ class BatchResults:
         Raises:
             OutputError: If they cannot be written.
         """
-        try:
-            place = Path(tempfile.mkdtemp(prefix=f"{task.key}.", dir=self._unfinished))
-        except OSError as error:
-            raise output_error(self.folder, error) from error
-        try:
+        with self._temporary(task) as place:
             yield {kind: place / f"{kind}{suffix}" for kind, suffix in _KINDS.items()}
             self._replace_files(task, place)
-        except OutputError as error:
-            # Its user does not know the temporary folder that the message names.
-            raise OutputError(str(error).replace(str(place), str(self.folder))) from error
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
 
     def note(self, task: Task, job: str, **facts: Any) -> None:
         """Write down what came of a recording; its ``state`` is "done" or "failed".
@@ -103,15 +94,14 @@ class BatchResults:
         """
         if facts["state"] == "failed":
             self._remove(task)
+        record = {"recording": legible(task.name), "fingerprint": task.fingerprint, "job": job}
         path = self.record(task)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise output_error(path, error) from error
-        write_json(
-            path,
-            {"recording": legible(task.name), "fingerprint": task.fingerprint, "job": job, **facts},
-        )
+        with self._temporary(task) as place:
+            write_json(place / "record.json", {**record, **facts})
+            try:
+                _move(place / "record.json", path)
+            except OSError as error:
+                raise output_error(path, error) from error
 
     def clear(self, tasks: Iterable[Task]) -> None:
         """Remove what killed workers left unfinished of these recordings, which nobody works on."""
@@ -129,6 +119,21 @@ class BatchResults:
     def _unfinished(self) -> Path:
         # Outside of the tables: readers of whole folders take whatever lies in them.
         return self.folder / ".unfinished"
+
+    @contextmanager
+    def _temporary(self, task: Task) -> Iterator[Path]:
+        """A folder for new files of a recording, removed when the block ends."""
+        try:
+            place = Path(tempfile.mkdtemp(prefix=f"{task.key}.", dir=self._unfinished))
+        except OSError as error:
+            raise output_error(self.folder, error) from error
+        try:
+            yield place
+        except OutputError as error:
+            # Its user does not know the temporary folder that the message names.
+            raise OutputError(str(error).replace(str(place), str(self.folder))) from error
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
     def _files(self, task: Task) -> dict[str, Path]:
         return {
@@ -151,8 +156,13 @@ class BatchResults:
         try:
             self.record(task).unlink(missing_ok=True)
             for kind, target in self._files(task).items():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                (place / f"{kind}{_KINDS[kind]}").replace(target)
-                fsync_path(target.parent)
+                _move(place / f"{kind}{_KINDS[kind]}", target)
         except OSError as error:
             raise output_error(self.folder, error) from error
+
+
+def _move(file: Path, target: Path) -> None:
+    """Put a finished file in its place, whose folder is made where it is not there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    file.replace(target)
+    fsync_path(target.parent)

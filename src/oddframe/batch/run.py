@@ -5,7 +5,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +21,7 @@ from oddframe.batch.worker import Job, Worker
 from oddframe.bundle.bundle import find_bundle, read_bundle
 from oddframe.bundle.storage import read_hashes
 from oddframe.core.zones import Zones
-from oddframe.errors import RunError, SettingsError
+from oddframe.errors import RunError, SettingsError, did_you_mean
 from oddframe.extras import require_extra
 from oddframe.inference.selection import (
     DEFAULT_BATCH,
@@ -58,6 +57,11 @@ class FailedRecording:
 @dataclass(frozen=True, kw_only=True)
 class ArchiveReport:
     """What a run over an archive did.
+
+    Example:
+        >>> report = oddframe.score_archive("normal", "runs/door", "scored", workers=1)
+        >>> report.scored == report.recordings
+        True
 
     Attributes:
         out: Folder of the results.
@@ -100,12 +104,18 @@ def score_archive(
     zones: Zones | None = None,
     health: bool = True,
     on_progress: Progress = silent,
+    threads: int | None = None,
 ) -> ArchiveReport:
     """Score all recordings of a folder that have not been scored yet.
 
     `oddframe.batch.results` says what is written. A recording that cannot be scored is reported and
     stops nothing, and is tried again the next time. What a worker was at when it died is given to
     another one.
+
+    Example:
+        >>> report = oddframe.score_archive("normal", "runs/door", "archive", workers=1)
+        >>> report.failed
+        0
 
     Args:
         archive: The folder.
@@ -114,18 +124,21 @@ def score_archive(
             changed is scored.
         engine: "local" runs processes on this machine, "ray" actors on a Ray cluster, whose
             machines must see archive, model and results under the same paths.
-        workers: How many recordings are scored at a time; None is one for two processors, or for
-            each GPU with Ray.
+        workers: How many recordings are scored at a time; None is one for two cores, or for each
+            GPU with Ray.
         part: Which part of the recordings, for several runs that divide an archive; all when None.
-        fps: Frames per second of folders of images; the bundle's rate when None.
+        fps: Frames per second of folders of images. When None, the times in their names count, or
+            else the bundle's rate.
         device: "auto", "cpu" or a GPU; with Ray and a GPU each worker gets one from the cluster.
         batch_size: Clips that run through the network at a time.
-        backend: What runs the network, as in `oddframe.inference.model.load`; what "auto" comes to
-            is found out here, once.
+        backend: What runs the network, as in `oddframe.inference.loading.load`; what "auto" comes
+            to is found out here, once.
         precision: What it computes in, likewise.
         zones: Which parts of the picture count, and the cool-down.
         health: Whether the camera's health is watched.
         on_progress: Told the recordings done, as phase "recordings".
+        threads: Threads that all workers of this machine compute on together; every core that this
+            process may use when None. Ray divides its machines itself.
 
     Raises:
         InputError: If there is no recording or a setting is wrong.
@@ -136,15 +149,23 @@ def score_archive(
         MissingExtraError: If pyarrow or Ray is not installed.
     """
     if engine not in get_args(Engine):
-        raise SettingsError(f"engine must be one of {', '.join(get_args(Engine))}, got {engine!r}")
+        known = get_args(Engine)
+        raise SettingsError(
+            f"engine must be one of {', '.join(known)}, got {engine!r}{did_you_mean(engine, known)}"
+        )
     if workers is not None and workers < 1:
         raise SettingsError(f"workers must be at least 1, got {workers}")
+    if engine == "ray" and threads is not None:
+        raise SettingsError(
+            "threads must be left out with Ray, which gives every worker its processors; "
+            "choose the number of workers"
+        )
     job = Job(
         key="",
         model=str(find_bundle(model).absolute()),
         out=str(Path(out).absolute()),
         fps=fps,
-        options=InferenceOptions(device, backend, precision, batch_size),
+        options=InferenceOptions(device, backend, precision, batch_size, threads),
         zones=zones,
         health=health,
     )
@@ -265,10 +286,11 @@ def make_pool(engine: Engine, workers: int | None, job: Job, waiting: int) -> Wo
         from oddframe.batch.ray_pool import RayPool
 
         return RayPool(job, size, on_gpu=job.options.device.startswith("cuda"))
-    # The cores that this process may use, which in a container are fewer than the machine has.
-    processors = len(os.sched_getaffinity(0))
-    size = size or min(waiting, max(1, processors // 2))
-    return LocalPool(partial(Worker, job), size, max(1, processors // size))
+    threads = job.options.thread_count
+    size = size or min(waiting, max(1, threads // 2))
+    each = max(1, threads // size)
+    own = replace(job, options=replace(job.options, threads=each))
+    return LocalPool(partial(Worker, own), size, each)
 
 
 def _decide_backend(job: Job) -> Job:

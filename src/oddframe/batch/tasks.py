@@ -36,11 +36,6 @@ class Task:
         return self.key[:2]
 
 
-def legible(path: str) -> str:
-    """A path as text that can be printed; bytes that are no UTF-8 become U+FFFD."""
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
 @dataclass(frozen=True, slots=True)
 class Shard:
     """A part of the recordings, for several runs that divide an archive.

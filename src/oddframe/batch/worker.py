@@ -9,14 +9,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from oddframe._types import Progress, silent
 from oddframe._version import __version__
 from oddframe.batch.results import BatchResults
-from oddframe.batch.tasks import Task, legible
+from oddframe.batch.tasks import Task
 from oddframe.core.records import Event
 from oddframe.core.zones import Zones
 from oddframe.errors import OddframeError, SourceError, SourceNotFoundError
-from oddframe.inference.model import Model, load_model, score_recording
+from oddframe.files import legible
+from oddframe.inference.loading import load_model
+from oddframe.inference.model import Model
 from oddframe.inference.selection import InferenceOptions
+from oddframe.inference.whole_recording import score_recording
 from oddframe.media.discovery import open_source
 from oddframe.results.event_files import EventLines, EventTable, event_lines, event_table
 from oddframe.results.score_files import parquet_table
@@ -79,7 +83,7 @@ class Worker:
     load: Callable[[str, InferenceOptions], Model] = load_model
     _model: Model | None = field(default=None, init=False)
 
-    def score(self, task: Task) -> Outcome:
+    def score(self, task: Task, on_progress: Progress = silent) -> Outcome:
         """Score a recording into its files, or write down what is wrong with it."""
         began = time.monotonic()
         results = BatchResults(self.job.out)
@@ -88,7 +92,7 @@ class Worker:
             if self._model is None:
                 self._model = self.load(self.job.model, self.job.options)
             try:
-                return self._score(task, self._model, results, began)
+                return self._score(task, self._model, results, began, on_progress)
             except (SourceError, SourceNotFoundError) as error:
                 reason = str(error)
                 results.note(task, self.job.key, state="failed", error=reason, **_done_by(began))
@@ -97,11 +101,11 @@ class Worker:
             # Neither a model that cannot be loaded nor a full disk is the recording's fault.
             return Outcome(task=task, error=str(error), fatal=True)
 
-    def _score(self, task: Task, model: Model, results: BatchResults, began: float) -> Outcome:
+    def _score(
+        self, task: Task, model: Model, results: BatchResults, began: float, on_progress: Progress
+    ) -> Outcome:
         """Score a recording into its files; they take the place of older ones all together."""
-        source = open_source(
-            task.path, model.bundle.rate_fps if self.job.fps is None else self.job.fps
-        )
+        source = open_source(task.path, self.job.fps, model.bundle.rate_fps)
         # The name says where in the archive a recording is, since many folders hold a "01.mp4".
         source.name = legible(task.name)
         with (
@@ -112,7 +116,13 @@ class Worker:
         ):
             both = _OwnEventFiles(lines, ended)
             scored = score_recording(
-                source, model, [table], both, zones=self.job.zones, health=self.job.health
+                source,
+                model,
+                [table],
+                both,
+                zones=self.job.zones,
+                health=self.job.health,
+                on_progress=on_progress,
             )
         # The record comes last: it says that all files are there and whole.
         results.note(

@@ -68,6 +68,8 @@ class Bundle:
         card: The model card, as Markdown.
         health: What is usual for the camera; None where that is not known.
         normal: Scores of the normal footage behind the calibration; None where they are not kept.
+        picture_aspect: Width by height of the pictures that it was trained on, as players show
+            them. None where that is not known: bundles of 0.1.0 took stored pixels for square.
         graphs: Contents of exported graphs, by file name.
         parity: How near each graph came to the trained network, by backend and precision; see
             `oddframe.inference.parity`.
@@ -79,6 +81,7 @@ class Bundle:
     card: str
     health: HealthReference | None = None
     normal: NormalScores | None = field(default=None, compare=False)
+    picture_aspect: float | None = None
     graphs: Mapping[str, bytes] = field(default_factory=dict, compare=False, repr=False)
     parity: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -124,6 +127,8 @@ def write_bundle(folder: Path, bundle: Bundle) -> None:
         OutputError: If it cannot be written; what was there stays.
     """
     config = {"network": asdict(bundle.network.config), "rate_fps": bundle.rate_fps}
+    if bundle.picture_aspect is not None:
+        config["picture_aspect"] = bundle.picture_aspect
     contents = {
         WEIGHTS: save_arrays(dict(bundle.network.weights)),
         CONFIG: _json(config),
@@ -192,6 +197,7 @@ def read_bundle(folder: Path) -> Bundle:
         calibration = Calibration.from_dict(json.loads(contents[CALIBRATION]))
         normal = _normal(contents[NORMAL]) if NORMAL in contents else None
         rate_fps = float(config["rate_fps"])
+        aspect = None if (known := config.get("picture_aspect")) is None else float(known)
         health = None
         if HEALTH in contents:
             health = HealthReference.from_arrays(load_arrays(contents[HEALTH]))
@@ -212,6 +218,7 @@ def read_bundle(folder: Path) -> Bundle:
         card=contents[CARD].decode(),
         health=health,
         normal=normal,
+        picture_aspect=aspect,
         graphs={name: contents[name] for name in (ONNX, *INT8) if name in contents},
         parity=parity,
     )

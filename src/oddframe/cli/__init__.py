@@ -4,6 +4,7 @@ Each verb is one function in a file of its own. It imports the library inside, s
 a mistyped flag answer at once.
 """
 
+import io
 import signal
 import sys
 from typing import Annotated, NoReturn
@@ -19,8 +20,10 @@ from oddframe.cli.demo import demo
 from oddframe.cli.doctor import doctor
 from oddframe.cli.evaluate import evaluate
 from oddframe.cli.export import export
+from oddframe.cli.group import VerbGroup, show_help
 from oddframe.cli.options import INTERRUPTED, UNUSABLE
 from oddframe.cli.output import messages, print_json
+from oddframe.cli.record import record
 from oddframe.cli.report import report
 from oddframe.cli.score import score
 from oddframe.cli.serve import serve
@@ -31,6 +34,7 @@ from oddframe.extras import EXTRA_OF_VERB, require_extra
 
 app = typer.Typer(
     name="oddframe",
+    cls=VerbGroup,
     help="Find what is abnormal in video, after learning from normal video only.\n\n"
     "[bold]oddframe demo[/bold] shows everything in five minutes. With your own video:\n\n"
     "[cyan]oddframe train normal/ -o runs/door[/cyan]\n\n"
@@ -39,11 +43,11 @@ app = typer.Typer(
     "130 interrupted.",
     rich_markup_mode="rich",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # In the order of the help page: from training a model to using it, then what is around it.
+app.command()(record)
 app.command()(train)
 app.command()(score)
 app.command()(calibrate)
@@ -53,17 +57,22 @@ app.command()(report)
 app.command(name="eval")(evaluate)
 app.command()(export)
 app.command()(bench)
-data = typer.Typer(name="data", help="Check data sets.", no_args_is_help=True)
+data = typer.Typer(name="data", cls=VerbGroup, help="Check data sets.", no_args_is_help=True)
 data.command()(check)
 app.add_typer(data)
 app.command()(doctor)
 app.command()(demo)
+app.command(name="help")(show_help)
 
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     # SIGTERM is handled as Ctrl-C: what is half written is removed, a training can be resumed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A path may hold bytes that are no text, and a terminal may lack letters: neither is worth a
+    # result.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         verb = sys.argv[1] if len(sys.argv) > 1 else ""
         with require_extra(f"oddframe {verb}", EXTRA_OF_VERB.get(verb)):
@@ -73,15 +82,22 @@ def main() -> NoReturn:
     except OSError as error:
         # What the system refuses where nobody expected it is still one line, with the file's name
         # in it.
-        _fail(str(error))
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except SystemExit as left:
-        if left.code == INTERRUPTED:
+        # A verb that leaves with `typer.Exit` has printed its own report already. Typer itself
+        # leaves with one at Ctrl-C.
+        cause = left.__context__
+        is_reported = isinstance(cause, typer.Exit) and not isinstance(
+            cause.__context__, KeyboardInterrupt
+        )
+        if left.code == INTERRUPTED and not is_reported:
             _fail("interrupted", INTERRUPTED)
-        # A verb that leaves with `typer.Exit` has printed its own report already.
-        is_reported = isinstance(left.__context__, typer.Exit)
         if left.code == UNUSABLE and "--json" in sys.argv and not is_reported:
             # Typer has explained it to people on standard error; programs read standard output.
-            print_json({"error": str(left.__context__)})
+            cause = left.__context__
+            # The message of a wrong value does not name the option; the formatted one does.
+            told = cause.format_message() if isinstance(cause, typer.BadParameter) else str(cause)
+            print_json({"error": told})
         raise
     sys.exit(0)
 

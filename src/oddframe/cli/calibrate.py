@@ -96,7 +96,7 @@ def calibrate(
     show_facts(
         {
             "threshold": f"raw score {calibration.threshold:.4g} ({interval}{before})",
-            "allows": f"{calibration.budget} false alarms",
+            "allows": f"{calibration.allowance} false alarms",
             "based on": f"{origin}: {calibration.clips} clips, {length}",
             "took": duration(report.seconds),
             "model": f"[bold]{report.bundle}[/bold]",

@@ -3,11 +3,13 @@
 This file is imported for every `oddframe --help`, so it imports nothing heavy.
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
 import typer
 
+from oddframe.errors import SettingsError
 from oddframe.inference import BackendName
 from oddframe.inference import Precision as PrecisionName
 
@@ -42,7 +44,9 @@ PrecisionChoice = Literal["auto", PrecisionName]
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", help="Run folder, model bundle, or name of a shipped model such as ped2."
+        "--model",
+        "-m",
+        help="Run folder, model bundle, or name of the shipped demonstration, ped2.",
     ),
 ]
 Device = Annotated[
@@ -74,6 +78,14 @@ Precision = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of threads that networks compute on. Fewer leave cores to other programs.",
+        show_default="every core that may be used, or OMP_NUM_THREADS",
+        rich_help_panel=MACHINE,
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option(
@@ -94,7 +106,43 @@ Budget = Annotated[
 Fps = Annotated[
     float | None,
     typer.Option(
-        help="Frames per second of image folders; videos have their own timestamps.",
-        show_default="the model's rate; 10 for train",
+        help="Frames per second of image folders, instead of the times in the images' names, and "
+        "of raw streams (.h264, .mjpeg) that state none; other videos have their own timestamps.",
+        show_default="those times, or the model's rate; 10 for train",
     ),
 ]
+JsonProgress = Annotated[
+    bool,
+    typer.Option(
+        "--json-progress",
+        help="Print the progress on standard error as JSON, one object in each line, as "
+        "progress.json in the folder has it.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def parse_time(option: str, text: str | None) -> float | None:
+    """Read a length of time such as 90s, 30m, 8h, 7d or 1h30m.
+
+    Args:
+        option: The option that it was given with, for errors.
+        text: What was given; None where nothing was.
+
+    Returns:
+        Seconds; None of None.
+
+    Raises:
+        SettingsError: If it is no length of time.
+    """
+    if text is None:
+        return None
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip())
+    if not parts or re.sub(r"\s", "", text) != "".join(map("".join, parts)):
+        raise SettingsError(
+            f"{option} must be a length of time with its unit, such as 90s, 30m, 8h or 7d, "
+            f"got {text!r}"
+        )
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

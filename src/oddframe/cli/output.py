@@ -3,13 +3,14 @@
 Results go to standard output and everything else to standard error, so that results can be piped.
 """
 
-import json
 import math
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,16 @@ from rich.progress import (
 )
 from rich.table import Column, Table
 
+from oddframe.core.pace import StagePace
+from oddframe.files import json_text
+
 if TYPE_CHECKING:
     from oddframe._types import Progress as ProgressCallback
     from oddframe.tasks.evaluate import EvalReport
 
 PHASES = {
     "draw": "drawing videos",
+    "record": "recording",
     "read": "reading frames",
     "pretrain": "training the streams",
     "centres": "finding cluster centres",
@@ -40,6 +45,8 @@ PHASES = {
     "first pass": "searching for outliers",
     "calibrate": "calibrating threshold",
     "guard": "scoring training video",
+    "export": "exporting the network",
+    "parity": "comparing the exported network",
     "eval": "scoring test videos",
     "check": "checking test videos",
     "recordings": "scoring recordings",
@@ -48,6 +55,17 @@ PHASES = {
     "bench": "measuring",
 }
 """Progress phases of the library in words; a phase that is not here is the name of a recording."""
+
+_STEPS = ("pretrain", "joint", "first pass")
+"""Phases that count training steps."""
+
+_TIMED = ("record",)
+"""Phases that count seconds and go as fast as time does; their figures are amounts."""
+
+LINE_EVERY_S = 55.0
+"""Seconds from one line of progress to the next: one a minute is promised, so a little less."""
+_LOOK_EVERY_S = 1.0
+"""Seconds from one look at the clock to the next while nothing is reported."""
 
 _MOST_NAMES = 8
 """So many videos are named in one line; the others are counted."""
@@ -60,7 +78,24 @@ messages = Console(stderr=True)
 
 def print_json(value: object) -> None:
     """Print a report as one line of JSON."""
-    sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(_json_line(value))
+
+
+def print_json_progress(record: object) -> None:
+    """Print a record of progress as one line of JSON on standard error."""
+    _print_progress(_json_line(record))
+
+
+def _json_line(value: object) -> str:
+    return json_text(_plain(value)) + "\n"
+
+
+def _print_progress(line: str) -> None:
+    """Print a line on standard error at once."""
+    # Whoever read it may have gone, as `head` does; the work matters more than what is said of it.
+    with suppress(OSError):
+        sys.stderr.write(line)
+        sys.stderr.flush()
 
 
 def _plain(value: Any) -> Any:
@@ -94,8 +129,10 @@ def yes_no(value: bool) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people say them, such as "4.2 s" or "3 min 12 s"."""
+    """Return seconds as people say them, such as "4.2 s", "3 min 12 s" or "10 h 5 min"."""
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
@@ -124,7 +161,7 @@ class ProgressBars:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
-        self._began: dict[str, float] = {}
+        self._pace = StagePace()
 
     def __call__(self, phase: str, done: int, total: int, values: Mapping[str, float]) -> None:
         """Show how far a phase is; see `oddframe._types.Progress`."""
@@ -132,19 +169,85 @@ class ProgressBars:
             self._tasks[phase] = self._progress.add_task(
                 PHASES.get(phase, phase), figures="", rate=""
             )
-            self._began[phase] = time.monotonic()
-        figures = "  ".join(f"{name} {value:.1e}" for name, value in values.items())
-        elapsed = time.monotonic() - self._began[phase]
-        # In the first second a rate would say more about the start than about the work.
-        rate = f"{done / elapsed:.3g}/s" if done and elapsed > 1 else ""
+        self._pace.report(phase, done, total, time.monotonic())
         self._progress.update(
-            self._tasks[phase], completed=done, total=total, figures=figures, rate=rate
+            self._tasks[phase],
+            completed=done,
+            total=total,
+            figures=_figures(phase, values),
+            rate=_rate(self._pace),
         )
+
+
+class ProgressLines:
+    """Prints a line when a phase begins, and one a minute, where there is no terminal.
+
+    A line has the time since the start, what is done, the share, the time left and figures such
+    as losses.
+
+    Args:
+        clock: The time in seconds, on a clock that never goes back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began_s = self._printed_s = clock()
+        self._pace = StagePace()
+        self._values: Mapping[str, float] = {}
+        self._begun: set[str] = set()
+        # Reports come from the thread that works, and `print_if_due` is called from another one.
+        self._lock = threading.Lock()
+
+    def __call__(self, phase: str, done: int, total: int, values: Mapping[str, float]) -> None:
+        """Take how far a phase is, and print it if it begins or a line is due."""
+        with self._lock:
+            before = self._pace.stage
+            begins = self._pace.report(phase, done, total, self._clock())
+            # Recordings that are scored side by side take turns, but each of them begins once.
+            begins = begins and (phase == before or phase not in self._begun)
+            self._begun.add(phase)
+            self._values = values
+            self._print_if(begins)
+
+    def print_if_due(self) -> None:
+        """Print how far the phase is if nothing was printed for almost a minute."""
+        with self._lock:
+            self._print_if(False)
+
+    def _print_if(self, begins: bool) -> None:
+        now_s, pace = self._clock(), self._pace
+        if not pace.stage or not (begins or now_s - self._printed_s >= LINE_EVERY_S):
+            return
+        self._printed_s = now_s
+        words = PHASES.get(pace.stage, pace.stage)
+        # A phase of one unit cannot be half done.
+        if pace.stage in _TIMED and pace.total:
+            words += f": {duration(pace.done)} of {duration(pace.total)} ({pace.share:.0%})"
+        elif pace.total > 1:
+            step = "step " if pace.stage in _STEPS else ""
+            words += f": {step}{pace.done:,} of {pace.total:,} ({pace.share:.0%})"
+        left_s = pace.seconds_left(now_s)
+        left = "" if left_s is None else f"about {duration(left_s)} left"
+        parts = (words, left, _rate(pace), _figures(pace.stage, self._values))
+        elapsed = timedelta(seconds=int(now_s - self._began_s))
+        _print_progress(f"{elapsed}  {', '.join(filter(None, parts))}\n")
+
+
+def _figures(phase: str, values: Mapping[str, float]) -> str:
+    """Figures of a phase, such as losses, in one line."""
+    if phase in _TIMED:
+        return "  ".join(f"{value:.3g} {name}" for name, value in values.items())
+    return "  ".join(f"{name} {value:.1e}" for name, value in values.items())
+
+
+def _rate(pace: StagePace) -> str:
+    """How fast a phase goes; nothing where that cannot be said yet."""
+    return f"{pace.rate:.3g}/s" if pace.rate and pace.stage not in _TIMED else ""
 
 
 @contextmanager
 def bars(*, quiet: bool) -> "Iterator[ProgressCallback]":
-    """Show progress bars with the time left, a rate and figures such as losses.
+    """Show progress: bars on a terminal, and lines where standard error is none.
 
     Args:
         quiet: Whether nothing is shown.
@@ -152,6 +255,30 @@ def bars(*, quiet: bool) -> "Iterator[ProgressCallback]":
     Yields:
         The callback that the library reports its progress to.
     """
+    # Programs that run others often set FORCE_COLOR, which makes rich take a log for a terminal.
+    if quiet or (sys.stderr.isatty() and not messages.is_dumb_terminal):
+        with _bars(quiet=quiet) as on_progress:
+            yield on_progress
+        return
+    lines, over = ProgressLines(), threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_EVERY_S):
+            lines.print_if_due()
+
+    # A phase may report nothing for minutes, as while centres are computed or a graph is checked.
+    watch = threading.Thread(target=look, name="progress", daemon=True)
+    watch.start()
+    try:
+        yield lines
+    finally:
+        over.set()
+        watch.join()
+
+
+@contextmanager
+def _bars(*, quiet: bool) -> "Iterator[ProgressCallback]":
+    """Show a bar for each phase, with the time left, a rate and figures such as losses."""
     columns = (
         SpinnerColumn(finished_text="[green]✓[/green]"),
         TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=20)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
 
 from oddframe.cli.options import (
     ARCHIVE,
@@ -19,6 +20,7 @@ from oddframe.cli.options import (
     Fps,
     Model,
     Precision,
+    Threads,
 )
 from oddframe.cli.output import bars, console, duration, print_json, show_facts, show_rows, warn
 from oddframe.errors import SettingsError
@@ -98,6 +100,7 @@ def score(
     batch_size: BatchSize = 8,
     backend: Backend = "auto",
     precision: Precision = "auto",
+    threads: Threads = None,
     as_json: AsJson = False,
     engine: Annotated[
         Engine | None,
@@ -111,7 +114,7 @@ def score(
         int | None,
         typer.Option(
             help="Number of workers; each scores one recording at a time.",
-            show_default="one per 2 processors, or one per GPU with ray and --device cuda",
+            show_default="one per 2 cores, or one per GPU with ray and --device cuda",
             rich_help_panel=ARCHIVE,
         ),
     ] = None,
@@ -156,9 +159,10 @@ def score(
             precision=precision,
             zones=chosen_zones,
             health=not no_health,
+            threads=threads,
         )
         return
-    from oddframe.tasks.score import Extras
+    from oddframe.batch.recordings import Extras
     from oddframe.tasks.score import score as run_score
 
     written = None
@@ -176,6 +180,7 @@ def score(
             zones=chosen_zones,
             health=not no_health,
             on_progress=on_progress,
+            threads=threads,
         )
         if pages:
             from oddframe.tasks.report import write_report
@@ -203,7 +208,7 @@ def score(
     )
     rows = [
         (
-            recording.name,
+            escape(recording.name),
             str(recording.frames),
             f"{recording.peak:.2f}",
             str(len(recording.events)),
@@ -217,7 +222,7 @@ def score(
         warn(written.notices)
     console.print(
         f"\n{frames} frames in {duration(report.seconds)} with {report.backend}; "
-        f"results in [bold]{out}[/bold]"
+        f"results in [bold]{escape(str(out))}[/bold]"
         + ("" if written is None else f"; open [bold]{written.page}[/bold]")
     )
 

@@ -2,13 +2,14 @@
 
 import gc
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oddframe.cli.options import Device
-from oddframe.cli.output import console, messages
+from oddframe.cli.options import Device, Threads
+from oddframe.cli.output import console, messages, warn
 
 SAFETY = "Access"
 """Title of the help page's panel of options that decide who may do what."""
@@ -54,6 +55,43 @@ def serve(
             rich_help_panel=SAFETY,
         ),
     ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="With --make-token: whose token it is, such as anna or dashboard.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = None,
+    role: Annotated[
+        str,
+        typer.Option(
+            help="With --name: viewer (sees), operator (also judges) or admin (also changes).",
+            rich_help_panel=SAFETY,
+        ),
+    ] = "viewer",
+    days: Annotated[
+        float | None,
+        typer.Option(
+            help="With --name: days until the token ends; default: never.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = None,
+    remove_token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Remove the token of this name, and exit; who uses it is signed out.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = None,
+    list_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--list-tokens",
+            help="Print names, roles and ends of the tokens, and exit.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = False,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,17 +115,24 @@ def serve(
         ),
     ] = False,
     device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Watch cameras and show them in the browser: live, events, thresholds, models, health.
 
     Example: [cyan]oddframe serve --data site[/cyan], then open http://127.0.0.1:8750/
     """
+    from oddframe.errors import SettingsError
     from oddframe.media.live_config import hide_in_process_title
     from oddframe.web.auth import hash_token, write_hash
     from oddframe.web.auth import make_token as new_token
     from oddframe.web.server import ACCESS_FILE, ServeSettings
     from oddframe.web.server import serve as run_serve
 
+    if remove_token is not None or list_tokens or (make_token and name is not None):
+        _change_tokens(data, name, role, days, remove_token, is_made=make_token)
+        return
+    if name is not None or days is not None:
+        raise SettingsError("--name, --role and --days must have --make-token with them")
     if make_token:
         made = new_token()
         data.mkdir(parents=True, exist_ok=True)
@@ -111,12 +156,14 @@ def serve(
         media=tuple(media or ()),
         redirects=redirects,
         device=device,
+        threads=threads,
     )
     run_serve(
         settings,
         on_start=lambda url: messages.print(
             f"Oddframe runs at [bold]{url}[/bold]; stop it with Ctrl-C."
         ),
+        on_notice=lambda notice: warn([notice]),
     )
     # Everything is written and closed; a last garbage collection over torch's objects would take
     # seconds.
@@ -126,15 +173,57 @@ def serve(
 def _hash(token: str | None, token_file: Path | None) -> str | None:
     """The hash of the token that was given, None where there is none."""
     from oddframe.errors import SettingsError
+    from oddframe.files import decode_text
     from oddframe.web.auth import hash_token
 
     if token is not None and token_file is not None:
         raise SettingsError("a token must be given in one way: --token-file or ODDFRAME_TOKEN")
     if token_file is not None:
         try:
-            token = token_file.read_text(encoding="utf-8").strip()
+            token = decode_text(token_file.read_bytes()).strip()
         except (OSError, ValueError) as error:
             raise SettingsError(
                 f"--token-file must be a file with a token, but {token_file} cannot be read"
             ) from error
     return None if token is None else hash_token(token)
+
+
+def _change_tokens(
+    data: Path,
+    name: str | None,
+    role: str,
+    days: float | None,
+    removed: str | None,
+    *,
+    is_made: bool,
+) -> None:
+    """Make or remove a token with a name, or list them all."""
+    from oddframe.errors import SettingsError
+    from oddframe.web.people import ROLES, TOKENS_FILE, NamedTokens
+    from oddframe.web.server import ACCESS_FILE
+
+    tokens = NamedTokens(data / TOKENS_FILE)
+    if removed is not None:
+        tokens.remove(removed)
+        messages.print(f"The token {removed} opens nothing any more.")
+    elif is_made and name is not None:
+        wanted = next((known for known in ROLES if known == role), None)
+        if wanted is None:
+            raise SettingsError(f"--role must be one of {', '.join(ROLES)}, got {role!r}")
+        data.mkdir(parents=True, exist_ok=True)
+        made = tokens.add(name, wanted, days)
+        console.print(made, soft_wrap=True, highlight=False, markup=False)
+        messages.print(f"Keep this token: only its hash is stored. Its role is {role}.")
+        has_admin = any(token.person.role == "admin" for token in tokens.all())
+        if not has_admin and not (data / ACCESS_FILE).exists():
+            messages.print(
+                "Nobody can change cameras now: make a token with --role admin, or one without "
+                "--name."
+            )
+    else:
+        for token in tokens.all():
+            end = "never ends"
+            if token.until_s is not None:
+                end = f"until {datetime.fromtimestamp(token.until_s):%Y-%m-%d %H:%M}"
+            line = f"{token.person.name}  {token.person.role}  {end}"
+            console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -1,14 +1,35 @@
 """The verb `oddframe train`: its options, and what came of the training."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddframe.cli.options import LEARNING, MACHINE, AsJson, Budget, Device, Fps, Preset
-from oddframe.cli.output import bars, duration, print_json, show_facts, warn
+from oddframe.cli.options import (
+    LEARNING,
+    MACHINE,
+    AsJson,
+    Budget,
+    Device,
+    Fps,
+    JsonProgress,
+    Preset,
+    parse_time,
+)
+from oddframe.cli.output import (
+    bars,
+    duration,
+    messages,
+    print_json,
+    print_json_progress,
+    show_facts,
+    warn,
+)
 from oddframe.training import GpuSteps
+
+RECORDING = "Live cameras"
 
 if TYPE_CHECKING:
     from oddframe.training.settings import Settings
@@ -19,7 +40,8 @@ def train(
         list[str],
         typer.Argument(
             help="Normal video to learn from: video files, folders or patterns such as "
-            "'cam1/*.mp4', or folders of numbered images."
+            "'cam1/*.mp4', or folders of numbered images. A live camera (rtsp://...) is recorded "
+            "first, see --for."
         ),
     ],
     out: Annotated[
@@ -112,6 +134,25 @@ def train(
             rich_help_panel=MACHINE,
         ),
     ] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of processes that train together, each with one thread and a share of the "
+            "batch. With the same number the same seed gives the same model.",
+            show_default="one for each core, fewer if memory is short",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    nice: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=19,
+            help="Priority: 0 competes with other programs as an equal; the higher, the more the "
+            "training lets them go first. An idle machine trains as fast with any.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = 10,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the stopped training in the run folder.")
     ] = False,
@@ -120,6 +161,33 @@ def train(
         typer.Option("--overwrite", help="Replace a training that is already in the run folder."),
     ] = False,
     as_json: AsJson = False,
+    calibration_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Most minutes to score held-out footage for the threshold, after the training.",
+            show_default="10, or a tenth of the training",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    json_progress: JsonProgress = False,
+    for_time: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="How long to record live cameras before the training, such as 2h or 1d.",
+            rich_help_panel=RECORDING,
+        ),
+    ] = None,
+    keep_footage: Annotated[
+        bool,
+        typer.Option(
+            "--keep-footage",
+            help="Keep the recorded video, in OUT-footage; otherwise it is removed after the "
+            "training.",
+            rich_help_panel=RECORDING,
+        ),
+    ] = False,
 ) -> None:
     """Learn what is normal from video, and write a run folder with the trained model.
 
@@ -133,10 +201,16 @@ def train(
         settings = None
     from oddframe.tasks.train import train as run_training
     from oddframe.training.distributed import LaunchInfo
+    from oddframe.training.progress import ignore_record
 
     # With torchrun all processes run this; only the first one writes to the terminal.
     is_first = LaunchInfo.of().is_first
-    with bars(quiet=as_json or not is_first) as on_progress:
+    os.nice(nice)
+    if nice and is_first and not as_json:
+        messages.print(
+            f"[dim]training at low priority (--nice {nice}): other programs go first[/dim]"
+        )
+    with bars(quiet=as_json or json_progress or not is_first) as on_progress:
         report = run_training(
             normal,
             out,
@@ -151,7 +225,13 @@ def train(
             gpu_steps=gpu_steps,
             resume=resume,
             overwrite=overwrite,
+            workers=workers,
             on_progress=on_progress,
+            on_record=print_json_progress if json_progress else ignore_record,
+            calibration_minutes=calibration_minutes,
+            record_s=parse_time("--for", for_time),
+            keep_footage=keep_footage,
+            on_notice=lambda notice: None if as_json else warn([notice]),
         )
     if not is_first:
         return
@@ -168,13 +248,20 @@ def train(
             + (f" ({report.share:.0%} of the footage)" if report.share < 1 else ""),
             "steps": report.steps,
             "losses": "  ".join(f"{name} {value:.2e}" for name, value in report.losses.items()),
-            "threshold": f"raw score {report.threshold:.4g} for {report.false_alarms} "
+            "threshold": f"raw score {report.threshold:.4g} for {report.allowance} "
             f"false alarms, from {origin}",
-            "took": duration(report.seconds),
+            "took": duration(report.seconds) + _with_workers(report.workers, report.worker_bytes),
             "model": f"[bold]{report.bundle}[/bold]",
             "try it": f"oddframe score VIDEO --model {report.run} -o out --overlay",
         }
     )
+
+
+def _with_workers(workers: int, worker_bytes: int) -> str:
+    """Say how many processes trained, and the memory of each; nothing of one alone."""
+    if workers == 1:
+        return ""
+    return f", {workers} workers of about {worker_bytes / 1e9:.1f} GB each"
 
 
 def _settings(

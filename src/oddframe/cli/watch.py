@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+from rich.markup import escape
 
 from oddframe.cli.options import (
     MACHINE,
     OUTPUT,
+    UNUSABLE,
     AsJson,
     Backend,
     Device,
     Fps,
     Precision,
+    Threads,
 )
 from oddframe.cli.output import console, duration, messages, print_json, warn
 
@@ -104,9 +107,12 @@ def watch(
     ] = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
+    threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
     """Watch live cameras, or files as if they were cameras: store events and send alerts.
+
+    Exit code 2 if not all results could be kept; what a receiver has not got is sent later.
 
     Example: [cyan]oddframe watch rtsp://10.0.0.7/stream1 --model runs/door -o watched[/cyan]
     """
@@ -133,28 +139,42 @@ def watch(
             precision=precision,
             stop=stop,
             on_start=warn,
-            on_look=show,
+            on_look=lambda snapshot: _show_notices(snapshot, show),
+            threads=threads,
         )
     if as_json:
         print_json(report)
     else:
+        warn(report.left)
         events = sum(camera.events for camera in report.cameras)
-        console.print(
-            f"{events} events in {duration(report.seconds)}; results in [bold]{out}[/bold]"
+        where = (
+            "[bold red]not all results could be kept[/bold red], see above"
+            if report.unkept
+            else f"results in [bold]{escape(str(out))}[/bold]"
         )
+        console.print(f"{events} events in {duration(report.seconds)}; {where}")
+    code = UNUSABLE if report.unkept else 0
     if report.stopped:
-        _leave()
+        _leave(code)
+    if code:
+        raise typer.Exit(code)
 
 
-def _leave() -> NoReturn:
-    """End the process at once.
+def _show_notices(snapshot: "WatchSnapshot", show: "Callable[[WatchSnapshot], None]") -> None:
+    """Show a snapshot, and on standard error what could not be kept, whatever else is shown."""
+    show(snapshot)
+    warn(snapshot.notices)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once, with an exit code.
 
     Everything is written, and closing the interpreter with its libraries would take longer than the
     stop itself.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _plan(
@@ -187,14 +207,12 @@ def _plan(
 
 @contextmanager
 def _screen(*, quiet: bool) -> "Iterator[Callable[[WatchSnapshot], None]]":
-    """Give a function that shows a snapshot on standard error; it shows nothing when ``quiet``."""
-    if quiet:
-        yield lambda snapshot: None
-    elif messages.is_terminal:
+    """Give a function that shows a snapshot on standard error; only troubles when ``quiet``."""
+    if messages.is_terminal and not quiet:
         with _table() as show:
             yield show
     else:
-        yield _show_lines()
+        yield _show_lines(quiet=quiet)
 
 
 @contextmanager
@@ -216,14 +234,17 @@ def _table() -> "Iterator[Callable[[WatchSnapshot], None]]":
         yield show
 
 
-def _show_lines() -> "Callable[[WatchSnapshot], None]":
-    """Give a function that prints what is new."""
+def _show_lines(*, quiet: bool) -> "Callable[[WatchSnapshot], None]":
+    """Give a function that prints what is new; only troubles when ``quiet``."""
     from oddframe.cli.watch_lines import WatchLines
 
     changes = WatchLines()
 
     def show(snapshot: "WatchSnapshot") -> None:
-        for line in changes.lines(snapshot.cameras, snapshot.alerts, snapshot.header.now_us):
+        cameras, alerts = ((), ()) if quiet else (snapshot.cameras, snapshot.alerts)
+        for line in changes.lines(
+            cameras, alerts, snapshot.header.now_us, snapshot.header.troubles
+        ):
             # Names of cameras and errors are no markup, and a log wants one line for each change.
             messages.print(line, markup=False, highlight=False, soft_wrap=True)
 

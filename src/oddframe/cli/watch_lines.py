@@ -3,7 +3,7 @@
 The words for when an event began and how long it lasted are shared with the table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from oddframe.core.alerts import Alert, Phase, StreamStatus
@@ -19,6 +19,7 @@ class WatchLines:
     """Writes what is new since the last call: changed states of cameras, starts and ends of events.
 
     A camera that is tried again and again has one line, until frames come or the reason changes.
+    So has a sink with a trouble.
     """
 
     def __init__(self, tz: tzinfo | None = None) -> None:
@@ -28,15 +29,23 @@ class WatchLines:
             tz: The time zone of the times; that of the machine when None.
         """
         self._tz = tz
-        self._last_state: dict[str, tuple[Phase, str | None]] = {}
+        self._last_state: dict[str, tuple[Phase, str | None, str | None]] = {}
+        self._last_troubles: Mapping[str, str] = {}
 
-    def lines(self, views: Iterable[CameraView], alerts: Iterable[Alert], now_us: int) -> list[str]:
-        """Write one line for each change, without line breaks: states first, then events.
+    def lines(
+        self,
+        views: Iterable[CameraView],
+        alerts: Iterable[Alert],
+        now_us: int,
+        troubles: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """Write one line for each change, without line breaks: states, events, then troubles.
 
         Args:
             views: All cameras as they are now.
             alerts: The alerts since the last call; updates of an event have no line.
             now_us: The moment, in microseconds since 1970-01-01 UTC.
+            troubles: What is wrong now with sinks, database and pictures, by name; none when None.
         """
         views = list(views)
         files = {view.name for view in views if view.is_file}
@@ -46,8 +55,19 @@ class WatchLines:
             for alert in alerts
             if alert.event.phase != "update"
         ]
+        texts += self._trouble_texts(troubles or {})
         now = _at(now_us, self._tz)
         return [f"{now:%Y-%m-%d %H:%M:%S} {text}" for text in texts]
+
+    def _trouble_texts(self, troubles: Mapping[str, str]) -> list[str]:
+        """Say what has become wrong or another trouble, and what works again."""
+        last, self._last_troubles = self._last_troubles, troubles
+        texts = [
+            f"{name}: {' '.join(why.split())}"
+            for name, why in troubles.items()
+            if last.get(name) != why
+        ]
+        return texts + [f"{name}: works again" for name in last if name not in troubles]
 
     def _is_new(self, view: CameraView) -> bool:
         """Whether a camera's state deserves a line; remembers the state if it does."""
@@ -57,9 +77,10 @@ class WatchLines:
         last = self._last_state.get(view.name)
         # Connecting comes between any two tries: only the first one is worth a line.
         is_retry = last is not None and state.phase is Phase.CONNECTING
-        if is_retry or last == (state.phase, reason):
+        now = (state.phase, reason, state.notice)
+        if is_retry or last == now:
             return False
-        self._last_state[view.name] = (state.phase, reason)
+        self._last_state[view.name] = now
         return True
 
     def _event_text(self, alert: Alert, is_file: bool, now_us: int) -> str:
@@ -114,7 +135,8 @@ def _state_text(state: StreamStatus) -> str:
     match state.phase:
         case Phase.LIVE:
             size = "" if state.size is None else f", {state.size[0]}x{state.size[1]}"
-            return f"live, {state.rate_fps:.1f} frames/s{size}"
+            notice = "" if state.notice is None else f"; it {state.notice}"
+            return f"live, {state.rate_fps:.1f} frames/s{size}{notice}"
         case Phase.STALLED:
             if state.silent_s is None:
                 return "stalled"

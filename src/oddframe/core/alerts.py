@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from oddframe.core.records import Event
 from oddframe.errors import InputError
@@ -69,6 +69,16 @@ def alert(event: Event, wall: ToUnixTime) -> Alert:
         wall: From the seconds of its source to the time of day, such as a `clocks.WallClock`.
     """
     return Alert(event, wall(event.start_s), wall(event.peak_s), wall(event.end_s))
+
+
+def plain_message(event: Event) -> dict[str, Any]:
+    """Make the message of an event without wall-clock times, of the form that sinks get.
+
+    Its key is made of the event's id, its phase and its end so far.
+    """
+    # The fields are there all the same, so that one receiver takes both forms.
+    nothing = dict.fromkeys(("start", "peak", "end", "snapshot", "clip"))
+    return {"key": f"{event.id}-{event.phase}-{event.end_s:.6f}", **event.as_dict(), **nothing}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +168,8 @@ class StreamStatus:
         size: (width, height) of the stream's own picture in pixels; None before the first frame.
         error: What went wrong last, as a sentence; it stays after the stream has recovered.
         retry_s: Seconds until the next try; None where none is waited for.
+        notice: What is worth knowing of its frames as they come now, as a sentence that goes on
+            behind its name; None where nothing is.
     """
 
     name: str
@@ -172,3 +184,4 @@ class StreamStatus:
     size: tuple[int, int] | None = None
     error: str | None = None
     retry_s: float | None = None
+    notice: str | None = None

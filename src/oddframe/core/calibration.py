@@ -1,13 +1,11 @@
 """From scores of normal video to a threshold that keeps a false-alarm budget.
 
-No labels are needed, and nothing that comes later. Three records come first: the budget that a
-user agrees to (`FalseAlarmBudget`), the scores of normal footage (`NormalScores`) and what is
-found in them (`Calibration`); then `calibrate`, which finds it. docs/calibration.md tells why the
-threshold is sought this way.
+No labels are needed, and nothing that comes later. Two records come first: the scores of normal
+footage (`NormalScores`) and what is found in them (`Calibration`); then `calibrate`, which finds
+it. docs/calibration.md tells why the threshold is sought this way.
 """
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -17,13 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Float32, Float64
+from oddframe.core.budget import (
+    DEFAULT_BUDGET,
+    NOTHING_SEEN,
+    PROMISED_SHARE,
+    FalseAlarmBudget,
+    Standing,
+    rate_bounds,
+    standing,
+)
+from oddframe.core.clocks import hours_text
 from oddframe.core.event_rules import EventRules, Span, spans
 from oddframe.core.extreme_value import TailFit, fit_tail
 from oddframe.core.rarity import REASONS, NormalTail
-from oddframe.errors import InputError, SettingsError
+from oddframe.errors import InputError
 
-DEFAULT_BUDGET = "1/day"
-"""What a user agrees to who says nothing."""
 ARRAYS = ("recording", "time_s", "raw", "appearance", "motion", "cluster", "map_peak")
 """The arrays of `NormalScores`."""
 MAP_QUANTILE = 0.999
@@ -35,65 +41,12 @@ TAIL_EVENTS = 200
 DEEPEST_BASE = 0.1
 """The tail begins no lower than where this share of frames lies above it."""
 
-_HOURS = {"hour": 1.0, "day": 24.0, "week": 168.0, "month": 720.0}
-"""Length of each unit in hours; a month has 30 days."""
 _GRID_STEPS = 8
 """Thresholds tried per power of ten of the share of frames above them."""
 _TINY = float(np.finfo(np.float32).tiny)
 """The smallest normal float32: stands in for 0 where a value must be above it."""
 _Z_95 = 1.96
 """Standard deviations of a Gaussian that hold its middle 95 %."""
-
-
-@dataclass(frozen=True, slots=True)
-class FalseAlarmBudget:
-    """At most so many false alarms per unit of time.
-
-    Attributes:
-        count: How many, above 0.
-        unit: "hour", "day", "week" or "month".
-
-    Raises:
-        SettingsError: If the count is not above 0 or the unit is unknown.
-    """
-
-    count: float
-    unit: str
-
-    def __post_init__(self) -> None:
-        if not 0 < self.count < math.inf or self.unit not in _HOURS:
-            raise SettingsError(
-                "a false-alarm budget must be above 0 per hour, day, week or month, "
-                f"got {self.count:g}/{self.unit}"
-            )
-
-    @classmethod
-    def parse(cls, text: str) -> "FalseAlarmBudget":
-        """Read "1/day", "6/hour" or "0.5/week".
-
-        Raises:
-            SettingsError: If the text is not a budget.
-        """
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:/|per)\s*([a-z]+)\s*", text)
-        if match is None:
-            raise SettingsError(
-                f"a false-alarm budget must read like 1/day, 6/hour or 2/week, got {text!r}"
-            )
-        return cls(float(match[1]), match[2])
-
-    @property
-    def per_hour(self) -> float:
-        """The budget as false alarms per hour."""
-        return self.count / _HOURS[self.unit]
-
-    def in_units(self, per_hour: float) -> str:
-        """Write a rate per hour in this budget's own unit, such as "3.5/week"."""
-        # Two digits are what such an estimate is worth; "2.3e+02" is not how people write 230.
-        rounded = float(f"{per_hour * _HOURS[self.unit]:.2g}")
-        return f"{rounded:,.12g}/{self.unit}"
-
-    def __str__(self) -> str:
-        return f"{self.count:g}/{self.unit}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,8 +124,8 @@ class Calibration:
         threshold_low: Lower end of the threshold's 95 % interval.
         threshold_high: Its upper end.
         rate_low: Between this rate of false alarms per hour and ``rate_high`` the true one lies
-            with 95 %.
-        rate_high: See ``rate_low``.
+            with 95 %, by what was watched and, where a tail was fitted, by that too: the wider.
+        rate_high: See ``rate_low``. It is never below three events in the hours watched.
         budget: The false alarms agreed to, such as "1/day".
         method: "empirical" where there were enough events, "tail" where a tail was fitted.
         hours: Length of the normal footage.
@@ -252,15 +205,50 @@ class Calibration:
     @property
     def notices(self) -> tuple[str, ...]:
         """What to tell whoever relies on the budget, a sentence each."""
-        budget = FalseAlarmBudget.parse(self.budget)
-        if self.hours * budget.per_hour >= 1.0:
+        wanted = 1 / FalseAlarmBudget.parse(self.budget).per_hour
+        return self.shortage(f"calibrate on {hours_text(wanted)} or more")
+
+    def shortage(self, advice: str) -> tuple[str, ...]:
+        """Say that the footage was too short for the budget, if it was.
+
+        Args:
+            advice: What to do about it, as the end of the sentence.
+        """
+        budget, standing = FalseAlarmBudget.parse(self.budget), self.standing
+        if standing == "watched":
             return ()
+        length = hours_text(self.hours)
+        if self.in_sample:
+            shown = "it was trained on them, so they bound no rate"
+        else:
+            shown = f"they show only that the true rate is below {self.bound} (95 %)"
+        least = hours_text(PROMISED_SHARE / budget.per_hour)
+        promise = {
+            "extrapolated": "the threshold is extrapolated",
+            "not promised": f"the threshold is extrapolated and {self.budget} is not promised, "
+            f"which takes {least} at least",
+        }[standing]
         return (
-            f"{_length_text(self.hours)} of normal footage are too short for {self.budget}: "
-            "the threshold is extrapolated and the true rate may be as high as "
-            f"{budget.in_units(self.rate_high)}; "
-            f"calibrate on {_length_text(1 / budget.per_hour)} or more",
+            f"{length} of normal footage are too short for {self.budget}: {shown}, {promise}; "
+            f"{advice}",
         )
+
+    @property
+    def standing(self) -> Standing:
+        """What its budget rests on."""
+        return standing(FalseAlarmBudget.parse(self.budget), self.hours)
+
+    @property
+    def allowance(self) -> str:
+        """Its budget, with what that rests on: "1/day (extrapolated)"."""
+        return FalseAlarmBudget.parse(self.budget).resting_on(self.hours)
+
+    @property
+    def bound(self) -> str:
+        """The highest rate that the footage allows for, 95 %, in the budget's unit: "7,400/day"."""
+        # Calibrations of version 0.1.0 may have a lower one, which so little footage cannot show.
+        highest = max(self.rate_high, NOTHING_SEEN / self.hours)
+        return FalseAlarmBudget.parse(self.budget).in_units(highest)
 
 
 def calibrate(
@@ -281,24 +269,25 @@ def calibrate(
     budget, rules = budget or FalseAlarmBudget.parse(DEFAULT_BUDGET), rules or EventRules()
     series = _ScoreSeries(normal, rules)
     allowed = budget.per_hour * normal.hours
+    fitted = (math.inf, 0.0)
     # Counts scatter by their square root: with three of them on top, the level of the upper end of
     # the interval is among those tried.
     tried = series.try_levels(max(allowed + 3 * allowed**0.5, TAIL_EVENTS))
     if allowed >= ENOUGH_EVENTS:
         level, (low, high) = _count_level(series, tried, allowed)
-        spread = _Z_95 * allowed**-0.5
-        rates = budget.per_hour * (1 - spread), budget.per_hour * (1 + spread)
     else:
         fit = _fit_highest_events(series, tried)
         level, (low, high) = fit.level(budget.per_hour), fit.level_interval(budget.per_hour)
-        rates = fit.rate_interval(level)
+        fitted = fit.rate_interval(level)
+    # What was counted bounds the rate whatever scores are like; a fit can only widen that.
+    least, most = rate_bounds(series.count(level), normal.hours)
     return Calibration(
         threshold=float(np.exp(level)),
         release=float(np.exp(series.leave(level))),
         threshold_low=float(np.exp(min(low, level))),
         threshold_high=float(np.exp(max(high, level))),
-        rate_low=rates[0],
-        rate_high=rates[1],
+        rate_low=min(least, fitted[0]),
+        rate_high=max(most, fitted[1]),
         budget=str(budget),
         method="empirical" if allowed >= ENOUGH_EVENTS else "tail",
         hours=normal.hours,
@@ -439,12 +428,3 @@ def _fit_highest_events(series: _ScoreSeries, tried: list[tuple[float, int]]) ->
     return fit_tail(
         base, series.event_levels(base), above, series.hours, len(above) / len(series.values)
     )
-
-
-def _length_text(hours: float) -> str:
-    """Write a length of footage for people, in the largest unit of which there are two."""
-    units = {"days": 24.0, "hours": 1.0, "minutes": 1 / 60}
-    unit, length = next(
-        ((name, size) for name, size in units.items() if hours >= 2 * size), ("seconds", 1 / 3600)
-    )
-    return f"{hours / length:.3g} {unit}"

@@ -1,11 +1,13 @@
 """From timestamps to seconds, and from seconds to the time of day.
 
 `RecordingClock` and `LiveClock` turn the timestamps of a source, whatever they say, into seconds
-that start at 0 and always increase. `WallClock` says which moment of the day such a second was.
+that start at 0 and always increase. `WallClock` says which moment of the day such a second was, and
+`hours_text` writes a length of time for people.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from oddframe.core.records import FrameTiming
 
@@ -29,13 +31,36 @@ _SET_US = 2_000_000
 """A wall clock that is this far from where it was expected has been set, in microseconds."""
 
 
+def count_damaged(
+    last_s: float, times_s: Sequence[float], period_s: float, tolerance_s: float
+) -> int:
+    """Count the frames at the front whose timestamps are damaged.
+
+    They are if time jumps back behind them to where it would be had they come in time. If it goes
+    on from where they say, two recordings were joined, or there is a gap.
+
+    Args:
+        last_s: The time of the frame before them, in seconds.
+        times_s: The times that the next frames state, in seconds.
+        period_s: Time from one frame to the next, in seconds.
+        tolerance_s: A longer step is a jump, and a time that is further from its place is not where
+            it would be, in seconds.
+    """
+    for number, (before_s, time_s) in enumerate(pairwise(times_s), start=1):
+        expected_s = last_s + (number + 1) * period_s
+        if abs(time_s - before_s) > tolerance_s and abs(time_s - expected_s) <= tolerance_s:
+            return number
+    return 0
+
+
 class RecordingClock:
     """Turns the timestamps of one pass over a recording into times in seconds.
 
     A frame without a timestamp comes one period after the one before. A timestamp that lies back
     by more than a gap starts a new run (joined recordings, a clock that was set): the times go
     on behind a gap, so that no clip spans the joint. A smaller step back is moved on by a tenth of
-    a period.
+    a period; so are those that lie back to where time would be had it not jumped ahead before, by
+    damage.
 
     Args:
         timing: Its rate is for frames without timestamps, its gap for those that lie back.
@@ -50,6 +75,9 @@ class RecordingClock:
         self._start = start
         self._offset_s = 0.0
         self._last_s: float | None = None
+        # The time before the last gap, and the frames since then.
+        self._before_gap_s: float | None = None
+        self._since_gap = 0
         self._missing = 0
         self._moved = 0
         self._joints = 0
@@ -80,10 +108,13 @@ class RecordingClock:
         time_s = (pts - self._start) * self._time_base + self._offset_s
         if last_s is None:
             return time_s
+        self._since_gap += 1
         if time_s > last_s:
-            self._gaps += time_s - last_s > self._gap_s
+            if time_s - last_s > self._gap_s:
+                self._gaps += 1
+                self._before_gap_s, self._since_gap = last_s, 0
             return time_s
-        if last_s - time_s > self._gap_s:
+        if last_s - time_s > self._gap_s and not self._returns(time_s):
             self._joints += 1
             resumed_s = last_s + self._gap_s + self._period_s
             # From here on every timestamp is shifted by as much, or each would be a joint again.
@@ -91,6 +122,14 @@ class RecordingClock:
             return resumed_s
         self._moved += 1
         return last_s + _NUDGE * self._period_s
+
+    def _returns(self, time_s: float) -> bool:
+        """Tell whether a time is where it would be had there been no gap."""
+        if self._before_gap_s is None:
+            return False
+        # The first frame behind the gap took one period, and each since then another one.
+        expected_s = self._before_gap_s + (self._since_gap + 1) * self._period_s
+        return abs(time_s - expected_s) <= self._gap_s
 
     def report(self, notice: Callable[[str], None]) -> None:
         """Call `notice` with a sentence for each kind of trouble that the timestamps gave."""
@@ -116,10 +155,12 @@ class LiveClock:
 
     Attributes:
         jumps: How often timestamps jumped.
+        left_out: How many frames were left out since their timestamps were damaged.
     """
 
     def __init__(self) -> None:
-        self.jumps = 0
+        self.jumps = self.left_out = 0
+        self._is_in_doubt = False
         self._origin_s: float | None = None
         self._last_s = 0.0
         self._last_stamp_s: float | None = None
@@ -146,7 +187,8 @@ class LiveClock:
             follows_arrival: Whether frames arrive when they were taken. Segments (HLS) arrive ahead
                 of their time, and so say nothing of a clock that drifts.
         """
-        self._is_connected, self._last_stamp_s = False, None
+        self._is_connected = self._is_in_doubt = False
+        self._last_stamp_s = None
         self._period_s, self._gap_s = 1 / timing.rate_fps, timing.gap_s
         self._timed = timed
         self._slew = _SLEW if follows_arrival else 0.0
@@ -155,24 +197,32 @@ class LiveClock:
         """Give the seconds from the first frame's arrival to the moment `arrived_s`."""
         return 0.0 if self._origin_s is None else arrived_s - self._origin_s
 
-    def time_s(self, stamp_s: float | None, arrived_s: float) -> float:
+    def time_s(self, stamp_s: float | None, arrived_s: float) -> float | None:
         """Give the time of the next frame.
+
+        A lone timestamp that jumps is no evidence: its frame is to be left out. Only where the next
+        one does not fit what came before either, the clock was set.
 
         Args:
             stamp_s: Its timestamp in seconds, from any start; None where it has none and comes a
                 period later.
             arrived_s: When it arrived, in seconds, on a clock that never jumps.
+
+        Returns:
+            The time in seconds; None for a frame that is to be left out.
         """
         if self._origin_s is None:
             self._origin_s = arrived_s
         time_s = self._next(stamp_s, arrived_s)
+        if time_s is None:
+            return None
         self._last_s, self._last_arrived_s = time_s, arrived_s
         if stamp_s is not None:
             self._last_stamp_s = stamp_s
         self._has_begun = self._is_connected = True
         return time_s
 
-    def _next(self, stamp_s: float | None, arrived_s: float) -> float:
+    def _next(self, stamp_s: float | None, arrived_s: float) -> float | None:
         passed_s = self.passed_s(arrived_s)
         if not self._is_connected:
             return self._anchor(stamp_s, self._behind_a_gap(passed_s) if self._has_begun else 0.0)
@@ -184,9 +234,15 @@ class LiveClock:
             return self._anchor(stamp_s, self._last_s + self._period_s)
         step_s = stamp_s - self._last_stamp_s
         longest_s = arrived_s - self._last_arrived_s + max(_JUMP_S, self._gap_s)
-        if not -self._gap_s <= step_s <= longest_s:
+        fits = -self._gap_s <= step_s <= longest_s
+        doubted, self._is_in_doubt = self._is_in_doubt, False
+        if not fits and not doubted:
+            self._is_in_doubt = True
+            return None
+        if not fits:
             self.jumps += 1
             return self._anchor(stamp_s, self._behind_a_gap(passed_s))
+        self.left_out += doubted
         # Follow a clock that drifts, but so slowly that the jitter of arrivals does not show.
         most_s = self._slew * max(step_s, 0.0)
         self._offset_s += min(max(passed_s - stamp_s - self._offset_s, -most_s), most_s)
@@ -241,3 +297,12 @@ class WallClock:
     def __call__(self, time_s: float) -> int:
         """Give the moment of a time of the stream; in 1970 before the first frame."""
         return round(time_s * 1e6) + (self._offset_us or 0)
+
+
+def hours_text(hours: float) -> str:
+    """Write a length of footage for people, in the largest unit of which there are two."""
+    units = {"days": 24.0, "hours": 1.0, "minutes": 1 / 60}
+    unit, length = next(
+        ((name, size) for name, size in units.items() if hours >= 2 * size), ("seconds", 1 / 3600)
+    )
+    return f"{hours / length:.3g} {unit}"

@@ -128,9 +128,11 @@ class EventDetector:
         )
 
 
-def events(scores: Iterable[Score], source: str, calibration: Calibration) -> Iterator[Event]:
+def events(
+    scores: Iterable[Score], source: str, calibration: Calibration, cool_down_s: float | None = None
+) -> Iterator[Event]:
     """Yield the messages of an `EventDetector` about one source, each as soon as it is known."""
-    detector = EventDetector(source, calibration)
+    detector = EventDetector(source, calibration, cool_down_s)
     for score in scores:
         yield from detector.push(score)
     yield from detector.finish()

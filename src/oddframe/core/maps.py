@@ -20,6 +20,13 @@ _SMOOTHING = 16
 So single pixels make no region.
 """
 
+_EDGE = 0.25
+"""A region reaches as far as the map stays above this part of the level.
+
+A thing is seldom hot all over: at the level itself the region of a cyclist is a wheel. Chosen on
+drawn scenes, by the overlap of boxes with true ones (docs/benchmarks.md).
+"""
+
 
 def frame_score(
     anomaly_map: AnomalyMap, windows: tuple[int, ...], share: float, power: float = 1.0
@@ -58,12 +65,12 @@ def map_peaks(maps: Float32) -> Float32:
 
 
 def find_region(anomaly_map: AnomalyMap, level: float) -> tuple[BoolMask, Box]:
-    """Find the connected region around the hottest place that lies above a level.
+    """Find the connected region around the hottest place, a whole thing where only a part is hot.
 
     Args:
         anomaly_map: float32 H x W, at least 0.
-        level: Height that normal maps hardly reach. Where not even the hottest place does, half its
-            height serves.
+        level: Height that normal maps hardly reach; the region lies above a quarter of it. Where
+            half the height of the hottest place is less, that serves.
 
     Returns:
         The region, bool H x W, never empty, and its box.
@@ -74,7 +81,7 @@ def find_region(anomaly_map: AnomalyMap, level: float) -> tuple[BoolMask, Box]:
     # The average spreads over the border of a zone; what is not watched stays 0.
     smooth *= anomaly_map > 0
     hottest = np.unravel_index(int(np.argmax(smooth)), smooth.shape)
-    hot = smooth >= min(level, smooth[hottest] / 2)
+    hot = smooth >= min(_EDGE * level, smooth[hottest] / 2)
     mask = np.zeros_like(hot)
     mask[hottest] = True
     # Grow along rows and columns in turn until nothing is added. Each step fills whole runs, so a

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import BoolMask, Float32, Float64
-from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores, calibrate
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import Calibration, NormalScores, calibrate
 from oddframe.core.event_rules import EventRules, Span, spans
+from oddframe.errors import InputError
 
 MARGIN = 1.1
 """The threshold lies at least this many times above every event that was called normal.
@@ -163,6 +165,37 @@ def calibrate_camera(
         threshold_high=max(found.threshold_high, least),
         # A higher threshold can only make false alarms rarer; how much is not known.
         rate_low=0.0,
+    )
+
+
+def choose_threshold(
+    before: Calibration, threshold: float, normal: NormalScores | None
+) -> Calibration:
+    """Give a calibration with a threshold that somebody chose; its rate of false alarms is unknown.
+
+    Args:
+        before: The calibration whose threshold it replaces: rules, tails and map level stay.
+        threshold: The raw score, above 0.
+        normal: The scores of normal footage behind ``before``. Without them the release keeps its
+            distance to the threshold.
+
+    Raises:
+        InputError: If the threshold is not above 0 and finite.
+    """
+    if not 0 < threshold < np.inf:
+        raise InputError(f"a threshold must be a raw score above 0, got {threshold}")
+    release = threshold * before.release / before.threshold
+    if normal is not None:
+        release = _release(threshold, normal, before.rules)
+    return replace(
+        before,
+        threshold=threshold,
+        # A threshold at the median is its own release, but for a rounding error.
+        release=min(release, threshold),
+        threshold_low=threshold,
+        threshold_high=threshold,
+        rate_low=0.0,
+        rate_high=float("inf"),
     )
 
 

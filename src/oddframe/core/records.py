@@ -17,6 +17,12 @@ from oddframe.errors import InputError, SettingsError
 HealthState: TypeAlias = Literal["ok", "no signal", "frozen", "covered", "out of focus", "moved"]
 """The state of a camera's picture; "covered" stands for a black picture too."""
 
+_LEAST_GAP_S, _GAP_PERIODS = 0.5, 3.5
+"""A longer time, in seconds and in periods of a video's frame rate, is a gap.
+
+Two lost frames are three periods; half a period more is for uneven timestamps.
+"""
+
 FRAMES_PER_CLIP = 5
 """Frames in a clip, x0..x4 (method section 1)."""
 
@@ -25,6 +31,11 @@ FRAMES_PER_CLIP = 5
 class Frame:
     """One decoded frame, already at the size that the network wants.
 
+    Example:
+        >>> pixels = numpy.zeros((32, 32, 1), numpy.uint8)
+        >>> oddframe.Frame(0, 0.0, pixels, source_size=(640, 480))
+        Frame(index=0, time_s=0.000, pixels=32x32x1)
+
     Attributes:
         index: Position in its source as decoded, from 0; for folders of numbered images the file's
             own number minus that of the first.
@@ -32,6 +43,7 @@ class Frame:
         pixels: uint8, H x W x C, C = 1 or 3.
         source_size: (width, height) in pixels before resizing; a change of it breaks clips.
         picture: The same frame for people to look at, uint8 h x w x 3, when a caller asked for it.
+        pixel_aspect: Width of a pixel of the source by its height, as players show it.
     """
 
     index: int
@@ -39,6 +51,7 @@ class Frame:
     pixels: Pixels
     source_size: tuple[int, int]
     picture: Pixels | None = None
+    pixel_aspect: float = 1.0
 
     def __post_init__(self) -> None:
         if (
@@ -50,6 +63,14 @@ class Frame:
                 "frame pixels must be uint8 of shape H x W x 1 or H x W x 3, "
                 f"got {self.pixels.dtype} of shape {self.pixels.shape}"
             )
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """(width, height) as players show the source: a side grows where pixels are not square."""
+        width, height = self.source_size
+        if self.pixel_aspect >= 1:
+            return round(width * self.pixel_aspect), height
+        return width, round(height / self.pixel_aspect)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.pixels.shape))
@@ -81,8 +102,13 @@ class FrameTiming:
 
         Neither half a second nor two frames lost in a row make a gap.
         """
-        # Two lost frames are three periods; half a period more is for uneven timestamps.
-        return cls(rate_fps, max(0.5, 3.5 / rate_fps))
+        return cls(rate_fps, max(_LEAST_GAP_S, _GAP_PERIODS / rate_fps))
+
+    def at(self, rate_fps: float) -> Self:
+        """Give the timing of the same source while its frames come at another rate."""
+        # A folder of images has a narrower gap than a video, at every rate.
+        periods = min(_GAP_PERIODS, self.gap_s * self.rate_fps)
+        return type(self)(rate_fps, max(min(_LEAST_GAP_S, self.gap_s), periods / rate_fps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +116,12 @@ class Clip:
     """Five frames x0..x4, evenly spaced.
 
     The network scores one of them, the middle or the last; see `NetworkConfig.scored_frame`.
+
+    Example:
+        >>> pixels = numpy.zeros((32, 32, 1), numpy.uint8)
+        >>> frames = [oddframe.Frame(n, n / 10, pixels, (640, 480)) for n in range(5)]
+        >>> oddframe.Clip(tuple(frames))
+        Clip(0..4, ends at 0.400 s)
 
     Attributes:
         frames: The five frames, oldest first.
@@ -145,11 +177,21 @@ class Score:
         motion: The same statistic of the motion error (Δ̂ - Δ)^2.
         cluster: The same statistic of the cluster distance w.
         map: The anomaly map, float32 H x W at the network's size, when a caller asked for it; read
-            only, since frames that repeat each other share it.
+            only, since frames that repeat each other share it. Its scale is that of squared errors
+            of the network, from 0 upwards without a bound: only its ratio to ``map_level`` means
+            something.
         picture: The frame for people to look at, uint8 h x w x 3, when a caller asked for it.
         health: The camera's state, or the fault that is seen before it is certain; unless "ok"
             there is no score.
         changes: Changes of that state that came with the frame.
+        map_level: The level of the map above which a place is hot: 999 of 1,000 normal frames have
+            no place that reaches it. None where there is no score.
+
+    Example:
+        >>> best = max(model.scores("monday.mp4", maps=True), key=lambda one: one.score or 0)
+        >>> hot = best.map > best.map_level
+        >>> hot.shape == best.map.shape
+        True
     """
 
     frame: int
@@ -164,11 +206,17 @@ class Score:
     picture: Pixels | None = field(default=None, repr=False)
     health: HealthState = "ok"
     changes: tuple[HealthChange, ...] = ()
+    map_level: float | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """A stretch of time in which something abnormal was seen, or the camera was at fault.
+
+    Example:
+        >>> event = next(model.with_threshold(raw=1e-9).events("monday.mp4"))
+        >>> event.phase, event.source
+        ('start', 'monday')
 
     Attributes:
         id: Hash of the source's name and the start (and of the state, for health): the same for the

@@ -205,6 +205,11 @@ class Polygon:
 class Zones:
     """What counts in the picture of one camera, and when.
 
+    Example:
+        >>> zones = oddframe.read_zones("zones.toml")
+        >>> len(zones.watch), zones.cool_down_s
+        (1, 30.0)
+
     Attributes:
         watch: Only what lies in one of these counts; all of the picture where there are none.
         ignore: What lies in one of these does not count, whatever else it lies in.

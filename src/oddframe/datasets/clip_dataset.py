@@ -3,22 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import field
 from functools import cached_property
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from oddframe._types import BoolMask, Pixels
+from oddframe._types import BoolMask, Float64, Pixels
 from oddframe.core.clips import clip_span
 from oddframe.core.records import FRAMES_PER_CLIP, NO_CROP, CropOffset
-from oddframe.datasets.frame_cache import FrameCache, FrameRun
+from oddframe.datasets.frame_cache import FrameCache, FrameRun, Positions
 from oddframe.datasets.pseudo_anomalies import Kind, PseudoAnomalyConfig, PseudoAnomalyGenerator
 from oddframe.errors import SettingsError, SourceError
+from oddframe.media.enlarge import WHOLE
 from oddframe.settings import ListOf, settings_dataclass
 
 SCENE_FRAMES = 128
 """Frames from which the empty scene is taken: their median must be free of passers-by."""
+
+MOST_HELD_OUT = 0.5
+"""Greatest share of the footage that can be held out."""
 
 CROP_STEP = 32
 """Corners and sides of crops are multiples of this many pixels.
@@ -38,9 +41,6 @@ MOST_FORWARD = 5
 MOST_SPEED = 4
 """Most times as fast as filmed that somebody who is cut out moves."""
 
-Positions: TypeAlias = npt.NDArray[np.int64]
-"""Positions of frames in the cache, or numbers of clips."""
-
 
 @settings_dataclass("data")
 class DataConfig:
@@ -57,7 +57,7 @@ class DataConfig:
         counter_examples: Pseudo-anomalies: clips made abnormal on purpose.
     """
 
-    hold_out: Annotated[float, Field(ge=0, le=0.5)] = 0.15
+    hold_out: Annotated[float, Field(ge=0, le=MOST_HELD_OUT)] = 0.15
     crop: ListOf[int] = ()
     counter_examples: PseudoAnomalyConfig = field(default_factory=PseudoAnomalyConfig)
 
@@ -90,17 +90,6 @@ class Batch(NamedTuple):
     rebuilt: Pixels
     abnormal: BoolMask
     part: CropOffset = NO_CROP
-
-    def rows(self, rows: slice) -> "Batch":
-        """Take some of the clips, with what belongs to them."""
-        return Batch(
-            self.clips[rows],
-            self.first[rows],
-            self.last[rows],
-            self.rebuilt[rows],
-            self.abnormal[rows],
-            self.part,
-        )
 
 
 def split(
@@ -203,10 +192,10 @@ class ClipDataset:
         """Generator of pseudo-anomalies, made from frames evenly over these clips."""
         return PseudoAnomalyGenerator(self.cache.take(self.starts[self.evenly(SCENE_FRAMES)]))
 
-    def clips(self, numbers: Positions) -> Pixels:
-        """Read clips by number, uint8 len(numbers) x 5 x H x W x C."""
+    def clips(self, numbers: Positions, part: tuple[slice, slice] = WHOLE) -> Pixels:
+        """Read clips by number, or some rows and columns, uint8 len(numbers) x 5 x H x W x C."""
         offsets = np.arange(FRAMES_PER_CLIP) * self.interval
-        return self.cache.take(self.starts[numbers][:, None] + offsets)
+        return self.cache.take(self.starts[numbers][:, None] + offsets, part)
 
     def evenly(self, most: int) -> Positions:
         """Choose the numbers of at most ``most`` clips, evenly over the footage."""
@@ -227,6 +216,7 @@ class ClipDataset:
         seed: int,
         counter_examples: PseudoAnomalyConfig,
         crop: tuple[int, ...] = (),
+        rows: slice | None = None,
     ) -> Batch:
         """Make the batch of a training step.
 
@@ -238,6 +228,9 @@ class ClipDataset:
             seed: The training's seed.
             counter_examples: How many pseudo-anomalies there are, and which.
             crop: Height and width of the part that is looked at; empty is the whole frame.
+            rows: The clips of the batch to make, where others make the rest of it. The chance of a
+                clip is then its own, so that it does not depend on which clips are made beside it;
+                when None, one sequence goes through the whole batch, as it did in version 0.1.0.
         """
         size = min(size, len(self))
         per_epoch = len(self) // size
@@ -247,18 +240,23 @@ class ClipDataset:
         numbers = order[begin : begin + size]
         random = np.random.default_rng([seed, 2, step])
         part = _choose_part(self, crop, random)
+        if rows is None:
+            chances = [random] * size
+        else:
+            numbers = numbers[rows]
+            chances = [np.random.default_rng([seed, 2, step, row]) for row in range(size)[rows]]
         view = _View(self, part, crop)
         clips = view.clips(numbers)
         abnormal = np.zeros(clips.shape[:1] + clips.shape[2:4], dtype=np.bool_)
-        fast = random.random(size) < counter_examples.fast_forward
+        fast = _draw(chances) < counter_examples.fast_forward
         for row in np.flatnonzero(fast):
-            forwarded = view.fast_clip(random, MOST_FORWARD)
+            forwarded = view.fast_clip(chances[row], MOST_FORWARD)
             if forwarded is not None:
                 clips[row] = forwarded
                 abnormal[row] = view.generator.moving(forwarded)
-        for row in np.flatnonzero(~fast & (random.random(size) < counter_examples.company)):
+        for row in np.flatnonzero(~fast & (_draw(chances) < counter_examples.company)):
             joined = view.generator.paste_person(
-                clips[row], view.any_clip(random), random, misplaced=False
+                clips[row], view.any_clip(chances[row]), chances[row], misplaced=False
             )
             clips[row] = clips[row] if joined is None else joined[0]
         # Targets are taken before anything abnormal comes in: normality does not know of it.
@@ -269,10 +267,11 @@ class ClipDataset:
         )
         # What moved too fast should have stayed where it was.
         last[abnormal] = first[abnormal]
-        for row in np.flatnonzero(random.random(size) < counter_examples.share):
-            for _ in range(int(random.integers(counter_examples.most)) + 1):
-                kind = counter_examples.kinds[int(random.integers(len(counter_examples.kinds)))]
-                pseudo_anomaly = view.pseudo_anomaly(clips[row], kind, random)
+        for row in np.flatnonzero(_draw(chances) < counter_examples.share):
+            chance = chances[row]
+            for _ in range(int(chance.integers(counter_examples.most)) + 1):
+                kind = counter_examples.kinds[int(chance.integers(len(counter_examples.kinds)))]
+                pseudo_anomaly = view.pseudo_anomaly(clips[row], kind, chance)
                 if pseudo_anomaly is not None:
                     clips[row], changed = pseudo_anomaly
                     abnormal[row] |= changed
@@ -287,17 +286,16 @@ class _View:
     def __init__(self, whole: ClipDataset, part: CropOffset, crop: tuple[int, ...]) -> None:
         self.whole = whole
         if crop:
-            self.rows, self.columns = (
-                slice(at, at + side) for at, side in zip(part, crop, strict=True)
-            )
-            self.generator = whole.generator.window(self.rows, self.columns)
+            rows, columns = (slice(at, at + side) for at, side in zip(part, crop, strict=True))
+            self.part = rows, columns
+            self.generator = whole.generator.window(rows, columns)
         else:
-            self.rows = self.columns = slice(None)
+            self.part = WHOLE
             self.generator = whole.generator
 
     def clips(self, numbers: Positions) -> Pixels:
         """Read the part of some clips."""
-        return self._crop(self.whole.clips(numbers))
+        return self.whole.clips(numbers, self.part)
 
     def any_clip(self, random: np.random.Generator) -> Pixels:
         """Read the part of a random clip."""
@@ -315,9 +313,8 @@ class _View:
         )
         if factor < 2:
             return None
-        return self._crop(
-            whole.cache.take(start + np.arange(FRAMES_PER_CLIP) * whole.interval * factor)
-        )
+        positions = start + np.arange(FRAMES_PER_CLIP) * whole.interval * factor
+        return whole.cache.take(positions, self.part)
 
     def pseudo_anomaly(
         self, clip: Pixels, kind: Kind, random: np.random.Generator
@@ -339,9 +336,10 @@ class _View:
             other = other[::-1]
         return self.generator.paste_person(clip, other, random, misplaced=kind == "misplaced")
 
-    def _crop(self, pixels: Pixels) -> Pixels:
-        # ... x H x W x C, whatever comes before.
-        return pixels[..., self.rows, self.columns, :]
+
+def _draw(chances: list[np.random.Generator]) -> Float64:
+    """Draw a number in [0, 1) for each clip."""
+    return np.array([chance.random() for chance in chances])
 
 
 def _choose_part(

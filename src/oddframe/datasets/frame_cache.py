@@ -1,26 +1,39 @@
-"""Frames of the training footage, decoded and resized once, in a memory-mapped file."""
+"""Frames of the training footage, decoded once, in a memory-mapped file.
+
+A grey camera picture that is smaller than the network's is kept as it was filmed, and enlarged when
+it is read, so that more of the footage fits. Where only a part fits, `FrameCache.footage` still
+knows all of it, and `FrameCache.read_footage` decodes frames that were not kept.
+"""
 
 import hashlib
 import json
 import mmap
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Pixels, Progress, silent
-from oddframe.core.clips import follows, rate_notice, sample, sampled_gap_s, thins
+from oddframe.core.clips import Sampler, follows, thins
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
 from oddframe.files import output_error, replace_file, write_json
+from oddframe.media.enlarge import WHOLE, Enlarger, kept_format
+from oddframe.media.recording import read_frames
 from oddframe.media.source import FrameFormat, FrameSource
+
+CACHE_VERSION = 2
+"""How frames are kept: 1 as 0.1.0 did, all at the network's size and nothing of the rest."""
 
 BLOCK_FRAMES = 64
 """Frames kept in a row, at least, where not all of them fit; long enough for sped-up clips."""
+
+_SINCE_VERSION_2 = ("kept", "begins", "footage")
+"""What the index of a cache of version 1 does not say."""
 
 PROGRESS_EVERY = 50
 """Frames from one report of progress to the next."""
@@ -44,14 +57,28 @@ class FrameRun:
     start_s: float = 0.0
 
 
+Positions: TypeAlias = npt.NDArray[np.int64]
+"""Positions of frames in the cache or in the footage, or numbers of clips."""
+
+TIMES = "footage.f8"
+"""The file with number and time of every frame of the footage in its source, float64 N x 2."""
+
+
 class FrameCache:
     """Frames on disk, read through the page cache.
 
+    Positions in the cache count the frames that were kept; positions in the footage count all, once
+    they are thinned. Where everything was kept they are the same.
+
     Attributes:
-        stretches: Unbroken runs of frames, in the order of the footage.
+        stretches: Unbroken runs of kept frames, in the order of the footage.
+        footage: Unbroken runs of all of the footage, by position in it; of a cache of version 1,
+            which knows no more than what it kept, these are its stretches.
         share: Share of the footage's frames that is kept; 1.0 where all of it fits.
         notices: What was wrong with the sources, one named sentence each.
         rate_fps: Rate at which the frames were taken.
+        frame_bytes: Bytes that a frame takes on disk.
+        has_more: Whether frames of the footage that were not kept can be decoded again.
     """
 
     def __init__(self, folder: Path, index: dict[str, Any]) -> None:
@@ -59,18 +86,83 @@ class FrameCache:
         self.share = float(index["share"])
         self.notices = tuple(index["notices"])
         self.rate_fps = float(index["rate_fps"])
-        self._shape = (index["frames"], index["height"], index["width"], index["colours"])
+        runs = index.get("footage", index["stretches"])
+        self.footage = tuple(FrameRun(**run) for run in runs)
+        # Position in the footage of the first frame of each stretch.
+        self._begins: Positions = np.array(
+            index.get("begins", [stretch.offset for stretch in self.stretches]), np.int64
+        )
+        self._offsets: Positions = np.array([run.offset for run in self.stretches], np.int64)
+        self._times = folder / TIMES
+        height, width = _kept_size(index)
+        self.frame_bytes = height * width * int(index["colours"])
+        self.has_more = _has_more(index)
+        self._enlarger: Enlarger | None = None
+        if (height, width) != (index["height"], index["width"]):
+            self._enlarger = Enlarger((width, height), index["width"], index["height"])
         with (folder / "frames.u8").open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._frames: Pixels = np.frombuffer(self._map, dtype=np.uint8).reshape(self._shape)
+        self._frames: Pixels = np.frombuffer(self._map, dtype=np.uint8).reshape(
+            index["frames"], height, width, index["colours"]
+        )
 
     def __len__(self) -> int:
-        return int(self._shape[0])
+        return len(self._frames)
 
-    def take(self, positions: npt.NDArray[np.int64]) -> Pixels:
-        """Copy frames out of the cache, uint8 positions.shape x H x W x C."""
+    def take(self, positions: Positions, part: tuple[slice, slice] = WHOLE) -> Pixels:
+        """Copy frames out of the cache, uint8 positions.shape x H x W x C.
+
+        Args:
+            positions: Their positions.
+            part: The rows and columns of the frames that are wanted.
+        """
         taken: Pixels = self._frames[positions]
-        return taken
+        if self._enlarger is not None:
+            return self._enlarger.enlarge(taken, part)
+        return taken[..., part[0], part[1], :]
+
+    def in_footage(self, positions: Positions) -> Positions:
+        """Turn positions in the cache into positions in the footage."""
+        stretch = np.searchsorted(self._offsets, positions, side="right") - 1
+        found: Positions = positions - self._offsets[stretch] + self._begins[stretch]
+        return found
+
+    def kept(self, run: FrameRun) -> list[FrameRun]:
+        """Find what the cache kept of a run of the footage, as runs by position in the cache."""
+        found = []
+        end = run.offset + run.count
+        number = max(0, int(np.searchsorted(self._begins, run.offset, side="right")) - 1)
+        while number < len(self._begins) and (begin := int(self._begins[number])) < end:
+            stretch = self.stretches[number]
+            low, high = max(begin, run.offset), min(begin + stretch.count, end)
+            if low < high:
+                found.append(FrameRun(run.source, stretch.offset + low - begin, high - low))
+            number += 1
+        return found
+
+    def read_footage(
+        self, source: FrameSource, wanted: FrameFormat, begin: int, end: int
+    ) -> list[Frame]:
+        """Decode the frames from one position in the footage to another, of one source.
+
+        Args:
+            source: The source that they are of.
+            wanted: The form of the frames.
+            begin: Position in the footage of the first one.
+            end: Position after the last one.
+
+        Returns:
+            Those that are still there; their `index` is their position in the footage.
+
+        Raises:
+            SourceNotFoundError: If the source is no longer there.
+            SourceError: If it cannot be read.
+        """
+        rows = np.fromfile(self._times, np.float64, 2 * (end - begin), offset=16 * begin)
+        numbers, times_s = rows.reshape(-1, 2).T.copy()
+        positions = {int(number): begin + place for place, number in enumerate(numbers)}
+        frames = read_frames(source, wanted, list(positions), times_s)
+        return [replace(frame, index=positions[frame.index]) for frame in frames]
 
     def stretch_of(self, position: int) -> FrameRun:
         """Find the stretch that the frame at a position lies in."""
@@ -95,6 +187,7 @@ def build_cache(
     rate_fps: float,
     limit_bytes: int,
     on_progress: Progress = silent,
+    version: int = CACHE_VERSION,
 ) -> FrameCache:
     """Open the cache in ``folder``, building it where the inputs or the format changed.
 
@@ -106,18 +199,24 @@ def build_cache(
         limit_bytes: Most bytes of frames to keep; of more footage, blocks of consecutive frames are
             kept, evenly over time.
         on_progress: Called with the frames read so far, as phase "read".
+        version: How frames are kept, as `CACHE_VERSION` says.
 
     Raises:
         SourceError: If no source gives a frame.
         SettingsError: If the limit is too low for clips.
         OutputError: If the cache cannot be written.
     """
-    key = footage_key(sources, wanted, rate_fps, limit_bytes)
+    key = footage_key(sources, wanted, rate_fps, limit_bytes, version)
     index = _read_index(folder, key)
     if index is None:
         _clear(folder)
-        index = _fill(folder / "frames.u8", sources, wanted, rate_fps, limit_bytes, on_progress)
-        index["key"] = key
+        kept = wanted if version == 1 else kept_format(sources, wanted)
+        index = _fill(folder, sources, kept, rate_fps, limit_bytes, on_progress)
+        if version == 1:
+            index = {name: value for name, value in index.items() if name not in _SINCE_VERSION_2}
+        index |= {"height": wanted.height, "width": wanted.width, "key": key}
+        if not _has_more(index):
+            (folder / TIMES).unlink()
         write_json(folder / "index.json", index)
     return FrameCache(folder, index)
 
@@ -142,11 +241,17 @@ def reopen_cache(folder: Path, wanted: FrameFormat) -> FrameCache | None:
 
 
 def footage_key(
-    sources: Sequence[FrameSource], wanted: FrameFormat, rate_fps: float, limit_bytes: int
+    sources: Sequence[FrameSource],
+    wanted: FrameFormat,
+    rate_fps: float,
+    limit_bytes: int,
+    version: int = CACHE_VERSION,
 ) -> str:
     """Compute a text that changes with anything that decides what a cache holds."""
     inputs = [(source.name, source.fingerprint(), source.rate_fps) for source in sources]
-    text = json.dumps([inputs, asdict(wanted), rate_fps, limit_bytes])
+    facts = [inputs, asdict(wanted), rate_fps, limit_bytes]
+    # Version 1 did not know that there would be another one.
+    text = json.dumps(facts if version == 1 else [*facts, version])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -159,6 +264,7 @@ def _read_index(folder: Path, key: str) -> dict[str, Any] | None:
     try:
         index: dict[str, Any] = json.loads((folder / "index.json").read_text())
         there = index["key"] == key and (folder / "frames.u8").stat().st_size == _size_bytes(index)
+        there = there and (not _has_more(index) or (folder / TIMES).is_file())
         # A cache of an earlier version does not know when its stretches begin.
         there = there and all("start_s" in stretch for stretch in index["stretches"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -172,26 +278,38 @@ def _clear(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # The index is the cache's word that frames.u8 is whole: it goes first and comes last.
-        for pattern in ("index.json", "frames.u8", ".index.*.json", ".frames.*.u8"):
+        for pattern in ("index.json", "frames.u8", TIMES, ".index.*.json", ".f*.?8"):
             for path in folder.glob(pattern):
                 path.unlink()
     except OSError as error:
         raise output_error(folder, error) from error
 
 
-def _size_bytes(index: dict[str, Any]) -> int:
-    return int(index["frames"] * index["height"] * index["width"] * index["colours"])
+def _kept_size(index: Mapping[str, Any]) -> tuple[int, int]:
+    """Height and width of the frames in the file; version 1 kept them as they are given out."""
+    height, width = index.get("kept", (index["height"], index["width"]))
+    return int(height), int(width)
+
+
+def _has_more(index: Mapping[str, Any]) -> bool:
+    """Whether there is footage that was not kept, and may be read again."""
+    return "footage" in index and index["share"] < 1.0
+
+
+def _size_bytes(index: Mapping[str, Any]) -> int:
+    height, width = _kept_size(index)
+    return int(index["frames"] * height * width * index["colours"])
 
 
 def _fill(
-    path: Path,
+    folder: Path,
     sources: Sequence[FrameSource],
     wanted: FrameFormat,
     rate_fps: float,
     limit_bytes: int,
     on_progress: Progress,
 ) -> dict[str, Any]:
-    """Write the frames and describe them; the caller adds the key."""
+    """Write the frames and describe them; the caller adds their size when read, and the key."""
     colours = _colours(wanted)
     frame_bytes = wanted.height * wanted.width * colours
     limit = limit_bytes // frame_bytes
@@ -209,11 +327,16 @@ def _fill(
     # The counts are an estimate; the writer's limit is what holds.
     writer = _CacheWriter(min(1.0, limit / max(1.0, expected)), limit)
     done = 0
-    with replace_file(path) as temporary, temporary.open("wb") as file:
+    with (
+        replace_file(folder / TIMES) as times_path,
+        replace_file(folder / "frames.u8") as temporary,
+        times_path.open("wb") as times,
+        temporary.open("wb") as file,
+    ):
         for source, count in zip(sources, counts, strict=True):
             try:
                 frames = _report_progress(source.frames(wanted), on_progress, done, sum(counts))
-                writer.write(file, source, frames, rate_fps)
+                writer.write(file, times, source, frames, rate_fps)
             except (SourceError, SourceNotFoundError) as error:
                 # What was read of it before it broke off stays.
                 writer.notices.append(f"{source.name}: left out: {error}")
@@ -223,13 +346,14 @@ def _fill(
             raise SourceError(f"no frame could be read: {'; '.join(writer.notices[:5])}")
     return {
         "frames": writer.written,
-        "height": wanted.height,
-        "width": wanted.width,
+        "kept": [wanted.height, wanted.width],
         "colours": colours,
         "rate_fps": rate_fps,
         "share": writer.written / writer.seen,
         "notices": writer.notices,
         "stretches": [asdict(stretch) for stretch in writer.stretches],
+        "begins": writer.begins,
+        "footage": [asdict(run) for run in writer.footage],
     }
 
 
@@ -257,30 +381,50 @@ class _CacheWriter:
         self.seen = 0
         self.written = 0
         self.stretches: list[FrameRun] = []
+        self.begins: list[int] = []
+        self.footage: list[FrameRun] = []
         self.notices: list[str] = []
 
     def write(
-        self, file: BinaryIO, source: FrameSource, frames: Iterable[Frame], rate_fps: float
+        self,
+        file: BinaryIO,
+        times: BinaryIO,
+        source: FrameSource,
+        frames: Iterable[Frame],
+        rate_fps: float,
     ) -> None:
-        """Append the frames of a source, thinned to a rate."""
-        timing = FrameTiming(source.rate_fps, source.gap_s)
-        gap_s = sampled_gap_s(timing, rate_fps)
-        before: tuple[int, Frame] | None = None
-        for frame in sample(frames, rate_fps, timing):
+        """Append the frames of a source, thinned to a rate, and the times of all of them."""
+        sampler = Sampler(rate_fps, FrameTiming(source.rate_fps, source.gap_s))
+        before: Frame | None = None
+        kept = False
+        for frame in filter(sampler.keeps, frames):
             # Counted through all sources: many short ones are thinned as evenly as one long one.
             position, self.seen = self.seen, self.seen + 1
-            if position % self.period >= BLOCK_FRAMES or self.written >= self.limit:
+            # A run ends with its source and where time jumps; a stretch of the cache also where
+            # frames were left out.
+            breaks = before is None or not follows(before, frame, sampler.gap_s)
+            _extend(self.footage, source.name, position, frame, breaks)
+            times.write(np.array([frame.index, frame.time_s]).data)
+            before, kept_before = frame, kept
+            kept = position % self.period < BLOCK_FRAMES and self.written < self.limit
+            if not kept:
                 continue
-            # A stretch ends with its source, where frames were left out, and where time jumps.
-            if before is None or before[0] != position - 1 or not follows(before[1], frame, gap_s):
-                self.stretches.append(FrameRun(source.name, self.written, 0, frame.time_s))
             file.write(np.ascontiguousarray(frame.pixels).data)
+            if breaks or not kept_before:
+                self.begins.append(position)
+            _extend(self.stretches, source.name, self.written, frame, breaks or not kept_before)
             self.written += 1
-            self.stretches[-1] = replace(self.stretches[-1], count=self.stretches[-1].count + 1)
-            before = position, frame
-        if slower := rate_notice(source.rate_fps, rate_fps):
+        if slower := sampler.rates.notice():
             self.notices.append(f"{source.name}: {slower}")
         self.notices += [f"{source.name}: {notice}" for notice in source.notices]
+
+
+def _extend(runs: list[FrameRun], source: str, position: int, frame: Frame, breaks: bool) -> None:
+    """Add the frame at a position to the last run, or begin another run with it."""
+    if breaks:
+        runs.append(FrameRun(source, position, 1, frame.time_s))
+    else:
+        runs[-1] = replace(runs[-1], count=runs[-1].count + 1)
 
 
 def _report_progress(

@@ -14,7 +14,6 @@
   and so for y.
 """
 
-import csv
 import importlib.util
 import math
 import re
@@ -28,6 +27,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from oddframe.datasets.tables import decimal, read_rows
 from oddframe.errors import InputError, LayoutError, MissingExtraError
 from oddframe.isolation import ProcessServer, limit_memory
 from oddframe.metrics.region import Region, TrueRegion
@@ -196,7 +196,8 @@ def map_npy(path: Path) -> npt.NDArray[Any]:
                 "opened, since opening them runs code: save one array per video with numpy.save"
             ) from error
         raise LayoutError(
-            f"{path}: damaged numpy array file ({error}); fetch or save it again"
+            f"{path}: damaged numpy array file: its header cannot be read, or does not fit the "
+            "size of the file; fetch or save it again"
         ) from error
     if not isinstance(array, np.ndarray):
         array.close()
@@ -306,20 +307,11 @@ def read_tracks(path: Path, video: str, size: tuple[int, int]) -> dict[int, list
         LayoutError: The file cannot be read, or a line of it cannot be understood.
     """
     frames: dict[int, list[TrueRegion]] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for line, row in enumerate(csv.reader(file), start=1):
-                cells = [cell.strip() for cell in row]
-                if not any(cells) or (line == 1 and tuple(cells) == TRACK_COLUMNS):
-                    continue
-                frame, region = _region(path, line, cells, size)
-                frames.setdefault(frame, []).append(TrueRegion(f"{video}/{cells[0]}", region))
-    except OSError as error:
-        raise LayoutError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LayoutError(
-            f"{path}: must be a text file of {','.join(TRACK_COLUMNS)} ({error})"
-        ) from error
+    for row in read_rows(path):
+        if not any(row.cells) or (row.line == 1 and row.cells == TRACK_COLUMNS):
+            continue
+        frame, region = _region(path, row.line, list(row.cells), size)
+        frames.setdefault(frame, []).append(TrueRegion(f"{video}/{row.cells[0]}", region))
     return frames
 
 
@@ -330,7 +322,7 @@ def _region(path: Path, line: int, cells: list[str], size: tuple[int, int]) -> t
         LayoutError: It has other cells, or no pixel of the frame lies in the box.
     """
     try:
-        frame, x_min, y_min, x_max, y_max = (float(cell) for cell in cells[1:])
+        frame, x_min, y_min, x_max, y_max = (decimal(cell) for cell in cells[1:])
     except ValueError:
         # Too few cells, too many, or one that is no number: refused below like any other NaN.
         frame = x_min = y_min = x_max = y_max = math.nan

@@ -1,13 +1,10 @@
 """Frame labels: one 0 (normal) or 1 (abnormal) per frame, from the files that people have.
 
 Benchmarks label by frame numbers (MATLAB files, arrays); one's own recordings are labelled by time,
-in one CSV file of `video,start_s,end_s`. Every reader checks the labels against the frames of each
+which `label_spans` reads. Every reader checks the labels against the frames of each
 video and returns read-only uint8 arrays. No file is ever unpickled.
 """
 
-import csv
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +13,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from oddframe._types import Float64
 from oddframe.datasets.label_files import (
     Intervals,
     MatArray,
@@ -26,24 +22,15 @@ from oddframe.datasets.label_files import (
     read_ranges,
     read_variable,
 )
-from oddframe.datasets.listing import entries, last_number
+from oddframe.datasets.listing import entries, last_number, named
 from oddframe.errors import LayoutError
 
 Labels: TypeAlias = npt.NDArray[np.uint8]
 """One label a frame of a video: 0 is normal, 1 is abnormal."""
 
-COLUMNS = ("video", "start_s", "end_s")
-"""The first line of a file of labels by time."""
-
 # Most that a file may hold, so that a small file cannot fill the memory.
 _MOST_VIDEOS = 1 << 16
 _MOST_INTERVALS = 1 << 20
-
-_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
-# How far a span may reach beyond the last frame: people round up.
-_LATE_S = 1.0
-# Times are compared to the microsecond, so that frame 3 of 10 per second lies in a span from 0.3.
-_SLACK_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +44,6 @@ class LabelSource:
 
     path: Path
     labels: Mapping[str, Labels]
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSpan:
-    """A time in which a recording is abnormal, both ends included.
-
-    Attributes:
-        start_s: Time of its start in seconds.
-        end_s: Time of its end in seconds.
-        line: Where the file says so, from 1.
-    """
-
-    start_s: float
-    end_s: float
-    line: int
 
 
 def labels_from_mat(path: Path, frame_counts: Mapping[str, int]) -> LabelSource:
@@ -111,7 +83,7 @@ def labels_from_folder(folder: Path, frame_counts: Mapping[str, int]) -> LabelSo
     """
     labels = {}
     for name, frames in frame_counts.items():
-        path = folder / f"{name}.npy"
+        path = named(folder, f"{name}.npy")
         if not path.exists():
             continue
         values = read_label_array(path)
@@ -221,7 +193,7 @@ def read_intervals(path: Path) -> list[Intervals]:
     """Read the intervals of each video in a `.mat` file with `gt`, however deep its cells are.
 
     Raises:
-        LayoutError: Not a readable MATLAB file (up to version 7.2), no `gt`, or `gt` is not
+        LayoutError: Not a readable MATLAB file of version 5 to 7, no `gt`, or `gt` is not
             intervals.
     """
     return read_variable(path, "gt", _intervals_of_videos)
@@ -242,77 +214,6 @@ def read_label_array(path: Path) -> Labels:
             f"{path}: labels must be 0 (normal) or 1 (abnormal), found {found} of {values.dtype}"
         )
     labels: Labels = values.ravel().astype(np.uint8)
-    labels.setflags(write=False)
-    return labels
-
-
-def is_span_file(path: Path) -> bool:
-    """Whether the first line of a file names the columns of labels by time."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            return _header(file.readline(1000)) == COLUMNS
-    except OSError:
-        return False
-
-
-def read_spans(path: Path) -> dict[str, tuple[LabelSpan, ...]]:
-    """Read the abnormal spans by the name of the video, as the file writes it.
-
-    A video with empty times has none. Times are seconds, or as players show them (`1:02`,
-    `1:02.5`, `0:01:02`).
-
-    Raises:
-        LayoutError: The file cannot be read, or a line of it cannot be understood.
-    """
-    found: dict[str, list[LabelSpan]] = {}
-    try:
-        # Spreadsheets put a byte order mark before the first column's name: utf-8-sig drops it.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if _header(file.readline(1000)) != COLUMNS:
-                raise LayoutError(f"{path}: the first line must be {','.join(COLUMNS)}")
-            for line, row in enumerate(csv.reader(file), start=2):
-                cells = [cell.strip() for cell in row]
-                if not any(cells):
-                    continue
-                if len(cells) != len(COLUMNS) or not cells[0]:
-                    raise LayoutError(
-                        f"{path}: line {line} must be {','.join(COLUMNS)}, "
-                        f"found {','.join(row)[:80]!r}"
-                    )
-                spans = found.setdefault(cells[0], [])
-                if cells[1] or cells[2]:
-                    spans.append(_span(path, line, cells[1], cells[2]))
-    except OSError as error:
-        raise LayoutError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError as error:
-        raise LayoutError(f"{path}: must be a text file in UTF-8 ({error.reason})") from error
-    except csv.Error as error:
-        raise LayoutError(f"{path}: must be a table of comma-separated values ({error})") from error
-    return {name: tuple(spans) for name, spans in found.items()}
-
-
-def labels_from_spans(times_s: Float64, spans: Sequence[LabelSpan], path: Path) -> Labels:
-    """Write spans as one label a frame: 1 where its time lies in one; read-only.
-
-    Args:
-        times_s: Time of each frame; NaN, for an image that is missing, is normal.
-        spans: When the recording is abnormal.
-        path: Where the spans come from; named in errors.
-
-    Raises:
-        LayoutError: A span lies beyond the last frame, or holds no frame.
-    """
-    labels = np.zeros(times_s.size, np.uint8)
-    last_s = float(np.nanmax(times_s))
-    for span in spans:
-        inside = (times_s >= span.start_s - _SLACK_S) & (times_s <= span.end_s + _SLACK_S)
-        if span.end_s > last_s + _LATE_S or not inside.any():
-            raise LayoutError(
-                f"{path}: line {span.line}: a stretch must hold frames and end before the "
-                f"recording does, found {span.start_s:g} to {span.end_s:g} s, "
-                f"the last frame is at {last_s:.2f} s"
-            )
-        labels[inside] = 1
     labels.setflags(write=False)
     return labels
 
@@ -413,34 +314,3 @@ def _disagreement(first: Labels, second: Labels) -> str:
     shown = ", ".join(f"{run[0]}-{run[-1]}" if run.size > 1 else f"{run[0]}" for run in runs[:5])
     more = f" and {len(runs) - 5} more stretches" if len(runs) > 5 else ""
     return f"{frames.size} frames (counted from 0): {shown}{more}"
-
-
-def _header(line: str) -> tuple[str, ...]:
-    """Split the first line of a table into the names of its columns."""
-    return tuple(cell.strip().strip('"').lower() for cell in line.split(","))
-
-
-def _span(path: Path, line: int, start: str, end: str) -> LabelSpan:
-    """Read the two times of a line.
-
-    Raises:
-        LayoutError: One of them is no time, or they are turned around.
-    """
-    start_s, end_s = _seconds(start), _seconds(end)
-    # NaN, for what is no time, fails this comparison as well.
-    if not 0 <= start_s <= end_s < math.inf:
-        raise LayoutError(
-            f"{path}: line {line}: times must be seconds (62.5) or minutes and seconds (1:02.5), "
-            f"start before end, found {start!r} and {end!r}"
-        )
-    return LabelSpan(start_s, end_s, line)
-
-
-def _seconds(text: str) -> float:
-    """Read a time in seconds; NaN for what is no time."""
-    if clock := _CLOCK.fullmatch(text):
-        return 3600 * int(clock[1] or 0) + 60 * int(clock[2]) + float(clock[3])
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

@@ -20,10 +20,7 @@ from oddframe.datasets.published import (
 )
 from oddframe.media.recording import Recording
 
-LOOKED_FOR = (
-    "Avenue's own (training_videos/01.avi and testing_videos/01.avi, masks 1_label.mat in a folder "
-    "testing_label_mask anywhere below)"
-)
+LAYOUT = "Avenue"
 
 
 def avenue(root: Path, given: Path | None = None) -> Benchmark | None:

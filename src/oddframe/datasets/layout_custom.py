@@ -3,7 +3,7 @@
     mine/
         training/         normal recordings; may be missing
         testing/          recordings to score; without this folder they lie in mine/ itself
-        labels.csv        video,start_s,end_s
+        labels.csv        video,start_s,end_s; see `label_spans`
         frame_labels/     NAME.npy: one 0 / 1 a frame
         masks/NAME/       images of the abnormal frames, named after the frame's number
         tracks/NAME.txt   region tracks
@@ -17,6 +17,7 @@ They are labels for every decoded frame; a score that is missing because footage
 model's rate is a frame left out.
 """
 
+import unicodedata
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,14 +26,14 @@ from typing import TypeAlias
 import numpy as np
 
 from oddframe.datasets.benchmark import Benchmark, Counts, TestVideo
-from oddframe.datasets.labels import (
-    Labels,
+from oddframe.datasets.label_spans import (
     LabelSpan,
     is_span_file,
     labels_from_spans,
-    read_label_array,
     read_spans,
+    span_files,
 )
+from oddframe.datasets.labels import Labels, read_label_array
 from oddframe.datasets.listing import (
     FrameTimes,
     entries,
@@ -40,17 +41,15 @@ from oddframe.datasets.listing import (
     images,
     last_number,
     list_names,
+    named,
     track_file,
 )
 from oddframe.datasets.masks import NumberedMasks, mask_size, read_mask
+from oddframe.datasets.tables import TABLE_SUFFIXES
 from oddframe.errors import LayoutError, OddframeError
 from oddframe.media.discovery import FoundSources, find_sources
+from oddframe.media.images import ImageFolder
 from oddframe.media.source import FrameSource
-
-LOOKED_FOR = (
-    "your own (recordings, or a folder testing/ of them, with a file labels.csv of "
-    "video,start_s,end_s, or with frame_labels/NAME.npy or masks/NAME/000.png)"
-)
 
 # Folders with a meaning of their own: recordings in them are not test videos.
 _RESERVED = {"training", "testing", "frame_labels", "masks", "tracks"}
@@ -67,10 +66,7 @@ def custom_by_time(root: Path) -> Benchmark | None:
         SourceError: There are no recordings.
     """
     tables = [
-        path
-        for place in (root, root / "testing")
-        for path in entries(place)
-        if path.suffix.lower() == ".csv" and is_span_file(path)
+        path for place in (root, root / "testing") for path in entries(place) if is_span_file(path)
     ]
     if not tables:
         return None
@@ -94,9 +90,12 @@ def custom_by_frame(root: Path) -> Benchmark | None:
         The benchmark; None where there is neither folder.
 
     Raises:
-        LayoutError: They fit no recording.
+        LayoutError: They fit no recording, or there is a `labels.csv` that cannot be read.
         SourceError: There are no recordings.
     """
+    # It would come first, so that a folder with one is neither read in another way nor taken for
+    # normal footage.
+    span_files((root, root / "testing"))
     # Either of them says that somebody has labelled this by frame.
     given = [place for place in (root / "frame_labels", root / "masks") if place.is_dir()]
     if not given:
@@ -106,7 +105,7 @@ def custom_by_frame(root: Path) -> Benchmark | None:
     truths: list[_Truth] = []
     fitting = 0
     for source in sources:
-        array = root / "frame_labels" / f"{source.name}.npy"
+        array = named(root / "frame_labels", f"{source.name}.npy")
         files = _mask_files(root, source)
         fitting += array.is_file() or bool(files)
         truths.append(
@@ -144,7 +143,8 @@ def _benchmark(
         masks = None
         if size:
             files = _mask_files(root, source)
-            masks = NumberedMasks(root / "masks" / source.name, files, times, size)
+            place = named(root / "masks", source.name)
+            masks = NumberedMasks(place, files, times, size)
         tracks = track_file((root, root / "testing"), source.name)
         testing.append(TestVideo(source.name, source.path, partial(truth, times), masks, tracks))
     training = _training_sources(root / "training", notices)
@@ -175,7 +175,7 @@ def _test_sources(root: Path, notices: list[str]) -> tuple[FrameSource, ...]:
     places = [
         path
         for path in entries(root)
-        if path.name not in _RESERVED and path.suffix.lower() != ".csv"
+        if path.name not in _RESERVED and path.suffix.lower() not in TABLE_SUFFIXES
     ]
     if not places:
         raise LayoutError(
@@ -208,17 +208,21 @@ def _pair_spans(
 ) -> dict[str, tuple[LabelSpan, ...]]:
     """Pair the spans of a file with the recordings, by name.
 
-    The file may write a recording's name, its file's name or its path.
+    The file may write a recording's name, its file's name or its path, in any Unicode form and
+    with slashes or backslashes.
 
     Raises:
         LayoutError: A name means several recordings, or looks like a slip of the pen.
     """
     place = root / "testing" if (root / "testing").is_dir() else root
     meanings = _written_names(sources, place)
+    spelt: dict[str, set[str]] = {}
+    for written, names in meanings.items():
+        spelt.setdefault(_spelling(written), set()).update(names)
     paired: dict[str, tuple[LabelSpan, ...]] = {}
     absent = []
     for written, spans in read_spans(table).items():
-        names = meanings.get(written.removeprefix("./"), set())
+        names = meanings.get(written) or spelt.get(_spelling(written), set())
         if len(names) > 1:
             candidates = list_names(sorted(names))
             raise LayoutError(
@@ -255,6 +259,11 @@ def _written_names(sources: tuple[FrameSource, ...], place: Path) -> dict[str, s
         for written in (source.name, path.name, path.stem, whole, without_suffix):
             meanings.setdefault(written, set()).add(source.name)
     return meanings
+
+
+def _spelling(written: str) -> str:
+    """Give the one form of all ways in which a name or a path is spelt."""
+    return unicodedata.normalize("NFC", written.replace("\\", "/").removeprefix("./"))
 
 
 def _labels_by_time(spans: tuple[LabelSpan, ...], table: Path, times: FrameTimes) -> Labels:
@@ -298,14 +307,16 @@ def _labels_by_mask(files: dict[int, Path], times: FrameTimes) -> Labels:
 def _mask_files(root: Path, source: FrameSource) -> dict[int, Path]:
     """Find mask images by the index of their frame.
 
-    Those of a folder of images carry the number of the image, whose first one has index 0.
+    Those of a folder of images carry the name of the image, or its number, of which the first one
+    has index 0.
     """
+    masks = images(named(root / "masks", source.name))
+    indices = source.indices_by_name() if isinstance(source, ImageFolder) else {}
+    if all(path.stem in indices for path in masks):
+        return {indices[path.stem]: path for path in masks}
     frames = images(source.path) if source.path.is_dir() else []
     first = last_number(frames[0].stem) if frames else 0
-    return {
-        (last_number(path.stem) or 0) - (first or 0): path
-        for path in images(root / "masks" / source.name)
-    }
+    return {(last_number(path.stem) or 0) - (first or 0): path for path in masks}
 
 
 def _mask_size(root: Path) -> tuple[int, int] | None:

@@ -16,10 +16,7 @@ from oddframe.datasets.published import (
     training_folders,
 )
 
-LOOKED_FOR = (
-    "frame folders (training/frames/NN/*.jpg and testing/frames/NN/*.jpg, labels in <name>.mat, "
-    "testing/frame_labels/NN.npy or frame_labels*.npy)"
-)
+LAYOUT = "frame folders"
 
 
 def frame_folders(root: Path) -> Benchmark | None:

@@ -20,10 +20,7 @@ from oddframe.datasets.published import (
     training_folders,
 )
 
-LOOKED_FOR = (
-    "ShanghaiTech's own (training/videos/01_001.avi, testing/frames/01_0014/000.jpg, "
-    "testing/test_frame_mask/01_0014.npy)"
-)
+LAYOUT = "ShanghaiTech"
 
 
 def shanghaitech(root: Path) -> Benchmark | None:

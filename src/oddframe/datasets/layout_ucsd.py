@@ -30,10 +30,7 @@ from oddframe.datasets.published import (
     training_folders,
 )
 
-LOOKED_FOR = (
-    "UCSD's own (Train/Train001/001.tif and Test/Test001/001.tif, labels in UCSDped2.m or "
-    "Test001_gt/001.bmp)"
-)
+LAYOUT = "UCSD"
 
 _TEST_FOLDER = re.compile(r"test\d+", re.IGNORECASE)
 

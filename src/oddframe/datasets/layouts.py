@@ -26,31 +26,29 @@ class _Layout:
     """A layout that folders are compared with.
 
     Attributes:
-        looked_for: What its folders are, in words, for the error of a folder that has none.
+        name: What people call it, for the error of a folder that has none; empty for their own.
         recognise: Called with the folder that may be the benchmark, and the one that the user
             named; gives None where it is not of this layout.
     """
 
-    looked_for: str
+    name: str
     recognise: Callable[[Path, Path], Benchmark | None]
 
 
 # The first that recognises a folder wins, so that their order is part of what they mean.
 _LAYOUTS = (
     # First, since nobody else's data set has a file of this form.
-    _Layout(layout_custom.LOOKED_FOR, lambda folder, _: layout_custom.custom_by_time(folder)),
-    _Layout(layout_ucsd.LOOKED_FOR, lambda folder, _: layout_ucsd.ucsd(folder)),
+    _Layout("", lambda folder, _: layout_custom.custom_by_time(folder)),
+    _Layout(layout_ucsd.LAYOUT, lambda folder, _: layout_ucsd.ucsd(folder)),
     # Before the frame folders, which it has too.
+    _Layout(layout_shanghaitech.LAYOUT, lambda folder, _: layout_shanghaitech.shanghaitech(folder)),
     _Layout(
-        layout_shanghaitech.LOOKED_FOR, lambda folder, _: layout_shanghaitech.shanghaitech(folder)
-    ),
-    _Layout(
-        layout_frame_folders.LOOKED_FOR,
+        layout_frame_folders.LAYOUT,
         lambda folder, _: layout_frame_folders.frame_folders(folder),
     ),
-    _Layout(layout_avenue.LOOKED_FOR, layout_avenue.avenue),
+    _Layout(layout_avenue.LAYOUT, layout_avenue.avenue),
     # Last, since folders named `masks` and `frame_labels` are found in many data sets.
-    _Layout(layout_custom.LOOKED_FOR, lambda folder, _: layout_custom.custom_by_frame(folder)),
+    _Layout("", lambda folder, _: layout_custom.custom_by_frame(folder)),
 )
 
 
@@ -62,7 +60,7 @@ def open_benchmark(root: str | Path) -> Benchmark:
 
     Raises:
         SourceNotFoundError: Nothing is at that path.
-        LayoutError: No known layout fits (says what was looked for and found), or labels are
+        LayoutError: No known layout fits (says what was found), or labels are
             missing, unreadable, of the wrong length or contradict each other.
         SourceError: A recording that needs labels cannot be read.
     """
@@ -78,9 +76,11 @@ def open_benchmark(root: str | Path) -> Benchmark:
         return benchmark
     names = [f"{path.name}/" if path.is_dir() else path.name for path in entries(folder)]
     found = list_names(names, most=8) or "nothing"
-    looked_for = "; ".join(dict.fromkeys(layout.looked_for for layout in _LAYOUTS))
+    published = ", ".join(layout.name for layout in _LAYOUTS if layout.name)
     raise LayoutError(
-        f"{folder} has no known benchmark layout: looked for {looked_for}; found {found}"
+        f"{folder} must be a benchmark ({published}) or labelled recordings of your own, but no "
+        f"labels were recognised; found {found}; for your own, add a file labels.csv with the "
+        "columns video,start_s,end_s"
     )
 
 

@@ -4,6 +4,7 @@ What systems leave behind (`.DS_Store`, `._001.tif`) is passed over.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from oddframe._types import Float64
 from oddframe.errors import LayoutError, SourceError
+from oddframe.media.image_names import natural_order
 from oddframe.media.images import is_numbered_image
 from oddframe.media.recording import Recording
 from oddframe.media.source import FrameFormat, FrameSource
@@ -20,8 +22,6 @@ RECORDING_SUFFIXES = frozenset(
     {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
 )
 """Endings of recordings, in small letters."""
-
-_NUMBERS = re.compile(r"(\d+)")
 
 # Where only the count or the times of frames matter, they are scaled down to next to nothing.
 _TINY = FrameFormat(2, 2, "grey")
@@ -35,7 +35,8 @@ def entries(parent: Path) -> list[Path]:
     if not parent.is_dir():
         return []
     return sorted(
-        (path for path in parent.iterdir() if not path.name.startswith(".")), key=_natural
+        (path for path in parent.iterdir() if not path.name.startswith(".")),
+        key=lambda path: natural_order(path.name),
     )
 
 
@@ -68,10 +69,25 @@ def track_file(places: Iterable[Path], name: str) -> Path | None:
     # Published as .txt; a spreadsheet writes the same lines as .csv.
     for place in places:
         for suffix in (".txt", ".csv"):
-            path = place / "tracks" / f"{name}{suffix}"
+            path = named(place / "tracks", f"{name}{suffix}")
             if path.is_file():
                 return path
     return None
+
+
+def named(folder: Path, name: str) -> Path:
+    """Give the path of a name in a folder, also where it is there in another Unicode form.
+
+    A Mac writes "é" as two characters in the names of files, most others as one.
+    """
+    path = folder / name
+    if name.isascii() or path.exists():
+        return path
+    spelt = unicodedata.normalize("NFC", name)
+    return next(
+        (there for there in entries(folder) if unicodedata.normalize("NFC", there.name) == spelt),
+        path,
+    )
 
 
 def check_masks(place: Path, masks: int, frames: int, notices: list[str]) -> bool:
@@ -189,12 +205,6 @@ class FrameTimes:
         for index, time_s in frames:
             times_s[index] = time_s
         return times_s
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Give a sort key by name in which 2 comes before 10."""
-    # A split by a group has names at even places and numbers at odd ones: like meets like.
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in _NUMBERS.split(path.name)]
 
 
 def _by_number(path: Path) -> tuple[int, Path]:

@@ -5,6 +5,7 @@ that are said to be skipped; which of the two, their length tells. In both cases
 count as not scored (NaN).
 """
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,14 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from oddframe.datasets.benchmark import OFFICIAL_COUNTS
-from oddframe.datasets.labels import (
-    LabelSource,
-    is_span_file,
-    labels_from_mat,
-    labels_from_ranges,
-    labels_from_spans,
-    read_spans,
-)
+from oddframe.datasets.label_spans import is_span_file, labels_from_spans, read_spans
+from oddframe.datasets.labels import LabelSource, labels_from_mat, labels_from_ranges
 from oddframe.datasets.layouts import open_benchmark, recognise
 from oddframe.datasets.listing import folders, list_names
 from oddframe.datasets.score_files import (
@@ -124,7 +119,7 @@ def read_labels(path: str | Path) -> LabelReader:
         return LabelReader(
             place.stem, from_counts=partial(labels_from_ranges, place), official_frames=frames
         )
-    if suffix == ".csv" and is_span_file(place):
+    if is_span_file(place):
         return LabelReader(place.stem, from_rates=partial(_labels_by_time, place))
     if suffix not in (".npy", ".csv"):
         raise LayoutError(f"{place}: labels must be a folder, or a .npy, .csv, .mat or .m file")
@@ -220,7 +215,7 @@ def _write_out_labels(
                 f"labels in seconds need the frames per second (--fps), unknown of {unknown}"
             )
         return _as_values(labels.from_rates(counts, rates_fps))
-    assert labels.from_counts is not None, "labels are values, intervals or stretches"
+    assert labels.from_counts is not None, "labels are values, intervals or spans"
     if scores.joined:
         raise InputError(
             f"{scores.origin}: one array for all videos is cut by the labels' lengths, "
@@ -260,11 +255,13 @@ def _labels_by_time(
     Raises:
         LayoutError: The file names videos without scores, or spans without frames.
     """
-    # The file may write a video's name, or that of its recording.
-    spans = {
-        written if written in counts else Path(written).stem: found
-        for written, found in read_spans(path).items()
-    }
+    # The file may write a video's name, or that of its recording, in another Unicode form.
+    names = {unicodedata.normalize("NFC", name): name for name in counts}
+    spans = {}
+    for written, found in read_spans(path).items():
+        spelt = unicodedata.normalize("NFC", written)
+        stem = Path(spelt).stem
+        spans[names.get(spelt) or names.get(stem, stem)] = found
     unknown = list_names([video for video in spans if video not in counts])
     if unknown:
         raise LayoutError(

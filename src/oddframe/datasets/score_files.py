@@ -15,7 +15,7 @@ So the `<name>.scores.csv` that `oddframe score` writes is read as it is. Pickle
 name.
 """
 
-import csv
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ import numpy.typing as npt
 from oddframe._types import Float64
 from oddframe.datasets.label_files import is_pickle, map_npy
 from oddframe.datasets.listing import entries, list_names
+from oddframe.datasets.tables import Row, decimal, read_rows
 from oddframe.errors import LayoutError, SourceNotFoundError
 
 Values: TypeAlias = Float64
@@ -203,21 +204,13 @@ def _read_table(file: Path, columns: Sequence[str]) -> FrameValues:
     Raises:
         LayoutError: It cannot be read, or a line of it cannot be understood.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            rows = [(line, row) for line, row in enumerate(csv.reader(opened), start=1) if row]
-    except OSError as error:
-        raise LayoutError(f"{file}: cannot be read ({error.strerror or error})") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LayoutError(
-            f"{file}: must be a table of comma-separated values in UTF-8 ({error})"
-        ) from error
+    rows = read_rows(file)
     if not rows:
         raise LayoutError(f"{file}: must hold one value per frame, it is empty")
     # A first line of numbers is data; words are a header.
-    first = [cell.strip().lower() for cell in rows[0][1]]
+    first = [cell.lower() for cell in rows[0].cells]
     header = None if all(_is_number(cell) for cell in first) else first
-    places = _column_places(file, header, len(rows[0][1]), columns)
+    places = _column_places(file, header, len(first), columns)
     videos = _rows_by_video(file, rows if header is None else rows[1:], places)
     rates_fps = {name: _rate_fps(found) for name, found in videos.items()}
     return FrameValues(
@@ -254,9 +247,7 @@ def _column_places(
     return {**places, "value": header.index(wanted[0] if wanted else others[0])}
 
 
-def _rows_by_video(
-    file: Path, rows: Iterable[tuple[int, list[str]]], places: Mapping[str, int]
-) -> dict[str, _Rows]:
+def _rows_by_video(file: Path, rows: Iterable[Row], places: Mapping[str, int]) -> dict[str, _Rows]:
     """Read the rows, each with its number of line, video by video.
 
     Raises:
@@ -264,12 +255,13 @@ def _rows_by_video(
     """
     # A table of one video without rows is a video without frames, not a table without videos.
     videos: dict[str, _Rows] = {} if "video" in places else {_video_name(file): _Rows()}
-    for line, row in rows:
-        if len(row) <= max(places.values()):
+    for row in rows:
+        line, width = row.line, len(row.cells)
+        if width <= max(places.values()):
             raise LayoutError(
-                f"{file}: line {line} has {len(row)} cells, {max(places.values()) + 1} are needed"
+                f"{file}: line {line} has {width} cells, {max(places.values()) + 1} are needed"
             )
-        cells = {name: row[place].strip() for name, place in places.items()}
+        cells = {name: row.cells[place] for name, place in places.items()}
         video = videos.setdefault(cells.get("video", _video_name(file)), _Rows())
         for name, numbers in (("value", video.values), ("time_s", video.times_s)):
             if name in cells:
@@ -278,7 +270,7 @@ def _rows_by_video(
                         f"{file}: line {line}: a number, nan or nothing is needed, "
                         f"found {cells[name]!r}"
                     )
-                numbers.append(float(cells[name] or "nan"))
+                numbers.append(decimal(cells[name]))
         if "frame" in cells:
             number = cells["frame"]
             if not number.isdecimal() or int(number) >= _MOST_FRAMES:
@@ -320,8 +312,4 @@ def _rate_fps(rows: _Rows) -> float | None:
 
 def _is_number(cell: str) -> bool:
     """Whether a cell is a number, `nan`, or empty."""
-    try:
-        float(cell.strip() or "nan")
-    except ValueError:
-        return False
-    return True
+    return cell.lower().lstrip("+-") in ("", "nan") or not math.isnan(decimal(cell))

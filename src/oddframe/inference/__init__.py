@@ -1,4 +1,4 @@
-"""One Scorer seam; each backend is one file."""
+"""Running a trained network on clips: one interface, `Scorer`, and one file for each backend."""
 
 from typing import Literal
 

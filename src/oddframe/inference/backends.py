@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple, cast, get_args
 
 from oddframe.bundle.bundle import INT8, ONNX, Bundle
-from oddframe.errors import InputError, MissingExtraError, SettingsError
+from oddframe.errors import InputError, MissingExtraError, SettingsError, did_you_mean
 from oddframe.extras import require_extra
 from oddframe.inference import BackendName, Precision
+from oddframe.inference.cores import check_threads, default_threads
 from oddframe.inference.onnx_backend import OnnxScorer
 from oddframe.inference.openvino_backend import OpenvinoScorer, openvino_precisions
 from oddframe.inference.scorer import Scorer
@@ -29,6 +30,12 @@ class Backend(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} {self.precision}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Backend":
+        """Read what `str` makes of a backend, such as "onnx float32"."""
+        name, precision = text.split()
+        return cls(cast(BackendName, name), cast(Precision, precision))
 
 
 _HALVES = (Backend("openvino", "bfloat16"), Backend("openvino", "float16"))
@@ -85,6 +92,7 @@ def make_scorer(
     precision: Precision = "float32",
     device: str = "auto",
     batch_size: int = 8,
+    threads: int | None = None,
 ) -> Scorer:
     """Make what scores clips with a bundle's network.
 
@@ -94,26 +102,34 @@ def make_scorer(
         precision: What it computes in.
         device: "auto", "cpu" or a GPU such as "cuda:0", which only torch knows.
         batch_size: Clips that it takes at a time.
+        threads: Threads that it computes on; None for `default_threads`.
 
     Raises:
         MissingExtraError: If the backend is not installed.
         InputError: If the bundle lacks the graph for it.
-        SettingsError: If the backend has no such device or precision.
+        SettingsError: If the backend has no such device or precision, or threads are below 1.
         BundleError: If the graph or the weights cannot be loaded.
     """
     if name not in _MODULES:
-        raise SettingsError(f"backend must be auto or one of {', '.join(_MODULES)}, got {name!r}")
-    if precision not in get_args(Precision):
         raise SettingsError(
-            f"precision must be auto or one of {', '.join(get_args(Precision))}, got {precision!r}"
+            f"backend must be auto or one of {', '.join(_MODULES)}, got {name!r}"
+            f"{did_you_mean(name, _MODULES)}"
         )
+    if precision not in (formats := get_args(Precision)):
+        raise SettingsError(
+            f"precision must be auto or one of {', '.join(formats)}, got {precision!r}"
+            f"{did_you_mean(precision, formats)}"
+        )
+    check_threads(threads)
+    count = threads or default_threads()
     if name == "torch":
         # Imported here, since an edge install has no torch.
         with require_extra("scoring with torch"):
             from oddframe.inference.torch_backend import TorchScorer, pick_device
             from oddframe.model.network import Network
 
-        return TorchScorer(Network.of(bundle.network), pick_device(device), batch_size, precision)
+        network = Network.of(bundle.network)
+        return TorchScorer(network, pick_device(device), batch_size, precision, count)
     if device not in ("auto", "cpu"):
         raise SettingsError(
             f"device must be auto or cpu for {name}, got {device!r}; torch runs on a GPU"
@@ -121,16 +137,17 @@ def make_scorer(
     if name == "onnx":
         if precision != "float32":
             raise SettingsError(
-                f"precision must be float32 for onnx, got {precision!r}; OpenVINO has others"
+                f"precision must be float32 for onnx, got {precision!r}; "
+                "choose --backend openvino or torch for another"
             )
-        return OnnxScorer(_graph(bundle, ONNX, "onnx"), batch_size)
+        return OnnxScorer(_graph(bundle, ONNX, "onnx"), batch_size, count)
     if not installed("openvino"):
         raise MissingExtraError("scoring with OpenVINO", "openvino")
     # Whole numbers have a graph of their own; half precision is made of the ONNX graph.
     if precision == "int8":
         graph, weights = (_graph(bundle, file, "openvino --int8") for file in INT8)
-        return OpenvinoScorer(graph, weights, batch_size, precision)
-    return OpenvinoScorer(_graph(bundle, ONNX, "openvino"), b"", batch_size, precision)
+        return OpenvinoScorer(graph, weights, batch_size, precision, count)
+    return OpenvinoScorer(_graph(bundle, ONNX, "openvino"), b"", batch_size, precision, count)
 
 
 def _graph(bundle: Bundle, name: str, option: str) -> bytes:

@@ -4,7 +4,6 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,11 @@ import numpy.typing as npt
 
 from oddframe._types import Pixels
 from oddframe._version import __version__
-from oddframe.bundle.bundle import ONNX, Bundle, write_graphs
+from oddframe.bundle.bundle import ONNX, Bundle
 from oddframe.core.clips import clip_span
 from oddframe.core.records import FRAMES_PER_CLIP
 from oddframe.datasets.frame_cache import FrameCache
-from oddframe.errors import MissingExtraError, ParityError, SourceError
+from oddframe.errors import ParityError, SourceError
 from oddframe.inference.backends import Backend, make_scorer
 from oddframe.inference.onnx_export import MOST_CLIPS
 from oddframe.inference.parity import (
@@ -182,30 +181,6 @@ def add_onnx(bundle: Bundle, footage: Footage) -> Bundle:
 
     made = replace(bundle, graphs={**bundle.graphs, ONNX: onnx_graph(bundle.network)})
     return check_parity(made, Backend("onnx"), footage)
-
-
-def add_graph(folder: Path, bundle: Bundle, cache: FrameCache) -> tuple[str, ...]:
-    """Write the ONNX graph into a bundle that was just trained.
-
-    Args:
-        folder: Where the bundle is.
-        bundle: What is in it.
-        cache: The normal frames that it was trained on.
-
-    Returns:
-        A sentence that says why there is no graph; nothing where there is one.
-
-    Raises:
-        OutputError: If it cannot be written.
-    """
-    try:
-        footage = footage_from_cache(cache, bundle.network.config.interval, TRAINED_ON)
-        made = add_onnx(bundle, footage)
-    # A training must not fail because of its export: torch can run the model without a graph.
-    except (ParityError, MissingExtraError) as error:
-        return (f"the model needs torch: {error}",)
-    write_graphs(folder, made.graphs, made.parity)
-    return ()
 
 
 def check_parity(

@@ -1,64 +1,52 @@
-"""The chain from frames to scores, which recordings and live streams run through alike.
-
-`load` reads a trained model, `Model.scores` scores a source frame by frame, and `score_recording`
-takes one recording from its first frame to its last event.
-"""
+"""A trained model: the chain from frames to scores, which recordings and live streams share."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, Unpack, overload
 
 import numpy as np
 
-from oddframe._types import Pixels, Progress, silent
-from oddframe.bundle.bundle import Bundle, find_bundle, read_bundle
-from oddframe.core.clips import clip_span, rate_notice
-from oddframe.core.events import EventDetector
+from oddframe._types import Pixels
+from oddframe.bundle.bundle import Bundle
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import Calibration, calibrate
+from oddframe.core.events import events
 from oddframe.core.health.monitor import HealthMonitor
 from oddframe.core.maps import frame_score
-from oddframe.core.records import FRAMES_PER_CLIP, Clip, Event, FrameTiming, HealthState, Score
+from oddframe.core.recalibration import choose_threshold
+from oddframe.core.records import FRAMES_PER_CLIP, Clip, Event, FrameTiming, Score
 from oddframe.core.zones import Zones
-from oddframe.errors import SourceError
-from oddframe.inference.scorer import ClipScores, Scorer
-from oddframe.inference.selection import (
-    DEFAULT_BATCH,
-    BackendChoice,
-    InferenceOptions,
-    PrecisionChoice,
-    select_backend,
+from oddframe.errors import InputError, ReadOnlyError, SettingsError
+from oddframe.inference.score_stream import (
+    EventOptions,
+    ScoreOptions,
+    ScoreStream,
+    iterate_async,
+    open_async,
+    score_source,
+    tell_sinks,
 )
+from oddframe.inference.scorer import ClipScores, Scorer
+from oddframe.inference.selection import InferenceOptions
 from oddframe.inference.stream_scorer import ClipResult, PendingFrame, StreamScorer
-from oddframe.media.convert import prefetch
-from oddframe.media.discovery import open_source
-from oddframe.media.source import FrameFormat, FrameSource
-
-MOST_AHEAD = 16
-"""Frames that are decoded while others are scored."""
-MOST_WAITING = 64
-"""Frames held at most before their scores are passed on, however few the network must see."""
-
-
-class ScoreSink(Protocol):
-    """Takes the scores of one source in order."""
-
-    def write(self, score: Score) -> None:
-        """Take the score of the next frame, in order."""
-        ...
-
-
-class EventSink(Protocol):
-    """Takes the events of one source in order."""
-
-    def write(self, event: Event) -> None:
-        """Take the next phase of an event: its start, an update or its end."""
-        ...
+from oddframe.media.arrays import ArrayConverter, ColourOrder
+from oddframe.media.discovery import AnySource, open_source
+from oddframe.media.source import FrameFormat
+from oddframe.media.stream_set import CameraSource
 
 
 class Model:
     """A trained model, ready to score.
+
+    Threads may share one. It can be pickled: as its place, its hash and its threshold, without the
+    weights, which are read again where it arrives.
+
+    Example:
+        >>> model = oddframe.load("runs/door")
+        >>> model.with_threshold("6/hour").threshold > 0
+        True
 
     Attributes:
         bundle: The bundle that it was read from.
@@ -66,7 +54,10 @@ class Model:
         backend: The name of what runs it, such as "onnx float32".
         notices: How the backend was selected, where backends were compared just now.
         path: Where its bundle is; None where it was not read from a folder.
+        options: How it was loaded.
     """
+
+    __slots__ = ("__weakref__", "backend", "bundle", "notices", "options", "path", "scorer")
 
     def __init__(
         self,
@@ -75,16 +66,81 @@ class Model:
         backend: str = "",
         notices: tuple[str, ...] = (),
         path: Path | None = None,
+        options: InferenceOptions | None = None,
     ) -> None:
         self.bundle = bundle
         self.scorer = scorer
         self.backend = backend
         self.notices = notices
         self.path = path
+        self.options = options or InferenceOptions()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in self.__slots__:
+            raise ReadOnlyError(
+                f"a model has no attribute {name} that could be set: it would have no effect; "
+                "model.with_threshold(...) makes a model with another threshold"
+            )
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return f"Model({str(self.path)!r}, {self.backend or type(self.scorer).__name__})"
+
+    @property
+    def threshold(self) -> float:
+        """The raw score above which a frame is unusual; its score is 0.5 there."""
+        return self.bundle.calibration.threshold
+
+    @property
+    def map_level(self) -> float:
+        """The level of anomaly maps above which a place is hot; normal video hardly reaches it."""
+        return self.bundle.calibration.map_level
+
+    def with_threshold(
+        self, false_alarms: str | None = None, *, raw: float | None = None
+    ) -> "Model":
+        """Make a model with another threshold; this one and its files stay as they are.
+
+        Both run the same network.
+
+        Example:
+            >>> strict = model.with_threshold("1/month")
+            >>> strict.threshold >= model.with_threshold("6/hour").threshold
+            True
+            >>> model.with_threshold(raw=0.002).threshold
+            0.002
+
+        Args:
+            false_alarms: A budget such as "1/day" or "6/hour"; the threshold is the one that keeps
+                it, found from the scores of normal footage that the bundle keeps.
+            raw: The threshold itself, as a raw score.
+
+        Raises:
+            SettingsError: If not exactly one of them is given, or the budget is none.
+            InputError: If the bundle keeps no scores, or the raw score is not above 0.
+        """
+        if (false_alarms is None) == (raw is None):
+            found = "neither" if raw is None else "both"
+            raise SettingsError(f'give either a budget such as "6/hour" or raw=..., got {found}')
+        before, normal = self.bundle.calibration, self.bundle.normal
+        if raw is not None:
+            return self.with_calibration(choose_threshold(before, raw, normal))
+        if normal is None:
+            raise InputError(
+                "a budget needs the scores of normal footage, but the model keeps none; calibrate "
+                "it with footage once: oddframe calibrate MODEL NORMAL"
+            )
+        budget = FalseAlarmBudget.parse(false_alarms or "")
+        return self.with_calibration(calibrate(normal, budget, before.rules))
+
+    def with_calibration(self, calibration: Calibration) -> "Model":
+        """Make a model with another calibration, as `with_threshold` does."""
+        bundle = replace(self.bundle, calibration=calibration)
+        return Model(bundle, self.scorer, self.backend, self.notices, self.path, self.options)
 
     def scores(
         self,
-        source: FrameSource | str | Path,
+        source: AnySource,
         *,
         fps: float | None = None,
         every_frame: bool = False,
@@ -92,17 +148,31 @@ class Model:
         zones: Zones | None = None,
         maps: bool = False,
         picture_width: int | None = None,
+        colour: ColourOrder = "rgb",
     ) -> Iterator[Score]:
         """Score a source, frame by frame, holding no more than a few frames of it.
 
-        Every decoded frame gets a `Score`; it is empty where no clip scores the frame. A score
-        needs nothing that comes after the end of its clip: the frame itself, or with the network's
+        Every frame gets a `Score`; it is empty where no clip scores the frame. A score needs
+        nothing that comes after the end of its clip: the frame itself, or with the network's
         ``scored_frame = "middle"`` the frame two intervals later; and where the network has
-        ``score_clips``, after the ends of its neighbours' clips.
+        ``score_clips``, after the ends of its neighbours' clips. Several threads may score at the
+        same time; each gets what it would get alone.
+
+        Example:
+            >>> for score in model.scores("monday.mp4"):
+            ...     if score.score is not None and score.score > 0.5:
+            ...         print(f"{score.time_s:.1f} s: {score.score:.2f}")
+            >>> frames = numpy.zeros((20, 48, 64, 3), numpy.uint8)
+            >>> len(list(model.scores(frames, fps=10)))
+            20
 
         Args:
-            source: A recording, a folder of numbered images, or an opened source.
-            fps: Frames per second of a folder of images; the bundle's rate when None.
+            source: A recording or a folder of numbered images, by path; a camera's address as text
+                or its number; the bytes of a recording, or a binary file object; an array of
+                frames, uint8 T x H x W x C; an iterable of frames, or of pairs of a time in seconds
+                and a frame; an opened ``cv2.VideoCapture``; or an opened source.
+            fps: Frames per second of what has no times of its own. When None, the times in the
+                names of images count, or else the bundle's rate; frames without times need it.
             every_frame: Use every frame whatever the rates, as benchmarks do; else a faster source
                 is thinned by time to the rate that the model was trained at.
             health: Whether the camera's health is watched, where the bundle knows what is usual for
@@ -112,30 +182,105 @@ class Model:
             maps: Whether scores carry their anomaly map.
             picture_width: Width of the picture that scores carry, for people to look at; None
                 carries none.
+            colour: The order of the colours in arrays, "rgb" or "bgr"; that of a capture is known.
 
         Raises:
             SourceError: If the source cannot be read.
+            SourceNotFoundError: If nothing is there.
+            InputError: If the source or a frame is none of these.
+            SettingsError: If frames come without times and without ``fps``.
         """
-        if isinstance(source, str | Path):
-            opened = open_source(source, self.bundle.rate_fps if fps is None else fps)
-        else:
-            opened = source
-        stream = self.stream(
-            opened.rate_fps, opened.gap_s, every_frame=every_frame, watch_health=health, zones=zones
-        )
-        pending: list[PendingFrame] = []
-        new = 0
-        # Closed at once where the caller stops early: the thread that decodes would go on.
-        with closing(prefetch(opened.frames(self.wanted(picture_width)), MOST_AHEAD)) as frames:
-            for frame in frames:
-                ready = stream.push(frame)
-                pending += ready
-                new += sum(waiting.is_new for waiting in ready)
-                # Frames without a clip of their own need no network and are not held up by a batch.
-                if new in (0, self.scorer.batch_size) or len(pending) >= MOST_WAITING:
-                    yield from stream.resolve(self.scored(pending, maps=maps))
-                    pending, new = [], 0
-        yield from stream.resolve(self.scored([*pending, *stream.finish()], maps=maps))
+        opened = open_source(source, fps, self.bundle.rate_fps, colour)
+        wanted, live = self.wanted(picture_width), isinstance(opened, CameraSource)
+
+        def begin(timing: FrameTiming) -> ScoreStream:
+            return ScoreStream(
+                self._chain(timing, every_frame, health, zones),
+                self.scored,
+                ArrayConverter(wanted),
+                # Nobody wants to wait for seven other frames of a camera.
+                batch_size=1 if live else self.scorer.batch_size,
+                maps=maps,
+            )
+
+        # Not a generator itself, so that a source that cannot be opened is an error at the call.
+        return score_source(opened, wanted, begin, self.bundle.picture_aspect)
+
+    def events(
+        self,
+        source: AnySource,
+        *,
+        fps: float | None = None,
+        every_frame: bool = False,
+        health: bool = True,
+        zones: Zones | None = None,
+        colour: ColourOrder = "rgb",
+        sinks: Sequence[Callable[[Mapping[str, Any]], object]] = (),
+    ) -> Iterator[Event]:
+        """Find the events of a source, each phase as soon as it is known.
+
+        An event is reported at its start, while it lasts, and at its end; those with the phase
+        "end" are each event once. Nothing is written.
+
+        Example:
+            >>> for event in model.events("monday.mp4"):
+            ...     if event.phase == "end":
+            ...         print(f"{event.start_s:.1f} to {event.end_s:.1f} s: {event.reason}")
+
+        Args:
+            source: As in `scores`, as are the other arguments.
+            fps: As in `scores`.
+            every_frame: As in `scores`.
+            health: As in `scores`; changes of the camera's health are events of their own.
+            zones: Which parts of the picture count, and the cool-down.
+            colour: As in `scores`.
+            sinks: Called with each phase as plain values (docs/sinks.md), as in `oddframe.watch`,
+                but without wall-clock times. What they raise reaches the caller.
+
+        Raises:
+            InputError: As in `scores`, with the other errors.
+        """
+        opened = open_source(source, fps, self.bundle.rate_fps, colour)
+        scores = self.scores(opened, every_frame=every_frame, health=health, zones=zones, maps=True)
+        cool_down_s = None if zones is None else zones.cool_down_s
+        found = events(scores, opened.name, self.bundle.calibration, cool_down_s)
+        return tell_sinks(found, scores, sinks)
+
+    def scores_async(
+        self, source: AnySource | AsyncIterable[Any], **options: Unpack[ScoreOptions]
+    ) -> AsyncIterator[Score]:
+        """Score a source as `scores` does, for `async for`; the event loop goes on meanwhile.
+
+        Example:
+            >>> async def highest(path):
+            ...     return max([score.score or 0 async for score in model.scores_async(path)])
+            >>> asyncio.run(highest("monday.mp4")) > 0
+            True
+
+        Args:
+            source: As in `scores`, or an asynchronous iterable of frames.
+            **options: The other arguments of `scores`.
+        """
+        opened, stop = open_async(source, options, self.bundle.rate_fps)
+        return iterate_async(self.scores(opened, **options), stop)
+
+    def events_async(
+        self, source: AnySource | AsyncIterable[Any], **options: Unpack[EventOptions]
+    ) -> AsyncIterator[Event]:
+        """Find the events of a source as `events` does, for `async for`; see `scores_async`.
+
+        Example:
+            >>> async def count(path):
+            ...     return len([event async for event in model.events_async(path)])
+            >>> asyncio.run(count("monday.mp4")) >= 0
+            True
+
+        Args:
+            source: As in `scores`, or an asynchronous iterable of frames.
+            **options: The other arguments of `events`.
+        """
+        opened, stop = open_async(source, options, self.bundle.rate_fps)
+        return iterate_async(self.events(opened, **options), stop)
 
     def wanted(self, picture_width: int | None = None) -> FrameFormat:
         """The format of frames that the network wants.
@@ -146,19 +291,50 @@ class Model:
         network = self.bundle.network.config
         return FrameFormat(network.width, network.height, network.colour, picture_width)
 
+    @overload
     def stream(
         self,
         rate_fps: float,
         gap_s: float,
         *,
+        every_frame: bool = ...,
+        watch_health: bool = ...,
+        zones: Zones | None = ...,
+    ) -> StreamScorer: ...
+
+    @overload
+    def stream(
+        self,
+        *,
+        fps: float | None = ...,
+        every_frame: bool = ...,
+        watch_health: bool = ...,
+        zones: Zones | None = ...,
+        maps: bool = ...,
+        picture_width: int | None = ...,
+        colour: ColourOrder = ...,
+    ) -> ScoreStream: ...
+
+    def stream(
+        self,
+        rate_fps: float | None = None,
+        gap_s: float | None = None,
+        *,
         every_frame: bool = False,
         watch_health: bool = True,
         zones: Zones | None = None,
-    ) -> StreamScorer:
-        """Begin a stream, which takes the frames of one source to their scores.
+        fps: float | None = None,
+        maps: bool = False,
+        picture_width: int | None = None,
+        colour: ColourOrder = "rgb",
+    ) -> StreamScorer | ScoreStream:
+        """Begin a stream: frames are pushed one by one, and scores come as they are known.
 
-        Many streams can share the batches of `scored`; each stream's results go through its
-        `resolve`.
+        With ``rate_fps`` and ``gap_s`` it is the inner part of the chain, whose frames are of the
+        network's size: many such streams can share the batches of `scored`, and each stream's
+        results go through its `resolve`. Without them it takes frames of any size; see
+        `ScoreStream`. The network is asked about each frame at once, so load the model with
+        ``batch_size=1`` for it: a larger batch would be filled up with copies.
 
         Args:
             rate_fps: Frames per second of the source.
@@ -168,10 +344,33 @@ class Model:
             zones: Which parts of the picture count. The anomaly map is 0 elsewhere and the frame
                 score is taken of what is left, so that it can only sink; the threshold stays that
                 of the whole picture, and so do the parts.
+            fps: Frames per second of frames that are pushed without a time.
+            maps: As in `scores`.
+            picture_width: As in `scores`.
+            colour: As in `scores`.
 
         Raises:
-            SettingsError: If the zones leave nothing to watch.
+            SettingsError: If the zones leave nothing to watch, or ``fps`` is not above 0.
         """
+        if rate_fps is not None and gap_s is not None:
+            timing = FrameTiming(rate_fps, gap_s)
+            return self._chain(timing, every_frame, watch_health, zones)
+        if fps is not None and not 0 < fps < math.inf:
+            raise SettingsError(f"fps must be above 0, got {fps}")
+        # Where only times will tell the rate, the model's is as good a guess as any.
+        timing = FrameTiming.of_video(fps or self.bundle.rate_fps)
+        return ScoreStream(
+            self._chain(timing, every_frame, watch_health, zones),
+            self.scored,
+            ArrayConverter(self.wanted(picture_width), colour),
+            fps=fps,
+            maps=maps,
+        )
+
+    def _chain(
+        self, timing: FrameTiming, every_frame: bool, watch_health: bool, zones: Zones | None
+    ) -> StreamScorer:
+        """Make the part of the chain that belongs to one source."""
         network = self.bundle.network.config
         known = self.bundle.health
         return StreamScorer(
@@ -180,7 +379,7 @@ class Model:
             self.bundle.calibration.score,
             HealthMonitor(known) if watch_health and known is not None else None,
             None if zones is None else zones.mask(network.height, network.width),
-            FrameTiming(rate_fps, gap_s),
+            timing,
         )
 
     def scored(self, waiting: Sequence[PendingFrame], *, maps: bool) -> Iterator[Score]:
@@ -237,50 +436,8 @@ class Model:
             motion=float(batch.motion[row]),
             cluster=float(batch.cluster[row]),
             map=anomaly_map,
+            map_level=self.map_level,
         )
-
-
-def load(
-    model: str | Path | Bundle,
-    *,
-    device: str = "auto",
-    batch_size: int = DEFAULT_BATCH,
-    backend: BackendChoice = "auto",
-    precision: PrecisionChoice = "auto",
-) -> Model:
-    """Load a trained model.
-
-    Args:
-        model: A run folder, a model bundle, the name of a shipped model, or what was read of one.
-        device: "auto", "cpu" or a GPU such as "cuda:0".
-        batch_size: Clips that run through the network at a time.
-        backend: What runs the network: "torch", "onnx", "openvino", or "auto": the fastest on this
-            machine that says what the trained network says. What is the fastest is tried once and
-            remembered.
-        precision: "float32", "bfloat16", "float16", "int8" or "auto": what the fastest computes in.
-
-    Raises:
-        SourceNotFoundError: If there is no model.
-        BundleError: If it is truncated, altered or of another format.
-        SettingsError: If the device is not there, the batch size is below 1 or the backend has no
-            such precision.
-        InputError: If the model has no graph for the backend.
-        MissingExtraError: If the backend is not installed.
-    """
-    return load_model(model, InferenceOptions(device, backend, precision, batch_size))
-
-
-def load_model(model: str | Path | Bundle, options: InferenceOptions) -> Model:
-    """Load a trained model, as `load` does, with the options in one record."""
-    path: Path | None = None
-    if isinstance(model, Bundle):
-        bundle = model
-    else:
-        path = find_bundle(model)
-        bundle = read_bundle(path)
-    selected = select_backend(bundle, options)
-    notices = () if selected.notice is None else (selected.notice,)
-    return Model(bundle, selected.scorer, str(selected.backend), notices, path)
 
 
 def _stacked(clips: list[Clip]) -> Pixels:
@@ -290,135 +447,3 @@ def _stacked(clips: list[Clip]) -> Pixels:
     for place, clip in zip(stacked, clips, strict=True):
         np.stack([frame.pixels for frame in clip.frames], out=place)
     return stacked
-
-
-class Scored(NamedTuple):
-    """What came of a recording.
-
-    Attributes:
-        frames: Frames decoded.
-        scored: Frames with a score.
-        peak: Highest score.
-        events: Its anomalies, as they were at their end.
-        notices: What was wrong with it, a sentence each.
-    """
-
-    frames: int
-    scored: int
-    peak: float
-    events: tuple[Event, ...]
-    notices: tuple[str, ...]
-
-
-def score_recording(
-    source: FrameSource,
-    model: Model,
-    sinks: Sequence[ScoreSink],
-    events: EventSink,
-    *,
-    zones: Zones | None,
-    health: bool,
-    picture_width: int | None = None,
-    on_progress: Progress = silent,
-) -> Scored:
-    """Score a recording.
-
-    Args:
-        source: The recording.
-        model: What scores it.
-        sinks: Get every score as it comes.
-        events: Gets every phase of every event.
-        zones: Which parts of the picture count, and the cool-down.
-        health: Whether the camera's health is watched.
-        picture_width: Width of the picture that scores carry, for people to look at; None carries
-            none.
-        on_progress: Told the frames done, with the recording's name as the phase.
-
-    Raises:
-        SourceError: If it cannot be read, or none of its frames can be scored.
-    """
-    summary = _Summary()
-    detector = EventDetector(
-        source.name, model.bundle.calibration, None if zones is None else zones.cool_down_s
-    )
-    # Maps are wanted for the regions of events, whether they are kept or not.
-    scores = model.scores(
-        source, zones=zones, health=health, maps=True, picture_width=picture_width
-    )
-    counted = _report_progress(scores, source, on_progress)
-    ended = []
-    for event in _write_scores(counted, [summary, *sinks], detector):
-        events.write(event)
-        if event.phase == "end":
-            ended.append(event)
-    if not summary.scored:
-        raise SourceError(_why_unscored(source, model, summary))
-    # A slower source is scored all the same, but its clips last longer than those of the training.
-    slower = rate_notice(source.rate_fps, model.bundle.rate_fps)
-    faults = [
-        f"from {event.start_s:.1f} to {event.end_s:.1f} s: {event.reason}"
-        for event in ended
-        if event.kind == "health"
-    ]
-    return Scored(
-        frames=summary.frames,
-        scored=summary.scored,
-        peak=summary.peak,
-        events=tuple(event for event in ended if event.kind == "anomaly"),
-        notices=(*source.notices, *([slower] if slower else []), *faults),
-    )
-
-
-class _Summary:
-    """A sink that counts frames and scores, and keeps the highest score and the camera's faults."""
-
-    def __init__(self) -> None:
-        self.frames = self.scored = 0
-        # Below every score, so that the first one is the highest so far.
-        self.peak = -math.inf
-        self.faults: set[HealthState] = set()
-
-    def write(self, score: Score) -> None:
-        self.frames += 1
-        if score.score is not None:
-            self.scored += 1
-            self.peak = max(self.peak, score.score)
-        if score.health != "ok":
-            self.faults.add(score.health)
-
-
-def _why_unscored(source: FrameSource, model: Model, summary: _Summary) -> str:
-    """Why none of a recording's frames has a score, as a sentence."""
-    if summary.faults:
-        return (
-            f"{source.path} must show what the model's camera shows, but all of it is "
-            f"{' or '.join(sorted(summary.faults))}; "
-            "if it is of another camera, score it with --no-health"
-        )
-    span = clip_span(model.bundle.network.config.interval)
-    return (
-        f"{source.path} must have {span} unbroken frames for a clip to be scored, "
-        f"but none of its {summary.frames} frames is the last of so many"
-    )
-
-
-def _write_scores(
-    scores: Iterable[Score], sinks: Sequence[ScoreSink], detector: EventDetector
-) -> Iterator[Event]:
-    """Pass every score on to all sinks, and yield the phases of events that they bring."""
-    for score in scores:
-        for sink in sinks:
-            sink.write(score)
-        yield from detector.push(score)
-    yield from detector.finish()
-
-
-def _report_progress(
-    scores: Iterable[Score], source: FrameSource, on_progress: Progress
-) -> Iterator[Score]:
-    """Pass scores through and report every tenth frame and the last one."""
-    total = source.count_frames()
-    for number, score in enumerate(scores, start=1):
-        if number % 10 == 0 or number == total:
-            on_progress(source.name, min(number, total), total, {})
-        yield score

@@ -20,12 +20,13 @@ class OnnxScorer:
     Args:
         graph: The graph, as `oddframe.inference.onnx_export.onnx_graph` makes it.
         batch_size: Clips that it takes at a time.
+        threads: Threads that it computes on.
 
     Raises:
         BundleError: If ONNX Runtime cannot load it.
     """
 
-    def __init__(self, graph: bytes, batch_size: int) -> None:
+    def __init__(self, graph: bytes, batch_size: int, threads: int = 1) -> None:
         with require_extra("scoring with ONNX Runtime"):
             import onnxruntime
 
@@ -35,6 +36,7 @@ class OnnxScorer:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
         options.add_free_dimension_override_by_name("batch", 1)
+        options.intra_op_num_threads = threads
         # Threads that wait by spinning take the cores from the decoder, which costs a third of the
         # speed on a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

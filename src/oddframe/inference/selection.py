@@ -23,6 +23,7 @@ from oddframe.errors import InputError, MissingExtraError, OddframeError
 from oddframe.files import write_json
 from oddframe.inference import BackendName, Precision
 from oddframe.inference.backends import Backend, available, make_scorer, sees_gpu
+from oddframe.inference.cores import check_threads, default_threads
 from oddframe.inference.parity import Parity, clips_of, compare, drawn_frames, with_intruder
 from oddframe.inference.scorer import Scorer
 
@@ -56,12 +57,22 @@ class InferenceOptions:
         backend: What runs the network; "auto" for the fastest.
         precision: What it computes in; "auto" for that of the fastest.
         batch_size: Clips that run through the network at a time.
+        threads: Threads that the network computes on; None for `default_threads`.
     """
 
     device: str = "auto"
     backend: BackendChoice = "auto"
     precision: PrecisionChoice = "auto"
     batch_size: int = DEFAULT_BATCH
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        check_threads(self.threads)
+
+    @property
+    def thread_count(self) -> int:
+        """The number of threads that it comes to on this machine."""
+        return self.threads or default_threads()
 
     def allows(self, backend: Backend) -> bool:
         """Whether a backend with its precision is among what was asked for."""
@@ -89,7 +100,13 @@ class MakeScorer(Protocol):
     """Makes what scores clips with a bundle's network, as `make_scorer` does."""
 
     def __call__(
-        self, bundle: Bundle, name: BackendName, precision: Precision, device: str, batch_size: int
+        self,
+        bundle: Bundle,
+        name: BackendName,
+        precision: Precision,
+        device: str,
+        batch_size: int,
+        threads: int,
     ) -> Scorer:
         """Make the scorer, or raise an error of `OddframeError` where that is not possible."""
         ...
@@ -119,7 +136,7 @@ def select_backend(
     """
 
     def load(backend: Backend) -> SelectedBackend:
-        scorer = make(bundle, *backend, options.device, options.batch_size)
+        scorer = make(bundle, *backend, options.device, options.batch_size, options.thread_count)
         return SelectedBackend(backend, scorer)
 
     if options.backend != "auto" and options.precision != "auto":
@@ -168,7 +185,9 @@ def _measure_and_select(
     tried: dict[str, Any] = {}
     for backend in able:
         try:
-            scorer = make(bundle, *backend, options.device, options.batch_size)
+            scorer = make(
+                bundle, *backend, options.device, options.batch_size, options.thread_count
+            )
             reference = next(iter(scorers.values()), scorer)
             parity = compare(
                 reference,
@@ -245,7 +264,7 @@ def _key(bundle: Bundle, able: list[Backend], options: InferenceOptions) -> str:
         options.batch_size,
         sees_gpu(),
         _processor(),
-        os.cpu_count(),
+        options.thread_count,
     ]
     return hashlib.sha256(
         json.dumps([*facts, [_version(name) for name in _PACKAGES]]).encode()

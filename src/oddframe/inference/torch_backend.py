@@ -3,7 +3,7 @@
 import torch
 
 from oddframe._types import Pixels
-from oddframe.errors import SettingsError
+from oddframe.errors import SettingsError, did_you_mean
 from oddframe.inference import Precision
 from oddframe.inference.scorer import ClipScores, pad_batch
 from oddframe.model.fusion import AnomalyScorer
@@ -30,8 +30,16 @@ def pick_device(name: str) -> torch.device:
         # A name may be well-formed and its GPU not there: only an array on it tells.
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
+        found = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+        if name.partition(":")[0] == "cuda":
+            gpus = f"only {', '.join(found)}" if found else "no GPU"
+            raise SettingsError(
+                f"device must be a GPU that PyTorch finds, got {name!r}, but it finds {gpus} here; "
+                "choose cpu or auto, or run oddframe doctor to see what PyTorch knows"
+            ) from error
         raise SettingsError(
-            f"device must be auto, cpu or a GPU that is there such as cuda:0, got {name!r}"
+            f"device must be auto, cpu or a GPU such as {(found or ['cuda:0'])[0]}, got {name!r}"
+            f"{did_you_mean(name, ('auto', 'cpu', *found))}"
         ) from error
     return device
 
@@ -45,6 +53,7 @@ class TorchScorer:
         batch_size: Clips at a time.
         precision: What the streams compute in; distances, map and statistics are in float32
             whatever it is.
+        threads: Threads that torch computes on, in the whole process; None leaves that as it is.
 
     Raises:
         SettingsError: If the batch size is below 1 or the precision is not one of torch's.
@@ -56,19 +65,28 @@ class TorchScorer:
         device: torch.device,
         batch_size: int,
         precision: Precision = "float32",
+        threads: int | None = None,
     ) -> None:
         if precision not in _HALF:
+            remedy = did_you_mean(precision, _HALF)
+            if precision == "int8":
+                remedy = "; for int8 run oddframe export MODEL --to openvino --int8, then score "
+                remedy += "with --backend openvino"
             raise SettingsError(
-                f"precision must be one of {', '.join(_HALF)} for torch, got {precision!r}"
+                f"precision must be one of {', '.join(_HALF)} for torch, got {precision!r}{remedy}"
             )
         if batch_size < 1:
             raise SettingsError(f"batch_size must be at least 1, got {batch_size}")
         self.batch_size = batch_size
         self._device = device
+        self._threads = threads
         self._network = AnomalyScorer(network, _HALF[precision]).to(device).eval()
 
     @torch.inference_mode()
     def score(self, clips: Pixels) -> ClipScores:
         """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
+        if self._threads is not None:
+            # Here and not once: OpenMP keeps the number for each thread that calls it.
+            torch.set_num_threads(self._threads)
         scored = self._network(torch.from_numpy(pad_batch(clips, self.batch_size)).to(self._device))
         return ClipScores(*(part[: len(clips)].float().cpu().numpy() for part in scored))

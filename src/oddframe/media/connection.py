@@ -6,6 +6,7 @@ thread and passes the frames on to the camera that it belongs to, a `CameraFeed`
 """
 
 import errno
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,22 +18,19 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from oddframe.core.clips import Sampler, sampled_gap_s
+from oddframe.core.clips import Sampler
 from oddframe.core.clocks import LiveClock
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import LoginRefusedError, SourceError
 from oddframe.media.convert import Converter
 from oddframe.media.live_config import LiveSettings, StreamAddress
 from oddframe.media.packet_buffer import PacketBuffer
-from oddframe.media.source import FrameFormat
+from oddframe.media.source import PLAUSIBLE_FPS, FrameFormat
 
 MEASURED_S = 1.5
 """How long frames are counted, in seconds, to learn a rate that the stream does not state."""
 
 _MICROSECONDS = 1_000_000
-
-# Beyond these a rate is a mistake in a header, such as the 90,000 ticks of a transport stream.
-_PLAUSIBLE_FPS = (0.01, 240.0)
 
 _MOST_SKIPPED = 300
 """Packets that are skipped for want of a key frame; some streams mark none."""
@@ -152,7 +150,7 @@ def stated_rate_fps(container: InputContainer, stream: VideoStream) -> float | N
     Returns:
         The rate; None where the stream states none, or one that cannot be true.
     """
-    slowest, fastest = _PLAUSIBLE_FPS
+    slowest, fastest = PLAUSIBLE_FPS
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate is not None and slowest <= rate <= fastest and not is_untimed(container):
             return float(rate)
@@ -188,7 +186,10 @@ class CameraFeed(Protocol):
     now_s: Callable[[], float]
 
     def begin(self, timing: FrameTiming) -> None:
-        """Learn the stream's own rate and the gap of the kept frames, before the first frame."""
+        """Learn the stream's own rate and the gap of the kept frames.
+
+        This comes before the first frame, and again when frames come at another rate than before.
+        """
         ...
 
     def put(self, frame: Frame) -> None:
@@ -231,13 +232,13 @@ class Connection:
         # Held while anything is passed on: after `abandon` has had it, nothing is passed on.
         self._gate = threading.Lock()
         self._abandoned = threading.Event()
-        self._paced = self._untimed = self._follows_arrival = self._has_begun = False
+        self._paced = self._untimed = self._follows_arrival = False
         self._waits_for_key, self._skipped = True, 0
         self._lossy = feed.address.kind == "rtsp" and feed.address.transport == "udp"
         self._measured = 0
         self._measured_from_s: float | None = None
         self._sampler: Sampler | None = None
-        self._converter = Converter(feed.wanted)
+        self._converter: Converter
         self.thread = threading.Thread(
             target=self._run, name=f"stream {feed.address.name}", daemon=True
         )
@@ -281,6 +282,7 @@ class Connection:
 
     def _open(self, container: InputContainer, stream: VideoStream) -> None:
         feed = self._feed
+        self._converter = Converter(feed.wanted, stream)
         self._untimed = is_untimed(container)
         # Servers hand out segments, and whole files, faster than they play.
         self._paced = feed.address.kind == "http" and not self._untimed
@@ -295,17 +297,23 @@ class Connection:
     def _begin(self, rate_fps: float) -> None:
         """Pass frames on from now on, since their rate is known."""
         feed = self._feed
-        timing, keep_fps = FrameTiming.of_video(rate_fps), feed.keep_fps
-        if keep_fps is not None:
-            self._sampler = Sampler(keep_fps, timing)
-            timing = replace(timing, gap_s=sampled_gap_s(timing, keep_fps))
+        timing = FrameTiming.of_video(rate_fps)
+        self._sampler = Sampler(feed.keep_fps or math.inf, timing)
+        timing = replace(timing, gap_s=self._sampler.gap_s)
         feed.clock.connect(
             timing,
             timed=not self._untimed,
             follows_arrival=self._follows_arrival,
         )
         feed.begin(timing)
-        self._has_begun = True
+
+    def _keeps(self, sampler: Sampler, time_s: float) -> bool:
+        """Say whether to keep a frame, and tell the camera where the rate has changed."""
+        timing = sampler.rates.timing
+        keeps = sampler.keeps_at(time_s)
+        if sampler.rates.timing is not timing:
+            self._feed.begin(replace(sampler.rates.timing, gap_s=sampler.gap_s))
+        return keeps
 
     def _measure(self, stamp_s: float | None) -> None:
         """Learn the rate of a stream that does not state one, at the cost of its first frames."""
@@ -366,10 +374,12 @@ class Connection:
             if self._abandoned.is_set():
                 return
             arrived_s = feed.now_s()
-            if not self._has_begun:
+            if self._sampler is None:
                 self._measure(arrived_s if self._untimed else stamp_s)
                 return
             time_s = feed.clock.time_s(stamp_s, arrived_s)
+            if time_s is None:
+                return
             if feed.ring is not None:
                 feed.ring.mark(stamp_s, time_s, (picture.width, picture.height))
             early_s = time_s - feed.clock.passed_s(arrived_s)
@@ -380,5 +390,5 @@ class Connection:
             if self._abandoned.is_set():
                 return
             index = next(feed.indices)
-            if self._sampler is None or self._sampler.keeps_at(time_s):
-                feed.put(self._converter.frame(picture, index, time_s, picture.rotation))
+            if self._keeps(self._sampler, time_s):
+                feed.put(self._converter.frame(picture, index, time_s))

@@ -1,21 +1,26 @@
 """From a decoded PyAV frame to what others need: a `Frame`, or a picture file.
 
 `Converter` makes frames, with one resize per wanted form. `prefetch` decodes and converts in a
-thread while the caller computes. `encode_jpeg` and `encode_webp` are the only encoders of single
-pictures.
+thread while the caller computes. `encode_jpeg` and `encode_webp` encode single pictures; the store,
+which imports nothing of this room, writes its JPEG files itself.
 """
 
 import io
 import math
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
 from queue import Empty, Queue
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import av
 import numpy as np
+from av.filter import Graph
+from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
 
 from oddframe._types import Pixels
 from oddframe.core.records import Frame
@@ -32,10 +37,61 @@ _RESIZING = (
     | Interpolation.BITEXACT
 )
 
+_USED_SHARE = 0.25
+"""Share of all levels of which a picture of more than 8 bits must make use to be scored well."""
+
+_MOST_ASPECT = 10.0
+"""Pixels more than this many times as wide as high, or as high as wide, are a mistake in a header.
+"""
+
+HIGHEST = 4096
+"""Most height of a picture for people in pixels, whatever its width."""
+
 T = TypeVar("T")
 
 _END = object()
 """Stands in the queue of `prefetch` behind the last item."""
+
+
+class Orientation(NamedTuple):
+    """How a stored picture is turned, and then mirrored, to stand as players show it.
+
+    Attributes:
+        quarter_turns: How many times it is turned counterclockwise by 90 degrees, 0 to 3.
+        is_mirrored: Whether left and right are exchanged after that.
+    """
+
+    quarter_turns: int = 0
+    is_mirrored: bool = False
+
+
+UPRIGHT = Orientation()
+"""The orientation of a picture that is stored as it is shown."""
+
+
+class _FrameView(NamedTuple):
+    """How the frames of a source are shown, from one key frame to the next.
+
+    Attributes:
+        stored_size: (width, height) of the frames in pixels, as they are decoded.
+        orientation: How they are turned and mirrored.
+        size: The same size after turning.
+        pixel_aspect: Width of a pixel by its height, after turning.
+    """
+
+    stored_size: tuple[int, int]
+    orientation: Orientation
+    size: tuple[int, int]
+    pixel_aspect: float
+
+    @classmethod
+    def of(
+        cls, decoded: av.VideoFrame, orientation: Orientation, aspect: float = 1.0
+    ) -> "_FrameView":
+        stored = size = (decoded.width, decoded.height)
+        if orientation.quarter_turns % 2:
+            size, aspect = size[::-1], 1 / aspect
+        return cls(stored, orientation, size, aspect)
 
 
 class Converter:
@@ -46,15 +102,24 @@ class Converter:
 
     Args:
         wanted: The form of the frames.
+        stream: The stream that the frames are decoded from, which knows the shape of its pixels.
+            None where pixels are square, as those of images are.
     """
 
-    def __init__(self, wanted: FrameFormat) -> None:
+    def __init__(self, wanted: FrameFormat, stream: VideoStream | None = None) -> None:
         self._wanted = wanted
         self._for_pixels = VideoReformatter()
         self._for_picture = VideoReformatter()
+        self._aspects = None if stream is None else _PixelAspects(stream)
+        self._view: _FrameView | None = None
+        self._field: _TopField | None = None
 
     def frame(
-        self, decoded: av.VideoFrame, index: int, time_s: float, turn_degrees: int = 0
+        self,
+        decoded: av.VideoFrame,
+        index: int,
+        time_s: float,
+        orientation: Orientation | None = None,
     ) -> Frame:
         """Convert one frame.
 
@@ -62,29 +127,135 @@ class Converter:
             decoded: The frame as PyAV gives it.
             index: Its index in the source.
             time_s: Its time in seconds.
-            turn_degrees: How far to turn it counterclockwise to stand upright; a multiple of 90.
+            orientation: How to turn it; None looks at what came with the frame.
 
         Returns:
             The frame, whose arrays are its own.
         """
         wanted = self._wanted
-        quarter_turns = round(turn_degrees / 90) % 4
-        size = (decoded.width, decoded.height)
-        if quarter_turns % 2:
-            size = size[::-1]
-        pixels = _resize(
+        view = self._see(decoded) if orientation is None else _FrameView.of(decoded, orientation)
+        pixels = resize(
             self._for_pixels,
             decoded,
             wanted.width,
             wanted.height,
             _PIXEL_FORMATS[wanted.colour],
-            quarter_turns,
+            view.orientation,
         )
-        picture = None
-        if wanted.picture_width is not None:
-            width, height = picture_size(size, wanted.picture_width)
-            picture = _resize(self._for_picture, decoded, width, height, "rgb24", quarter_turns)
-        return Frame(index=index, time_s=time_s, pixels=pixels, source_size=size, picture=picture)
+        frame = Frame(index, time_s, pixels, view.size, pixel_aspect=view.pixel_aspect)
+        if wanted.picture_width is None:
+            return frame
+        width, height = picture_size(frame.shown_size, wanted.picture_width)
+        if decoded.interlaced_frame:
+            decoded = self._one_field(decoded)
+        picture = resize(self._for_picture, decoded, width, height, "rgb24", view.orientation)
+        return replace(frame, picture=picture)
+
+    def _see(self, decoded: av.VideoFrame) -> _FrameView:
+        """Find out how a frame is shown; what a stream says of that changes at key frames alone."""
+        view = self._view
+        stored = (decoded.width, decoded.height)
+        if view is None or decoded.key_frame or stored != view.stored_size:
+            aspect = 1.0 if self._aspects is None else self._aspects.now()
+            view = self._view = _FrameView.of(decoded, _find_orientation(decoded), aspect)
+        return view
+
+    def _one_field(self, decoded: av.VideoFrame) -> av.VideoFrame:
+        """Take the upper field of an interlaced frame, which has no comb where things move."""
+        if self._field is None or not self._field.takes(decoded):
+            self._field = _TopField(decoded)
+        return self._field.of(decoded)
+
+
+class _PixelAspects:
+    """The shape of a stream's pixels, width by height, as players find it."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        # What the container says wins over what the coded video says, as in every player.
+        self._stated = stream.sample_aspect_ratio
+        self._coded = stream.codec_context.sample_aspect_ratio
+
+    def now(self) -> float:
+        """Return the shape at the place that decoding has come to; 1.0 where none is known."""
+        coded = self._stream.codec_context.sample_aspect_ratio
+        if coded != self._coded and coded:
+            # It changed on the way, of which the header knows nothing.
+            self._stated = self._coded = coded
+        aspect = float(self._stated or coded or 1)
+        return aspect if 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT else 1.0
+
+
+class _TopField:
+    """Takes the upper field out of interlaced frames of one size and form, without copying it."""
+
+    def __init__(self, decoded: av.VideoFrame) -> None:
+        self._form = (decoded.width, decoded.height, decoded.format.name)
+        self._graph = Graph()
+        self._graph.threads = 1
+        source = self._graph.add_buffer(
+            width=decoded.width,
+            height=decoded.height,
+            format=decoded.format,
+            time_base=Fraction(1, 1000),
+        )
+        self._graph.link_nodes(
+            source, self._graph.add("field", "top"), self._graph.add("buffersink")
+        ).configure()
+
+    def takes(self, decoded: av.VideoFrame) -> bool:
+        """Tell whether a frame has the size and the form that this was made for."""
+        return self._form == (decoded.width, decoded.height, decoded.format.name)
+
+    def of(self, decoded: av.VideoFrame) -> av.VideoFrame:
+        """Return the upper field of a frame, half as high."""
+        self._graph.vpush(decoded)
+        return self._graph.vpull()
+
+
+def _find_orientation(decoded: av.VideoFrame) -> Orientation:
+    """Read how a frame is to be turned from what came with it."""
+    try:
+        found = cast("Mapping[SideData, bytes]", decoded.side_data).get(SideData.DISPLAYMATRIX)
+    except ValueError:
+        # FFmpeg attached something that PyAV has no name for: the angle can be read all the same.
+        return Orientation(round(decoded.rotation / 90) % 4)
+    if found is None:
+        return UPRIGHT
+    across_x, across_y, _, down_x, down_y = np.frombuffer(found, np.int32)[:5].tolist()
+    # Where a step to the right and a step down in what is stored lead in what is shown.
+    if abs(across_x) + abs(down_y) >= abs(across_y) + abs(down_x):
+        turns = 2 if down_y < 0 else 0
+        return Orientation(turns, (across_x < 0) != (down_y < 0))
+    turns = 1 if across_y < 0 else 3
+    return Orientation(turns, (across_y < 0) == (down_x < 0))
+
+
+def describe_small_range(decoded: av.VideoFrame) -> str | None:
+    """Say that a picture of more than 8 bits has few levels left when it is brought to 8.
+
+    Args:
+        decoded: The picture. Coded video in YUV, whose levels are defined, is left alone.
+
+    Returns:
+        A sentence; None where the picture is as it should be.
+    """
+    form = decoded.format
+    bits = max(component.bits for component in form.components)
+    if bits <= 8 or not (form.name.startswith("gray") or form.is_rgb):
+        return None
+    levels = decoded.reformat(format="gray16le").to_ndarray()[::2, ::2]
+    # Without the few pixels of a sensor that are broken.
+    low, high = np.percentile(levels, (0.1, 99.9))
+    if high - low >= _USED_SHARE * 0xFFFF:
+        return None
+    shown = round((high - low) / 257) + 1
+    return (
+        f"the pixels have {bits} bits, of which only a small range is used "
+        f"({low / 0xFFFF:.1%} to {high / 0xFFFF:.1%} of full): what is scored has about {shown} of "
+        "256 levels; stretch the levels of all pictures alike, in training and scoring, before "
+        "giving them to Oddframe"
+    )
 
 
 def prefetch(items: Iterator[T], most: int) -> Generator[T, None, None]:
@@ -154,7 +325,7 @@ def encode_webp(picture: Pixels, quality: int) -> bytes:
 
 
 def picture_size(source_size: tuple[int, int], width: int) -> tuple[int, int]:
-    """Return the even size nearest to `width` that keeps an aspect ratio.
+    """Return the even size nearest to `width` that keeps an aspect ratio, and is not too high.
 
     Args:
         source_size: (width, height) of the whole picture in pixels.
@@ -163,20 +334,23 @@ def picture_size(source_size: tuple[int, int], width: int) -> tuple[int, int]:
     Returns:
         (width, height), both even, since H.264 with colour at half size needs even ones.
     """
-    height = width * source_size[1] / source_size[0]
+    # A picture that is a few pixels wide would be enlarged to gigabytes.
+    width = min(width, max(2, math.floor(HIGHEST * source_size[0] / source_size[1])))
+    height = min(HIGHEST, width * source_size[1] / source_size[0])
     return max(2, 2 * (width // 2)), max(2, 2 * math.floor(height / 2 + 0.5))
 
 
-def _resize(
+def resize(
     reformatter: VideoReformatter,
     decoded: av.VideoFrame,
     width: int,
     height: int,
     form: str,
-    quarter_turns: int,
+    orientation: Orientation,
 ) -> Pixels:
+    """Resize a decoded frame and turn it, uint8 H x W x C; ``form`` is FFmpeg's pixel format."""
     # Resized first and turned after: the turn then moves the few pixels that are left.
-    if quarter_turns % 2:
+    if orientation.quarter_turns % 2:
         width, height = height, width
     small = reformatter.reformat(
         decoded, width=width, height=height, format=form, interpolation=_RESIZING, threads=1
@@ -187,8 +361,9 @@ def _resize(
         pixels = pixels.copy()
     if pixels.ndim == 2:
         pixels = pixels[:, :, np.newaxis]  # H W -> H W 1
-    if quarter_turns:
-        pixels = np.ascontiguousarray(np.rot90(pixels, quarter_turns))
+    if orientation != UPRIGHT:
+        turned = np.rot90(pixels, orientation.quarter_turns)
+        pixels = np.ascontiguousarray(turned[:, ::-1] if orientation.is_mirrored else turned)
     return pixels
 
 

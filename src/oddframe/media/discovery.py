@@ -1,20 +1,38 @@
 """From what a user names, a file, a folder or a pattern, to the sources there.
 
-`open_source` opens one that is known. `find_sources` searches folders and patterns, names what it
-had to skip, and gives every source a name of its own.
+`open_source` opens one that is known, be it a path, a camera's address or frames in memory.
+`find_sources` searches folders and patterns, names what it had to skip, and gives every source a
+name of its own.
 """
 
 import glob
+import os
 import re
+import shutil
+import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias, cast
 
-from oddframe.errors import InputError, SourceError, SourceNotFoundError
+from oddframe.core.records import Frame
+from oddframe.errors import InputError, OddframeError, SourceError, SourceNotFoundError
+from oddframe.files import name_for_files
+from oddframe.media.arrays import ArraySource, ColourOrder, VideoCapture
+from oddframe.media.image_names import natural_order
 from oddframe.media.images import DEFAULT_FPS, IMAGE_SUFFIXES, ImageFolder, is_numbered_image
+from oddframe.media.live_config import is_device, stream_address
 from oddframe.media.recording import Recording
-from oddframe.media.source import FrameSource
+from oddframe.media.source import FrameFormat, FrameSource
+from oddframe.media.stream_set import CameraSource
+
+AnySource: TypeAlias = (
+    FrameSource | str | Path | int | bytes | BinaryIO | VideoCapture | Iterable[Any]
+)
+"""What `open_source` takes."""
 
 _NOT_VIDEO = frozenset(
     suffix
@@ -60,27 +78,110 @@ class FoundSources:
     skipped: tuple[SkippedPath, ...]
 
 
-def open_source(path: str | Path, fps: float | None = None) -> FrameSource:
-    """Open one recording or one folder of numbered images.
+class MemoryRecording(Recording):
+    """A recording that a caller has as bytes or as a file object.
+
+    FFmpeg must be able to go back in it, so it is copied into a temporary file that nobody else can
+    read, which is deleted with this object.
 
     Args:
-        path: The file or folder.
-        fps: Frames per second of a folder of images, 10 when None. Recordings have times of their
-            own.
+        content: The bytes of the recording, or a binary file that is read from where it stands.
+        fps: As in `Recording`.
+
+    Raises:
+        InputError: If the file gives something else than bytes.
+        SourceError: If it is not a recording with video in it.
+    """
+
+    def __init__(self, content: Any, fps: float | None = None) -> None:
+        self._file = tempfile.NamedTemporaryFile(prefix="oddframe-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        if hasattr(content, "read"):
+            try:
+                shutil.copyfileobj(content, self._file)
+            except TypeError as error:
+                raise InputError(
+                    "a file object must be opened for reading bytes and must not be asynchronous; "
+                    "give the file itself, as `open(path, 'rb')` returns it"
+                ) from error
+        else:
+            self._file.write(content)
+        self._file.flush()
+        # What was copied just now must not be taken for a recording that is still being written.
+        os.utime(self._file.name, (0, 0))
+        with self._named():
+            super().__init__(self._file.name, "memory", fps)
+
+    def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
+        """Yield all frames in a fresh pass; see `FrameSource.frames`."""
+        with self._named():
+            yield from super().frames(wanted)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let errors speak of what the caller gave, not of a file that he never saw."""
+        try:
+            yield
+        except SourceError as error:
+            what = "the recording in memory"
+            raise SourceError(str(error).replace(self._file.name, what)) from error
+
+
+def open_source(
+    source: AnySource,
+    fps: float | None = None,
+    default_fps: float = DEFAULT_FPS,
+    colour: ColourOrder = "rgb",
+) -> FrameSource:
+    """Open what a caller wants to be read.
+
+    Args:
+        source: A recording or a folder of numbered images, by path; a camera's address as text, or
+            its number; the bytes of a recording, or a file object; an array of frames, T x H x W x
+            C; an iterable of frames, or of pairs of a time in seconds and a frame; an opened
+            ``cv2.VideoCapture``; or a source that is open already, which is returned as it is.
+        fps: Frames per second of what has no times of its own: a folder of images, a raw stream,
+            frames without times.
+        default_fps: That of a folder of images where nobody states one and the names of the images
+            tell no times.
+        colour: The order of the colours in arrays.
 
     Raises:
         SourceNotFoundError: If nothing is there.
         SourceError: If it cannot be used.
+        InputError: If it is none of these.
+        SettingsError: If frames come without times and without ``fps``.
     """
-    path = Path(path)
-    if not path.exists():
-        raise SourceNotFoundError(
-            f"{path} must be a recording or a folder of numbered images, but nothing is there"
-        )
-    return _open(path, path.is_dir(), None, fps)
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path.exists() and not path.is_char_device():
+            return _open(path, path.is_dir(), None, (fps, default_fps))
+        # A path with a double slash in it loses one, so it can never be taken for an address.
+        if isinstance(source, str) and ("://" in source or is_device(source)):
+            return CameraSource(stream_address(source), default_fps)
+        raise _nothing_there(path, "a recording or a folder of numbered images")
+    if isinstance(source, int):
+        return CameraSource(stream_address(str(source)), default_fps)
+    # Captures and files both can be read, and pictures can be iterated over: the order matters.
+    if isinstance(source, VideoCapture):
+        return ArraySource(source, fps, colour)
+    if isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read"):
+        return MemoryRecording(source, fps)
+    if hasattr(source, "frames") and hasattr(source, "rate_fps"):
+        return cast(FrameSource, source)
+    if hasattr(source, "__array__") or hasattr(source, "__iter__"):
+        return ArraySource(source, fps, colour)
+    raise InputError(
+        "a source must be a path, a camera's address, bytes, a file object, an opened VideoCapture "
+        f"or frames (an array or an iterable), got {type(source).__name__}"
+    )
 
 
-def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = None) -> FoundSources:
+def find_sources(
+    what: str | Path | Sequence[str | Path],
+    fps: float | None = None,
+    default_fps: float = DEFAULT_FPS,
+) -> FoundSources:
     """Find every source in a file, a folder of recordings or of numbered images, or a pattern.
 
     Folders are searched with all that is in them. Only headers are read. Files that are plainly
@@ -89,7 +190,8 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
 
     Args:
         what: A path, a glob pattern, or several of them.
-        fps: Frames per second of folders of images, 10 when None.
+        fps: As in `open_source`.
+        default_fps: As in `open_source`.
 
     Returns:
         The sources, and what was skipped.
@@ -109,7 +211,9 @@ def find_sources(what: str | Path | Sequence[str | Path], fps: float | None = No
             if key in sources or key in skipped:
                 continue
             try:
-                sources[key] = _open(candidate.path, candidate.is_folder, candidate.files, fps)
+                sources[key] = _open(
+                    candidate.path, candidate.is_folder, candidate.files, (fps, default_fps)
+                )
             except (SourceError, SourceNotFoundError) as error:
                 skipped[key] = SkippedPath(candidate.path, str(error))
     if not sources:
@@ -140,14 +244,31 @@ class _Candidate:
 
 
 def _open(
-    path: Path, is_folder: bool, files: Sequence[Path] | None, fps: float | None
+    path: Path, is_folder: bool, files: Sequence[Path] | None, rates_fps: tuple[float | None, float]
 ) -> FrameSource:
-    if not is_folder:
-        return Recording(path)
-    folder = ImageFolder(path, DEFAULT_FPS if fps is None else fps, files)
-    # A recording is checked by opening it; of images only the names were looked at so far.
-    folder.check()
-    return folder
+    source: FrameSource
+    stated_fps, default_fps = rates_fps
+    if is_folder:
+        source = folder = ImageFolder(path, stated_fps, files, default_fps=default_fps)
+        # A recording is checked by opening it; of images only the names were looked at so far.
+        folder.check()
+    else:
+        source = Recording(path, fps=stated_fps)
+    source.name = name_for_files(source.name)
+    return source
+
+
+def _nothing_there(what: str | Path, wanted: str) -> OddframeError:
+    """Make the error for a path at which nothing is; a camera's address is told what to do."""
+    # A Path has one of the two slashes left.
+    address = re.match(r"([a-z][a-z0-9+.-]+):/", str(what), re.IGNORECASE)
+    if address is None:
+        return SourceNotFoundError(f"{what} must be {wanted}, but nothing is there")
+    # The address is not repeated: it may hold a password.
+    return SourceError(
+        f"the source must be {wanted}, but is an address ({address[1]}://...); to watch a "
+        "camera use oddframe watch or oddframe serve, and to keep what it sends oddframe record"
+    )
 
 
 def _places(what: str | Path) -> Iterator[Path | list[Path]]:
@@ -164,9 +285,7 @@ def _places(what: str | Path) -> Iterator[Path | list[Path]]:
             )
         yield sorted(matches, key=_natural_order)
     else:
-        raise SourceNotFoundError(
-            f"{what} must be a recording, a folder or a pattern, but nothing is there"
-        )
+        raise _nothing_there(what, "a recording, a folder or a pattern")
 
 
 def _candidates(place: Path | list[Path]) -> Iterator[_Candidate]:
@@ -265,7 +384,7 @@ def _rename_shared(sources: Sequence[FrameSource], names: Sequence[str]) -> None
     """Give these names to the sources whose present names are shared."""
     for source, name, is_shared in zip(sources, names, _have_shared_names(sources), strict=True):
         if is_shared:
-            source.name = name
+            source.name = name_for_files(name)
 
 
 def _have_shared_names(sources: Sequence[FrameSource]) -> list[bool]:
@@ -274,9 +393,5 @@ def _have_shared_names(sources: Sequence[FrameSource]) -> list[bool]:
     return [counts[source.name.casefold()] > 1 for source in sources]
 
 
-def _natural_order(path: Path) -> tuple[tuple[str | int, ...], ...]:
-    """Return a sort key by which 2 comes before 10."""
-    return tuple(
-        tuple(int(run) if run.isdigit() else run for run in re.split(r"(\d+)", part))
-        for part in path.parts
-    )
+def _natural_order(path: Path) -> list[list[tuple[int, str]]]:
+    return [natural_order(part) for part in path.parts]

@@ -1,19 +1,17 @@
-"""Folders of numbered images, read as a source whose rate the user states."""
+"""Folders of images, read as a source in the order of the numbers or times in their names."""
 
 import hashlib
-import re
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from statistics import median
 
-import av
-from av.video.codeccontext import VideoCodecContext
-
-from oddframe.core.records import Frame
+from oddframe.core.clocks import hours_text
+from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
-from oddframe.media.convert import Converter
+from oddframe.media.convert import Converter, describe_small_range
+from oddframe.media.image_files import BrokenImageError, read_image
+from oddframe.media.image_names import LAST_NUMBER, order_images
 from oddframe.media.source import FrameFormat
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
@@ -22,84 +20,91 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 DEFAULT_FPS = 10.0
 """Frames per second of a folder of images about which nothing is said."""
 
-_SIGNATURES = {
-    b"\xff\xd8\xff": "mjpeg",
-    b"\x89PNG": "png",
-    b"BM": "bmp",
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-}
-"""FFmpeg's decoder of an image by the first bytes of its file."""
-
 _MOST_HOLES = 5
 """Runs of missing numbers that a notice names."""
-
-_LAST_NUMBER = re.compile(r"(\d+)\D*$")
-_JPEG_END = b"\xff\xd9"
 
 
 def is_numbered_image(path: Path) -> bool:
     """Tell whether a file's name is that of a numbered image; hidden files are none."""
     known = path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    return known and _LAST_NUMBER.search(path.stem) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Image:
-    """One image and the last number in its name."""
-
-    number: int
-    path: Path
+    return known and LAST_NUMBER.search(path.stem) is not None
 
 
 class ImageFolder:
-    """Images in the order of the last number in their names, as a `FrameSource`.
+    """Images in the order of the numbers or times in their names, as a `FrameSource`.
 
-    A frame's index is its number less the first one, its time is index / fps; so a missing number
-    is a gap.
+    By number, a frame's index is its number less the first one, its time is index / fps; so a
+    missing number is a gap. Where the names are times that are whole, frames count from 0, and the
+    times are those of the names unless a rate is stated.
 
     Args:
         path: The folder.
-        fps: Frames per second, above 0.
+        fps: Frames per second, above 0, as a user states them; None where nobody does.
         files: Only these files of it; every numbered image when left out.
         name: Name of the source; the folder's when left out.
+        default_fps: Frames per second where nobody states them and the names tell no times.
 
     Raises:
         SourceNotFoundError: If there is no such folder.
-        SourceError: If it holds no numbered image, or two of the same number.
+        SourceError: If it holds no numbered image, or the names do not tell the order.
     """
 
     def __init__(
         self,
         path: str | Path,
-        fps: float = DEFAULT_FPS,
+        fps: float | None = None,
         files: Sequence[Path] | None = None,
         name: str | None = None,
+        default_fps: float = DEFAULT_FPS,
     ) -> None:
-        if not fps > 0:
-            raise SettingsError(f"fps of a folder of images must be above 0, got {fps}")
+        rate_fps = default_fps if fps is None else fps
+        if not rate_fps > 0:
+            raise SettingsError(f"fps of a folder of images must be above 0, got {rate_fps}")
         self.path = Path(path)
         self.name = name or self.path.resolve().name
-        self.rate_fps = float(fps)
+        self._order = order_images(self.path, _list_images(self.path, files))
+        self.notices: list[str] = []
+        self._has_pages = False
+        named_s = self._order.times_s
+        if named_s is not None and fps is None:
+            self._times_s = named_s
+            # The median, since a pause between two images says nothing of the rate.
+            timing = FrameTiming.of_video(1 / median(b - a for a, b in pairwise(named_s)))
+            self.rate_fps, self.gap_s = timing.rate_fps, timing.gap_s
+            self._describe_gaps()
+            return
+        self.rate_fps = float(rate_fps)
         # A single missing number, two periods, is a gap; rounding is not.
         self.gap_s = 1.5 / self.rate_fps
-        self._images = _sort_by_number(self.path, files)
-        missing = _describe_missing(self._images)
-        self.notices: list[str] = [missing] if missing else []
+        self._times_s = tuple(index / self.rate_fps for index in self._order.indices)
+        if named_s is not None:
+            self._notice(
+                "the names of the images hold the times at which they were taken, over "
+                f"{hours_text(named_s[-1] / 3600)}, but {rate_fps:g} frames per second were asked "
+                "for, so they count as taken at that rate; leave --fps out to use the times"
+            )
+        else:
+            self._notice(_describe_missing(self._order.indices, self._first_number()))
 
     def __repr__(self) -> str:
-        return f"ImageFolder({str(self.path)!r}, {len(self._images)} images)"
+        return f"ImageFolder({str(self.path)!r}, {len(self._order.paths)} images)"
 
     def count_frames(self) -> int:
         """Count the images; a broken one gives no frame."""
-        return len(self._images)
+        return len(self._order.paths)
+
+    def indices_by_name(self) -> dict[str, int]:
+        """Return the index of each image as a frame, by the image's name without its suffix."""
+        order = self._order
+        return {path.stem: index for path, index in zip(order.paths, order.indices, strict=True)}
 
     def fingerprint(self) -> str:
         """Return a hash of the rate and of every image's name, size and time of change."""
         lines = [f"{self.path.resolve()} {self.rate_fps}"]
-        for image in self._images:
-            state = image.path.stat()
-            lines.append(f"{image.path.name}\n{state.st_size}\n{state.st_mtime_ns}")
+        for path in self._order.paths:
+            # Their content is not read, which would take as long as scoring them.
+            state = path.stat()
+            lines.append(f"{path.name}\n{state.st_size}\n{state.st_mtime_ns}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def check(self) -> None:
@@ -109,40 +114,47 @@ class ImageFolder:
             SourceError: If none can; the sentence says what is wrong with the first.
         """
         reason = ""
-        for image in self._images:
+        for path in self._order.paths:
             try:
-                _decode(image.path)
-            except _BrokenImageError as error:
-                reason = reason or f"{image.path.name}: {error}"
+                read_image(path)
+            except BrokenImageError as error:
+                reason = reason or f"{path.name}: {error}"
             else:
                 return
         raise SourceError(f"{self.path} must hold at least one image that can be read; {reason}")
 
     def frames(self, wanted: FrameFormat, only: Container[int] | None = None) -> Iterator[Frame]:
-        """Yield all images in a fresh pass; see `Source.frames`.
+        """Yield all images in a fresh pass; see `FrameSource.frames`.
 
         Args:
             wanted: The form of the frames.
             only: Indices of the images to read; None reads all.
         """
         converter = Converter(wanted)
-        first = self._images[0].number
+        order = self._order
         size: tuple[int, int] | None = None
-        for image in self._images:
-            if only is not None and image.number - first not in only:
+        for path, index, time_s in zip(order.paths, order.indices, self._times_s, strict=True):
+            if only is not None and index not in only:
                 continue
             try:
-                decoded = _decode(image.path)
-            except _BrokenImageError as error:
-                self._notice(f"{image.path.name} was skipped: {error}")
+                image = read_image(path)
+            except BrokenImageError as error:
+                self._notice(f"{path.name} was skipped: {error}")
                 continue
-            # By the number and not by counting, so that a missing image leaves a gap in time.
-            index = image.number - first
-            frame = converter.frame(decoded, index, index / self.rate_fps)
-            if size is not None and size != frame.source_size:
+            frame = converter.frame(image.decoded, index, time_s, image.orientation)
+            # The first image stands for all: a folder is of one camera.
+            if size is None:
+                self._notice(describe_small_range(image.decoded))
+            elif size != frame.source_size:
                 self._notice(
                     f"the picture changes from {_format_size(size)} "
-                    f"to {_format_size(frame.source_size)} at {image.path.name}"
+                    f"to {_format_size(frame.source_size)} at {path.name}"
+                )
+            if image.pages > 1 and not self._has_pages:
+                self._has_pages = True
+                self._notice(
+                    f"{path.name} holds {image.pages} pictures, of which only the first is used; "
+                    "others may do so too: write each picture into a file of its own"
                 )
             size = frame.source_size
             yield frame
@@ -150,45 +162,26 @@ class ImageFolder:
         if size is None and only is None:
             self.check()
 
-    def _notice(self, text: str) -> None:
-        if text not in self.notices:
+    def _describe_gaps(self) -> None:
+        """Say where the times in the names are further apart than frames that belong together."""
+        gaps = sum(b - a > self.gap_s for a, b in pairwise(self._times_s))
+        if gaps:
+            self._notice(
+                f"{gaps} gap(s) of more than {self.gap_s:.2g} s between the times in the names; "
+                "no clip spans them"
+            )
+
+    def _first_number(self) -> int:
+        found = LAST_NUMBER.search(self._order.paths[0].stem)
+        return int(found[1]) if found else 0
+
+    def _notice(self, text: str | None) -> None:
+        if text is not None and text not in self.notices:
             self.notices.append(text)
 
 
-class _BrokenImageError(Exception):
-    """An image cannot be decoded; the text says why."""
-
-
-def _decode(path: Path) -> av.VideoFrame:
-    """Decode one file, by its first bytes, since suffixes are often wrong."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _BrokenImageError(error.strerror or str(error)) from error
-    if not data:
-        raise _BrokenImageError("the file is empty")
-    kind = next((kind for start, kind in _SIGNATURES.items() if data.startswith(start)), None)
-    if kind is None:
-        raise _BrokenImageError("it is not a JPEG, PNG, BMP or TIFF image")
-    # The JPEG decoder paints the rest of a truncated picture grey without a word.
-    if kind == "mjpeg" and _JPEG_END not in data[-1024:]:
-        raise _BrokenImageError("the image is cut off")
-    # A decoder of its own for every image: a PNG decoder that is kept adds each picture to the one
-    # before, and a new one costs next to nothing. One thread, because frame threads hold a picture
-    # back.
-    context = cast(VideoCodecContext, av.CodecContext.create(kind, "r"))
-    context.thread_count = 1
-    try:
-        frames = context.decode(av.Packet(data))
-    except av.FFmpegError as error:
-        raise _BrokenImageError("the image is damaged") from error
-    if not frames or frames[0].is_corrupt:
-        raise _BrokenImageError("the image is damaged")
-    return frames[0]
-
-
-def _sort_by_number(folder: Path, files: Sequence[Path] | None) -> list[_Image]:
-    """Find the numbered images of a folder, or sort these files of it, and check the numbers."""
+def _list_images(folder: Path, files: Sequence[Path] | None) -> Sequence[Path]:
+    """List the numbered images of a folder, or take these files of it; at least one."""
     if files is None:
         try:
             files = [
@@ -200,39 +193,22 @@ def _sort_by_number(folder: Path, files: Sequence[Path] | None) -> list[_Image]:
             ) from error
         except OSError as error:
             raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
-    images = sorted(
-        (_Image(_number_of(path), path) for path in files),
-        key=lambda image: (image.number, image.path),
-    )
-    if not images:
+    if not files:
         raise SourceError(
             f"{folder} must hold numbered images such as 000.jpg "
             f"({', '.join(sorted(IMAGE_SUFFIXES))}), but holds none"
         )
-    for before, image in pairwise(images):
-        if before.number == image.number:
-            raise SourceError(
-                f"the images of {folder} must have different numbers, but {before.path.name} and "
-                f"{image.path.name} share one; put them into folders of their own"
-            )
-    return images
+    return files
 
 
-def _number_of(path: Path) -> int:
-    found = _LAST_NUMBER.search(path.stem)
-    if found is None:
-        raise SourceError(f"{path} must have a number in its name, such as 000.jpg")
-    return int(found[1])
-
-
-def _describe_missing(images: Sequence[_Image]) -> str | None:
+def _describe_missing(indices: Sequence[int], first: int) -> str | None:
     """Name the numbers that are missing between the first and the last; None where none is."""
-    holes = [(a.number + 1, b.number - 1) for a, b in pairwise(images) if b.number > a.number + 1]
+    holes = [(first + a + 1, first + b - 1) for a, b in pairwise(indices) if b > a + 1]
     if not holes:
         return None
-    names = [str(first) if first == last else f"{first} to {last}" for first, last in holes]
+    names = [str(begin) if begin == end else f"{begin} to {end}" for begin, end in holes]
     more = ", and more" if len(holes) > _MOST_HOLES else ""
-    count = sum(last - first + 1 for first, last in holes)
+    count = sum(end - begin + 1 for begin, end in holes)
     return f"frame numbers are missing: {', '.join(names[:_MOST_HOLES])}{more} ({count} in all)"
 
 

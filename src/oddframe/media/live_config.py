@@ -79,6 +79,13 @@ class StreamAddress:
         parts = urlsplit(self.shown)
         return re.sub(r"[^\w.]+", "-", f"{parts.hostname}{parts.path}").strip("-.")
 
+    @property
+    def whole(self) -> str:
+        """The address as `stream_address` takes it, with user name, password and transport."""
+        if self.transport == "tcp":
+            return self.secret
+        return f"{self.secret}{'&' if urlsplit(self.secret).query else '?'}transport=udp"
+
     def scrub(self, text: str) -> str:
         """Return a text without anything that is secret in this address."""
         # The whole address first: its parts alone would leave an address full of asterisks.

@@ -229,7 +229,9 @@ class LiveStream:
             phase=self._phase,
             frames=self._frames,
             dropped=self._queue.dropped,
-            damaged=self._damaged_before + (connection.damaged if connection else 0),
+            damaged=self._damaged_before
+            + self.clock.left_out
+            + (connection.damaged if connection else 0),
             reconnects=self._reconnects,
             jumps=self.clock.jumps,
             rate_fps=self._rate.per_second(now_s),
@@ -256,7 +258,7 @@ class LiveStream:
     # The two methods of `CameraFeed`, called by a connection's thread.
 
     def begin(self, timing: FrameTiming) -> None:
-        """Learn the rate and the gap of the stream, before its first frame."""
+        """Learn the rate and the gap of the stream, before its first frame and when they change."""
         self._known_fps = timing.rate_fps
         self.rate_fps = min(timing.rate_fps, self.keep_fps or timing.rate_fps)
         self.gap_s = timing.gap_s
@@ -268,7 +270,7 @@ class LiveStream:
         if self._frames and self._frames == self._frames_before:
             self._reconnects += 1
         self._phase = Phase.LIVE
-        self._last_frame_s, self._size = now_s, frame.source_size
+        self._last_frame_s, self._size = now_s, frame.shown_size
         self._rate.add(now_s)
         self._frames += 1
         self._queue.put(frame)
@@ -331,9 +333,11 @@ class LiveStream:
             else connection.opened_s
         )
         silent_s = now_s - last_s
-        if silent_s > settings.stall_s:
+        # A camera that sends a picture a minute has not stalled after 20 s.
+        stall_s = max(settings.stall_s, self.gap_s)
+        if silent_s > stall_s:
             self._phase = Phase.STALLED
-            return f"{address} is connected, but sent no picture for {settings.stall_s:.3g} s"
+            return f"{address} is connected, but sent no picture for {stall_s:.3g} s"
         if silent_s > max(settings.quiet_s, self.gap_s):
             self._phase = Phase.STALLED
         return None

@@ -1,29 +1,30 @@
 """The overlay: a frame as people look at it, with its heat map and the curve of its scores.
 
-`Overlay` draws whole frames and `overlay_video` writes them; `blend_heat` and `heat_layer` draw the
-heat map alone.
+`Overlay` draws whole frames and `overlay_video` writes them; `overlay` draws one frame of a caller;
+`blend_heat` and `heat_layer` draw the heat map alone.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from oddframe._types import AnomalyMap, Float32, Pixels
+from oddframe.core.events import THRESHOLD
 from oddframe.core.records import Score
-from oddframe.errors import SettingsError
+from oddframe.errors import InputError, OutputError, SettingsError
+from oddframe.media.arrays import ColourOrder, check_colour, picture_of
 from oddframe.media.video_writer import VideoWriter
 
 _SMALL_WIDTH = 480
 """Pictures narrower than this are shown at twice their size, so that the text can be read."""
 
-_THRESHOLD = 0.5
 _HEAT_SHOWS, _HEAT_FULL, _HEAT_OPACITY = 0.3, 0.75, 0.65
 """Below the first heat the picture stays as it is; from the second on it is covered by the last.
 
@@ -116,7 +117,7 @@ class Overlay:
         if shown.size != self._shown:
             # Only ever enlarged, where bicubic shows no steps.
             shown = shown.resize(self._shown, Image.Resampling.BICUBIC)
-        if score is not None and score > _THRESHOLD:
+        if score is not None and score > THRESHOLD:
             _draw_alarm(shown)
         whole = Image.new("RGB", self.size, _BACKGROUND)
         whole.paste(shown, (0, 0))
@@ -152,7 +153,7 @@ class Overlay:
             fill=_TEXT,
             font=_font(15 * _SUPERSAMPLING),
         )
-        above = score is not None and score > _THRESHOLD
+        above = score is not None and score > THRESHOLD
         text = "no score" if score is None else f"{score:.2f}"
         size = 18 if score is None else 32
         colour = _FAINT if score is None else _ALARM if above else _NORMAL
@@ -166,7 +167,7 @@ class Overlay:
 
     def _draw_curve(self, draw: ImageDraw.ImageDraw, left: float, right: float) -> None:
         top, bottom = _MARGIN * _SUPERSAMPLING, (_STRIP_HEIGHT - _MARGIN) * _SUPERSAMPLING
-        middle = bottom + (top - bottom) * _THRESHOLD
+        middle = bottom + (top - bottom) * THRESHOLD
         draw.line([(left, bottom), (right, bottom)], fill=_FAINT, width=_SUPERSAMPLING)
         _draw_dashes(draw, left, right, middle)
         draw.text(
@@ -192,15 +193,58 @@ class Overlay:
                 or moment.time_s - before.time_s > self._gap_s
             ):
                 continue
-            colour = _ALARM if max(before.score, moment.score) > _THRESHOLD else _NORMAL
+            colour = _ALARM if max(before.score, moment.score) > THRESHOLD else _NORMAL
             draw.line(
                 [place(before), place(moment)], fill=colour, width=2 * _SUPERSAMPLING, joint="curve"
             )
         last = self._moments[-1]
         if last.score is not None:
             (x, y), radius = place(last), 3.5 * _SUPERSAMPLING
-            colour = _ALARM if last.score > _THRESHOLD else _NORMAL
+            colour = _ALARM if last.score > THRESHOLD else _NORMAL
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+
+
+def overlay(frame: Any, score: Score, *, colour: ColourOrder = "rgb") -> Pixels:
+    """Draw what a score says over the frame that it is of, as an overlay video does.
+
+    Hot places glow, the others stay as they are; while the score is above 0.5 there is a red border
+    and a word for those who cannot see red.
+
+    Example:
+        >>> frames = numpy.zeros((20, 48, 64, 3), numpy.uint8)
+        >>> for score in model.scores(frames, fps=10, maps=True):
+        ...     drawn = oddframe.overlay(frames[score.frame], score)
+        >>> drawn.shape
+        (48, 64, 3)
+
+    Args:
+        frame: uint8 H x W or H x W x C of any size, C = 1, 3 or 4.
+        score: The score of that frame, with its map: ``model.scores(..., maps=True)``. A frame that
+            no clip scores has neither, and is returned as it is.
+        colour: The order of the colours in the frame, and in what is returned.
+
+    Returns:
+        A new picture, uint8 H x W x 3 of the frame's own size.
+
+    Raises:
+        InputError: If the frame is no picture, or the score comes without its map.
+        MissingExtraError: If Matplotlib is not installed.
+    """
+    pixels = picture_of(frame)
+    picture = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[:, :, :3]
+    if check_colour(colour) == "bgr":
+        picture = picture[:, :, ::-1]
+    if score.score is not None and score.map is None:
+        raise InputError(
+            "a score must carry its map to be drawn, but has none; ask for it with maps=True"
+        )
+    if score.map is not None and score.map_level is not None:
+        picture = blend_heat(picture, score.map, score.map_level)
+    shown = Image.fromarray(np.ascontiguousarray(picture))
+    if score.score is not None and score.score > THRESHOLD:
+        _draw_alarm(shown)
+    drawn: Pixels = np.array(shown)
+    return np.ascontiguousarray(drawn[:, :, ::-1]) if colour == "bgr" else drawn
 
 
 def blend_heat(picture: Pixels, heat_map: AnomalyMap, map_scale: float) -> Pixels:
@@ -302,36 +346,65 @@ def _heat_colours() -> tuple[Float32, Float32]:
 
 
 class OverlayVideo:
-    """Draws scores into a video, which is opened with the first picture: it decides the size."""
+    """Draws scores into a video, which is opened with the first picture: it decides the size.
 
-    def __init__(self, path: Path, rate_fps: float, map_scale: float, closing: ExitStack) -> None:
+    Where the encoder does not take such pictures there is no video, and a notice says so.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        rate_fps: float,
+        map_scale: float,
+        closing: ExitStack,
+        on_refusal: Callable[[str], None],
+    ) -> None:
         self._path, self._rate_fps = path, rate_fps
-        self._map_scale, self._closing = map_scale, closing
+        self._map_scale, self._closing, self._on_refusal = map_scale, closing, on_refusal
         self._overlay: Overlay | None = None
         self._video: VideoWriter | None = None
+        self._is_refused = False
         self._size = (0, 0)
         self._start_s = 0.0
 
     def write(self, score: Score) -> None:
         """Add the frame of a score that carries its picture."""
-        if score.picture is None:
+        if score.picture is None or self._is_refused:
             return
         size = (score.picture.shape[1], score.picture.shape[0])
-        if self._overlay is None or self._video is None:
+        if self._overlay is None:
             self._overlay = Overlay(size, self._map_scale)
             self._size, self._start_s = size, score.time_s
-            self._video = self._closing.enter_context(
-                VideoWriter(self._path, self._rate_fps, self._overlay.size)
-            )
         # A video has one size of picture from its beginning to its end.
         if size != self._size:
             return
         drawn = self._overlay.draw(score.picture, score.map, score.score, score.time_s)
-        self._video.write(drawn, score.time_s - self._start_s)
+        try:
+            if self._video is None:
+                self._video = self._closing.enter_context(
+                    VideoWriter(self._path, self._rate_fps, self._overlay.size)
+                )
+            self._video.write(drawn, score.time_s - self._start_s)
+        except OutputError as error:
+            # What the system says, such as that the disk is full, concerns all that is written.
+            if isinstance(error.__cause__, OSError):
+                raise
+            if self._video is not None:
+                self._video.abandon()
+            self._is_refused = True
+            width, height = self._overlay.size
+            self._on_refusal(
+                f"no overlay was written: the encoder takes no pictures of {width} x {height}"
+            )
 
 
 @contextmanager
-def overlay_video(path: Path, rate_fps: float, map_scale: float) -> Iterator[OverlayVideo]:
+def overlay_video(
+    path: Path,
+    rate_fps: float,
+    map_scale: float,
+    on_refusal: Callable[[str], None] = lambda notice: None,
+) -> Iterator[OverlayVideo]:
     """Open a video, which appears whole when the block ends; scores must carry pictures and maps.
 
     Where a source changes its size midway, pictures of another size than the first are left out.
@@ -340,9 +413,11 @@ def overlay_video(path: Path, rate_fps: float, map_scale: float) -> Iterator[Ove
         path: The file, ``.mp4``.
         rate_fps: Frames per second of the source.
         map_scale: Level of the anomaly map at the threshold.
+        on_refusal: Called with a sentence where the encoder does not take such pictures; there is
+            no video then.
 
     Raises:
         OutputError: If it cannot be written.
     """
     with ExitStack() as closing:
-        yield OverlayVideo(path, rate_fps, map_scale, closing)
+        yield OverlayVideo(path, rate_fps, map_scale, closing, on_refusal)

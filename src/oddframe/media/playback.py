@@ -25,8 +25,8 @@ class PlaybackStream:
     """A recording or a folder of images as a `FrameStream`; unless it loops, it ends.
 
     Every frame comes and none is dropped: a caller who takes them slowly slows the playback down.
-    The frames are those of `Source.frames`, so what is found in the stream is what `score` finds in
-    the recording.
+    The frames are those of `FrameSource.frames`, so what is found in the stream is what `score`
+    finds in the recording.
 
     Args:
         source: What to play.
@@ -159,7 +159,7 @@ class PlaybackStream:
 
     def _put(self, frame: Frame) -> None:
         self._phase = Phase.LIVE
-        self._last_frame_s, self._size = self._now_s(), frame.source_size
+        self._last_frame_s, self._size = self._now_s(), frame.shown_size
         self._rate.add(self._last_frame_s)
         self._frames += 1
         self._queue.put(frame)

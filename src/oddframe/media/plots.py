@@ -1,10 +1,12 @@
 """The two pictures that Matplotlib draws: the scores of a recording, and the losses of a training.
 
-Both share one palette and are saved in the same way. Matplotlib is an extra, and slow to import, so
-the functions import it when they draw.
+Each is saved as a file or given as a `Chart`, which notebooks show. Both share one palette.
+Matplotlib is an extra, and slow to import, so the functions import it when they draw.
 """
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +50,30 @@ _Series = Sequence[float] | npt.NDArray[np.floating]
 _Spans = Sequence[tuple[float, float]]
 
 
+@dataclass(frozen=True)
+class Chart:
+    """A drawn picture, which a notebook shows.
+
+    Attributes:
+        png: The picture as a PNG file.
+    """
+
+    png: bytes = field(repr=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture as a PNG; an old file is replaced in one step.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        with replace_file(path) as temporary:
+            temporary.write_bytes(self.png)
+
+    def _repr_png_(self) -> bytes:
+        # Notebooks look for a method of this name.
+        return self.png
+
+
 def can_draw() -> bool:
     """Tell whether Matplotlib is installed."""
     return find_spec("matplotlib") is not None
@@ -79,6 +105,18 @@ def save_curve(
         OutputError: If the file cannot be written.
         MissingExtraError: If Matplotlib is not installed.
     """
+    draw_curve(times_s, scores, threshold, events, truth, title).save(path)
+
+
+def draw_curve(
+    times_s: _Series,
+    scores: _Series,
+    threshold: float = 0.5,
+    events: _Spans = (),
+    truth: _Spans | None = None,
+    title: str | None = None,
+) -> Chart:
+    """Draw scores over time; arguments and errors are those of `save_curve`."""
     times, values = np.asarray(times_s, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     if times.shape != values.shape or times.ndim != 1:
         raise InputError(
@@ -90,7 +128,7 @@ def save_curve(
     _draw_spans(axes, times, events, truth)
     _draw_scores(axes, times, values, threshold)
     _finish_curve(axes, times, title)
-    _save(figure, path)
+    return _chart(figure)
 
 
 def save_loss_curves(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
@@ -107,6 +145,11 @@ def save_loss_curves(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
         OutputError: If it cannot be written.
         MissingExtraError: If Matplotlib is not installed.
     """
+    draw_losses(entries).save(path)
+
+
+def draw_losses(entries: Sequence[Mapping[str, Any]]) -> Chart:
+    """Draw the losses in a run's log; arguments and errors are those of `save_loss_curves`."""
     training = [
         entry for entry in entries if "held_out" not in entry and entry["phase"] != "centres"
     ]
@@ -121,7 +164,7 @@ def save_loss_curves(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
             axes.axvline(step, color=_FAINT, linestyle=":", linewidth=1)
         if number == len(names):
             axes.set_xlabel("step (dotted: centres placed, joint training begins)")
-    _save(figure, path)
+    return _chart(figure)
 
 
 def _new_figure(width_in: float, height_in: float) -> "Figure":
@@ -135,10 +178,11 @@ def _new_figure(width_in: float, height_in: float) -> "Figure":
     return figure
 
 
-def _save(figure: "Figure", path: str | Path) -> None:
-    with replace_file(path) as temporary:
-        # Without Matplotlib's version in it, so that the same curve is the same file.
-        figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})
+def _chart(figure: "Figure") -> Chart:
+    content = io.BytesIO()
+    # Without Matplotlib's version in it, so that the same curve is the same file.
+    figure.savefig(content, format="png", dpi=_DPI, metadata={"Software": None})
+    return Chart(content.getvalue())
 
 
 def _draw_spans(axes: "Axes", times: Float64, events: _Spans, truth: _Spans | None) -> None:

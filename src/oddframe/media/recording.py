@@ -6,12 +6,11 @@ pass. `Recording.frames_at` reads single frames again, without decoding all that
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from itertools import islice, pairwise
 from pathlib import Path
-from statistics import median
 
 import av
 import numpy as np
@@ -21,22 +20,19 @@ from av.video.stream import VideoStream
 
 from oddframe._types import Float64
 from oddframe.core.clocks import RecordingClock
-from oddframe.core.records import Frame, FrameTiming
+from oddframe.core.records import Frame
 from oddframe.errors import SourceError, SourceNotFoundError
-from oddframe.media.convert import Converter
+from oddframe.media.convert import Converter, describe_small_range
+from oddframe.media.header import (
+    count_stated,
+    find_timing,
+    is_raw,
+    report_early_end,
+    stated_length_s,
+)
 from oddframe.media.images import ImageFolder
+from oddframe.media.packets import TimestampCheck, demux_past_damage
 from oddframe.media.source import FrameFormat, FrameSource
-
-_FALLBACK_FPS = 25.0
-
-# Beyond these a rate is a mistake in a header, such as the 90,000 ticks of a transport stream.
-_PLAUSIBLE_FPS = (0.01, 240.0)
-
-_MEASURED_PACKETS = 50
-"""Packets from which the rate is measured where the header does not state a plausible one."""
-
-_DEMUX_RETRIES = 100
-"""How often reading goes on behind a damaged place before the rest is given up."""
 
 # Every decoding thread holds frames of its own: more of them cost memory and bring no speed that
 # is used.
@@ -45,19 +41,18 @@ _DECODING_THREADS = 4
 _TOLERANCE_S = 1e-4
 """Times of the same frame in two passes differ by rounding alone, so by less than this."""
 
-_COUNTING_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2"}
-"""Formats whose header states the number of frames reliably."""
-
-_TIMED_FORMATS = {"matroska,webm", "flv"}
-"""Formats whose header states how long the recording is; others only have it estimated."""
+_WRITTEN_LATELY_S = 60.0
+"""A file that cannot be opened may be one that is still being written, if it changed since so long.
+"""
 
 _STILL_FORMATS = {"tty": "text", "image2": "a single image", "ico": "a single image"}
 """What FFmpeg would play although it is no recording."""
 
 
-def demux(container: InputContainer, stream: VideoStream) -> "Iterator[av.Packet[VideoStream]]":
-    """Read the packets of a stream from where the container stands."""
-    return container.demux(stream)
+_INTERLACED = (
+    "the video is interlaced: pictures for people are made of one field of each frame; "
+    "what is scored is made of both"
+)
 
 
 def read_frames(
@@ -96,6 +91,8 @@ class Recording:
     Args:
         path: The file.
         name: What results are filed under; the file's name without its suffix when None.
+        fps: Frames per second of a raw stream, which has no times and may not state its rate;
+            others have times of their own, and a notice says that this has no effect on them.
 
     Attributes:
         timing: Its rate and its gap as one record.
@@ -105,13 +102,15 @@ class Recording:
         SourceError: If it is not a recording with video in it; the sentence says why.
     """
 
-    def __init__(self, path: str | Path, name: str | None = None) -> None:
+    def __init__(self, path: str | Path, name: str | None = None, fps: float | None = None) -> None:
         self.path = Path(path)
         self.name = name or self.path.stem
         self.notices: list[str] = []
         with _open(self.path) as container:
-            rate_fps = self._find_rate(container, _video_stream(container, self.path))
-        self.timing = FrameTiming.of_video(rate_fps)
+            stream = _video_stream(container, self.path)
+            self.timing = find_timing(container, stream, fps, self.notice)
+            if (count := len(_moving_pictures(container))) > 1:
+                self.notice(f"holds {count} streams of video, of which only the first is used")
         self.rate_fps, self.gap_s = self.timing.rate_fps, self.timing.gap_s
 
     def __repr__(self) -> str:
@@ -121,19 +120,35 @@ class Recording:
         """Count the packets of the video stream; a damaged file may give fewer frames."""
         with _open(self.path) as container:
             stream = _video_stream(container, self.path)
-            packets = _demux_past_damage(container, stream, self.notice)
+            packets = demux_past_damage(container, stream, self.notice)
             return sum(1 for packet in packets if packet.size and not packet.is_discard)
 
     def stated_frames(self) -> int:
-        """Return how many frames the header promises; 0 where it does not say."""
+        """Return how many frames to show the header promises; 0 where it does not say."""
         with _open(self.path) as container:
-            return _video_stream(container, self.path).frames
+            return count_stated(container, _video_stream(container, self.path))
+
+    def length_s(self) -> float | None:
+        """Return how long the header says that the video is, in seconds; None if it does not."""
+        with _open(self.path) as container:
+            return stated_length_s(container, _video_stream(container, self.path))
 
     def fingerprint(self) -> str:
         """Return a hash of the file's full name, size and time of change."""
         state = self.path.stat()
         identity = f"{self.path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}"
         return hashlib.sha256(identity.encode()).hexdigest()
+
+    @contextmanager
+    def opened(self) -> "Iterator[tuple[InputContainer, VideoStream]]":
+        """Open it for reading packets: the container, and its video stream.
+
+        Raises:
+            SourceNotFoundError: If the recording is no longer there.
+            SourceError: If it cannot be read.
+        """
+        with _open(self.path) as container:
+            yield container, _video_stream(container, self.path)
 
     def decode(self) -> int:
         """Decode every frame and convert none, to measure the decoder alone.
@@ -145,7 +160,7 @@ class Recording:
             return sum(1 for _ in _Pass(self, container).decoded())
 
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
-        """Yield all frames in a fresh pass; see `Source.frames`."""
+        """Yield all frames in a fresh pass; see `FrameSource.frames`."""
         with _open(self.path) as container:
             yield from _Pass(self, container).frames(wanted)
 
@@ -177,14 +192,15 @@ class Recording:
         self, wanted: FrameFormat, indices: Sequence[int], times_s: Float64
     ) -> list[Frame] | None:
         """Read the frames at these times by seeking; None unless every one of them is met."""
-        path, converter = self.path, Converter(wanted)
+        path = self.path
         frames: list[Frame] = []
         try:
             with av.open(str(path.absolute()), options={"protocol_whitelist": "file"}) as container:
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
+                converter = Converter(wanted, stream)
                 base, zero = stream.time_base, stream.start_time or 0
-                if base is None:
+                if base is None or is_raw(container):
                     return None
                 container.seek(zero + max(0, int(times_s[0] / base)), stream=stream)
                 for decoded in container.decode(stream):
@@ -194,9 +210,7 @@ class Recording:
                     place = int(np.searchsorted(times_s, time_s - _TOLERANCE_S))
                     if place < len(times_s) and abs(times_s[place] - time_s) < _TOLERANCE_S:
                         frames.append(
-                            converter.frame(
-                                decoded, indices[place], float(times_s[place]), decoded.rotation
-                            )
+                            converter.frame(decoded, indices[place], float(times_s[place]))
                         )
                     if time_s > times_s[-1] - _TOLERANCE_S:
                         break
@@ -208,18 +222,6 @@ class Recording:
             # What is damaged is read as it was the first time: from the front, past the damage.
             return None
         return frames if [frame.index for frame in frames] == list(indices) else None
-
-    def _find_rate(self, container: InputContainer, stream: VideoStream) -> float:
-        """Return the header's rate, or where it is implausible that of the first packets."""
-        slowest, fastest = _PLAUSIBLE_FPS
-        if stream.average_rate is not None and slowest <= stream.average_rate <= fastest:
-            return float(stream.average_rate)
-        packets = islice(_demux_past_damage(container, stream, self.notice), _MEASURED_PACKETS)
-        ticks = sorted({packet.pts for packet in packets if packet.pts is not None})
-        if len(ticks) < 2 or stream.time_base is None:
-            return _FALLBACK_FPS
-        # The median: a gap among the first packets does not count.
-        return float(1 / (median(b - a for a, b in pairwise(ticks)) * stream.time_base))
 
     def notice(self, text: str) -> None:
         """Add a sentence to `notices`, unless an earlier pass has added it."""
@@ -236,36 +238,49 @@ class _Pass:
         self._stream = _video_stream(container, recording.path)
         self._stream.thread_type = "AUTO"
         self._stream.thread_count = min(_DECODING_THREADS, os.cpu_count() or 1)
-        time_base, start = self._stream.time_base or Fraction(1, 1000), self._stream.start_time
-        self._clock = RecordingClock(recording.timing, time_base, start)
+        packets = demux_past_damage(container, self._stream, recording.notice)
+        self._check = TimestampCheck(packets, recording.timing, self._stream)
+        self._is_raw = is_raw(container)
+        self._bytes = recording.path.stat().st_size
         self._packets = 0
         self._damaged = 0
         self._size: tuple[int, int] | None = None
+        self._interlaced = False
 
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
         """Decode, time and convert every frame, and note what went wrong."""
-        converter = Converter(wanted)
+        converter = Converter(wanted, self._stream)
         index = 0
+        clock: RecordingClock | None = None
         for decoded in self.decoded():
-            time_s = self._clock.time_s(decoded.pts)
+            if self._check.leaves_out(decoded.pts):
+                # It keeps its number: others count the frames too, as labels do.
+                index += 1
+                continue
+            clock = self._new_clock() if clock is None else clock
+            time_s = clock.time_s(None if self._is_raw else decoded.pts)
             self._damaged += decoded.is_corrupt
             try:
-                frame = converter.frame(decoded, index, time_s, decoded.rotation)
+                frame = converter.frame(decoded, index, time_s)
             except av.FFmpegError as error:
                 path, pixel_format = self._recording.path, decoded.format.name
                 raise SourceError(
                     f"{path} holds pictures of the form {pixel_format}, which cannot be converted"
                 ) from error
-            self._check_size(frame)
+            self._check_picture(frame, decoded)
             index += 1
             yield frame
-        self._report(index)
+        self._report(clock)
+
+    def _new_clock(self) -> RecordingClock:
+        stream = self._stream
+        start = None if self._check.is_first_damaged else stream.start_time
+        return RecordingClock(self._recording.timing, stream.time_base or Fraction(1, 1000), start)
 
     def decoded(self) -> Iterator[av.VideoFrame]:
         """Decode every frame, and skip what cannot be decoded."""
-        notice = self._recording.notice
-        for packet in _demux_past_damage(self._container, self._stream, notice):
-            self._packets += bool(packet.size) and not packet.is_discard
+        for packet in self._check:
+            self._packets += bool(packet.size)
             self._damaged += packet.is_corrupt
             try:
                 decoded = packet.decode()
@@ -279,7 +294,12 @@ class _Pass:
         with suppress(av.FFmpegError):
             yield from self._stream.decode(None)
 
-    def _check_size(self, frame: Frame) -> None:
+    def _check_picture(self, frame: Frame, decoded: av.VideoFrame) -> None:
+        if self._size is None and (small := describe_small_range(decoded)) is not None:
+            self._recording.notice(small)
+        if decoded.interlaced_frame and not self._interlaced:
+            self._interlaced = True
+            self._recording.notice(_INTERLACED)
         if self._size is not None and frame.source_size != self._size:
             before, after = (
                 f"{width} x {height}" for width, height in (self._size, frame.source_size)
@@ -289,9 +309,9 @@ class _Pass:
             )
         self._size = frame.source_size
 
-    def _report(self, frames: int) -> None:
+    def _report(self, clock: RecordingClock | None) -> None:
         recording = self._recording
-        if not frames:
+        if clock is None:
             raise SourceError(
                 f"{recording.path} must give at least one video frame, but none could be decoded; "
                 "it is empty, cut off or damaged"
@@ -301,22 +321,30 @@ class _Pass:
                 f"damaged data was met {self._damaged} time(s); "
                 "what could not be decoded was skipped"
             )
-        self._clock.report(recording.notice)
-        self._report_early_end()
-
-    def _report_early_end(self) -> None:
-        container, stream = self._container, self._stream
-        if container.format.name in _COUNTING_FORMATS and stream.frames > self._packets:
-            self._recording.notice(
-                f"ended early: the header promises {stream.frames} frames, "
-                f"the file holds {self._packets}"
+        if self._check.found:
+            recording.notice(
+                f"{self._check.found} frame(s) had timestamps far from those of their neighbours "
+                "and were left out"
             )
-            return
-        promised_s, end_s = _stated_length_s(container, stream), self._clock.end_s
-        if promised_s is not None and promised_s - end_s > self._recording.gap_s:
-            self._recording.notice(
-                f"ended early: the header promises {promised_s:.1f} s, "
-                f"the video ends at {end_s:.1f} s"
+        if not self._is_raw:
+            clock.report(recording.notice)
+        grown = 0
+        # Somebody may have moved it away meanwhile.
+        with suppress(OSError):
+            grown = recording.path.stat().st_size - self._bytes
+        if grown > 0:
+            recording.notice(
+                "it is still being written: it grew while it was read; score it again when it is "
+                "finished"
+            )
+        else:
+            report_early_end(
+                self._container,
+                self._stream,
+                self._packets,
+                clock.end_s,
+                recording.gap_s,
+                recording.notice,
             )
 
 
@@ -341,12 +369,13 @@ def _open(path: Path) -> Iterator[InputContainer]:
         reason = error.strerror or str(error)
         raise SourceError(
             f"{path} must be a recording, but FFmpeg cannot open it ({reason}); "
-            "it is not a video or its header is cut off or damaged"
+            f"it is not a video or its header is cut off or damaged{_written_lately(path)}"
         ) from error
     with container:
         container_format = container.format.name
         kind = _STILL_FORMATS.get(container_format)
-        if container_format.endswith("_pipe"):  # FFmpeg's name for a bare image: png_pipe
+        # FFmpeg's name for a bare image is png_pipe; a stream of JPEG images has the same name.
+        if container_format.endswith("_pipe") and not is_raw(container):
             kind = "a single image"
         if kind is not None:
             raise SourceError(f"{path} must be a recording, but it is {kind}")
@@ -354,12 +383,8 @@ def _open(path: Path) -> Iterator[InputContainer]:
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Return the first stream of moving pictures; the cover picture of a song is none."""
-    streams = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic
-    ]
+    """Return the first stream of moving pictures."""
+    streams = _moving_pictures(container)
     if not streams:
         kinds = " and ".join(sorted({str(stream.type) for stream in container.streams}))
         kinds = kinds or "nothing"
@@ -372,39 +397,21 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
-def _demux_past_damage(
-    container: InputContainer, stream: VideoStream, notice: Callable[[str], None]
-) -> "Iterator[av.Packet[VideoStream]]":
-    """Yield every packet that can be read, also those behind damaged places.
-
-    Args:
-        container: The open recording.
-        stream: Its video stream.
-        notice: Called with a sentence where the rest of the file cannot be read.
-    """
-    reason = ""
-    # After an error FFmpeg looks for the next place where reading can go on.
-    for _ in range(_DEMUX_RETRIES):
-        try:
-            yield from demux(container, stream)
-        except av.FFmpegError as error:
-            reason = error.strerror or str(error)
-        except IndexError:
-            # PyAV, at the end of a file in which damage made streams appear that the header does
-            # not name.
-            return
-        else:
-            return
-    notice(f"ended early: reading failed ({reason})")
+def _written_lately(path: Path) -> str:
+    """Say that a file may not be finished yet, where it was written to a moment ago."""
+    age_s = time.time() - path.stat().st_mtime
+    if not 0 <= age_s < _WRITTEN_LATELY_S:
+        return ""
+    return f", or it is still being written (it was changed {age_s:.0f} s ago)"
 
 
-def _stated_length_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return how long the header says the video is, in seconds; None if it does not say."""
-    if container.format.name == "avi" and stream.frames and stream.average_rate:
-        return float(stream.frames / stream.average_rate)
-    if container.format.name in _TIMED_FORMATS and container.duration:
-        return container.duration / av.time_base
-    return None
+def _moving_pictures(container: InputContainer) -> list[VideoStream]:
+    """List the streams of moving pictures; the cover picture of a song is none."""
+    return [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
 
 
 def _not_there(path: Path) -> SourceNotFoundError:

@@ -1,4 +1,4 @@
-"""What every source offers, and the form in which its frames are wanted."""
+"""What every source offers, the form in which its frames are wanted, and rates that can be true."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +7,12 @@ from typing import Literal, Protocol
 
 from oddframe.core.records import Frame
 from oddframe.errors import SettingsError
+
+PLAUSIBLE_FPS = (0.01, 240.0)
+"""Frames per second between which a stated rate is believed.
+
+Beyond them it is a mistake in a header, such as the 90,000 ticks of a transport stream.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,26 @@
-"""What every stream of frames offers, and a set of streams whose frames are taken in turns."""
+"""What every stream of frames offers, and how the frames of streams are taken.
+
+`StreamSet` takes those of several in turns, `CameraSource` gives those of one camera as a source.
+"""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from oddframe.core.alerts import StreamStatus
-from oddframe.core.records import Frame
+from oddframe.core.records import Frame, FrameTiming
+from oddframe.errors import SourceError
+from oddframe.media.live_config import LiveSettings, StreamAddress
+from oddframe.media.live_stream import LiveStream
 from oddframe.media.packet_buffer import PacketBuffer
+from oddframe.media.source import FrameFormat
+
+_LOOK_EVERY_S = 0.25
+"""How often a camera that sends nothing is asked how it is, in seconds."""
 
 
 class FrameStream(Protocol):
@@ -177,3 +188,61 @@ class StreamSet(AbstractContextManager["StreamSet"]):
 
     def __len__(self) -> int:
         return len(self._streams)
+
+
+class CameraSource:
+    """A camera as a `FrameSource`: its frames as they come, until somebody stops it.
+
+    A camera that cannot be reached at the start is an error. One that has sent a frame is connected
+    to again and again, and its frames are late rather than missing.
+
+    Args:
+        address: The camera's address; not a file.
+        default_fps: Frames per second that are claimed until the camera tells its own.
+        settings: How it is connected to; the defaults when None.
+    """
+
+    def __init__(
+        self, address: StreamAddress, default_fps: float, settings: LiveSettings | None = None
+    ) -> None:
+        self.name, self.path = address.name, Path(address.shown)
+        self.notices: list[str] = []
+        self._address, self._settings = address, settings
+        timing = FrameTiming.of_video(default_fps)
+        self.rate_fps, self.gap_s = timing.rate_fps, timing.gap_s
+        self._stopping = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"CameraSource({str(self._address)!r})"
+
+    def count_frames(self) -> int:
+        """Return 0: nobody knows how many frames will come."""
+        return 0
+
+    def fingerprint(self) -> str:
+        """Return the address without its secrets, since what a camera shows always changes."""
+        return str(self._address)
+
+    def stop(self) -> None:
+        """Let the passes end within a moment; any thread may call this."""
+        self._stopping.set()
+
+    def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
+        """Connect, and yield the frames that come from now on; see `FrameSource.frames`.
+
+        The rate is that of the camera from the first frame on, and may change with later ones.
+
+        Raises:
+            SourceError: If the first attempt to connect fails.
+        """
+        stream = LiveStream(self._address, wanted, self._settings)
+        with StreamSet([stream]) as camera:
+            while not self._stopping.is_set():
+                # One at a time: what the caller is slow for is dropped by the queue, as in a watch.
+                for received in camera.poll(1, _LOOK_EVERY_S):
+                    self.rate_fps = stream.rate_fps or self.rate_fps
+                    self.gap_s = stream.gap_s
+                    yield received.frame
+                status = stream.state()
+                if not status.frames and status.error is not None:
+                    raise SourceError(status.error)

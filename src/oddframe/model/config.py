@@ -136,6 +136,25 @@ class NetworkConfig:
         return 2 * self.interval if self.scored_frame == "middle" else 0
 
     @property
+    def map_offsets(self) -> tuple[int, ...]:
+        """Frames from the one that a clip scores to each one that the clip's map lies on.
+
+        The prediction error is that of the clip's last frame, and so is the map. Where the spatial
+        stream's own error counts, a thing that moves is hot twice: where it is in the last frame
+        and where it was in the first, which that stream rebuilds.
+        """
+        # Where the last frame is scored nothing waits for a later clip.
+        if self.lookahead and self.mapped_index == 0:
+            return (-self.lookahead, self.lookahead)
+        return (self.lookahead,)
+
+    @property
+    def mapped_index(self) -> int:
+        """Place in the clip, 0 to 4, of the earliest frame that the clip's map lies on."""
+        twice = self.appearance and self.appearance_weight and self.rebuilt_frame == "first"
+        return 0 if twice and self.scored_frame == "middle" else 4
+
+    @property
     def neighbours(self) -> SmoothingWindow:
         """The clips around a frame whose scores are averaged to the score of the frame."""
         others = self.score_clips - 1
@@ -145,8 +164,8 @@ class NetworkConfig:
 
     @property
     def known_after(self) -> int:
-        """Frames that must follow a frame before its score is known, 0 or more."""
-        return self.lookahead + self.neighbours.after
+        """Frames that must follow a frame before its score and its map are known, 0 or more."""
+        return self.lookahead + max(self.neighbours.after, -min(self.map_offsets))
 
     @property
     def code_width(self) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from oddframe._types import AnomalyMap, Pixels
 from oddframe.core.alerts import Alert, CameraStatus, Phase, StreamStatus
 from oddframe.core.calibration import Calibration
+from oddframe.core.clips import rate_notice
 from oddframe.core.clocks import WallClock
 from oddframe.core.events import EventDetector
 from oddframe.core.records import Event, Frame, FrameTiming, Score
@@ -79,7 +80,9 @@ class WatchHeader:
         now_us: The moment, in microseconds since 1970-01-01 UTC.
         uptime_s: Seconds since the start.
         events_today: Events that have begun since midnight.
-        lagging: Sinks that have not delivered everything, by name, and why.
+        lagging: What has trouble or has not delivered everything, by name, and why.
+        troubles: What is wrong now with sinks, database and pictures, by name; a text is the same
+            as long as the trouble is.
     """
 
     models: Sequence[str]
@@ -87,6 +90,7 @@ class WatchHeader:
     uptime_s: float = 0.0
     events_today: int = 0
     lagging: Mapping[str, str] = field(default_factory=dict)
+    troubles: Mapping[str, str] = field(default_factory=dict)
 
 
 class CameraPipeline:
@@ -134,8 +138,7 @@ class CameraPipeline:
         self.calibration = calibration
         # A recording that is watched again has the same events; a camera's seconds begin anew with
         # each watching, and its events must not get ids of earlier ones. No name has a line break.
-        once = camera.is_file and not camera.loop
-        self._identity = camera.name if once else f"{camera.name}\n{since_us}"
+        self._identity = camera.name if camera.is_file else f"{camera.name}\n{since_us}"
         self._detector = self._new_detector()
         # Made with the first frame: only then the rate of the stream is known.
         self._chain: StreamScorer | None = None
@@ -292,10 +295,18 @@ class CameraPipeline:
 
     def state(self) -> StreamStatus:
         """Return how its stream is doing; "failed" where it is not scored any more."""
+        rates = None if self._chain is None else self._chain.rates
+        slow = None if rates is None or not rates.is_slow else rates.timing.rate_fps
         state = self.stream.state()
+        if slow is not None:
+            state = replace(state, notice=rate_notice(slow, self.model.bundle.rate_fps))
         if self.crashed is None:
             return state
         return replace(state, phase=Phase.FAILED, error=self.crashed)
+
+    def slow_notice(self) -> str | None:
+        """Say what of all its frames so far came more slowly than wanted; None where nothing."""
+        return None if self._chain is None else self._chain.rates.notice()
 
     def status(self, now_us: int) -> CameraStatus:
         """Return how it is doing, for the sinks: its stream, and what became of its frames."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from oddframe.bundle.bundle import Bundle
-from oddframe.core.calibration import Calibration, FalseAlarmBudget, calibrate
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import Calibration, calibrate
 from oddframe.errors import InputError, SettingsError
 from oddframe.files import write_json
 from oddframe.monitoring.config import Camera

@@ -12,21 +12,30 @@ from typing import Annotated
 from pydantic import Field
 
 from oddframe.core.alerts import safe_name
-from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.core.budget import FalseAlarmBudget
 from oddframe.core.zones import Zones
 from oddframe.errors import SettingsError
+from oddframe.files import name_for_files
 from oddframe.media.live_config import LiveSettings, StreamAddress, stream_address
 from oddframe.settings import settings_dataclass
 from oddframe.sinks.factory import SinkConfig, secrets_of
+from oddframe.sinks.links import check_public_url
 
 # A name is part of file names, and most file systems take no more than 255 bytes.
 _LONGEST_NAME = 120
 """Most bytes of a camera's name."""
+_NUMBER = len("-1234")
+"""Bytes of the number that tells cameras of one name apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
     """One camera, or a file that is played as one.
+
+    Example:
+        >>> door = oddframe.read_camera_file("cameras.toml").cameras[0]
+        >>> door.name, door.false_alarms
+        ('door', '2/day')
 
     Attributes:
         name: What its results are filed under.
@@ -38,7 +47,8 @@ class Camera:
         zones: Which parts of the picture count, when alarms are wanted, and the cool-down.
         health: Whether it is checked for pictures that show nothing of the scene, where the model
             knows the scene.
-        fps: Frames per second of a folder of images; the model's rate when None.
+        fps: Frames per second of a folder of images. When None, the times in their names count, or
+            else the model's rate.
         live: The settings of its connection.
         loop: Whether a file is played again and again, as a camera that shows it.
         calibration: File with a threshold of its own, as `oddframe.monitoring.camera_threshold`
@@ -88,6 +98,11 @@ class Camera:
 class WatchSettings:
     """How cameras are watched, what is kept, and where alerts are sent.
 
+    Example:
+        >>> settings = oddframe.WatchSettings(keep_days=7, pictures=False)
+        >>> settings.keep_days
+        7.0
+
     Attributes:
         fast: Whether files are played as fast as they are scored.
         store: Whether events, scores and pictures are kept in a database; JSON lines are written in
@@ -99,6 +114,7 @@ class WatchSettings:
         clip_before_s: Seconds of a clip before its event.
         clip_after_s: Seconds of a clip after its event.
         clip_most_s: Most seconds of the event itself; the clip of a longer one has its first ones.
+        public_url: Address at which people reach the web app; alerts carry links to it.
         sinks: Settings of further sinks, by name.
     """
 
@@ -113,9 +129,12 @@ class WatchSettings:
     clip_before_s: Annotated[float, Field(ge=0, le=600)] = 5.0
     clip_after_s: Annotated[float, Field(ge=0, le=600)] = 5.0
     clip_most_s: Annotated[float, Field(ge=0, le=600)] = 60.0
+    public_url: str | None = None
     sinks: Mapping[str, SinkConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.public_url is not None:
+            check_public_url(self.public_url)
         if "events" in self.sinks:
             raise SettingsError(
                 'a sink must not be called "events": '
@@ -132,6 +151,11 @@ class WatchSettings:
 @dataclass(frozen=True, kw_only=True)
 class WatchPlan:
     """All that `watch` needs to know.
+
+    Example:
+        >>> plan = oddframe.read_camera_file("cameras.toml")
+        >>> [camera.name for camera in plan.cameras]
+        ['door']
 
     Attributes:
         cameras: At least one, unless it `stays`; their names differ, also as parts of paths.
@@ -205,7 +229,7 @@ def named_cameras(
     taken: set[str] = set()
     for source in sources:
         address = stream_address(source)
-        stem = address.name or "camera"
+        stem = name_for_files(address.name or "camera", _LONGEST_NAME - _NUMBER)
         name, number = stem, 2
         while safe_name(name).casefold() in taken:
             name, number = f"{stem}-{number}", number + 1

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from oddframe.bundle.bundle import SHIPPED
-from oddframe.core.calibration import FalseAlarmBudget
-from oddframe.errors import OddframeError, SettingsError
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.errors import OddframeError, SettingsError, did_you_mean
 from oddframe.media.live_config import (
     VARIABLE,
     LiveSettings,
@@ -28,6 +28,7 @@ from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings
 from oddframe.settings import ListOf, from_mapping, read_table, settings_dataclass, zones_from
 from oddframe.sinks.factory import SINK_KINDS, SinkConfig
 from oddframe.sinks.jsonl import JsonLinesConfig
+from oddframe.sinks.mqtt import MqttConfig
 from oddframe.sinks.webhook import MESSAGE_NAMES, is_json
 
 
@@ -85,8 +86,10 @@ class Variables(Mapping[str, str]):
             return value
         if name == "url" and not VARIABLE.fullmatch(value):
             return fill_in(value, lambda variable: quote(self._value(variable), safe="/:"))
-        if name == "template":
-            as_json = is_json(str(table.get("content_type", "json")))
+        if name in ("template", "title"):
+            # Of the sinks with a template, those with addresses for people send plain text.
+            content_type = "text/plain" if "urls" in table else table.get("content_type", "json")
+            as_json = is_json(str(content_type))
             return fill_in(value, lambda variable: self._in_template(variable, as_json))
         return self.fill(value)
 
@@ -143,7 +146,21 @@ class _File:
 
 @settings_dataclass()
 class _CameraTable:
-    """The keys of a ``[[camera]]``; the source may hold a secret and is never shown."""
+    """The keys of a ``[[camera]]``; the source may hold a secret and is never shown.
+
+    Attributes:
+        name: What the camera is called in events, files and the app; each once.
+        source: Its address, the number of a local camera, or a file.
+        transport: What rtsp uses.
+        model: Its model; that at the top of the file where it has none of its own.
+        false_alarms: Its budget, such as "2/day"; that at the top of the file where it has none.
+        health: Whether frames of a covered, frozen, moved or blurred camera get no score.
+        fps: Frames per second of a source that states none.
+        zones: The keys of a zones file.
+        live: How the connection is kept.
+        loop: Whether a file is played again and again.
+        calibration: A file with the threshold of this camera alone, as the web app writes it.
+    """
 
     name: str
     source: str = field(repr=False)
@@ -171,6 +188,11 @@ def read_camera_file(
     in a source and in the texts of a sink stands for an environment variable, so that no secret
     need stand in the file. In a webhook's template the names of a message's values stand for these
     instead.
+
+    Example:
+        >>> plan = oddframe.read_camera_file("cameras.toml")
+        >>> len(plan.cameras)
+        1
 
     Args:
         path: The file.
@@ -265,11 +287,16 @@ def _sink(values: Mapping[str, Any], folder: Path, variables: Variables) -> Sink
     """Make the settings of a sink of its table, which says in ``kind`` what sink it is."""
     kind = values.get("kind")
     if not isinstance(kind, str) or kind not in SINK_KINDS:
-        raise SettingsError(f"kind must be one of {', '.join(SINK_KINDS)}, got {kind!r}")
+        raise SettingsError(
+            f"kind must be one of {', '.join(SINK_KINDS)}, got {kind!r}"
+            f"{did_you_mean(kind, SINK_KINDS)}"
+        )
     own = {name: value for name, value in values.items() if name != "kind"}
     config: SinkConfig = from_mapping(variables.fill_in_sink(own), SINK_KINDS[kind])
     if isinstance(config, JsonLinesConfig):
         return replace(config, path=folder / config.path)
+    if isinstance(config, MqttConfig) and config.ca_file is not None:
+        return replace(config, ca_file=folder / config.ca_file)
     return config
 
 

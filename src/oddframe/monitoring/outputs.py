@@ -8,20 +8,30 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oddframe.core.alerts import CameraStatus
+from oddframe.core.alerts import Alert, CameraStatus, safe_name
 from oddframe.errors import MissingExtraError
 from oddframe.monitoring.config import WatchPlan, WatchSettings
 from oddframe.sinks.delivery import Delivery
-from oddframe.sinks.factory import make_sink
+from oddframe.sinks.factory import make_sink, rules_of
 from oddframe.sinks.jsonl import EventFiles
+from oddframe.sinks.links import Links, read_secret
 from oddframe.sinks.prometheus import CameraMetrics
-from oddframe.sinks.sink import AlertSink
+from oddframe.sinks.sink import AlertSink, utc
 
 if TYPE_CHECKING:
     from oddframe.store.store import Store
 
 EVENT_FILES = "events"
 """Name of the sink that writes ``<camera>.events.jsonl``."""
+
+DATABASE, PICTURES = "database", "pictures"
+"""Names of the two parts of what is kept, beside those of the sinks."""
+
+QUEUE = "queue"
+"""Name of the folder with the outboxes of the sinks."""
+
+HANGS_S = 5.0
+"""A sink that is at one message for longer hangs, in seconds."""
 
 _JOIN_S = 0.2
 """How much longer than they may take the closing threads are waited for, in seconds."""
@@ -35,6 +45,8 @@ class WatchOutputs:
         out: Folder for the database, its pictures, the lines and the outboxes of the sinks.
         now_us: Reads the wall clock, in microseconds since 1970-01-01 UTC.
         more: Sinks that the plan does not have, by name.
+        on_notice: Called with a sentence about each picture and clip that could not be kept, by any
+            thread; it must not wait.
 
     Attributes:
         store: The database; None where none is kept.
@@ -53,8 +65,11 @@ class WatchOutputs:
         out: Path,
         now_us: Callable[[], int],
         more: Mapping[str, AlertSink] | None = None,
+        on_notice: Callable[[str], None] = lambda notice: None,
     ) -> None:
+        self._on_notice = on_notice
         self.notices: list[str] = []
+        self._out = out
         self._event_files: EventFiles | None = None
         self.store = self._open_store(plan.settings, out, now_us)
         # A store that was opened holds a lock on the folder, which must not outlive a failure here.
@@ -79,14 +94,83 @@ class WatchOutputs:
         if self.store is not None:
             self.store.put_status(status)
 
+    def troubles(self) -> dict[str, str]:
+        """Return what is wrong now with each sink, the database and the pictures, by name.
+
+        What is not in it works; a text is the same as long as the trouble is.
+        """
+        found = {
+            name: counts.error
+            or (f"no answer for {HANGS_S:g} s" if counts.busy_s > HANGS_S else "")
+            or (f"refused a message: {counts.refusal}" if counts.refusal else "")
+            for name, counts in self.delivery.counts().items()
+        }
+        if self.store is not None:
+            written, files = self.store.counts()
+            found |= {DATABASE: written.error, PICTURES: files.error}
+        return {name: why for name, why in found.items() if why}
+
     def lagging(self) -> dict[str, str]:
-        """Return the sinks that have not delivered everything, by name, and why."""
+        """Return what has trouble or has not delivered everything, by name, and why."""
         # One message that waits is on its way and no sign of trouble.
-        return {
-            name: f"{counts.waiting} waiting{': ' * bool(counts.error)}{counts.error}"
+        found = {
+            name: f"{counts.waiting} waiting"
             for name, counts in self.delivery.counts().items()
             if counts.waiting > 1 or counts.error
         }
+        for name, why in self.troubles().items():
+            found[name] = f"{found[name]}: {why}" if name in found else why
+        return found
+
+    def left(self) -> tuple[str, ...]:
+        """Say what was not delivered or kept, a sentence each; to be asked after `close`."""
+        sentences = []
+        for name, counts in self.delivery.counts().items():
+            # Those are results in the folder, of which `unkept` speaks.
+            if name == EVENT_FILES:
+                continue
+            kept = counts.waiting - counts.unsaved
+            why = f": {counts.error}" if counts.error else ""
+            if kept:
+                sentences.append(
+                    f"sink {name} has {_count(kept, 'message')} waiting{why}; kept in "
+                    f"{self._out / QUEUE / safe_name(name)}, and sent when it is watched again"
+                )
+            if lost := counts.unsaved + counts.dropped:
+                sentences.append(f"sink {name} has lost {_count(lost, 'message')}{why}")
+            if counts.refused:
+                sentences.append(
+                    f"sink {name} had {_count(counts.refused, 'message')} refused: {counts.refusal}"
+                )
+            if counts.error not in ("", counts.refusal) and not counts.waiting:
+                sentences.append(f"sink {name}{why}")
+        files = None if self.store is None else self.store.counts()[1]
+        if files is not None and files.lost:
+            sentences.append(
+                f"{_count(files.lost, 'picture or clip', 'pictures or clips')} could not be "
+                f"kept: {files.error}"
+            )
+        return (*sentences, *self.unkept())
+
+    def unkept(self) -> tuple[str, ...]:
+        """Say which events, scores and states could not be kept in the folder, a sentence each."""
+        sentences = []
+        if lost := self.delivery.lost:
+            sentences.append(f"{_count(lost, 'alert')} reached no sink: the disk took nothing")
+        events = self.delivery.counts().get(EVENT_FILES)
+        if events is not None and events.waiting:
+            sentences.append(
+                f"{_count(events.waiting, 'line')} of events could not be written: {events.error}"
+            )
+        if self.store is None:
+            return tuple(sentences)
+        written, _ = self.store.counts()
+        if missing := written.waiting + written.lost:
+            why = f": {written.error}" if written.error else ""
+            sentences.append(
+                f"{_count(missing, 'change')} could not be written to the database{why}"
+            )
+        return tuple(sentences)
 
     def close(self, timeout_s: float) -> None:
         """Write and deliver what is left; what takes longer is left for the next start.
@@ -122,7 +206,16 @@ class WatchOutputs:
             pictures_gb=settings.pictures_gb,
             keep_free_gb=settings.keep_free_gb,
         )
-        return Store(out, StoreConfig(pictures=settings.pictures, retention=kept), clock=now_us)
+        config = StoreConfig(pictures=settings.pictures, retention=kept)
+        return Store(out, config, clock=now_us, on_lost=self._note_lost_file)
+
+    def _note_lost_file(self, alert: Alert, kind: str, reason: str) -> None:
+        event = alert.event
+        what = "picture" if kind == "snapshot" else kind
+        self._on_notice(
+            f"{event.source}: no {what} of the event at {event.start_s:.1f} s "
+            f"({utc(alert.start_us)}): {reason}"
+        )
 
     def _open_sinks(self, plan: WatchPlan, out: Path, more: Mapping[str, AlertSink]) -> Delivery:
         """Make all sinks, and start to deliver to them."""
@@ -132,8 +225,14 @@ class WatchOutputs:
             sinks[EVENT_FILES] = self._event_files = EventFiles(out, live)
         try:
             for name, config in plan.settings.sinks.items():
-                sinks[name] = make_sink(config)
-            delivery = Delivery(sinks, out / "queue")
+                sinks[name] = make_sink(config, out)
+            rules = {name: rules_of(config) for name, config in plan.settings.sinks.items()}
+            delivery = Delivery(
+                sinks,
+                out / QUEUE,
+                rules={name: rule for name, rule in rules.items() if rule is not None},
+                links=_links(plan.settings.public_url, out),
+            )
         except BaseException:
             # A sink may hold a port or a connection.
             for sink in sinks.values():
@@ -149,3 +248,13 @@ def _live(plan: WatchPlan) -> frozenset[str]:
     """Return the names of the cameras whose events are written as they come."""
     # Those of a file are written by the recorder: they appear whole at the end.
     return frozenset(camera.name for camera in plan.cameras if not camera.is_file)
+
+
+def _links(public_url: str | None, out: Path) -> Links | None:
+    """Make what makes the links in alerts; None where nobody said where they should lead."""
+    return None if public_url is None else Links(read_secret(out), public_url)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    """Write a number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -9,8 +9,10 @@ from pathlib import Path
 from oddframe.core.alerts import Alert, alert
 from oddframe.core.clocks import WallClock
 from oddframe.core.records import Event
-from oddframe.media.clip_export import Cut, cut_recording, write_event_clip
+from oddframe.media.clip_export import write_event_clip
+from oddframe.media.packet_buffer import PacketBuffer
 from oddframe.media.playback import PlaybackStream
+from oddframe.media.source import FrameSource
 from oddframe.monitoring.camera import CameraPipeline
 from oddframe.monitoring.config import WatchSettings
 from oddframe.monitoring.outputs import WatchOutputs
@@ -24,12 +26,12 @@ class _OpenClip:
     Attributes:
         due_s: When its last frame has come, in seconds of the stream.
         alert: The event that it shows.
-        cut: Cuts it, from the recording or from the video in memory.
+        write: Writes it to a path, from the recording or from the video in memory.
     """
 
     due_s: float
     alert: Alert
-    cut: Cut
+    write: Callable[[Path], None]
 
 
 class Recorder:
@@ -145,7 +147,7 @@ class Recorder:
         wall = self._walls.setdefault(event.id, camera.wall.snapshot())
         record = alert(event, wall)
         if self._store is not None:
-            clip = self._store.path_of(record, "clip") if self._has_video(camera) else None
+            clip = self._store.path_of(record, "clip") if self._video(camera) is not None else None
             record = replace(record, snapshot=self._store.path_of(record, "snapshot"), clip=clip)
             self._store.put_event(record)
             self._put_picture(camera, record)
@@ -172,39 +174,32 @@ class Recorder:
         self._picture_peaks[event.id] = event.peak_s
         self._store.put_snapshot(record, picture)
 
-    def _has_video(self, camera: CameraPipeline) -> bool:
-        """Return whether clips can be made: of a recording, or of the video kept in memory."""
-        return self._recording(camera) is not None or camera.stream.ring is not None
-
     @staticmethod
-    def _recording(camera: CameraPipeline) -> Path | None:
-        """Return the video file that is played; None for a live camera and a folder of images."""
-        path = Path(camera.camera.address.secret)
-        return path if camera.camera.address.kind == "file" and path.is_file() else None
+    def _video(camera: CameraPipeline) -> FrameSource | PacketBuffer | None:
+        """Return what clips are made of: what is played, or the video of a camera in memory."""
+        stream = camera.stream
+        return stream.source if isinstance(stream, PlaybackStream) else stream.ring
 
     def _plan_clip(self, camera: CameraPipeline, record: Alert) -> None:
         """Have the clip of an event written once the seconds after it have come."""
         if record.clip is None:
             return
         settings, event = self._settings, record.event
-        start_s = max(0.0, event.start_s - settings.clip_before_s)
-        end_s = min(event.end_s, event.start_s + settings.clip_most_s) + settings.clip_after_s
-        recording, ring = self._recording(camera), camera.stream.ring
-        cut: Cut
-        if recording is not None:
-            stream = camera.stream
-            # A file that is played again and again: its own seconds begin anew in each round.
-            round_s = (
-                stream.round_start_s(event.start_s) if isinstance(stream, PlaybackStream) else 0.0
-            )
-            cut = partial(
-                cut_recording, recording, start_s=max(0.0, start_s - round_s), end_s=end_s - round_s
-            )
-        elif ring is not None:
-            cut = partial(ring.write_clip, start_s=start_s, end_s=end_s)
-        else:
-            return
-        self._clips.setdefault(camera.name, []).append(_OpenClip(end_s, record, cut))
+        end_s = min(event.end_s, event.start_s + settings.clip_most_s)
+        stream, video = camera.stream, self._video(camera)
+        assert video is not None, "an event has a path for its clip only then"
+        # A file that is played again and again: its own seconds begin anew in each round.
+        round_s = stream.round_start_s(event.start_s) if isinstance(stream, PlaybackStream) else 0.0
+        write = partial(
+            write_event_clip,
+            video,
+            start_s=event.start_s - round_s,
+            end_s=end_s - round_s,
+            before_s=settings.clip_before_s,
+            after_s=settings.clip_after_s,
+        )
+        clip = _OpenClip(end_s + settings.clip_after_s, record, write)
+        self._clips.setdefault(camera.name, []).append(clip)
 
     def _write_clips(self, camera: CameraPipeline, clips: list[_OpenClip]) -> None:
         """Hand clips to the store's thread, which cuts and writes them."""
@@ -213,4 +208,4 @@ class Recorder:
             if clip in open_clips:
                 open_clips.remove(clip)
             if self._store is not None:
-                self._store.put_clip(clip.alert, partial(write_event_clip, clip.cut))
+                self._store.put_clip(clip.alert, clip.write)

@@ -18,7 +18,8 @@ from oddframe.core.calibration import Calibration
 from oddframe.core.clips import rate_notice
 from oddframe.errors import OddframeError, SourceError
 from oddframe.files import output_error
-from oddframe.inference.model import MOST_WAITING, Model
+from oddframe.inference.model import Model
+from oddframe.inference.score_stream import MOST_WAITING
 from oddframe.inference.stream_scorer import PendingFrame
 from oddframe.media.discovery import open_source
 from oddframe.media.live_stream import LiveStream
@@ -38,14 +39,20 @@ PICTURE_WIDTH = 640
 _POLL_S = 0.25
 """Longest wait for a frame, in seconds: then stops, changes and silent cameras are looked at."""
 
+_MEASURED_S = 4.0
+"""How much of a stream tells its bit rate, in seconds."""
+
 _REPORT_S = 1.0
 """Seconds between two reports of how cameras are doing."""
 
-_GOODBYE_S = 1.0
+GOODBYE_S = 1.0
 """How long a stop waits for disks and networks, in seconds."""
 
-_FLUSH_S = 60.0
+FLUSH_S = 60.0
 """How long the end waits for them where all cameras have ended by themselves, in seconds."""
+
+_CLIPS_S = 1800.0
+"""How long that end waits for clips before, in seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +87,8 @@ class Watcher:
         now_us: Reads the wall clock, in microseconds since 1970-01-01 UTC.
         on_alert: Called with every phase of every event, by the thread of the loop; it must not
             wait.
+        on_notice: Called with a sentence about what could not be kept, by any thread; it must not
+            wait.
         sinks: More sinks than the plan has, by name.
 
     Attributes:
@@ -103,6 +112,7 @@ class Watcher:
         now_s: Callable[[], float] = time.monotonic,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         on_alert: Callable[[Alert], None] = lambda alert: None,
+        on_notice: Callable[[str], None] = lambda notice: None,
         sinks: Mapping[str, AlertSink] | None = None,
     ) -> None:
         self._plan, self._out, self._now_s, self._now_us = plan, Path(out), now_s, now_us
@@ -117,8 +127,8 @@ class Watcher:
             self._out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self._out, error) from error
-        self.outputs = WatchOutputs(plan, self._out, now_us, sinks)
-        self.notices = (*self.outputs.notices, *self._slow_files())
+        self.outputs = WatchOutputs(plan, self._out, now_us, sinks, on_notice)
+        self.notices = (*self.outputs.notices, *self._source_notices())
 
     def run(self) -> None:
         """Watch until `stop` is called or, unless the plan stays, all cameras have ended.
@@ -138,13 +148,14 @@ class Watcher:
                 self._loop(recorder)
                 for camera in self._cameras:
                     recorder.finish(camera)
+            self._write_files()
         finally:
             # A connection that hangs and a sink that hangs are waited for at the same time.
             # The thread is a daemon, so that one of them keeps no program alive.
             leaving = threading.Thread(target=self._streams.stop, daemon=True)
             leaving.start()
-            self.outputs.close(_GOODBYE_S if self._stopping.is_set() else _FLUSH_S)
-            leaving.join(_GOODBYE_S)
+            self.outputs.close(GOODBYE_S if self._stopping.is_set() else FLUSH_S)
+            leaving.join(GOODBYE_S)
         failed = [
             camera
             for camera in self._cameras
@@ -152,6 +163,14 @@ class Watcher:
         ]
         if failed:
             raise SourceError("; ".join(str(camera.state().error) for camera in failed))
+
+    def _write_files(self) -> None:
+        """Wait for the clips of files that have ended, which may have to be encoded."""
+        store = self.outputs.store
+        deadline_s = time.monotonic() + _CLIPS_S
+        while store is not None and not self._stopping.is_set():
+            if store.flush_files(_POLL_S) or time.monotonic() > deadline_s:
+                return
 
     def stop(self) -> None:
         """Make `run` return, within about a second."""
@@ -166,6 +185,12 @@ class Watcher:
         """Return what a camera shows; None where there is no such camera or no picture of it."""
         found = next((camera for camera in self._cameras if camera.name == name), None)
         return None if found is None else found.snapshot()
+
+    def bytes_per_s(self, name: str) -> float | None:
+        """Return how many bytes a second of a camera's video is; None where that is not known."""
+        found = next((camera for camera in self._cameras if camera.name == name), None)
+        ring = None if found is None else found.stream.ring
+        return None if ring is None else ring.bytes_per_s(_MEASURED_S)
 
     def calibration(self, name: str) -> Calibration | None:
         """Return the threshold that holds for a camera; None where there is no such camera."""
@@ -283,13 +308,23 @@ class Watcher:
                         recorder.take(camera, camera.detect(final, spent_s))
                         recorder.note_score(camera, final.time_s)
 
-    def _slow_files(self) -> Iterator[str]:
-        """Yield a notice for each camera whose own rate is lower than that of its model."""
+    def _source_notices(self) -> Iterator[str]:
+        """Yield what is known of the sources before their first frame."""
         for camera in self._cameras:
+            yield from _file_notices(camera)
+            if camera.camera.fps is not None and camera.camera.address.kind != "file":
+                yield f"{camera.name}: fps has no effect on a live camera, whose frames have times"
             if not camera.stream.rate_fps:
                 continue
             notice = rate_notice(camera.stream.rate_fps, camera.model.bundle.rate_fps)
             if notice is not None:
+                yield f"{camera.name} {notice}"
+
+    def frame_notices(self) -> Iterator[str]:
+        """Yield what was found out about the sources from their frames."""
+        for camera in self._cameras:
+            yield from _file_notices(camera)
+            if notice := camera.slow_notice():
                 yield f"{camera.name} {notice}"
 
     def _new_camera(self, camera: Camera, model: Model) -> CameraPipeline:
@@ -307,7 +342,7 @@ class Watcher:
         settings = self._plan.settings
         rate_fps = model.bundle.rate_fps
         if camera.address.kind == "file":
-            source = open_source(camera.address.secret, camera.fps or rate_fps)
+            source = open_source(camera.address.secret, camera.fps, rate_fps)
             queue, fast = 2 * model.scorer.batch_size, settings.fast and camera.is_file
             return PlaybackStream(
                 source, wanted, fast=fast, loop=camera.loop, queue=queue, name=camera.name
@@ -317,6 +352,11 @@ class Watcher:
             # Clips are cut from the video in memory, which must reach back far enough.
             live = replace(live, keep_s=max(live.keep_s, settings.keep_s))
         return LiveStream(camera.address, wanted, live, keep_fps=rate_fps, name=camera.name)
+
+
+def _file_notices(camera: CameraPipeline) -> Iterator[str]:
+    if isinstance(camera.stream, PlaybackStream):
+        yield from (f"{camera.name}: {notice}" for notice in camera.stream.source.notices)
 
 
 def plan_change(

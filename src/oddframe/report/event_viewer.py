@@ -1,18 +1,17 @@
 """The pictures of an event: a snapshot at its peak, the frames around it, and heat maps."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from oddframe._types import AnomalyMap, Pixels
-from oddframe.core.clips import clip_span, sampled_gap_s, thins
+from oddframe.core.clips import Sampler, clip_span, sampled_gap_s
 from oddframe.core.records import Clip, Event, Frame, FrameTiming
-from oddframe.core.zones import Zones
 from oddframe.errors import SourceError
 from oddframe.inference.model import Model
-from oddframe.inference.stream_scorer import PendingFrame
+from oddframe.inference.stream_scorer import PendingFrame, StreamScorer
 from oddframe.media.overlay import heat_layer
 from oddframe.media.recording import read_frames
 from oddframe.media.source import FrameFormat, FrameSource
@@ -44,7 +43,7 @@ class EventPictures:
         frames: The frames around the peak as the page's script reads them: ``t`` in seconds, ``s``
             the score, ``src`` the picture and, where it is known, ``heat``.
         map: The anomaly map at the peak, float32 H x W; None where it is not known.
-        clip: The clip that the network saw there; None where there is no network.
+        clip: The clip whose map lies there; None where there is no network.
     """
 
     picture: Pixels = field(repr=False)
@@ -53,6 +52,10 @@ class EventPictures:
     frames: tuple[Mapping[str, Any], ...] = field(repr=False)
     map: AnomalyMap | None = field(repr=False)
     clip: Clip | None = field(repr=False)
+
+
+_Pending: TypeAlias = tuple[StreamScorer, list[PendingFrame]]
+"""A stream and the frames that it has handed out, of which the network was not asked yet."""
 
 
 class Viewer:
@@ -74,12 +77,9 @@ class Viewer:
             model,
         )
         self._map_level = float(results.facts.calibration["map_level"])
-        # Where frames were dropped to arrive at the model's rate, those with a score are those that
-        # were kept.
-        thinned = thins(source.rate_fps, results.facts.model_fps)
-        self._kept = np.flatnonzero(
-            np.isfinite(results.score) if thinned else np.ones(len(results.score), np.bool_)
-        )
+        # The frames that are left of the recording at the model's rate, as when it was scored.
+        sampler = Sampler(results.facts.model_fps, FrameTiming(source.rate_fps, source.gap_s))
+        self._kept = np.flatnonzero([sampler.keeps_at(time_s) for time_s in results.time_s])
         self._width: int | None = None
 
     def thumbnail(self, time_s: float, width: int) -> str:
@@ -104,11 +104,15 @@ class Viewer:
         shown = [int(results.frame[row]) for row in chosen]
         nearest = int(np.argmin(np.abs(results.time_s[chosen] - event.peak_s)))
         peak = shown[nearest]
-        clips = dict(self._clips(frames.values())) if self._model is not None else {}
         # Stored maps first: scoring again takes seconds.
         maps = self._stored_maps(shown)
-        if not maps and self._model is not None:
-            maps = dict(self._maps({index: clips[index] for index in shown if index in clips}))
+        clip: Clip | None = None
+        if self._model is not None:
+            waiting = self._pending(self._model, frames.values())
+            clip = self._clip_on(peak, waiting, self._model)
+            if not maps:
+                scored = self._maps(self._model, waiting)
+                maps = {index: scored[index] for index in shown if index in scored}
         picture = _picture(frames[peak])
         small = [
             resize(_picture(frames[index]), min(CLIP_WIDTH, picture.shape[1])) for index in shown
@@ -139,7 +143,7 @@ class Viewer:
             heat=heat,
             frames=tuple(moments),
             map=maps.get(peak),
-            clip=clips.get(peak),
+            clip=clip,
         )
 
     def _places(self, event: Event) -> tuple[list[int], list[int]]:
@@ -157,8 +161,9 @@ class Viewer:
         step = max(1, -(-len(inside) // MOST_FRAMES))
         chosen = inside[inside % step == peak % step] if len(inside) else np.array([peak])
         first = max(0, int(chosen[0]) - clip_span(self._facts.interval) + 1)
-        lookahead = 0 if self._model is None else self._model.bundle.network.config.lookahead
-        end = int(chosen[-1]) + lookahead + 1
+        # A frame's map may come of a later clip than its score.
+        later = 0 if self._model is None else self._model.bundle.network.config.known_after
+        end = int(chosen[-1]) + later + 1
         return self._kept[chosen].tolist(), self._kept[first:end].tolist()
 
     def _read(self, wanted: FrameFormat, places: Sequence[int]) -> list[Frame]:
@@ -176,39 +181,45 @@ class Viewer:
         """Return the width of the recording, at most `WIDEST`."""
         if self._width is None:
             (frame,) = self._read(FrameFormat(2, 2, "grey"), [place])
-            self._width = max(2, min(WIDEST, frame.source_size[0]))
+            self._width = max(2, min(WIDEST, frame.shown_size[0]))
         return self._width
 
-    def _clips(self, frames: Iterable[Frame]) -> Iterator[tuple[int, Clip]]:
-        """Yield the clip that scores each frame, with the frame's index, where there is one."""
-        assert self._model is not None
+    def _pending(self, model: Model, frames: Iterable[Frame]) -> _Pending:
+        """Put frames through the same chain as when they were scored, up to the network."""
         rate_fps = self._facts.model_fps
         timing = FrameTiming(self._source.rate_fps, self._source.gap_s)
-        gap_s = sampled_gap_s(timing, rate_fps)
-        # The same chain as when it was scored, so the same frames make up a clip.
-        stream = self._model.stream(
-            rate_fps, gap_s, every_frame=True, watch_health=False, zones=self._zones()
+        stream = model.stream(
+            rate_fps,
+            sampled_gap_s(timing, rate_fps),
+            every_frame=True,
+            watch_health=False,
+            zones=self._facts.used_zones(),
         )
-        for frame in frames:
-            for waiting in stream.push(frame):
-                if waiting.clip is not None:
-                    yield waiting.frame.index, waiting.clip
+        pending = [ready for frame in frames for ready in stream.push(frame)]
+        return stream, [*pending, *stream.finish()]
 
-    def _maps(self, clips: Mapping[int, Clip]) -> Iterator[tuple[int, AnomalyMap]]:
-        """Score clips again and yield the anomaly map of each, with its frame's index."""
-        assert self._model is not None
-        network, zones = self._facts.frame_size, self._zones()
-        watched = None if zones is None else zones.mask(network[1], network[0])
-        size = self._model.scorer.batch_size
-        indices = list(clips)
-        for begin in range(0, len(indices), size):
-            batch = indices[begin : begin + size]
-            waiting = [
-                PendingFrame(clips[index].last, clips[index], watched=watched) for index in batch
-            ]
-            for index, score in zip(batch, self._model.scored(waiting, maps=True), strict=True):
-                if score.map is not None:
-                    yield index, score.map
+    def _clip_on(self, peak: int, waiting: _Pending, model: Model) -> Clip | None:
+        """Find the clip whose map lies on a frame, or else the clip that scores it."""
+        place, found = model.bundle.network.config.mapped_index, None
+        for pending in waiting[1]:
+            if pending.clip is None:
+                continue
+            if pending.clip.frames[place].index == peak:
+                return pending.clip
+            if pending.frame.index == peak:
+                found = pending.clip
+        return found
+
+    def _maps(self, model: Model, waiting: _Pending) -> dict[int, AnomalyMap]:
+        """Score frames again and return the anomaly map of each that has one, by frame."""
+        stream, pending = waiting
+        size = model.scorer.batch_size
+        # As many frames as the network takes clips: repeats make a batch smaller, never larger.
+        batches = [pending[begin : begin + size] for begin in range(0, len(pending), size)]
+        results = [score for batch in batches for score in model.scored(batch, maps=True)]
+        return {
+            score.frame: score.map for score in stream.resolve(results) if score.map is not None
+        }
 
     def _stored_maps(self, indices: Sequence[int]) -> dict[int, AnomalyMap]:
         """Return the anomaly maps that `score --maps` has stored, by frame."""
@@ -232,9 +243,6 @@ class Viewer:
     def _heat(self, anomaly_map: AnomalyMap, picture: Pixels, width: int) -> Pixels:
         height = max(1, round(width * picture.shape[0] / picture.shape[1]))
         return heat_layer(anomaly_map, (width, height), self._map_level)
-
-    def _zones(self) -> Zones | None:
-        return self._facts.used_zones()
 
 
 def _picture(frame: Frame) -> Pixels:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from oddframe._types import AnomalyMap, Float32, Pixels
-from oddframe.core.clips import clip_span
 from oddframe.core.records import Clip
 from oddframe.datasets.clip_dataset import ClipDataset
 from oddframe.datasets.frame_cache import FrameCache, FrameRun
@@ -115,7 +114,7 @@ class NormalExamples:
 
         Args:
             clip: The clip.
-            anomaly_map: Its anomaly map, float32 H x W.
+            anomaly_map: The anomaly map of a frame that its map lies on, float32 H x W.
             box: (x_min, y_min, x_max, y_max) of the region to look in, 0 to 1 of width and height;
                 None looks in the whole picture.
         """
@@ -128,10 +127,9 @@ class NormalExamples:
         distances = _distances(flat, codes[row, column])
         best = int(np.argmin(distances))
         number, place = divmod(best, rows * columns)
-        # The last frame of the clip: that is the one a clip scores.
-        position = (
-            int(self._clips.starts[self._numbers[number]]) + clip_span(self._clips.interval) - 1
-        )
+        # The frame of the clip that its map would lie on, as the map given lies on its own.
+        shown = self._network.config.mapped_index * self._clips.interval
+        position = int(self._clips.starts[self._numbers[number]]) + shown
         cache = self._clips.cache
         return NormalExample(
             source=cache.stretch_of(position).source,

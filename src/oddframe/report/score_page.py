@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oddframe._types import Pixels
-from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.core.budget import FalseAlarmBudget, standing
 from oddframe.core.rarity import REASONS
 from oddframe.core.recalibration import raw_score_text
 from oddframe.core.records import Event
@@ -305,7 +305,9 @@ def tiles(results: RecordingResults) -> list[tuple[str, str, str]]:
     ]
     if results.facts is not None:
         calibration = results.facts.calibration
-        figures.append(("Allowed false alarms", str(calibration["budget"]), "on normal footage"))
+        rests_on = standing(FalseAlarmBudget.parse(calibration["budget"]), calibration["hours"])
+        beside = "on normal footage" if rests_on == "watched" else rests_on
+        figures.append(("Allowed false alarms", str(calibration["budget"]), beside))
     if results.faults:
         figures.append(("Camera", plural(len(results.faults), "fault"), results.faults[0].reason))
     return figures
@@ -350,9 +352,9 @@ def settings(results: RecordingResults) -> list[tuple[str, str]]:
         ),
         (
             "False alarms",
-            calibration["budget"]
+            budget.resting_on(calibration["hours"])
             if budget.unit == "hour"
-            else f"{budget}, which is {budget.per_hour:.3g} per hour",
+            else f"{budget.resting_on(calibration['hours'])}: {budget.per_hour:.3g} per hour",
         ),
         (
             "Threshold",

@@ -27,8 +27,8 @@ LOSSES = {
     "appearance": "Rebuilding the first frame",
     "motion": "Predicting the change",
     "cluster": "Distance from the centres",
-    "repulsion": "Counter-examples kept away",
-    "discrimination": "Counter-examples told apart",
+    "repulsion": "Pseudo-anomalies kept away",
+    "discrimination": "Pseudo-anomalies told apart",
 }
 CAPTIONS = {
     "x0": "x0: first frame",
@@ -74,6 +74,8 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
     run = RunFolder(path)
     settings, record = run.read_settings()
     bundle = read_bundle(run.bundle)
+    # The network's frames do not keep the aspect ratio: people get it back, where it is known.
+    aspect = bundle.picture_aspect or settings.network.width / settings.network.height
     notices: list[str] = []
     samples = NetworkSamples((), (), 0)
     outliers: list[dict[str, Any]] = []
@@ -87,12 +89,12 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
         notices.append(f"No clips and no atlas: {error}.")
     else:
         cache, samples = clips.cache, sample_network(network, clips)
-        outliers = _outliers(used, cache, TorchScorer(network, pick_device(device), 1), bundle)
+        scorer = TorchScorer(network, pick_device(device), 1)
+        outliers = _outliers(used, cache, scorer, bundle, aspect)
     if used is None:
         notices.append(
             "Outliers in the footage are not known: this training was made by an earlier version."
         )
-    aspect = settings.network.width / settings.network.height
     losses, scales = _losses(run.entries()), _scales(samples.samples)
     content = render(
         "training.html",
@@ -105,7 +107,7 @@ def write_training_page(path: Path, *, device: str = "auto") -> Path:
         if bundle.normal is None
         else histogram(bundle.normal.raw, bundle.calibration),
         calibration=bundle.calibration,
-        samples=[_sample_facts(sample, scales) for sample in samples.samples],
+        samples=[_sample_facts(sample, scales, aspect) for sample in samples.samples],
         atlas=[_centre_facts(centre, aspect) for centre in samples.centres],
         clips=samples.clips,
         odd=outliers[:_MOST_OUTLIERS],
@@ -152,7 +154,8 @@ def _tiles(
     )
     threshold = raw_score_text(calibration.threshold)
     tiles.append(("Threshold", threshold, f"raw score, 95 %: {low} to {high}"))
-    tiles.append(("False alarms", calibration.budget, "allowed"))
+    beside = {"watched": "allowed"}.get(calibration.standing, calibration.standing)
+    tiles.append(("False alarms", calibration.budget, beside))
     size = f"{bundle.network.parameters / 1e6:.2f} M"
     tiles.append(
         ("Network", size, f"parameters; {network.width} x {network.height}, {network.colour}")
@@ -221,10 +224,9 @@ def _scales(samples: Sequence[Sample]) -> dict[str, float]:
     return scales
 
 
-def _sample_facts(sample: Sample, scales: Mapping[str, float]) -> dict[str, Any]:
+def _sample_facts(sample: Sample, scales: Mapping[str, float], aspect: float) -> dict[str, Any]:
     """Return a clip's steps as pictures."""
-    height, width = sample.steps["x0"].shape[:2]
-    size = (_WIDTH, max(1, round(_WIDTH * height / width)))
+    size = (_WIDTH, max(1, round(_WIDTH / aspect)))
     pictures = []
     for name, caption in CAPTIONS.items():
         if name not in sample.steps:
@@ -234,9 +236,9 @@ def _sample_facts(sample: Sample, scales: Mapping[str, float]) -> dict[str, Any]
             picture = heat_layer(values[..., 0], size, scales[name])[..., :3]
         elif name in ("Δ", "Δ̂"):
             # No change is grey; both on one scale.
-            picture = resize(_grey(0.5 + values / (2 * scales["Δ"])), size[0])
+            picture = resize(_grey(0.5 + values / (2 * scales["Δ"])), *size)
         else:
-            picture = resize(_grey(values), size[0])
+            picture = resize(_grey(values), *size)
         pictures.append({"caption": caption, "src": data_uri(np.ascontiguousarray(picture), 62)})
     return {
         "what": sample.what,
@@ -274,7 +276,11 @@ def _centre_facts(centre: Centre, aspect: float) -> dict[str, Any]:
 
 
 def _outliers(
-    used: Mapping[str, Any] | None, cache: FrameCache, scorer: TorchScorer, bundle: Bundle
+    used: Mapping[str, Any] | None,
+    cache: FrameCache,
+    scorer: TorchScorer,
+    bundle: Bundle,
+    aspect: float,
 ) -> list[dict[str, Any]]:
     """Return the outliers of the footage, the highest score first, each with its middle clip."""
     if used is None:
@@ -289,13 +295,12 @@ def _outliers(
             # A stretch may be shorter than a clip and lie at the end of the footage.
             first = int(np.clip(middle, 0, len(cache) - clip_span(interval)))
             clip = cache.take(first + np.arange(5) * interval)
-            picture = np.repeat(clip[4], 3, axis=2) if clip.shape[3] == 1 else clip[4]
+            picture = clip[bundle.network.config.mapped_index]
+            picture = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
             heat_map = scorer.score(clip[None]).maps[0]
             blended = blend_heat(picture, heat_map, bundle.calibration.map_level)
-            facts |= {
-                "src": data_uri(resize(blended, 320), 62),
-                "size": (320, round(320 * blended.shape[0] / blended.shape[1])),
-            }
+            size = (320, max(1, round(320 / aspect)))
+            facts |= {"src": data_uri(resize(blended, *size), 62), "size": size}
         outliers.append(facts)
     return outliers
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from oddframe.core.records import Event
 from oddframe.errors import MissingExtraError
-from oddframe.files import replace_file
+from oddframe.files import output_error, replace_file
 
 COLUMNS = {
     **dict.fromkeys(("recording", "id", "kind"), "string"),
@@ -43,14 +43,27 @@ def line_of_message(message: Mapping[str, Any]) -> str:
 
 
 class EventLines:
-    """Writes a line for each phase of an event."""
+    """Writes a line for each phase of an event.
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
+    Args:
+        file: The open file, which may still have another name.
+        path: The file that it becomes; named in errors.
+    """
+
+    def __init__(self, file: IO[str], path: Path) -> None:
+        self._file, self._path = file, path
 
     def write(self, event: Event) -> None:
-        """Add the line of a phase."""
-        self._file.write(event_line(event))
+        """Add the line of a phase.
+
+        Raises:
+            OutputError: If the disk takes none. At once, since the file may be closed hours later.
+        """
+        try:
+            self._file.write(event_line(event))
+            self._file.flush()
+        except OSError as error:
+            raise output_error(self._path, error) from error
 
 
 @contextmanager
@@ -61,7 +74,7 @@ def event_lines(path: Path) -> Iterator[EventLines]:
         OutputError: If it cannot be written.
     """
     with replace_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        yield EventLines(file)
+        yield EventLines(file, path)
 
 
 class EventTable:

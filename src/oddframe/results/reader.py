@@ -132,7 +132,8 @@ def read_results(folder: Path, name: str) -> RecordingResults:
                 for row in csv.DictReader(file)
             ]
         text = lines.read_text(encoding="utf-8") if lines.is_file() else ""
-        phases = [json.loads(line) for line in text.splitlines()]
+        # Not splitlines: a name may hold what Unicode calls the end of a line, and JSON does not.
+        phases = [json.loads(line) for line in text.split("\n") if line]
         # Starts and updates are repeated, more exactly, by the end of their event.
         ended = [_event(values) for values in phases if values["phase"] == "end"]
         ended.sort(key=lambda event: event.start_s)
@@ -193,8 +194,10 @@ def open_footage(results: RecordingResults, elsewhere: Path | None = None) -> Fr
             f"the recording is no longer at {there}, so there are no pictures; "
             "say where it is now: oddframe report --footage FOLDER"
         )
-    # A folder of images has the rate that it was scored with.
-    source = open_source(there, facts.rate_fps)
+    source = open_source(there, default_fps=facts.rate_fps)
+    if source.rate_fps != facts.rate_fps:
+        # A rate was stated when it was scored, and counted instead of the times in the names.
+        source = open_source(there, facts.rate_fps)
     size = input_size(there, source)
     if size != facts.input_size:
         unit = "images" if there.is_dir() else "bytes"

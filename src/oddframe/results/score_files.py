@@ -15,7 +15,7 @@ import numpy as np
 from oddframe.core.records import Score
 from oddframe.errors import MissingExtraError
 from oddframe.files import replace_file
-from oddframe.inference.model import ScoreSink
+from oddframe.inference.whole_recording import ScoreSink
 
 COLUMNS = ("frame", "time_s", "score", "raw", "appearance", "motion", "cluster")
 """Columns of a score table; all but the first two are empty where no clip scores the frame."""

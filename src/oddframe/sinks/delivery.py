@@ -7,22 +7,26 @@ least once, in order; its ``key`` tells a receiver that it has the message alrea
 takes it out only when the sink has delivered or refused it.
 """
 
+import queue
 import random
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from oddframe._background import BackgroundQueue
 from oddframe.core.alerts import Alert, CameraStatus, safe_name
 from oddframe.core.backoff import Backoff
 from oddframe.errors import DeliveryError, DeliveryRefusedError, InputError, OddframeError
+from oddframe.sinks.links import Links
 from oddframe.sinks.outbox import Outbox, QueuedMessage
-from oddframe.sinks.sink import AlertSink, Message, message_of
+from oddframe.sinks.rules import AlertRules, RuleGate
+from oddframe.sinks.sink import AlertSink, Message, message_of, trial_message
 
 MOST_HANDED_OVER = 10_000
 """Alerts that wait in memory for a disk that hangs."""
@@ -51,10 +55,11 @@ class SinkCounts:
         failures: Attempts that failed; each was or will be made again.
         dropped: Messages that were given up for newer ones because too many waited.
         refused: Messages put aside in ``refused.jsonl``.
-        error: What the last attempt said; empty when it went well. Never an address, a header or a
-            password.
+        error: What the last attempt, of a message or of a report, said; empty when it went well.
+            Never an address, a header or a password.
         busy_s: How long the sink has been at its present message or report, in seconds; 0 when it
             is idle.
+        refusal: Why the last message was put aside; empty where none was.
     """
 
     delivered: int
@@ -65,13 +70,20 @@ class SinkCounts:
     refused: int
     error: str
     busy_s: float
+    refusal: str = ""
 
 
 class Delivery:
     """Delivers to every sink; any thread may call ``offer`` and ``report``, which never wait."""
 
     def __init__(
-        self, sinks: Mapping[str, AlertSink], folder: Path | None, *, most_waiting: int = 10_000
+        self,
+        sinks: Mapping[str, AlertSink],
+        folder: Path | None,
+        *,
+        most_waiting: int = 10_000,
+        rules: Mapping[str, AlertRules] | None = None,
+        links: Links | None = None,
     ) -> None:
         """Start the threads; what was left undelivered before is delivered first.
 
@@ -82,6 +94,8 @@ class Delivery:
                 memory: for tests, and where a kill may lose alerts.
             most_waiting: Messages that wait for one sink; beyond it the oldest is dropped and
                 counted.
+            rules: Which alerts a sink gets, by its name; all where there are none.
+            links: Makes the links in the messages; None makes none.
 
         Raises:
             InputError: If two names would share a folder.
@@ -100,14 +114,17 @@ class Delivery:
             for name, sink in sinks.items()
         }
         self._workers = [SinkWorker(name, sink, outboxes[name]) for name, sink in sinks.items()]
+        self._gates = {name: RuleGate(rule) for name, rule in (rules or {}).items()}
+        self._links = links
+        self._is_closing = False
         self._handed_over = BackgroundQueue(
-            "sinks", self._put, most=MOST_HANDED_OVER, upkeep=self._save, every_s=_SAVE_S
+            "sinks", self._put, most=MOST_HANDED_OVER, upkeep=self._keep_up, every_s=_SAVE_S
         )
         self._handed_over.start()
 
     def offer(self, alert: Alert) -> None:
         """Hand over an alert for every sink."""
-        self._handed_over.put(message_of(alert))
+        self._handed_over.put(alert)
 
     def offer_all(self, alerts: Iterable[Alert]) -> None:
         """Hand over several alerts, in order."""
@@ -123,6 +140,24 @@ class Delivery:
     def lost(self) -> int:
         """Alerts given up before they reached an outbox: the disk hung for too long."""
         return self._handed_over.dropped + self._handed_over.failed
+
+    def send_test(self, name: str, timeout_s: float) -> str | None:
+        """Send a message by which people see whether alerts arrive, before all that waits.
+
+        Args:
+            name: The sink.
+            timeout_s: How long to wait for the receiver, in seconds.
+
+        Returns:
+            Why it did not arrive; None where it did.
+
+        Raises:
+            InputError: If there is no such sink.
+        """
+        for worker in self._workers:
+            if worker.name == name:
+                return worker.send_test(trial_message(), timeout_s)
+        raise InputError(f"there must be a sink of this name, but there is none: {name!r}")
 
     def counts(self) -> dict[str, SinkCounts]:
         """Return how each sink is doing, by its name."""
@@ -146,10 +181,16 @@ class Delivery:
             Whether all threads ended within the time; those that hang are left behind.
         """
         deadline = time.monotonic() + timeout_s
+        self._is_closing = True
         # A third for the sinks, so that there is time to put on disk what they do not take.
-        self.flush(timeout_s / 3)
+        self._handed_over.flush(timeout_s / 3)
+        # Its upkeep sends the digests.
+        self._handed_over.wake()
         self._handed_over.stop(drain=True)
         self._handed_over.join(deadline - time.monotonic())
+        flush_until = deadline - timeout_s / 3
+        for worker in self._workers:
+            worker.flush(flush_until - time.monotonic())
         # All are asked to stop before the first is waited for: they end at the same time.
         for worker in self._workers:
             worker.stop()
@@ -167,16 +208,39 @@ class Delivery:
     ) -> None:
         self.close()
 
-    def _put(self, messages: list[Message]) -> None:
-        """Put what was handed over into the outboxes."""
-        for message in messages:
+    def _put(self, alerts: list[Alert]) -> None:
+        """Put what was handed over into the outboxes of the sinks that are to get it."""
+        for alert in alerts:
+            message = self._message(alert)
             for worker in self._workers:
-                worker.put(message)
+                gate = self._gates.get(worker.name)
+                if gate is None:
+                    worker.put(message)
+                    continue
+                for wanted in gate.take(alert):
+                    worker.put(message if wanted is alert else self._message(wanted))
 
-    def _save(self) -> None:
-        """Move to the disk what it did not take before."""
+    def _keep_up(self) -> None:
+        """Move to the disk what it did not take before, and send the digests that are due."""
         for worker in self._workers:
             worker.save()
+            gate = self._gates.get(worker.name)
+            digest = None
+            if gate is not None:
+                digest = gate.flush() if self._is_closing else gate.due()
+            if digest is None:
+                continue
+            message = self._message(digest.shown)
+            if digest.count > 1 and self._links is not None:
+                message["link"] = self._links.list_link()
+            key = f"{message['key']}-digest-{digest.count}"
+            worker.put(
+                {**message, "key": key, "phase": "digest"}
+                | {"text": digest.text, "count": digest.count}
+            )
+
+    def _message(self, alert: Alert) -> dict[str, Any]:
+        return message_of(alert, None if self._links is None else self._links.of(alert))
 
 
 class SinkWorker:
@@ -203,7 +267,11 @@ class SinkWorker:
         self._lock = threading.Lock()
         self._statuses: dict[str, CameraStatus] = {}
         self._delivered = self._failures = self._refused = self._in_a_row = 0
-        self._error, self._not_before_s = "", 0.0
+        self._error = self._report_error = self._refusal = ""
+        self._not_before_s = 0.0
+        # Tests that people asked for, each with where the answer goes.
+        self._tests: queue.SimpleQueue[tuple[Message, queue.SimpleQueue[str]]]
+        self._tests = queue.SimpleQueue()
         # What waits in it are the names of cameras with a status to report; messages wait in the
         # outbox, and delivering them is its upkeep. So reports go on while a message has to wait.
         # It needs no bound: each camera is in it at most once.
@@ -235,6 +303,25 @@ class SinkWorker:
         if is_new:
             self._queue.put(status.camera)
 
+    def send_test(self, message: Message, timeout_s: float) -> str | None:
+        """Deliver a message once, before all that waits.
+
+        Args:
+            message: The message.
+            timeout_s: How long to wait for the receiver, in seconds.
+
+        Returns:
+            Why it did not arrive; None where it did.
+        """
+        answer: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._tests.put((message, answer))
+        self._queue.wake()
+        try:
+            # Of a test this is not true.
+            return answer.get(timeout=timeout_s).removesuffix("; the alert is sent again") or None
+        except queue.Empty:
+            return f"no answer within {timeout_s:g} s"
+
     def counts(self) -> SinkCounts:
         """Return how the sink is doing."""
         return SinkCounts(
@@ -244,8 +331,9 @@ class SinkWorker:
             failures=self._failures,
             dropped=self._outbox.dropped,
             refused=self._refused,
-            error=self._error,
+            error=self._error or self._report_error,
             busy_s=self._queue.busy_s,
+            refusal=self._refusal,
         )
 
     def flush(self, timeout_s: float) -> bool:
@@ -273,10 +361,14 @@ class SinkWorker:
         for camera in cameras:
             with self._lock:
                 status = self._statuses.pop(camera)
-            self._try(lambda status=status: self._sink.report(status))  # type: ignore[misc]
+            error = self._try(lambda status=status: self._sink.report(status))  # type: ignore[misc]
+            self._report_error = _shown_text(error)
 
     def _deliver_next(self) -> None:
         """Deliver the oldest message, unless its pause is not over, and come back for the rest."""
+        while not self._tests.empty():
+            message, answer = self._tests.get()
+            answer.put(_shown_text(self._try(partial(self._sink.deliver, message))))
         if time.monotonic() >= self._not_before_s:
             queued = self._outbox.first()
             if queued is not None:
@@ -296,7 +388,8 @@ class SinkWorker:
             self._delivered += 1
             self._start_over()
         elif isinstance(error, DeliveryRefusedError) or self._is_stuck(error):
-            self._outbox.refuse(queued, _shown_text(error))
+            self._refusal = _shown_text(error)
+            self._outbox.refuse(queued, self._refusal)
             self._refused += 1
             self._start_over()
         else:

@@ -6,8 +6,12 @@ now, so that whoever subscribes later knows it too.
 """
 
 import json
+import ssl
+import sys
 import threading
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,11 +19,22 @@ from pydantic import Field
 from oddframe._version import __version__
 from oddframe.core.alerts import CameraStatus, safe_name
 from oddframe.errors import DeliveryError, MissingExtraError, SettingsError
-from oddframe.settings import settings_dataclass
-from oddframe.sinks.sink import Message, Retry
+from oddframe.settings import AnyPath, settings_dataclass
+from oddframe.sinks.rules import AlertRules
+from oddframe.sinks.sink import Message, Retry, is_about_an_event, network_reason
 
 # The words that Frigate publishes, which people's automations know already.
 _TYPES = {"start": "new", "update": "update", "end": "end"}
+
+_REFUSES = "it refuses the connection"
+_SILENT = 141
+"""Code of a connection that the client ends because nothing comes from the broker."""
+
+# What to do about a broker's refusals, by their codes.
+_ADVICE = {
+    134: "; check username and password",
+    135: "; check username and password, and what the broker allows this user",
+}
 
 _GOODBYE_S = 0.5
 """How long closing waits for the broker's receipt, in seconds."""
@@ -35,8 +50,9 @@ class MqttConfig:
         prefix: Begins every topic; two watchers at one broker need two prefixes.
         username: For the broker; none when empty.
         password: For the broker; never shown.
-        tls: Whether to encrypt, and check the broker's certificate against the system's
-            authorities.
+        tls: Whether to encrypt, and check the broker's certificate.
+        ca_file: File with the certificates, as PEM, of the authorities that the broker's is checked
+            against; the system's authorities when None.
         discovery_prefix: Where Home Assistant looks for new devices; empty publishes none.
         timeout_s: Longest wait for the broker's receipt, in seconds.
         keepalive_s: After one and a half times as many seconds without a sign the broker takes us
@@ -49,9 +65,11 @@ class MqttConfig:
     username: str = ""
     password: str = field(default="", repr=False)
     tls: bool = False
+    ca_file: AnyPath | None = None
     discovery_prefix: str = "homeassistant"
     timeout_s: Annotated[float, Field(gt=0)] = 10.0
     keepalive_s: Annotated[int, Field(ge=5, le=65535)] = 30
+    rules: AlertRules = field(default_factory=AlertRules)
 
     def __post_init__(self) -> None:
         for name in ("prefix", "discovery_prefix"):
@@ -60,6 +78,8 @@ class MqttConfig:
                 raise SettingsError(f"MQTT's {name} must be a topic without + and #, got {value!r}")
         if self.password and not self.username:
             raise SettingsError("MQTT's password must have a username with it")
+        if self.ca_file is not None and not self.tls:
+            raise SettingsError("MQTT's ca_file must have tls = true with it")
 
 
 class Topics:
@@ -174,7 +194,8 @@ class _LastState:
 class Mqtt:
     """Publishes each alert once and waits for the broker's receipt.
 
-    The client of paho-mqtt connects again by itself after each lost connection, for ever.
+    The client of paho-mqtt connects again by itself after each lost connection, for ever. Why it
+    has none is in the errors of `deliver` and `report`.
     """
 
     # While there is no connection an attempt costs nothing, and the sooner the connection is seen
@@ -187,6 +208,7 @@ class Mqtt:
 
         Raises:
             MissingExtraError: If paho-mqtt is not installed.
+            SettingsError: If the file of authorities cannot be read.
         """
         try:
             from paho.mqtt.client import Client
@@ -203,14 +225,18 @@ class Mqtt:
         self._receipts: set[int] = set()
         # Key and number of the alert that the client has, and the broker has not confirmed.
         self._pending: tuple[str, int] | None = None
+        # Why there is no connection, as the network or the broker said the last time.
+        self._why = network_reason(None)
+        self._began_s = time.monotonic()
         self._client = Client(CallbackAPIVersion.VERSION2)
         if config.username:
             self._client.username_pw_set(config.username, config.password or None)
         if config.tls:
-            self._client.tls_set()
+            self._trust(config.ca_file)
         self._client.will_set(self._topics.available, "offline", qos=1, retain=True)
         self._client.reconnect_delay_set(min_delay=1, max_delay=10)
         self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
         self._client.connect_async(config.host, config.port, config.keepalive_s)
@@ -225,14 +251,12 @@ class Mqtt:
         """
         if self._pending is None or self._pending[0] != message["key"]:
             if not self._client.is_connected():
-                raise DeliveryError(
-                    f"there is no connection to the MQTT broker at {self._config.host}"
-                )
+                raise self._no_connection()
             with self._confirmed:
                 # Numbers are used again after 65,535 messages: an old receipt must not be taken
                 # for that of a new message.
                 self._receipts.clear()
-            body = {"type": _TYPES[message["phase"]], **message}
+            body = {"type": _TYPES.get(message["phase"], message["phase"]), **message}
             sent = self._client.publish(
                 self._topics.events, json.dumps(body, ensure_ascii=False), qos=1
             )
@@ -244,14 +268,22 @@ class Mqtt:
             if not self._confirmed.wait_for(
                 lambda: number in self._receipts, self._config.timeout_s
             ):
+                if not self._client.is_connected():
+                    raise self._no_connection()
                 raise DeliveryError(
-                    f"the MQTT broker at {self._config.host} has not confirmed an alert"
+                    f"the MQTT broker at {self._config.host} has not confirmed an alert within "
+                    f"{self._config.timeout_s:g} s"
                 )
         self._pending = None
-        self._update_state(message)
+        if is_about_an_event(message):
+            self._update_state(message)
 
     def report(self, status: CameraStatus) -> None:
-        """Publish a camera's state where it has changed."""
+        """Publish a camera's state where it has changed.
+
+        Raises:
+            DeliveryError: If there is no connection, not even after the time for one.
+        """
         with self._lock:
             known = status.camera in self._cameras
             camera = self._cameras.setdefault(status.camera, _LastState())
@@ -261,6 +293,13 @@ class Mqtt:
                 self._publish_discovery(status.camera)
             if not known or camera.as_dict() != before:
                 self._publish_state(status.camera)
+        # Before the first alert nobody would learn otherwise that none could be sent. What is not
+        # known to have failed gets the time that a connection may take.
+        waited_s = time.monotonic() - self._began_s
+        if not self._client.is_connected() and (
+            self._why != network_reason(None) or waited_s >= self._config.timeout_s
+        ):
+            raise self._no_connection()
 
     def close(self) -> None:
         """Publish "offline" and disconnect."""
@@ -273,6 +312,23 @@ class Mqtt:
         self._client.loop_stop()
         # The client closes its sockets when it is freed, which our own methods in it would put off.
         self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
+        self._client.on_connect_fail = None
+
+    def _trust(self, ca_file: Path | None) -> None:
+        """Encrypt, and check the broker's certificate against some authorities."""
+        try:
+            self._client.tls_set(None if ca_file is None else str(ca_file))
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"MQTT's ca_file must be a readable file of certificates as PEM, got {ca_file}"
+            ) from error
+
+    def _no_connection(self) -> DeliveryError:
+        """Make the error of having no connection to the broker, with the reason for that."""
+        return DeliveryError(
+            f"there is no connection to the MQTT broker at {self._config.host}, "
+            f"port {self._config.port}: {self._why}"
+        )
 
     def _update_state(self, message: Message) -> None:
         """Take an alert into the state of its camera, and publish that."""
@@ -309,6 +365,7 @@ class Mqtt:
     ) -> None:
         """Publish "online" and all that is retained: the broker may have forgotten it."""
         if reason.is_failure:
+            self._why = f"{_REFUSES}: {str(reason).lower()}{_ADVICE.get(reason.value, '')}"
             return
         self._client.publish(self._topics.available, "online", qos=1, retain=True)
         with self._lock:
@@ -317,12 +374,28 @@ class Mqtt:
                 self._publish_discovery(camera)
                 self._publish_state(camera)
 
-    def _on_disconnect(self, *_: Any) -> None:
+    def _on_connect_fail(self, _client: Any, _data: Any) -> None:
+        """Note why no connection could be made."""
+        # The client calls this while it handles the error, and does not pass it on.
+        self._why = network_reason(sys.exception())
+        if isinstance(sys.exception(), ssl.SSLCertVerificationError):
+            self._why += "; give ca_file, the certificate of the authority that signed it"
+
+    def _on_disconnect(
+        self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
         """Hold states back until the next greeting publishes them.
 
         The client already counts as connected a moment before its greeting.
         """
         with self._lock:
+            if reason.value == _SILENT:
+                self._why = network_reason(TimeoutError())
+            elif self._greeted:
+                self._why = "the connection was lost"
+            # After a refusal the connection ends too, which says less than the refusal did.
+            elif not self._why.startswith(_REFUSES):
+                self._why = "it closed the connection without an answer; check port and tls"
             self._greeted = False
 
     def _on_publish(

@@ -4,6 +4,8 @@ A new kind of sink is a file with a class that has the members of `AlertSink`; `
 thread and an outbox.
 """
 
+import ssl
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Protocol, TypeAlias
@@ -11,6 +13,7 @@ from typing import Annotated, Any, Protocol, TypeAlias
 from pydantic import Field
 
 from oddframe.core.alerts import Alert, CameraStatus
+from oddframe.core.records import Event
 from oddframe.errors import SettingsError
 from oddframe.settings import settings_dataclass
 
@@ -65,7 +68,11 @@ class AlertSink(Protocol):
         ...
 
     def report(self, status: CameraStatus) -> None:
-        """Report how a camera is doing: only its latest status, which may get lost."""
+        """Report how a camera is doing: only its latest status, which may get lost.
+
+        Raises:
+            DeliveryError: If the receiver cannot be reached; the report is not repeated.
+        """
         ...
 
     def close(self) -> None:
@@ -73,8 +80,13 @@ class AlertSink(Protocol):
         ...
 
 
-def message_of(alert: Alert) -> dict[str, Any]:
-    """Make the message of an alert: its event's values, and wall-clock times in ISO 8601, UTC."""
+def message_of(alert: Alert, links: Mapping[str, str | None] | None = None) -> dict[str, Any]:
+    """Make the message of an alert: its event's values, and wall-clock times in ISO 8601, UTC.
+
+    Args:
+        alert: The alert.
+        links: ``link``, ``snapshot_url`` and ``clip_url``; all None where None.
+    """
     # Receivers depend on these names: docs/sinks.md promises them, and files of JSON have them.
     return {
         "key": alert.key,
@@ -84,7 +96,44 @@ def message_of(alert: Alert) -> dict[str, Any]:
         "end": None if alert.end_us is None else utc(alert.end_us),
         "snapshot": alert.snapshot,
         "clip": alert.clip,
+        "text": _sentence(alert),
+        "count": 1,
+        **(links or {"link": None, "snapshot_url": None, "clip_url": None}),
     }
+
+
+def trial_message() -> dict[str, Any]:
+    """Make the message by which people see whether alerts arrive; its phase is "test"."""
+    now_us = time.time_ns() // 1000
+    event = Event(
+        id="0",
+        kind="anomaly",
+        phase="start",
+        source="Oddframe",
+        start_s=0.0,
+        end_s=0.0,
+        peak_s=0.0,
+        score=0.5,
+        box=None,
+        reason="test",
+        parts={},
+    )
+    message = message_of(Alert(event, now_us, now_us, now_us))
+    text = "This is a test: alerts of Oddframe arrive here."
+    return {**message, "phase": "test", "key": f"test-{now_us}", "text": text}
+
+
+def is_about_an_event(message: Message) -> bool:
+    """Whether a message is a phase of one event; a digest and a test are not."""
+    return message["phase"] in ("start", "update", "end")
+
+
+def _sentence(alert: Alert) -> str:
+    """Say what happened, for people."""
+    event = alert.event
+    reason = event.reason.rstrip(".")
+    what = f"{reason[:1].upper()}{reason[1:]} at {event.source}"
+    return f"{what}; it is over." if event.phase == "end" else f"{what}."
 
 
 def utc(at_us: int) -> str:
@@ -93,3 +142,27 @@ def utc(at_us: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).isoformat(
         timespec="microseconds"
     )
+
+
+def network_reason(error: BaseException | None, timeout_s: float | None = None) -> str:
+    """Say why a receiver could not be reached, without an address or a library's names.
+
+    Args:
+        error: What the network raised; None where it is not known yet.
+        timeout_s: How long was waited, in seconds, for an error that came of it.
+    """
+    match error:
+        case None:
+            return "it has not answered yet"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return "it does not speak TLS at this port, or another version of it"
+        case TimeoutError():
+            return "no answer" + (f" within {timeout_s:g} s" if timeout_s else " in time")
+        case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
+            return "it closed the connection"
+        case OSError(strerror=str(text)) if text:
+            return text
+        case _:
+            return "it closed the connection, or its answer is none"

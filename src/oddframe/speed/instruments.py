@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from oddframe._version import __version__
+from oddframe.inference.cores import usable_cores
 
 _PACKAGES = ("torch", "onnxruntime", "openvino", "numpy", "av")
 # A machine counts as idle while other programs use no more than this share of its cores.
@@ -30,7 +31,7 @@ def machine(gpu: str | None = None) -> dict[str, Any]:
     """
     return {
         "processor": _processor(),
-        "cores": _cores(),
+        "cores": usable_cores(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "gpu": gpu,
         "system": f"{platform.system()} {platform.machine()}",
@@ -52,9 +53,7 @@ def busy(found: dict[str, Any]) -> tuple[str, ...]:
             "the figures of an idle machine are higher"
         )
     if threads := os.environ.get("OMP_NUM_THREADS"):
-        notices.append(
-            f"OMP_NUM_THREADS is {threads}: it limits torch, and perhaps other libraries"
-        )
+        notices.append(f"OMP_NUM_THREADS is {threads}: no network computes on more")
     return tuple(notices)
 
 
@@ -66,13 +65,6 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    """The cores that this process may use, which may be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _versions() -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Events as rows: written phase by phase, read back as alerts."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import Row, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
@@ -20,11 +21,13 @@ class Review:
         verdict: "normal", "important" or "unsure"; None where there is a note alone.
         note: Anything else, in the person's own words.
         at_us: When it was said, in microseconds since 1970-01-01 UTC.
+        by: Name of the token of who said it; empty where it had none.
     """
 
     verdict: str | None
     note: str
     at_us: int
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,81 @@ class StoredEvent:
             folder.
         cut: Whether a restart ended it, so that its end is the last moment known of it.
         review: What somebody said of it; None where nobody did.
+        clip_error: Why its clip could not be made; None where nothing went wrong.
     """
 
     row: int
     alert: Alert
     cut: bool
     review: Review | None = None
+    clip_error: str | None = None
+
+    def clip_start_us(self, before_s: float) -> int:
+        """Compute when its clip begins, in microseconds since 1970-01-01 UTC.
+
+        Args:
+            before_s: How long before an event its clip begins, in seconds.
+        """
+        # A clip cannot begin before its stream did.
+        return self.alert.start_us - round(min(before_s, max(0.0, self.alert.event.start_s)) * 1e6)
+
+
+class EventFilters(TypedDict, total=False):
+    """Which events are wanted: those that meet all conditions that are given and not None.
+
+    Attributes:
+        camera: Only events of this camera.
+        kind: Only events of this kind, "anomaly" or "health".
+        reason: Only events with this reason.
+        verdict: Only events with this verdict, or "none": those without one.
+        min_score: Only events with this score or a higher one.
+        note: Only events with this text in their note, in capitals or small letters.
+        from_us: Only events that end at this time or later, or still go on.
+        to_us: Only events that start before this time.
+        before_us: Only events that start before this time; the order is by start then.
+        before_row: Only events of lower rows; that of a page's last event gives the next page.
+        row: Only the event of this row.
+        id: Only events with this id; a file that is watched again has the same ids.
+        start_us: Only events that start at this time.
+    """
+
+    camera: str | None
+    kind: str | None
+    reason: str | None
+    verdict: str | None
+    min_score: float | None
+    note: str | None
+    from_us: int | None
+    to_us: int | None
+    before_us: int | None
+    before_row: int | None
+    row: int | None
+    id: str | None
+    start_us: int | None
+
+
+def conditions_of(filters: EventFilters) -> list[Any]:
+    """Make the conditions of filters, for `find_events`."""
+    conditions: dict[str, Callable[[Any], Any]] = {
+        "camera": lambda name: cameras.c.name == name,
+        "kind": lambda kind: events.c.kind == kind,
+        "reason": lambda reason: events.c.reason == reason,
+        # The outer join gives NULL for an event without a review, as for a note alone.
+        "verdict": lambda verdict: (
+            reviews.c.verdict.is_(None) if verdict == "none" else reviews.c.verdict == verdict
+        ),
+        "min_score": lambda score: events.c.score >= score,
+        "note": lambda text: reviews.c.note.icontains(text, autoescape=True),
+        # An event that goes on has no end yet, and belongs to every time after its start.
+        "from_us": lambda at_us: events.c.end_us.is_(None) | (events.c.end_us >= at_us),
+        "to_us": lambda at_us: events.c.start_us < at_us,
+        "before_us": lambda at_us: events.c.start_us < at_us,
+        "before_row": lambda row: events.c.row < row,
+        "row": lambda row: events.c.row == row,
+        "id": lambda identity: events.c.id == identity,
+        "start_us": lambda at_us: events.c.start_us == at_us,
+    }
+    return [conditions[name](value) for name, value in filters.items() if value is not None]
 
 
 def camera_number(connection: Connection, name: str) -> int:
@@ -111,15 +183,35 @@ def write_file(connection: Connection, source: str, identity: str, kind: str, pa
     return row is not None
 
 
-def close_open(connection: Connection) -> list[Alert]:
+def write_clip_error(connection: Connection, source: str, identity: str, reason: str) -> None:
+    """Write into the latest row of an event why its clip could not be made.
+
+    Args:
+        connection: A connection of a writing engine.
+        source: Name of the event's source.
+        identity: The event's id.
+        reason: Why, as a sentence.
+    """
+    camera = camera_number(connection, source)
+    row = connection.execute(_newest(camera, identity)).scalar()
+    connection.execute(update(events).where(events.c.row == row).values(clip_error=reason))
+
+
+def close_open(connection: Connection, clip_error: str | None) -> list[Alert]:
     """End every open event at the last moment known of it.
+
+    Args:
+        connection: A connection of a writing engine.
+        clip_error: Why these events have no clip; None where none are kept.
 
     Returns:
         The ends of these events, the oldest first.
     """
     open_events = find_events(connection, events.c.end_us.is_(None))
     connection.execute(
-        update(events).where(events.c.end_us.is_(None)).values(end_us=events.c.seen_us, cut=1)
+        update(events)
+        .where(events.c.end_us.is_(None))
+        .values(end_us=events.c.seen_us, cut=1, clip_error=clip_error)
     )
     # Read again: what the sinks are told must be what the database says.
     closed = find_events(connection, events.c.row.in_([event.row for event in open_events]))
@@ -138,7 +230,12 @@ def find_events(
         by_start: Whether the newest is the one that started last, or else the one that became
             known last.
     """
-    review = (reviews.c.verdict, reviews.c.note, reviews.c.at_us.label("reviewed_us"))
+    review = (
+        reviews.c.verdict,
+        reviews.c.note,
+        reviews.c.at_us.label("reviewed_us"),
+        reviews.c.by.label("reviewed_by"),
+    )
     query = (
         select(events, cameras.c.name, *review)
         .join(cameras)
@@ -174,5 +271,7 @@ def _event_of_row(row: Row[Any]) -> StoredEvent:
     )
     seen_us = row.seen_us if row.end_us is None else row.end_us
     alert = Alert(event, row.start_us, row.peak_us, seen_us, row.snapshot, row.clip)
-    review = None if row.reviewed_us is None else Review(row.verdict, row.note, row.reviewed_us)
-    return StoredEvent(row.row, alert, bool(row.cut), review)
+    review = None
+    if row.reviewed_us is not None:
+        review = Review(row.verdict, row.note, row.reviewed_us, row.reviewed_by or "")
+    return StoredEvent(row.row, alert, bool(row.cut), review, row.clip_error)

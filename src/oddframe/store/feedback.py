@@ -7,7 +7,7 @@ Each change to a camera is a revision, with the settings before it, so that it c
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -179,10 +179,54 @@ def write_review(connection: Connection, row: int, review: Review | None) -> Sto
             "verdict": review.verdict,
             "note": review.note,
             "at_us": review.at_us,
+            "by": review.by or None,
         }
         connection.execute(sqlite.insert(reviews).values(values))
     _write_feedback(connection, event, is_normal=review is not None and review.verdict == NORMAL)
     return find_events(connection, events.c.row == row)[0]
+
+
+class ReviewChange(NamedTuple):
+    """A review to write, one of several.
+
+    Attributes:
+        row: The event's row.
+        verdict: As in a `Review`; None takes back what was said before.
+        note: As in a `Review`; None leaves the note as it is.
+    """
+
+    row: int
+    verdict: str | None
+    note: str | None = None
+
+
+def write_reviews(
+    connection: Connection, changes: Iterable[ReviewChange], at_us: int, by: str = ""
+) -> list[tuple[StoredEvent, StoredEvent]]:
+    """Write what somebody says of several events; see `write_review`.
+
+    Args:
+        connection: A connection of a writing engine.
+        changes: What is said of which event.
+        at_us: When it is said, in microseconds since 1970-01-01 UTC.
+        by: Who says it, as in a `Review`.
+
+    Returns:
+        Each event as it was and as it is now; events that do not exist are left out.
+    """
+    written = []
+    for change in changes:
+        found = find_events(connection, events.c.row == change.row)
+        if not found:
+            continue
+        (before,) = found
+        kept = "" if before.review is None else before.review.note
+        note = kept if change.note is None else change.note
+        said = Review(change.verdict, note, at_us, by) if change.verdict or note else None
+        after = write_review(connection, change.row, said)
+        assert after is not None, "it was found in the same transaction"
+        written.append((before, after))
+    return written
 
 
 def _write_feedback(connection: Connection, event: StoredEvent, *, is_normal: bool) -> None:

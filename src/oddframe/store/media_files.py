@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from oddframe._background import BackgroundQueue
 from oddframe._types import Pixels
 from oddframe.core.alerts import Alert, safe_name
+from oddframe.errors import OddframeError
 from oddframe.files import replace_file
 from oddframe.store.schema import cameras, error_text, events
 
@@ -91,6 +92,7 @@ class FileWriter:
         folder: Path,
         room_bytes: float,
         on_written: Callable[[Alert, str, str], None],
+        on_lost: Callable[[Alert, str, str], None],
         upkeep: Callable[[], None],
     ) -> None:
         """Start the thread.
@@ -99,12 +101,15 @@ class FileWriter:
             folder: The store's.
             room_bytes: No file is written while less than this is free on its disk.
             on_written: Called with the alert, the kind and the path of each file that is whole.
+            on_lost: Called with the alert, the kind and the reason of each file that was given up;
+                it must not wait.
             upkeep: Removes what is not to be kept; called now, every hour, and when there is too
                 little room.
         """
         self._folder, self._room_bytes = folder, room_bytes
-        self._on_written, self._upkeep = on_written, upkeep
+        self._on_written, self._on_lost, self._upkeep = on_written, on_lost, upkeep
         self._written = self._lost = 0
+        self._is_closing = False
         self._error = ""
         self._queue = BackgroundQueue(
             "store-files",
@@ -112,6 +117,7 @@ class FileWriter:
             most=MOST_WAITING,
             upkeep=self._prune,
             every_s=UPKEEP_S,
+            on_drop=self._drop,
         )
         self._queue.start()
 
@@ -123,8 +129,7 @@ class FileWriter:
             kind: "snapshot" or "clip".
             write: Called with the path to write the file to, by the thread of this writer.
         """
-        if not self._queue.put((alert, kind, write)):
-            self._error = "too many files waited for the disk"
+        self._queue.put((alert, kind, write))
 
     def counts(self) -> FileCounts:
         """Count the files that were written and lost so far."""
@@ -145,14 +150,24 @@ class FileWriter:
         Returns:
             Whether that went within the time; otherwise what waits is left unwritten.
         """
+        self._is_closing = True
         return self._queue.close(timeout_s)
+
+    def _drop(self, file: _File) -> None:
+        """Report a file whose turn never came."""
+        alert, kind, _ = file
+        ended = "the program was ended before its turn came"
+        self._error = ended if self._is_closing else "too many files waited for the disk"
+        self._on_lost(alert, kind, self._error)
 
     def _write_next(self, batch: list[_File]) -> None:
         for alert, kind, write in batch:
-            error = self._write(alert, kind, write)
-            self._lost += bool(error)
-            self._written += not error
-            self._error = error or self._error
+            reason = self._write(alert, kind, write)
+            self._lost += bool(reason)
+            self._written += not reason
+            if reason:
+                self._error = f"{file_path(alert, kind)}: {reason}"
+                self._on_lost(alert, kind, reason)
 
     def _prune(self) -> None:
         """Call the upkeep; an error of the database or the disk is kept for the counts."""
@@ -175,7 +190,9 @@ class FileWriter:
             with replace_file(self._folder / path) as temporary:
                 write(temporary)
         except Exception as error:  # noqa: BLE001 - writing a clip may fail in any way; others wait
-            return f"{path}: {error}"
+            # An error that nobody foresaw may say nothing but its name.
+            is_ours = isinstance(error, OddframeError)
+            return str(error) if is_ours else f"{type(error).__name__}: {error}"
         self._on_written(alert, kind, path)
         return ""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from oddframe._types import Float64
 from oddframe.errors import SourceNotFoundError
-from oddframe.store.events import StoredEvent, find_events
+from oddframe.store.events import EventFilters, StoredEvent, conditions_of, find_events
 from oddframe.store.feedback import (
     NormalEvent,
     Revision,
@@ -23,8 +23,9 @@ from oddframe.store.feedback import (
     read_revisions,
     read_thresholds,
 )
-from oddframe.store.schema import cameras, events, open_engine, reviews, states
+from oddframe.store.schema import cameras, open_engine, states
 from oddframe.store.scores import ScoreSpan, read_peaks, read_scores
+from oddframe.store.stacks import StackOrder, StackPage, read_stacks
 
 DATABASE = "oddframe.sqlite"
 """Name of the database in the store's folder."""
@@ -74,60 +75,36 @@ class StoreReader:
                 connection.execute(select(cameras.c.name).order_by(cameras.c.name)).scalars()
             )
 
-    def events(
-        self,
-        *,
-        camera: str | None = None,
-        kind: str | None = None,
-        reason: str | None = None,
-        verdict: str | None = None,
-        from_us: int | None = None,
-        to_us: int | None = None,
-        before_us: int | None = None,
-        before_row: int | None = None,
-        row: int | None = None,
-        limit: int = 100,
-    ) -> list[StoredEvent]:
+    def events(self, *, limit: int = 100, **filters: Unpack[EventFilters]) -> list[StoredEvent]:
         """Find events, the newest first.
 
         Args:
-            camera: Only events of this camera.
-            kind: Only events of this kind, "anomaly" or "health".
-            reason: Only events with this reason.
-            verdict: Only events with this verdict, or "none": those without one.
-            from_us: Only events that end at this time or later, or still go on.
-            to_us: Only events that start before this time.
-            before_us: Only events that start before this time; the order is by start then.
-            before_row: Only events of lower rows; that of a page's last event gives the next page.
-            row: Only the event of this row.
             limit: How many at most.
+            **filters: Which events; see `EventFilters`.
         """
-        conditions: list[Any] = []
-        if camera is not None:
-            conditions.append(cameras.c.name == camera)
-        if kind is not None:
-            conditions.append(events.c.kind == kind)
-        # An event that goes on has no end yet, and belongs to every time after its start.
-        if from_us is not None:
-            conditions.append(events.c.end_us.is_(None) | (events.c.end_us >= from_us))
-        if to_us is not None:
-            conditions.append(events.c.start_us < to_us)
-        if before_row is not None:
-            conditions.append(events.c.row < before_row)
-        if before_us is not None:
-            conditions.append(events.c.start_us < before_us)
-        if reason is not None:
-            conditions.append(events.c.reason == reason)
-        if verdict == "none":
-            # The outer join gives NULL for an event without a review, as for a note alone.
-            conditions.append(reviews.c.verdict.is_(None))
-        elif verdict is not None:
-            conditions.append(reviews.c.verdict == verdict)
-        if row is not None:
-            conditions.append(events.c.row == row)
-        by_start = before_us is not None
+        by_start = filters.get("before_us") is not None
         with self._reading() as connection:
+            conditions = conditions_of(filters)
             return find_events(connection, *conditions, limit=limit, by_start=by_start)
+
+    def stacks(
+        self,
+        *,
+        sort: StackOrder = "newest",
+        offset: int = 0,
+        limit: int = 50,
+        **filters: Unpack[EventFilters],
+    ) -> StackPage:
+        """Find events and put those that are alike onto stacks.
+
+        Args:
+            sort: The order of the stacks.
+            offset: How many stacks to leave out at the front.
+            limit: How many stacks at most.
+            **filters: Which events; see `EventFilters`.
+        """
+        with self._reading() as connection:
+            return read_stacks(connection, conditions_of(filters), sort, offset, limit)
 
     def raw_peak(self, event: StoredEvent) -> tuple[float, str] | None:
         """Compute the raw score at an event's peak, with the fingerprint of its model.

@@ -69,6 +69,7 @@ events = Table(
     Column("clip", Text),
     # 1 where a restart ended the event, and not its footage.
     Column("cut", Integer, nullable=False, server_default="0"),
+    Column("clip_error", Text),  # why there is no clip
     Index("events_by_camera", "camera", "start_us"),
     Index("events_by_time", "start_us"),
     Index("events_by_id", "id"),
@@ -129,6 +130,15 @@ reviews = Table(
     Column("verdict", Text),  # NULL: a note alone
     Column("note", Text, nullable=False),
     Column("at_us", Integer, nullable=False),
+    Column("by", Text),  # NULL: whoever had the server's one token
+    sqlite_with_rowid=False,
+)
+
+apart = Table(
+    "apart",
+    metadata,
+    # An event that somebody took out of its stack.
+    Column("event", ForeignKey(events.c.row, ondelete="CASCADE"), primary_key=True),
     sqlite_with_rowid=False,
 )
 
@@ -182,7 +192,25 @@ def _add_judgements(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_judgements,)
+def _add_clip_errors(connection: Connection) -> None:
+    """Bring version 2 to version 3: why an event has no clip."""
+    connection.exec_driver_sql("ALTER TABLE events ADD COLUMN clip_error TEXT")
+
+
+def _add_apart(connection: Connection) -> None:
+    """Bring version 3 to version 4: which events stand apart from others like them."""
+    connection.exec_driver_sql(
+        "CREATE TABLE apart (event INTEGER NOT NULL, PRIMARY KEY (event), "
+        'FOREIGN KEY(event) REFERENCES events ("row") ON DELETE CASCADE) WITHOUT ROWID'
+    )
+
+
+def _add_judges(connection: Connection) -> None:
+    """Bring version 4 to version 5: who gave a verdict."""
+    connection.exec_driver_sql('ALTER TABLE reviews ADD COLUMN "by" TEXT')
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_judgements, _add_clip_errors, _add_apart, _add_judges)
 """Step n makes version n + 2 of version n + 1.
 
 A change of a table above needs one: add it at the end.
@@ -215,9 +243,14 @@ def open_engine(
         # Whatever went wrong, a file that was not opened must not stay locked.
         engine.dispose()
         if isinstance(error, DBAPIError):
+            is_full = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            advice = (
+                "make room and try again"
+                if is_full
+                else "restore it from a copy, or move it away to begin a new one"
+            )
             raise StoreError(
-                f"{path} must be a database that can be opened, but: {error.orig}; "
-                "restore it from a copy, or move it away to begin a new one"
+                f"{path} must be a database that can be opened, but: {error.orig}; {advice}"
             ) from error
         raise
     return engine

@@ -8,7 +8,7 @@ Two threads do the writing: one for the database, in `writer`, and one for files
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,10 +28,18 @@ from oddframe.store.events import (
     StoredEvent,
     camera_number,
     close_open,
+    write_clip_error,
     write_event,
     write_file,
 )
-from oddframe.store.feedback import mark_undone, write_review, write_revision, write_threshold
+from oddframe.store.feedback import (
+    ReviewChange,
+    mark_undone,
+    write_review,
+    write_reviews,
+    write_revision,
+    write_threshold,
+)
 from oddframe.store.media_files import (
     FileCounts,
     FileWriter,
@@ -44,7 +52,11 @@ from oddframe.store.reader import DATABASE, StoreReader
 from oddframe.store.retention import Retention, forget_camera, prune
 from oddframe.store.schema import cameras, open_engine, states
 from oddframe.store.scores import ScoreGatherer
+from oddframe.store.stacks import write_apart
 from oddframe.store.writer import Writer, WriterCounts
+
+_BROKEN_OFF = "the program was killed before the event had ended"
+"""Why an event has no clip that was open when a watcher was killed."""
 
 _JUMP_US = 86_400 * 1_000_000
 """A clock that is set ahead by more than a day is taken for a wrong one."""
@@ -92,6 +104,7 @@ class Store:
         config: StoreConfig | None = None,
         *,
         clock: Callable[[], int] = now_us,
+        on_lost: Callable[[Alert, str, str], None] = lambda alert, kind, reason: None,
     ) -> None:
         """Open a store, or make one, and repair what a kill left.
 
@@ -99,6 +112,8 @@ class Store:
             folder: Its folder, which is made where there is none.
             config: What to keep.
             clock: Gives the time in microseconds since 1970-01-01 UTC; decides what is too old.
+            on_lost: Called with the alert, the kind ("snapshot" or "clip") and the reason of each
+                file that was given up, by any thread; it must not wait.
 
         Raises:
             StoreError: If it is in use, damaged, or made by a newer version.
@@ -131,7 +146,10 @@ class Store:
         self._ahead_us = clock() - time.monotonic_ns() // 1000
         # Last, since its thread prunes at once.
         room_bytes = self.config.retention.keep_free_gb * 1e9
-        self._files = FileWriter(self.folder, room_bytes, self._put_path, self._prune_unless_jumped)
+        self._on_lost = on_lost
+        self._files = FileWriter(
+            self.folder, room_bytes, self._put_path, self._put_loss, self._prune_unless_jumped
+        )
 
     def put_event(self, alert: Alert) -> None:
         """Queue one phase of an event to be written."""
@@ -213,6 +231,37 @@ class Store:
         with self._engine.begin() as connection:
             return write_review(connection, row, review)
 
+    def review_events(
+        self, changes: Iterable[ReviewChange], at_us: int, by: str = ""
+    ) -> list[tuple[StoredEvent, StoredEvent]]:
+        """Write what somebody says of several events, of all or of none.
+
+        Args:
+            changes: What is said of which event.
+            at_us: When it is said, in microseconds since 1970-01-01 UTC.
+            by: Who says it, as in a `Review`.
+
+        Returns:
+            Each event as it was and as it is now; events that do not exist are left out.
+
+        Raises:
+            OperationalError: If the database takes no change.
+        """
+        with self._engine.begin() as connection:
+            return write_reviews(connection, changes, at_us, by)
+
+    def set_apart(self, row: int, *, is_apart: bool) -> bool:
+        """Take an event out of its stack, or let it be stacked again.
+
+        Returns:
+            Whether there is such an event.
+
+        Raises:
+            OperationalError: If the database takes no change.
+        """
+        with self._engine.begin() as connection:
+            return write_apart(connection, row, is_apart=is_apart)
+
     def add_revision(
         self, camera: str, at_us: int, what: str, text: str, before: Mapping[str, Any]
     ) -> int:
@@ -252,6 +301,10 @@ class Store:
         # Files first: each that is whole adds a row.
         files = self._files.flush(timeout_s)
         return self._writer.flush(max(0.0, deadline - time.monotonic())) and files
+
+    def flush_files(self, timeout_s: float) -> bool:
+        """Write the pictures and clips that were put before; returns whether that is done."""
+        return self._files.flush(timeout_s)
 
     def prune(self) -> None:
         """Remove what is not to be kept any more; this happens every hour anyway.
@@ -318,6 +371,14 @@ class Store:
             lambda connection: write_file(connection, event.source, event.id, kind, path)
         )
 
+    def _put_loss(self, alert: Alert, kind: str, reason: str) -> None:
+        event = alert.event
+        if kind == "clip":
+            self._writer.put(
+                lambda connection: write_clip_error(connection, event.source, event.id, reason)
+            )
+        self._on_lost(alert, kind, reason)
+
     def _prune_unless_jumped(self) -> None:
         """Prune, unless the clock has just been set far ahead.
 
@@ -331,7 +392,8 @@ class Store:
     def _recover(self) -> tuple[list[Alert], RepairedFiles]:
         """End the events that a kill left open, and bring files and rows together."""
         with self._engine.begin() as connection:
-            return close_open(connection), reconcile_files(connection, self.folder)
+            clip_error = _BROKEN_OFF if self.config.pictures else None
+            return close_open(connection, clip_error), reconcile_files(connection, self.folder)
 
 
 def _lock_folder(folder: Path) -> FileLock:

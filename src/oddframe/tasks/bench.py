@@ -37,6 +37,11 @@ Measured: TypeAlias = SpeedRow | Bounds | TrainingRow
 class BenchReport:
     """The speeds of a machine.
 
+    Example:
+        >>> report = oddframe.bench("runs/door", backend="onnx", seconds=0.1)
+        >>> report.seconds > 0
+        True
+
     Attributes:
         machine: Its processor, memory, GPU and versions; see `oddframe.speed.instruments.machine`.
         rows: A row for each preset, backend and precision.
@@ -67,6 +72,11 @@ def bench(
     on_progress: Progress = silent,
 ) -> BenchReport:
     """Measure how fast this machine scores, on drawn footage, each row in a process of its own.
+
+    Example:
+        >>> report = oddframe.bench("runs/door", backend="onnx", seconds=0.1)
+        >>> len(report.rows) > 0
+        True
 
     Args:
         model: A run folder, a model bundle or the name of a shipped model; when None, randomly

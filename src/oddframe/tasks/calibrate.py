@@ -11,12 +11,14 @@ import numpy as np
 from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import find_bundle, read_bundle, write_calibration
 from oddframe.core import calibration
-from oddframe.core.calibration import Calibration, FalseAlarmBudget, NormalScores
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import Calibration, NormalScores
 from oddframe.core.event_rules import EventRules
 from oddframe.core.maps import map_peaks
 from oddframe.core.records import Score
 from oddframe.errors import InputError, SettingsError, SourceError, SourceNotFoundError
-from oddframe.inference.model import Model, load_model
+from oddframe.inference.loading import load_model
+from oddframe.inference.model import Model
 from oddframe.inference.selection import (
     DEFAULT_BATCH,
     BackendChoice,
@@ -33,6 +35,11 @@ _AS_BEFORE: Mapping[str, float] = {}
 @dataclass(frozen=True, kw_only=True)
 class CalibrationReport:
     """What a calibration did.
+
+    Example:
+        >>> report = oddframe.calibrate("runs/door", false_alarms="6/hour")
+        >>> report.cached
+        True
 
     Attributes:
         bundle: The bundle that now has the new calibration.
@@ -68,6 +75,11 @@ def calibrate(
 ) -> CalibrationReport:
     """Set the threshold of a model for a budget of false alarms, and keep it in its bundle.
 
+    Example:
+        >>> report = oddframe.calibrate("runs/door", false_alarms="6/hour")
+        >>> report.calibration.budget
+        '6/hour'
+
     Args:
         model: A run folder or a model bundle.
         normal: Normal footage that the model was not trained on; its scores take the place of those
@@ -75,10 +87,11 @@ def calibrate(
             seconds.
         false_alarms: "1/day", "6/hour", "2/week"; what the bundle has when None.
         rules: Fields of `EventRules` to set; the others stay as the bundle has them.
-        fps: Frames per second of folders of images; the bundle's rate when None.
+        fps: Frames per second of folders of images. When None, the times in their names count, or
+            else the bundle's rate.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
-        backend: What runs the network, as in `oddframe.inference.model.load`.
+        backend: What runs the network, as in `oddframe.inference.loading.load`.
         precision: What it computes in, likewise.
         on_progress: Called with the frames done of each recording; its name is the phase.
 
@@ -151,7 +164,7 @@ def _score_footage(
     on_progress: Progress,
 ) -> tuple[NormalScores, tuple[str, ...]]:
     """Score normal footage; also returns what was not used of it, a sentence each."""
-    found = find_sources(normal, model.bundle.rate_fps if fps is None else fps)
+    found = find_sources(normal, fps, model.bundle.rate_fps)
     skipped = [f"{path.path}: {path.reason}" for path in found.skipped]
     rows: list[_ScoreRow] = []
     for source in found.sources:

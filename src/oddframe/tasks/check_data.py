@@ -7,11 +7,13 @@ import numpy as np
 
 from oddframe._types import Progress, silent
 from oddframe.datasets.benchmark import OFFICIAL_COUNTS, Benchmark, Counts, TestVideo
+from oddframe.datasets.label_spans import labelled_as_abnormal
 from oddframe.datasets.layouts import recognise
 from oddframe.datasets.listing import expected_frames
 from oddframe.datasets.masks import labels_of_masks
 from oddframe.errors import InputError, SourceNotFoundError
 from oddframe.media.discovery import find_sources
+from oddframe.media.recording import Recording
 from oddframe.media.source import FrameSource
 
 NORMAL_FOOTAGE = "normal footage, without labels"
@@ -26,7 +28,8 @@ class CheckedRecording:
         name: The recording's name.
         path: The file or folder.
         frames: Number of frames, from the header if it has one.
-        rate_fps: Frames per second; for a folder of images the 10 that are assumed.
+        rate_fps: Frames per second; for a folder of images those of the times in their names, or
+            else the 10 that are assumed.
         duration_s: Duration in seconds, by frames and rate.
     """
 
@@ -107,7 +110,8 @@ def check_data(path: str | Path, *, on_progress: Progress = silent) -> DataRepor
 
     Raises:
         SourceNotFoundError: If nothing is there.
-        InputError: If it is not recognised, or is a benchmark whose labels are missing or unusable.
+        InputError: If it is not recognised, is a benchmark whose labels are missing or unusable, or
+            has a `labels.csv` that cannot be read.
     """
     place = Path(path)
     if not place.exists():
@@ -125,6 +129,7 @@ def _footage(place: Path) -> DataReport:
     notices = [f"left out: {skipped.reason}" for skipped in found.skipped]
     training = _recordings(found.sources, notices)
     notices += [f"{source.name}: {notice}" for source in found.sources for notice in source.notices]
+    notices += labelled_as_abnormal([place], (source.path for source in found.sources))
     return DataReport(
         path=place,
         recognised=NORMAL_FOOTAGE,
@@ -197,6 +202,7 @@ def _recordings(
     for source in sources:
         try:
             frames = expected_frames(source)
+            length_s = source.length_s() if isinstance(source, Recording) else None
         except InputError as error:
             notices.append(f"left out: {error}")
             continue
@@ -206,7 +212,7 @@ def _recordings(
                 path=source.path,
                 frames=frames,
                 rate_fps=round(source.rate_fps, 3),
-                duration_s=round(frames / source.rate_fps, 3),
+                duration_s=round(length_s or frames / source.rate_fps, 3),
             )
         )
     return tuple(checked)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Float32, Float64, Pixels, Progress, silent
+from oddframe.batch.recordings import Extras, RecordingReport
 from oddframe.core.records import Event
 from oddframe.errors import InputError
 from oddframe.files import output_error
@@ -32,7 +33,7 @@ from oddframe.synthetic.scene import (
 )
 from oddframe.tasks.demo_app import Played, write_demo_app
 from oddframe.tasks.report import write_report
-from oddframe.tasks.score import Extras, RecordingReport, score
+from oddframe.tasks.score import score
 from oddframe.tasks.train import train
 from oddframe.training.settings import PRESETS, Settings
 
@@ -148,6 +149,7 @@ def demo_settings(steps: int = STEPS, preset: str = "fast") -> Settings:
         width=start.network.width // 2,
         score_windows=tuple(side // 2 for side in start.network.score_windows),
     )
+    # Half the size is a quarter of the work, and the drawn figures are large enough for it.
     pretrain = steps // 10
     training = replace(start.training, pretrain_steps=pretrain, joint_steps=steps - pretrain)
     return replace(start, network=network, data=replace(start.data, crop=()), training=training)
@@ -176,6 +178,8 @@ def run_demo(
     """
     began = time.monotonic()
     folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} must be a folder, but is a file; choose another name with -o")
     # An earlier demo is known by its truth/ and is replaced; nothing else ever is.
     if folder.exists() and any(folder.iterdir()) and not (folder / "truth").is_dir():
         raise InputError(
@@ -183,6 +187,7 @@ def run_demo(
         )
     drawn = scene or SceneSettings()
     frames = sum(recording.frames for recording in (*TRAIN_RECORDINGS, *TEST_RECORDINGS))
+    # One bar for all: ten bars of seconds each would say nothing.
     counter = _DrawProgress(on_progress, frames)
     for recording in TRAIN_RECORDINGS:
         _draw(recording, drawn, folder / "normal", None, counter)
@@ -317,7 +322,7 @@ class _Truth:
 
 
 class _DrawProgress:
-    """Counts drawn frames of all report.recordings and reports them, at every fiftieth."""
+    """Counts the drawn frames of all recordings and reports every fiftieth."""
 
     def __init__(self, on_progress: Progress, total: int) -> None:
         self.on_progress, self.total, self.done = on_progress, total, 0

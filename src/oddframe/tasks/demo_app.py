@@ -18,7 +18,7 @@ from oddframe.core.alerts import Alert, CameraStatus, alert
 from oddframe.core.records import Event, event_id
 from oddframe.errors import MissingExtraError, OddframeError
 from oddframe.files import output_error, write_json, write_text
-from oddframe.media.clip_export import cut_recording, write_event_clip
+from oddframe.media.clip_export import write_event_clip
 from oddframe.media.discovery import open_source
 from oddframe.media.source import FrameFormat
 
@@ -123,13 +123,15 @@ def _put(store: "Store", recording: Path, message: Alert) -> None:
     store.put_event(message)
     if (picture := _picture(recording, event.peak_s)) is not None:
         store.put_snapshot(message, picture)
-    cut = partial(
-        cut_recording,
-        recording,
-        start_s=max(0.0, event.start_s - _BEFORE_S),
-        end_s=event.end_s + _AFTER_S,
+    write = partial(
+        write_event_clip,
+        open_source(recording),
+        start_s=event.start_s,
+        end_s=event.end_s,
+        before_s=_BEFORE_S,
+        after_s=_AFTER_S,
     )
-    store.put_clip(message, partial(write_event_clip, cut))
+    store.put_clip(message, write)
 
 
 def _picture(recording: Path, time_s: float) -> Pixels | None:

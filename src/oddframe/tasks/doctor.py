@@ -115,6 +115,7 @@ def _bundle(model: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "frames": f"{network.width} x {network.height} {network.colour}",
         "parameters": bundle.network.parameters,
         "rate_fps": bundle.rate_fps,
+        "picture_aspect": bundle.picture_aspect,
         "threshold": bundle.calibration.threshold,
         "in_sample": bundle.calibration.in_sample,
         "runs_with": [str(backend) for backend in available(bundle)],

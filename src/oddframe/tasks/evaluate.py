@@ -3,6 +3,7 @@
 The scores are a model's on a benchmark, or those of any program, which needs no model and no torch.
 """
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ from oddframe.datasets.listing import list_names
 from oddframe.datasets.score_alignment import LabelReader, align, read_labels
 from oddframe.datasets.score_files import read_values, values_of_arrays
 from oddframe.errors import LayoutError
-from oddframe.inference.model import Model, load_model
+from oddframe.inference.loading import load_model
+from oddframe.inference.model import Model
 from oddframe.inference.selection import (
     DEFAULT_BATCH,
     BackendChoice,
@@ -46,6 +48,11 @@ _TINY = FrameFormat(2, 2, "grey")
 @dataclass(frozen=True, kw_only=True)
 class EvalReport:
     """How well scores agree with labels; docs/evaluation.md describes its JSON.
+
+    Example:
+        >>> report = oddframe.evaluate_scores({"a": [0.1, 0.2, 0.9]}, {"a": [0, 0, 1]})
+        >>> report.as_dict()["auc"]["micro"]["raw"]
+        1.0
 
     Attributes:
         dataset: The benchmark's name.
@@ -98,6 +105,11 @@ def evaluate(
     memory. Footage of one's own is thinned to the model's rate as in use, and frames that thinning
     drops do not count at all.
 
+    Example:
+        >>> report = oddframe.evaluate("labelled", "runs/door")
+        >>> report.as_dict()["videos"]
+        1
+
     Args:
         dataset: The benchmark's folder.
         model: A run folder, a model bundle or a loaded model.
@@ -105,7 +117,7 @@ def evaluate(
             times of their own.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time.
-        backend: What runs the network, as in `oddframe.inference.model.load`.
+        backend: What runs the network, as in `oddframe.inference.loading.load`.
         precision: What it computes in, likewise.
         on_progress: Called with the videos done, as phase "eval".
 
@@ -126,7 +138,7 @@ def evaluate(
     notices = [*benchmark.notices, *loaded.notices]
     for number, video in enumerate(benchmark.testing):
         on_progress("eval", number, len(benchmark.testing), {})
-        source = open_source(video.path, loaded.bundle.rate_fps if fps is None else fps)
+        source = open_source(video.path, fps, loaded.bundle.rate_fps)
         rate_fps = source.rate_fps if benchmark.every_frame else loaded.bundle.rate_fps
         raw, kept = _score_video(video, source, loaded, rate_fps, regions.begin(video))
         scores[video.name], labels[video.name] = raw[kept], video.labels[kept]
@@ -164,9 +176,10 @@ def _score_video(
     """
     raw = np.full(len(video.labels), np.nan)
     kept = np.ones(len(raw), dtype=bool)
-    sampler = Sampler(rate_fps, FrameTiming(source.rate_fps, source.gap_s))
     window = max(model.bundle.network.config.score_windows)
     every_frame = rate_fps == source.rate_fps
+    timing = FrameTiming(source.rate_fps, source.gap_s)
+    sampler = Sampler(math.inf if every_frame else rate_fps, timing)
     with_maps = regions is not None
     # Whatever the camera's health: a frame that is left out because it looks odd would make every
     # figure better.
@@ -282,6 +295,11 @@ def evaluate_scores(
 
     docs/evaluation.md says which files are read and how they are paired. Figures that need anomaly
     maps are None. Times are None unless the frame rate is known.
+
+    Example:
+        >>> report = oddframe.evaluate_scores({"a": [0.1, 0.2, 0.9]}, {"a": [0, 0, 1]})
+        >>> report.as_dict()["frames_scored"]
+        3
 
     Args:
         scores: One array per video (higher = more anomalous, NaN where not scored), a folder with

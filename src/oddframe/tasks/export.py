@@ -22,7 +22,7 @@ from oddframe.inference.export_gate import (
     footage_from_cache,
     synthetic_footage,
 )
-from oddframe.inference.model import load
+from oddframe.inference.loading import load
 from oddframe.media.discovery import find_sources
 from oddframe.media.source import FrameFormat
 from oddframe.training.run_folder import RunFolder
@@ -34,6 +34,11 @@ MOST_BLOCKS = 16
 @dataclass(frozen=True, kw_only=True)
 class ExportReport:
     """What an export did.
+
+    Example:
+        >>> report = oddframe.export("runs/door", "onnx", normal="normal")
+        >>> report.backend
+        'onnx float32'
 
     Attributes:
         bundle: The bundle that now has the graph.
@@ -70,6 +75,11 @@ def export(
     The gate compares on normal footage: ``normal``, else the frames that the training left in the
     run folder, else drawn clips, which will not do for int8. Intruders are drawn into some of it.
 
+    Example:
+        >>> report = oddframe.export("runs/door", "onnx", normal="normal")
+        >>> len(report.files) > 0
+        True
+
     Args:
         model: A run folder or a model bundle.
         to: "onnx", the graph that ONNX Runtime and OpenVINO run in float32, or "openvino", which
@@ -78,7 +88,8 @@ def export(
         normal: Normal footage of the same camera.
         clips: Footage with something odd in it, compared as well.
         labelled: A labelled benchmark or test set, on which the AUC must stay the same.
-        fps: Frames per second of folders of images; the bundle's rate when None.
+        fps: Frames per second of folders of images. When None, the times in their names count, or
+            else the bundle's rate.
         on_progress: Called with the phases "read" and "eval".
 
     Raises:
@@ -179,7 +190,7 @@ def _footage(
     def decode(what: str | Path | Sequence[str | Path]) -> FrameCache:
         place = Path(closing.enter_context(tempfile.TemporaryDirectory()))
         limit = MOST_BLOCKS * BLOCK_FRAMES * wanted.height * wanted.width * network.colours
-        sources = find_sources(what, bundle.rate_fps if fps is None else fps).sources
+        sources = find_sources(what, fps, bundle.rate_fps).sources
         return build_cache(place, sources, wanted, bundle.rate_fps, limit, on_progress)
 
     network = bundle.network.config

@@ -14,7 +14,8 @@ from oddframe._types import Progress, silent
 from oddframe.bundle.bundle import find_bundle
 from oddframe.errors import BundleError, OddframeError, RunError, SourceNotFoundError
 from oddframe.files import write_text
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 from oddframe.report.event_viewer import Viewer
 from oddframe.report.index_page import IndexRow, Intro, index_page, page_name, row_of
 from oddframe.report.score_page import MOST_SHOWN, Extra, score_page
@@ -34,6 +35,11 @@ _NOTHING: Mapping[str, Extra] = {}
 @dataclass(frozen=True, kw_only=True)
 class PageReport:
     """What a call of `write_report` wrote.
+
+    Example:
+        >>> report = oddframe.score("monday.mp4", "runs/door", "pages")
+        >>> oddframe.write_report("pages").page.name
+        'monday.report.html'
 
     Attributes:
         page: The page to open first.
@@ -66,6 +72,12 @@ def write_report(
     Each page is one file that needs nothing else. Pictures are read from the recordings again, and
     heat maps are those that ``score --maps`` kept or are computed again; what is missing is named
     on the page.
+
+    Example:
+        >>> report = oddframe.score("monday.mp4", "runs/door", "pages")
+        >>> pages = oddframe.write_report("pages", model="runs/door").pages
+        >>> [page.name for page in pages]
+        ['monday.report.html']
 
     Args:
         path: A folder that `score` wrote, one of its files, or a run folder.

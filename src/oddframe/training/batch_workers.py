@@ -20,6 +20,7 @@ import numpy as np
 from oddframe.core.records import CropOffset
 from oddframe.datasets.clip_dataset import Batch
 from oddframe.errors import RunError
+from oddframe.inference.cores import usable_cores
 
 SLOTS = 2
 """Batches that a worker may be ahead: one that is being made, and one that waits."""
@@ -161,5 +162,4 @@ class BatchWorkers:
 
 def worker_count() -> int:
     """Count the workers for a machine: its cores less two, which feed the GPU and run the loop."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(MOST_WORKERS, (cores or 1) - 2))
+    return max(1, min(MOST_WORKERS, usable_cores() - 2))

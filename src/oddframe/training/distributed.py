@@ -1,8 +1,8 @@
 """Several processes that train one network together, through torch.distributed.
 
-torchrun or accelerate starts them and tells each its number (`LaunchInfo`). Each takes its rows of
-the same batch, and what is summed is summed over all of them, so that the training is that of one
-process with the whole batch.
+torchrun or accelerate starts them and tells each its number (`LaunchInfo`), or a training starts
+them itself (`oddframe.training.workers`). Each makes its rows of a batch, and what is summed is
+summed over all of them, so that the training is that of one process with the whole batch.
 
 PyTorch's wrapper DistributedDataParallel does not fit: the cluster loss takes gradients of its own
 outside of backward(), and its mean is over places whose number differs from process to process. So
@@ -10,27 +10,32 @@ the gradients are summed here, in one piece.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, distributed
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from oddframe.errors import RunError, SettingsError
 
+S = TypeVar("S")
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=np.generic)
 
 _LAUNCH_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun and accelerate set in the environment of each process that they start."""
+_HERE, _INTERFACE = "127.0.0.1", "GLOO_SOCKET_IFNAME"
 _PATIENCE = timedelta(days=2)
 """How long a process waits for another one, which may be reading all of the footage.
 
-A dead process is not waited for: torchrun ends the others.
+A dead process is not waited for: whoever started the others ends them.
 """
 
 
@@ -84,6 +89,31 @@ class ProcessGroup:
             ) from error
         return cls(launch.rank, launch.size, launch.local_rank)
 
+    @classmethod
+    def join_workers(cls, place: "WorkerPlace", store: TCPStore | None = None) -> Self:
+        """Join the processes that `oddframe.training.workers` started on this machine.
+
+        Args:
+            place: Which of them this is.
+            store: What the first process opened for them; the others find it by its port.
+
+        Raises:
+            RunError: If the others cannot be reached.
+        """
+        try:
+            if store is None:
+                store = TCPStore(_HERE, place.port, timeout=_PATIENCE)
+                store.set(f"joined/{place.rank}", "")
+            with _local_exchange():
+                distributed.init_process_group(
+                    "gloo", store=store, rank=place.rank, world_size=place.size, timeout=_PATIENCE
+                )
+        except (RuntimeError, ValueError) as error:
+            raise RunError(
+                f"the workers of a training must be able to reach each other: {error}"
+            ) from error
+        return cls(place.rank, place.size)
+
     def close(self) -> None:
         """End the connections to the other processes."""
         if self.size > 1:
@@ -108,18 +138,29 @@ class ProcessGroup:
         if self.size == 1 or not tensors:
             return
         # One exchange for all tensors: each costs a round trip, however small it is.
-        joined = torch.cat([tensor.detach().flatten() for tensor in tensors])
+        sizes = [tensor.numel() for tensor in tensors]
+        joined = tensors[0].new_empty(sum(sizes))
+        own = [tensor.detach() for tensor in tensors]
+        parts = [part.view_as(o) for part, o in zip(torch.split(joined, sizes), own, strict=True)]
+        # As views, since flattening the weights of a convolution would copy them twice.
+        torch._foreach_copy_(parts, own)
         distributed.all_reduce(joined)
-        # Back to the shapes they had, and in place: callers go on with these very tensors.
-        sums = torch.split(joined, [tensor.numel() for tensor in tensors])
-        for tensor, total in zip(tensors, sums, strict=True):
-            tensor.detach().copy_(total.view_as(tensor))
+        # In place: callers go on with these very tensors.
+        torch._foreach_copy_(own, parts)
 
-    def count(self, mask: Tensor) -> int:
-        """Count the true values of a mask over all processes."""
-        total = mask.sum()
-        self.sum([total])
-        return int(total)
+    def counts(self, masks: Sequence[Tensor]) -> tuple[int, ...]:
+        """Count the true values of each mask over all processes."""
+        totals = torch.stack([mask.sum() for mask in masks])
+        self.sum([totals])
+        return tuple(map(int, totals.tolist()))
+
+    def stack(self, tensor: Tensor) -> Tensor:
+        """Stack the tensors that all processes give, in their order; they have the same shape."""
+        if self.size == 1:
+            return tensor.unsqueeze(0)
+        parts = [torch.empty_like(tensor) for _ in range(self.size)]
+        distributed.all_gather(parts, tensor.contiguous())
+        return torch.stack(parts)
 
     def mean(self, values: Tensor, count: int) -> Tensor:
         """Compute what this process adds to the mean of ``count`` values, some of them here.
@@ -188,27 +229,34 @@ class ProcessGroup:
         distributed.broadcast(torch.from_numpy(received), 0)
         return received
 
-    def rank_zero_first(self, work: Callable[[], T]) -> T:
+    def rank_zero_first(self, work: Callable[[S | None], T], shared: Callable[[T], S]) -> T:
         """Do something in the first process, then in the others, which find its files on disk.
+
+        Args:
+            work: What is to be done; it gets None in the first process, and in the others what
+                that one shares.
+            shared: Takes out of the first one's result what the others need not find out again; it
+                must be picklable.
 
         Raises:
             RunError: In the others, if the first one failed.
         """
         if self.size == 1:
-            return work()
-        done = torch.zeros(1)
+            return work(None)
+        # Between the processes of one training, and never from a file.
+        message: list[S | None] = [None]
         if self.is_first:
             try:
-                result = work()
-                done += 1
+                result = work(None)
+                message = [shared(result)]
             finally:
                 # If it failed the others must hear of it, or they would wait for days.
-                distributed.broadcast(done, 0)
+                distributed.broadcast_object_list(message, 0, device=torch.device("cpu"))
         else:
-            distributed.broadcast(done, 0)
-            if not done:
+            distributed.broadcast_object_list(message, 0, device=torch.device("cpu"))
+            if message[0] is None:
                 raise RunError("the first process could not go on; its own message says why")
-            result = work()
+            result = work(message[0])
         self.wait()
         return result
 
@@ -220,6 +268,40 @@ class ProcessGroup:
 
 SINGLE_PROCESS = ProcessGroup()
 """A group of one process, which exchanges nothing."""
+
+
+class WorkerPlace(NamedTuple):
+    """Which of the workers of one training on this machine this is.
+
+    Attributes:
+        rank: Its number, from 0.
+        size: How many there are.
+        port: Port of this machine at which the first one is found.
+    """
+
+    rank: int
+    size: int
+    port: int
+
+
+def open_store() -> tuple[TCPStore, int]:
+    """Open the place at which workers on this machine find each other; returns it and its port."""
+    store = TCPStore(_HERE, 0, is_master=True, wait_for_workers=False)
+    return store, store.port
+
+
+@contextmanager
+def _local_exchange() -> Iterator[None]:
+    """Have connections stay on this machine, whatever networks it has."""
+    before = os.environ.get(_INTERFACE)
+    loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), None)
+    if before is None and loopback is not None:
+        os.environ[_INTERFACE] = loopback
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_INTERFACE, None)
 
 
 @dataclass(frozen=True, slots=True)

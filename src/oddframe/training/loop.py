@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from oddframe._types import Progress
-from oddframe.datasets.clip_dataset import Batch, ClipDataset, Positions
+from oddframe.datasets.clip_dataset import Batch, ClipDataset
+from oddframe.datasets.frame_cache import Positions
 from oddframe.errors import RunError
 from oddframe.model.network import Network
 from oddframe.training import GpuSteps
@@ -131,11 +132,21 @@ class TrainingLoop:
         return DeviceFeed(workers.take, self.trainer.device)
 
     def _make(self, step: int) -> Batch:
-        """Make the batch of a step."""
-        training, data = self.settings.training, self.settings.data
+        """Make this process's rows of the batch of a step."""
+        training, data, group = self.settings.training, self.settings.data, self.trainer.group
+        count = self._count()
         return self.clips.batch(
-            step, training.batch_size, training.seed, data.counter_examples, data.crop
+            step,
+            count,
+            training.seed,
+            data.counter_examples,
+            data.crop,
+            None if group.size == 1 else group.rows(count),
         )
+
+    def _count(self) -> int:
+        """Count the clips of a batch, over all processes."""
+        return min(self.settings.training.batch_size, len(self.clips))
 
     def _run(self) -> dict[str, float]:
         total = self.settings.training.steps
@@ -174,7 +185,7 @@ class TrainingLoop:
         now = self.trainer.step
         batch: Batch | DeviceBatch
         batch = self._make(now) if self._feed is None else self._feed.take(now)
-        losses = self.trainer.train_step(batch)
+        losses = self.trainer.train_step(batch, self._count())
         step = self.trainer.step
         if self._feed is not None and step < total:
             # While the GPU learns, and before anybody waits for it.

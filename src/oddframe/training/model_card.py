@@ -110,6 +110,6 @@ def _threshold(calibration: Calibration) -> str:
     )
     between = f"{calibration.threshold_low:.4g} to {calibration.threshold_high:.4g}"
     return (
-        f"{_THRESHOLD} raw {calibration.threshold:.4g} ({between}) for {calibration.budget} "
+        f"{_THRESHOLD} raw {calibration.threshold:.4g} ({between}) for {calibration.allowance} "
         f"false alarms, from {calibration.clips} of {origin} |"
     )

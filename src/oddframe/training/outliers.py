@@ -5,7 +5,7 @@ training finds less. So where such footage is to be left out, a first pass of a 
 finds it, and the training starts anew without it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,14 +15,16 @@ import torch
 
 from oddframe._types import Float32, Float64, Progress
 from oddframe.core.clips import clip_span
-from oddframe.datasets.clip_dataset import ClipDataset
+from oddframe.datasets.frame_cache import Positions
 from oddframe.files import output_error
+from oddframe.inference.scorer import Scorer
 from oddframe.inference.torch_backend import TorchScorer
 from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
+from oddframe.training.held_out_scores import ScoredClips
 from oddframe.training.loop import SCORING_BATCH, TrainingLoop, new_trainer, restore
+from oddframe.training.plan import SplitClips
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import Settings
-from oddframe.training.trainer import Trainer
 
 ENTER, LEAVE = 3.0, 2.0
 """An outlier starts this many spreads above the median, and lasts above the second number."""
@@ -72,8 +74,7 @@ class OutlierSpan:
 def first_pass(
     run: RunFolder,
     settings: Settings,
-    clips: ClipDataset,
-    held_out: ClipDataset | None,
+    clips: SplitClips,
     device: torch.device,
     checkpoint_s: float,
     on_progress: Progress,
@@ -86,8 +87,7 @@ def first_pass(
     Args:
         run: A folder of its own for log and checkpoint.
         settings: Settings of the training that the pass belongs to.
-        clips: All clips to train on.
-        held_out: All clips held out.
+        clips: All clips, those to train on and those held out.
         device: Where it runs.
         checkpoint_s: Seconds from one checkpoint to the next.
         on_progress: Called with the steps done, as phase "first pass", and then the clips scored.
@@ -104,7 +104,7 @@ def first_pass(
         joint_steps=-(-training.joint_steps // FIRST_PASS_SHARE),
     )
     settings = replace(settings, training=short)
-    trainer = new_trainer(settings, clips, device, group)
+    trainer = new_trainer(settings, clips.trained, device, group)
     try:
         run.path.mkdir(exist_ok=True)
     except OSError as error:
@@ -116,49 +116,66 @@ def first_pass(
         if phase != "centres":
             on_progress("first pass", done, total, losses)
 
-    TrainingLoop(run, trainer, clips, held_out, settings, checkpoint_s, report).run()
-    return find_outliers(trainer, [clips, *([] if held_out is None else [held_out])], on_progress)
+    TrainingLoop(run, trainer, clips.trained, clips.held_out, settings, checkpoint_s, report).run()
+    scorer = TorchScorer(trainer.network, trainer.device, SCORING_BATCH)
+    return find_outliers(scorer, clips, on_progress, group)
 
 
 def find_outliers(
-    trainer: Trainer, parts: Sequence[ClipDataset], on_progress: Progress
+    scorer: Scorer,
+    clips: SplitClips,
+    on_progress: Progress,
+    group: ProcessGroup = SINGLE_PROCESS,
+    *,
+    most: int = MOST_SCORED,
+    known: ScoredClips | None = None,
 ) -> tuple[OutlierSpan, ...]:
     """Score a sample of the footage, and find the spans that stand out of all of it.
 
     Args:
-        trainer: Holds the trained network; of several processes each takes its share and gets all
-            that is found.
-        parts: Clips trained on and clips held out, of one cache.
+        scorer: Runs the trained network.
+        clips: Clips trained on and clips held out, of one cache.
         on_progress: Called with the clips done, as phase "guard".
+        group: The processes that divide the sample; each of them gets all that is found.
+        most: Most clips that are scored.
+        known: Scores of clips that are not scored again. Held-out clips are then taken from these
+            alone.
     """
-    scorer = TorchScorer(trainer.network, trainer.device, SCORING_BATCH)
-    cache, span = parts[0].cache, clip_span(parts[0].interval)
-    total = sum(map(len, parts))
-    every = max(1, round(cache.rate_fps / SCORES_PER_S), -(-total // MOST_SCORED))
+    cache, span = clips.trained.cache, clip_span(clips.trained.interval)
+    total = sum(map(len, clips.datasets))
+    every = max(1, round(cache.rate_fps / SCORES_PER_S), -(-total // most))
     raw: list[Float32] = []
     begins, pieces = [], []
-    for clips in parts:
-        numbers = np.arange(0, len(clips), every)
+    for part in clips.datasets:
+        numbers = np.arange(0, len(part), every)
+        found = _known_scores(known, cache.in_footage(part.starts[numbers]))
+        if known is not None and part is clips.held_out:
+            numbers, found = numbers[~np.isnan(found)], found[~np.isnan(found)]
+        new = np.flatnonzero(np.isnan(found))
         own = [np.empty(0, np.float32)]
-        for batch in clips.in_order(trainer.group.share(numbers, SCORING_BATCH), SCORING_BATCH):
+        for batch in part.in_order(group.share(numbers[new], SCORING_BATCH), SCORING_BATCH):
             own.append(scorer.score(batch).raw)
             # Of several processes none knows how far the others are: about as far as this one.
-            done = sum(map(len, raw)) + trainer.group.size * sum(map(len, own))
+            done = sum(map(len, raw)) + group.size * sum(map(len, own))
             on_progress("guard", min(every * done, total), total, {})
-        raw.append(trainer.group.gather_for_all(np.concatenate(own), len(numbers), SCORING_BATCH))
-        begins.append(clips.starts[numbers])
-        pieces.append(clips.ends[numbers])
+        # Where all scores are known, which all processes find alike, nothing is exchanged.
+        if len(new):
+            found[new] = group.gather_for_all(np.concatenate(own), len(new), SCORING_BATCH)
+        raw.append(found)
+        begins.append(part.starts[numbers])
+        pieces.append(part.ends[numbers])
+    on_progress("guard", total, total, {})
     # Held-out clips lie between those trained on: back to the order of the footage.
     begin = np.concatenate(begins)
     order = np.argsort(begin)
     begin = begin[order]
-    found = robust_outliers(
+    outliers = robust_outliers(
         np.concatenate(raw)[order].astype(np.float64),
         np.concatenate(pieces)[order],
         begin / cache.rate_fps,
     )
     spans = []
-    for first, last, score in found:
+    for first, last, score in outliers:
         stretch = cache.stretch_of(int(begin[first]))
         # Between two scored clips nothing is known: what lies next to an outlier goes with it.
         spans.append(
@@ -172,6 +189,16 @@ def find_outliers(
             )
         )
     return tuple(spans)
+
+
+def _known_scores(known: ScoredClips | None, positions: Positions) -> Float32:
+    """Look up the raw scores of clips by their positions in the footage; NaN where not known."""
+    found = np.full(len(positions), np.nan, np.float32)
+    if known is not None:
+        places = np.searchsorted(known.positions, positions).clip(max=len(known.positions) - 1)
+        same = known.positions[places] == positions
+        found[same] = known.scores[places[same], 0]
+    return found
 
 
 class Outlier(NamedTuple):

@@ -9,17 +9,26 @@ import statistics
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
+
 from oddframe._types import Progress
 from oddframe._version import __version__
 from oddframe.core.clips import clip_span
 from oddframe.datasets.clip_dataset import ClipDataset, split
-from oddframe.datasets.footage_health import FootageHealth, examine_health
-from oddframe.datasets.frame_cache import FrameCache, FrameRun, build_cache, footage_key
+from oddframe.datasets.footage_health import FootageHealth, examine_health, remove_spans
+from oddframe.datasets.frame_cache import (
+    CACHE_VERSION,
+    FrameCache,
+    FrameRun,
+    build_cache,
+    footage_key,
+)
 from oddframe.errors import OddframeError, RunError, SettingsError, SourceError
 from oddframe.media.discovery import FoundSources
 from oddframe.media.source import FrameFormat
 from oddframe.training.run_folder import RunFolder, RunRecord
 from oddframe.training.settings import Settings, TrainingConfig
+from oddframe.training.workers import choose_workers
 
 LEAST_CLIPS = 32
 """Clips that a training needs at least: fewer are three seconds of footage, or less."""
@@ -38,6 +47,8 @@ class TrainingRequest:
         drop_odd: Whether footage that is unlike the rest is left out.
         resume: Whether to go on with the training in the folder.
         overwrite: Whether a new training takes the place of one in the folder.
+        workers: How many processes train together; None leaves it to `choose_workers`.
+        device: The device that was asked for.
     """
 
     settings: Settings | None
@@ -48,6 +59,8 @@ class TrainingRequest:
     drop_odd: bool
     resume: bool
     overwrite: bool
+    workers: int | None
+    device: str
 
 
 class TrainingPlan(NamedTuple):
@@ -58,20 +71,43 @@ class TrainingPlan(NamedTuple):
         drop_odd: Whether a first pass looks for footage to leave out.
         cache: The decoded frames.
         health: Which of them show the scene.
-        clips: Clips to train on.
-        held_out: Clips held out; None where nothing is held out.
+        clips: Which clips are trained on, and which are held out.
+        workers: How many processes of this machine train together.
     """
 
     settings: Settings
     drop_odd: bool
     cache: FrameCache
     health: FootageHealth
-    clips: ClipDataset
+    clips: "SplitClips"
+    workers: int
+
+
+class SplitClips(NamedTuple):
+    """The clips of a training.
+
+    Attributes:
+        trained: Clips to train on.
+        held_out: Clips held out, of those that the cache keeps; None where there are none.
+        footage: Runs of all of the footage that is held out, by position in the footage.
+    """
+
+    trained: ClipDataset
     held_out: ClipDataset | None
+    footage: tuple[FrameRun, ...]
+
+    @property
+    def datasets(self) -> tuple[ClipDataset, ...]:
+        """Clips trained on and clips held out, those that there are."""
+        return (self.trained,) if self.held_out is None else (self.trained, self.held_out)
 
 
 def plan_training(
-    run: RunFolder, found: FoundSources, request: TrainingRequest, on_progress: Progress
+    run: RunFolder,
+    found: FoundSources,
+    request: TrainingRequest,
+    on_progress: Progress,
+    health: FootageHealth | None = None,
 ) -> TrainingPlan:
     """Start a training in its run folder, or find out how the one in it goes on.
 
@@ -80,6 +116,7 @@ def plan_training(
         found: The footage.
         request: What was asked for; on resume it must agree with the training in the folder.
         on_progress: Called for the phases "read" and "health".
+        health: The health of the footage, where another process has found it out; else None.
 
     Raises:
         InputError: If the footage or a setting is unusable.
@@ -94,7 +131,8 @@ def plan_training(
         settings, record = request.new_settings, _new_record(found, request)
     network = settings.network
     wanted = FrameFormat(network.width, network.height, network.colour)
-    footage = footage_key(found.sources, wanted, record.rate_fps, record.cache_bytes)
+    version = record.cache_version
+    footage = footage_key(found.sources, wanted, record.rate_fps, record.cache_bytes, version)
     if not request.resume:
         record = replace(record, footage=footage)
         run.start(settings, record, overwrite=request.overwrite)
@@ -104,22 +142,25 @@ def plan_training(
             "restore it, or start again with --overwrite"
         )
     try:
-        cache = build_cache(
-            run.cache, found.sources, wanted, record.rate_fps, record.cache_bytes, on_progress
-        )
-        health = examine_health(cache, on_progress)
-        clips, held_out = split_clips(cache, health.stretches, settings)
+        limits = record.rate_fps, record.cache_bytes
+        cache = build_cache(run.cache, found.sources, wanted, *limits, on_progress, version)
+        health = health or examine_health(cache, on_progress)
+        clips = split_clips(cache, health.stretches, settings)
         if record.epochs is not None:
             # Epochs become steps only now, when the clips are counted.
-            training = steps_for_epochs(settings.training, record.epochs, len(clips))
+            training = steps_for_epochs(settings.training, record.epochs, len(clips.trained))
             settings = replace(settings, training=training)
+        if not request.resume or record.workers is None:
+            # Only now, when it is known how long the training is.
+            workers = choose_workers(record.workers, settings, request.device)
+            record = replace(record, workers=workers)
         run.settle(settings, record)
     except OddframeError:
         # A new training that cannot be leaves the one before it in the folder.
         if not request.resume:
             run.abandon()
         raise
-    return TrainingPlan(settings, record.drop_odd, cache, health, clips, held_out)
+    return TrainingPlan(settings, record.drop_odd, cache, health, clips, record.workers or 1)
 
 
 def steps_for_epochs(training: TrainingConfig, epochs: float, clips: int) -> TrainingConfig:
@@ -134,25 +175,45 @@ def steps_for_epochs(training: TrainingConfig, epochs: float, clips: int) -> Tra
 
 def split_clips(
     cache: FrameCache, stretches: tuple[FrameRun, ...], settings: Settings
-) -> tuple[ClipDataset, ClipDataset | None]:
+) -> SplitClips:
     """Split the clips of some stretches of footage into those to train on and those held out.
 
-    Returns:
-        Both; None for the second where nothing is held out.
+    All of the footage is split, what the cache did not keep included: what was not trained on
+    calibrates, whether it was kept or not.
 
     Raises:
         SourceError: If there are fewer than `LEAST_CLIPS` to train on.
     """
     interval = settings.network.interval
+    span = clip_span(interval)
     rebuilt = 0 if settings.network.rebuilt_frame == "first" else 4
-    trained, held = split(stretches, settings.data.hold_out, clip_span(interval))
-    clips = ClipDataset(cache, trained, interval, rebuilt)
+    trained, held = split(_usable_footage(cache, stretches), settings.data.hold_out, span)
+    kept, kept_held = (
+        [part for run in runs for part in cache.kept(run)] for runs in (trained, held)
+    )
+    clips = ClipDataset(cache, kept, interval, rebuilt)
     if len(clips) < LEAST_CLIPS:
         raise SourceError(
-            f"training needs at least {LEAST_CLIPS} clips of {clip_span(interval)} unbroken "
+            f"training needs at least {LEAST_CLIPS} clips of {span} unbroken "
             f"frames, found {len(clips)}; give more normal video (minutes, better hours)"
         )
-    return clips, ClipDataset(cache, held, interval, rebuilt) if held else None
+    held_clips = None
+    if any(part.count >= span for part in kept_held):
+        held_clips = ClipDataset(cache, kept_held, interval, rebuilt)
+    return SplitClips(clips, held_clips, tuple(run for run in held if run.count >= span))
+
+
+def _usable_footage(cache: FrameCache, stretches: tuple[FrameRun, ...]) -> tuple[FrameRun, ...]:
+    """Take out of the footage what the cache kept but some stretches of it leave out."""
+    left_out = np.ones(len(cache), dtype=np.bool_)
+    for stretch in stretches:
+        left_out[stretch.offset : stretch.offset + stretch.count] = False
+    positions = cache.in_footage(np.flatnonzero(left_out))
+    # Neighbouring positions make a span.
+    spans = np.split(positions, np.flatnonzero(np.diff(positions) != 1) + 1)
+    return remove_spans(
+        cache.footage, [(int(span[0]), int(span[-1]) + 1) for span in spans if len(span)]
+    )
 
 
 def _check_same(
@@ -171,6 +232,7 @@ def _check_same(
         "epochs": (request.epochs, record.epochs),
         "rate_fps": (request.rate_fps, record.rate_fps),
         "drop_odd": (request.drop_odd or None, record.drop_odd),
+        "workers": (request.workers, record.workers),
     }
     other = [name for name, (asked, had) in pairs.items() if asked is not None and asked != had]
     if other:
@@ -202,4 +264,6 @@ def _new_record(found: FoundSources, request: TrainingRequest) -> RunRecord:
         cache_bytes=int(request.cache_gb * 1e9),
         epochs=request.epochs,
         drop_odd=request.drop_odd,
+        workers=request.workers,
+        cache_version=CACHE_VERSION,
     )

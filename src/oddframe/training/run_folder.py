@@ -5,6 +5,7 @@
 | settings.json | everything that decided the result |
 | settings.next.json | the same of a training whose footage is still being read |
 | log.jsonl | losses and milestones, a JSON object a line |
+| progress.json | how far the training is, and what it took so far |
 | checkpoint/ | where the training stands |
 | first_pass/ | log and checkpoint of the pass that looks for outliers, if there is one |
 | cache/ | decoded frames |
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from oddframe.errors import OutputError, RunError
-from oddframe.files import output_error, write_json
+from oddframe.files import output_error, write_bytes, write_json
 from oddframe.settings import from_mapping
 from oddframe.training.settings import Settings
 
@@ -43,6 +44,11 @@ class RunRecord:
         epochs: Passes over the footage that were asked for; None where steps were.
         drop_odd: Whether footage that is unlike the rest is left out.
         footage: A hash of the footage and of how it is decoded; empty until that is known.
+        workers: How many processes of this machine train together, 1 where torchrun started them;
+            None while that is not decided.
+        cache_version: How the cache keeps frames, and whether clips are held out of all of the
+            footage or of what it kept; see `oddframe.datasets.frame_cache.CACHE_VERSION`. Runs of
+            0.1.0 do not say it: theirs is 1.
     """
 
     oddframe: str
@@ -52,6 +58,8 @@ class RunRecord:
     epochs: float | None
     drop_odd: bool
     footage: str = ""
+    workers: int | None = 1
+    cache_version: int = 1
 
 
 class RunFolder:
@@ -67,6 +75,7 @@ class RunFolder:
         bundle: Folder of the trained model.
         curves: Picture of the losses.
         log: The log, a JSON object a line.
+        progress: Says how far the training is.
         footage: Says which footage was used.
         report: The page about the training.
         first_pass: Run folder of the pass that looks for outliers.
@@ -79,11 +88,30 @@ class RunFolder:
         self.bundle = self.path / "bundle"
         self.curves = self.path / "curves.png"
         self.log = self.path / "log.jsonl"
+        self.progress = self.path / "progress.json"
         self.footage = self.path / "footage.json"
         self.report = self.path / "report.html"
         self.first_pass = self.path / "first_pass"
         self._settings = self.path / "settings.json"
         self._next = self.path / "settings.next.json"
+        self._progress_before: bytes | None = None
+
+    @property
+    def holds_training(self) -> bool:
+        """Whether a training is in the folder, or announced."""
+        return self._settings.exists() or self._next.exists()
+
+    def check_free(self, *, overwrite: bool) -> None:
+        """Find out whether a new training may be started in the folder.
+
+        Raises:
+            RunError: If there is a training in it and ``overwrite`` is not set.
+        """
+        if self._settings.exists() and not overwrite:
+            raise RunError(
+                f"{self.path} must be a new run folder, but holds a training; "
+                "go on with --resume, start again with --overwrite, or choose another folder"
+            )
 
     def start(self, settings: Settings, record: RunRecord, *, overwrite: bool) -> None:
         """Announce a training; a training that is there stays until `settle`.
@@ -97,11 +125,7 @@ class RunFolder:
             RunError: If there is a training in the folder and ``overwrite`` is not set.
             OutputError: If the folder cannot be written.
         """
-        if self._settings.exists() and not overwrite:
-            raise RunError(
-                f"{self.path} must be a new run folder, but holds a training; "
-                "go on with --resume, start again with --overwrite, or choose another folder"
-            )
+        self.check_free(overwrite=overwrite)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -113,6 +137,10 @@ class RunFolder:
             with suppress(OSError):
                 self.path.rmdir()
             raise
+        # From here on this file is that of the new training; `abandon` puts the old one back.
+        with suppress(OSError):
+            self._progress_before = self.progress.read_bytes()
+            self.progress.unlink()
 
     def settle(self, settings: Settings, record: RunRecord) -> None:
         """Put an announced training in the place of what is there, once its footage is usable.
@@ -144,6 +172,9 @@ class RunFolder:
         # The error that is on its way to the user says more than one from here would.
         with suppress(OSError):
             self._next.unlink(missing_ok=True)
+            self.progress.unlink(missing_ok=True)
+            if self._progress_before is not None:
+                write_bytes(self.progress, self._progress_before)
             shutil.rmtree(self.cache, ignore_errors=True)
             self.path.rmdir()
 

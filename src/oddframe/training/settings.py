@@ -49,8 +49,7 @@ class TrainingConfig:
             published.
         batch_norm: What BatchNorm in the spatial stream normalises with while training: "batch"
             with the batch's own statistics, as published; "frozen" with those that it has, which
-            then stay (its scales and shifts are learned all the same). With several processes a
-            batch is what one of them has, see docs/scale.md.
+            then stay (its scales and shifts are learned all the same).
         precision: "float32", "bfloat16" (mixed precision), or "auto": bfloat16 on a GPU and on
             processors with instructions for it, where it takes about half the time, float32
             elsewhere.
@@ -101,6 +100,11 @@ class TrainingConfig:
 @settings_dataclass()
 class Settings:
     """All settings that decide what a training makes of its footage.
+
+    Example:
+        >>> settings = oddframe.PRESETS["fast"]
+        >>> isinstance(settings, oddframe.Settings)
+        True
 
     Attributes:
         network: Settings of the network and of its scores.

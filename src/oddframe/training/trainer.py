@@ -20,6 +20,7 @@ from oddframe.model.network import Network
 from oddframe.training import GpuSteps
 from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
 from oddframe.training.gpu_steps import DeviceBatch, StepGraph, compile_parts
+from oddframe.training.group_norm import normalise_over_group
 from oddframe.training.losses import Discriminator, WeightAverage, appearance_loss, motion_loss
 from oddframe.training.settings import TrainingConfig
 
@@ -49,7 +50,7 @@ class Trainer:
         config: Settings of the training.
         device: Where it runs.
         group: The processes that train together; each has a trainer with the same weights and gets
-            the same batches.
+            its own rows of every batch.
         gpu_steps: How steps are taken on a GPU, as `choose_gpu_steps` answers.
 
     Attributes:
@@ -79,6 +80,8 @@ class Trainer:
                 f"training.batch_size must be at least the number of processes, {group.size}, "
                 f"got {config.batch_size}"
             )
+        if group.size > 1 and config.batch_norm == "batch":
+            normalise_over_group(network, group)
         # Convolutions run faster where the channels of a pixel lie beside each other.
         self.network = network.to(  # type: ignore[call-overload]
             device, memory_format=torch.channels_last
@@ -136,7 +139,7 @@ class Trainer:
         """Whether the centres are to be placed before the next step."""
         return not self.centred and self.step == self.config.pretrain_steps
 
-    def train_step(self, batch: Batch | DeviceBatch) -> dict[str, Tensor]:
+    def train_step(self, batch: Batch | DeviceBatch, count: int | None = None) -> dict[str, Tensor]:
         """Take one step on a batch.
 
         The gradient of the cluster loss reaches the centres and the last convolution of each
@@ -144,7 +147,8 @@ class Trainer:
         forward pass; the research code runs a second one in between.
 
         Args:
-            batch: The whole batch. Of several processes each gets it and takes its own rows.
+            batch: The batch; of several processes each gives its own rows of it.
+            count: Clips of the whole batch; those that are given when None.
 
         Returns:
             The losses by name, as they were before the step, over the whole batch. A captured step
@@ -165,18 +169,16 @@ class Trainer:
                 settings["lr"].fill_(rates[name] * factor)
             else:
                 settings["lr"] = rates[name] * factor
-        count = len(batch.clips)
+        count = count or len(batch.clips)
         if isinstance(batch, Batch):
-            batch = self.to_device(batch.rows(self.group.rows(count)))
+            batch = self.to_device(batch)
         if self.captured is None:
             losses = self.update(batch, count)
         else:
             losses = self.captured.take(batch, self.phase)
-        self._agree_on_norms()
         self.step += 1
         if self.average is not None:
             self.average.update(self.network, self.step)
-        self.group.sum(list(losses.values()))
         return losses
 
     def update(self, batch: DeviceBatch, count: int | None = None) -> dict[str, Tensor]:
@@ -187,7 +189,7 @@ class Trainer:
         config = self.config
         for _, optimiser in self.optimisers():
             optimiser.zero_grad(set_to_none=True)
-        losses = self._losses(batch, self.group, len(batch.clips) if count is None else count)
+        losses = self._losses(batch, self.group, count or len(batch.clips))
         clustered = [losses[name] for name in ("cluster", "repulsion") if name in losses]
         total = torch.stack(
             [losses[name] for name in ("appearance", "motion") if name in losses]
@@ -209,9 +211,10 @@ class Trainer:
             *self.network.parameters(),
             *(self.discriminator.parameters() if self.discriminator else ()),
         ]
+        detached = {name: loss.detach() for name, loss in losses.items()}
         # Each process has the gradient of its own rows; their sum is that of the whole batch.
-        self.group.sum([p.grad for p in trained if p.grad is not None])
-        self.group.sum(pulls)
+        gradients = [p.grad for p in trained if p.grad is not None]
+        self.group.sum([*gradients, *pulls, *detached.values()])
         if config.gradient_clip:
             nn.utils.clip_grad_norm_(trained, config.gradient_clip)
         self.streams.step()
@@ -223,7 +226,7 @@ class Trainer:
                     torch.empty_like(parameter).copy_(gradient) if self.fixed_shapes else gradient
                 )
             self.cluster.step()
-        return {name: loss.detach() for name, loss in losses.items()}
+        return detached
 
     @torch.no_grad()
     def losses(self, batch: Batch) -> dict[str, float]:
@@ -291,20 +294,6 @@ class Trainer:
     def _norms(self) -> list[nn.BatchNorm2d]:
         return [module for module in self.network.modules() if isinstance(module, nn.BatchNorm2d)]
 
-    def _agree_on_norms(self) -> None:
-        """Give all processes the mean of their running statistics, where those change."""
-        if self.group.size == 1 or self.config.batch_norm == "frozen":
-            return
-        statistics = [
-            statistic
-            for norm in self._norms()
-            for statistic in (norm.running_mean, norm.running_var)
-            if statistic is not None
-        ]
-        for statistic in statistics:
-            statistic /= self.group.size
-        self.group.sum(statistics)
-
     def _losses(self, batch: DeviceBatch, group: ProcessGroup, count: int) -> dict[str, Tensor]:
         """Compute losses by name, in float32 whatever the precision of the network's inside.
 
@@ -329,10 +318,13 @@ class Trainer:
         if self.discriminator is not None or clusters is not None:
             joint = join_codes([code.float() for code in outputs.codes])
             places = self._places(batch.abnormal)
+            counts = () if self.fixed_shapes else group.counts(places)
             if self.discriminator is not None:
-                losses |= self._discrimination_loss(self.discriminator, joint, places, group)
+                losses |= self._discrimination_loss(
+                    self.discriminator, joint, places, counts, group
+                )
             if clusters is not None:
-                losses |= self._cluster_losses(clusters, joint, places, group)
+                losses |= self._cluster_losses(clusters, joint, places, counts, group)
         return losses
 
     def _places(self, abnormal: Tensor) -> Places:
@@ -343,7 +335,12 @@ class Trainer:
         return Places(covered == 0, covered > LEAST_COVER)
 
     def _discrimination_loss(
-        self, discriminator: Discriminator, joint: Tensor, places: Places, group: ProcessGroup
+        self,
+        discriminator: Discriminator,
+        joint: Tensor,
+        places: Places,
+        counts: tuple[int, ...],
+        group: ProcessGroup,
     ) -> dict[str, Tensor]:
         """Add the mean cross-entropy over places as filmed and that over places made abnormal.
 
@@ -357,14 +354,18 @@ class Trainer:
             ]
             return {"discrimination": torch.stack(means).sum()}
         parts = []
-        for values, mask in zip(discriminator.losses(joint, *places), places, strict=True):
-            # All processes must ask for the count, whether or not they have such places.
-            if count := group.count(mask):
+        for values, count in zip(discriminator.losses(joint, *places), counts, strict=True):
+            if count:
                 parts.append(group.mean(values, count))
         return {"discrimination": torch.stack(parts).sum()} if parts else {}
 
     def _cluster_losses(
-        self, clusters: Clusters, joint: Tensor, places: Places, group: ProcessGroup
+        self,
+        clusters: Clusters,
+        joint: Tensor,
+        places: Places,
+        counts: tuple[int, ...],
+        group: ProcessGroup,
     ) -> dict[str, Tensor]:
         """Compute L_c over the places as filmed and, if set, the repulsion of abnormal places.
 
@@ -378,11 +379,12 @@ class Trainer:
                 squares = (self.config.margin - distance).clamp_min(0.0).square()
                 losses["repulsion"] = _masked_mean(squares, places.abnormal)
             return losses
-        if count := group.count(places.as_filmed):
-            losses["cluster"] = group.mean(distance[places.as_filmed], count)
-        if self.config.repulsion and (count := group.count(places.abnormal)):
+        as_filmed, abnormal = counts
+        if as_filmed:
+            losses["cluster"] = group.mean(distance[places.as_filmed], as_filmed)
+        if self.config.repulsion and abnormal:
             squares = (self.config.margin - distance[places.abnormal]).clamp_min(0.0).square()
-            losses["repulsion"] = group.mean(squares, count)
+            losses["repulsion"] = group.mean(squares, abnormal)
         return losses
 
 

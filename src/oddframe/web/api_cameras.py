@@ -43,7 +43,7 @@ _WANTED = FrameFormat(32, 32, "grey", 640)
 _SETTINGS = LiveSettings(open_timeout_s=5.0, read_timeout_s=5.0, redirects=False)
 
 _IMAGE_RATE_FPS = 10.0
-"""Rate of a folder of images, whose files carry no times."""
+"""Rate of a folder of images whose names hold no times."""
 
 _tests = threading.Semaphore(MOST_AT_ONCE)
 
@@ -102,6 +102,8 @@ def remove(context: Context, name: CameraName, forget: bool = False) -> Response
     context.supervisor.edit(lambda file, accept: file.remove(name, accept))
     if forget and name in context.store.reader.cameras():
         context.store.forget(name)
+    if forget:
+        context.learner.remove(name, footage=True)
     context.hub.publish("changed", {"what": "cameras", "camera": name})
     return Response(status_code=204)
 
@@ -176,7 +178,7 @@ def check_connection(source: str, folder: Path) -> SourceTested:
             source if "://" in source else _file_or_device(source, folder), variables={}
         )
         if address.kind == "file":
-            opened = open_source(address.secret, _IMAGE_RATE_FPS)
+            opened = open_source(address.secret, default_fps=_IMAGE_RATE_FPS)
             rate_fps: float | None = opened.rate_fps
             frame = next(iter(opened.frames(_WANTED)), None)
             error = None if frame else "the file contains no pictures"
@@ -188,7 +190,7 @@ def check_connection(source: str, folder: Path) -> SourceTested:
         _tests.release()
     if frame is None or frame.picture is None:
         return SourceTested(ok=False, error=error or f"no picture came within {MOST_S:.0f} s")
-    return SourceTested(ok=True, size=frame.source_size, rate_fps=rate_fps, picture=_as_text(frame))
+    return SourceTested(ok=True, size=frame.shown_size, rate_fps=rate_fps, picture=_as_text(frame))
 
 
 def _file_or_device(source: str, folder: Path) -> str:

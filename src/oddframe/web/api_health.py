@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 
 from oddframe._types import Float64
 from oddframe.core.recalibration import outside
 from oddframe.monitoring.camera import CameraView
 from oddframe.monitoring.config import Camera
+from oddframe.sinks.factory import rules_of
 from oddframe.store.reader import DATABASE
-from oddframe.web.context import DAY_US, AppContext, Context, now_us
+from oddframe.web.context import DAY_US, AppContext, CameraName, Context, now_us
 from oddframe.web.schemas import (
     CameraHealth,
     DayRecord,
@@ -29,6 +30,7 @@ from oddframe.web.schemas import (
     Health,
     ProcessHealth,
     SinkHealth,
+    SinkTested,
 )
 from oddframe.web.thresholds import anomalies, score_history, seconds_of, threshold_now
 
@@ -44,6 +46,9 @@ _RATIO = 1.5
 _KEPT_S = 300.0
 """The scores of a month are read at most this often for each camera, in seconds."""
 
+_TEST_S = 20.0
+"""How long a test message is waited for, in seconds."""
+
 router = APIRouter(prefix="/api/v1", responses={401: {}})
 
 # By the server and the camera: tests run several servers in one process.
@@ -56,8 +61,13 @@ def health(context: Context) -> Health:
     """The state of the cameras, the disk, the sinks and the process."""
     watcher, store = context.supervisor.watcher, context.store
     views = {view.name: view for view in watcher.views()}
+    configs = context.supervisor.plan.settings.sinks
     sinks = {
-        name: SinkHealth(waiting=counts.waiting, error=counts.error or None)
+        name: SinkHealth(
+            waiting=counts.waiting,
+            error=counts.error or None,
+            testable=name in configs and rules_of(configs[name]) is not None,
+        )
         for name, counts in watcher.outputs.delivery.counts().items()
     }
     # The database is listed only when it fails: unlike the sinks it is always there.
@@ -80,6 +90,16 @@ def health(context: Context) -> Health:
             watching=context.supervisor.is_watching,
         ),
     )
+
+
+@router.post("/sinks/{name}/test", responses={404: {}})
+def send_test(context: Context, name: CameraName) -> SinkTested:
+    """Send a test message through a sink, and say whether the receiver took it."""
+    config = context.supervisor.plan.settings.sinks.get(name)
+    if config is None or rules_of(config) is None:
+        raise HTTPException(404, "there is no sink of this name to which a test can be sent")
+    error = context.supervisor.watcher.outputs.delivery.send_test(name, _TEST_S)
+    return SinkTested(ok=error is None, error=error)
 
 
 def _camera_health(context: AppContext, camera: Camera, view: CameraView) -> CameraHealth:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import FileResponse
 
+from oddframe.bundle.bundle import SHIPPED
 from oddframe.errors import BundleError, InputError
 from oddframe.web.context import AppContext, Context
 from oddframe.web.model_registry import RegisteredModel
@@ -82,7 +83,9 @@ def _record(context: AppContext, model: RegisteredModel, used_by: list[str]) -> 
         rate_fps=bundle.rate_fps,
         threshold=bundle.calibration.threshold,
         false_alarms=bundle.calibration.budget,
+        allowance=bundle.calibration.allowance,
         own_budgets=bundle.normal is not None,
+        demonstration=model.folder.parent == SHIPPED,
         card=bundle.card,
         report=report,
         used_by=used_by,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 
 from oddframe._version import __version__
 from oddframe.web.auth import COOKIE, SESSION_S, TooManyAttempts
-from oddframe.web.context import Context, now_us
+from oddframe.web.context import Asking, Context, now_us
 from oddframe.web.live_updates import EventStream
 from oddframe.web.schemas import Info, SignIn
 
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/v1")
 
 
 @router.get("/info")
-def info(context: Context, request: Request) -> Info:
+def info(context: Context, asking: Asking, request: Request) -> Info:
     """The server, and whether this browser has signed in."""
     # `SecurityMiddleware` lets this path through without a token and says who asks.
     signed_in = bool(request.scope.get("signed_in"))
@@ -27,6 +27,8 @@ def info(context: Context, request: Request) -> Info:
         data_dir=str(data) if signed_in else None,
         time_zone=_time_zone(),
         demo=signed_in and (data / "demo.json").is_file(),
+        name=asking.name,
+        role=asking.role,
     )
 
 

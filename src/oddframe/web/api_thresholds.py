@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from oddframe.core.calibration import FalseAlarmBudget
+from oddframe.core.budget import FalseAlarmBudget
 from oddframe.web.context import CameraName, Context
 from oddframe.web.schemas import (
     BudgetPreview,

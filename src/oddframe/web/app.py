@@ -1,18 +1,12 @@
 """The web app: the routes of the API, the files of the front end, and errors as sentences."""
 
-import mimetypes
-import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy.exc import OperationalError
-from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from oddframe._version import __version__
 from oddframe.errors import OddframeError, OutputError
@@ -21,55 +15,19 @@ from oddframe.web import (
     api_cameras,
     api_events,
     api_health,
+    api_learning,
     api_models,
+    api_review,
+    api_shared,
     api_system,
     api_thresholds,
 )
 from oddframe.web.broadcaster import Broadcaster
+from oddframe.web.compression import CompressJson
 from oddframe.web.context import AppContext
+from oddframe.web.pages import Pages
+from oddframe.web.people import Person
 from oddframe.web.security import SecurityMiddleware
-
-FOLDER = Path(__file__).parent / "static"
-"""The files of the front end."""
-
-# The type of a suffix depends on the machine, and browsers refuse scripts of a wrong type.
-_TYPES = {
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-    ".woff2": "font/woff2",
-    ".webmanifest": "application/manifest+json",
-}
-
-
-class Pages(StaticFiles):
-    """Serves the files of the front end; browsers ask each time whether their copy is right."""
-
-    def __init__(self) -> None:
-        for suffix, kind in _TYPES.items():
-            mimetypes.add_type(kind, suffix)
-        super().__init__(directory=FOLDER, html=True)
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return a file, or a sentence that there is none."""
-        try:
-            return await super().get_response(path, scope)
-        except HTTPException as error:
-            if error.status_code != 404:
-                raise
-            return PlainTextResponse("There is no such page.", 404)
-
-    def file_response(
-        self,
-        full_path: str | os.PathLike[str],
-        stat_result: os.stat_result,
-        scope: Scope,
-        status_code: int = 200,
-    ) -> Response:
-        """Return a file, or 304 if the browser has it already."""
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        # Files have no version in their names: without this, an update would mix old and new ones.
-        response.headers["cache-control"] = "no-cache"
-        return response
 
 
 def make_app(
@@ -77,6 +35,7 @@ def make_app(
     metrics: CameraMetrics,
     broadcaster: Broadcaster,
     hosts: Collection[str] = (),
+    note_change: Callable[[Person, str, str, str, int], object] = lambda *change: None,
 ) -> SecurityMiddleware:
     """Make the app, with its middleware around it.
 
@@ -85,6 +44,7 @@ def make_app(
         metrics: The figures that ``/metrics`` serves.
         broadcaster: Started and stopped together with the app.
         hosts: As for `SecurityMiddleware`.
+        note_change: As for `SecurityMiddleware`.
     """
 
     @asynccontextmanager
@@ -92,7 +52,9 @@ def make_app(
         # Here and not before: the hub needs the event loop, which runs from now on.
         context.hub.open()
         broadcaster.start()
+        context.learner.start()
         yield
+        context.learner.stop()
         broadcaster.stop()
         context.hub.close()
 
@@ -116,15 +78,18 @@ def make_app(
         api_cameras,
         api_thresholds,
         api_events,
+        api_review,
+        api_shared,
         api_models,
         api_health,
+        api_learning,
     ):
         app.include_router(part.router)
     app.add_exception_handler(OddframeError, _refusal_response)
     app.add_exception_handler(RequestValidationError, _validation_response)
     app.add_exception_handler(OperationalError, _database_response)
     _add_plain_routes(app, context, metrics)
-    return SecurityMiddleware(app, context.access, hosts)
+    return SecurityMiddleware(CompressJson(app), context.access, hosts, note_change)
 
 
 def _add_plain_routes(app: FastAPI, context: AppContext, metrics: CameraMetrics) -> None:
@@ -151,7 +116,7 @@ def _add_plain_routes(app: FastAPI, context: AppContext, metrics: CameraMetrics)
     # The last route, since it matches every path.
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
-        return await pages.get_response(pages.get_path(request.scope), request.scope)
+        return pages.answer(request)
 
 
 async def _refusal_response(_request: Request, error: Exception) -> Response:

@@ -14,7 +14,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from oddframe.errors import SettingsError
-from oddframe.files import write_text
+from oddframe.files import decode_text, write_text
+from oddframe.web.people import NamedToken, NamedTokens, Person
 
 COOKIE = "oddframe_session"
 
@@ -75,24 +76,31 @@ class Access:
     """Checks tokens and keeps sessions, in memory only: a restart signs everybody out.
 
     Args:
-        token_hash: The argon2 hash of the token; None lets everybody in.
+        token_hash: The argon2 hash of the server's token; None where there is none.
         now_s: Returns seconds on a clock that never jumps.
+        tokens: Tokens with a name and a role; without any, and without a hash, everybody gets in.
     """
 
-    def __init__(self, token_hash: str | None, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._hash, self._now_s = token_hash, now_s
+    def __init__(
+        self,
+        token_hash: str | None,
+        now_s: Callable[[], float] = time.monotonic,
+        tokens: NamedTokens | None = None,
+    ) -> None:
+        self._hash, self._now_s, self._tokens = token_hash, now_s, tokens
         self._lock = threading.Lock()
         # One hash at a time: each takes 64 MB and some 50 ms, and anybody can ask for one.
         self._hashing = threading.Lock()
-        # Digest of each session -> when it ends: whoever reads the memory cannot use them.
-        self._sessions: OrderedDict[bytes, float] = OrderedDict()
+        # By the digest of each session, since whoever reads the memory must not be able to use it:
+        # when it ends, and the token that opened it, None for the server's own.
+        self._sessions: OrderedDict[bytes, tuple[float, NamedToken | None]] = OrderedDict()
         self._right_digest: bytes | None = None
         self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
 
     @property
     def required(self) -> bool:
         """Whether a token is needed at all."""
-        return self._hash is not None
+        return self._hash is not None or bool(self._tokens and self._tokens.all())
 
     def sign_in(self, token: str, address: str) -> str | None:
         """Open a session for whoever has the token; None where the token is wrong.
@@ -102,9 +110,10 @@ class Access:
         """
         if not self.check(token, address):
             return None
+        named = None if self._tokens is None else self._tokens.find(token)
         session = secrets.token_urlsafe(32)
         with self._lock:
-            self._sessions[_digest(session)] = self._now_s() + SESSION_S
+            self._sessions[_digest(session)] = (self._now_s() + SESSION_S, named)
             while len(self._sessions) > MOST_SESSIONS:
                 self._sessions.popitem(last=False)
         return session
@@ -116,23 +125,47 @@ class Access:
 
     def has_session(self, session: str) -> bool:
         """Whether a session exists and has not ended."""
+        return self.person_of(session) is not None
+
+    def person_of(self, session: str) -> Person | None:
+        """Return whose session it is; None where it does not exist, or has ended.
+
+        It ends with its time, and with the token that opened it.
+        """
         key = _digest(session)
         with self._lock:
-            until_s = self._sessions.get(key)
-            if until_s is not None and until_s <= self._now_s():
-                del self._sessions[key]
-                return False
-            return until_s is not None
+            until_s, named = self._sessions.get(key, (0.0, None))
+            is_known = key in self._sessions
+        if not is_known:
+            return None
+        holds = named is None or (self._tokens is not None and self._tokens.still_holds(named))
+        if until_s <= self._now_s() or not holds:
+            self.sign_out(session)
+            return None
+        return Person() if named is None else named.person
 
-    def check(self, token: str, address: str) -> bool:
-        """Whether a token is right; a wrong one counts against the address.
+    def check(self, token: str, address: str) -> Person | None:
+        """Return whose token it is; None for a wrong one, which counts against the address.
 
         Raises:
             TooManyAttempts: If this address has to wait; the token is not checked then.
         """
-        if self._hash is None:
-            return True
+        if not self.required:
+            return Person()
         self._raise_if_waiting(address)
+        named = None if self._tokens is None else self._tokens.find(token[: _MOST_LENGTH + 1])
+        if named is not None or self._is_own(token):
+            with self._lock:
+                self._attempts.pop(address, None)
+            return Person() if named is None else named.person
+        with self._lock:
+            self._count(address)
+        return None
+
+    def _is_own(self, token: str) -> bool:
+        """Whether it is the server's own token."""
+        if self._hash is None:
+            return False
         digest = _digest(token[: _MOST_LENGTH + 1])
         # Programs send the token with every request. Hashing each time would be slow: a token that
         # was right once is compared by its digest, in constant time.
@@ -140,12 +173,8 @@ class Access:
             return True
         with self._hashing:
             right = len(token) <= _MOST_LENGTH and _verify(self._hash, token)
-        with self._lock:
-            if right:
-                self._right_digest = digest
-                self._attempts.pop(address, None)
-            else:
-                self._count(address)
+        if right:
+            self._right_digest = digest
         return right
 
     def _raise_if_waiting(self, address: str) -> None:
@@ -208,7 +237,7 @@ def read_hash(path: Path) -> str | None:
         SettingsError: If the file holds no such hash.
     """
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = decode_text(path.read_bytes()).strip()
         # Called only for its check of the form: a broken file must not let everybody in.
         _hasher.check_needs_rehash(text)
     except FileNotFoundError:

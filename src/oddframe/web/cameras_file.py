@@ -9,7 +9,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
 from oddframe.errors import SettingsError
-from oddframe.files import replace_file, write_text
+from oddframe.files import decode_text, replace_file, write_text
 
 _EMPTY = """\
 # Cameras of `oddframe serve` and `oddframe watch --config`; \
@@ -131,7 +131,7 @@ class CamerasFile:
     def _parse(self) -> tomlkit.TOMLDocument:
         """Parse the file; each caller gets a document of its own to change."""
         try:
-            return tomlkit.parse(self.path.read_text(encoding="utf-8"))
+            return tomlkit.parse(decode_text(self.path.read_bytes()))
         except (OSError, ValueError, TOMLKitError) as error:
             raise _unreadable(self.path, error) from error
 

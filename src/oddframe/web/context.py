@@ -9,10 +9,14 @@ from fastapi import Depends, HTTPException, Request
 from fastapi import Path as InPath
 
 from oddframe.monitoring.config import Camera
+from oddframe.sinks.links import Links
 from oddframe.store.events import StoredEvent
 from oddframe.store.store import Store
 from oddframe.web.auth import Access
+from oddframe.web.event_pictures import HeatPictures
+from oddframe.web.learning import Learner
 from oddframe.web.live_updates import EventHub, LivePictures
+from oddframe.web.people import Person
 from oddframe.web.supervisor import Supervisor
 
 DAY_US = 86_400 * 1_000_000
@@ -34,6 +38,9 @@ class AppContext:
         hub: Sends messages to all browsers that listen.
         access: Checks tokens and sessions.
         pictures: The last picture of each camera.
+        heat_pictures: Pictures of stored events with their heat maps.
+        learner: Learns cameras.
+        links: Checks the links to files that were in alerts.
         media: Folders beside the data folder whose files may be watched.
         began_s: When the server began, in seconds on a clock that never jumps.
     """
@@ -42,6 +49,9 @@ class AppContext:
     hub: EventHub
     access: Access
     pictures: LivePictures
+    heat_pictures: HeatPictures
+    learner: Learner
+    links: Links
     media: tuple[Path, ...] = ()
     # Monotonic: the uptime stays right when the machine's clock is set.
     began_s: float = field(default_factory=time.monotonic)
@@ -83,6 +93,15 @@ def _context_of(request: Request) -> AppContext:
 
 Context = Annotated[AppContext, Depends(_context_of)]
 """A route's parameter of this type is the context of the app that was asked."""
+
+
+def _person_of(request: Request) -> Person:
+    person: Person = request.scope["person"]
+    return person
+
+
+Asking = Annotated[Person, Depends(_person_of)]
+"""A route's parameter of this type is who sent the request, as `SecurityMiddleware` knows it."""
 
 CameraName = Annotated[str, InPath(min_length=1, max_length=100)]
 """The name of a camera in the path of a request."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from oddframe.bundle.bundle import SHIPPED, Bundle, find_bundle, read_bundle
 from oddframe.errors import InputError, OddframeError
-from oddframe.inference.model import Model, load
+from oddframe.inference.loading import load
+from oddframe.inference.model import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,14 @@ class ModelRegistry:
         data: The data folder; ``data/models`` holds models of its own.
         batch_size: How many clips run through a network at a time.
         device: "auto", "cpu" or a GPU such as "cuda:0".
+        threads: Threads that a network computes on; see `oddframe.load`.
     """
 
-    def __init__(self, data: Path, batch_size: int, device: str = "auto") -> None:
+    def __init__(
+        self, data: Path, batch_size: int, device: str = "auto", threads: int | None = None
+    ) -> None:
         self._data, self._batch_size, self._device = data, batch_size, device
+        self._threads = threads
         self._lock = threading.Lock()
         # By folder and time of the last change: a bundle that was replaced is read again.
         self._bundles: dict[tuple[Path, int], Bundle] = {}
@@ -121,8 +126,21 @@ class ModelRegistry:
         bundle, key = self.bundle(folder), _key(folder)
         with self._lock:
             if key not in self._models:
-                self._models[key] = load(bundle, device=self._device, batch_size=self._batch_size)
+                self._models[key] = load(
+                    bundle,
+                    device=self._device,
+                    batch_size=self._batch_size,
+                    threads=self._threads,
+                )
             return self._models[key]
+
+    def load_another(self, model: str) -> Model:
+        """Return a model that nobody else uses, for clips one by one, on one thread.
+
+        Raises:
+            OddframeError: If it is not there or unusable.
+        """
+        return load(self.bundle(find_bundle(model)), device=self._device, batch_size=1, threads=1)
 
     def forget_all_but(self, kept: Iterable[Model]) -> None:
         """Release the memory of models that no camera uses any more."""

@@ -25,6 +25,7 @@ def _plain(text: str) -> str:
 Text = Annotated[str, AfterValidator(_plain)]
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 SourceText = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
+HoursText = Annotated[Text, StringConstraints(min_length=1, max_length=60)]
 BudgetText = Annotated[Text, StringConstraints(min_length=3, max_length=40)]
 Verdict = Literal["normal", "important", "unsure"]
 
@@ -75,6 +76,26 @@ class ReviewGiven(Schema):
     note: Annotated[Text, StringConstraints(max_length=2_000)] = ""
 
 
+class ReviewOfEvent(Schema):
+    """A review of one of several events; a note of null leaves the note as it is."""
+
+    row: Annotated[int, Field(ge=0, le=MOST_US)]
+    verdict: Verdict | None = None
+    note: Annotated[Text, StringConstraints(max_length=2_000)] | None = None
+
+
+class ReviewsGiven(Schema):
+    """Reviews of several events, which are written together."""
+
+    reviews: Annotated[list[ReviewOfEvent], Field(min_length=1, max_length=500)]
+
+
+class ApartGiven(Schema):
+    """Whether an event stands apart from others that are like it."""
+
+    apart: bool
+
+
 # The records of answers. A field without a value is null and never missing.
 
 
@@ -97,10 +118,14 @@ class EventRecord(Schema):
     snapshot: str | None
     clip: str | None
     clip_start_us: int | None
+    # Why there is no clip; null where there is one, or it is not due yet.
+    clip_error: str | None
     cut: bool
     verdict: Verdict | None
     note: str
     reviewed_us: int | None
+    # Name of the token of who reviewed it; empty where it had none.
+    reviewed_by: str = ""
 
 
 class EventList(Schema):
@@ -108,6 +133,40 @@ class EventList(Schema):
 
     events: list[EventRecord]
     more: bool
+
+
+class StackRecord(Schema):
+    """Events that are alike: same camera, kind, reason, verdict and place, with short pauses."""
+
+    # Rows of all events, the latest first.
+    rows: list[int]
+    # The event with the highest score.
+    event: EventRecord
+    # Some of the events in order of time, to show them; all, where there are few.
+    pictured: list[EventRecord]
+    # Starts of the first and the last event.
+    first_us: int
+    last_us: int
+    score: float
+    # -log10 of the share of normal frames that reach as far.
+    rarity: float
+
+
+class StackList(Schema):
+    """A page of stacks, and how many stacks and events there are in all."""
+
+    stacks: list[StackRecord]
+    stack_count: int
+    event_count: int
+    # Whether older events were left out, since there are too many.
+    cut: bool
+
+
+class ReviewsWritten(Schema):
+    """Events as they are after their reviews, and the reviews that bring back what was before."""
+
+    events: list[EventRecord]
+    before: list[ReviewOfEvent]
 
 
 class CameraState(Schema):
@@ -124,6 +183,8 @@ class CameraState(Schema):
     # Seconds since the last frame, and until the next attempt to connect.
     silent_s: float | None
     retry_s: float | None
+    # What is worth knowing of its frames as they come now; goes on behind its name.
+    notice: str | None = None
 
 
 class CameraRecord(Schema):
@@ -242,6 +303,9 @@ class Info(Schema):
     data_dir: str | None
     time_zone: str
     demo: bool
+    # Whose token it is, and what may be done with it.
+    name: str = ""
+    role: Literal["viewer", "operator", "admin"] = "viewer"
 
 
 class ModelRecord(Schema):
@@ -257,7 +321,11 @@ class ModelRecord(Schema):
     rate_fps: float
     threshold: float
     false_alarms: str
+    # The same with what it rests on, such as "1/day (extrapolated)".
+    allowance: str
     own_budgets: bool
+    # Whether it came with Oddframe, to look at: no model for a camera.
+    demonstration: bool
     card: str
     report: str | None
     used_by: list[str]
@@ -313,6 +381,15 @@ class SinkHealth(Schema):
 
     waiting: int
     error: str | None
+    # Whether a test can be sent to it.
+    testable: bool = False
+
+
+class SinkTested(Schema):
+    """Whether a test message has arrived, or why not."""
+
+    ok: bool
+    error: str | None = None
 
 
 class ProcessHealth(Schema):

@@ -3,13 +3,15 @@
 import asyncio
 import ipaddress
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from oddframe.errors import SettingsError
 from oddframe.web.auth import COOKIE, Access, TooManyAttempts
+from oddframe.web.people import Person, needed_role
 
 MOST_BYTES = 64 * 1024
 """Longest body of a request; the largest ones hold the zones of a camera."""
@@ -44,12 +46,20 @@ class SecurityMiddleware:
     Args:
         app: The app behind it.
         access: Checks tokens and sessions.
+        note_change: Called with who asked for a change, from which address, its method and path,
+            and the status of the answer; by a thread that may wait.
         hosts: Host names of this server, beside its addresses and ``localhost``. All others are
             refused: a foreign page could point its own name to this server (DNS rebinding).
     """
 
-    def __init__(self, app: ASGIApp, access: Access, hosts: Collection[str] = ()) -> None:
-        self._app, self._access = app, access
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        hosts: Collection[str] = (),
+        note_change: Callable[[Person, str, str, str, int], object] = lambda *change: None,
+    ) -> None:
+        self._app, self._access, self._note_change = app, access, note_change
         self._hosts = frozenset({"localhost", *(host.lower() for host in hosts)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,9 +75,22 @@ class SecurityMiddleware:
         refusal = self._reject_invalid(scope, headers) or await self._authenticate(scope, headers)
         if refusal is not None:
             await _answer(send, *refusal)
+            await self._note(scope, refusal[0])
             return
-        body = _LimitedBody(receive, send)
+        answered = _Status(send)
+        body = _LimitedBody(receive, answered.send)
         await self._app(scope, body.receive, body.send)
+        await self._note(scope, answered.status)
+
+    async def _note(self, scope: Scope, status: int) -> None:
+        """Note a change, and what somebody with a token was refused; not what strangers try."""
+        if scope["method"] in _SAFE or not (scope.get("signed_in") or 200 <= status < 300):
+            return
+        address = scope["client"][0] if scope.get("client") else ""
+        person = scope.get("person", Person(role="viewer"))
+        await asyncio.to_thread(
+            self._note_change, person, address, scope["method"], scope["path"], status
+        )
 
     def _reject_invalid(
         self, scope: Scope, headers: dict[bytes, str]
@@ -100,35 +123,64 @@ class SecurityMiddleware:
     async def _authenticate(
         self, scope: Scope, headers: dict[bytes, str]
     ) -> tuple[int, str, float] | None:
-        """Return (status, sentence, wait in seconds) if a token is missing or wrong.
+        """Return (status, sentence, wait in seconds) if a token is missing, wrong or not enough.
 
-        Sets ``signed_in`` of the scope, for the routes that answer without a token, too.
+        Sets ``signed_in`` and ``person`` of the scope, for the routes that answer without a token,
+        too. Who is not known is a viewer.
         """
         path = scope["path"]
-        scope["signed_in"] = not self._access.required
+        scope["signed_in"], scope["person"] = False, Person(role="viewer")
+        try:
+            required = self._access.required
+        except SettingsError:
+            text = "the tokens of this server cannot be read; its log says more after a restart"
+            return 503, text, 0.0
+        scope["signed_in"] = not required
         guarded = (path.startswith("/api/") or path == "/metrics") and path not in _OPEN
-        if not self._access.required:
+        if not required:
+            scope["person"] = Person()
             return None
         session = _cookie(headers.get(b"cookie", ""))
-        if session and self._access.has_session(session):
-            scope["signed_in"] = True
-            return None
+        person = self._access.person_of(session) if session else None
+        if person is not None:
+            return _let_in(scope, person, guarded=guarded)
         kind, _, token = headers.get(b"authorization", "").partition(" ")
         if kind.lower() == "bearer" and token and (guarded or path in _OPEN):
             address = scope["client"][0] if scope.get("client") else ""
             try:
                 # In a thread: the hash would hold up all other requests for some 50 ms.
-                right = await asyncio.to_thread(self._access.check, token.strip(), address)
+                person = await asyncio.to_thread(self._access.check, token.strip(), address)
             except TooManyAttempts as error:
                 text = "there were too many wrong tokens from this address; try again later"
                 return 429, text, error.wait_s
-            if right:
-                scope["signed_in"] = True
-                return None
+            if person is not None:
+                return _let_in(scope, person, guarded=guarded)
         if not guarded:
             return None
         text = "a token is needed: sign in, or send the header Authorization: Bearer TOKEN"
         return 401, text, 0.0
+
+
+class _Status:
+    """Notes the status of an answer on its way; 0 where none was sent."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
+def _let_in(scope: Scope, person: Person, *, guarded: bool) -> tuple[int, str, float] | None:
+    """Note who sends a request; returns (status, sentence, 0) if the role is not enough for it."""
+    scope["signed_in"], scope["person"] = True, person
+    role = needed_role(scope["method"], scope["path"])
+    if not guarded or person.may(role):
+        return None
+    return 403, f"this needs the role {role}, but yours is {person.role}; ask an admin", 0.0
 
 
 class _LimitedBody:

@@ -24,8 +24,6 @@ def event_record(
     alert, review = stored.alert, stored.review
     event = alert.event
     place = f"/api/v1/events/{stored.row}"
-    # A clip cannot begin before its stream did.
-    before_us = round(min(clip_before_s, max(0.0, event.start_s)) * 1e6)
     return EventRecord(
         row=stored.row,
         id=event.id,
@@ -41,11 +39,13 @@ def event_record(
         box=event.box,
         snapshot=None if alert.snapshot is None else f"{place}/snapshot.jpg",
         clip=None if alert.clip is None else f"{place}/clip.mp4",
-        clip_start_us=None if alert.clip is None else alert.start_us - before_us,
+        clip_start_us=None if alert.clip is None else stored.clip_start_us(clip_before_s),
+        clip_error=stored.clip_error,
         cut=stored.cut,
         verdict=None if review is None else review.verdict,  # type: ignore[arg-type]
         note="" if review is None else review.note,
         reviewed_us=None if review is None else review.at_us,
+        reviewed_by="" if review is None else review.by,
     )
 
 
@@ -98,6 +98,8 @@ def status_record(view: CameraView) -> dict[str, Any]:
         "rate_fps": round(view.state.rate_fps, 2),
         "dropped": view.state.dropped,
         "open_event": view.open_event,
+        "error": view.state.error,
+        "notice": view.state.notice,
     }
 
 
@@ -145,6 +147,7 @@ def _camera_record(
             reconnects=state.reconnects,
             silent_s=state.silent_s,
             retry_s=state.retry_s,
+            notice=state.notice,
         ),
         score=view.score,
         recent=list(view.recent),

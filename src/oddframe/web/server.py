@@ -8,20 +8,26 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from pydantic import Field
 
 from oddframe.errors import OutputError, SettingsError
 from oddframe.files import output_error
+from oddframe.inference.cores import check_threads
 from oddframe.settings import AnyPath, ListOf, settings_dataclass
+from oddframe.sinks.links import Links, read_secret
 from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.web.app import make_app
 from oddframe.web.auth import Access, read_hash
 from oddframe.web.broadcaster import Broadcaster
 from oddframe.web.context import AppContext
+from oddframe.web.event_pictures import HeatPictures
+from oddframe.web.learning import Learner, Learning
 from oddframe.web.live_updates import EventHub, LivePictures
+from oddframe.web.people import AUDIT_FILE, TOKENS_FILE, AuditLog, NamedTokens
 from oddframe.web.security import SecurityMiddleware
 from oddframe.web.supervisor import Supervisor
 
@@ -46,6 +52,7 @@ class ServeSettings:
         media: Folders whose files may be watched, beside the data folder.
         redirects: Whether a camera's server may send its reader to another address.
         device: "auto", "cpu" or a GPU such as "cuda:0".
+        threads: Threads that the networks compute on; see `oddframe.load`.
     """
 
     data: AnyPath
@@ -56,14 +63,20 @@ class ServeSettings:
     media: ListOf[AnyPath] = ()
     redirects: bool = False
     device: str = "auto"
+    threads: int | None = None
 
     def __post_init__(self) -> None:
+        check_threads(self.threads)
         for folder in self.media:
             if not folder.is_dir():
                 raise SettingsError(f"--media must be a folder, but {folder} is not")
 
 
-def serve(settings: ServeSettings, on_start: Callable[[str], None] = lambda url: None) -> None:
+def serve(
+    settings: ServeSettings,
+    on_start: Callable[[str], None] = lambda url: None,
+    on_notice: Callable[[str], None] = lambda notice: None,
+) -> None:
     """Serve until SIGINT or SIGTERM, and end within two seconds of it.
 
     To be called by the main thread, which alone can handle signals.
@@ -71,6 +84,7 @@ def serve(settings: ServeSettings, on_start: Callable[[str], None] = lambda url:
     Args:
         settings: Where the web app is served, and who may use it.
         on_start: Called with the address once the server listens.
+        on_notice: Called with a sentence about what could not be kept, by any thread.
 
     Raises:
         SettingsError: If it would listen beyond this machine without a token, or `cameras.toml` is
@@ -82,18 +96,24 @@ def serve(settings: ServeSettings, on_start: Callable[[str], None] = lambda url:
     # The folder holds pictures of people and addresses with passwords: for its owner only.
     umask = os.umask(0o077)
     try:
-        _serve(settings, data, on_start)
+        _serve(settings, data, on_start, on_notice)
     finally:
         os.umask(umask)
 
 
-def _serve(settings: ServeSettings, data: Path, on_start: Callable[[str], None]) -> None:
+def _serve(
+    settings: ServeSettings,
+    data: Path,
+    on_start: Callable[[str], None],
+    on_notice: Callable[[str], None],
+) -> None:
     try:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(data, error) from error
     token_hash = settings.token_hash or read_hash(data / ACCESS_FILE)
-    if token_hash is None and not is_local(settings.host):
+    is_open = token_hash is None and not NamedTokens(data / TOKENS_FILE).all()
+    if is_open and not is_local(settings.host):
         raise SettingsError(
             "the web app must have a token when other machines can reach it, but --host is "
             f"{settings.host} and there is none; "
@@ -101,7 +121,8 @@ def _serve(settings: ServeSettings, data: Path, on_start: Callable[[str], None])
         )
     listening = _listen(settings.host, settings.port)
     try:
-        _run(settings, data, token_hash, listening, on_start)
+        app, context = assemble(settings, data, token_hash, on_notice)
+        _run(settings, app, context, listening, on_start)
     finally:
         listening.close()
 
@@ -117,7 +138,10 @@ def is_local(host: str) -> bool:
 
 
 def assemble(
-    settings: ServeSettings, data: Path, token_hash: str | None
+    settings: ServeSettings,
+    data: Path,
+    token_hash: str | None,
+    on_notice: Callable[[str], None] = lambda notice: None,
 ) -> tuple[SecurityMiddleware, AppContext]:
     """Make the app and its parts; the supervisor is not started yet.
 
@@ -125,6 +149,7 @@ def assemble(
         settings: As for `serve`.
         data: The data folder, which exists, as an absolute path.
         token_hash: Hash of the token; None lets everybody in.
+        on_notice: As for `serve`.
 
     Raises:
         OddframeError: As `serve`.
@@ -134,27 +159,63 @@ def assemble(
     supervisor = Supervisor(
         data,
         on_alert=broadcaster.take,
+        on_notice=on_notice,
         sinks={"metrics": metrics},
         redirects=settings.redirects,
         device=settings.device,
+        threads=settings.threads,
     )
     broadcaster.watch(supervisor)
     media = tuple(folder.absolute() for folder in settings.media)
-    pictures = LivePictures(supervisor.watcher)
-    context = AppContext(supervisor, hub, Access(token_hash), pictures, media)
+    pictures, heat = LivePictures(supervisor.watcher), HeatPictures(supervisor.registry)
+    learner = Learner(
+        data,
+        address_of=supervisor.address_of,
+        adopt=lambda learning: _adopt(supervisor, learning),
+        on_change=lambda name: hub.publish("changed", {"what": "learning", "camera": name}),
+        redirects=settings.redirects,
+    )
+    public_url = supervisor.plan.settings.public_url
+    links = Links(read_secret(data), public_url)
+    access = Access(token_hash, tokens=NamedTokens(data / TOKENS_FILE))
+    context = AppContext(supervisor, hub, access, pictures, heat, learner, links, media)
     # Under these names people reach the server; `SecurityMiddleware` refuses all others.
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
-    return make_app(context, metrics, broadcaster, hosts), context
+    if public_url is not None:
+        hosts.add(urlsplit(public_url).hostname or settings.host)
+    log = AuditLog(data / AUDIT_FILE)
+
+    def note_change(*change: Any) -> None:
+        try:
+            log.write(*change)
+        except OSError as error:
+            on_notice(f"a change is missing in {AUDIT_FILE}: {error.strerror}")
+
+    return make_app(context, metrics, broadcaster, hosts, note_change), context
+
+
+def _adopt(supervisor: Supervisor, learning: Learning) -> None:
+    """Watch a camera with the model that was learnt of it."""
+    values: dict[str, Any] = {"model": f"models/{learning.run}"}
+    if supervisor.camera(learning.name) is not None:
+        # A threshold of its own was for the model before.
+        values |= {"calibration": None, "false_alarms": None}
+        supervisor.edit(lambda file, accept: file.change(learning.name, values, accept))
+    else:
+        values = {"name": learning.name, "source": learning.source, **values}
+        if learning.file is not None:
+            # It shows what there is again and again, as a camera does.
+            values["loop"] = True
+        supervisor.edit(lambda file, accept: file.add(values, accept))
 
 
 def _run(
     settings: ServeSettings,
-    data: Path,
-    token_hash: str | None,
+    app: SecurityMiddleware,
+    context: AppContext,
     listening: socket.socket,
     on_start: Callable[[str], None],
 ) -> None:
-    app, context = assemble(settings, data, token_hash)
     supervisor = context.supervisor
     config = uvicorn.Config(
         app,

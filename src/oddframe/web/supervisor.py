@@ -25,9 +25,11 @@ class Supervisor:
     Args:
         data: The folder with ``cameras.toml``, the database and the pictures.
         on_alert: Called with each phase of each event by the thread that scores; must not wait.
+        on_notice: Called with a sentence about what could not be kept, by any thread.
         sinks: Sinks beside those that the file names.
         redirects: Whether a camera's server may send its reader to another address.
         device: "auto", "cpu" or a GPU such as "cuda:0".
+        threads: Threads that the networks compute on; see `oddframe.load`.
 
     Attributes:
         data: The data folder.
@@ -46,18 +48,22 @@ class Supervisor:
         data: Path,
         *,
         on_alert: Callable[[Alert], None] = lambda alert: None,
+        on_notice: Callable[[str], None] = lambda notice: None,
         sinks: Mapping[str, AlertSink] | None = None,
         redirects: bool = False,
         device: str = "auto",
+        threads: int | None = None,
     ) -> None:
         self.data, self._redirects = data, redirects
         self.cameras_file = CamerasFile(data / "cameras.toml")
         self.plan = self._read(self.cameras_file.path)
         # A batch holds one clip of each camera: more room in it would stay empty.
         batch_size = max(1, min(DEFAULT_BATCH, len(self.plan.cameras)))
-        self.registry = ModelRegistry(data, batch_size, device)
+        self.registry = ModelRegistry(data, batch_size, device, threads)
         self._models = self._load(self.plan)
-        self.watcher = Watcher(self.plan, self._models, data, on_alert=on_alert, sinks=sinks)
+        self.watcher = Watcher(
+            self.plan, self._models, data, on_alert=on_alert, on_notice=on_notice, sinks=sinks
+        )
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._changing = threading.Lock()
@@ -92,6 +98,11 @@ class Supervisor:
     def camera(self, name: str) -> Camera | None:
         """Return a camera of the plan; None where there is none of this name."""
         return next((camera for camera in self.plan.cameras if camera.name == name), None)
+
+    def address_of(self, name: str) -> str | None:
+        """Return the address of a live camera, with its secrets; None where there is none."""
+        camera = self.camera(name)
+        return None if camera is None or camera.address.kind == "file" else camera.address.whole
 
     def model(self, camera: Camera) -> Model:
         """Return the model that scores a camera."""

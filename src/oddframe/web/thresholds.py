@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from oddframe._types import Float64
 from oddframe.core.alerts import safe_name
-from oddframe.core.calibration import Calibration, FalseAlarmBudget, calibrate
+from oddframe.core.budget import FalseAlarmBudget
+from oddframe.core.calibration import Calibration, calibrate
 from oddframe.core.recalibration import (
     alarms,
     calibrate_camera,
@@ -96,10 +97,7 @@ def propose(context: AppContext, camera: Camera, budget: FalseAlarmBudget) -> Pr
     """
     bundle, now = context.supervisor.model(camera).bundle, now_us()
     if bundle.normal is None:
-        raise InputError(
-            f"the model of camera {camera.name!r} must contain scores of normal footage, "
-            "but has none; calibrate it once: oddframe calibrate MODEL NORMAL"
-        )
+        raise _no_normal_scores(camera)
     # What was scored a moment ago may still wait to be written.
     context.store.flush(_FLUSH_S)
     hours = min(24.0, max(1.0, LEARNT_ALARMS / budget.per_hour))
@@ -166,10 +164,7 @@ def preview_budget(context: AppContext, camera: Camera, budget: FalseAlarmBudget
     elif bundle.normal is not None:
         then = calibrate(bundle.normal, budget, bundle.calibration.rules)
     else:
-        raise InputError(
-            f"the model of camera {camera.name!r} must contain scores of normal footage, "
-            "but has none; calibrate it once: oddframe calibrate MODEL NORMAL"
-        )
+        raise _no_normal_scores(camera)
     context.store.flush(_FLUSH_S)
     history = score_history(context, camera, now - DAY_US, now)
     peaks = _raw_peaks(context, camera, now - DAY_US, now)
@@ -224,6 +219,14 @@ def anomalies(context: AppContext, camera: Camera, start_us: int, end_us: int) -
 def seconds_of(event: StoredEvent) -> tuple[float, float]:
     """Return when an event began and was last seen, in seconds since 1970-01-01 UTC."""
     return event.alert.start_us / 1e6, event.alert.seen_us / 1e6
+
+
+def _no_normal_scores(camera: Camera) -> InputError:
+    """Make the error for a camera whose model keeps no scores of normal footage."""
+    return InputError(
+        f"the model of camera {camera.name!r} must contain scores of normal footage, "
+        "but has none; calibrate it once: oddframe calibrate MODEL NORMAL"
+    )
 
 
 def _raw_peaks(

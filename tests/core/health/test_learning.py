@@ -19,7 +19,10 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("fault", BAD)
+@pytest.mark.parametrize(
+    "fault",
+    ["covered", pytest.param("covered ", marks=pytest.mark.slow), "out of focus", "frozen"],
+)
 def test_bad_footage_is_found_and_teaches_nothing(fault):
     length = 140 if fault == "frozen" else 80
     with_it = changed(drawn(2, 200), 40, 40 + length, BAD[fault])

@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 
 from oddframe.core.health.measures import (
-    BRIDGED,
-    BRIDGING,
     MOST_PIXELS,
     Average,
     SceneModel,
-    StillRun,
-    change,
     grey,
 )
 
@@ -36,12 +32,6 @@ def test_a_large_frame_is_shrunk_by_a_whole_factor():
     assert set(picture.ravel()) == {7}
 
 
-def test_a_change_counts_in_both_directions():
-    before, after = np.array([[10, 250]], np.uint8), np.array([[250, 10]], np.uint8)
-    assert change(before, after) == change(after, before) == 240.0
-    assert change(before, before) == 0.0
-
-
 def test_the_running_mean_starts_as_a_plain_mean_and_anew_after_a_jump():
     average = Average(jump=50.0)
     assert average.add(np.full((2, 2), 10, np.uint8), 0.1) == 0.0
@@ -52,16 +42,6 @@ def test_the_running_mean_starts_as_a_plain_mean_and_anew_after_a_jump():
     assert average.add(np.full((2, 2), 200, np.uint8), 0.1) == 185.0
     assert average.jumped
     assert average.picture.tolist() == [[200.0, 200.0], [200.0, 200.0]]
-
-
-@pytest.mark.parametrize("interruptions", [BRIDGED, BRIDGED + 1])
-def test_a_run_of_repeats_survives_a_key_frame_but_no_movement(interruptions):
-    run = StillRun(still_change=0.5)
-    for second in range(BRIDGING + 1):
-        run.push(float(second), 0.0)
-    for second in range(BRIDGING + 1, BRIDGING + 1 + interruptions):
-        length_s = run.push(float(second), 9.0)
-    assert (length_s > 0.0) == (interruptions <= BRIDGED)
 
 
 def test_a_scene_compared_with_itself_is_sharp_whole_and_in_place():

@@ -67,7 +67,11 @@ HARMLESS = {
 }
 
 
-@pytest.mark.parametrize("what", HARMLESS)
+@pytest.mark.parametrize(
+    "what",
+    # A dense crowd takes seconds to draw.
+    [pytest.param(what, marks=[pytest.mark.slow] * (what == "a dense crowd")) for what in HARMLESS],
+)
 def test_what_is_no_fault_is_none(what):
     options, change = HARMLESS[what]
     random = np.random.default_rng(0)

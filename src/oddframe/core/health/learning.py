@@ -13,16 +13,9 @@ from typing import Literal
 import numpy as np
 
 from oddframe._types import BoolMask, Float64, Pixels
-from oddframe.core.health.measures import (
-    BRIDGED,
-    Average,
-    Measures,
-    SceneModel,
-    StillRun,
-    change,
-    grey,
-)
+from oddframe.core.health.measures import Average, Measures, SceneModel, grey
 from oddframe.core.health.monitor import CHECK_S, NO_DETAIL, HealthReference
+from oddframe.core.health.stillness import BRIDGED, MOST_STILL, Change, StillRun, change
 
 Fault = Literal["frozen", "covered", "out of focus"]
 
@@ -92,7 +85,7 @@ def learn_health(
     scene_picture = np.median(np.stack([grey(frame) for frame in sample]), axis=0).astype(np.uint8)
     scene = SceneModel(scene_picture)
     checks: list[_Check] = []
-    changes: list[Float64] = []
+    changes: list[list[Change]] = []
     starts: list[int] = []
     distances: list[float] = []
     for start, frames in stretches:
@@ -104,9 +97,11 @@ def learn_health(
             for first, after, measures in run.checks
         ]
         distances += run.distances
-        changes.append(np.array(run.changes))
+        changes.append(run.changes)
         starts.append(start)
-    still_change = _still_change(np.concatenate([np.zeros(0), *changes]))
+    still_change = _still_change(
+        np.array([changed.whole for of_run in changes for changed in of_run])
+    )
     # A run of N frames has N - 1 changes.
     count = sum(len(of_run) + 1 for of_run in changes)
     frozen_after_s, frozen = _freezes(starts, changes, still_change, rate_fps, count)
@@ -139,13 +134,13 @@ class _MeasuredRun:
 
     Attributes:
         checks: First frame, frame after the last, and what was measured on them.
-        changes: The change from each frame to the next, in grey levels.
+        changes: The change from each frame to the next.
         distances: The distance of each frame from the running mean, in grey levels.
     """
 
     def __init__(self, scene: SceneModel, rate_fps: float) -> None:
         self.checks: list[tuple[int, int, Measures]] = []
-        self.changes: list[float] = []
+        self.changes: list[Change] = []
         self.distances: list[float] = []
         self._scene, self._step_s = scene, 1.0 / rate_fps
         self._every = max(1, round(CHECK_S * rate_fps))
@@ -172,12 +167,12 @@ def _still_change(changes: Float64) -> float:
     It lies well below what noise alone makes of two frames that are usually the stillest.
     """
     moving = changes[changes > 0]
-    return min(0.5, 0.25 * float(np.quantile(moving, 0.01))) if len(moving) else 0.0
+    return min(MOST_STILL, 0.25 * float(np.quantile(moving, 0.01))) if len(moving) else 0.0
 
 
 def _freezes(
     starts: list[int],
-    changes: list[Float64],
+    changes: list[list[Change]],
     still_change: float,
     rate_fps: float,
     count: int,
@@ -206,13 +201,14 @@ def _freezes(
 
 
 def _repeats(
-    changes: Float64, still_change: float, rate_fps: float
+    changes: list[Change], still_change: float, rate_fps: float
 ) -> Iterator[tuple[int, int, float]]:
     """Yield the runs of repeats: first frame, frame after the last, length in seconds."""
     run = StillRun(still_change)
     begin, length_s = 0, 0.0
     # Infinite changes at the end, more than a run bridges, close a run that lasts to the end.
-    for number, changed in enumerate([*changes, *[math.inf] * (BRIDGED + 1)]):
+    last = [Change(math.inf, math.inf)] * (BRIDGED + 1)
+    for number, changed in enumerate([*changes, *last]):
         before_s, length_s = length_s, run.push(number / rate_fps, changed)
         if before_s > 0.0 and length_s == 0.0:
             yield begin, number, before_s

@@ -37,13 +37,6 @@ PEAK = 0.1
 """Coherence from which a block's shift is believed; chance gives about a third of it."""
 SHIFT_SLACK_PX = 1.5
 """Blocks agree on a shift when they lie within this many pixels of each other."""
-BRIDGED = 2
-"""So many changed frames in a row do not end a run of repeats.
-
-An encoder's key frame changes the picture a little, and so does the return from it.
-"""
-BRIDGING = 10
-"""Repeats that must come between two such interruptions."""
 _LEAST_ENERGY = 1e-6
 """Stands in for no slope at all, where the measures divide by it."""
 
@@ -76,13 +69,6 @@ def grey(pixels: Pixels) -> Pixels:
     flat: Pixels = pixels[..., 0] if pixels.shape[2] == 1 else pixels.mean(axis=2).astype(np.uint8)
     factor = math.ceil(math.sqrt(flat.size / MOST_PIXELS))
     return flat if factor <= 1 else _shrink(flat.astype(np.float32), factor).astype(np.uint8)
-
-
-def change(before: Pixels, after: Pixels) -> float:
-    """Give the mean absolute difference of two grey pictures, in grey levels."""
-    # Bytes wrap around below 0: the larger minus the smaller never does.
-    difference = np.maximum(before, after) - np.minimum(before, after)
-    return float(difference.sum(dtype=np.uint64)) / before.size
 
 
 class Average:
@@ -128,38 +114,6 @@ class Average:
         )
         self.picture += away
         return distance
-
-
-class StillRun:
-    """Measures for how long every frame has repeated the one before it; see `BRIDGED`.
-
-    Args:
-        still_change: Most `change` of a repeat, in grey levels.
-    """
-
-    def __init__(self, still_change: float) -> None:
-        self._still_change = still_change
-        self._since_s = math.nan
-        self._repeats = self._changes = 0
-
-    def push(self, time_s: float, changed: float) -> float:
-        """Take the change from the frame before to the one at a time in seconds.
-
-        Returns:
-            The length of the run of repeats so far in seconds; 0 where there is none.
-        """
-        if changed <= self._still_change:
-            self._repeats += 1
-            if self._repeats >= BRIDGING:
-                self._changes = 0
-            # At the start of a run no interruption has been earned yet.
-            if math.isnan(self._since_s):
-                self._since_s, self._changes = time_s, BRIDGED
-        else:
-            self._repeats, self._changes = 0, self._changes + 1
-            if self._changes > BRIDGED:
-                self._since_s = math.nan
-        return 0.0 if math.isnan(self._since_s) else time_s - self._since_s
 
 
 class SceneModel:

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Pixels
-from oddframe.core.health.measures import Average, Measures, SceneModel, StillRun, change, grey
+from oddframe.core.health.measures import Average, Measures, SceneModel, grey
+from oddframe.core.health.stillness import StillRun, change
 from oddframe.core.records import Event, Frame, HealthChange, HealthState, event_id
 from oddframe.errors import InputError, SettingsError
 
@@ -181,10 +182,13 @@ class HealthMonitor:
 
     Attributes:
         state: The state that holds.
+        gap_s: The longest time between two frames that is usual for the source, in seconds: a
+            shorter silence is no lost signal.
     """
 
     def __init__(self, reference: HealthReference, times: HealthTimes | None = None) -> None:
         self.state: HealthState = "ok"
+        self.gap_s = 0.0
         self._reference, self._times = reference, times or HealthTimes()
         self._scene = SceneModel(reference.scene)
         leave_s = self._times.leave_s
@@ -231,7 +235,7 @@ class HealthMonitor:
         changes = list(self.tick(time_s))
         step_s = time_s - self._last_s
         # After a silence, or when time goes back, the pictures before tell nothing any more.
-        if self.state == "no signal" or not 0 < step_s < self._times.no_signal_s:
+        if self.state == "no signal" or not 0 < step_s < self._no_signal_s:
             for fault in self._faults:
                 fault.clear()
             self._begin()
@@ -249,12 +253,16 @@ class HealthMonitor:
         Returns:
             The change to "no signal", once, when the silence has lasted long enough.
         """
-        silent_from_s = self._last_s + self._times.no_signal_s
+        silent_from_s = self._last_s + self._no_signal_s
         if self.state == "no signal" or not time_s >= silent_from_s:
             return ()
         before, self.state = self.state, "no signal"
-        reason = f"no signal: no frame for {self._times.no_signal_s:g} s"
+        reason = f"no signal: no frame for {round(self._no_signal_s, 1):g} s"
         return (HealthChange(silent_from_s, "no signal", before, self._last_s, reason),)
+
+    @property
+    def _no_signal_s(self) -> float:
+        return max(self._times.no_signal_s, self.gap_s)
 
     def _begin(self) -> None:
         """Forget the pictures so far."""

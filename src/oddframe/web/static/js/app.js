@@ -62,11 +62,11 @@ async function drawView() {
 }
 
 async function countUnreviewed() {
-  const path = `events?verdict=none&kind=anomaly&limit=${MOST_COUNTED}`;
-  const { events, more } = await fetchJson(path);
-  setText(unreviewedCount, more ? `${MOST_COUNTED}+` : String(events.length));
-  unreviewedCount.hidden = !events.length;
-  unreviewedCount.setAttribute("aria-label", `${events.length} not reviewed`);
+  const { event_count } = await fetchJson("stacks?verdict=none&kind=anomaly&limit=1");
+  const text = event_count > MOST_COUNTED ? `${MOST_COUNTED}+` : String(event_count);
+  setText(unreviewedCount, text);
+  unreviewedCount.hidden = !event_count;
+  unreviewedCount.setAttribute("aria-label", `${text} not reviewed`);
 }
 
 function drawNav() {
@@ -101,11 +101,16 @@ function startTheme() {
 
 async function enter() {
   drawNav();
-  signOut.hidden = !store.info.auth_required;
+  const { auth_required, name, role } = store.info;
+  signOut.hidden = !auth_required;
+  signOut.title = name ? `Signed in as ${name}, ${role}` : "";
+  // What a role may not do is not offered; the server refuses it in any case.
+  document.documentElement.dataset.role = role;
   await loadCameras();
+  // The view first: its requests must not wait behind others on a slow line.
+  await drawView();
   startUpdates();
   countUnreviewed().catch(() => {});
-  await drawView();
 }
 
 // The page that asks for the token.

@@ -118,10 +118,11 @@ export function stateTags() {
 // The server's sentences may come without their full stop; they often begin with an address.
 const withFullStop = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
-// What is wrong with a camera, or "" where nothing is.
+// What is wrong with a camera or worth knowing of it, or "" where nothing is.
 export function troubleText(camera) {
-  const { phase, error, silent_s: silent, retry_s: retry } = camera.state ?? {};
-  if (phase === "live" || phase === "connecting" && !error) return "";
+  const { phase, error, notice, silent_s: silent, retry_s: retry } = camera.state ?? {};
+  if (phase === "live") return notice ? `It ${withFullStop(notice)}` : "";
+  if (phase === "connecting" && !error) return "";
   const parts = [];
   if (error) parts.push(withFullStop(error));
   if (phase === "stalled" && silent) parts.push(`No frame for ${duration(silent)}.`);
@@ -241,6 +242,12 @@ export async function cameraPage(place, name, route, signal) {
         await latestEvents(name, signal)),
       h("div", { class: "stack" },
         budgetPlace,
+        h("section", { class: "card pad stack", "aria-labelledby": "learn-title" },
+          h("h2", { id: "learn-title" }, "Model"),
+          h("p", { class: "soft small" }, "A model that has learnt this camera gives the best "
+            + "results. Oddframe can record the camera and train one."),
+          h("div", {}, h("a", { class: "button", href: link(["cameras", name, "learn"]) },
+            "Learn this camera"))),
         h("section", { class: "card pad stack", "aria-labelledby": "recalibrate-title" },
           h("h2", { id: "recalibrate-title" }, "Recalibration"),
           h("p", { class: "soft small" }, "Events that you marked as normal raise the threshold, "

@@ -7,17 +7,21 @@ import { sparkline } from "./charts.js";
 import { busy, field, h, setText } from "./dom.js";
 import { eventRow, reasonTitle } from "./event_panel.js";
 import { icon } from "./icons.js";
+import { beginLearning, learnFields, learningCard, learnPage, loadLearnings } from "./learn.js";
+import { DEMONSTRATION } from "./models.js";
 import { showNotice } from "./notices.js";
 import { link, navigate } from "./router.js";
 import { loadCameras, store, subscribe } from "./store.js";
 import { budgetField, recalibratePage } from "./thresholds.js";
 
-const LATEST = 12;
+const LATEST = 12, LEARNINGS_MS = 5000;
 
 export async function show(place, route, signal) {
   const [, name, page] = route.path;
   if (name === undefined) return showGrid(place, route, signal);
   if (name === "new" && !store.cameras.has("new")) return showForm(place, null, signal);
+  // A camera that is being learnt need not be watched yet.
+  if (page === "learn") return learnPage(place, name, signal);
   if (!store.cameras.has(name)) {
     throw new Error(`There is no camera with the name “${name}”. It may have been removed.`);
   }
@@ -37,9 +41,16 @@ function showGrid(place, route, signal) {
   const tools = h("div", { class: "row" },
     h("label", { class: "check" }, heatBox, "Heat maps"),
     h("a", { class: "button main", href: "#/cameras/new" }, icon("plus"), "Add a camera"));
-  place.append(h("div", { class: "head" }, h("h1", {}, "Cameras"), tools),
+  const learnings = h("div", { class: "grid few spaced", hidden: true });
+  place.append(h("div", { class: "head" }, h("h1", {}, "Cameras"), tools), learnings,
     h("div", { class: "spaced" }, cells), latestEvents(signal));
 
+  async function drawLearnings() {
+    const running = (await loadLearnings(signal)).filter(({ state }) => state !== "finished");
+    learnings.replaceChildren(...running.map(learningCard));
+    learnings.hidden = !running.length;
+    draw();
+  }
   // Tiles are made anew only when there are other cameras: a new tile loses its picture.
   let drawnNames = null, tilesAbort = null;
   const draw = () => {
@@ -52,13 +63,19 @@ function showGrid(place, route, signal) {
       const none = tiles.length ? [] : [emptyGrid()];
       cells.replaceChildren(...tiles.map((tile) => tile.element), ...none);
       cells.classList.toggle("few", tiles.length > 0 && tiles.length < 3);
-      tools.hidden = !tiles.length;
     }
+    tools.hidden = !tiles.length && learnings.hidden;
+    cells.hidden = !tiles.length && !learnings.hidden;
     tiles.forEach((tile) => tile.update());
   };
   signal.addEventListener("abort", () => tilesAbort?.abort(), { once: true });
   for (const change of ["cameras", "status", "event"]) subscribe(change, draw, signal);
+  const look = () => { if (!document.hidden) drawLearnings().catch(() => {}); };
+  subscribe("changed", (change) => { if (change.what === "learning") look(); }, signal);
+  const timer = setInterval(look, LEARNINGS_MS);
+  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   draw();
+  look();
 }
 
 // One camera of the grid: its picture, its score, its state.
@@ -131,7 +148,7 @@ function emptyGrid() {
   const add = () => navigate(["cameras", "new"]);
   return h("div", { class: "card empty" }, icon("cameras"), h("h2", {}, "No camera yet"),
     h("p", {}, "Add your first camera: the address of a camera in your network, or a recording "
-      + "to try Oddframe with. Oddframe starts watching it at once."),
+      + "to try Oddframe with. Oddframe learns what is normal there, and then watches it."),
     h("button", { type: "button", class: "main", onclick: add }, icon("plus"), "Add a camera"));
 }
 
@@ -143,8 +160,15 @@ async function showForm(place, name, signal) {
     autocomplete: "off", spellcheck: "false", placeholder: "front door" });
   const source = h("input", { type: "text", required: camera === null, autocomplete: "off",
     spellcheck: "false", inputmode: "url", placeholder: "rtsp://user:password@10.0.0.7/stream1" });
-  const model = h("select", { required: true },
-    models.map((known) => h("option", { value: known.name }, known.name)));
+  // Without a value: a model of its own, which has to be learnt first.
+  const model = h("select", {}, camera ? [] : h("option", { value: "" }, "Learn this camera"),
+    models.map((known) => h("option", { value: known.name },
+      known.demonstration ? `${known.name} (demonstration)` : known.name)));
+  const warning = h("p", { class: "callout warn" }, DEMONSTRATION);
+  const learn = learnFields(null);
+  const learnPlace = h("div", { class: "callout stack" },
+    h("p", {}, "Oddframe records the camera, learns what is normal there, and then watches it."),
+    learn.element);
   const health = h("input", { type: "checkbox", checked: camera?.health ?? true });
   const loop = h("input", { type: "checkbox", checked: camera?.loop ?? true });
   const loopLabel = h("label", { class: "check" }, loop, "Play the recording again and again");
@@ -189,19 +213,37 @@ async function showForm(place, name, signal) {
       field("Address", source, "rtsp://, http(s):// or the path of a recording on the server. "
         + "A password in the address is kept secret: it is never shown again."),
       loopLabel, h("div", {}, test), result),
-    models.length
-      ? field("Model", model, "It knows what is normal. A model trained on footage of this "
-        + "camera gives the best results.")
-      : h("p", { class: "callout warn" },
-        "There is no model yet. Train one: oddframe train FOOTAGE/ -o DIR/models/NAME"),
+    h("div", { class: "stack tight" },
+      field("Model", model, "It knows what is normal. On another camera than the one that it was "
+        + "trained on, most things look unusual to it."), warning),
+    learnPlace,
     h("div", { class: "field" },
       h("span", { class: "label" }, "Allowed false alarms"), budget.element),
     h("label", { class: "check" }, health,
       "Warn when the camera is covered, frozen, out of focus or moved"),
     problem,
     h("div", { class: "row" }, save, h("a", { class: "button quiet", href: back }, "Cancel")));
+  const showLearn = () => {
+    warning.hidden = !models.find((known) => known.name === model.value)?.demonstration;
+    learnPlace.hidden = model.value !== "";
+    setText(save, camera ? "Save" : model.value ? "Add the camera" : "Learn this camera");
+  };
+  model.addEventListener("change", showLearn);
+  showLearn();
   form.addEventListener("submit", busy(save, async () => {
     problem.hidden = true;
+    if (!model.value) {
+      try {
+        const given = { name: nameInput.value.trim(), source: source.value, ...learn.value() };
+        if (budget.value()) given.false_alarms = budget.value();
+        const begun = await beginLearning(given);
+        navigate(["cameras", begun.name, "learn"]);
+      } catch (error) {
+        problem.textContent = error.message;
+        problem.hidden = false;
+      }
+      return;
+    }
     const body = { model: model.value, health: health.checked, false_alarms: budget.value() };
     if (source.value) body.source = source.value;
     if (!loopLabel.hidden) body.loop = loop.checked;

@@ -26,7 +26,8 @@ export class ClipPlayer {
   }
 
   show(event, { autoplay = false, at_us = null } = {}) {
-    const isShown = ["row", "clip", "snapshot"].every((key) => this.event?.[key] === event?.[key]);
+    const isShown = ["row", "clip", "clip_error", "snapshot"]
+      .every((key) => this.event?.[key] === event?.[key]);
     if (isShown) {
       this.event = event;
       if (at_us !== null) this.seek(at_us);
@@ -43,6 +44,7 @@ export class ClipPlayer {
     this.element.replaceChildren(this.still);
     const clip = safeUrl(event.clip);
     if (clip) this.addClip(clip, autoplay, at_us);
+    else if (event.clip_error) this.addCaption(`No clip was saved: ${event.clip_error}.`);
     else if (event.end_us) this.addCaption("No clip was saved.");
     else this.addCaption("The clip is saved when the event ends.");
   }

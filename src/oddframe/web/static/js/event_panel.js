@@ -7,24 +7,19 @@ import { ViewRange } from "../shared/time_chart.js";
 import { fetchJson, safeUrl } from "./api.js";
 import { reasonBars } from "./charts.js";
 import { ClipPlayer } from "./clip_player.js";
-import { h } from "./dom.js";
+import { busy, h } from "./dom.js";
 import { icon } from "./icons.js";
-import { attempt, showNotice } from "./notices.js";
+import { attempt, copyLink, showNotice } from "./notices.js";
+import { saveVerdict, toggleVerdict, VERDICTS } from "./review.js";
 import { link } from "./router.js";
 import { ScoreStrip, TimeAxis } from "./score_strip.js";
-
-const VERDICTS = {
-  normal: { text: "Normal", symbol: "check", colour: "calm", key: "x" },
-  important: { text: "Important", symbol: "important", colour: "alarm", key: "y" },
-  unsure: { text: "Unsure", symbol: "unsure", colour: "warn", key: "u" },
-};
 
 const isHealth = (event) => event.kind === "health";
 
 // Reasons of camera faults are sentences; as a title they stand without the full stop.
 export const reasonTitle = (event) => capitalize(event.reason).replace(/\.$/, "");
 
-function verdictTag(verdict) {
+export function verdictTag(verdict) {
   if (!verdict) return h("span", { class: "tag" }, "not reviewed");
   const { text, symbol, colour } = VERDICTS[verdict];
   return h("span", { class: `tag ${colour}` }, icon(symbol), text);
@@ -34,17 +29,20 @@ function durationText(event) {
   return event.end_us ? duration((event.end_us - event.start_us) / SECOND) : "still going on";
 }
 
+// The picture of an event, or a symbol where it has none.
+export function thumbnail(event) {
+  return event.snapshot ? h("img", { src: safeUrl(event.snapshot), alt: "", loading: "lazy" })
+    : h("span", { class: "blank" }, icon(isHealth(event) ? "health" : "events"));
+}
+
 // An event in a list: its picture, when, where, why, and the verdict.
 export function eventRow(event, query = {}, isCurrent = false) {
-  const picture = event.snapshot
-    ? h("img", { src: safeUrl(event.snapshot), alt: "", loading: "lazy" })
-    : h("span", { class: "blank" }, icon(isHealth(event) ? "health" : "events"));
   const facts = isHealth(event) ? h("span", { class: "tag warn" }, "camera")
     : h("span", { class: event.end_us ? "soft" : "high" },
       `${formatScore(event.score)} · ${durationText(event)}`);
   return h("a", { class: "event-row", href: link(["events", String(event.row)], query),
     data: { row: event.row }, "aria-current": isCurrent ? "true" : null },
-    picture,
+    thumbnail(event),
     h("span", { class: "row-text" },
       h("span", { class: "strong" }, reasonTitle(event)),
       h("span", { class: "small soft number" },
@@ -53,39 +51,15 @@ export function eventRow(event, query = {}, isCurrent = false) {
         event.note && h("span", { class: "soft", title: event.note }, "note"))));
 }
 
-let saving = Promise.resolve();
-
-// Saves a verdict and resolves with the event as it is then, or with null where that failed. One
-// is saved after the other: the answer for an older note must not come after that for a newer one.
-function saveVerdict(event, verdict, note = event.note ?? "") {
-  const save = async () => {
-    let reviewed = null;
-    await attempt(async () => {
-      const body = { verdict, note };
-      reviewed = await fetchJson(`events/${event.row}/review`, { method: "PUT", body });
-      document.dispatchEvent(new CustomEvent("reviewed", { detail: reviewed }));
-    });
-    return reviewed;
-  };
-  saving = saving.then(save);
-  return saving;
-}
-
-// Gives a verdict, or takes it back where it is given already.
-export function toggleVerdict(event, verdict, note) {
-  return saveVerdict(event, event.verdict === verdict ? null : verdict, note);
-}
-
-function verdictPart(event, onReviewed) {
+// The buttons of the verdict, the note, and what can be done after "normal". `stack` has the rows
+// of all events that the verdict is for; `giveVerdict(verdict, note)` gives it.
+function verdictPart(event, stack, giveVerdict) {
+  const isStack = stack.rows.length > 1;
   const note = h("textarea", { rows: "2", maxlength: "2000", "aria-label": "Note",
     placeholder: "A note, for example: the gardener, every Tuesday" }, event.note ?? "");
-  const give = async (verdict) => {
-    const reviewed = await toggleVerdict(event, verdict, note.value);
-    if (reviewed) onReviewed(reviewed);
-  };
   const buttons = Object.entries(VERDICTS).map(([name, { text, symbol, key }]) =>
     h("button", { type: "button", "aria-pressed": String(event.verdict === name),
-      "aria-keyshortcuts": key, onclick: () => give(name) },
+      "aria-keyshortcuts": key, onclick: () => giveVerdict(name, note.value) },
       icon(symbol), text, h("kbd", { "aria-hidden": "true" }, key)));
   note.addEventListener("change", async () => {
     const reviewed = await saveVerdict(event, event.verdict, note.value);
@@ -95,8 +69,9 @@ function verdictPart(event, onReviewed) {
   });
   const canRecalibrate = event.verdict === "normal" && event.kind === "anomaly";
   const preview = link(["cameras", event.camera, "recalibrate"]);
+  const title = isStack ? `Your verdict on all ${stack.rows.length} events` : "Your verdict";
   return h("div", { class: "verdict stack tight" },
-    h("p", { class: "soft small", id: "verdict-title" }, "Your verdict"),
+    h("p", { class: "soft small", id: "verdict-title" }, title),
     h("div", { class: "row judge", role: "group", "aria-labelledby": "verdict-title" }, buttons),
     note,
     canRecalibrate && h("div", { class: "callout" },
@@ -104,32 +79,89 @@ function verdictPart(event, onReviewed) {
       h("div", {}, h("a", { class: "button main", href: preview }, "Preview recalibration"))));
 }
 
+// What can be taken away from an event: its address and its files.
+function takeAway(event) {
+  const file = (url, text) => url && h("a", { class: "button quiet", download: "",
+    href: `${safeUrl(url)}?download=true` }, icon("save"), text);
+  return h("div", { class: "row take-away" },
+    h("button", { type: "button", class: "quiet",
+      onclick: () => copyLink(link(["events", String(event.row)])) }, icon("link"), "Copy link"),
+    file(event.clip, "Clip"), file(event.snapshot, "Picture"),
+    event.clip && file(`events/${event.row}/heat.jpg`, "Picture with heat"));
+}
+
+const FILM_STEP = 24;
+
+// The events of a stack as small pictures in order of time; those that the list did not bring are
+// loaded when somebody asks for them.
+function filmPart(event, stack, onShow, onApart) {
+  const frame = (one) => h("button", { type: "button", class: "frame",
+    "aria-pressed": String(one.row === event.row), "aria-label": dayAndTime(one.start_us),
+    title: dayAndTime(one.start_us), onclick: () => onShow(one) }, thumbnail(one));
+  const known = new Set(stack.pictured.map((one) => one.row));
+  const missing = stack.rows.filter((row) => !known.has(row));
+  const more = h("button", { type: "button", class: "quiet" }, `Show ${missing.length} more`);
+  more.addEventListener("click", busy(more, () => attempt(async () => {
+    const found = await Promise.all(missing.slice(0, FILM_STEP)
+      .map((row) => fetchJson(`events/${row}`)));
+    stack.pictured = [...stack.pictured, ...found]
+      .sort((first, second) => first.start_us - second.start_us);
+    onShow(event);
+  })));
+  return h("div", { class: "film-part" },
+    h("div", { class: "film", role: "group", "aria-label": "Events of this stack" },
+      stack.pictured.map(frame)),
+    h("div", { class: "row" },
+      h("span", { class: "soft small" }, `${stack.rows.length} similar events`),
+      missing.length > 0 && more,
+      h("button", { type: "button", class: "quiet not-this", onclick: () => onApart(event),
+        title: "Take the event that is shown out of the stack, to judge it by itself" },
+        icon("apart"), "Not this one")));
+}
+
+// The stack of an event that stands alone.
+export const loneStack = (event) => ({ rows: [event.row], event, pictured: [event] });
+
 // All about one event: clip, reason, times, verdict.
 export class EventPanel {
   // `onReviewed` is called with an event that has a new verdict, `onTime` with the time in the
   // clip that is shown. `view` is the view that the panel is in: "events" or "timeline".
-  constructor({ onReviewed, onTime, view = "events" } = {}) {
-    this.onReviewed = onReviewed;
-    this.view = view;
+  // `onVerdict(verdict)`, `onApart(event)` and `onShow(event)` are for stacks: a verdict on all of
+  // it, an event that does not belong to it, another event of it to look at.
+  constructor({ onReviewed, onTime, view = "events", onVerdict, onApart, onShow } = {}) {
+    Object.assign(this, { onReviewed, view, onVerdict, onApart, onShow });
     this.player = new ClipPlayer({ onTime });
     this.facts = h("div", { class: "event-facts" });
     this.element = h("article", { class: "card event-panel", "aria-live": "off" },
       this.player.element, this.facts);
-    this.event = null;
+    this.event = this.stack = null;
   }
 
-  show(event, options = {}) {
+  // Shows an event; `stack` is the one it belongs to.
+  show(event, { stack, ...options } = {}) {
     const isSame = this.event !== null && this.event.row === event.row;
     const isTyping = isSame && this.facts.contains(document.activeElement)
       && document.activeElement.matches("textarea");
+    this.stack = stack ?? (isSame ? this.stack : loneStack(event));
     this.event = event;
     this.player.show(event, options);
     // An update must not take away what somebody is writing.
     if (!isTyping) this.draw(isSame);
   }
 
+  async giveVerdict(verdict, note) {
+    if (this.onVerdict) {
+      this.onVerdict(verdict);
+      return;
+    }
+    const reviewed = await toggleVerdict(this.event, verdict, note);
+    if (!reviewed) return;
+    this.show(reviewed);
+    this.onReviewed?.(reviewed);
+  }
+
   draw(keepFocus) {
-    const { event } = this;
+    const { event, stack } = this;
     const buttons = () => [...this.facts.querySelectorAll("button")];
     const focused = keepFocus ? buttons().indexOf(document.activeElement) : -1;
     const place = { camera: event.camera, at: event.start_us, event: event.row };
@@ -137,10 +169,12 @@ export class EventPanel {
       ? h("a", { href: link(["timeline"], place) }, "Show on the timeline")
       : h("a", { href: link(["events", String(event.row)]) }, "Show in Events");
     const fact = (term, text) => h("div", {}, h("dt", {}, term), h("dd", {}, text));
-    this.facts.replaceChildren(
+    this.facts.replaceChildren(...[
       h("div", { class: "stack tight" },
         h("div", { class: "row apart" },
-          h("h2", {}, reasonTitle(event)), verdictTag(event.verdict)),
+          h("h2", {}, reasonTitle(event)),
+          h("span", { class: "row" }, verdictTag(event.verdict),
+            event.reviewed_by && h("span", { class: "soft small" }, `by ${event.reviewed_by}`))),
         h("p", { class: "soft small number" },
           h("a", { href: link(["cameras", event.camera]) }, event.camera),
           ` · ${dayAndTime(event.start_us)} · `, otherView)),
@@ -149,11 +183,11 @@ export class EventPanel {
         isHealth(event) ? fact("Kind", "camera") : fact("Peak", timeOfDay(event.peak_us)),
         fact("Duration", durationText(event)),
         fact("Score", isHealth(event) ? "–" : formatScore(event.score))),
+      stack.rows.length > 1 && filmPart(event, stack, this.onShow, this.onApart),
       reasonBars(event),
-      verdictPart(event, (reviewed) => {
-        this.show(reviewed);
-        this.onReviewed?.(reviewed);
-      }));
+      verdictPart(event, stack, (...given) => this.giveVerdict(...given)),
+      takeAway(event),
+    ].filter(Boolean));
     if (focused >= 0) buttons()[focused]?.focus({ preventScroll: true });
   }
 }

@@ -3,9 +3,9 @@
 import { duration, formatSize, fromDayKey, integer, shortDay } from "../shared/format.js";
 import { fetchJson } from "./api.js";
 import { stateTag } from "./camera_page.js";
-import { h, s } from "./dom.js";
+import { busy, h, s } from "./dom.js";
 import { icon } from "./icons.js";
-import { showError } from "./notices.js";
+import { attempt, showError, showNotice } from "./notices.js";
 import { link } from "./router.js";
 import { store } from "./store.js";
 
@@ -21,7 +21,11 @@ export async function show(place, route, signal) {
   await load();
   // Without a connection the banner says so already.
   const onError = (error) => { if (store.online && !signal.aborted) showError(error); };
-  const timer = setInterval(() => { if (!document.hidden) load().catch(onError); }, REFRESH_MS);
+  const timer = setInterval(() => {
+    // Drawing anew would take away a button whose work goes on.
+    const isBusy = body.querySelector("[aria-busy=true]") !== null;
+    if (!document.hidden && !isBusy) load().catch(onError);
+  }, REFRESH_MS);
   signal.addEventListener("abort", () => clearInterval(timer), { once: true });
 }
 
@@ -103,11 +107,11 @@ function driftCard(camera) {
 
 const dayText = ({ day }) => shortDay(fromDayKey(day) ?? Date.parse(day) * 1000);
 
-// Median and 95th percentile of each day's scores.
+// Median and 95th percentile of each day's raw scores, in shares of today's threshold.
 function driftChart(days) {
-  const width = 300, height = 90, step = width / days.length;
-  const highest = Math.max(0.55, ...days.map((day) => day.p95));
-  const y = (score) => height * (1 - score / highest);
+  const width = 300, height = 90, step = width / days.length, threshold = 1;
+  const highest = Math.max(1.1 * threshold, ...days.map((day) => day.p95));
+  const y = (share) => height * (1 - share / highest);
   const bars = days.map(({ p95 }, index) => s("rect", { class: "p95", rx: 1,
     x: (index + 0.2) * step, width: 0.6 * step, y: y(p95), height: height - y(p95) }));
   const medians = days.map(({ median }, index) =>
@@ -115,9 +119,22 @@ function driftChart(days) {
   return h("figure", { class: "drift" },
     s("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none",
       "aria-hidden": "true" },
-      bars, medians, s("path", { class: "s-limit", d: `M0 ${y(0.5)}H${width}` })),
+      bars, medians, s("path", { class: "s-limit", d: `M0 ${y(threshold)}H${width}` })),
     h("figcaption", { class: "small soft row apart number" },
       h("span", {}, dayText(days[0])), h("span", {}, dayText(days.at(-1)))));
+}
+
+// A button that sends a test message through a sink, and says whether it arrived.
+function testButton(name) {
+  const button = h("button", { type: "button", "aria-label": `Send a test through ${name}` },
+    "Send a test");
+  button.addEventListener("click", busy(button, () => attempt(async () => {
+    const path = `sinks/${encodeURIComponent(name)}/test`;
+    const { ok, error } = await fetchJson(path, { method: "POST" });
+    if (ok) showNotice(`The test through ${name} has arrived.`);
+    else showNotice(`The test through ${name} did not arrive: ${error}`, { bad: true });
+  })));
+  return button;
 }
 
 function sinkTable(sinks) {
@@ -125,8 +142,10 @@ function sinkTable(sinks) {
     ? [h("span", { class: "tag warn" }, icon("stalled"), "problem"), " ", error]
     : h("span", { class: "tag good" }, icon("check"), "works"));
   return h("div", { class: "scroll" }, h("table", {},
-    h("thead", {}, h("tr", {}, textHead("Sink"), numberHead("Waiting"), textHead("State"))),
+    h("thead", {}, h("tr", {}, textHead("Sink"), numberHead("Waiting"), textHead("State"),
+      textHead(""))),
     h("tbody", {}, Object.entries(sinks).map(([name, sink]) => h("tr", {},
       h("th", { scope: "row" }, name), numberCell(String(sink.waiting)),
-      h("td", {}, state(sink)))))));
+      h("td", {}, state(sink)),
+      h("td", { class: "number" }, sink.testable && testButton(name)))))));
 }

@@ -9,9 +9,10 @@ const KEYS = [
     + "with Shift, move the view"],
   [["+", "−", "0"], "zoom in, zoom out, show the whole range"],
   [["n", "p"], "next event, previous event"],
-  [["y"], "mark the event as important"],
+  [["y"], "mark the event as important; on the page Events, all of its stack"],
   [["x"], "mark the event as normal"],
   [["u"], "mark the event as unsure"],
+  [["z"], "undo the last verdict (page Events)"],
   [["?"], "show these keys"],
 ];
 

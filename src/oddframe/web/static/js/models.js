@@ -31,13 +31,17 @@ export async function show(place, route, signal) {
   await load();
 }
 
+export const DEMONSTRATION = "A demonstration that knows one camera of UCSD Ped2. "
+  + "For a camera of yours, train a model on its own footage.";
+
 function modelFacts(model) {
   return [
     ["Created", model.created ? model.created.slice(0, 10) : "–"],
     ["Picture size", model.size ? `${model.size[0]} × ${model.size[1]}` : "–"],
     ["Frame rate", model.rate_fps ? `${model.rate_fps} frames/s` : "–"],
     ["Threshold", model.threshold ? `${formatRawScore(model.threshold)} (raw score)` : "none"],
-    ["False alarms", model.false_alarms ? formatBudget(model.false_alarms) : "–"],
+    ["False alarms", model.false_alarms
+      ? formatBudget(model.false_alarms) + model.allowance.slice(model.false_alarms.length) : "–"],
     ["Hash", (model.sha256 ?? "").slice(0, 12)],
     ["Folder", model.path],
   ];
@@ -64,6 +68,7 @@ function modelCard(model, reload, isUnfolded) {
     h("div", { class: "row apart" }, h("h2", {}, model.name), report),
     h("div", { class: "row used" }, cameras.length ? cameras.map(cameraTag)
       : h("span", { class: "tag" }, "not used")),
+    model.demonstration && h("p", { class: "callout warn" }, DEMONSTRATION),
     h("dl", { class: "facts" },
       modelFacts(model).map(([term, text]) => [h("dt", {}, term), h("dd", {}, text)])),
     card,
@@ -80,6 +85,7 @@ async function changeModel(model, reload) {
   const choice = h("select", { "aria-label": "Camera" },
     names.map((name) => h("option", { value: name }, name)));
   const answer = await showDialog(`Use ${model.name}`, h("div", { class: "stack" }, choice,
+    model.demonstration && h("p", { class: "callout warn" }, DEMONSTRATION),
     h("p", { class: "soft small" }, "The camera uses this model from now on, with the threshold "
       + "that fits its allowed false alarms. You can roll this back.")),
   [{ text: "Cancel", value: "" }, { text: "Use it", value: "yes", class: "main" }]);

@@ -51,6 +51,20 @@ export function showDialog(title, content, buttons = [{ text: "Close", value: ""
   });
 }
 
+// Puts an address of the app into the clipboard. Browsers allow that on localhost and with HTTPS
+// only; elsewhere the address is shown, to be copied by hand.
+export async function copyLink(hash) {
+  const url = new URL(hash, location.href).href;
+  try {
+    await navigator.clipboard.writeText(url);
+    showNotice("Link copied.");
+  } catch {
+    const box = h("input", { readonly: true, value: url, "aria-label": "Link" });
+    box.addEventListener("focus", () => box.select());
+    await showDialog("Copy this link", box);
+  }
+}
+
 export async function askToConfirm(title, text, buttonText) {
   const answer = await showDialog(title, h("p", {}, text),
     [{ text: "Cancel", value: "" }, { text: buttonText, value: "yes", class: "main" }]);

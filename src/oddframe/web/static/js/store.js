@@ -38,9 +38,8 @@ export function applyStatus(status) {
   for (const update of status.cameras) {
     const camera = store.cameras.get(update.name);
     if (!camera) continue;
-    const { phase, rate_fps, dropped } = update;
-    camera.state = { ...camera.state, phase, rate_fps, dropped };
-    if (update.error !== undefined) camera.state.error = update.error;
+    const { phase, rate_fps, dropped, error, notice } = update;
+    camera.state = { ...camera.state, phase, rate_fps, dropped, error, notice };
     camera.score = update.score;
     camera.open_event = update.open_event;
     camera.recent = [...(camera.recent ?? []), update.score].slice(-RECENT_SCORES);

@@ -6,11 +6,12 @@ import { count, DAY, dayKey, formatScore, fromDayKey, HOUR, now, SECOND, shortDa
 import { addGestures, chartKeys, ViewRange } from "../shared/time_chart.js";
 import { fetchJson, queryString } from "./api.js";
 import { h, s, setText } from "./dom.js";
-import { EventPanel, eventRow, toggleVerdict } from "./event_panel.js";
-import { filterRow, fitsFilters } from "./events.js";
+import { filterRow, fitsFilters } from "./event_filters.js";
+import { EventPanel, eventRow } from "./event_panel.js";
 import { icon } from "./icons.js";
 import { listenToKeys } from "./keys.js";
 import { showError } from "./notices.js";
+import { toggleVerdict } from "./review.js";
 import { replaceAddress } from "./router.js";
 import { ScoreStrip, TimeAxis } from "./score_strip.js";
 import { store, subscribe } from "./store.js";
@@ -353,8 +354,8 @@ export async function show(place, route, signal) {
     panel.element.scrollIntoView({ block: "nearest" });
   });
 
-  const filters = filterRow(query, (changed) => {
-    query = changed;
+  const filters = filterRow(query, (name, value) => {
+    query = { ...query, [name]: value };
     buildStrips();
     onRangeChange();
   }, FILTERS);

@@ -42,7 +42,7 @@ function connect() {
 // Somebody may have judged an event in another browser: only what has changed is asked for.
 async function applyChange(change) {
   if (change.what === "review") applyEvent(await fetchJson(`events/${change.row}`));
-  else await loadCameras();
+  else if (change.what !== "reviews") await loadCameras();
   publish("changed", change);
 }
 

@@ -76,28 +76,40 @@ export function fromDayKey(key) {
   return Number.isNaN(noon) ? null : startOfDay(noon - zoneOffset(noon));
 }
 
+// The same for a field of date and time, "2026-07-01T22:00".
+export function timeKey(us) {
+  return new Date((us + zoneOffset(us)) / 1000).toISOString().slice(0, 16);
+}
+
+export function fromTimeKey(key) {
+  const local = Date.parse(`${key}Z`) * 1000;
+  if (Number.isNaN(local)) return null;
+  return local - zoneOffset(local - zoneOffset(local));
+}
+
 // "today 08:13:24", "Tue, 24 Nov 08:13:24"
-export function dayAndTime(us) {
+export function dayAndTime(us, formatTime = timeOfDay) {
   const days = Math.round((startOfDay(now()) - startOfDay(us)) / DAY);
   let day = dateFormat({ weekday: "short", day: "numeric", month: "short" }).format(asDate(us));
   if (days === 0) day = "today";
   if (days === 1) day = "yesterday";
-  return `${day} ${timeOfDay(us)}`;
+  return `${day} ${formatTime(us)}`;
 }
 
 // "under 1 s", "45 s", "2 min 5 s", "3 h 20 min", "2 d 4 h"
 export function duration(seconds) {
   if (seconds < 1) return "under 1 s";
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  const two = (large, largeUnit, small, smallUnit) =>
-    (small ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`);
-  if (seconds < 3600) {
-    return two(Math.floor(seconds / 60), "min", Math.round(seconds % 60), "s");
-  }
-  if (seconds < 86400) {
-    return two(Math.floor(seconds / 3600), "h", Math.round((seconds % 3600) / 60), "min");
-  }
-  return two(Math.floor(seconds / 86400), "d", Math.round((seconds % 86400) / 3600), "h");
+  const two = (total, smallUnit, each, largeUnit) => {
+    const large = Math.floor(total / each), small = total % each;
+    return small ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`;
+  };
+  // Rounded before it is divided, so that 119.6 s are 2 min and not 1 min 60 s.
+  const whole = Math.round(seconds), minutes = Math.round(whole / 60);
+  const hours = Math.round(whole / 3600);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return two(whole, "s", 60, "min");
+  if (minutes < 24 * 60) return two(minutes, "min", 60, "h");
+  return two(hours, "h", 24, "d");
 }
 
 // Place in a recording: "0:07.3", "12:40.0", "1:02:03.4". Python's clock_text writes the same.
@@ -149,3 +161,6 @@ export function formatBudget(text) {
   if (!parts) return text ?? "the model's default";
   return `${parts[1]} false alarm${parts[1] === "1" ? "" : "s"} per ${parts[2]}`;
 }
+
+// The time zone of the browser, such as "Europe/Berlin".
+export const viewerZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;

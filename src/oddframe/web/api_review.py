@@ -1,0 +1,218 @@
+"""The API of a morning's review: stacks of like events, many verdicts at once, and tables of all.
+
+Stacks are computed when they are asked for (`store.stacks`). An export has every event that fits
+the filters of the request, as a table for a spreadsheet or for a program.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import Response
+
+from oddframe.extras import require_extra
+from oddframe.sinks.sink import utc
+from oddframe.store.events import StoredEvent
+from oddframe.store.feedback import ReviewChange
+from oddframe.store.stacks import EventStack
+from oddframe.web.api_events import Filters, Row
+from oddframe.web.context import AppContext, Asking, Context, now_us
+from oddframe.web.schemas import (
+    MOST_US,
+    ApartGiven,
+    EventRecord,
+    ReviewOfEvent,
+    ReviewsGiven,
+    ReviewsWritten,
+    StackList,
+    StackRecord,
+)
+from oddframe.web.serializers import event_record
+
+MOST_EXPORTED = 100_000
+"""A table has at most so many events, the newest."""
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a text that begins so for a formula, and would run it."""
+
+_DOWNLOAD = {"cache-control": "no-store"}
+
+router = APIRouter(prefix="/api/v1", responses={401: {}})
+
+
+@router.get("/stacks")
+def stacks(
+    context: Context,
+    filters: Filters,
+    sort: Literal["newest", "oldest", "score", "rarity"] = "newest",
+    offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> StackList:
+    """Events that meet all conditions, with those that are alike on one stack.
+
+    For the next page, give the number of stacks that are there already as `offset`.
+    """
+    page = context.store.reader.stacks(sort=sort, offset=offset, limit=limit, **filters)
+    return StackList(
+        stacks=[_stack_record(context, stack) for stack in page.stacks],
+        stack_count=page.stack_count,
+        event_count=page.event_count,
+        cut=page.is_cut,
+    )
+
+
+@router.put("/reviews")
+def reviews(context: Context, asking: Asking, given: ReviewsGiven) -> ReviewsWritten:
+    """Review several events; sending `before` of the answer takes it back.
+
+    Events that do not exist any more are left out.
+    """
+    changes = [ReviewChange(one.row, one.verdict, one.note) for one in given.reviews]
+    written = context.store.review_events(changes, now_us(), asking.name)
+    context.hub.publish("changed", {"what": "reviews", "rows": [new.row for _, new in written]})
+    return ReviewsWritten(
+        events=[_record(context, after) for _, after in written],
+        before=[_review_of(before) for before, _ in written],
+    )
+
+
+@router.put("/events/{row}/apart", responses={404: {}})
+def set_apart(context: Context, row: Row, given: ApartGiven) -> EventRecord:
+    """Take an event out of its stack, or let it be stacked again."""
+    if not context.store.set_apart(row, is_apart=given.apart):
+        raise HTTPException(404, "there is no such event; old events are deleted after some time")
+    context.hub.publish("changed", {"what": "reviews", "rows": [row]})
+    return _record(context, context.event(row))
+
+
+@router.get("/export/events.csv", response_class=Response)
+def export_csv(context: Context, filters: Filters) -> Response:
+    """Events that meet all conditions as CSV in UTF-8, the newest first."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, _COLUMNS, lineterminator="\r\n")
+    table.writeheader()
+    for row in _rows(context, filters):
+        table.writerow({name: _plain_cell(value) for name, value in row.items()})
+    # The byte order mark tells spreadsheets that it is UTF-8.
+    return _file("\ufeff" + text.getvalue(), "text/csv; charset=utf-8", "csv")
+
+
+@router.get("/export/events.parquet", response_class=Response)
+def export_parquet(context: Context, filters: Filters) -> Response:
+    """Events that meet all conditions as Parquet, the newest first."""
+    with require_extra("writing Parquet"):
+        import pyarrow
+        from pyarrow import parquet
+    types = {
+        int: pyarrow.int64(),
+        float: pyarrow.float64(),
+        str: pyarrow.string(),
+        datetime: pyarrow.timestamp("us", tz="UTC"),
+    }
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in _COLUMNS.items()])
+    content = io.BytesIO()
+    parquet.write_table(
+        pyarrow.Table.from_pylist(list(_rows(context, filters)), schema=schema), content
+    )
+    return _file(content.getvalue(), "application/vnd.apache.parquet", "parquet")
+
+
+def _stack_record(context: AppContext, stack: EventStack) -> StackRecord:
+    return StackRecord(
+        rows=list(stack.rows),
+        event=_record(context, stack.shown),
+        pictured=[_record(context, event) for event in stack.pictured],
+        first_us=stack.first_us,
+        last_us=stack.last_us,
+        score=stack.score,
+        rarity=stack.rarity,
+    )
+
+
+def _record(context: AppContext, event: StoredEvent) -> EventRecord:
+    return event_record(event, context.supervisor.plan.settings.clip_before_s)
+
+
+def _review_of(event: StoredEvent) -> ReviewOfEvent:
+    review = event.review
+    if review is None:
+        return ReviewOfEvent(row=event.row, verdict=None, note="")
+    return ReviewOfEvent(row=event.row, verdict=review.verdict, note=review.note)  # type: ignore[arg-type]
+
+
+_COLUMNS: dict[str, type] = {
+    "row": int,
+    "camera": str,
+    "kind": str,
+    "reason": str,
+    "start": datetime,
+    "peak": datetime,
+    "end": datetime,
+    "duration_s": float,
+    "score": float,
+    "rarity": float,
+    "x_min": float,
+    "y_min": float,
+    "x_max": float,
+    "y_max": float,
+    "verdict": str,
+    "note": str,
+    "reviewed": datetime,
+    "reviewed_by": str,
+}
+"""The columns of a table of events; times are UTC."""
+
+
+def _rows(context: AppContext, filters: Filters) -> Iterator[dict[str, Any]]:
+    """Yield the events as rows of a table; None where there is no value."""
+    # By start, the latest first.
+    filters["before_us"] = MOST_US
+    for stored in context.store.reader.events(limit=MOST_EXPORTED, **filters):
+        alert, review = stored.alert, stored.review
+        event = alert.event
+        box = event.box or (None,) * 4
+        end_us = alert.end_us
+        values = (
+            stored.row,
+            event.source,
+            event.kind,
+            event.reason,
+            _time(alert.start_us),
+            _time(alert.peak_us),
+            None if end_us is None else _time(end_us),
+            None if end_us is None else (end_us - alert.start_us) / 1e6,
+            event.score,
+            max(event.parts.values(), default=None),
+            *box,
+            None if review is None else review.verdict,
+            None if review is None else review.note,
+            None if review is None else _time(review.at_us),
+            None if review is None else review.by,
+        )
+        yield dict(zip(_COLUMNS, values, strict=True))
+
+
+def _time(at_us: int) -> datetime:
+    return datetime.fromisoformat(utc(at_us))
+
+
+def _plain_cell(value: Any) -> Any:
+    """Return what a cell of a spreadsheet holds; a text never becomes a formula."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    # Six digits are more than a score is worth, and keep the columns narrow.
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _file(content: str | bytes, kind: str, suffix: str) -> Response:
+    # The server's own day, as people there name their files.
+    day = datetime.now().strftime("%Y-%m-%d")
+    name = f'attachment; filename="oddframe-events-{day}.{suffix}"'
+    return Response(content, media_type=kind, headers={**_DOWNLOAD, "content-disposition": name})

@@ -1,0 +1,442 @@
+"""Learns cameras for the web app: a recording and a training, each in a process of its own.
+
+The processes are `oddframe record` and `oddframe train`, at low priority, so that watching goes
+first. What is to be done stands in the data folder, and both commands can resume: a server that
+was stopped or killed goes on where they were.
+
+| in the data folder | |
+|---|---|
+| learning/CAMERA/learning.json | what is to be done, and how far that is |
+| learning/CAMERA/log.txt | what the processes said |
+| footage/CAMERA/ | what was recorded |
+| models/RUN/ | the run folder of the training |
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from oddframe.core.alerts import safe_name
+from oddframe.errors import OddframeError, OutputError, SettingsError
+from oddframe.files import output_error, write_json
+from oddframe.monitoring.footage import PROGRESS_FILE, remove_footage
+from oddframe.monitoring.recording_order import has_order
+from oddframe.training.progress import TrainingProgress, read_progress
+from oddframe.training.run_folder import RunFolder
+
+TRAINING_SETTINGS = "learning.toml"
+"""File in the data folder with settings for trainings, as `oddframe train --config` takes it."""
+
+_LOOK_S = 0.5
+_END_S = 20.0
+"""How long a process may take to end when it is asked to, in seconds; then it is killed."""
+
+_LOG_BYTES = 64_000
+"""So much of the end of the log is read."""
+
+Stage: TypeAlias = Literal["record", "train", "done"]
+LearningState: TypeAlias = Literal["recording", "training", "paused", "failed", "finished"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learning:
+    """A camera that is to be learnt.
+
+    Attributes:
+        name: The camera's name.
+        source: Where its pictures come from, with its secrets; None of a camera that is watched,
+            whose address stands in `cameras.toml`.
+        file: A recording or a folder to learn from instead of what the camera shows.
+        for_s: How long to record, in seconds; 0 learns from what was recorded before.
+        stretch_s: As for `oddframe.record`.
+        every_s: As for `oddframe.record`.
+        armed: As for `oddframe.record`.
+        time_zone: As for `oddframe.record`.
+        most_gb: Most gigabytes of footage.
+        false_alarms: The budget for the threshold.
+        preset: Name of the preset of the training.
+        keep_footage: Whether footage stays after the training.
+        run: Name of the run folder in the folder of models.
+        previous: The model that the camera had before; None where it had none.
+        stage: What is being done.
+        is_paused: Whether nothing is to be done for now.
+        error: What ended it, as a sentence; None where nothing did.
+        pid: The process that works on it, if any did.
+    """
+
+    name: str
+    source: str | None = field(default=None, repr=False)
+    file: str | None = None
+    for_s: float = 3600.0
+    stretch_s: float | None = None
+    every_s: float | None = None
+    armed: tuple[str, ...] = ()
+    time_zone: str | None = None
+    most_gb: float = 50.0
+    false_alarms: str = "1/day"
+    preset: str = "fast"
+    keep_footage: bool = False
+    run: str = ""
+    previous: str | None = None
+    stage: Stage = "record"
+    is_paused: bool = False
+    error: str | None = None
+    pid: int | None = None
+
+    @property
+    def state(self) -> LearningState:
+        """How the learning is, in one word."""
+        if self.error is not None:
+            return "failed"
+        if self.stage == "done":
+            return "finished"
+        if self.is_paused:
+            return "paused"
+        return "recording" if self.stage == "record" else "training"
+
+
+class Learner:
+    """Carries out what is to be learnt, one process for each camera.
+
+    Any thread may call the methods.
+
+    Args:
+        data: The data folder.
+        address_of: Gives the address of a watched camera with its secrets; None where there is no
+            such camera.
+        adopt: Called with a finished learning by the learner's thread: has the camera watched with
+            the new model.
+        on_change: Called with the name of a camera whose learning has changed; must not wait.
+        redirects: Whether a camera's server may send its reader to another address.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        address_of: Callable[[str], str | None],
+        adopt: Callable[[Learning], None],
+        on_change: Callable[[str], None] = lambda name: None,
+        redirects: bool = False,
+    ) -> None:
+        self._data, self._address_of, self._adopt = data, address_of, adopt
+        self._on_change, self._redirects = on_change, redirects
+        self._lock = threading.RLock()
+        self._learnings = self._read_all()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        # Processes that were asked to end, with the time at which they are killed.
+        self._ending: dict[str, float] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="learn", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work, in a thread; what was interrupted goes on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the processes to end; they finish what they are writing, and nobody waits for it."""
+        self._stopping.set()
+        with self._lock:
+            for process in self._processes.values():
+                _signal(process.pid, signal.SIGTERM)
+                # Somebody has to take note of its end while this program still runs.
+                threading.Thread(target=process.wait, daemon=True).start()
+        if self._thread.ident is not None:
+            self._thread.join(1.0)
+
+    def learnings(self) -> list[Learning]:
+        """Return all learnings, by name."""
+        with self._lock:
+            return [self._learnings[name] for name in sorted(self._learnings)]
+
+    def learning(self, name: str) -> Learning | None:
+        """Return the learning of a camera; None where there is none."""
+        with self._lock:
+            return self._learnings.get(name)
+
+    def footage(self, name: str) -> Path:
+        """Return the folder with what was recorded of a camera."""
+        return self._data / "footage" / safe_name(name)
+
+    def progress(self, learning: Learning) -> TrainingProgress | None:
+        """Return how far the present stage is; None where that is not known yet."""
+        if learning.stage == "record":
+            return read_progress(self.footage(learning.name) / PROGRESS_FILE)
+        return read_progress(self._run_folder(learning).progress)
+
+    def losses(self, learning: Learning) -> dict[str, Any]:
+        """Return the last entry of the training's log; empty where there is none."""
+        if learning.stage == "record":
+            return {}
+        entries = [entry for entry in self._run_folder(learning).entries() if "held_out" in entry]
+        return entries[-1] if entries else {}
+
+    def notices(self, name: str) -> list[str]:
+        """Return what the processes said people should know, oldest first."""
+        marks = ("note: ", "error: ")
+        lines = self._log_lines(name)
+        return [line.removeprefix("note: ") for line in lines if line.startswith(marks)]
+
+    def begin(self, learning: Learning) -> None:
+        """Begin to learn a camera; footage that is there is learnt from too.
+
+        Raises:
+            SettingsError: If the camera is being learnt already.
+            OutputError: If it cannot be written down.
+        """
+        with self._lock:
+            before = self._learnings.get(learning.name)
+            if before is not None and before.state not in ("failed", "finished"):
+                raise SettingsError(
+                    f"{learning.name} must not be learnt twice at once; cancel what runs first"
+                )
+            if learning.file is not None or not learning.for_s:
+                learning = replace(learning, stage="train")
+            run = f"{safe_name(learning.name)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+            place = self._place(learning.name)
+            try:
+                place.mkdir(parents=True, exist_ok=True)
+                (place / "log.txt").unlink(missing_ok=True)
+            except OSError as error:
+                raise output_error(place, error) from error
+            self._save(replace(learning, run=run))
+
+    def pause(self, name: str) -> None:
+        """Stop working on a camera until `resume`."""
+        self._change(name, is_paused=True)
+        self._end(name)
+
+    def resume(self, name: str) -> None:
+        """Go on with a camera that was paused, or that failed."""
+        learning = self.learning(name)
+        anew: dict[str, Any] = {}
+        if learning is not None and learning.error is not None and learning.stage == "record":
+            # A recording that got no picture is over; what is left of it would be nothing.
+            anew = {"pid": None}
+        self._change(name, is_paused=False, error=None, **anew)
+
+    def remove(self, name: str, *, footage: bool) -> None:
+        """Forget the learning of a camera, with what is half done.
+
+        Args:
+            name: The camera.
+            footage: Whether what was recorded goes too.
+
+        Raises:
+            OutputError: If something cannot be removed.
+        """
+        with self._lock:
+            learning = self._learnings.pop(name, None)
+            process = self._processes.get(name)
+        if process is not None:
+            self._end(name)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_END_S)
+            process.kill()
+            with self._lock:
+                self._processes.pop(name, None)
+                self._ending.pop(name, None)
+        if learning is not None:
+            run = self._run_folder(learning)
+            # A model that is complete may be used.
+            if learning.stage != "done" and not run.bundle.exists():
+                shutil.rmtree(run.path, ignore_errors=True)
+            shutil.rmtree(self._place(name), ignore_errors=True)
+        if footage:
+            remove_footage(self.footage(name))
+        self._on_change(name)
+
+    # The thread.
+
+    def _run(self) -> None:
+        for learning in self.learnings():
+            self._end_leftover(learning)
+        while not self._stopping.wait(_LOOK_S):
+            for learning in self.learnings():
+                try:
+                    self._step(learning)
+                except OddframeError as error:
+                    self._fail(learning, str(error))
+
+    def _step(self, learning: Learning) -> None:
+        """Start what is due, and go on to the next stage where one has ended."""
+        name = learning.name
+        process = self._processes.get(name)
+        if process is None:
+            if learning.state in ("recording", "training"):
+                self._launch(name)
+            return
+        code = process.poll()
+        if code is None:
+            if time.monotonic() > self._ending.get(name, float("inf")):
+                _signal(process.pid, signal.SIGKILL)
+            return
+        with self._lock:
+            del self._processes[name]
+            was_asked = self._ending.pop(name, None) is not None
+        if was_asked or self._stopping.is_set():
+            return
+        if code:
+            errors = [line for line in self._log_lines(name) if line.startswith("error: ")]
+            reason = errors[-1].removeprefix("error: ") if errors else f"it ended with code {code}"
+            self._fail(learning, reason)
+        elif learning.stage == "record":
+            self._change(name, stage="train")
+        else:
+            self._adopt(learning)
+            self._change(name, stage="done")
+            if not learning.keep_footage:
+                remove_footage(self.footage(name))
+
+    def _launch(self, name: str) -> None:
+        """Start the process of the present stage, unless it is not wanted any more."""
+        with self._lock:
+            learning = self._learnings.get(name)
+            if learning is None or learning.state not in ("recording", "training"):
+                return
+            if learning.stage == "record":
+                arguments, text = self._recording(learning)
+            else:
+                arguments, text = self._training(learning), ""
+            # The log is for programs, whatever the server's own output is.
+            variables = {key: value for key, value in os.environ.items() if key != "FORCE_COLOR"}
+            try:
+                with (self._place(name) / "log.txt").open("ab") as log:
+                    process = subprocess.Popen(
+                        [sys.executable, "-m", "oddframe", *arguments],
+                        # An address may hold a password, which arguments and variables would show.
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.DEVNULL,
+                        stderr=log,
+                        env=variables,
+                        # Ctrl-C in a terminal is for the server, which ends the others in order.
+                        start_new_session=True,
+                    )
+                assert process.stdin is not None, "a pipe was asked for"
+                with suppress(BrokenPipeError), process.stdin as pipe:
+                    pipe.write(text.encode())
+            except OSError as error:
+                raise OutputError(f"learning could not be started: {error.strerror}") from error
+            self._processes[name] = process
+            self._change(name, pid=process.pid)
+
+    def _recording(self, learning: Learning) -> tuple[list[str], str]:
+        """Return the arguments of a recording and what it reads from standard input."""
+        address = learning.source or self._address_of(learning.name)
+        if address is None:
+            raise SettingsError(f"{learning.name} must be a camera that is there, but is none")
+        folder = self.footage(learning.name)
+        arguments = ["record", "-", "-o", str(folder), "--most-gb", f"{learning.most_gb:g}"]
+        if learning.stretch_s is not None and learning.every_s is not None:
+            arguments += ["--stretch", f"{learning.stretch_s:g}s"]
+            arguments += ["--every", f"{learning.every_s:g}s"]
+        for hours in learning.armed:
+            arguments += ["--armed", hours]
+        if learning.time_zone is not None:
+            arguments += ["--time-zone", learning.time_zone]
+        if not self._redirects:
+            arguments.append("--no-redirects")
+        # What was recorded for an earlier learning stays, and is not resumed.
+        if learning.pid is not None and has_order(folder):
+            arguments.append("--resume")
+        else:
+            arguments += ["--for", f"{learning.for_s:g}s"]
+        return arguments, f"{safe_name(learning.name)}={address}\n"
+
+    def _training(self, learning: Learning) -> list[str]:
+        """Return the arguments of a training."""
+        run = self._run_folder(learning)
+        footage = self.footage(learning.name) if learning.file is None else Path(learning.file)
+        arguments = ["train", str(footage), "-o", str(run.path), "--nice", "19"]
+        arguments += ["--false-alarms", learning.false_alarms]
+        if run.holds_training:
+            return [*arguments, "--resume"]
+        arguments += ["--preset", learning.preset]
+        settings = self._data / TRAINING_SETTINGS
+        return [*arguments, "--config", str(settings)] if settings.exists() else arguments
+
+    def _end(self, name: str) -> None:
+        """Ask the process of a camera to end."""
+        with self._lock:
+            process = self._processes.get(name)
+            if process is not None and name not in self._ending:
+                self._ending[name] = time.monotonic() + _END_S
+                _signal(process.pid, signal.SIGTERM)
+
+    def _end_leftover(self, learning: Learning) -> None:
+        """End the process of a server that was killed: it would work beside the new one."""
+        pid, until_s = learning.pid, time.monotonic() + _END_S
+        mine = {str(self.footage(learning.name)), str(self._run_folder(learning).path)}
+        while pid is not None and mine & set(_arguments(pid)):
+            _signal(pid, signal.SIGTERM if time.monotonic() < until_s else signal.SIGKILL)
+            if self._stopping.wait(_LOOK_S):
+                return
+
+    def _fail(self, learning: Learning, reason: str) -> None:
+        self._change(learning.name, error=reason)
+
+    def _change(self, name: str, **changes: Any) -> None:
+        with self._lock:
+            learning = self._learnings.get(name)
+            if learning is None:
+                return
+            # A disk that is full must not end the work; after a restart a stage is done again.
+            with suppress(OutputError):
+                self._save(replace(learning, **changes))
+
+    def _save(self, learning: Learning) -> None:
+        self._learnings[learning.name] = learning
+        self._on_change(learning.name)
+        write_json(self._place(learning.name) / "learning.json", asdict(learning))
+
+    def _read_all(self) -> dict[str, Learning]:
+        found: dict[str, Learning] = {}
+        for path in sorted((self._data / "learning").glob("*/learning.json")):
+            try:
+                values = json.loads(path.read_text())
+                known = {item.name: values[item.name] for item in fields(Learning)}
+            except (OSError, ValueError, KeyError, TypeError):
+                # What cannot be read cannot be done; its footage and its run folder stay.
+                continue
+            known["armed"] = tuple(known["armed"])
+            found[known["name"]] = Learning(**known)
+        return found
+
+    def _log_lines(self, name: str) -> list[str]:
+        """Read the end of a log; lines that were wrapped for nobody are whole."""
+        try:
+            with (self._place(name) / "log.txt").open("rb") as log:
+                log.seek(0, os.SEEK_END)
+                log.seek(max(0, log.tell() - _LOG_BYTES))
+                return log.read().decode(errors="replace").splitlines()
+        except OSError:
+            return []
+
+    def _run_folder(self, learning: Learning) -> RunFolder:
+        return RunFolder(self._data / "models" / learning.run)
+
+    def _place(self, name: str) -> Path:
+        return self._data / "learning" / safe_name(name)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _arguments(pid: int) -> list[str]:
+    """Return the arguments of a process; none where it is not there or has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []

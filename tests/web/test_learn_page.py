@@ -1,0 +1,88 @@
+"""The page on which a camera is learnt, in a real browser: from an address to a live camera."""
+
+import re
+
+import pytest
+import tomlkit
+from playwright.sync_api import expect
+
+from tests.support.browser import PATIENCE_MS, chromium, page, server
+from tests.support.stream_server import StreamServer
+from tests.support.stream_server import video as video_answer
+from tests.support.tiny import tiny_settings, walk
+
+pytestmark = pytest.mark.services
+
+expect.set_options(timeout=PATIENCE_MS)
+
+TRAINING_MS = 900_000
+"""A training is a process of low priority, and this machine may be busy."""
+
+
+def plain(value):
+    """Settings as TOML has them: without what is None."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items() if inner is not None}
+    return value
+
+
+@pytest.fixture
+def camera(video):
+    """A server that shows the same scene again and again, as a live camera."""
+    chromium()
+    path = video("live.ts", frames=300, rate_fps=25, size=(320, 240), draw=walk)
+    with StreamServer(video_answer(path)) as shown:
+        yield shown
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    settings = plain(tiny_settings(pretrain_steps=2, joint_steps=2).as_dict())
+    (folder / "learning.toml").write_text(tomlkit.dumps(settings))
+    return folder
+
+
+def test_an_empty_site_learns_its_first_camera_and_watches_it(camera, data):
+    with server(data) as address, page() as (opened, wrong):
+        opened.goto(address)
+        opened.get_by_role("button", name="Add a camera").click()
+        opened.get_by_label("Name").fill("front door")
+        opened.get_by_label("Address").fill(camera.url())
+        # What it takes is said before.
+        opened.get_by_label("How long to watch").fill("2")
+        expect(opened.get_by_text("The video takes about 43 GB")).to_be_visible()
+        opened.get_by_label("How much of that to record").select_option("1")
+        expect(opened.get_by_text("The video takes about 7.2 GB")).to_be_visible()
+        opened.get_by_label("How much of that to record").select_option("0")
+        opened.get_by_label("How long to watch").fill("8")
+        opened.get_by_label("Unit of the time").select_option("minutes")
+        expect(opened.get_by_text("A first look")).to_be_visible()
+        opened.get_by_role("button", name="Learn this camera").click()
+        expect(opened.get_by_role("heading", name="Learn front door")).to_be_visible()
+        expect(opened.get_by_text(re.compile("Recording the camera: .* of 8 min"))).to_be_visible()
+
+        # It is stopped, goes on, and is cancelled with what it recorded.
+        opened.get_by_role("button", name="Pause").click()
+        expect(opened.get_by_text("paused")).to_be_visible()
+        expect(opened.get_by_role("heading", name="Recorded video")).to_be_visible()
+        opened.get_by_role("button", name="Go on").click()
+        opened.get_by_role("button", name="Cancel").click()
+        opened.get_by_role("button", name="Delete the video too").click()
+        expect(opened.get_by_role("heading", name="No camera yet")).to_be_visible()
+        assert list(data.rglob("*.mp4")) == []
+
+        # As long as a test may take: the camera is learnt, and is watched with its own model.
+        opened.get_by_role("button", name="Add a camera").click()
+        opened.get_by_label("Name").fill("front door")
+        opened.get_by_label("Address").fill(camera.url())
+        opened.get_by_label("How long to watch").fill("0.15")
+        opened.get_by_label("Unit of the time").select_option("minutes")
+        opened.get_by_role("button", name="Learn this camera").click()
+        expect(opened.get_by_text("The camera is watched with its own model now.")).to_be_visible(
+            timeout=TRAINING_MS
+        )
+        opened.get_by_role("link", name="See the camera").click()
+        expect(opened.get_by_alt_text("Live picture of front door")).to_be_visible()
+        assert wrong == []

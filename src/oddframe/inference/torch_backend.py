@@ -4,7 +4,8 @@ A GPU computes by itself: `GpuScorer` starts it on a batch and comes back at onc
 travel through pinned memory, from and to which a GPU copies while it computes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -158,3 +159,15 @@ class GpuScorer(TorchScorer):
         return torch.empty(part.shape, dtype=part.dtype, pin_memory=True).copy_(
             part, non_blocking=True
         )
+
+
+@contextmanager
+def all_digits() -> Iterator[None]:
+    """Let a GPU keep all digits of float32 in convolutions meanwhile, which torch shortens."""
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before

@@ -5,7 +5,8 @@
     ODDFRAME_PED2=... python benchmarks/accuracy.py ablations -o runs/ablations --steps 600
 
 `seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory
-of the training; a run folder that is there is resumed, and a seed with figures is done. `ablations`
+of the training; a run folder that is there is resumed, and a seed with figures is done. With
+`--parts` each part of the map is scored too, with each statistic. `ablations`
 trains each variant of the `walkway` preset for the same few steps, at half the size and seen whole
 as by `oddframe demo`, and takes many scores off each of the trained networks. Calls with other
 seeds may run beside each other, since each seed has a file of its own; one with all of them then
@@ -87,6 +88,8 @@ def main() -> None:
         help="in any of its layouts",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--device", default="auto", help="where seeds are trained and scored")
+    parser.add_argument("--parts", action="store_true", help="score the parts of the map as well")
     parser.add_argument("--steps", type=int, default=1_000, help="steps of each ablation")
     parser.add_argument("--only", nargs="*", help="these ablations only")
     # argparse gives a "*" at the end nothing once another positional has been read.
@@ -95,7 +98,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     print(f"{platform.machine()}, {os.cpu_count()} cores; {versions()}; seeds {args.seeds}")
     if args.what == "seeds":
-        seeds(args.dataset, args.out, args.preset, args.seeds, more)
+        seeds(args.dataset, args.out, args.preset, args.seeds, args.device, args.parts, more)
     else:
         ablations(args.out, args.seeds, args.steps, args.only)
 
@@ -111,13 +114,22 @@ def versions() -> str:
     return ", ".join(f"{name} {version(name)}" for name in ("oddframe", "torch", "numpy", "av"))
 
 
-def seeds(dataset: Path, out: Path, preset: str, numbers: list[int], more: list[str]) -> None:
+def seeds(
+    dataset: Path,
+    out: Path,
+    preset: str,
+    numbers: list[int],
+    device: str,
+    parts: bool,
+    more: list[str],
+) -> None:
     """Train and evaluate a preset with several seeds."""
     from oddframe.datasets.layouts import open_benchmark
 
     benchmark = open_benchmark(dataset)
     results = [
-        one_seed(benchmark, out / f"{preset}-{seed}", preset, seed, more) for seed in numbers
+        one_seed(benchmark, out / f"{preset}-{seed}", preset, seed, device, parts, more)
+        for seed in numbers
     ]
     for pool in ("micro", "macro"):
         ways = results[0]["evaluated"]["auc"][pool]
@@ -133,26 +145,34 @@ def seeds(dataset: Path, out: Path, preset: str, numbers: list[int], more: list[
         for name in names:
             known = [found[name] for r in results if (found := r["evaluated"].get(level))]
             print(f"{level} {name}: {spread(known)}")
+    if all("parts" in result for result in results):
+        print("\n| scored by | raw | per video | raw smoothed | per video smoothed |")
+        print("|---|---|---|---|---|")
+        for key in results[0]["parts"]:
+            columns = zip(*(result["parts"][key] for result in results), strict=True)
+            print(f"| {key} | {' | '.join(spread(list(column)) for column in columns)} |")
 
 
-def one_seed(benchmark: Any, run: Path, preset: str, seed: int, more: list[str]) -> dict[str, Any]:
+def one_seed(
+    benchmark: Any, run: Path, preset: str, seed: int, device: str, parts: bool, more: list[str]
+) -> dict[str, Any]:
     """Train with a seed and evaluate, or take the figures that are there."""
     path = run.with_suffix(".json")
     if not path.exists():
-        flags = (
-            ["--resume"]
-            if (run / "settings.json").exists()
-            else ["--preset", preset, "--seed", str(seed)]
-        )
+        flags = ["--preset", preset, "--seed", str(seed), "--device", device]
+        # What is given has to agree with the training that is resumed.
+        flags += ["--resume"] if (run / "settings.json").exists() else []
         trained = oddframe("train", *map(str, benchmark.training), "-o", str(run), *flags, *more)
         peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        evaluated = oddframe("eval", str(benchmark.root), "--model", str(run))
+        evaluated = oddframe("eval", str(benchmark.root), "--model", str(run), "--device", device)
         figures = {
             "seed": seed,
             "train_peak_mb": round(peak_mb),
             "trained": trained,
             "evaluated": evaluated,
         }
+        if parts:
+            figures["parts"] = part_aucs(benchmark, run, device)
         path.write_text(json.dumps(figures, indent=2))
     found: dict[str, Any] = json.loads(path.read_text())
     trained, evaluated = found["trained"], found["evaluated"]
@@ -162,6 +182,23 @@ def one_seed(benchmark: Any, run: Path, preset: str, seed: int, more: list[str])
         f"{evaluated['frames_total']} frames scored in {evaluated['seconds']:.0f} s"
     )
     return found
+
+
+def part_aucs(benchmark: Any, run: Path, device: str) -> dict[str, list[float]]:
+    """AUC, as `aucs` has them, of each part of a trained network's map with each statistic."""
+    from oddframe.bundle.bundle import find_bundle, read_bundle
+    from oddframe.inference.torch_backend import pick_device
+    from oddframe.model.network import Network
+
+    trained = read_bundle(find_bundle(run)).network
+    network = Network.of(trained).to(pick_device(device))
+    # A clip scores its last frame here, wherever the model says that it does.
+    reach = 4 * trained.config.interval
+    scored = [
+        dict(scores(network, pictures(video.path, trained.config))) for video in benchmark.testing
+    ]
+    labels = [video.labels[reach:] for video in benchmark.testing]
+    return {key: aucs([one[key] for one in scored], labels) for key in scored[0]}
 
 
 def oddframe(*arguments: str) -> dict[str, Any]:
@@ -232,7 +269,9 @@ def one_ablation(
     benchmark = open_benchmark(os.environ["ODDFRAME_PED2"])
     train(benchmark.training, run, settings=short, overwrite=True, export=False)
     network = Network.of(load(run).bundle.network)
-    scored = [dict(scores(network, pictures(video.path, short))) for video in benchmark.testing]
+    scored = [
+        dict(scores(network, pictures(video.path, short.network))) for video in benchmark.testing
+    ]
     reach = 4 * short.network.interval
     labels = [video.labels[reach:] for video in benchmark.testing]
     middle = [
@@ -258,12 +297,11 @@ def one_ablation(
     return found
 
 
-def pictures(path: Path, settings: Any) -> npt.NDArray[np.uint8]:
-    """Frames of a folder at the network's size."""
+def pictures(path: Path, network: Any) -> npt.NDArray[np.uint8]:
+    """Frames of a recording or a folder at the network's size."""
     from oddframe.media.discovery import open_source
     from oddframe.media.source import FrameFormat
 
-    network = settings.network
     wanted = FrameFormat(network.width, network.height, network.colour)
     return np.stack([frame.pixels for frame in open_source(path, 10.0).frames(wanted)])
 
@@ -276,10 +314,11 @@ def scores(network: Any, frames: npt.NDArray[np.uint8]) -> Iterator[tuple[str, F
 
     config = network.config
     clips = np.arange(len(frames) - 4 * config.interval)[:, None] + np.arange(5) * config.interval
+    device = next(network.parameters()).device
     found: dict[str, list[Floats]] = {}
     for begin in range(0, len(clips), 8):
         with torch.no_grad():
-            outputs = network(torch.from_numpy(frames[clips[begin : begin + 8]]))
+            outputs = network(torch.from_numpy(frames[clips[begin : begin + 8]]).to(device))
         maps = {"prediction error": prediction_error(outputs, config.rebuilt_frame)}
         if outputs.rebuilt is not None:
             maps["appearance error"] = squared_error(
@@ -314,7 +353,7 @@ def scores(network: Any, frames: npt.NDArray[np.uint8]) -> Iterator[tuple[str, F
                 ("windows of all three sides", (small, middle, large), 0.02),
             ):
                 found.setdefault(f"{name}, {statistic}", []).append(
-                    frame_score(one, windows, share).double().numpy()
+                    frame_score(one, windows, share).double().cpu().numpy()
                 )
     for name, values in found.items():
         yield name, np.concatenate(values)

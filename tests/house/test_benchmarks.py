@@ -94,6 +94,9 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     "false_alarms": lambda p: ["drawn", "--hours", 0.1, "--workers", 1],
     "false_alarm_intervals": lambda p: ["--cameras", 2, "--hours", 0.5],
     "fault_table": lambda p: [p.faults()],
+    "gpu": lambda p: (
+        ["table", "--device", "cpu", "--tiny", "--only", "batches", "-o", p.folder / "gpu.jsonl"]
+    ),
     "graph_operators": lambda p: [SHIPPED / "ped2" / "model.onnx", "--times", 1],
     "health": lambda p: ["--seeds", 1],
     "motion_cues": lambda p: ["--times", 1],

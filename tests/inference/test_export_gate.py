@@ -1,9 +1,18 @@
 import numpy as np
 import pytest
+import torch
 
 from oddframe.datasets.frame_cache import FrameRun
 from oddframe.errors import SourceError
-from oddframe.inference.export_gate import STRETCH_CLIPS, footage_from_cache
+from oddframe.inference.backends import GPU_HALF, available
+from oddframe.inference.export_gate import (
+    STRETCH_CLIPS,
+    check_parity,
+    footage_from_cache,
+    synthetic_footage,
+)
+from oddframe.inference.parity import RAW_LIMIT
+from oddframe.inference.torch_backend import all_digits
 
 INTERVAL = 2
 
@@ -60,3 +69,20 @@ def test_footage_without_a_whole_clip_is_refused():
     footage.stretches = (FrameRun("yard", 0, 8),)
     with pytest.raises(SourceError, match="needs 9 unbroken frames"):
         footage_from_cache(footage, INTERVAL, "footage")
+
+
+def test_half_precision_of_torch_is_noted_and_what_did_not_pass_is_not_offered(bundle):
+    """On the processor, in place of a GPU."""
+    noted = check_parity(bundle, GPU_HALF, synthetic_footage(bundle), refuse=False)
+    entry = noted.parity[str(GPU_HALF)]
+    assert entry["precision"] == "bfloat16"
+    assert entry["passed"] == (entry["raw_error"] <= RAW_LIMIT["bfloat16"])
+    assert (GPU_HALF in available(noted, "cuda")) == entry["passed"]
+
+
+def test_digits_are_kept_only_meanwhile():
+    convolutions = torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+    with all_digits():
+        assert convolutions.fp32_precision == "ieee"
+    assert convolutions.fp32_precision == before

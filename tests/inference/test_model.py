@@ -23,7 +23,7 @@ from oddframe.inference.torch_backend import TorchScorer
 from oddframe.media.discovery import open_source
 from oddframe.model.network import Network
 from tests.support.clips import clips
-from tests.support.scorers import FakeScorer
+from tests.support.scorers import FakeGpu, FakeScorer, flat_maps
 from tests.support.tiny import tiny_settings, walk
 
 
@@ -518,6 +518,45 @@ def test_repeats_are_told_without_the_network_and_score_the_same(
     assert_scores(list(ours.scores(ReadyFrames(frames), maps=True)), expected)
     scored = sum(raw is not None for _, raw in expected)
     assert sum(map(len, ours.scorer.batches)) == scored - repeats
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(stretches=SHOWN, batch_size=st.sampled_from([1, 3, 8]), interval=st.integers(1, 2))
+def test_a_gpu_that_is_asked_ahead_gives_the_same_scores(stretches, batch_size, interval, model):
+    frames = shown_frames(stretches)
+    one = exact(model, batch_size, interval)
+    gpu = FakeGpu(hashed, maps=flat_maps(2, 3), batch_size=batch_size)
+    other = Model(one.bundle, gpu)
+    assert list(map(plain, other.scores(ReadyFrames(frames), maps=True))) == list(
+        map(plain, one.scores(ReadyFrames(frames), maps=True))
+    )
+    assert [len(batch) for batch in gpu.batches] == [len(batch) for batch in one.scorer.batches]
+
+
+def plain(score):
+    return replace(score, map=None if score.map is None else score.map.tolist())
+
+
+def test_a_gpu_has_the_next_batch_before_it_is_asked_for_the_scores_of_the_last(model):
+    gpu = FakeGpu(batch_size=4)
+    ours = Model(replace(model.bundle, health=None), gpu)
+    expected = raws(known(model).scores(Source(17)))
+    assert raws(ours.scores(Source(17))) == expected
+    # 13 clips: three full batches and one more.
+    assert gpu.log == ["begin", "begin", "finish", "begin", "finish", "begin", "finish", "finish"]
+
+
+def test_maps_come_back_from_a_gpu_only_where_somebody_wants_them(model):
+    def log(**options):
+        gpu = FakeGpu(maps=flat_maps(32, 32), batch_size=4)
+        scores = list(Model(replace(model.bundle, health=None), gpu).scores(Source(8), **options))
+        return gpu.log, [score.map is not None for score in scores]
+
+    left = Zones(watch=(Polygon(((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))),))
+    assert log() == (["begin", "finish"], [False] * 8)
+    assert log(maps=True) == (["begin maps", "finish"], [False] * 4 + [True] * 4)
+    # The score of a frame with zones is taken from its map, which the caller need not see.
+    assert log(zones=left) == (["begin maps", "finish"], [False] * 8)
 
 
 def test_repeats_take_no_place_in_a_batch(model):

@@ -110,6 +110,25 @@ def test_coarser_numbers_must_be_clearly_faster(times_as_fast, chosen, bundle):
     assert machine.select(bundle).backend == chosen
 
 
+@pytest.mark.parametrize(("factor", "chosen"), [(1.01, "bfloat16"), (1.1, "float32")])
+def test_half_precision_on_a_gpu_must_agree_with_the_network_there(factor, chosen, bundle):
+    machine = Machine(
+        {TORCH: Timed(0.026), Backend("torch", "bfloat16"): Timed(0.013, factor=factor)}
+    )
+    selected = machine.select(bundle, device="cuda")
+    assert selected.backend == Backend("torch", chosen)
+    assert selected.scorer.batch_size == 64
+    assert (chosen == "bfloat16") != ("torch bfloat16 differs" in selected.notice)
+
+
+@pytest.mark.parametrize(
+    ("options", "clips"),
+    [({}, 8), ({"device": "cpu"}, 8), ({"device": "cuda:1"}, 64), ({"batch_size": 3}, 3)],
+)
+def test_a_gpu_that_is_asked_for_gets_larger_batches(options, clips):
+    assert InferenceOptions(**options).clips_at_a_time == clips
+
+
 def test_the_fastest_is_found_for_each_number_of_threads(bundle):
     machine = Machine({TORCH: Timed(0.03), ONNX: Timed(0.002)})
     machine.select(bundle, threads=3)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from oddframe.errors import SettingsError
-from oddframe.inference.torch_backend import TorchScorer, pick_device
+from oddframe.inference.torch_backend import GpuScorer, TorchScorer, pick_device
 from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
 from tests.support.tiny import tiny_settings
@@ -44,6 +44,22 @@ def test_neighbours_in_a_batch_change_nothing(network, clips):
     among = scorer.score(clips)
     np.testing.assert_array_equal(alone.raw[:1], among.raw[2:3])
     np.testing.assert_array_equal(alone.maps[3], among.maps[2])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_a_gpu_runs_computes_the_same_and_may_leave_out_the_maps(precision, network, clips):
+    """On the processor, which runs the same operations."""
+    expected = TorchScorer(network, CPU, 8, precision).score(clips)
+    scorer = GpuScorer(network, CPU, 8, precision)
+    given = clips.copy()
+    finish, bare = scorer.begin(given, maps=True), scorer.begin(given, maps=False)
+    given[:] = 0
+    for found in (finish(), scorer.score(clips)):
+        for name in ("raw", "appearance", "motion", "cluster", "maps"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    without = bare()
+    np.testing.assert_array_equal(without.raw, expected.raw)
+    assert without.maps.shape == (4, 0, 0)
 
 
 def test_a_network_in_training_is_put_to_use_first(network, clips):

@@ -1,6 +1,7 @@
 """The one fake scorer of the tests, in place of a network: its scores are known beforehand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -58,6 +59,27 @@ class FakeScorer:
         raw = self._raw(clips)
         appearance, motion, cluster = (np.float32(factor) * raw for factor in self._parts)
         return ClipScores(raw, appearance, motion, cluster, self._maps(clips, raw))
+
+
+class FakeGpu(FakeScorer):
+    """A fake that answers later, as a GPU does.
+
+    Attributes:
+        log: What happened in order: "begin", with "maps" where they were wanted, and "finish".
+    """
+
+    log: list[str]
+
+    def begin(self, clips: Pixels, *, maps: bool) -> Callable[[], ClipScores]:
+        """Start on clips; they are copied, since their memory may be used again."""
+        self.log = [*getattr(self, "log", []), "begin maps" if maps else "begin"]
+        scored = self.score(clips.copy())
+
+        def finish() -> ClipScores:
+            self.log.append("finish")
+            return scored if maps else replace(scored, maps=scored.maps[:, :0, :0])
+
+        return finish
 
 
 def bright_is_unusual(threshold: float, batch_size: int = 1) -> FakeScorer:

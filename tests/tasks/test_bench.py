@@ -123,6 +123,32 @@ def test_after_the_time_is_up_no_other_row_begins(exported_run, monkeypatch):
     assert "no time left for decoding for run, run onnx float32, batches of 8" in report.notices[-1]
 
 
+@pytest.mark.parametrize("rows", [10, 24, 40])
+def test_rows_on_a_gpu_share_less_than_five_minutes(rows):
+    planned = rows * (benching.row_seconds(rows) + benching.GPU_START_S)
+    assert planned == pytest.approx(benching.GPU_MOST_S)
+    assert benching.GPU_MOST_S + benching.SECONDS < 300
+
+
+def test_on_a_gpu_rows_are_cut_short_and_end_in_time(monkeypatch, exported_run):
+    """The processor stands in for the GPU."""
+    asked = []
+
+    def measure(function, *arguments):
+        if function.__name__ == "_torch_ability":
+            return "cpu", ("float32",), "a GPU"
+        asked.append(arguments[-1])
+        raise InputError("not measured here")
+
+    monkeypatch.setattr(benching, "run_in_process", measure)
+    report = bench(exported_run, seconds=1e6, backend="torch")
+    # One row to know the bounds, and batches of 1 and 64.
+    assert asked[1:] == [benching.row_seconds(3)] * 2
+    assert f"each row is measured for {benching.row_seconds(3):.1f} s" in " ".join(report.notices)
+    monkeypatch.setattr(benching, "GPU_MOST_S", -1.0)
+    assert "there was no time left for" in bench(exported_run, backend="torch").notices[-1]
+
+
 def test_a_busy_machine_and_held_threads_are_said(monkeypatch, exported_run):
     monkeypatch.setattr("os.getloadavg", lambda: (999.0, 0.0, 0.0))
     monkeypatch.setenv("OMP_NUM_THREADS", "3")

@@ -24,7 +24,6 @@ from oddframe.core.zones import Zones
 from oddframe.errors import RunError, SettingsError, did_you_mean
 from oddframe.extras import require_extra
 from oddframe.inference.selection import (
-    DEFAULT_BATCH,
     BackendChoice,
     InferenceOptions,
     PrecisionChoice,
@@ -98,7 +97,7 @@ def score_archive(
     part: Shard | None = None,
     fps: float | None = None,
     device: str = "auto",
-    batch_size: int = DEFAULT_BATCH,
+    batch_size: int | None = None,
     backend: BackendChoice = "auto",
     precision: PrecisionChoice = "auto",
     zones: Zones | None = None,
@@ -130,7 +129,8 @@ def score_archive(
         fps: Frames per second of folders of images. When None, the times in their names count, or
             else the bundle's rate.
         device: "auto", "cpu" or a GPU; with Ray and a GPU each worker gets one from the cluster.
-        batch_size: Clips that run through the network at a time.
+        batch_size: Clips that run through the network at a time, as in
+            `oddframe.inference.loading.load`.
         backend: What runs the network, as in `oddframe.inference.loading.load`; what "auto" comes
             to is found out here, once.
         precision: What it computes in, likewise.

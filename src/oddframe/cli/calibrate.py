@@ -56,7 +56,7 @@ def calibrate(
     ] = None,
     fps: Fps = None,
     device: Device = "auto",
-    batch_size: BatchSize = 8,
+    batch_size: BatchSize = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
     as_json: AsJson = False,

@@ -65,7 +65,7 @@ def evaluate(
         typer.Option(help="Frames per second of image folders, and of --scores without times."),
     ] = None,
     device: Device = "auto",
-    batch_size: BatchSize = 8,
+    batch_size: BatchSize = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
     as_json: AsJson = False,

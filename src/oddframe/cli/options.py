@@ -57,9 +57,11 @@ Device = Annotated[
     ),
 ]
 BatchSize = Annotated[
-    int,
+    int | None,
     typer.Option(
-        help="Number of clips that the network processes at once.", rich_help_panel=MACHINE
+        help="Number of clips that the network processes at once.",
+        show_default="8, with --device cuda 64",
+        rich_help_panel=MACHINE,
     ),
 ]
 Backend = Annotated[

@@ -97,7 +97,7 @@ def score(
     ] = False,
     fps: Fps = None,
     device: Device = "auto",
-    batch_size: BatchSize = 8,
+    batch_size: BatchSize = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
     threads: Threads = None,

@@ -27,6 +27,7 @@ from oddframe.cli.output import (
     show_facts,
     warn,
 )
+from oddframe.training import GpuSteps
 
 RECORDING = "Live cameras"
 
@@ -125,6 +126,14 @@ def train(
         ),
     ] = False,
     device: Device = "auto",
+    gpu_steps: Annotated[
+        GpuSteps,
+        typer.Option(
+            help="How training steps run on a GPU: eager, as a CUDA graph, as one of compiled "
+            "kernels, or auto (compiled if the training is long enough).",
+            rich_help_panel=MACHINE,
+        ),
+    ] = "auto",
     workers: Annotated[
         int | None,
         typer.Option(
@@ -222,6 +231,7 @@ def train(
             false_alarms=false_alarms,
             drop_odd=drop_odd,
             device=device,
+            gpu_steps=gpu_steps,
             resume=resume,
             overwrite=overwrite,
             workers=workers,

@@ -39,6 +39,8 @@ class Backend(NamedTuple):
 
 
 _HALVES = (Backend("openvino", "bfloat16"), Backend("openvino", "float16"))
+GPU_HALF = Backend("torch", "bfloat16")
+"""The half precision that is tried on a GPU."""
 
 
 def installed(name: BackendName) -> bool:
@@ -52,16 +54,28 @@ def sees_gpu() -> bool:
     return Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()
 
 
+def names_gpu(device: str) -> bool:
+    """Whether the name of a device is that of a GPU."""
+    return device not in ("auto", "cpu")
+
+
+def failed(bundle: Bundle, backend: Backend) -> bool:
+    """Whether a bundle says that a backend did not pass its parity gate."""
+    return bundle.parity.get(str(backend), {}).get("passed") is False
+
+
 def available(bundle: Bundle, device: str = "auto") -> tuple[Backend, ...]:
     """List what can run a bundle here, the most exact first.
 
-    Half precisions are among them only where the bundle says that they passed its parity gate.
+    Half precisions of a processor are among them only where the bundle says that they passed its
+    parity gate; that of a GPU unless the bundle says that it did not. Whoever selects compares it
+    with the network in float32 on that very GPU.
 
     Args:
         bundle: The bundle.
         device: "auto", "cpu" or a GPU, which only torch knows.
     """
-    return tuple(_available(bundle, on_gpu=device not in ("auto", "cpu")))
+    return tuple(_available(bundle, on_gpu=names_gpu(device)))
 
 
 def _available(bundle: Bundle, *, on_gpu: bool) -> Iterator[Backend]:
@@ -69,6 +83,8 @@ def _available(bundle: Bundle, *, on_gpu: bool) -> Iterator[Backend]:
     if installed("torch"):
         yield Backend("torch")
     if on_gpu:
+        if installed("torch") and not failed(bundle, GPU_HALF):
+            yield GPU_HALF
         return
     if ONNX in bundle.graphs:
         if installed("onnx"):
@@ -125,12 +141,14 @@ def make_scorer(
     if name == "torch":
         # Imported here, since an edge install has no torch.
         with require_extra("scoring with torch"):
-            from oddframe.inference.torch_backend import TorchScorer, pick_device
+            from oddframe.inference.torch_backend import GpuScorer, TorchScorer, pick_device
             from oddframe.model.network import Network
 
-        network = Network.of(bundle.network)
-        return TorchScorer(network, pick_device(device), batch_size, precision, count)
-    if device not in ("auto", "cpu"):
+        network, place = Network.of(bundle.network), pick_device(device)
+        if place.type != "cpu":
+            return GpuScorer(network, place, batch_size, precision)
+        return TorchScorer(network, place, batch_size, precision, count)
+    if names_gpu(device):
         raise SettingsError(
             f"device must be auto or cpu for {name}, got {device!r}; torch runs on a GPU"
         )

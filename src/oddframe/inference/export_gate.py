@@ -16,6 +16,7 @@ from oddframe.core.clips import clip_span
 from oddframe.core.records import FRAMES_PER_CLIP
 from oddframe.datasets.frame_cache import FrameCache
 from oddframe.errors import ParityError, SourceError
+from oddframe.extras import require_extra
 from oddframe.inference.backends import Backend, make_scorer
 from oddframe.inference.onnx_export import MOST_CLIPS
 from oddframe.inference.parity import (
@@ -190,6 +191,7 @@ def check_parity(
     labelled: LabelledComparison | None = None,
     *,
     refuse: bool = True,
+    device: str = "cpu",
 ) -> Bundle:
     """Compare one of a bundle's graphs with the trained network, and note the result in the bundle.
 
@@ -200,21 +202,27 @@ def check_parity(
         labelled: The AUCs of a labelled set; for int8 they decide in place of the order of the
             scores.
         refuse: Whether a graph beyond the limits is an error; else that is noted as well.
+        device: Where torch runs, "cpu" or a GPU; the graphs run on the processor.
 
     Raises:
         ParityError: If it does not pass.
     """
     config = bundle.network.config
-    parity = compare(
-        make_scorer(bundle, "torch", "float32", "cpu", BATCH),
-        make_scorer(bundle, *backend, "cpu", BATCH),
-        footage.stretches,
-        precision=backend.precision,
-        interval=config.interval,
-        rate_fps=bundle.rate_fps,
-        calibration=bundle.calibration,
-        neighbours=config.neighbours,
-    )
+    # Imported here, since an edge install has no torch.
+    with require_extra("scoring with torch"):
+        from oddframe.inference.torch_backend import all_digits
+
+    with all_digits():
+        parity = compare(
+            make_scorer(bundle, "torch", "float32", device, BATCH),
+            make_scorer(bundle, *backend, device if backend.name == "torch" else "cpu", BATCH),
+            footage.stretches,
+            precision=backend.precision,
+            interval=config.interval,
+            rate_fps=bundle.rate_fps,
+            calibration=bundle.calibration,
+            neighbours=config.neighbours,
+        )
     complaints = _complaints(parity, labelled)
     if complaints and refuse:
         raise ParityError(

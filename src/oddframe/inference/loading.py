@@ -16,7 +16,6 @@ from oddframe.errors import BundleError, InputError
 from oddframe.inference.backends import Backend
 from oddframe.inference.model import Model
 from oddframe.inference.selection import (
-    DEFAULT_BATCH,
     BackendChoice,
     InferenceOptions,
     PrecisionChoice,
@@ -31,7 +30,7 @@ def load(
     model: str | Path | Bundle,
     *,
     device: str = "auto",
-    batch_size: int = DEFAULT_BATCH,
+    batch_size: int | None = None,
     backend: BackendChoice = "auto",
     precision: PrecisionChoice = "auto",
     threads: int | None = None,
@@ -47,7 +46,8 @@ def load(
     Args:
         model: A run folder, a model bundle, the name of a shipped model, or what was read of one.
         device: "auto", "cpu" or a GPU such as "cuda:0".
-        batch_size: Clips that run through the network at a time.
+        batch_size: Clips that run through the network at a time; 8 when None, and 64 on a GPU that
+            ``device`` names.
         backend: What runs the network: "torch", "onnx", "openvino", or "auto": the fastest on this
             machine that says what the trained network says. What is the fastest is tried once and
             remembered.

@@ -28,7 +28,7 @@ from oddframe.inference.score_stream import (
     score_source,
     tell_sinks,
 )
-from oddframe.inference.scorer import ClipScores, Scorer
+from oddframe.inference.scorer import AsyncScorer, ClipScores, Scorer
 from oddframe.inference.selection import InferenceOptions
 from oddframe.inference.stream_scorer import ClipResult, PendingFrame, StreamScorer
 from oddframe.media.arrays import ArrayConverter, ColourOrder
@@ -201,6 +201,7 @@ class Model:
                 # Nobody wants to wait for seven other frames of a camera.
                 batch_size=1 if live else self.scorer.batch_size,
                 maps=maps,
+                ahead=0 if live or not isinstance(self.scorer, AsyncScorer) else 1,
             )
 
         # Not a generator itself, so that a source that cannot be opened is an error at the call.
@@ -383,23 +384,46 @@ class Model:
         )
 
     def scored(self, waiting: Sequence[PendingFrame], *, maps: bool) -> Iterator[Score]:
-        """Score frames of one stream or of several.
+        """Score frames of one stream or of several; the network begins at the call.
 
         Args:
             waiting: The frames, in order; at most a batch of them may be new to the network.
             maps: Whether scores carry their anomaly map.
 
-        Yields:
-            A result for each frame, in the same order.
+        Returns:
+            A result for each frame, in the same order; where the network runs on a device of its
+            own, the first of them waits for it. Of several calls the results are taken in order.
         """
         # Clips that repeat each other share an answer, and the network sees one of them.
         asked: dict[ClipResult, PendingFrame] = {}
         for pending in waiting:
-            if pending.clip is not None and pending.answer.score is None:
+            if pending.clip is not None and not pending.answer.is_asked:
                 asked.setdefault(pending.answer, pending)
-        if asked:
-            clips = [pending.clip for pending in asked.values() if pending.clip is not None]
-            batch = self.scorer.score(_stacked(clips))
+        if not asked:
+            return self._results(waiting, asked, None, maps=maps)
+        clips = _stacked([pending.clip for pending in asked.values() if pending.clip is not None])
+        if isinstance(self.scorer, AsyncScorer):
+            # Zones take the score of a frame from what they leave of its map.
+            zoned = any(pending.watched is not None for pending in asked.values())
+            finish = self.scorer.begin(clips, maps=maps or zoned)
+        else:
+            batch = self.scorer.score(clips)
+            finish = lambda: batch  # noqa: E731 - a constant, not a function of its own
+        for answer in asked:
+            answer.is_asked = True
+        return self._results(waiting, asked, finish, maps=maps)
+
+    def _results(
+        self,
+        waiting: Sequence[PendingFrame],
+        asked: Mapping[ClipResult, PendingFrame],
+        finish: Callable[[], ClipScores] | None,
+        *,
+        maps: bool,
+    ) -> Iterator[Score]:
+        """Yield the results of frames, once the network has finished those that were asked."""
+        if finish is not None:
+            batch = finish()
             for row, (answer, pending) in enumerate(asked.items()):
                 answer.score = self._score(pending, batch, row)
         for pending in waiting:
@@ -425,7 +449,7 @@ class Model:
             raw = frame_score(
                 anomaly_map, network.score_windows, network.score_share, network.score_power
             )
-        # Scores of repeated clips share this array.
+        # Scores of repeated clips share this array; it is empty where nobody wanted it.
         anomaly_map.flags.writeable = False
         return Score(
             frame=pending.frame.index,
@@ -435,7 +459,7 @@ class Model:
             appearance=float(batch.appearance[row]),
             motion=float(batch.motion[row]),
             cluster=float(batch.cluster[row]),
-            map=anomaly_map,
+            map=anomaly_map if anomaly_map.size else None,
             map_level=self.map_level,
         )
 

@@ -6,6 +6,7 @@ generators and asyncio: the chain runs in a thread, the event loop goes on meanw
 """
 
 import asyncio
+from collections import deque
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -17,6 +18,7 @@ from collections.abc import (
 )
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
+from itertools import chain as joined
 from threading import Lock
 from types import TracebackType
 from typing import Any, Protocol, Self, TypedDict, TypeVar, cast
@@ -100,6 +102,8 @@ class ScoreStream:
         fps: Frames per second of frames that are pushed without a time.
         batch_size: Clips that wait for each other before the network is asked.
         maps: Whether scores carry their anomaly map.
+        ahead: Batches that the network may be asked about before the scores of the first of them
+            are handed out, where it runs on a device of its own.
     """
 
     def __init__(
@@ -111,11 +115,14 @@ class ScoreStream:
         fps: float | None = None,
         batch_size: int = 1,
         maps: bool = False,
+        ahead: int = 0,
     ) -> None:
         self._chain, self._scored, self._converter = chain, scored, converter
         self._fps, self._batch_size, self._maps = fps, batch_size, maps
         self._pending: list[PendingFrame] = []
         self._new = self._pushed = 0
+        self._ahead = ahead
+        self._asked: deque[Iterator[Score]] = deque()
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -165,7 +172,11 @@ class ScoreStream:
         self._check_open()
         waiting = [*self._pending, *self._chain.finish()]
         self._pending, self._new = [], 0
-        return self._chain.resolve(self._scored(waiting, maps=self._maps))
+        self._asked.append(self._scored(waiting, maps=self._maps))
+        # All in one call: after the end of a stretch the chain takes no second one.
+        results = joined.from_iterable(self._asked)
+        self._asked = deque()
+        return self._chain.resolve(results)
 
     def take(self, frame: Frame) -> list[Score]:
         """Take the next frame as a source gives it; returns the scores that are known now."""
@@ -176,7 +187,10 @@ class ScoreStream:
         if self._new not in (0, self._batch_size) and len(self._pending) < MOST_WAITING:
             return []
         waiting, self._pending, self._new = self._pending, [], 0
-        return self._chain.resolve(self._scored(waiting, maps=self._maps))
+        self._asked.append(self._scored(waiting, maps=self._maps))
+        if len(self._asked) <= self._ahead:
+            return []
+        return self._chain.resolve(self._asked.popleft())
 
     def retime(self, timing: FrameTiming) -> None:
         """Take another timing of the source, as a camera may have after a new connection."""

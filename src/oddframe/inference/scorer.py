@@ -1,7 +1,8 @@
 """The interface between the chain of frames and whatever runs the network on clips."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -47,6 +48,24 @@ class Scorer(Protocol):
 
     def score(self, clips: Pixels) -> ClipScores:
         """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
+        ...
+
+
+@runtime_checkable
+class AsyncScorer(Scorer, Protocol):
+    """A scorer that computes on a device of its own, while its caller makes the next batch."""
+
+    def begin(self, clips: Pixels, *, maps: bool) -> Callable[[], ClipScores]:
+        """Start on clips as `score` takes them; the pixels may be overwritten afterwards.
+
+        Args:
+            clips: The clips.
+            maps: Whether the anomaly maps are wanted, which are by far the most of what there is
+                to bring back. Where they are not, they are B x 0 x 0.
+
+        Returns:
+            What waits for the scores and gives them; it is called once.
+        """
         ...
 
 

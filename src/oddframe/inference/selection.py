@@ -22,7 +22,7 @@ from oddframe.core.clips import clip_span
 from oddframe.errors import InputError, MissingExtraError, OddframeError
 from oddframe.files import write_json
 from oddframe.inference import BackendName, Precision
-from oddframe.inference.backends import Backend, available, make_scorer, sees_gpu
+from oddframe.inference.backends import Backend, available, make_scorer, names_gpu, sees_gpu
 from oddframe.inference.cores import check_threads, default_threads
 from oddframe.inference.parity import Parity, clips_of, compare, drawn_frames, with_intruder
 from oddframe.inference.scorer import Scorer
@@ -30,8 +30,9 @@ from oddframe.inference.scorer import Scorer
 BackendChoice = BackendName | Literal["auto"]
 PrecisionChoice = Precision | Literal["auto"]
 
-DEFAULT_BATCH = 8
-"""Clips that run through the network at a time where nobody says how many."""
+DEFAULT_BATCH, GPU_BATCH = 8, 64
+"""Clips that run through the network at a time where nobody says how many: on a processor, and on a
+GPU that was asked for."""
 CLEARLY_FASTER = 1.1
 """A backend with coarser numbers must be this many times as fast to be preferred."""
 MOST_ROUNDS, TRIED_S = 8, 3.0
@@ -56,14 +57,14 @@ class InferenceOptions:
         device: "auto", "cpu" or a GPU such as "cuda:0".
         backend: What runs the network; "auto" for the fastest.
         precision: What it computes in; "auto" for that of the fastest.
-        batch_size: Clips that run through the network at a time.
+        batch_size: Clips that run through the network at a time; None for `clips_at_a_time`.
         threads: Threads that the network computes on; None for `default_threads`.
     """
 
     device: str = "auto"
     backend: BackendChoice = "auto"
     precision: PrecisionChoice = "auto"
-    batch_size: int = DEFAULT_BATCH
+    batch_size: int | None = None
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -73,6 +74,13 @@ class InferenceOptions:
     def thread_count(self) -> int:
         """The number of threads that it comes to on this machine."""
         return self.threads or default_threads()
+
+    @property
+    def clips_at_a_time(self) -> int:
+        """The batch size that it comes to: `DEFAULT_BATCH`, `GPU_BATCH`, or what was asked for."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return GPU_BATCH if names_gpu(self.device) else DEFAULT_BATCH
 
     def allows(self, backend: Backend) -> bool:
         """Whether a backend with its precision is among what was asked for."""
@@ -136,7 +144,9 @@ def select_backend(
     """
 
     def load(backend: Backend) -> SelectedBackend:
-        scorer = make(bundle, *backend, options.device, options.batch_size, options.thread_count)
+        scorer = make(
+            bundle, *backend, options.device, options.clips_at_a_time, options.thread_count
+        )
         return SelectedBackend(backend, scorer)
 
     if options.backend != "auto" and options.precision != "auto":
@@ -179,14 +189,14 @@ def _measure_and_select(
     """Time all backends on drawn clips; each must agree with the first, the most exact one."""
     network = bundle.network.config
     # Few clips: who starts a camera waits for this.
-    length = clip_span(network.interval) - 1 + max(4, options.batch_size)
+    length = clip_span(network.interval) - 1 + max(4, options.clips_at_a_time)
     frames = with_intruder(drawn_frames(bundle.network, length))
     scorers: dict[Backend, Scorer] = {}
     tried: dict[str, Any] = {}
     for backend in able:
         try:
             scorer = make(
-                bundle, *backend, options.device, options.batch_size, options.thread_count
+                bundle, *backend, options.device, options.clips_at_a_time, options.thread_count
             )
             reference = next(iter(scorers.values()), scorer)
             parity = compare(
@@ -207,7 +217,7 @@ def _measure_and_select(
             tried[str(backend)] = "differs"
         else:
             scorers[backend] = scorer
-    clips = clips_of(frames, network.interval)[: options.batch_size]
+    clips = clips_of(frames, network.interval)[: options.clips_at_a_time]
     speeds = _clips_per_s(scorers, clips, clock)
     if not speeds:
         why = "; ".join(f"{name} {what}" for name, what in tried.items())
@@ -261,7 +271,7 @@ def _key(bundle: Bundle, able: list[Backend], options: InferenceOptions) -> str:
         bundle.fingerprint,
         [str(backend) for backend in able],
         options.device,
-        options.batch_size,
+        options.clips_at_a_time,
         sees_gpu(),
         _processor(),
         options.thread_count,

@@ -24,10 +24,12 @@ class ClipResult:
     """What the network says of a clip; clips in a row that have the same pixels share one.
 
     Attributes:
-        score: The result with its anomaly map; None until the network was asked.
+        score: The result with its anomaly map; None until the network has answered.
+        is_asked: Whether the network was asked, or is about to be.
     """
 
     score: Score | None = None
+    is_asked: bool = False
 
     def keep(self) -> None:
         """Copy the map out of its batch, since this result is needed for longer than the others."""

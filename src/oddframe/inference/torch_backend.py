@@ -1,8 +1,17 @@
-"""Scores with PyTorch, on the processor or a GPU."""
+"""Scores with PyTorch, on the processor or a GPU.
 
+A GPU computes by itself: `GpuScorer` starts it on a batch and comes back at once. Pixels and scores
+travel through pinned memory, from and to which a GPU copies while it computes.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
 import torch
+from torch import Tensor
 
-from oddframe._types import Pixels
+from oddframe._types import Float32, Pixels
 from oddframe.errors import SettingsError, did_you_mean
 from oddframe.inference import Precision
 from oddframe.inference.scorer import ClipScores, pad_batch
@@ -90,3 +99,75 @@ class TorchScorer:
             torch.set_num_threads(self._threads)
         scored = self._network(torch.from_numpy(pad_batch(clips, self.batch_size)).to(self._device))
         return ClipScores(*(part[: len(clips)].float().cpu().numpy() for part in scored))
+
+
+class GpuScorer(TorchScorer):
+    """Runs the network on a GPU, which computes while its caller makes the next batch.
+
+    Args:
+        network: As in `TorchScorer`, as is all that follows.
+        device: A GPU; any other device computes the same, without pinned memory.
+        batch_size: As in `TorchScorer`.
+        precision: As in `TorchScorer`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        device: torch.device,
+        batch_size: int,
+        precision: Precision = "float32",
+    ) -> None:
+        super().__init__(network, device, batch_size, precision)
+        self._pinned = device.type == "cuda"
+
+    def score(self, clips: Pixels) -> ClipScores:
+        """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
+        return self.begin(clips, maps=True)()
+
+    @torch.inference_mode()
+    def begin(self, clips: Pixels, *, maps: bool) -> Callable[[], ClipScores]:
+        """Start on clips; see `oddframe.inference.scorer.AsyncScorer`."""
+        count = len(clips)
+        pixels = torch.from_numpy(pad_batch(clips, self.batch_size))
+        if self._pinned:
+            pixels = pixels.pin_memory()
+        scored = self._network(pixels.to(self._device, non_blocking=True))
+        # The four scores of a clip come back in one piece: each copy costs a round trip.
+        wanted = [torch.stack([part.float() for part in scored[:4]])]
+        if maps:
+            wanted.append(scored.map[:count].float())
+        here = [self._bring_back(part) for part in wanted]
+        done = torch.cuda.Event() if self._pinned else None  # type: ignore[no-untyped-call]
+        if done is not None:
+            done.record()
+
+        def finish() -> ClipScores:
+            if done is not None:
+                done.synchronize()
+            raw, appearance, motion, cluster = here[0].numpy()[:, :count]
+            shown: Float32 = here[1].numpy() if maps else np.empty((count, 0, 0), np.float32)
+            return ClipScores(raw, appearance, motion, cluster, shown)
+
+        return finish
+
+    def _bring_back(self, part: Tensor) -> Tensor:
+        """Start a copy into this machine's memory."""
+        if not self._pinned:
+            return part.cpu()
+        # Its own memory for each batch: callers keep views of it for as long as they like.
+        return torch.empty(part.shape, dtype=part.dtype, pin_memory=True).copy_(
+            part, non_blocking=True
+        )
+
+
+@contextmanager
+def all_digits() -> Iterator[None]:
+    """Let a GPU keep all digits of float32 in convolutions meanwhile, which torch shortens."""
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before

@@ -69,30 +69,38 @@ class AppearanceAutoencoder(nn.Module):
             None if empty_shape is None else nn.Parameter(torch.zeros(colours, *empty_shape))
         )
 
-    def encode(self, frame: Tensor) -> Tensor:
-        """Compute the code z_a >= 0, B x 8c x H/8s x W/8s, of a frame B x C x H x W in [0, 1]."""
-        x = self.stem(frame)  # B c H/s W/s
+    def features(self, frame: Tensor) -> Tensor:
+        """Compute what the code is made of, B x 8c x H/8s x W/8s, of a frame B x C x H x W."""
+        x: Tensor = self.stem(frame)  # B c H/s W/s
         for block in self.encoder:
             x = block(x)  # B 2c H/2s W/2s, then 4c H/4s, then 8c H/8s
-        return normalise_code(torch.relu(self.to_code(x)), self.code_norm)
+        return x
 
-    def forward(self, frame: Tensor, crop: CropOffset = NO_CROP) -> tuple[Tensor, Tensor]:
+    def encode(self, frame: Tensor) -> Tensor:
+        """Compute the code z_a >= 0, B x 8c x H/8s x W/8s, of a frame B x C x H x W in [0, 1]."""
+        return normalise_code(torch.relu(self.to_code(self.features(frame))), self.code_norm)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Rebuild what is not the empty scene, B x C x H x W, from a code as in `encode`."""
+        rebuilt: Tensor = self.decoder(code)
+        return rebuilt
+
+    def forward(self, frame: Tensor, crop: CropOffset | Tensor = NO_CROP) -> tuple[Tensor, Tensor]:
         """Rebuild a frame; the decoder sees the normalised code.
 
         Args:
             frame: B x C x H x W in [0, 1], the whole frame or a crop of it.
-            crop: Where the crop begins in the whole frame, in pixels.
+            crop: Where the crop begins in the whole frame, in pixels; a tensor of row and column
+                where a step is recorded once for crops in any place.
 
         Returns:
             x̂, B x C x H x W, and z_a as in `encode`.
         """
         code = self.encode(frame)
-        rebuilt: Tensor = self.decoder(code)
+        rebuilt = self.decode(code)
         if self.empty is None:
             return rebuilt, code
-        height, width = frame.shape[-2:]
-        empty = self.empty[:, crop.top : crop.top + height, crop.left : crop.left + width]
-        return rebuilt + empty, code
+        return rebuilt + _cut(self.empty, crop, *frame.shape[-2:]), code
 
 
 class MotionAutoencoder(nn.Module):
@@ -141,6 +149,15 @@ class MotionAutoencoder(nn.Module):
         self.code_norm = code_norm
         self.skips = skips
 
+    def features(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute what leaves the attention of blocks 3, 2 and 1, of x0..x3 as in `encode`."""
+        x = self.stem(frames)  # B c H/s W/s
+        outputs = []
+        for block, attention in zip(self.encoder, self.attention, strict=True):
+            x = attention(block(x))
+            outputs.append(x)
+        return outputs[2], outputs[1], outputs[0]
+
     def encode(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Encode x0..x3 stacked, B x 4C x H x W in [0, 1].
 
@@ -148,13 +165,9 @@ class MotionAutoencoder(nn.Module):
             The signed code z_m, B x 8c x H/8s x W/8s, and what leaves the attention of block 2,
             B x 4c x H/4s x W/4s, and of block 1, B x 2c x H/2s x W/2s.
         """
-        x = self.stem(frames)  # B c H/s W/s
-        outputs = []
-        for block, attention in zip(self.encoder, self.attention, strict=True):
-            x = attention(block(x))
-            outputs.append(x)
+        x, block2, block1 = self.features(frames)
         # No ReLU here: the motion code may be negative, unlike that of the appearance.
-        return normalise_code(self.to_code(x), self.code_norm), outputs[1], outputs[0]
+        return normalise_code(self.to_code(x), self.code_norm), block2, block1
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Predict the difference of the last frame from the first, Δ = x4 - x0.
@@ -166,9 +179,23 @@ class MotionAutoencoder(nn.Module):
             Δ̂, B x C x H x W, and z_m as in `encode`.
         """
         code, block2, block1 = self.encode(frames)
+        return self.decode(code, block2, block1), code
+
+    def decode(self, code: Tensor, block2: Tensor, block1: Tensor) -> Tensor:
+        """Predict the difference, B x C x H x W, from what `encode` returns."""
         # A skip enters in front of the next up block, and so before its pixel shuffle. d is the
         # decoder's width, which is c as published.
         x = self.up3(code)  # B 4d H/4s W/4s
         x = self.up2(torch.cat([x, block2], dim=1) if self.skips else x)  # B 2d H/2s W/2s
         x = self.up1(torch.cat([x, block1], dim=1) if self.skips else x)  # B 2d H/s W/s
-        return self.head(x), code
+        difference: Tensor = self.head(x)
+        return difference
+
+
+def _cut(empty: Tensor, crop: CropOffset | Tensor, height: int, width: int) -> Tensor:
+    """Cut the part at a crop out of the picture of the empty scene, C x H x W."""
+    if not isinstance(crop, Tensor):
+        return empty[:, crop.top : crop.top + height, crop.left : crop.left + width]
+    # A slice would ask the GPU for the place, and wait for it.
+    rows, columns = (torch.arange(side, device=crop.device) for side in (height, width))
+    return empty.index_select(1, crop[0] + rows).index_select(2, crop[1] + columns)

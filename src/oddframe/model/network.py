@@ -99,12 +99,13 @@ class Network(nn.Module):
         """Position in the clip, 0 or 4, of the frame that the spatial stream rebuilds."""
         return 0 if self.config.rebuilt_frame == "first" else 4
 
-    def forward(self, clips: Tensor, crop: CropOffset = NO_CROP) -> Outputs:
+    def forward(self, clips: Tensor, crop: CropOffset | Tensor = NO_CROP) -> Outputs:
         """Run both streams on clips.
 
         Args:
             clips: uint8 B x 5 x H x W x C in 0..255, whole frames or one crop of all of them.
-            crop: Where the crop begins in the whole frame, in pixels.
+            crop: Where the crop begins in the whole frame, in pixels; as a tensor where a step is
+                recorded.
         """
         frames = self.frames(clips)
         rebuilt = difference = None

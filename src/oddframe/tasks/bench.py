@@ -23,8 +23,12 @@ from oddframe.training.settings import PRESETS, Settings
 
 SECONDS = 12.0
 """About how long a row is measured, without its start."""
-MOST_S = 540.0
-"""After so many seconds no other row begins: a table takes less than ten minutes."""
+MOST_S, GPU_MOST_S = 540.0, 270.0
+"""After so many seconds no other row begins: a table takes less than ten minutes, on a GPU less
+than five."""
+GPU_START_S, LEAST_ROW_S = 5.0, 1.0
+"""Seconds that the budget of a GPU reckons for the start of a row, and the least that a row is
+measured for where many share the budget."""
 GPU_BATCHES = (1, 64)
 """Batch sizes on a GPU: one live camera, and an archive."""
 GRAPHS = ("onnx", "int8")
@@ -141,6 +145,16 @@ def bench(
                 "a backend on this machine must be able to run the network, but none is: "
                 f"{'; '.join(notices)}"
             )
+        trained = gpu is not None if training is None else training
+        if gpu is not None:
+            most = row_seconds(
+                len(folders) + len(setups) + (2 * len(chosen) * len(precisions) if trained else 0)
+            )
+            if seconds > most:
+                seconds = most
+                notices.append(
+                    f"each row is measured for {most:.1f} s, so that there is time for all"
+                )
         counted = installed("torch")
         works = [
             _Work(
@@ -151,7 +165,7 @@ def bench(
             for name, (folder, _) in folders.items()
         ]
         works += [_Work(str(setup), measure_row, (setup, recording, seconds)) for setup in setups]
-        if gpu is not None if training is None else training:
+        if trained:
             works += [
                 _Work(
                     f"training {name} in {numbers}",
@@ -164,7 +178,8 @@ def bench(
                 if numbers != "float16"
             ]
         # Bounds come first: without them a row cannot say how near it comes.
-        measured = _measure_all(works, began, notices, on_progress)
+        most_s = MOST_S if gpu is None else GPU_MOST_S
+        measured = _measure_all(works, began + most_s, notices, on_progress)
     bounds = {result.preset: result for result in measured if isinstance(result, Bounds)}
     return BenchReport(
         machine=found,
@@ -178,6 +193,11 @@ def bench(
         notices=tuple(notices),
         seconds=time.monotonic() - began,
     )
+
+
+def row_seconds(rows: int) -> float:
+    """Say how long each of so many rows on a GPU may be measured to fit into `GPU_MOST_S`."""
+    return max(LEAST_ROW_S, GPU_MOST_S / max(1, rows) - GPU_START_S)
 
 
 class _Work(NamedTuple):
@@ -222,13 +242,13 @@ def _folders(
 
 
 def _measure_all(
-    works: Sequence[_Work], began: float, notices: list[str], on_progress: Progress
+    works: Sequence[_Work], end: float, notices: list[str], on_progress: Progress
 ) -> list[Measured]:
-    """Results of the measurements that succeeded in time; the others get a notice."""
+    """Results of the measurements that began before ``end``; the others get a notice."""
     found: list[Measured] = []
     for number, work in enumerate(works):
         on_progress("bench", number, len(works), {})
-        if time.monotonic() - began > MOST_S:
+        if time.monotonic() > end:
             late = ", ".join(left_out.name for left_out in works[number:])
             notices.append(
                 f"there was no time left for {late}; "

@@ -20,7 +20,6 @@ from oddframe.errors import InputError, SettingsError, SourceError, SourceNotFou
 from oddframe.inference.loading import load_model
 from oddframe.inference.model import Model
 from oddframe.inference.selection import (
-    DEFAULT_BATCH,
     BackendChoice,
     InferenceOptions,
     PrecisionChoice,
@@ -68,7 +67,7 @@ def calibrate(
     rules: Mapping[str, float] = _AS_BEFORE,
     fps: float | None = None,
     device: str = "auto",
-    batch_size: int = DEFAULT_BATCH,
+    batch_size: int | None = None,
     backend: BackendChoice = "auto",
     precision: PrecisionChoice = "auto",
     on_progress: Progress = silent,
@@ -90,7 +89,8 @@ def calibrate(
         fps: Frames per second of folders of images. When None, the times in their names count, or
             else the bundle's rate.
         device: "auto", "cpu" or a GPU such as "cuda:0".
-        batch_size: Clips that run through the network at a time.
+        batch_size: Clips that run through the network at a time, as in
+            `oddframe.inference.loading.load`.
         backend: What runs the network, as in `oddframe.inference.loading.load`.
         precision: What it computes in, likewise.
         on_progress: Called with the frames done of each recording; its name is the phase.

@@ -28,7 +28,6 @@ from oddframe.errors import LayoutError
 from oddframe.inference.loading import load_model
 from oddframe.inference.model import Model
 from oddframe.inference.selection import (
-    DEFAULT_BATCH,
     BackendChoice,
     InferenceOptions,
     PrecisionChoice,
@@ -94,7 +93,7 @@ def evaluate(
     *,
     fps: float | None = None,
     device: str = "auto",
-    batch_size: int = DEFAULT_BATCH,
+    batch_size: int | None = None,
     backend: BackendChoice = "auto",
     precision: PrecisionChoice = "auto",
     on_progress: Progress = silent,
@@ -116,7 +115,8 @@ def evaluate(
         fps: Frames per second of folders of images; the bundle's rate when None. Recordings have
             times of their own.
         device: "auto", "cpu" or a GPU such as "cuda:0".
-        batch_size: Clips that run through the network at a time.
+        batch_size: Clips that run through the network at a time, as in
+            `oddframe.inference.loading.load`.
         backend: What runs the network, as in `oddframe.inference.loading.load`.
         precision: What it computes in, likewise.
         on_progress: Called with the videos done, as phase "eval".

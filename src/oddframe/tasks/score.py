@@ -20,7 +20,6 @@ from oddframe.files import output_error
 from oddframe.inference.loading import load_model
 from oddframe.inference.model import Model
 from oddframe.inference.selection import (
-    DEFAULT_BATCH,
     BackendChoice,
     InferenceOptions,
     PrecisionChoice,
@@ -60,7 +59,7 @@ def score(
     *,
     fps: float | None = None,
     device: str = "auto",
-    batch_size: int = DEFAULT_BATCH,
+    batch_size: int | None = None,
     backend: BackendChoice = "auto",
     precision: PrecisionChoice = "auto",
     extras: Extras | None = None,
@@ -86,7 +85,8 @@ def score(
         fps: Frames per second of folders of images. When None, the times in their names count, or
             else the bundle's rate.
         device: "auto", "cpu" or a GPU such as "cuda:0".
-        batch_size: Clips that run through the network at a time.
+        batch_size: Clips that run through the network at a time, as in
+            `oddframe.inference.loading.load`.
         backend: What runs the network, as in `oddframe.inference.loading.load`.
         precision: What it computes in, likewise.
         extras: What else to write.

@@ -24,8 +24,10 @@ from oddframe.monitoring.footage import leave_footage
 from oddframe.monitoring.recording_order import split_cameras
 from oddframe.report.training_page import write_training_page
 from oddframe.tasks.record import record_first
+from oddframe.training import GpuSteps
 from oddframe.training.distributed import ProcessGroup, WorkerPlace
 from oddframe.training.ending import Trained, end_training
+from oddframe.training.gpu_steps import choose_gpu_steps
 from oddframe.training.loop import TrainingLoop, new_trainer, restore
 from oddframe.training.model_card import model_card
 from oddframe.training.outliers import OutlierSpan, first_pass
@@ -140,6 +142,7 @@ def train(
     overwrite: bool = False,
     checkpoint_s: float = 60.0,
     export: bool = True,
+    gpu_steps: GpuSteps = "auto",
     on_progress: Progress = silent,
     on_record: Callable[[TrainingProgress], None] = ignore_record,
     workers: int | None = None,
@@ -186,6 +189,8 @@ def train(
         checkpoint_s: Seconds from one checkpoint to the next.
         export: Add the graph that ONNX Runtime and OpenVINO run, so that the model can be used
             without torch.
+        gpu_steps: How training steps are taken on a GPU: "eager", as a CUDA "graph", as one of
+            "compiled" kernels, or "auto": compiled where the training is long enough to pay for it.
         on_progress: Called with the phases "record" where there are cameras, "read", "health",
             "pretrain", "centres", "joint", "export", "calibrate", "guard", "parity" and "report";
             with ``drop_odd`` also "first pass".
@@ -280,6 +285,7 @@ def train(
             export=export,
             on_progress=progress if group.is_first else silent,
             calibration_minutes=calibration_minutes,
+            gpu_steps=gpu_steps,
         )
         report = _train(order, group)
     recorded: tuple[str, ...] = ()
@@ -302,6 +308,7 @@ class _Order:
     export: bool
     on_progress: Progress
     calibration_minutes: float | None
+    gpu_steps: GpuSteps
 
 
 def _train(order: _Order, group: ProcessGroup) -> TrainReport:
@@ -351,7 +358,8 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
         used = remove_spans(health.stretches, [(span.begin, span.end) for span in odd])
         clips = split_clips(cache, used, chosen, health.left_out)
     held_out = clips.held_out
-    trainer = new_trainer(chosen, clips.trained, used_device, group)
+    steps = choose_gpu_steps(order.gpu_steps, used_device, group.size, chosen.training.steps)
+    trainer = new_trainer(chosen, clips.trained, used_device, group, steps)
     restore(run, trainer)
     stepping = time.monotonic()
     losses = TrainingLoop(
@@ -412,7 +420,11 @@ def _learn(order: _Order, plan: TrainingPlan, group: ProcessGroup) -> TrainRepor
             *too_short(cache.stretches, clip_span(chosen.network.interval)),
             *([_NOT_HELD_OUT] if calibration.in_sample and chosen.data.hold_out else []),
         ),
-        notices=(*ending.notices, *sentences),
+        notices=(
+            *(() if trainer.captured is None else trainer.captured.notices),
+            *ending.notices,
+            *sentences,
+        ),
         workers=plan.workers,
         worker_bytes=worker_bytes(chosen, plan.workers),
     )

@@ -12,7 +12,6 @@ from queue import SimpleQueue
 from oddframe.core.alerts import Alert
 from oddframe.inference.loading import load_model
 from oddframe.inference.selection import (
-    DEFAULT_BATCH,
     BackendChoice,
     InferenceOptions,
     PrecisionChoice,
@@ -116,7 +115,8 @@ def watch(
         settings: What is stored and where alerts go; the plan's, or the defaults, when None.
         device: "auto", "cpu" or a GPU such as "cuda:0".
         batch_size: Clips that run through the network at a time. When None, as many as there are
-            cameras and at most 8; 8 with a file among them, as `score` does.
+            cameras and at most 8, or 64 on a GPU that ``device`` names; that most with a file among
+            them, as `score` does.
         backend: What runs the networks; see `oddframe.load`.
         precision: In which numbers they compute; see `oddframe.load`.
         stop: Set it to stop; `watch` returns within two seconds.
@@ -137,7 +137,7 @@ def watch(
     began_s = time.monotonic()
     plan = _plan(what, model, settings)
     hidden = hide_in_process_title(plan.secrets)
-    size = _batch_size(plan) if batch_size is None else batch_size
+    size = _batch_size(plan, device) if batch_size is None else batch_size
     options = InferenceOptions(device, backend, precision, size, threads)
     models = {
         name: load_model(name, options) for name in dict.fromkeys(map(plan.model_of, plan.cameras))
@@ -259,8 +259,9 @@ def _plan(
     return replace(what, model=chosen or what.model, settings=settings or what.settings)
 
 
-def _batch_size(plan: WatchPlan) -> int:
+def _batch_size(plan: WatchPlan, device: str) -> int:
     """As many clips as cameras, since a live camera has one clip at a time; files have more."""
+    most = InferenceOptions(device).clips_at_a_time
     if any(camera.is_file for camera in plan.cameras):
-        return DEFAULT_BATCH
-    return min(DEFAULT_BATCH, len(plan.cameras))
+        return most
+    return min(most, len(plan.cameras))

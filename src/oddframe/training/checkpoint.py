@@ -196,3 +196,13 @@ def _load_optimisers(trainer: Trainer, tensors: Mapping[str, Tensor]) -> None:
             optimiser.load_state_dict(
                 {"state": state, "param_groups": optimiser.state_dict()["param_groups"]}
             )
+            if trainer.fixed_shapes:
+                _lay_out(optimiser)
+
+
+def _lay_out(optimiser: torch.optim.Optimizer) -> None:
+    """Lay each state out in memory as its parameter is, which one kernel for all of them wants."""
+    for parameter, quantities in optimiser.state.items():
+        for name, value in quantities.items():
+            if value.shape == parameter.shape:
+                quantities[name] = torch.empty_like(parameter).copy_(value)

@@ -31,7 +31,7 @@ from oddframe.errors import (
     SourceError,
     SourceNotFoundError,
 )
-from oddframe.inference.backends import Backend, installed, make_scorer
+from oddframe.inference.backends import GPU_HALF, Backend, installed, make_scorer
 from oddframe.inference.export_gate import TRAINED_ON, check_parity, footage_from_cache
 from oddframe.inference.parity import RAW_LIMIT
 from oddframe.inference.scorer import Scorer
@@ -323,8 +323,12 @@ def _check_graph(bundle: Bundle, trained: Trained, on_progress: Progress) -> tup
     on_progress("parity", 0, 1, {})
     if group.is_first:
         footage = footage_from_cache(trained.cache, bundle.network.config.interval, TRAINED_ON)
+        device = str(trained.trainer.device)
         try:
-            bundle = check_parity(bundle, Backend("onnx"), footage)
+            bundle = check_parity(bundle, Backend("onnx"), footage, device=device)
+            if trained.trainer.device.type != "cpu":
+                # Noted only: whoever scores in half precision on a GPU is told or refused then.
+                bundle = check_parity(bundle, GPU_HALF, footage, refuse=False, device=device)
         except (ParityError, MissingExtraError) as error:
             refused = str(error)
     on_progress("parity", 1, 1, {})

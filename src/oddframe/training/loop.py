@@ -7,6 +7,7 @@ stood.
 
 import math
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from oddframe.datasets.clip_dataset import Batch, ClipDataset
 from oddframe.datasets.frame_cache import Positions
 from oddframe.errors import RunError
 from oddframe.model.network import Network
+from oddframe.training import GpuSteps
+from oddframe.training.batch_workers import BatchWorkers, worker_count
 from oddframe.training.checkpoint import restore_checkpoint, save_checkpoint
 from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
+from oddframe.training.gpu_steps import DeviceBatch, DeviceFeed
 from oddframe.training.run_folder import RunFolder
 from oddframe.training.settings import Settings
 from oddframe.training.trainer import Trainer
@@ -38,6 +42,7 @@ def new_trainer(
     clips: ClipDataset,
     device: torch.device,
     group: ProcessGroup = SINGLE_PROCESS,
+    gpu_steps: GpuSteps = "eager",
 ) -> Trainer:
     """Build a trainer before its first step; the seed alone decides its weights.
 
@@ -47,6 +52,7 @@ def new_trainer(
             one.
         device: Where it runs.
         group: The processes that train together.
+        gpu_steps: How steps are taken on a GPU.
     """
     # The global random state belongs to the caller and stays as it is.
     with torch.random.fork_rng(devices=[]):
@@ -54,7 +60,7 @@ def new_trainer(
         network = Network(settings.network)
     if settings.network.empty_scene:
         network.place_empty_scene(torch.from_numpy(clips.generator.empty))
-    return Trainer(network, settings.training, device, group)
+    return Trainer(network, settings.training, device, group, gpu_steps)
 
 
 def restore(run: RunFolder, trainer: Trainer) -> None:
@@ -101,6 +107,7 @@ class TrainingLoop:
         self.settings, self.checkpoint_s, self.on_progress = settings, checkpoint_s, on_progress
         self.writes = trainer.group.is_first
         self.losses = _last_losses(run.entries())
+        self._feed: DeviceFeed | None = None
 
     def run(self) -> dict[str, float]:
         """Train to the end and adopt the average of the weights; returns the last losses by name.
@@ -109,6 +116,39 @@ class TrainingLoop:
             RunError: If a loss is not finite.
             OutputError: If the log or a checkpoint cannot be written.
         """
+        with ExitStack() as closing:
+            if self.trainer.captured is not None:
+                self._feed = self._feed_gpu(closing)
+            return self._run()
+
+    def _feed_gpu(self, closing: ExitStack) -> DeviceFeed:
+        """Start what brings batches to a GPU, made by processes that end with ``closing``."""
+        # Made once here, not in every worker.
+        _ = self.clips.generator
+        first, total = self.trainer.step, self.settings.training.steps
+        if first == total:
+            return DeviceFeed(self._make, self.trainer.device)
+        workers = closing.enter_context(BatchWorkers(self._make, first, total, worker_count()))
+        return DeviceFeed(workers.take, self.trainer.device)
+
+    def _make(self, step: int) -> Batch:
+        """Make this process's rows of the batch of a step."""
+        training, data, group = self.settings.training, self.settings.data, self.trainer.group
+        count = self._count()
+        return self.clips.batch(
+            step,
+            count,
+            training.seed,
+            data.counter_examples,
+            data.crop,
+            None if group.size == 1 else group.rows(count),
+        )
+
+    def _count(self) -> int:
+        """Count the clips of a batch, over all processes."""
+        return min(self.settings.training.batch_size, len(self.clips))
+
+    def _run(self) -> dict[str, float]:
         total = self.settings.training.steps
         saved = time.monotonic()
         between_steps = True
@@ -140,21 +180,16 @@ class TrainingLoop:
 
     def _step(self, total: int) -> None:
         """Take one of ``total`` steps; log it and validate where that is due."""
-        training, data = self.settings.training, self.settings.data
         # Asked before the step, since the step may end the phase.
         phase = self.trainer.phase
-        group = self.trainer.group
-        count = min(training.batch_size, len(self.clips))
-        batch = self.clips.batch(
-            self.trainer.step,
-            count,
-            training.seed,
-            data.counter_examples,
-            data.crop,
-            None if group.size == 1 else group.rows(count),
-        )
-        losses = self.trainer.train_step(batch, count)
+        now = self.trainer.step
+        batch: Batch | DeviceBatch
+        batch = self._make(now) if self._feed is None else self._feed.take(now)
+        losses = self.trainer.train_step(batch, self._count())
         step = self.trainer.step
+        if self._feed is not None and step < total:
+            # While the GPU learns, and before anybody waits for it.
+            self._feed.prepare(step)
         if step % LOG_EVERY == 0 or step == total:
             # Only now, because reading a number waits for the GPU.
             self.losses = {name: loss.item() for name, loss in losses.items()}

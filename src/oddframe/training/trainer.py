@@ -11,12 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from oddframe._types import BoolMask, Float32, Pixels
+from oddframe._types import Float32, Pixels
+from oddframe.core.records import CropOffset
 from oddframe.datasets.clip_dataset import Batch
 from oddframe.errors import SettingsError
 from oddframe.model.clusters import Clusters, fit_centres, join_codes
 from oddframe.model.network import Network
+from oddframe.training import GpuSteps
 from oddframe.training.distributed import SINGLE_PROCESS, ProcessGroup
+from oddframe.training.gpu_steps import DeviceBatch, StepGraph, compile_parts
 from oddframe.training.group_norm import normalise_over_group
 from oddframe.training.losses import Discriminator, WeightAverage, appearance_loss, motion_loss
 from oddframe.training.settings import TrainingConfig
@@ -48,8 +51,10 @@ class Trainer:
         device: Where it runs.
         group: The processes that train together; each has a trainer with the same weights and gets
             its own rows of every batch.
+        gpu_steps: How steps are taken on a GPU, as `choose_gpu_steps` answers.
 
     Attributes:
+        captured: What takes the steps as replays of a CUDA graph; None where nothing does.
         step: Steps taken so far, in both phases.
         centred: Whether the centres are placed; true without clusters.
         discriminator: The reader of the codes that training alone has; None where the settings
@@ -68,6 +73,7 @@ class Trainer:
         config: TrainingConfig,
         device: torch.device,
         group: ProcessGroup = SINGLE_PROCESS,
+        gpu_steps: GpuSteps = "eager",
     ) -> None:
         if config.batch_size < group.size:
             raise SettingsError(
@@ -95,15 +101,26 @@ class Trainer:
         )
         if self.discriminator is not None:
             streams.extend(self.discriminator.parameters())
-        self.streams = torch.optim.Adam(streams, lr=config.learning_rate)
+        self.streams = self._adam(streams, config.learning_rate)
         self.pulled = centres if config.repulsion else centres + network.last_convolutions()
-        self.cluster = (
-            torch.optim.Adam(self.pulled, lr=config.cluster_learning_rate) if centres else None
-        )
+        self.cluster = self._adam(self.pulled, config.cluster_learning_rate) if centres else None
         self.average = WeightAverage(self.network, config.averaging) if config.averaging else None
         self.mixed = config.precision == "bfloat16" or (
             config.precision == "auto" and computes_bfloat16(device)
         )
+        # A captured step must have the same shapes each time, and ask the GPU for no number.
+        self.fixed_shapes = device.type != "cpu" and group.size == 1
+        self.captured: StepGraph | None = None
+        if gpu_steps != "eager":
+            parts = compile_parts(self.network) if gpu_steps == "compiled" else ()
+            self.captured = StepGraph(self.update, parts)
+
+    def _adam(self, parameters: list[nn.Parameter], rate: float) -> torch.optim.Adam:
+        """Make an optimiser; on a GPU one kernel steps all parameters, and the rate lies there."""
+        if self.device.type == "cpu":
+            return torch.optim.Adam(parameters, lr=rate)
+        lies_there = torch.tensor(rate, device=self.device)
+        return torch.optim.Adam(parameters, lr=lies_there, capturable=True, fused=True)
 
     def optimisers(self) -> list[tuple[str, torch.optim.Adam]]:
         """List the optimisers by name: "streams" and, with clusters, "cluster"."""
@@ -122,7 +139,7 @@ class Trainer:
         """Whether the centres are to be placed before the next step."""
         return not self.centred and self.step == self.config.pretrain_steps
 
-    def train_step(self, batch: Batch, count: int | None = None) -> dict[str, Tensor]:
+    def train_step(self, batch: Batch | DeviceBatch, count: int | None = None) -> dict[str, Tensor]:
         """Take one step on a batch.
 
         The gradient of the cluster loss reaches the centres and the last convolution of each
@@ -134,7 +151,8 @@ class Trainer:
             count: Clips of the whole batch; those that are given when None.
 
         Returns:
-            The losses by name, as they were before the step, over the whole batch.
+            The losses by name, as they were before the step, over the whole batch. A captured step
+            overwrites those of the step before.
         """
         config = self.config
         self.network.train()
@@ -145,7 +163,31 @@ class Trainer:
         factor = config.rate_at(self.step)
         rates = {"streams": config.learning_rate, "cluster": config.cluster_learning_rate}
         for name, optimiser in self.optimisers():
-            optimiser.param_groups[0]["lr"] = rates[name] * factor
+            settings = optimiser.param_groups[0]
+            if isinstance(settings["lr"], Tensor):
+                # In place, since a captured step reads it there.
+                settings["lr"].fill_(rates[name] * factor)
+            else:
+                settings["lr"] = rates[name] * factor
+        count = count or len(batch.clips)
+        if isinstance(batch, Batch):
+            batch = self.to_device(batch)
+        if self.captured is None:
+            losses = self.update(batch, count)
+        else:
+            losses = self.captured.take(batch, self.phase)
+        self.step += 1
+        if self.average is not None:
+            self.average.update(self.network, self.step)
+        return losses
+
+    def update(self, batch: DeviceBatch, count: int | None = None) -> dict[str, Tensor]:
+        """Change the weights once, with this process's rows of a batch of ``count`` clips.
+
+        All of it may be captured as a CUDA graph: what is decided here is decided once.
+        """
+        config = self.config
+        for _, optimiser in self.optimisers():
             optimiser.zero_grad(set_to_none=True)
         losses = self._losses(batch, self.group, count or len(batch.clips))
         clustered = [losses[name] for name in ("cluster", "repulsion") if name in losses]
@@ -179,11 +221,11 @@ class Trainer:
         # The streams' optimiser has used these gradients: their place is free for the others.
         if clustered and self.cluster is not None:
             for parameter, gradient in zip(self.pulled, pulls, strict=False):
-                parameter.grad = gradient
+                # One kernel for all parameters wants gradients that lie in memory as these do.
+                parameter.grad = (
+                    torch.empty_like(parameter).copy_(gradient) if self.fixed_shapes else gradient
+                )
             self.cluster.step()
-        self.step += 1
-        if self.average is not None:
-            self.average.update(self.network, self.step)
         return detached
 
     @torch.no_grad()
@@ -193,7 +235,7 @@ class Trainer:
         The cluster loss is among them once the centres are placed.
         """
         self.network.eval()
-        losses = self._losses(batch, SINGLE_PROCESS, len(batch.clips))
+        losses = self._losses(self.to_device(batch), SINGLE_PROCESS, len(batch.clips))
         return {name: loss.item() for name, loss in losses.items()}
 
     @torch.no_grad()
@@ -238,23 +280,31 @@ class Trainer:
         if self.average is not None:
             self.network.load_state_dict(self.average.state)
 
-    def _to_device(self, array: Pixels | BoolMask) -> Tensor:
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
+    def to_device(self, batch: Batch) -> DeviceBatch:
+        """Copy a batch to the device, from where a step takes it."""
+        tensors = [
+            torch.from_numpy(array).to(self.device, non_blocking=True) for array in batch[:5]
+        ]
+        part: CropOffset | Tensor = batch.part
+        if self.captured is not None:
+            part = torch.tensor([batch.part.top, batch.part.left], device=self.device)
+        clips, first, last, rebuilt, abnormal = tensors
+        return DeviceBatch(clips, first, last, rebuilt, abnormal, part)
 
     def _norms(self) -> list[nn.BatchNorm2d]:
         return [module for module in self.network.modules() if isinstance(module, nn.BatchNorm2d)]
 
-    def _losses(self, batch: Batch, group: ProcessGroup, count: int) -> dict[str, Tensor]:
+    def _losses(self, batch: DeviceBatch, group: ProcessGroup, count: int) -> dict[str, Tensor]:
         """Compute losses by name, in float32 whatever the precision of the network's inside.
 
         Of several processes each gets its part of them; they add up to the losses of all ``count``
         clips.
         """
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.mixed):
-            outputs = self.network(self._to_device(batch.clips), batch.part)
-        targets = [self._to_device(pixels) for pixels in (batch.first, batch.last, batch.rebuilt)]
+            outputs = self.network(batch.clips, batch.part)
         # To the scaling the three targets are clips of three frames: 3 x B H W C -> B 3 C H W.
-        first, last, rebuilt = self.network.frames(torch.stack(targets, dim=1)).unbind(1)
+        targets = torch.stack([batch.first, batch.last, batch.rebuilt], dim=1)
+        first, last, rebuilt = self.network.frames(targets).unbind(1)
         rows = len(batch.clips)
         losses = {}
         if outputs.rebuilt is not None:
@@ -267,8 +317,8 @@ class Trainer:
         clusters = self.network.clusters if self.phase == "joint" and self.centred else None
         if self.discriminator is not None or clusters is not None:
             joint = join_codes([code.float() for code in outputs.codes])
-            places = self._places(self._to_device(batch.abnormal))
-            counts = group.counts(places)
+            places = self._places(batch.abnormal)
+            counts = () if self.fixed_shapes else group.counts(places)
             if self.discriminator is not None:
                 losses |= self._discrimination_loss(
                     self.discriminator, joint, places, counts, group
@@ -296,6 +346,13 @@ class Trainer:
 
         Both weigh the same, however few places are abnormal.
         """
+        if self.fixed_shapes:
+            logits = discriminator(joint).flatten()
+            means = [
+                _masked_mean(nn.functional.softplus(odds), mask)
+                for odds, mask in zip((logits, -logits), places, strict=True)
+            ]
+            return {"discrimination": torch.stack(means).sum()}
         parts = []
         for values, count in zip(discriminator.losses(joint, *places), counts, strict=True):
             if count:
@@ -316,6 +373,12 @@ class Trainer:
         """
         distance = clusters.weighted_distances(joint).sum(dim=2).flatten()
         losses = {}
+        if self.fixed_shapes:
+            losses["cluster"] = _masked_mean(distance, places.as_filmed)
+            if self.config.repulsion:
+                squares = (self.config.margin - distance).clamp_min(0.0).square()
+                losses["repulsion"] = _masked_mean(squares, places.abnormal)
+            return losses
         as_filmed, abnormal = counts
         if as_filmed:
             losses["cluster"] = group.mean(distance[places.as_filmed], as_filmed)
@@ -323,6 +386,11 @@ class Trainer:
             squares = (self.config.margin - distance[places.abnormal]).clamp_min(0.0).square()
             losses["repulsion"] = group.mean(squares, abnormal)
         return losses
+
+
+def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Average the values under a mask, 0 where there are none, without asking how many they are."""
+    return torch.where(mask, values, 0.0).sum() / mask.sum().clamp_min(1)
 
 
 def computes_bfloat16(device: torch.device) -> bool:

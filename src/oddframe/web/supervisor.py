@@ -9,7 +9,7 @@ from pathlib import Path
 from oddframe.core.alerts import Alert
 from oddframe.errors import OddframeError, SettingsError
 from oddframe.inference.model import Model
-from oddframe.inference.selection import DEFAULT_BATCH
+from oddframe.inference.selection import InferenceOptions
 from oddframe.monitoring.config import Camera, WatchPlan
 from oddframe.monitoring.config_file import read_camera_file
 from oddframe.monitoring.watcher import Watcher
@@ -58,7 +58,8 @@ class Supervisor:
         self.cameras_file = CamerasFile(data / "cameras.toml")
         self.plan = self._read(self.cameras_file.path)
         # A batch holds one clip of each camera: more room in it would stay empty.
-        batch_size = max(1, min(DEFAULT_BATCH, len(self.plan.cameras)))
+        most = InferenceOptions(device).clips_at_a_time
+        batch_size = max(1, min(most, len(self.plan.cameras)))
         self.registry = ModelRegistry(data, batch_size, device, threads)
         self._models = self._load(self.plan)
         self.watcher = Watcher(

@@ -297,7 +297,7 @@ class Learner:
         elif learning.stage == "record":
             self._change(name, stage="train")
         else:
-            # First: where the camera cannot be watched with the model, the model is there all the same.
+            # First: where it cannot be watched with the model, the model is there all the same.
             self._change(name, stage="ready")
             if learning.at_once:
                 self._finish(learning, None)

@@ -68,7 +68,8 @@ function outlierPanel(path, reload) {
     const buttons = [...(list.children[place]?.querySelectorAll("button") ?? [])];
     buttons.find((button) => button.textContent === pressed)?.focus();
     const open = outliers.filter((span) => !span.verdict).length;
-    setText(text, open ? `${count(open, "moment")} to look at.` : "You have looked at all of them.");
+    setText(text, open ? `${count(open, "moment")} to look at.`
+      : "You have looked at all of them.");
     row.hidden = !leftOut || !canTrain || !outliers.some((span) => span.verdict === "leave_out");
   }
   return { element, load: async () => draw(await fetchJson(`${path}/outliers`)) };

@@ -8,7 +8,6 @@ from typing import Any, Unpack, overload
 
 import numpy as np
 
-from oddframe._types import Pixels
 from oddframe.bundle.bundle import Bundle
 from oddframe.core.budget import FalseAlarmBudget
 from oddframe.core.calibration import Calibration, calibrate
@@ -16,7 +15,7 @@ from oddframe.core.events import events
 from oddframe.core.health.monitor import HealthMonitor
 from oddframe.core.maps import frame_score
 from oddframe.core.recalibration import choose_threshold
-from oddframe.core.records import FRAMES_PER_CLIP, Clip, Event, FrameTiming, Score
+from oddframe.core.records import Event, FrameTiming, Score
 from oddframe.core.zones import Zones
 from oddframe.errors import InputError, ReadOnlyError, SettingsError
 from oddframe.inference.score_stream import (
@@ -28,9 +27,9 @@ from oddframe.inference.score_stream import (
     score_source,
     tell_sinks,
 )
-from oddframe.inference.scorer import AsyncScorer, ClipScores, Scorer
+from oddframe.inference.scorer import AsyncScorer, ClipScores, Scorer, begin
 from oddframe.inference.selection import InferenceOptions
-from oddframe.inference.stream_scorer import ClipResult, PendingFrame, StreamScorer
+from oddframe.inference.stream_scorer import ClipResult, PendingFrame, StreamScorer, stack_clips
 from oddframe.media.arrays import ArrayConverter, ColourOrder
 from oddframe.media.discovery import AnySource, open_source
 from oddframe.media.source import FrameFormat
@@ -193,7 +192,7 @@ class Model:
         opened = open_source(source, fps, self.bundle.rate_fps, colour)
         wanted, live = self.wanted(picture_width), isinstance(opened, CameraSource)
 
-        def begin(timing: FrameTiming) -> ScoreStream:
+        def begin_stream(timing: FrameTiming) -> ScoreStream:
             return ScoreStream(
                 self._chain(timing, every_frame, health, zones),
                 self.scored,
@@ -205,7 +204,7 @@ class Model:
             )
 
         # Not a generator itself, so that a source that cannot be opened is an error at the call.
-        return score_source(opened, wanted, begin, self.bundle.picture_aspect)
+        return score_source(opened, wanted, begin_stream, self.bundle.picture_aspect)
 
     def events(
         self,
@@ -391,53 +390,40 @@ class Model:
             maps: Whether scores carry their anomaly map.
 
         Returns:
-            A result for each frame, in the same order; where the network runs on a device of its
-            own, the first of them waits for it. Of several calls the results are taken in order.
+            A result for each frame, in the same order; those of several calls are taken in order.
         """
         # Clips that repeat each other share an answer, and the network sees one of them.
         asked: dict[ClipResult, PendingFrame] = {}
         for pending in waiting:
             if pending.clip is not None and not pending.answer.is_asked:
                 asked.setdefault(pending.answer, pending)
-        if not asked:
-            return self._results(waiting, asked, None, maps=maps)
-        clips = _stacked([pending.clip for pending in asked.values() if pending.clip is not None])
-        if isinstance(self.scorer, AsyncScorer):
-            # Zones take the score of a frame from what they leave of its map.
-            zoned = any(pending.watched is not None for pending in asked.values())
-            finish = self.scorer.begin(clips, maps=maps or zoned)
-        else:
-            batch = self.scorer.score(clips)
-            finish = lambda: batch  # noqa: E731 - a constant, not a function of its own
-        for answer in asked:
-            answer.is_asked = True
-        return self._results(waiting, asked, finish, maps=maps)
+        finish = None
+        if asked:
+            clips = stack_clips([one.clip for one in asked.values() if one.clip is not None])
+            scored_by_map = any(one.watched is not None for one in asked.values())
+            finish = begin(self.scorer, clips, maps=maps or scored_by_map)
+            for answer in asked:
+                answer.is_asked = True
 
-    def _results(
-        self,
-        waiting: Sequence[PendingFrame],
-        asked: Mapping[ClipResult, PendingFrame],
-        finish: Callable[[], ClipScores] | None,
-        *,
-        maps: bool,
-    ) -> Iterator[Score]:
-        """Yield the results of frames, once the network has finished those that were asked."""
-        if finish is not None:
-            batch = finish()
-            for row, (answer, pending) in enumerate(asked.items()):
-                answer.score = self._score(pending, batch, row)
-        for pending in waiting:
-            # A frame that no clip scores has an empty score.
-            known = pending.answer.score or Score(pending.frame.index, 0.0)
-            yield replace(
-                known,
-                frame=pending.frame.index,
-                time_s=round(pending.frame.time_s, 6),  # so that 1.2000000000000002 reads 1.2
-                map=known.map if maps else None,
-                picture=pending.frame.picture,
-                health=pending.health,
-                changes=pending.changes,
-            )
+        def results() -> Iterator[Score]:
+            if finish is not None:
+                batch = finish()
+                for row, (answer, pending) in enumerate(asked.items()):
+                    answer.score = self._score(pending, batch, row)
+            for pending in waiting:
+                # A frame that no clip scores has an empty score.
+                known = pending.answer.score or Score(pending.frame.index, 0.0)
+                yield replace(
+                    known,
+                    frame=pending.frame.index,
+                    time_s=round(pending.frame.time_s, 6),  # so that 1.2000000000000002 reads 1.2
+                    map=known.map if maps else None,
+                    picture=pending.frame.picture,
+                    health=pending.health,
+                    changes=pending.changes,
+                )
+
+        return results()
 
     def _score(self, pending: PendingFrame, batch: ClipScores, row: int) -> Score:
         """The score of one clip of a batch, with what the zones leave of its map."""
@@ -462,12 +448,3 @@ class Model:
             map=anomaly_map if anomaly_map.size else None,
             map_level=self.map_level,
         )
-
-
-def _stacked(clips: list[Clip]) -> Pixels:
-    """The pixels of clips as one batch, uint8 B x 5 x H x W x C."""
-    stacked = np.empty((len(clips), FRAMES_PER_CLIP, *clips[0].last.pixels.shape), np.uint8)
-    # np.stack into the place in the batch copies each frame once; a stack of stacks copies twice.
-    for place, clip in zip(stacked, clips, strict=True):
-        np.stack([frame.pixels for frame in clip.frames], out=place)
-    return stacked

@@ -69,6 +69,14 @@ class AsyncScorer(Scorer, Protocol):
         ...
 
 
+def begin(scorer: Scorer, clips: Pixels, *, maps: bool) -> Callable[[], ClipScores]:
+    """Start a scorer on clips, as `AsyncScorer.begin`; any other one scores them at once."""
+    if isinstance(scorer, AsyncScorer):
+        return scorer.begin(clips, maps=maps)
+    scored = scorer.score(clips)
+    return lambda: scored
+
+
 def pad_batch(clips: Pixels, batch_size: int) -> Pixels:
     """Repeat the last clip until a batch has its full size.
 

@@ -12,10 +12,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from oddframe._types import AnomalyMap, BoolMask
+from oddframe._types import AnomalyMap, BoolMask, Pixels
 from oddframe.core.clips import ClipWindow, RateFollower, Sampler
 from oddframe.core.health.monitor import HealthMonitor
-from oddframe.core.records import Clip, Frame, FrameTiming, HealthChange, HealthState, Score
+from oddframe.core.records import (
+    FRAMES_PER_CLIP,
+    Clip,
+    Frame,
+    FrameTiming,
+    HealthChange,
+    HealthState,
+    Score,
+)
 from oddframe.core.smoothing import ScoreSmoother
 from oddframe.model.config import NetworkConfig
 
@@ -229,6 +237,15 @@ class StreamScorer:
         # of a run, which get none, are handed out once it is over, and tell of that.
         self._runs.extend([self._window.run] * count)
         return ready
+
+
+def stack_clips(clips: Sequence[Clip]) -> Pixels:
+    """Stack the pixels of clips to one batch, uint8 B x 5 x H x W x C."""
+    stacked = np.empty((len(clips), FRAMES_PER_CLIP, *clips[0].last.pixels.shape), np.uint8)
+    # np.stack into the place in the batch copies each frame once; a stack of stacks copies twice.
+    for place, clip in zip(stacked, clips, strict=True):
+        np.stack([frame.pixels for frame in clip.frames], out=place)
+    return stacked
 
 
 class _MapPlacer:

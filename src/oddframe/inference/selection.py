@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from oddframe._types import Pixels
 from oddframe.bundle.bundle import Bundle
 from oddframe.core.clips import clip_span
-from oddframe.errors import InputError, MissingExtraError, OddframeError
+from oddframe.errors import InputError, MissingExtraError, OddframeError, SettingsError
 from oddframe.files import write_json
 from oddframe.inference import BackendName, Precision
 from oddframe.inference.backends import Backend, available, make_scorer, names_gpu, sees_gpu
@@ -209,6 +209,9 @@ def _measure_and_select(
                 calibration=bundle.calibration,
                 neighbours=network.neighbours,
             )
+        except SettingsError:
+            # A device that is not there: no other backend mends that.
+            raise
         except (OddframeError, RuntimeError) as error:
             # The errors of some libraries fill pages.
             tried[str(backend)] = f"does not run: {str(error)[:200]}"

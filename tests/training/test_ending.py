@@ -141,7 +141,7 @@ def test_where_the_graph_is_refused_torch_scores_again(trained, monkeypatch):
     monkeypatch.setattr(endings, "export_graph", lambda *_: (b"graph", ()))
     monkeypatch.setattr(endings, "fastest_scorer", lambda bundle, *_: wrong(bundle))
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise ParityError("it must agree, but does not")
 
     monkeypatch.setattr(endings, "check_parity", refuse)
@@ -157,7 +157,7 @@ def test_where_the_graph_is_refused_torch_scores_again(trained, monkeypatch):
 def test_a_graph_that_passes_has_scored(trained, monkeypatch):
     monkeypatch.setattr(endings, "export_graph", lambda *_: (b"graph", ()))
     monkeypatch.setattr(endings, "fastest_scorer", lambda bundle, *_: wrong(bundle))
-    monkeypatch.setattr(endings, "check_parity", lambda bundle, *_: bundle)
+    monkeypatch.setattr(endings, "check_parity", lambda bundle, *_, **__: bundle)
     bundle = read_bundle(trained(export=True).bundle)
     assert bundle.graphs == {"model.onnx": b"graph"}
     assert bundle.normal.raw.tolist() == [7.0] * 56
@@ -188,7 +188,7 @@ def test_the_first_backend_that_agrees_scores(agreeing, trained, monkeypatch):
     monkeypatch.setattr(endings, "export_graph", lambda *_: (b"graph", ()))
     monkeypatch.setattr(endings, "make_scorer", make)
     monkeypatch.setattr(endings, "installed", lambda name: True)
-    monkeypatch.setattr(endings, "check_parity", lambda bundle, *_: bundle)
+    monkeypatch.setattr(endings, "check_parity", lambda bundle, *_, **__: bundle)
     trained(export=True)
     if agreeing == "torch":
         assert isinstance(chosen[0], TorchScorer)

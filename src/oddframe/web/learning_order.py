@@ -5,11 +5,10 @@ A server that was stopped or killed reads these orders and goes on with them.
 
 import csv
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from oddframe.core.alerts import safe_name
 from oddframe.files import write_json
@@ -91,10 +90,10 @@ class Learning:
             return "paused"
         return "recording" if self.stage == "record" else "training"
 
-    # A model that is ready is not over: a second learning would take its place unseen.
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to do, so that the camera can be learnt anew."""
+        # A model that is ready is not over: a second learning would take its place unseen.
         return self.state in ("failed", "finished")
 
     def verdict(self, source: str, start_s: float, end_s: float) -> OutlierVerdict | None:
@@ -158,12 +157,8 @@ def _read(path: Path) -> Learning | None:
         values = json.loads(path.read_text())
         # Another version may know more, or less.
         known = {item.name: values[item.name] for item in fields(Learning) if item.name in values}
-        known["armed"] = _tuple(known["armed"])
-        known["judged"] = tuple(map(_tuple, known.get("judged", ())))
+        known["armed"] = tuple(known["armed"])
+        known["judged"] = tuple(map(tuple, known.get("judged", ())))
         return Learning(**known)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _tuple(values: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(values)

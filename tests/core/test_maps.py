@@ -66,6 +66,18 @@ def test_where_the_level_is_not_reached_half_of_the_hottest_place_serves():
     assert low == pytest.approx(usual, abs=0.05)
 
 
+def test_where_the_whole_map_is_hot_the_region_is_what_stands_out():
+    hot = drawn(((10, 30), (40, 60), 20.0)) + 8.0
+    _, box = find_region(hot, level=10.0)
+    assert box == pytest.approx((40 / 96, 10 / 64, 60 / 96, 30 / 64), abs=2.5 / 64)
+
+
+def test_a_thing_as_large_as_half_of_the_picture_is_enclosed_whole():
+    large = drawn(((4, 60), (10, 70), 6.0), ((10, 20), (30, 40), 20.0))
+    _, box = find_region(large, level=10.0)
+    assert box == pytest.approx((10 / 96, 4 / 64, 70 / 96, 60 / 64), abs=2.5 / 64)
+
+
 def test_a_region_does_not_leave_what_is_watched():
     watched = drawn(((10, 30), (40, 60), 20.0))
     watched[:, 50:] = 0.0

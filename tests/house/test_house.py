@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -79,9 +80,15 @@ def source_files(package: Path) -> list[Path]:
     return sorted(path for path in package.rglob("*.py") if path != package / "__init__.py")
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All of a file's syntax tree, read once for all tests."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def imports(path: Path) -> Iterator[str]:
     """Every module and name that a file imports, wherever in it, as dotted text."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -137,7 +144,7 @@ def impure(package: Path) -> list[str]:
 
 def called(path: Path) -> Iterator[str]:
     """Names of the plain functions that a file calls."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             yield node.func.id
 
@@ -230,7 +237,7 @@ def test_docstrings_say_something() -> None:
     """One of a public function, method or class is a sentence, not a grunt."""
     short = []
     for path in source_files(PACKAGE):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
                 text = ast.get_docstring(node)
                 if text is not None and len(text) < 24:

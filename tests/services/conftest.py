@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.support.shared import shared_folder
+
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory):
@@ -18,7 +20,7 @@ def scene_model(tmp_path_factory):
     """The run folder of a model that finds exactly the known events of the scene; read only."""
     from tests.support.watch_scene import learn_scene
 
-    return learn_scene(tmp_path_factory.mktemp("model"))
+    return shared_folder(tmp_path_factory, "scene", learn_scene) / "run"
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +30,8 @@ def graph_model(scene_model, tmp_path_factory):
 
     from oddframe.tasks.export import export
 
-    folder = tmp_path_factory.mktemp("graph") / "run"
-    shutil.copytree(scene_model, folder)
-    export(folder, "onnx")
-    return folder / "bundle"
+    def make(folder):
+        shutil.copytree(scene_model, folder / "run")
+        export(folder / "run", "onnx")
+
+    return shared_folder(tmp_path_factory, "scene-graph", make) / "run" / "bundle"

@@ -70,7 +70,9 @@ def find_region(anomaly_map: AnomalyMap, level: float) -> tuple[BoolMask, Box]:
     Args:
         anomaly_map: float32 H x W, at least 0.
         level: Height that normal maps hardly reach; the region lies above a quarter of it. Where
-            half the height of the hottest place is less, that serves.
+            half the height of the hottest place is less, that serves. Where three quarters of the
+            map reach half of that, the region lies above the middle between their height and that
+            of the hottest place.
 
     Returns:
         The region, bool H x W, never empty, and its box.
@@ -81,7 +83,12 @@ def find_region(anomaly_map: AnomalyMap, level: float) -> tuple[BoolMask, Box]:
     # The average spreads over the border of a zone; what is not watched stays 0.
     smooth *= anomaly_map > 0
     hottest = np.unravel_index(int(np.argmax(smooth)), smooth.shape)
-    hot = smooth >= min(_EDGE * level, smooth[hottest] / 2)
+    edge = min(_EDGE * level, smooth[hottest] / 2)
+    # A model that has hardly learnt its camera is wrong everywhere: its whole map lies above that.
+    everywhere = float(np.quantile(smooth[smooth > 0], 0.25)) if smooth.any() else 0.0
+    if edge < 2 * everywhere:
+        edge = (everywhere + smooth[hottest]) / 2
+    hot = smooth >= edge
     mask = np.zeros_like(hot)
     mask[hottest] = True
     # Grow along rows and columns in turn until nothing is added. Each step fills whole runs, so a

@@ -35,8 +35,18 @@ _LOSS_COLOURS = {
 """Colour of each loss, in the order in which the losses are drawn."""
 
 _CURVE_SIZE_IN = (11.0, 3.4)
+_CURVE_MARGINS_IN = (0.6, 0.15, 0.55, 0.35)
+"""Left, right, bottom and top, in inches, with room for labels and, at the top, the legend.
+
+Margins of our own: Matplotlib would draw everything twice to find them.
+"""
+
 _LOSS_WIDTH_IN, _LOSS_HEIGHT_IN = 8.0, 2.2
 """Width of the picture of losses and height of each of its rows, in inches."""
+
+_LOSS_MARGINS_IN = (0.85, 0.15, 0.55, 0.15)
+_LOSS_GAP_IN = 0.4
+"""Between two rows of losses."""
 
 _DPI = 110
 
@@ -123,7 +133,7 @@ def draw_curve(
             "times_s and scores must be rows of the same length, "
             f"got the shapes {times.shape} and {values.shape}"
         )
-    figure = _new_figure(*_CURVE_SIZE_IN)
+    figure = _new_figure(_CURVE_SIZE_IN, _CURVE_MARGINS_IN)
     axes = figure.add_subplot()
     _draw_spans(axes, times, events, truth)
     _draw_scores(axes, times, values, threshold)
@@ -156,7 +166,9 @@ def draw_losses(entries: Sequence[Mapping[str, Any]]) -> Chart:
     held_out = [entry for entry in entries if "held_out" in entry]
     centres = [entry["step"] for entry in entries if entry["phase"] == "centres"]
     names = [name for name in _LOSS_COLOURS if any(name in entry for entry in training)]
-    figure = _new_figure(_LOSS_WIDTH_IN, _LOSS_HEIGHT_IN * max(1, len(names)))
+    size = (_LOSS_WIDTH_IN, _LOSS_HEIGHT_IN * max(1, len(names)))
+    figure = _new_figure(size, _LOSS_MARGINS_IN)
+    figure.subplots_adjust(hspace=_LOSS_GAP_IN / (_LOSS_HEIGHT_IN - _LOSS_GAP_IN))
     for number, name in enumerate(names, start=1):
         axes = figure.add_subplot(len(names), 1, number)
         _draw_loss(axes, name, training, held_out)
@@ -167,12 +179,16 @@ def draw_losses(entries: Sequence[Mapping[str, Any]]) -> Chart:
     return _chart(figure)
 
 
-def _new_figure(width_in: float, height_in: float) -> "Figure":
+def _new_figure(
+    size_in: tuple[float, float], margins_in: tuple[float, float, float, float]
+) -> "Figure":
     with require_extra("drawing curves"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    (width, height), (left, right, bottom, top) = size_in, margins_in
+    figure = Figure(figsize=size_in)
+    figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
     # Not pyplot: it would pick a window system and keep every figure.
     FigureCanvasAgg(figure)
     return figure
@@ -281,6 +297,8 @@ def _draw_loss(
     held_out: Sequence[Mapping[str, Any]],
 ) -> None:
     """Draw one loss: every step faintly, the smoothed curve, and dots for held-out footage."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
     colour = _LOSS_COLOURS[name]
     steps = [entry["step"] for entry in training if name in entry]
     values = [entry[name] for entry in training if name in entry]
@@ -298,10 +316,25 @@ def _draw_loss(
         )
     # Losses fall by orders of magnitude.
     axes.set_yscale("log")
+    # Plain numbers: powers of ten are typeset as formulas, which takes most of the time.
+    axes.yaxis.set_major_formatter(FuncFormatter(_format_plain))
+    low, high = axes.get_ylim()
+    # A narrow range has hardly a power of ten in it; a wide one has no room for more.
+    minor = _format_plain if high < 10 * low else _format_some
+    axes.yaxis.set_minor_formatter(FuncFormatter(minor) if high < 300 * low else NullFormatter())
     axes.set_ylabel(f"{name} loss")
     axes.grid(visible=True, which="major", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper right")
+
+
+def _format_plain(value: float, _position: int | None = None) -> str:
+    return f"{value:g}"
+
+
+def _format_some(value: float, _position: int | None = None) -> str:
+    """Format 0.02 and 0.05, but not 0.03."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 
 
 def _smooth(values: Sequence[float]) -> list[float]:

@@ -67,6 +67,18 @@ class Place:
         shutil.copytree(self.footage, self.folder / "ped2" / "training" / "frames")
         return self.folder / "ped2"
 
+    def panel(self) -> Path:
+        """Two cameras: one with labels, and one with what was recorded later."""
+        labelled, later = self.folder / "panel" / "labelled", self.folder / "panel" / "later"
+        for camera in (labelled, later):
+            shutil.copytree(self.footage, camera / "training")
+        (later / "later").mkdir()
+        shutil.copy(self.footage / "a.mp4", later / "later")
+        demo = self.demo()
+        shutil.copytree(demo / "test", labelled / "testing")
+        shutil.copytree(demo / "truth", labelled / "frame_labels")
+        return self.folder / "panel"
+
 
 SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     "accuracy": lambda p: (
@@ -100,6 +112,9 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     "graph_operators": lambda p: [SHIPPED / "ped2" / "model.onnx", "--times", 1],
     "health": lambda p: ["--seeds", 1],
     "motion_cues": lambda p: ["--times", 1],
+    "panel": lambda p: (
+        ["-o", p.folder / "out", "--panel", p.panel(), "--settings", p.config(), "--seeds", 0]
+    ),
     "scene_difficulty": lambda p: ["--width", 48, "--height", 32],
     "cores": lambda p: ["--rounds", 1, "--steps", 2, "--workers", 2],
     "worker_memory": lambda p: ["--presets", "fast", "--clips", 1],

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.health.monitor import HealthEvents, HealthMonitor, HealthReference, HealthTimes
+from oddframe.core.health.measures import Average
+from oddframe.core.health.monitor import (
+    SETTLES_S,
+    HealthEvents,
+    HealthMonitor,
+    HealthReference,
+    HealthTimes,
+)
 from oddframe.core.records import Frame, HealthChange
 from oddframe.errors import InputError, SettingsError
 from oddframe.synthetic.camera_faults import blacken, cover, darken, defocus, turn
@@ -84,6 +91,40 @@ def test_what_is_no_fault_is_none(what):
 def test_black_frames_are_kept_from_scoring_at_once():
     _, usable = watched(faulty(FAULTS["black"][1]))
     assert usable.index(False) == SETS_IN
+
+
+def test_a_light_that_is_switched_is_no_fault_and_not_scored():
+    def switched(number, picture):
+        return darken(picture, 0.3, 2.0, random) if SETS_IN <= number < 80 else picture
+
+    random = np.random.default_rng(0)
+    pictures = [switched(number, picture) for number, picture in enumerate(drawn(1001, 110))]
+    changes, usable = watched(pictures)
+    assert changes == []
+    settles = round(SETTLES_S * RATE_FPS)
+    left_out = [*range(SETS_IN, SETS_IN + settles), *range(80, 80 + settles)]
+    assert [number for number, is_usable in enumerate(usable) if not is_usable] == left_out
+
+
+def test_somebody_who_steps_close_to_the_camera_is_scored():
+    """As large as a person at a door: a quarter of the picture, in white."""
+
+    def close(number, picture):
+        if number < SETS_IN:
+            return picture
+        picture = picture.copy()
+        picture[30:, 66:126] = 250
+        return picture
+
+    pictures = [close(number, picture) for number, picture in enumerate(drawn(1001, 110))]
+    average = Average(reference().jump)
+    jumped = []
+    for picture in pictures:
+        average.add(picture[..., 0], 1 / RATE_FPS)
+        jumped.append(average.jumped)
+    assert any(jumped[SETS_IN:])
+    _, usable = watched(pictures)
+    assert all(usable)
 
 
 def test_a_frozen_picture_is_found_after_its_time():

@@ -80,11 +80,13 @@ class Average:
     Attributes:
         picture: The mean, float32 H x W; None before the first picture.
         jumped: Whether the last picture started it anew.
+        switched: Whether most of that picture has changed, as where a light is switched; somebody
+            close to the camera changes a part of it.
     """
 
     def __init__(self, jump: float) -> None:
         self.picture: Float32 | None = None
-        self.jumped = False
+        self.jumped = self.switched = False
         self._jump = jump
         self._age_s = 0.0
 
@@ -102,8 +104,10 @@ class Average:
             self.picture, self.jumped, self._age_s = picture.astype(np.float32), True, 0.0
             return 0.0
         away = picture - self.picture
-        distance = float(np.abs(away).mean())
+        change = np.abs(away)
+        distance = float(change.mean())
         self.jumped = distance > self._jump
+        self.switched = self.jumped and float(np.median(change)) > self._jump / 2
         if self.jumped:
             self.picture, self._age_s = picture.astype(np.float32), 0.0
             return distance

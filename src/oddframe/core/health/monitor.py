@@ -23,6 +23,12 @@ CHECK_S = 1.0
 """Seconds from one check of the picture to the next."""
 NO_DETAIL = 0.35
 """Contrast below which lost tiles show nothing (covered) rather than something else (moved)."""
+SETTLES_S = 1.0
+"""Seconds after a change of the whole picture in which nothing is scored.
+
+Light that is switched, and infrared that comes on, are states of the camera: no clip has both.
+A camera takes about so long to adapt its exposure.
+"""
 EASED = 0.85
 """How far below its limit a measure must fall to count as good again (hysteresis)."""
 
@@ -204,8 +210,11 @@ class HealthMonitor:
 
     @property
     def usable(self) -> bool:
-        """Whether the last frame can be scored: the state is ok, and no fault is suspected."""
-        return self.suspected == "ok"
+        """Whether the last frame can be scored.
+
+        The state is ok, no fault is suspected, and the picture has not just changed as a whole.
+        """
+        return self.suspected == "ok" and not self._last_s < self._settled_s
 
     @property
     def suspected(self) -> HealthState:
@@ -269,7 +278,7 @@ class HealthMonitor:
         self._average = Average(self._reference.jump)
         self._still = StillRun(self._reference.still_change)
         self._before: Pixels | None = None
-        self._checked_s = math.nan
+        self._checked_s = self._settled_s = math.nan
 
     def _check(self, time_s: float, step_s: float, picture: Pixels) -> None:
         """Compare a picture with the one before, and every `CHECK_S` with the scene."""
@@ -284,6 +293,8 @@ class HealthMonitor:
                 self._frozen.since_s = min(self._frozen.since_s, time_s - still_s)
         self._before = picture
         self._average.add(picture, step_s)
+        if self._average.switched:
+            self._settled_s = time_s + SETTLES_S
         if math.isnan(self._checked_s):
             self._checked_s = time_s
         # A jump is checked at once: until the next check the frames would be scored.

@@ -196,25 +196,25 @@ def test_what_is_no_recordings_fault_ends_all_of_them(recordings, on_gpu, tmp_pa
 
 
 def test_score_goes_that_way_where_a_gpu_runs_the_network(recordings, on_gpu, tmp_path):
-    batches = []
+    asked = []
 
-    class Counting(GpuScorer):
+    class Noting(GpuScorer):
         def begin(self, clips, *, maps):
-            batches.append(len(clips))
+            asked.append((threading.current_thread().name.partition("_")[0], len(clips)))
             return super().begin(clips, maps=maps)
 
     network = Network.of(on_gpu.bundle.network)
-    model = on_gpu.with_scorer(Counting(network, torch.device("cpu"), 64))
-    options = {"health": False, "threads": 4}
-    report = score(recordings, model, tmp_path / "out", **options)
+    model = on_gpu.with_scorer(Noting(network, torch.device("cpu"), 8))
+    report = score(recordings, model, tmp_path / "out", health=False, threads=4)
     assert [one.name for one in report.recordings] == ["a", "b", "d"]
     assert len(report.skipped) == 1
-    # A clip less than frames for each of four frames; one thread alone takes a batch of its own.
-    assert sum(batches) == 40 + 30 + 25 - 3 * 4
-    score(recordings, model, tmp_path / "alone", **{**options, "threads": 1})
-    for name in ("a.scores.csv", "b.events.jsonl", "d.scores.csv"):
-        alone = (tmp_path / "alone" / name).read_bytes()
-        assert (tmp_path / "out" / name).read_bytes() == alone
+    assert {thread for thread, _ in asked} == {"recording"}
+    # The first four frames of each recording have no clip.
+    assert sum(clips for _, clips in asked) == (40 - 4) + (30 - 4) + (25 - 4)
+    asked.clear()
+    score(recordings / "d.mp4", model, tmp_path / "alone", health=False, threads=4)
+    score(recordings, model, tmp_path / "alone", health=False, threads=1)
+    assert {thread for thread, _ in asked} == {threading.current_thread().name}
 
 
 def test_clips_are_counted_at_the_rate_of_the_model(tmp_path):

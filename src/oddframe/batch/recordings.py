@@ -53,7 +53,7 @@ _SAME_FOR_ANY_THREADS = ("onnx", "openvino")
 """Backends whose scores do not depend on the number of threads, to the last bit; torch's do."""
 
 MOST_TOGETHER = 16
-"""Most recordings that feed one GPU at a time; each holds some frames and its part of a batch."""
+"""Most recordings that feed one GPU at a time; each holds some frames, and clips of a batch."""
 
 _DRAWING = threading.Lock()
 """Held by the thread that draws a curve, since Matplotlib draws for one thread at a time."""

@@ -159,24 +159,32 @@ def new_trainer(settings: Settings, way: str, device: str) -> Any:
     return trainer
 
 
-def training(preset: str, way: str, size: int, options: Options) -> dict[str, Any]:
-    """Steps of the joint phase, each with a batch that comes from the processor's memory."""
+def one_step(trainer: Any, take: Callable[[int], Batch]) -> Callable[[], object]:
+    """Make what takes a step with the batch of its number.
+
+    Captured steps have their batches brought to the GPU ahead.
+    """
+    if trainer.captured is None:
+        return lambda: trainer.train_step(take(trainer.step))
     from oddframe.training.gpu_steps import DeviceFeed
 
+    feed = DeviceFeed(take, trainer.device)
+
+    def step() -> None:
+        trainer.train_step(feed.take(trainer.step))
+        feed.prepare(trainer.step)
+
+    return step
+
+
+def training(preset: str, way: str, size: int, options: Options) -> dict[str, Any]:
+    """Steps of the joint phase, each with a batch that comes from the processor's memory."""
     settings = options.settings(preset)
     settings = replace(settings, training=replace(settings.training, batch_size=size))
     trainer = new_trainer(settings, way, options.device)
     batch = drawn_batch(settings, size)
     began = time.perf_counter()
-    if trainer.captured is None:
-        step: Callable[[], object] = partial(trainer.train_step, batch)
-    else:
-        feed = DeviceFeed(lambda number: batch, trainer.device)
-
-        def step() -> None:
-            trainer.train_step(feed.take(trainer.step))
-            feed.prepare(trainer.step)
-
+    step = one_step(trainer, lambda number: batch)
     for _ in range(5):
         step()
     sync(options.device)
@@ -246,11 +254,12 @@ def batches(preset: str, options: Options) -> dict[str, Any]:
             crop=settings.data.crop,
         )
         make(0)
-        done, began = 0, time.perf_counter()
-        while done < 2 or time.perf_counter() - began < options.seconds:
+        # By the time of the processor, which other programs do not lengthen as they do the clock's.
+        done, began = 0, time.process_time()
+        while done < 2 or time.process_time() - began < options.seconds:
             make(done)
             done += 1
-        one = size * done / (time.perf_counter() - began)
+        one = size * done / (time.process_time() - began)
         count = worker_count()
         with BatchWorkers(make, 0, 1_000_000, count) as workers:
             # Those that lie ready at first were not made in the time that is measured.
@@ -268,7 +277,6 @@ def batches(preset: str, options: Options) -> dict[str, Any]:
 def training_course(preset: str, size: int, options: Options) -> dict[str, Any]:
     """Steps as `oddframe train` takes them: batches by workers, brought ahead, captured steps."""
     from oddframe.training.batch_workers import BatchWorkers, worker_count
-    from oddframe.training.gpu_steps import DeviceFeed
 
     with tempfile.TemporaryDirectory() as folder:
         settings, clips = footage_clips(preset, options, folder)
@@ -284,18 +292,7 @@ def training_course(preset: str, size: int, options: Options) -> dict[str, Any]:
         trainer = new_trainer(settings, "graph", options.device)
         first = trainer.step
         with BatchWorkers(make, first, 10**9, worker_count()) as workers:
-            if trainer.captured is None:
-
-                def step() -> None:
-                    trainer.train_step(workers.take(trainer.step))
-
-            else:
-                feed = DeviceFeed(workers.take, trainer.device)
-
-                def step() -> None:
-                    trainer.train_step(feed.take(trainer.step))
-                    feed.prepare(trainer.step)
-
+            step = one_step(trainer, workers.take)
             for _ in range(30):
                 step()
             sync(options.device)
@@ -360,8 +357,76 @@ def untrained(preset: str, options: Options, folder: str) -> Path:
     return bundle
 
 
-def scoring(preset: str, size: int, options: Options) -> dict[str, Any]:
-    """From recordings to result files: `oddframe score` on the test recordings."""
+def decoding(way: str, width: int, options: Options) -> dict[str, Any]:
+    """From files to frames of the network's size: frames a second, and the processor's part.
+
+    Args:
+        way: "threads" or "nvdec" for a recording; "images" for a folder of them, and "one by one"
+            for the same folder in a single thread.
+        width: Width of the stored pictures in pixels, which are drawn.
+        options: What all rows are measured with.
+    """
+    from oddframe.media.convert import Converter, encode_jpeg
+    from oddframe.media.image_files import read_image
+    from oddframe.media.images import ImageFolder
+    from oddframe.media.nvdec import Nvdec
+    from oddframe.media.recording import Recording
+    from oddframe.media.source import FrameFormat, FrameSource
+    from oddframe.media.video_writer import VideoWriter
+    from oddframe.synthetic.scene import SceneSettings, draw
+
+    scene = SceneSettings(width=width, height=width * 9 // 16 // 2 * 2)
+    frames = 24 if options.tiny else 300
+    # A few pictures forwards and backwards: drawing large ones takes longer than decoding them.
+    drawn = [frame.pixels for frame in draw(1, 12, scene)]
+    drawn += drawn[-2:0:-1]
+    wanted = FrameFormat(256, 256, "rgb")
+    with tempfile.TemporaryDirectory() as place:
+        folder, path = Path(place) / "images", Path(place) / "drawn.mp4"
+        source: FrameSource
+        if way in ("images", "one by one"):
+            folder.mkdir()
+            for number in range(frames):
+                picture = encode_jpeg(drawn[number % len(drawn)], 90)
+                (folder / f"{number:06d}.jpg").write_bytes(picture)
+            source = ImageFolder(folder)
+        else:
+            with VideoWriter(path, scene.rate_fps, (scene.width, scene.height)) as video:
+                for number in range(frames):
+                    video.write(drawn[number % len(drawn)])
+            source = recording = Recording(path)
+            if way == "nvdec":
+                recording.nvdec = Nvdec.of_device(options.device)
+
+        def read() -> None:
+            if way != "one by one":
+                for _ in source.frames(wanted):
+                    pass
+                return
+            converter = Converter(wanted)
+            for number, image in enumerate(sorted(folder.iterdir())):
+                stored = read_image(image)
+                converter.frame(stored.decoded, number, 0.0, stored.orientation)
+
+        read()
+        passes, began, used = 0, time.perf_counter(), time.process_time()
+        while not passes or time.perf_counter() - began < options.seconds:
+            read()
+            passes += 1
+        took, used = time.perf_counter() - began, time.process_time() - used
+        found: dict[str, Any] = {
+            "size": f"{scene.width} x {scene.height}",
+            "per_s": round(passes * frames / took, 1),
+            "cpu_ms": round(1e3 * used / passes / frames, 3),
+        }
+        return found | ({"notices": source.notices} if source.notices else {})
+
+
+def scoring(preset: str, way: str, size: int, options: Options) -> dict[str, Any]:
+    """From recordings to result files: `oddframe score` on the test recordings.
+
+    They are decoded together; "alone" scores one after the other, "compiled" compiles the network.
+    """
     from oddframe.inference.loading import load
     from oddframe.tasks.score import score
 
@@ -373,14 +438,17 @@ def scoring(preset: str, size: int, options: Options) -> dict[str, Any]:
             backend="torch",
             precision="bfloat16",
             batch_size=size,
+            compiled=way == "compiled",
         )
         videos = sorted((options.footage / "testing").glob("*.mp4"))[: 1 if options.tiny else None]
         score(videos[:1], model, Path(folder) / "warm", health=False)
         began = time.perf_counter()
-        report = score(videos, model, Path(folder) / "out", health=False)
+        threads = 1 if way == "alone" else None
+        report = score(videos, model, Path(folder) / "out", health=False, threads=threads)
         took = time.perf_counter() - began
         frames = sum(one.frames for one in report.recordings)
-        return {"frames": frames, "per_s": round(frames / took, 1)}
+        found: dict[str, Any] = {"frames": frames, "per_s": round(frames / took, 1)}
+        return found | ({"notices": model.notices} if model.notices else {})
 
 
 def live(preset: str, size: int, options: Options) -> dict[str, Any]:
@@ -475,7 +543,15 @@ def rows(what: str, options: Options) -> dict[str, Row]:
         found[f"live {preset}"] = Row(25, partial(live, preset, 64))
     if options.footage is not None:
         for preset in ("paper", "fast"):
-            found[f"score {preset}"] = Row(30, partial(scoring, preset, 64))
+            for way in ("together", "alone"):
+                row = partial(scoring, preset, way, 64)
+                found[f"score {preset} {way}"] = Row(30, row)
+    for way, width in (
+        *((way, width) for width in (360, 1920) for way in ("threads", "nvdec")),
+        *((way, 360) for way in ("images", "one by one")),
+    ):
+        width = 96 if options.tiny else width
+        found[f"decode {way} {width}"] = Row(30, partial(decoding, way, width))
     one, many, most = (1, 2, 3) if options.tiny else (1, 64, 256)
     for way, size in (
         *(("eager", size) for size in (one, many)),
@@ -503,6 +579,8 @@ def compiled_rows(options: Options) -> dict[str, Row]:
     for size in (1, 64, 256):
         way = "compiled graph"
         found[f"network paper {way} {size}"] = Row(90, partial(network, "paper", way, size))
+    if options.footage is not None:
+        found["score paper compiled"] = Row(120, partial(scoring, "paper", "compiled", 64))
     found["train fast compiled 8"] = Row(100, partial(training, "fast", "compiled", 8))
     found["resume compiled"] = Row(60, partial(resumed, "compiled"))
     return found

@@ -51,6 +51,15 @@ _WHAT_TO_DO = {
 }
 
 
+def cache_folder() -> Path:
+    """Return the user's folder for what can be made again at any time; it may not be there yet.
+
+    Raises:
+        RuntimeError: If the user has no home.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "oddframe"
+
+
 def output_error(path: Path, error: OSError) -> OutputError:
     """Make the error to raise when `path` could not be written, with what to do about it."""
     what = _WHAT_TO_DO.get(error.errno or 0, error.strerror or str(error))

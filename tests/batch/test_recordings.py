@@ -2,23 +2,30 @@
 
 import os
 import pickle
+import threading
 from dataclasses import replace
 
 import pytest
+import torch
 
 from oddframe.batch.pool import LocalPool
 from oddframe.batch.recordings import (
     LEAST_FRAMES,
     Extras,
     ScoreJob,
+    count_clips,
     score_one_by_one,
     score_side_by_side,
+    score_together,
     workers_for,
 )
 from oddframe.errors import MissingExtraError, OutputError
 from oddframe.inference.loading import load_model
 from oddframe.inference.selection import InferenceOptions
+from oddframe.inference.torch_backend import GpuScorer
 from oddframe.media.discovery import find_sources
+from oddframe.model.network import Network
+from oddframe.tasks.score import score
 from tests.support.archive_runs import film
 from tests.support.failing_worker import DeadlyRecording
 from tests.support.tiny import bytes_of
@@ -127,6 +134,99 @@ def test_what_is_no_recordings_fault_ends_it_with_the_same_error(recordings, mod
     (tmp_path / "out" / "a.scores.csv" / "x").touch()
     with pytest.raises(OutputError, match="could not be written"):
         side_by_side(recordings, model, job)
+
+
+@pytest.fixture(scope="module")
+def on_gpu(tiny_run):
+    """A model whose network runs as on a GPU; here it computes on the processor."""
+    loaded = load_model(tiny_run, InferenceOptions("cpu", "torch", "float32", threads=1))
+    network = Network.of(loaded.bundle.network)
+    return loaded.with_scorer(GpuScorer(network, torch.device("cpu"), 8))
+
+
+def together(recordings, model, job, on_progress=lambda *step: None, at_a_time=3):
+    sources = find_sources(recordings).sources
+    return list(score_together(sources, model, model.scorer, job, at_a_time, on_progress))
+
+
+def test_recordings_that_share_batches_get_the_files_that_they_get_alone(
+    recordings, on_gpu, tmp_path
+):
+    steps, extras = [], Extras(maps=True)
+    first, second = job_for(tmp_path / "first", extras), job_for(tmp_path / "second", extras)
+    alone = list(score_one_by_one(find_sources(recordings).sources, on_gpu, first, lambda *_: None))
+    both = together(recordings, on_gpu, second, lambda *step: steps.append(step))
+    assert bytes_of(tmp_path / "second") == bytes_of(tmp_path / "first")
+    for one, other in zip(alone, both, strict=True):
+        if isinstance(one, str):
+            # It has too few frames, and costs nobody else anything.
+            assert other == one
+            assert "c.mp4 must have" in one
+        else:
+            files = tuple(tmp_path / "second" / path.name for path in one.files)
+            assert other == replace(one, files=files)
+    for name, frames in (("a", 40), ("b", 30), ("d", 25)):
+        done = [step[1] for step in steps if step[0] == name]
+        assert done == sorted(done)
+        assert (name, frames, frames, {}) in steps
+
+
+def test_an_interruption_ends_all_recordings_and_leaves_nothing(recordings, on_gpu, tmp_path):
+    reported = []
+
+    def interrupt(*step):
+        reported.append(step)
+        raise KeyboardInterrupt
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        together(recordings, on_gpu, job_for(tmp_path / "out"), interrupt)
+    # The others end at their next report, which is passed on to nobody.
+    assert len(reported) == 1
+    assert threading.active_count() == before
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_is_no_recordings_fault_ends_all_of_them(recordings, on_gpu, tmp_path):
+    job = job_for(tmp_path / "out")
+    (tmp_path / "out" / "b.scores.csv").mkdir()
+    (tmp_path / "out" / "b.scores.csv" / "x").touch()
+    with pytest.raises(OutputError, match="could not be written"):
+        together(recordings, on_gpu, job)
+
+
+def test_score_goes_that_way_where_a_gpu_runs_the_network(recordings, on_gpu, tmp_path):
+    asked = []
+
+    class Noting(GpuScorer):
+        def begin(self, clips, *, maps):
+            asked.append((threading.current_thread().name.partition("_")[0], len(clips)))
+            return super().begin(clips, maps=maps)
+
+    network = Network.of(on_gpu.bundle.network)
+    model = on_gpu.with_scorer(Noting(network, torch.device("cpu"), 8))
+    report = score(recordings, model, tmp_path / "out", health=False, threads=4)
+    assert [one.name for one in report.recordings] == ["a", "b", "d"]
+    assert len(report.skipped) == 1
+    assert {thread for thread, _ in asked} == {"recording"}
+    # The first four frames of each recording have no clip.
+    assert sum(clips for _, clips in asked) == (40 - 4) + (30 - 4) + (25 - 4)
+    asked.clear()
+    score(recordings / "d.mp4", model, tmp_path / "alone", health=False, threads=4)
+    score(recordings, model, tmp_path / "alone", health=False, threads=1)
+    assert {thread for thread, _ in asked} == {threading.current_thread().name}
+
+
+def test_clips_are_counted_at_the_rate_of_the_model(tmp_path):
+    for name, frames in (("a", 40), ("b", 30)):
+        film(tmp_path / f"{name}.mp4", frames)
+    sources = list(find_sources(tmp_path).sources)
+    assert count_clips(sources, sources[0].rate_fps) == 70
+    assert count_clips(sources, sources[0].rate_fps / 2) == 35
+    # A slower recording is not filled up with frames.
+    assert count_clips(sources, 1000.0) == 70
+    sources[0].path.unlink()
+    assert count_clips(sources, 1000.0) == 30
 
 
 def test_every_error_survives_the_way_from_a_worker():

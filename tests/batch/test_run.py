@@ -167,6 +167,14 @@ def test_recordings_that_are_new_or_have_changed_are_scored(run, archive):
     assert run.pools[1].given == ["cam1/02.mp4", "cam2/02.mp4"]
 
 
+def test_a_worker_asks_the_gpu_of_its_network_to_decode(run, archive):
+    report = run(nvdec=True)
+    assert report.scored == 3
+    for record in run.out.glob("recordings/*/*.json"):
+        (notice,) = json.loads(record.read_text())["notices"]
+        assert notice.startswith("decoded on the processor and not with NVDEC: ")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"health": False}, {"options": {"precision": "auto"}}])
 def test_other_settings_score_all_anew_in_place(changes, run, tmp_path):

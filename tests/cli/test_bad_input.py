@@ -262,6 +262,10 @@ def test_impossible_settings(flags, named, good, oddframe_command, tmp_path):
         (("--backend", "torch", "--precision", "int8"), "oddframe export MODEL --to openvino"),
         (("--backend", "onnx", "--precision", "int8"), "--backend openvino"),
         (
+            ("--backend", "torch", "--precision", "float32", "--device", "cpu", "--compile"),
+            "add --backend torch --device cuda, or leave out --compile",
+        ),
+        (
             ("--zones", "zones.toml"),
             "zones.toml must be a readable TOML or JSON file, but nothing is there",
         ),

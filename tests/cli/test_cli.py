@@ -52,6 +52,8 @@ def test_help_shows_every_flag_and_leaves_with_0(verb, oddframe_command):
             "--maps",
             "--parquet",
             "--report",
+            "--compile",
+            "--nvdec",
         ],
         "report": ["--footage", "--model", "--events", "--device"],
         "calibrate": ["--false-alarms", "--cool-down", "--device", "--batch-size"],

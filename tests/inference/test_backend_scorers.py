@@ -2,8 +2,10 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import ClassVar
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -72,6 +74,88 @@ def test_a_graph_that_is_none_is_refused(name, trained):
         BundleError, match=f"export it again with: oddframe export MODEL --to {name}"
     ):
         made(name, trained, b"no graph", 1)
+
+
+class GpuSession:
+    """A session of ONNX Runtime as on a GPU: the processor computes, and batches are counted."""
+
+    made: ClassVar[list["GpuSession"]] = []
+    works = True
+
+    def __init__(self, graph, options, providers):
+        self.providers, self.batches = providers, []
+        self._session = ONNX_SESSION(graph, options, providers=["CPUExecutionProvider"])
+        GpuSession.made.append(self)
+
+    def get_providers(self):
+        if not self.works:
+            return ["CPUExecutionProvider"]
+        return [one if isinstance(one, str) else one[0] for one in self.providers]
+
+    def run(self, names, feeds):
+        self.batches.append(len(feeds["clips"]))
+        return self._session.run(names, feeds)
+
+
+ONNX_SESSION = onnxruntime.InferenceSession
+CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
+
+
+@pytest.fixture
+def gpu_runtime(monkeypatch):
+    """Lets ONNX Runtime have providers of a GPU; gives what sets them."""
+    monkeypatch.setattr(onnxruntime, "InferenceSession", GpuSession)
+    monkeypatch.setattr(GpuSession, "made", [])
+
+    def set_providers(*names):
+        known = [*names, "CPUExecutionProvider"]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: known)
+
+    set_providers(CUDA)
+    return set_providers
+
+
+def test_onnx_runtime_takes_whole_batches_to_a_gpu(gpu_runtime, graph, clips):
+    expected = made("onnx", None, graph, 4).score(clips[:3])
+    scorer = OnnxScorer(graph, 4, gpu=1)
+    found = scorer.score(clips[:3])
+    session = GpuSession.made[-1]
+    assert session.providers == [
+        (CUDA, {"device_id": 1, "use_tf32": 0}),
+        "CPUExecutionProvider",
+    ]
+    assert session.batches == [4]
+    for part in PARTS:
+        assert len(getattr(found, part)) == 3
+        right = getattr(expected, part)
+        np.testing.assert_allclose(getattr(found, part), right, rtol=1e-4, atol=1e-6 * right.max())
+
+
+def test_tensorrt_comes_first_where_it_is_and_keeps_its_engines(
+    gpu_runtime, graph, tmp_path, monkeypatch
+):
+    gpu_runtime(TENSORRT, CUDA)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    OnnxScorer(graph, 2, gpu=0)
+    tensorrt, cuda, processor = GpuSession.made[-1].providers
+    folder = tmp_path / "oddframe" / "tensorrt"
+    assert folder.is_dir()
+    assert tensorrt == (
+        TENSORRT,
+        {
+            "device_id": 0,
+            "trt_engine_cache_enable": True,
+            "trt_engine_cache_path": str(folder),
+        },
+    )
+    assert (cuda[0], processor) == (CUDA, "CPUExecutionProvider")
+
+
+def test_a_gpu_that_onnx_runtime_cannot_set_up_is_an_error(gpu_runtime, graph, monkeypatch):
+    """It would compute on the processor without a word."""
+    monkeypatch.setattr(GpuSession, "works", False)
+    with pytest.raises(SettingsError, match="got cuda:1, which it could not set up"):
+        OnnxScorer(graph, 2, gpu=1)
 
 
 @pytest.mark.parametrize("count", [0, 6])

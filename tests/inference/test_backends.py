@@ -31,6 +31,24 @@ def test_what_is_installed_and_has_a_graph_is_available(bundle, has):
     assert available(replace(bundle, graphs={})) == ()
 
 
+def test_onnx_runtime_runs_on_a_gpu_where_it_was_built_for_one(bundle, has, monkeypatch):
+    monkeypatch.setattr(backends, "gpu_providers", lambda: ("CUDAExecutionProvider",))
+    has("torch", "onnx", "openvino")
+    half = Backend("torch", "bfloat16")
+    assert available(bundle, "cuda:0") == (Backend("torch"), Backend("onnx"), half)
+    assert available(replace(bundle, graphs={}), "cuda:0") == (Backend("torch"), half)
+    has("onnx")
+    assert available(bundle, "cuda") == (Backend("onnx"),)
+    asked = []
+    monkeypatch.setattr(backends, "OnnxScorer", lambda *given: asked.append(given[1:]))
+    for device in ("cuda", "cuda:2", "cpu", "auto"):
+        make_scorer(bundle, "onnx", device=device, batch_size=4, threads=3)
+    assert asked == [(4, 3, 0), (4, 3, 2), (4, 3, None), (4, 3, None)]
+    for device in ("xpu", "cuda:x"):
+        with pytest.raises(SettingsError, match="device must be auto or cpu for onnx here"):
+            make_scorer(bundle, "onnx", device=device)
+
+
 def test_half_precision_and_whole_numbers_must_have_been_exported(bundle, has):
     has("openvino", halves=("bfloat16",))
     half = Backend("openvino", "bfloat16")

@@ -1,6 +1,8 @@
 """Thresholds in memory, and models that travel to other processes."""
 
+import itertools
 import json
+import math
 import pickle
 import shutil
 import subprocess
@@ -11,7 +13,10 @@ import pytest
 
 import oddframe
 from oddframe.errors import BundleError, InputError, SettingsError
-from oddframe.inference.loading import load
+from oddframe.inference.loading import compile_if_long, load
+from oddframe.inference.model import Model
+from oddframe.inference.selection import InferenceOptions
+from tests.support.scorers import CompilableFake, FakeScorer
 from tests.support.tiny import bytes_of, walk
 
 
@@ -130,3 +135,57 @@ def test_another_process_gives_the_same_scores(model, video):
         input=pickle.dumps(model), capture_output=True, check=True,
     )  # fmt: skip
     assert json.loads(done.stdout) == [score.raw for score in model.scores(path)]
+
+
+def model_of(loaded, scorer, **options):
+    """A model that another scorer runs, and that was loaded with these options."""
+    said = ("said before",)
+    return Model(loaded.bundle, scorer, "torch float32", said, options=InferenceOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ("clips", "step_s", "why"),
+    # A batch has four clips: where it takes a second, compiling saves 0.0875 s of each clip.
+    [
+        (1000.0, 1.0, "1,000 clips are to come"),
+        (600.0, 1.0, None),
+        (math.inf, 1e-6, "live cameras have no end"),
+    ],
+)
+def test_a_network_is_compiled_for_a_long_run_and_not_for_a_short_one(clips, step_s, why, model):
+    scorer = CompilableFake(FakeScorer())
+    before = model_of(model, scorer)
+    looks = itertools.count(0.0, step_s)
+    found = compile_if_long(
+        before, lambda: clips, can_compile=lambda: True, clock=lambda: next(looks)
+    )
+    if why is None:
+        assert found is before
+        return
+    assert found.scorer is scorer.becomes
+    assert found.bundle is before.bundle
+    assert found.notices == (
+        "said before",
+        f"the network was compiled in {step_s:.0f} s, since {why}; --no-compile leaves that out",
+    )
+
+
+def test_clips_are_not_counted_where_nobody_could_compile(model):
+    def count():
+        raise AssertionError("clips were counted")
+
+    compilable = CompilableFake(FakeScorer())
+    for scorer, options, able in (
+        (compilable, {"compiled": False}, True),
+        # It was compiled when it was loaded.
+        (compilable, {"compiled": True}, True),
+        (compilable, {}, False),
+        (FakeScorer(), {}, True),
+    ):
+        before = model_of(model, scorer, **options)
+        assert compile_if_long(before, count, can_compile=lambda able=able: able) is before
+
+
+def test_a_network_on_the_processor_is_not_compiled_on_demand(tiny_run):
+    with pytest.raises(SettingsError, match="must run in torch on a GPU, but torch float32 runs"):
+        load(tiny_run, device="cpu", backend="torch", precision="float32", compiled=True)

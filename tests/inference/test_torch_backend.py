@@ -62,6 +62,36 @@ def test_what_a_gpu_runs_computes_the_same_and_may_leave_out_the_maps(precision,
     assert without.maps.shape == (4, 0, 0)
 
 
+def test_a_compiled_network_takes_the_place_of_the_eager_one_in_another_scorer(network, clips):
+    """By a stand-in for the compiler; kernels are captured on a GPU only."""
+    seen = []
+
+    def compiler(whole):
+        def run(batch):
+            seen.append(batch.shape)
+            scored = whole(batch)
+            return scored._replace(raw=2 * scored.raw)
+
+        return run
+
+    eager = GpuScorer(network, CPU, 8)
+    compiled = eager.compiled(compiler)
+    # What it costs is paid before the first clips come.
+    assert seen == [(8, 5, 32, 32, 1)]
+    expected = eager.score(clips)
+    np.testing.assert_array_equal(compiled.score(clips).raw, 2 * expected.raw)
+    np.testing.assert_array_equal(compiled.score(clips).maps, expected.maps)
+    assert len(seen) == 3
+
+
+def test_what_a_compiler_raises_comes_when_it_compiles(network):
+    def fail(whole):
+        raise ImportError("no compiler")
+
+    with pytest.raises(ImportError, match="no compiler"):
+        GpuScorer(network, CPU, 8).compiled(fail)
+
+
 def test_a_network_in_training_is_put_to_use_first(network, clips):
     network.train()
     one = TorchScorer(network, CPU, 4)

@@ -16,6 +16,7 @@ from oddframe.media.convert import (
     Orientation,
     encode_jpeg,
     encode_webp,
+    map_ahead,
     picture_size,
     prefetch,
 )
@@ -141,3 +142,56 @@ def test_who_leaves_early_leaves_nothing_behind(taken):
     assert threading.active_count() <= before  # what other tests have left may end meanwhile
     assert seen == [] or seen[-1] == "closed"
     assert len(seen) < 20
+
+
+def test_results_of_several_threads_come_in_the_order_of_the_items():
+    """However long each takes: the first one waits until the one behind it is done."""
+    overtaken = threading.Event()
+
+    def work(number):
+        if number == 0:
+            assert overtaken.wait(60)
+        if number == 1:
+            overtaken.set()
+        return 10 * number
+
+    assert list(map_ahead(work, range(20), 3)) == [10 * number for number in range(20)]
+
+
+def test_threads_work_ahead_but_not_too_far():
+    asked = []
+
+    def ask():
+        for number in range(50):
+            asked.append(number)
+            yield number
+
+    results = map_ahead(str, ask(), 3)
+    assert asked == []
+    for taken in range(5):
+        assert next(results) == str(taken)
+        assert len(asked) == 6 + taken
+    results.close()
+
+
+def test_an_error_of_a_thread_comes_where_its_result_would_have_come():
+    def work(number):
+        if number == 5:
+            raise ValueError("broken")
+        return number
+
+    before = threading.active_count()
+    results = map_ahead(work, range(100), 4)
+    assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match="broken"):
+        next(results)
+    assert threading.active_count() <= before
+
+
+def test_who_leaves_results_early_leaves_no_thread_behind():
+    before, done = threading.active_count(), []
+    results = map_ahead(done.append, range(1000), 4)
+    next(results)
+    results.close()
+    assert threading.active_count() <= before
+    assert len(done) <= 8

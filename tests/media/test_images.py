@@ -285,3 +285,31 @@ def test_the_fingerprint_tells_files_contents_and_rate(images):
     assert changed != before
     (folder / "001.jpg").unlink()
     assert ImageFolder(folder).fingerprint() not in (before, changed)
+
+
+def test_threads_change_neither_pixels_nor_the_order_of_notices(images, monkeypatch):
+    """Sizes, errors and notices alternate, so that a thread that is early would be seen."""
+    folder = images(numbers=range(24), pattern="{:03d}.png")
+    for number in (3, 4, 11):
+        (folder / f"{number:03d}.png").write_bytes(b"")
+    for number in (7, 8, 15):
+        picture = np.full((20 + number, 60, 3), 9 * number, np.uint8)
+        Image.fromarray(picture).save(folder / f"{number:03d}.png")
+    wanted = FrameFormat(32, 24, "rgb", picture_width=40)
+    passes = []
+    for cores in (1, 8):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        source = ImageFolder(folder)
+        frames = list(source.frames(wanted))
+        passes.append((source, frames))
+    (one, alone), (many, together) = passes
+    assert many.notices == one.notices
+    assert len(one.notices) == 8
+    assert [frame.index for frame in together] == [
+        number for number in range(24) if number not in (3, 4, 11)
+    ]
+    for first, second in zip(alone, together, strict=True):
+        assert (first.index, first.time_s) == (second.index, second.time_s)
+        assert first.source_size == second.source_size
+        assert first.pixels.tobytes() == second.pixels.tobytes()
+        assert first.picture.tobytes() == second.picture.tobytes()

@@ -82,6 +82,24 @@ class FakeGpu(FakeScorer):
         return finish
 
 
+class CompilableFake(FakeScorer):
+    """A fake that is compiled to another scorer, or cannot be.
+
+    Args:
+        becomes: What it is compiled to, or the error that compiling ends with.
+    """
+
+    def __init__(self, becomes: FakeScorer | Exception) -> None:
+        super().__init__()
+        self.becomes = becomes
+
+    def compiled(self) -> FakeScorer:
+        """Give what it is compiled to."""
+        if isinstance(self.becomes, Exception):
+            raise self.becomes
+        return self.becomes
+
+
 def bright_is_unusual(threshold: float, batch_size: int = 1) -> FakeScorer:
     """Make a scorer that calls a clip unusual where its last frame is bright.
 

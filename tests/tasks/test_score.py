@@ -16,6 +16,7 @@ from PIL import Image
 
 import oddframe
 import oddframe.batch.recordings
+import oddframe.tasks.score
 from oddframe import Extras
 from oddframe.core.events import THRESHOLD
 from oddframe.core.zones import Polygon, Zones
@@ -501,3 +502,38 @@ def test_threads_must_be_at_least_one(threads, tiny_run, video, tmp_path):
     with pytest.raises(SettingsError, match=f"threads must be at least 1, got {threads}"):
         score(video(), tiny_run, tmp_path / "out", threads=threads)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("no_curves")
+def test_without_a_gpu_that_decodes_each_recording_says_so(model, video, images, tmp_path):
+    path = video(frames=20, draw=walk)
+    plain = score(path, model, tmp_path / "plain")
+    asked = score([path, images()], model, tmp_path / "asked", nvdec=True)
+    table = "a.scores.csv"
+    assert (tmp_path / "asked" / table).read_bytes() == (tmp_path / "plain" / table).read_bytes()
+    assert plain.recordings[0].notices == ()
+    notices = {recording.name: recording.notices for recording in asked.recordings}
+    assert notices["a"][0].startswith("decoded on the processor and not with NVDEC: ")
+    # Images are never decoded there, and nobody expects it.
+    assert notices["frames"] == ()
+
+
+@pytest.mark.usefixtures("no_curves")
+def test_how_long_the_run_is_decides_whether_the_network_is_compiled(
+    tiny_run, model, video, tmp_path, monkeypatch
+):
+    asked = []
+
+    def note(loaded, count_clips):
+        asked.append((loaded.options.compiled, count_clips()))
+        return loaded
+
+    monkeypatch.setattr(oddframe.tasks.score, "compile_if_long", note)
+    paths = [video(f"{name}.mp4", frames=20, draw=walk) for name in "ab"]
+    options = {"device": "cpu", "backend": "torch", "precision": "float32"}
+    score(paths, tiny_run, tmp_path / "out", compiled=False, **options)
+    score(paths[:1], tiny_run, tmp_path / "out", **options)
+    assert asked == [(False, 40), (None, 20)]
+    # A model that was loaded before is the caller's.
+    score(paths[:1], model, tmp_path / "out")
+    assert len(asked) == 2

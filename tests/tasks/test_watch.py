@@ -1,4 +1,5 @@
 import json
+import math
 import socket
 import threading
 import time
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import oddframe
+import oddframe.tasks.watch
 from oddframe.errors import OutputError, SettingsError, SourceNotFoundError
 from oddframe.monitoring import recorder
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings, named_cameras
@@ -306,3 +308,22 @@ fps = 5
     assert stated in begun
     assert report.notices.count(stated) == 1
     assert any("of its 26 s where 10 are wanted" in notice for notice in report.notices)
+
+
+def test_networks_are_compiled_for_live_cameras(tiny_run, recording, tmp_path, monkeypatch):
+    asked = []
+
+    def note(loaded, count_clips):
+        asked.append((loaded.options.compiled, count_clips()))
+        return loaded
+
+    monkeypatch.setattr(oddframe.tasks.watch, "compile_if_long", note)
+    options = {"device": "cpu", "backend": "torch", "precision": "float32"}
+    fast, stop = WatchSettings(fast=True, store=False), threading.Event()
+    watch(recording, tiny_run, tmp_path, settings=fast, compiled=False, **options)
+    stop.set()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        camera = f"rtsp://127.0.0.1:{nobody.getsockname()[1]}/door"
+        watch(camera, tiny_run, tmp_path, settings=fast, stop=stop, **options)
+    assert asked == [(False, 0.0), (None, math.inf)]

@@ -1,12 +1,15 @@
 """Scores a few recordings into files of their own, one after another or side by side.
 
 `score_one_by_one` uses all threads for each recording. `score_side_by_side` gives every recording a
-process with one thread; `workers_for` says where that is faster. The files are the same.
+process with one thread; `workers_for` says where that is faster. `score_together` gives every
+recording a thread, and all of them one network on a GPU. The files are the same.
 """
 
+import threading
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +28,9 @@ from oddframe.files import is_of_its_name, temporary_folder, write_together
 from oddframe.inference.backends import Backend
 from oddframe.inference.loading import load_model
 from oddframe.inference.model import Model
+from oddframe.inference.scorer import AsyncScorer
 from oddframe.inference.selection import InferenceOptions
+from oddframe.inference.shared_batches import SharedScorer
 from oddframe.inference.whole_recording import ScoreSink, score_recording
 from oddframe.media.plots import save_curve
 from oddframe.media.recording import Recording
@@ -46,6 +51,12 @@ recording is scored and the others are divided among the other workers."""
 
 _SAME_FOR_ANY_THREADS = ("onnx", "openvino")
 """Backends whose scores do not depend on the number of threads, to the last bit; torch's do."""
+
+MOST_TOGETHER = 16
+"""Most recordings that feed one GPU at a time; each holds some frames, and clips of a batch."""
+
+_DRAWING = threading.Lock()
+"""Held by the thread that draws a curve, since Matplotlib draws for one thread at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +153,21 @@ def workers_for(sources: Sequence[FrameSource], backend: str, threads: int) -> i
     return threads if is_even and sum(lengths) >= LEAST_FRAMES * threads else 1
 
 
+def count_clips(sources: Sequence[FrameSource], rate_fps: float) -> float:
+    """Count the clips of recordings for a model, to whose rate faster ones are thinned.
+
+    Args:
+        sources: The recordings; one that cannot be read counts as none.
+        rate_fps: The rate of the model.
+    """
+    clips = 0.0
+    for source in sources:
+        # It is named when its turn comes.
+        with suppress(SourceError, SourceNotFoundError):
+            clips += _length(source) * min(1.0, rate_fps / source.rate_fps)
+    return clips
+
+
 def _length(source: FrameSource) -> int:
     """The number of a recording's frames, from its header where that says so."""
     stated = source.stated_frames() if isinstance(source, Recording) else 0
@@ -219,6 +245,79 @@ def score_side_by_side(
         finally:
             pool.close()
     yield from (results[source.name] for source in sources)
+
+
+def score_together(
+    sources: Sequence[FrameSource],
+    model: Model,
+    scorer: AsyncScorer,
+    job: ScoreJob,
+    at_a_time: int,
+    on_progress: Progress,
+) -> Iterator[RecordingReport | str]:
+    """Score several recordings at a time with one network, a thread each.
+
+    That is for a GPU, which a single recording keeps waiting while it is decoded: its batches are
+    filled with clips of all of them.
+
+    Args:
+        sources: The recordings.
+        model: The model.
+        scorer: Its scorer.
+        job: What is the same for all of them.
+        at_a_time: How many of them.
+        on_progress: Told the frames done of each recording; its name is the phase.
+
+    Yields:
+        What `score_one_by_one` yields, in the same order, once all are scored.
+
+    Raises:
+        OddframeError: As `score_one_by_one`.
+    """
+    shared = model.with_scorer(SharedScorer(scorer, at_a_time))
+    turns = _Turns(on_progress)
+
+    def score(source: FrameSource) -> RecordingReport | str:
+        (result,) = score_one_by_one([source], shared, job, turns)
+        return result
+
+    with ThreadPoolExecutor(at_a_time, "recording") as pool:
+        tasks = [pool.submit(score, source) for source in sources]
+        try:
+            wait(tasks, return_when=FIRST_EXCEPTION)
+        finally:
+            # Whoever presses Ctrl-C, or whose disk is full, does not wait for the others.
+            turns.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+    for task in tasks:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, CancelledError):
+            raise error
+    yield from (task.result() for task in tasks)
+
+
+class _Turns:
+    """Takes the progress of several threads, one at a time, and ends them at their next report."""
+
+    def __init__(self, on_progress: Progress) -> None:
+        self._on_progress = on_progress
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def __call__(self, phase: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+        with self._lock:
+            if self._stopped:
+                raise CancelledError
+            try:
+                self._on_progress(phase, done, total, figures)
+            except BaseException:
+                # What ends one of them ends all.
+                self._stopped = True
+                raise
+
+    def stop(self) -> None:
+        """End the threads."""
+        self._stopped = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,9 +398,9 @@ def _score_source(
         spans = [(event.start_s, event.end_s) for event in scored.events]
         if job.draw_curve:
             times_s, values = np.asarray(curve.times_s), np.asarray(curve.scores)
-            save_curve(
-                place / f"{source.name}.curve.png", times_s, values, events=spans, title=source.name
-            )
+            path = place / f"{source.name}.curve.png"
+            with _DRAWING:
+                save_curve(path, times_s, values, events=spans, title=source.name)
         facts = ScoreFacts.of(source, model, job.zones, health=job.health)
         write_facts(place / f"{source.name}{SUFFIX}", facts)
         files = tuple(job.folder / path.name for path in sorted(place.iterdir()))

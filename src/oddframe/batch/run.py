@@ -104,6 +104,8 @@ def score_archive(
     health: bool = True,
     on_progress: Progress = silent,
     threads: int | None = None,
+    compiled: bool | None = None,
+    nvdec: bool = False,
 ) -> ArchiveReport:
     """Score all recordings of a folder that have not been scored yet.
 
@@ -139,6 +141,8 @@ def score_archive(
         on_progress: Told the recordings done, as phase "recordings".
         threads: Threads that all workers of this machine compute on together; every core that this
             process may use when None. Ray divides its machines itself.
+        compiled: Whether each worker compiles the network, as in `oddframe.inference.loading.load`.
+        nvdec: Whether an NVIDIA GPU decodes the recordings, where it can.
 
     Raises:
         InputError: If there is no recording or a setting is wrong.
@@ -165,9 +169,10 @@ def score_archive(
         model=str(find_bundle(model).absolute()),
         out=str(Path(out).absolute()),
         fps=fps,
-        options=InferenceOptions(device, backend, precision, batch_size, threads),
+        options=InferenceOptions(device, backend, precision, batch_size, threads, compiled),
         zones=zones,
         health=health,
+        nvdec=nvdec,
     )
     # By each recording's own key, so that runs that divide an archive need not know of each other.
     tasks = [task for task in list_tasks(archive) if part is None or part.has(task)]

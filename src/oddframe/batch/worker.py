@@ -22,6 +22,8 @@ from oddframe.inference.model import Model
 from oddframe.inference.selection import InferenceOptions
 from oddframe.inference.whole_recording import score_recording
 from oddframe.media.discovery import open_source
+from oddframe.media.nvdec import Nvdec
+from oddframe.media.recording import Recording
 from oddframe.results.event_files import EventLines, EventTable, event_lines, event_table
 from oddframe.results.score_files import parquet_table
 
@@ -38,6 +40,7 @@ class Job:
         options: Where and how the network runs.
         zones: Which parts of the picture count.
         health: Whether the camera's health is watched.
+        nvdec: Whether an NVIDIA GPU decodes the recordings, where it can.
     """
 
     key: str
@@ -47,6 +50,7 @@ class Job:
     options: InferenceOptions = field(default_factory=InferenceOptions)
     zones: Zones | None = None
     health: bool = True
+    nvdec: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +110,8 @@ class Worker:
     ) -> Outcome:
         """Score a recording into its files; they take the place of older ones all together."""
         source = open_source(task.path, self.job.fps, model.bundle.rate_fps)
+        if self.job.nvdec and isinstance(source, Recording):
+            source.nvdec = Nvdec.of_device(self.job.options.device)
         # The name says where in the archive a recording is, since many folders hold a "01.mp4".
         source.name = legible(task.name)
         with (

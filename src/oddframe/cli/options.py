@@ -88,6 +88,15 @@ Threads = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
+Compile = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile/--no-compile",
+        help="Compile the network, which takes about a minute; with torch on a GPU.",
+        show_default="where a run is long enough to pay for it",
+        rich_help_panel=MACHINE,
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option(

@@ -12,10 +12,12 @@ from rich.markup import escape
 from oddframe.cli.options import (
     ARCHIVE,
     FINDING,
+    MACHINE,
     OUTPUT,
     AsJson,
     Backend,
     BatchSize,
+    Compile,
     Device,
     Fps,
     Model,
@@ -101,6 +103,15 @@ def score(
     backend: Backend = "auto",
     precision: Precision = "auto",
     threads: Threads = None,
+    compiled: Compile = None,
+    nvdec: Annotated[
+        bool,
+        typer.Option(
+            "--nvdec",
+            help="Decode video with an NVIDIA GPU where it can; not worth it for small pictures.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = False,
     as_json: AsJson = False,
     engine: Annotated[
         Engine | None,
@@ -160,6 +171,8 @@ def score(
             zones=chosen_zones,
             health=not no_health,
             threads=threads,
+            compiled=compiled,
+            nvdec=nvdec,
         )
         return
     from oddframe.batch.recordings import Extras
@@ -181,6 +194,8 @@ def score(
             health=not no_health,
             on_progress=on_progress,
             threads=threads,
+            compiled=compiled,
+            nvdec=nvdec,
         )
         if pages:
             from oddframe.tasks.report import write_report

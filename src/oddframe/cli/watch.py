@@ -19,6 +19,7 @@ from oddframe.cli.options import (
     UNUSABLE,
     AsJson,
     Backend,
+    Compile,
     Device,
     Fps,
     Precision,
@@ -108,6 +109,7 @@ def watch(
     backend: Backend = "auto",
     precision: Precision = "auto",
     threads: Threads = None,
+    compiled: Compile = None,
     as_json: AsJson = False,
 ) -> None:
     """Watch live cameras, or files as if they were cameras: store events and send alerts.
@@ -141,6 +143,7 @@ def watch(
             on_start=warn,
             on_look=lambda snapshot: _show_notices(snapshot, show),
             threads=threads,
+            compiled=compiled,
         )
     if as_json:
         print_json(report)

@@ -10,7 +10,7 @@ from oddframe.errors import InputError, MissingExtraError, SettingsError, did_yo
 from oddframe.extras import require_extra
 from oddframe.inference import BackendName, Precision
 from oddframe.inference.cores import check_threads, default_threads
-from oddframe.inference.onnx_backend import OnnxScorer
+from oddframe.inference.onnx_backend import OnnxScorer, gpu_providers
 from oddframe.inference.openvino_backend import OpenvinoScorer, openvino_precisions
 from oddframe.inference.scorer import Scorer
 
@@ -73,7 +73,7 @@ def available(bundle: Bundle, device: str = "auto") -> tuple[Backend, ...]:
 
     Args:
         bundle: The bundle.
-        device: "auto", "cpu" or a GPU, which only torch knows.
+        device: "auto", "cpu" or a GPU, which torch knows, and ONNX Runtime if it was built for one.
     """
     return tuple(_available(bundle, on_gpu=names_gpu(device)))
 
@@ -83,6 +83,8 @@ def _available(bundle: Bundle, *, on_gpu: bool) -> Iterator[Backend]:
     if installed("torch"):
         yield Backend("torch")
     if on_gpu:
+        if ONNX in bundle.graphs and installed("onnx") and gpu_providers():
+            yield Backend("onnx")
         if installed("torch") and not failed(bundle, GPU_HALF):
             yield GPU_HALF
         return
@@ -116,7 +118,8 @@ def make_scorer(
         bundle: The bundle.
         name: What runs it.
         precision: What it computes in.
-        device: "auto", "cpu" or a GPU such as "cuda:0", which only torch knows.
+        device: "auto", "cpu" or a GPU such as "cuda:0", which torch knows, and ONNX Runtime if it
+            was built for one.
         batch_size: Clips that it takes at a time.
         threads: Threads that it computes on; None for `default_threads`.
 
@@ -148,17 +151,18 @@ def make_scorer(
         if place.type != "cpu":
             return GpuScorer(network, place, batch_size, precision)
         return TorchScorer(network, place, batch_size, precision, count)
-    if names_gpu(device):
-        raise SettingsError(
-            f"device must be auto or cpu for {name}, got {device!r}; torch runs on a GPU"
-        )
     if name == "onnx":
         if precision != "float32":
             raise SettingsError(
                 f"precision must be float32 for onnx, got {precision!r}; "
                 "choose --backend openvino or torch for another"
             )
-        return OnnxScorer(_graph(bundle, ONNX, "onnx"), batch_size, count)
+        gpu = _onnx_gpu(device) if names_gpu(device) else None
+        return OnnxScorer(_graph(bundle, ONNX, "onnx"), batch_size, count, gpu)
+    if names_gpu(device):
+        raise SettingsError(
+            f"device must be auto or cpu for {name}, got {device!r}; torch runs on a GPU"
+        )
     if not installed("openvino"):
         raise MissingExtraError("scoring with OpenVINO", "openvino")
     # Whole numbers have a graph of their own; half precision is made of the ONNX graph.
@@ -166,6 +170,21 @@ def make_scorer(
         graph, weights = (_graph(bundle, file, "openvino --int8") for file in INT8)
         return OpenvinoScorer(graph, weights, batch_size, precision, count)
     return OpenvinoScorer(_graph(bundle, ONNX, "openvino"), b"", batch_size, precision, count)
+
+
+def _onnx_gpu(device: str) -> int:
+    """Give the number of the GPU that "cuda" or "cuda:1" names to ONNX Runtime.
+
+    Raises:
+        SettingsError: If it is the name of no NVIDIA GPU, or ONNX Runtime is built for none.
+    """
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or not (number or "0").isdecimal() or not gpu_providers():
+        raise SettingsError(
+            f"device must be auto or cpu for onnx here, got {device!r}; torch runs on a GPU, and "
+            "so does the package onnxruntime-gpu, in the place of onnxruntime, on one like cuda:0"
+        )
+    return int(number or "0")
 
 
 def _graph(bundle: Bundle, name: str, option: str) -> bytes:

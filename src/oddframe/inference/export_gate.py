@@ -23,7 +23,7 @@ from oddframe.inference.parity import (
     MOST_AUC_LOST,
     Parity,
     clips_of,
-    compare,
+    compare_for,
     drawn_frames,
     with_intruder,
 )
@@ -207,21 +207,17 @@ def check_parity(
     Raises:
         ParityError: If it does not pass.
     """
-    config = bundle.network.config
     # Imported here, since an edge install has no torch.
     with require_extra("scoring with torch"):
         from oddframe.inference.torch_backend import all_digits
 
     with all_digits():
-        parity = compare(
+        parity = compare_for(
+            bundle,
             make_scorer(bundle, "torch", "float32", device, BATCH),
             make_scorer(bundle, *backend, device if backend.name == "torch" else "cpu", BATCH),
             footage.stretches,
-            precision=backend.precision,
-            interval=config.interval,
-            rate_fps=bundle.rate_fps,
-            calibration=bundle.calibration,
-            neighbours=config.neighbours,
+            backend.precision,
         )
     complaints = _complaints(parity, labelled)
     if complaints and refuse:

@@ -5,8 +5,12 @@ send one: it is loaded again where it arrives, once in each process, and no weig
 """
 
 import copyreg
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from oddframe.bundle.bundle import Bundle, find_bundle, read_bundle
 from oddframe.core.calibration import Calibration
 from oddframe.errors import BundleError, InputError
 from oddframe.inference.backends import Backend
+from oddframe.inference.compiling import CompilableScorer, compile_scorer, pays, time_clip
 from oddframe.inference.model import Model
 from oddframe.inference.selection import (
     BackendChoice,
@@ -35,6 +40,7 @@ def load(
     precision: PrecisionChoice = "auto",
     threads: int | None = None,
     false_alarms: str | None = None,
+    compiled: bool = False,
 ) -> Model:
     """Load a trained model.
 
@@ -56,16 +62,20 @@ def load(
             ``OMP_NUM_THREADS``, when None.
         false_alarms: A budget such as "6/hour" for the threshold, which the bundle on disk does not
             learn of; the bundle's threshold when None. See `Model.with_threshold`.
+        compiled: Whether the network is compiled, which takes about a minute and needs torch on a
+            GPU; `Model.notices` says if it is not after all. `oddframe.score` and `oddframe.watch`
+            decide by themselves.
 
     Raises:
         SourceNotFoundError: If there is no model.
         BundleError: If it is truncated, altered or of another format.
         SettingsError: If the device is not there, the batch size or the number of threads is below
-            1, the backend has no such precision or the budget is none.
+            1, the backend has no such precision, nothing can be compiled or the budget is none.
         InputError: If the model has no graph for the backend, or no scores for a budget.
         MissingExtraError: If the backend is not installed.
     """
-    loaded = load_model(model, InferenceOptions(device, backend, precision, batch_size, threads))
+    options = InferenceOptions(device, backend, precision, batch_size, threads, compiled)
+    loaded = load_model(model, options)
     return loaded if false_alarms is None else loaded.with_threshold(false_alarms)
 
 
@@ -79,8 +89,47 @@ def load_model(model: str | Path | Bundle, options: InferenceOptions) -> Model:
         bundle = read_bundle(path)
     # Which is the fastest depends on the machine, so a bundle cannot say it.
     selected = select_backend(bundle, options)
-    notices = () if selected.notice is None else (selected.notice,)
-    return Model(bundle, selected.scorer, str(selected.backend), notices, path, options)
+    notices: tuple[str, ...] = () if selected.notice is None else (selected.notice,)
+    scorer = selected.scorer
+    if options.compiled:
+        scorer, notice = compile_scorer(bundle, scorer, selected.backend)
+        notices += (notice,)
+    return Model(bundle, scorer, str(selected.backend), notices, path, options)
+
+
+def compile_if_long(
+    model: Model,
+    count_clips: Callable[[], float],
+    *,
+    can_compile: Callable[[], bool] = lambda: find_spec("triton") is not None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Model:
+    """Compile the network of a model where nobody has decided that, and where it pays.
+
+    Args:
+        model: The model; where `InferenceOptions.compiled` is not None, it stays as it is.
+        count_clips: Counts the clips that are to be scored, infinite for live cameras; called only
+            where the network could be compiled.
+        can_compile: Tells whether a compiler for GPUs is installed.
+        clock: The time in seconds, to measure with.
+
+    Returns:
+        The model, or one with a compiled network; its notices say what was done.
+    """
+    scorer = model.scorer
+    if (
+        model.options.compiled is not None
+        or not isinstance(scorer, CompilableScorer)
+        or not can_compile()
+    ):
+        return model
+    clips = count_clips()
+    if not pays(clips, time_clip(model.bundle, scorer, clock)):
+        return model
+    endless = math.isinf(clips)
+    why = "live cameras have no end" if endless else f"{clips:,.0f} clips are to come"
+    backend = Backend.parse(model.backend)
+    return model.with_scorer(*compile_scorer(model.bundle, scorer, backend, why, clock))
 
 
 @lru_cache(maxsize=_MOST_ARRIVED)
@@ -117,9 +166,7 @@ def _send(model: Model) -> tuple[Any, ...]:
         )
     # What was found to be the fastest here, so that all processes give the same scores.
     backend = Backend.parse(model.backend)
-    options = InferenceOptions(
-        model.options.device, *backend, model.options.batch_size, model.options.threads
-    )
+    options = replace(model.options, backend=backend.name, precision=backend.precision)
     # The other process may run in another folder.
     place = str(model.path.resolve())
     return _arrive, (place, model.bundle.fingerprint, options, model.bundle.calibration.as_dict())

@@ -51,7 +51,7 @@ class Model:
         bundle: The bundle that it was read from.
         scorer: Runs its network.
         backend: The name of what runs it, such as "onnx float32".
-        notices: How the backend was selected, where backends were compared just now.
+        notices: How the backend was selected, where that was done just now, and what was compiled.
         path: Where its bundle is; None where it was not read from a folder.
         options: How it was loaded.
     """
@@ -136,6 +136,11 @@ class Model:
         """Make a model with another calibration, as `with_threshold` does."""
         bundle = replace(self.bundle, calibration=calibration)
         return Model(bundle, self.scorer, self.backend, self.notices, self.path, self.options)
+
+    def with_scorer(self, scorer: Scorer, *notices: str) -> "Model":
+        """Make a model whose network is run by another scorer, with more notices."""
+        said = (*self.notices, *notices)
+        return Model(self.bundle, scorer, self.backend, said, self.path, self.options)
 
     def scores(
         self,
@@ -283,11 +288,7 @@ class Model:
         return iterate_async(self.events(opened, **options), stop)
 
     def wanted(self, picture_width: int | None = None) -> FrameFormat:
-        """The format of frames that the network wants.
-
-        Args:
-            picture_width: Width of a picture for people that frames carry too; None carries none.
-        """
+        """Give the format of frames that the network wants, with a picture of a width or none."""
         network = self.bundle.network.config
         return FrameFormat(network.width, network.height, network.colour, picture_width)
 
@@ -353,8 +354,7 @@ class Model:
             SettingsError: If the zones leave nothing to watch, or ``fps`` is not above 0.
         """
         if rate_fps is not None and gap_s is not None:
-            timing = FrameTiming(rate_fps, gap_s)
-            return self._chain(timing, every_frame, watch_health, zones)
+            return self._chain(FrameTiming(rate_fps, gap_s), every_frame, watch_health, zones)
         if fps is not None and not 0 < fps < math.inf:
             raise SettingsError(f"fps must be above 0, got {fps}")
         # Where only times will tell the rate, the model's is as good a guess as any.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oddframe._types import Float32, Float64, Pixels
+from oddframe.bundle.bundle import Bundle
 from oddframe.core.calibration import Calibration
 from oddframe.core.clips import clip_span
 from oddframe.core.events import THRESHOLD, events
@@ -229,6 +230,27 @@ def compare(
         alarms_off=int((right_alarms != other_alarms).sum()),
         events=len(spans[0]),
         events_same=spans[0] == spans[1],
+    )
+
+
+def compare_for(
+    bundle: Bundle,
+    trained: Scorer,
+    other: Scorer,
+    stretches: Sequence[Pixels],
+    precision: Precision,
+) -> Parity:
+    """Compare two scorers of a bundle's network, as `compare` does."""
+    network = bundle.network.config
+    return compare(
+        trained,
+        other,
+        stretches,
+        precision=precision,
+        interval=network.interval,
+        rate_fps=bundle.rate_fps,
+        calibration=bundle.calibration,
+        neighbours=network.neighbours,
     )
 
 

@@ -56,7 +56,7 @@ class AsyncScorer(Scorer, Protocol):
     """A scorer that computes on a device of its own, while its caller makes the next batch."""
 
     def begin(self, clips: Pixels, *, maps: bool) -> Callable[[], ClipScores]:
-        """Start on clips as `score` takes them; the pixels may be overwritten afterwards.
+        """Start on clips as `score` takes them, which must not change until the scores are there.
 
         Args:
             clips: The clips.

@@ -6,7 +6,6 @@ Backends are compared once, on drawn clips; what was found is remembered in the 
 import hashlib
 import json
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -20,11 +19,11 @@ from oddframe._types import Pixels
 from oddframe.bundle.bundle import Bundle
 from oddframe.core.clips import clip_span
 from oddframe.errors import InputError, MissingExtraError, OddframeError, SettingsError
-from oddframe.files import write_json
+from oddframe.files import cache_folder, write_json
 from oddframe.inference import BackendName, Precision
 from oddframe.inference.backends import Backend, available, make_scorer, names_gpu, sees_gpu
 from oddframe.inference.cores import check_threads, default_threads
-from oddframe.inference.parity import Parity, clips_of, compare, drawn_frames, with_intruder
+from oddframe.inference.parity import Parity, clips_of, compare_for, drawn_frames, with_intruder
 from oddframe.inference.scorer import Scorer
 
 BackendChoice = BackendName | Literal["auto"]
@@ -46,7 +45,7 @@ MOST_REMEMBERED = 100
 """Selections kept in the cache; the oldest are dropped first."""
 
 # A new version of any of these may be faster or slower than the one that was measured.
-_PACKAGES = ("torch", "onnxruntime", "openvino", "numpy")
+_PACKAGES = ("torch", "onnxruntime", "onnxruntime-gpu", "openvino", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,8 @@ class InferenceOptions:
         precision: What it computes in; "auto" for that of the fastest.
         batch_size: Clips that run through the network at a time; None for `clips_at_a_time`.
         threads: Threads that the network computes on; None for `default_threads`.
+        compiled: Whether the network is compiled, which only torch does, on a GPU; None leaves that
+            to `oddframe.inference.loading.compile_if_long`.
     """
 
     device: str = "auto"
@@ -66,6 +67,7 @@ class InferenceOptions:
     precision: PrecisionChoice = "auto"
     batch_size: int | None = None
     threads: int | None = None
+    compiled: bool | None = None
 
     def __post_init__(self) -> None:
         check_threads(self.threads)
@@ -199,16 +201,7 @@ def _measure_and_select(
                 bundle, *backend, options.device, options.clips_at_a_time, options.thread_count
             )
             reference = next(iter(scorers.values()), scorer)
-            parity = compare(
-                reference,
-                scorer,
-                [frames],
-                precision=backend.precision,
-                interval=network.interval,
-                rate_fps=bundle.rate_fps,
-                calibration=bundle.calibration,
-                neighbours=network.neighbours,
-            )
+            parity = compare_for(bundle, reference, scorer, [frames], backend.precision)
         except SettingsError:
             # A device that is not there: no other backend mends that.
             raise
@@ -304,15 +297,14 @@ def _version(name: str) -> str | None:
 
 def _cache_path() -> Path:
     """The file in the user's cache folder that remembers selections."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "oddframe" / "backends.json"
+    return cache_folder() / "backends.json"
 
 
 def _cached_choices() -> Mapping[str, Any]:
     """The selections of earlier runs by key; none where they cannot be read."""
     try:
         cached = json.loads(_cache_path().read_text())
-    except (OSError, ValueError, RuntimeError):  # Path.home() raises RuntimeError without a home
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: nobody is at home
         return {}
     return cached if isinstance(cached, dict) else {}
 

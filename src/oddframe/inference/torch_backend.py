@@ -1,22 +1,36 @@
 """Scores with PyTorch, on the processor or a GPU.
 
 A GPU computes by itself: `GpuScorer` starts it on a batch and comes back at once. Pixels and scores
-travel through pinned memory, from and to which a GPU copies while it computes.
+travel through pinned memory, from and to which a GPU copies while it computes. A compiled network
+has fewer kernels, and Python asks for all of them at once, as a CUDA graph.
 """
 
+import copy
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Self, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from oddframe._types import Float32, Pixels
+from oddframe.core.records import FRAMES_PER_CLIP
 from oddframe.errors import SettingsError, did_you_mean
 from oddframe.inference import Precision
 from oddframe.inference.scorer import ClipScores, pad_batch
-from oddframe.model.fusion import AnomalyScorer
+from oddframe.model.fusion import AnomalyScorer, FusedScores
 from oddframe.model.network import Network
+
+RunNetwork: TypeAlias = Callable[[Tensor], FusedScores]
+"""Scores clips that lie on the device, uint8 B x 5 x H x W x C."""
+Compiler: TypeAlias = Callable[[AnomalyScorer], RunNetwork]
+"""Makes a faster function of the network that gives the same scores within rounding."""
+
+WARM_UP = 3
+"""Batches that a compiled network scores before its kernels are captured: it is compiled with the
+first of them, and libraries set themselves up with the others."""
 
 # AnomalyScorer runs the two streams in half precision; None leaves all of it in float32.
 _HALF: dict[Precision, torch.dtype | None] = {
@@ -90,6 +104,7 @@ class TorchScorer:
         self._device = device
         self._threads = threads
         self._network = AnomalyScorer(network, _HALF[precision]).to(device).eval()
+        self._run: RunNetwork = self._network
 
     @torch.inference_mode()
     def score(self, clips: Pixels) -> ClipScores:
@@ -97,12 +112,22 @@ class TorchScorer:
         if self._threads is not None:
             # Here and not once: OpenMP keeps the number for each thread that calls it.
             torch.set_num_threads(self._threads)
-        scored = self._network(torch.from_numpy(pad_batch(clips, self.batch_size)).to(self._device))
+        scored = self._run(torch.from_numpy(pad_batch(clips, self.batch_size)).to(self._device))
         return ClipScores(*(part[: len(clips)].float().cpu().numpy() for part in scored))
+
+
+def compile_kernels(network: AnomalyScorer) -> RunNetwork:
+    """Compile the network with `torch.compile`, at the first batch that it scores."""
+    # One shape for all batches, since each is filled up. Its own way of capturing kernels is not
+    # used: what one thread has captured, another one cannot replay.
+    run: RunNetwork = torch.compile(network, dynamic=False)
+    return run
 
 
 class GpuScorer(TorchScorer):
     """Runs the network on a GPU, which computes while its caller makes the next batch.
+
+    Several threads may use one; the GPU takes their batches in the order in which they come.
 
     Args:
         network: As in `TorchScorer`, as is all that follows.
@@ -120,6 +145,33 @@ class GpuScorer(TorchScorer):
     ) -> None:
         super().__init__(network, device, batch_size, precision)
         self._pinned = device.type == "cuda"
+        self._turn = threading.Lock()
+
+    def compiled(self, compiler: Compiler = compile_kernels) -> Self:
+        """Make a scorer with compiled kernels of the same network; this one stays as it is.
+
+        Compiling takes about a minute. `oddframe.inference.compiling.compile_scorer` says what else
+        has to be looked at.
+
+        Args:
+            compiler: Compiles the network.
+
+        Raises:
+            Exception: Whatever the compiler raises, which has many kinds of errors.
+        """
+        config = self._network.network.config
+        shape = (self.batch_size, FRAMES_PER_CLIP, config.height, config.width, config.colours)
+        other = copy.copy(self)
+        other._turn = threading.Lock()
+        with self._on_device(), torch.inference_mode():
+            run = compiler(self._network)
+            blank = torch.zeros(shape, dtype=torch.uint8, device=self._device)
+            if self._pinned:
+                run = _CapturedNetwork(run, blank)
+            else:
+                run(blank)
+            other._run = run
+        return other
 
     def score(self, clips: Pixels) -> ClipScores:
         """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
@@ -132,15 +184,18 @@ class GpuScorer(TorchScorer):
         pixels = torch.from_numpy(pad_batch(clips, self.batch_size))
         if self._pinned:
             pixels = pixels.pin_memory()
-        scored = self._network(pixels.to(self._device, non_blocking=True))
-        # The four scores of a clip come back in one piece: each copy costs a round trip.
-        wanted = [torch.stack([part.float() for part in scored[:4]])]
-        if maps:
-            wanted.append(scored.map[:count].float())
-        here = [self._bring_back(part) for part in wanted]
         done = torch.cuda.Event() if self._pinned else None  # type: ignore[no-untyped-call]
-        if done is not None:
-            done.record()
+        # What is captured writes every batch to the same place on the GPU: it must be on its way
+        # back before another thread asks for the next batch.
+        with self._turn, self._on_device():
+            scored = self._run(pixels.to(self._device, non_blocking=True))
+            # The four scores of a clip come back in one piece: each copy costs a round trip.
+            wanted = [torch.stack([part.float() for part in scored[:4]])]
+            if maps:
+                wanted.append(scored.map[:count].float())
+            here = [self._bring_back(part) for part in wanted]
+            if done is not None:
+                done.record()
 
         def finish() -> ClipScores:
             if done is not None:
@@ -151,6 +206,10 @@ class GpuScorer(TorchScorer):
 
         return finish
 
+    def _on_device(self) -> AbstractContextManager[object]:
+        """Let events, streams and graphs be those of this GPU, which may not be the first one."""
+        return torch.cuda.device(self._device) if self._pinned else nullcontext()
+
     def _bring_back(self, part: Tensor) -> Tensor:
         """Start a copy into this machine's memory."""
         if not self._pinned:
@@ -159,6 +218,40 @@ class GpuScorer(TorchScorer):
         return torch.empty(part.shape, dtype=part.dtype, pin_memory=True).copy_(
             part, non_blocking=True
         )
+
+
+class _CapturedNetwork:
+    """All kernels of a network as one CUDA graph, which reads and writes the same places always.
+
+    Args:
+        run: The network.
+        clips: A batch on the GPU; its memory is the place that is read.
+    """
+
+    def __init__(self, run: RunNetwork, clips: Tensor) -> None:
+        self._clips = clips
+        before = torch.cuda.current_stream()
+        # A capture has a stream of its own, and so has what prepares for it.
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(before)
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                run(clips)
+        before.wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        try:
+            # Other threads may use the GPU meanwhile.
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+                self._scored = run(clips)
+        except RuntimeError:
+            # A capture that ends badly does not go back to it.
+            torch.cuda.set_stream(before)
+            raise
+
+    def __call__(self, clips: Tensor) -> FusedScores:
+        self._clips.copy_(clips, non_blocking=True)
+        self._graph.replay()
+        return self._scored
 
 
 @contextmanager

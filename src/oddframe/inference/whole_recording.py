@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import NamedTuple, Protocol
 
 from oddframe._types import Progress, silent
@@ -86,10 +87,12 @@ def score_recording(
     )
     counted = _report_progress(scores, source, on_progress)
     ended = []
-    for event in _write_scores(counted, [summary, *sinks], detector):
-        events.write(event)
-        if event.phase == "end":
-            ended.append(event)
+    # Where a sink fails, the thread that decodes must not wait for someone to take its frames.
+    with closing(scores):  # type: ignore[type-var]
+        for event in _write_scores(counted, [summary, *sinks], detector):
+            events.write(event)
+            if event.phase == "end":
+                ended.append(event)
     if not summary.scored:
         raise SourceError(_why_unscored(source, model, summary))
     # A slower source is scored all the same, but its clips last longer than those of the training.

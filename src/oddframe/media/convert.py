@@ -1,14 +1,17 @@
 """From a decoded PyAV frame to what others need: a `Frame`, or a picture file.
 
 `Converter` makes frames, with one resize per wanted form. `prefetch` decodes and converts in a
-thread while the caller computes. `encode_jpeg` and `encode_webp` encode single pictures; the store,
-which imports nothing of this room, writes its JPEG files itself.
+thread while the caller computes; `map_ahead` works on single items in several. `encode_jpeg` and
+`encode_webp` encode single pictures; the store, which imports nothing of this room, writes its JPEG
+files itself.
 """
 
 import io
 import math
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -48,6 +51,7 @@ HIGHEST = 4096
 """Most height of a picture for people in pixels, whatever its width."""
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _END = object()
 """Stands in the queue of `prefetch` behind the last item."""
@@ -301,6 +305,31 @@ def prefetch(items: Iterator[T], most: int) -> Generator[T, None, None]:
                 waiting.get(timeout=0.01)
             except Empty:
                 continue
+
+
+def map_ahead(work: Callable[[T], U], items: Iterable[T], threads: int) -> Generator[U, None, None]:
+    """Yield what a function makes of items, in order, while threads work on the next ones.
+
+    An error comes where its result would have come. When the caller leaves early, what runs is
+    waited for, and nothing else begins.
+
+    Args:
+        work: Called in any of the threads, in several of them at a time.
+        items: Asked for by the caller's thread.
+        threads: How many threads; twice as many items wait or are worked on.
+    """
+    waiting: deque[Future[U]] = deque()
+    with ThreadPoolExecutor(threads, "map-ahead") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) == 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def encode_jpeg(picture: Pixels, quality: int) -> bytes:

@@ -1,15 +1,19 @@
 """Folders of images, read as a source in the order of the numbers or times in their names."""
 
 import hashlib
+import os
+import threading
 from collections.abc import Container, Iterator, Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from oddframe.core.clocks import hours_text
 from oddframe.core.records import Frame, FrameTiming
 from oddframe.errors import SettingsError, SourceError, SourceNotFoundError
-from oddframe.media.convert import Converter, describe_small_range
+from oddframe.media.convert import Converter, describe_small_range, map_ahead
 from oddframe.media.image_files import BrokenImageError, read_image
 from oddframe.media.image_names import LAST_NUMBER, order_images
 from oddframe.media.source import FrameFormat
@@ -22,6 +26,9 @@ DEFAULT_FPS = 10.0
 
 _MOST_HOLES = 5
 """Runs of missing numbers that a notice names."""
+
+# Each holds a picture as it is stored, which may be large.
+_READING_THREADS = 8
 
 
 def is_numbered_image(path: Path) -> bool:
@@ -130,34 +137,52 @@ class ImageFolder:
             wanted: The form of the frames.
             only: Indices of the images to read; None reads all.
         """
-        converter = Converter(wanted)
         order = self._order
+        places = (
+            place
+            for place in zip(order.paths, order.indices, self._times_s, strict=True)
+            if only is None or place[1] in only
+        )
         size: tuple[int, int] | None = None
-        for path, index, time_s in zip(order.paths, order.indices, self._times_s, strict=True):
-            if only is not None and index not in only:
-                continue
+        own = threading.local()
+
+        def read(place: tuple[Path, int, float]) -> tuple[Path, _ReadImage | BrokenImageError]:
+            """Read and convert an image, in one of several threads."""
+            path, index, time_s = place
+            # A converter keeps what it needs for one size of pictures, and serves one thread.
+            if not hasattr(own, "converter"):
+                own.converter = Converter(wanted)
             try:
                 image = read_image(path)
             except BrokenImageError as error:
-                self._notice(f"{path.name} was skipped: {error}")
-                continue
-            frame = converter.frame(image.decoded, index, time_s, image.orientation)
+                return path, error
+            frame = own.converter.frame(image.decoded, index, time_s, image.orientation)
             # The first image stands for all: a folder is of one camera.
-            if size is None:
-                self._notice(describe_small_range(image.decoded))
-            elif size != frame.source_size:
-                self._notice(
-                    f"the picture changes from {_format_size(size)} "
-                    f"to {_format_size(frame.source_size)} at {path.name}"
-                )
-            if image.pages > 1 and not self._has_pages:
-                self._has_pages = True
-                self._notice(
-                    f"{path.name} holds {image.pages} pictures, of which only the first is used; "
-                    "others may do so too: write each picture into a file of its own"
-                )
-            size = frame.source_size
-            yield frame
+            small = describe_small_range(image.decoded) if size is None else None
+            return path, _ReadImage(frame, image.pages, small)
+
+        threads = min(_READING_THREADS, os.cpu_count() or 1)
+        with closing(map_ahead(read, places, threads)) as images:
+            for path, image in images:
+                if isinstance(image, BrokenImageError):
+                    self._notice(f"{path.name} was skipped: {image}")
+                    continue
+                frame = image.frame
+                if size is None:
+                    self._notice(image.small_range)
+                elif size != frame.source_size:
+                    self._notice(
+                        f"the picture changes from {_format_size(size)} "
+                        f"to {_format_size(frame.source_size)} at {path.name}"
+                    )
+                if image.pages > 1 and not self._has_pages:
+                    self._has_pages = True
+                    self._notice(
+                        f"{path.name} holds {image.pages} pictures, of which only the first is "
+                        "used; others may do so too: write each picture into a file of its own"
+                    )
+                size = frame.source_size
+                yield frame
         # Not a single image could be read: this raises the error that names the first reason.
         if size is None and only is None:
             self.check()
@@ -178,6 +203,14 @@ class ImageFolder:
     def _notice(self, text: str | None) -> None:
         if text is not None and text not in self.notices:
             self.notices.append(text)
+
+
+class _ReadImage(NamedTuple):
+    """An image of a folder as a frame, and what is worth knowing of its file."""
+
+    frame: Frame
+    pages: int
+    small_range: str | None
 
 
 def _list_images(folder: Path, files: Sequence[Path] | None) -> Sequence[Path]:

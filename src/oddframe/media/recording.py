@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -31,6 +32,7 @@ from oddframe.media.header import (
     stated_length_s,
 )
 from oddframe.media.images import ImageFolder
+from oddframe.media.nvdec import Nvdec
 from oddframe.media.packets import TimestampCheck, demux_past_damage
 from oddframe.media.source import FrameFormat, FrameSource
 
@@ -96,6 +98,7 @@ class Recording:
 
     Attributes:
         timing: Its rate and its gap as one record.
+        nvdec: Decodes whole passes on a GPU where it can; None has the processor decode them.
 
     Raises:
         SourceNotFoundError: If there is no such file.
@@ -106,6 +109,7 @@ class Recording:
         self.path = Path(path)
         self.name = name or self.path.stem
         self.notices: list[str] = []
+        self.nvdec: Nvdec | None = None
         with _open(self.path) as container:
             stream = _video_stream(container, self.path)
             self.timing = find_timing(container, stream, fps, self.notice)
@@ -156,12 +160,12 @@ class Recording:
         Returns:
             How many frames there are.
         """
-        with _open(self.path) as container:
+        with _open(self.path, self) as container:
             return sum(1 for _ in _Pass(self, container).decoded())
 
     def frames(self, wanted: FrameFormat) -> Iterator[Frame]:
         """Yield all frames in a fresh pass; see `FrameSource.frames`."""
-        with _open(self.path) as container:
+        with _open(self.path, self) as container:
             yield from _Pass(self, container).frames(wanted)
 
     def frames_at(
@@ -237,7 +241,9 @@ class _Pass:
         self._container = container
         self._stream = _video_stream(container, recording.path)
         self._stream.thread_type = "AUTO"
-        self._stream.thread_count = min(_DECODING_THREADS, os.cpu_count() or 1)
+        self._on_gpu = self._stream.codec_context.is_hwaccel
+        threads = min(_DECODING_THREADS, os.cpu_count() or 1)
+        self._stream.thread_count = 1 if self._on_gpu else threads
         packets = demux_past_damage(container, self._stream, recording.notice)
         self._check = TimestampCheck(packets, recording.timing, self._stream)
         self._is_raw = is_raw(container)
@@ -295,6 +301,8 @@ class _Pass:
             yield from self._stream.decode(None)
 
     def _check_picture(self, frame: Frame, decoded: av.VideoFrame) -> None:
+        if self._size is None and self._on_gpu and self._recording.nvdec is not None:
+            self._recording.nvdec.check_frame(decoded, self._recording.notice)
         if self._size is None and (small := describe_small_range(decoded)) is not None:
             self._recording.notice(small)
         if decoded.interlaced_frame and not self._interlaced:
@@ -349,8 +357,8 @@ class _Pass:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[InputContainer]:
-    """Open a recording for reading, and turn what goes wrong into a `SourceError`."""
+def _open(path: Path, decoded: Recording | None = None) -> Iterator[InputContainer]:
+    """Open a file, for a pass of a recording or a look; what goes wrong is a `SourceError`."""
     try:
         if path.is_dir():
             raise SourceError(f"{path} must be a recording, but it is a folder")
@@ -358,9 +366,12 @@ def _open(path: Path) -> Iterator[InputContainer]:
             raise SourceError(f"{path} must be a recording, but it is empty")
         # An absolute path cannot be taken for a protocol ("a:b.mp4"); no playlist may lead to the
         # network.
-        container = av.open(
-            str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        )
+        local = {"protocol_whitelist": "file"}
+        open_file = partial(av.open, str(path.absolute()), options=local, metadata_errors="replace")
+        if decoded is None or decoded.nvdec is None:
+            container = open_file()
+        else:
+            container = decoded.nvdec.open(open_file, decoded.notice)
     except FileNotFoundError as error:
         raise _not_there(path) from error
     except PermissionError as error:

@@ -22,7 +22,7 @@ from oddframe.inference.backends import installed
 from oddframe.inference.onnx_export import LEAST_CLIPS, int8_graph, onnx_graph
 from oddframe.inference.parity import clips_of, drawn_frames
 from oddframe.inference.scorer import Scorer
-from oddframe.inference.torch_backend import TorchScorer, pick_device
+from oddframe.inference.torch_backend import GpuScorer, TorchScorer, pick_device
 from oddframe.model.config import NetworkConfig
 from oddframe.model.fusion import AnomalyScorer
 from oddframe.model.network import Network
@@ -69,13 +69,11 @@ def torch_scorer(bundle: Bundle, setup: Setup, batch_size: int) -> Scorer:
     It sets the whole process to the row's kind of float32, since torch has one setting for all.
     """
     _set_float32(short=setup.precision == "tf32")
-    network = Network.of(bundle.network)
-    if setup.compiled:
-        # "reduce-overhead" captures the kernels of a GPU as one graph: a small batch would wait
-        # longer for their launches than for their work.
-        network.compile(mode="default" if setup.device == "cpu" else "reduce-overhead")
+    network, device = Network.of(bundle.network), torch.device(setup.device)
     precision = "float32" if setup.precision == "tf32" else setup.precision
-    return TorchScorer(network, torch.device(setup.device), batch_size, precision)
+    if setup.compiled:
+        return GpuScorer(network, device, batch_size, precision).compiled()
+    return TorchScorer(network, device, batch_size, precision)
 
 
 def peak_gpu_mb(device: str) -> float:

@@ -7,25 +7,31 @@ from pathlib import Path
 
 from oddframe._types import Progress, silent
 from oddframe.batch.recordings import (
+    MOST_TOGETHER,
     Extras,
     RecordingReport,
     ScoreJob,
+    count_clips,
     score_one_by_one,
     score_side_by_side,
+    score_together,
     workers_for,
 )
 from oddframe.core.zones import Zones
 from oddframe.errors import MissingExtraError, SourceError
 from oddframe.files import output_error
-from oddframe.inference.loading import load_model
+from oddframe.inference.loading import compile_if_long, load_model
 from oddframe.inference.model import Model
+from oddframe.inference.scorer import AsyncScorer
 from oddframe.inference.selection import (
     BackendChoice,
     InferenceOptions,
     PrecisionChoice,
 )
 from oddframe.media.discovery import find_sources
+from oddframe.media.nvdec import Nvdec
 from oddframe.media.plots import can_draw
+from oddframe.media.recording import Recording
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +73,8 @@ def score(
     health: bool = True,
     on_progress: Progress = silent,
     threads: int | None = None,
+    compiled: bool | None = None,
+    nvdec: bool = False,
 ) -> ScoreReport:
     """Score recordings; write ``<name>.scores.csv``, ``.events.jsonl``, ``.curve.png`` and extras.
 
@@ -97,6 +105,11 @@ def score(
         on_progress: Called with the frames done of each recording; its name is the phase.
         threads: Threads to compute on, as in `oddframe.inference.loading.load`. Several recordings
             are scored side by side, a thread each, where that is faster and gives the same files.
+            With a network on a GPU so many recordings are decoded at a time for it.
+        compiled: Whether the network is compiled, which needs torch on a GPU; when None, where
+            there are enough frames to pay for it. A model that is loaded stays as it is.
+        nvdec: Whether an NVIDIA GPU decodes the recordings, where it can; notices name those where
+            it cannot.
 
     Raises:
         SourceError: If no recording can be scored; where some can, the others are named in the
@@ -105,15 +118,22 @@ def score(
         OutputError: If a file cannot be written; files that are there are whole.
     """
     began = time.monotonic()
-    options = InferenceOptions(device, backend, precision, batch_size, threads)
+    options = InferenceOptions(device, backend, precision, batch_size, threads, compiled)
     loaded = model if isinstance(model, Model) else load_model(model, options)
     # Numbered images have no times of their own; by default they are as fast as the training was.
     found = find_sources(source, fps, loaded.bundle.rate_fps)
+    if nvdec:
+        for one in found.sources:
+            if isinstance(one, Recording):
+                one.nvdec = Nvdec.of_device(device)
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
+    if not isinstance(model, Model):
+        rate_fps = loaded.bundle.rate_fps
+        loaded = compile_if_long(loaded, lambda: count_clips(found.sources, rate_fps))
     skipped = [f"{path.path}: {path.reason}" for path in found.skipped]
     draw_curve = can_draw()
     notices = (
@@ -132,10 +152,13 @@ def score(
         if isinstance(model, Model)
         else workers_for(found.sources, loaded.backend, options.thread_count)
     )
-    if workers == 1:
-        results = score_one_by_one(found.sources, loaded, job, on_progress)
-    else:
+    together = min(len(found.sources), options.thread_count, MOST_TOGETHER)
+    if isinstance(loaded.scorer, AsyncScorer) and together > 1:
+        results = score_together(found.sources, loaded, loaded.scorer, job, together, on_progress)
+    elif workers > 1:
         results = score_side_by_side(found.sources, loaded, options, job, workers, on_progress)
+    else:
+        results = score_one_by_one(found.sources, loaded, job, on_progress)
     recordings = []
     for result in results:
         if isinstance(result, str):

@@ -1,5 +1,6 @@
 """Watch cameras: the verb `oddframe watch`."""
 
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -10,7 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from oddframe.core.alerts import Alert
-from oddframe.inference.loading import load_model
+from oddframe.inference.loading import compile_if_long, load_model
 from oddframe.inference.selection import (
     BackendChoice,
     InferenceOptions,
@@ -95,6 +96,7 @@ def watch(
     on_look: Callable[[WatchSnapshot], None] = lambda snapshot: None,
     threads: int | None = None,
     sinks: Sequence[AlertFunction] = (),
+    compiled: bool | None = None,
 ) -> WatchReport:
     """Watch cameras, or files played as such, until all of them end or `stop` is set.
 
@@ -125,6 +127,8 @@ def watch(
         threads: Threads that the networks compute on; see `oddframe.load`.
         sinks: Functions that are called with each alert as plain values (docs/sinks.md lists them),
             each in a thread of its own and at least once: one that raises is called again.
+        compiled: Whether the networks are compiled, which takes about a minute before the start and
+            needs torch on a GPU; when None, where there is a live camera.
 
     Raises:
         SourceError: If a file cannot be read or an address cannot be watched; a camera that cannot
@@ -138,9 +142,12 @@ def watch(
     plan = _plan(what, model, settings)
     hidden = hide_in_process_title(plan.secrets)
     size = _batch_size(plan, device) if batch_size is None else batch_size
-    options = InferenceOptions(device, backend, precision, size, threads)
+    options = InferenceOptions(device, backend, precision, size, threads, compiled)
+    # A live camera has no end, and a file that is played as one is rarely long.
+    clips = 0.0 if all(camera.is_file for camera in plan.cameras) else math.inf
     models = {
-        name: load_model(name, options) for name in dict.fromkeys(map(plan.model_of, plan.cameras))
+        name: compile_if_long(load_model(name, options), lambda: clips)
+        for name in dict.fromkeys(map(plan.model_of, plan.cameras))
     }
     # The loop's thread puts alerts in, this thread takes them out.
     alerts: SimpleQueue[Alert] = SimpleQueue()

@@ -13,11 +13,16 @@ from oddframe.media.convert import resize_picture
 RATE_FPS = 10.0
 
 
-def view(seed: int, width: int = 64, height: int = 48) -> npt.NDArray[np.uint8]:
-    """Draw a scene of plain blocks, which every seed places otherwise, uint8 H x W x 3."""
-    random = np.random.default_rng(seed)
-    picture = random.integers(30, 200, (6, 8)).astype(np.uint8)
-    picture = picture.repeat(height // 6, axis=0).repeat(width // 8, axis=1)
+def frame_of_view(seed: int, number: int) -> npt.NDArray[np.uint8]:
+    """Draw a frame of a scene of plain blocks, uint8 48 x 64 x 3.
+
+    Args:
+        seed: Places the blocks.
+        number: Decides the noise: a picture without it would be called frozen.
+    """
+    blocks = np.random.default_rng(seed).integers(30, 200, (6, 8))
+    noise = np.random.default_rng(number).integers(-3, 4, (48, 64))
+    picture = np.clip(blocks.repeat(8, axis=0).repeat(8, axis=1) + noise, 0, 255).astype(np.uint8)
     return np.repeat(picture[..., None], 3, axis=2)
 
 
@@ -33,12 +38,10 @@ def write_model_of_view(models: Path, name: str, run: Path, seed: int | None) ->
     bundle = read_bundle(run / "bundle")
     health = None
     if seed is not None:
-        random = np.random.default_rng(7)
         network = bundle.network.config
-        seen = resize_picture(view(seed), network.width, network.height)[..., :1].astype(np.int16)
         frames = [
-            np.clip(seen + random.integers(-2, 3, seen.shape), 0, 255).astype(np.uint8)
-            for _ in range(60)
+            resize_picture(frame_of_view(seed, number), network.width, network.height)[..., :1]
+            for number in range(60)
         ]
         health, _ = learn_health(np.stack(frames[::10]), [(0, frames)], RATE_FPS)
     write_bundle(models / name / "bundle", replace(bundle, health=health))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.two_views import view, write_model_of_view
+from tests.support.two_views import frame_of_view, write_model_of_view
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def gate(client, data, video, until):
     """Adds a camera that shows the view of a seed, and waits for its picture."""
 
     def add(seed):
-        path = video("gate.mp4", frames=20, draw=lambda _number, *_size: view(seed))
+        path = video("gate.mp4", frames=20, draw=lambda number, *_: frame_of_view(seed, number))
         path.rename(data / "gate.mp4")
         given = {"name": "gate", "source": "gate.mp4", "loop": True, "model": "models/tiny"}
         assert client.post("/api/v1/cameras", json=given).status_code == 201

@@ -10,7 +10,7 @@ from tests.support.browser import PATIENCE_MS, chromium, page, server
 from tests.support.stream_server import StreamServer
 from tests.support.stream_server import video as video_answer
 from tests.support.tiny import walk
-from tests.support.two_views import view, write_model_of_view
+from tests.support.two_views import frame_of_view, write_model_of_view
 
 pytestmark = pytest.mark.services
 
@@ -40,7 +40,11 @@ def site(tiny_run, tmp_path):
 def other_view(video):
     """A camera that shows the view of seed 2."""
     path = video(
-        "live.ts", frames=300, rate_fps=25, size=(64, 48), draw=lambda _number, *_size: view(2)
+        "live.ts",
+        frames=300,
+        rate_fps=25,
+        size=(64, 48),
+        draw=lambda number, *_: frame_of_view(2, number),
     )
     with StreamServer(video_answer(path)) as camera:
         yield camera

@@ -101,6 +101,7 @@ def test_the_zone_of_the_site_is_named_and_who_sits_elsewhere_sees_his_own_time(
     day_us, noon_us = 86_400_000_000, 1_790_000_000_000_000
     with server(data) as address, page(zone="America/New_York") as (opened, wrong):
         zone = opened.request.get(f"{address}api/v1/info").json()["time_zone"]
+        opened.goto(address)
         go(opened, address, "events")
         expect(opened.locator(".head .zone")).to_have_text(zone)
         go(opened, address, "timeline")

@@ -339,7 +339,8 @@ class HealthMonitor:
 def find_other_view(reference: HealthReference, pixels: Pixels) -> str | None:
     """Say in what a picture is of another view than a reference; None where it is not.
 
-    One picture is judged, with whoever stands in it, and nothing is said of one that is covered.
+    One picture is judged, with whoever stands in it. One that shows nothing where the scene has
+    structure is of another view too, as far as one picture can tell.
 
     Args:
         reference: What is usual for the view.
@@ -348,9 +349,7 @@ def find_other_view(reference: HealthReference, pixels: Pixels) -> str | None:
     scene = SceneModel(reference.scene)
     found = scene.measure(grey(pixels).astype(np.float32))
     lost, shifted = found.lost > reference.most_lost, found.shift_px >= reference.most_shift_px
-    if not (lost or shifted) or (lost and found.detail < NO_DETAIL):
-        return None
-    return _view_text(found, reference, shifted=shifted)
+    return _view_text(found, reference, shifted=shifted) if lost or shifted else None
 
 
 def _view_text(found: Measures, usual: HealthReference, *, shifted: bool) -> str:

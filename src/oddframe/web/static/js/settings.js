@@ -126,7 +126,7 @@ export function hoursPanel(camera, reload) {
 
   function showEditor() {
     const periods = kept.map((period) => ({ ...period, days: new Set(period.days) }));
-    const picture = h("div", {}), list = h("ul", { class: "plain stack" });
+    const picture = h("div", {}), list = h("ul", { class: "plain periods" });
     const seconds = h("input", { type: "number", min: "0", step: "any", class: "narrow",
       placeholder: "model", value: String(zones?.cool_down_s ?? "") });
     const drawWeek = () => picture.replaceChildren(weekPicture(periods));

@@ -8,6 +8,10 @@ do from the metrics. How late an alert is counts from the frame that it is about
 the receiver.
 
     python benchmarks/soak.py --model demo/run [--minutes 20] [--cameras 8] [--rate 5] [--out soak]
+        [--learn demo/normal]
+
+With --learn a model is trained on a folder of recordings meanwhile, at the lowest priority, as the
+web app does where a camera is learnt.
 
 Writes soak.json and soak.png and prints a table.
 """
@@ -18,6 +22,7 @@ import os
 import platform
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -115,7 +120,18 @@ def sample(watch: WatchProcess, receiver: Receiver, cameras: Sequence[str]) -> d
     }
 
 
-def soak(model: Path, cameras: int, rate_fps: float, minutes: float) -> Iterator[dict[str, Any]]:
+def start_learning(recordings: Path, folder: Path) -> subprocess.Popen[bytes]:
+    """Begin to train a model at the lowest priority; what it says goes into a file."""
+    command = [sys.executable, "-m", "oddframe", "train", str(recordings)]
+    with (folder / "learning.txt").open("wb") as said:
+        return subprocess.Popen(
+            [*command, "-o", str(folder / "learnt"), "--nice", "19"], stdout=said, stderr=said
+        )
+
+
+def soak(
+    model: Path, cameras: int, rate_fps: float, minutes: float, learn: Path | None
+) -> Iterator[dict[str, Any]]:
     """Yield samples until the time is over; the last one says how it ended."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
@@ -132,9 +148,14 @@ def soak(model: Path, cameras: int, rate_fps: float, minutes: float) -> Iterator
             WatchProcess(folder / "watch", model, tables, sinks, watch=keeps)
         )
         watch.until(lambda: all(watch.metric("oddframe_up", name) for name in names), 120)
+        learning = None
+        if learn is not None:
+            learning = stack.enter_context(start_learning(learn, folder))
+            stack.callback(learning.terminate)
         began_s = time.monotonic()
         while (now_s := time.monotonic() - began_s) <= 60 * minutes:
-            yield {"at_s": now_s, **sample(watch, receiver, names)}
+            is_learning = learning is not None and learning.poll() is None
+            yield {"at_s": now_s, "learning": is_learning, **sample(watch, receiver, names)}
             time.sleep(max(0.0, EVERY_S - (time.monotonic() - began_s) % EVERY_S))
         code, took_s = watch.signal(signal.SIGTERM)
         yield {"code": code, "stop_s": took_s, "said": watch.output.splitlines()[-40:]}
@@ -170,6 +191,9 @@ def summary(samples: Sequence[dict[str, Any]], cameras: int) -> dict[str, Any]:
         "late_s": {"median": float(np.median(late_s)), "p99": float(np.quantile(late_s, 0.99))},
         "frames": last["frames"],
         "dropped": last["dropped"],
+        # The first sample is taken once all cameras are there.
+        "dropped_later": last["dropped"] - samples[0]["dropped"],
+        "learning_share": sum(one["learning"] for one in samples) / len(samples),
         "reconnects": last["reconnects"],
         "events": last["events"],
         "most_waiting": max(one["waiting"] for one in settled),
@@ -221,6 +245,8 @@ def table(found: dict[str, Any]) -> str:
             f"{found['clips_per_s']:.1f} clips/s, {found['ms_per_clip']:.1f} ms a clip, "
             f"{found['processors']:.2f} processors; "
             f"{found['dropped']:.0f} of {found['frames']:.0f} frames dropped, "
+            f"{found['dropped_later']:.0f} of them after the start, "
+            f"a model was trained for {found['learning_share']:.0%} of the time, "
             f"{found['reconnects']:.0f} reconnects, {found['events']:.0f} events, "
             f"alerts late by {late['median']:.2f} s (p99 {late['p99']:.2f} s), "
             f"at most {found['most_waiting']:.0f} waiting, "
@@ -243,9 +269,10 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("soak"), help="the files' name without ending"
     )
+    parser.add_argument("--learn", type=Path, help="recordings that a model is trained on")
     args = parser.parse_args()
     samples = []
-    for one in soak(args.model.resolve(), args.cameras, args.rate, args.minutes):
+    for one in soak(args.model.resolve(), args.cameras, args.rate, args.minutes, args.learn):
         samples.append(one)
         if "rss_mb" in one:
             print(

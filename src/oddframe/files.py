@@ -254,6 +254,19 @@ def _finish(temporary: Path) -> None:
     fsync_path(temporary)
 
 
+def move_folder(before: Path, after: Path) -> None:
+    """Move a folder, if it is there, to where nothing is.
+
+    Raises:
+        OutputError: If it cannot be moved.
+    """
+    if before.is_dir():
+        try:
+            before.rename(after)
+        except OSError as error:
+            raise output_error(after, error) from error
+
+
 def fsync_path(path: Path) -> None:
     """Push a file, or a folder's list of names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -251,6 +251,10 @@ def test_a_user_may_watch_files_of_the_given_folders_only(video, tmp_path):
         ("ftp://bob:s3cret@cam/x", "must begin with rtsp://, rtsps://, http://, https://"),
         ("rtsp://bob:s3cret@cam/${HOME}", "variables are for cameras.toml only"),
         ("s3cret.mp4", "there is no such file"),
+        ("10.0.0.7", "write rtsp:// before it"),
+        ("bob:s3cret@10.0.0.7:554/h264", "write rtsp:// before it"),
+        ("s3cret.local", "write rtsp:// before it"),
+        ("gate:554/s3cret", "write rtsp:// before it"),
     ],
 )
 def test_what_a_user_may_not_watch_is_refused_and_not_repeated(text, reason, tmp_path):

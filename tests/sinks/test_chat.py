@@ -33,7 +33,11 @@ def test_people_get_what_happened_where_and_the_link(tmp_path):
         chat(tmp_path, f"json://127.0.0.1:{server.port}/").deliver(message)
     (got,) = sent(server)
     assert got["title"] == "Oddframe: yard"
-    assert got["message"] == "Moves wrong at yard.\nhttps://cameras.example.org/#/events/1"
+    assert got["message"].splitlines() == [
+        "Moves wrong at yard.",
+        message["when"],
+        "https://cameras.example.org/#/events/1",
+    ]
 
 
 def test_the_words_can_be_ones_own_and_phases_can_be_chosen(tmp_path):

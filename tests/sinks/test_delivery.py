@@ -196,7 +196,8 @@ def test_two_sinks_must_not_share_a_queue(tmp_path):
         Delivery({"a": Plain()}, tmp_path, most_waiting=0)
 
 
-def test_a_message_has_the_event_and_its_wall_clock_times():
+def test_a_message_has_the_event_and_its_wall_clock_times(machine_zone):
+    machine_zone("Europe/Berlin")
     message = message_of(made_alert(0, "end"))
     assert message == {
         "key": made_alert(0, "end").key,
@@ -217,6 +218,7 @@ def test_a_message_has_the_event_and_its_wall_clock_times():
         "snapshot": None,
         "clip": None,
         "text": "Moves wrong at yard; it is over.",
+        "when": "Mon, 21 Sep 2026, 16:13:20 (CEST)",
         "count": 1,
         "link": None,
         "snapshot_url": None,

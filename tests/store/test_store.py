@@ -55,6 +55,38 @@ def test_an_end_whose_start_never_came_is_kept(store):
     assert [one.alert for one in stored(store)] == [made_alert(phase="end")]
 
 
+def test_a_camera_keeps_everything_under_another_name(store):
+    store.put_event(made_alert(0, "end"))
+    store.put_score("yard", NOON_US, 0.25)
+    store.put_threshold("yard", NOON_US, 2.0, "model")
+    # What was seen since it has the new name joins the rest.
+    store.put_event(made_alert(1, "end", source="gate"))
+    store.put_score("gate", NOON_US + 5_000_000, 0.5)
+    store.put_threshold("gate", NOON_US, 3.0, "model")
+    store.rename("yard", "gate")
+    assert store.reader.cameras() == ["gate"]
+    assert [one.alert.event.id for one in stored(store, camera="gate")] == [
+        f"{1:016x}",
+        f"{0:016x}",
+    ]
+    seconds, peaks = store.reader.peaks("gate", NOON_US, NOON_US + 10_000_000)
+    assert [second - NOON_US // 1_000_000 for second in seconds] == [0, 5]
+    assert peaks.tolist() == [0.25, 0.5]
+    assert [period.threshold for period in store.reader.thresholds("gate")] == [3.0]
+    store.rename("nobody", "else")
+    assert store.reader.cameras() == ["gate"]
+
+
+def test_what_is_kept_can_be_changed_while_it_runs(tmp_path):
+    with Store(tmp_path, ROOMY, clock=lambda: NOON_US + 3_600_000_000) as store:
+        store.put_event(made_alert(0, "end"))
+        store.prune()
+        assert len(stored(store)) == 1
+        store.retain(Retention(keep_days=1 / 48, keep_free_gb=0))
+        store.prune()
+        assert stored(store) == []
+
+
 def test_a_file_that_is_watched_twice_has_two_rows(store):
     for _ in range(2):
         store.put_event(made_alert(phase="start"))

@@ -31,8 +31,15 @@ def chromium() -> str:
 
 
 @contextmanager
-def page(width: int = 1280, height: int = 900) -> Iterator[tuple[Page, list[str]]]:
+def page(
+    width: int = 1280, height: int = 900, zone: str | None = None
+) -> Iterator[tuple[Page, list[str]]]:
     """Open a page in a new browser.
+
+    Args:
+        width: Of the window, in pixels.
+        height: Of the window, in pixels.
+        zone: Time zone of the browser; that of the machine when None.
 
     Yields:
         The page, and a list of what went wrong in it: errors of scripts, and what its content
@@ -42,7 +49,9 @@ def page(width: int = 1280, height: int = 900) -> Iterator[tuple[Page, list[str]
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=where, args=["--no-sandbox"])
         opened = browser.new_page(
-            viewport={"width": width, "height": height}, reduced_motion="reduce"
+            viewport={"width": width, "height": height},
+            reduced_motion="reduce",
+            timezone_id=zone,
         )
         opened.set_default_timeout(PATIENCE_MS)
         opened.on("pageerror", lambda error: wrong.append(str(error)))

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from oddframe.web.api_cameras import check_connection
+from tests.support.stream_server import StreamServer, http
 
 SECRET = "geheim"
 RTSP = f"rtsp://bob:{SECRET}@127.0.0.1:9/live?token={SECRET}"
@@ -149,6 +150,28 @@ def test_an_address_can_be_tried(client, clip):
     assert "nothing listens there" in bad.json()["error"]
     assert SECRET not in bad.text
     assert client.get("/api/v1/cameras").json() == {"cameras": []}
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        # A name that no name server may know (RFC 2606).
+        ("rtsp://bob:geheim@camera.invalid/a", "no host of this name is known"),
+        ("10.0.0.7", "write rtsp:// before it"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said_with_what_to_do(client, address, message):
+    answer = client.post("/api/v1/cameras/test", json={"source": address})
+    assert message in answer.text
+    assert SECRET not in answer.text
+
+
+def test_the_page_of_a_camera_is_told_from_its_stream(client):
+    page = b"<!doctype html><html><title>Camera</title><body>Sign in</body></html>" * 20
+    with StreamServer(http(page, Content_Type="text/html")) as server:
+        tested = client.post("/api/v1/cameras/test", json={"source": server.url()}).json()
+    assert tested["ok"] is False
+    assert "what it sends is no video" in tested["error"]
 
 
 def test_live_pictures_are_encoded_once_for_all_who_look(served, clip, until):

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from oddframe.web.api_health import LEAST_SECONDS, Day, drift_sentence, split_days
+from oddframe.web.api_health import LEAST_SECONDS, Day, drift_sentence, find_step, split_days
 
 MONDAY = date(2026, 9, 21)
 
@@ -24,7 +24,21 @@ def test_a_rise_names_its_day():
 
 
 def test_a_rise_long_ago_has_a_date():
-    assert "risen since 24 September" in drift_sentence(days(*[0.2] * 3, *[0.4] * 12))
+    assert "risen since 24 Sep 2026" in drift_sentence(days(*[0.2] * 3, *[0.4] * 12))
+
+
+def test_a_rise_asks_for_a_new_model_and_a_fall_does_not():
+    assert find_step(days(0.2, 0.2, 0.4, 0.4)).log_ratio > 0
+    assert find_step(days(0.4, 0.4, 0.1, 0.1)).log_ratio < 0
+    assert find_step(days(0.2, 0.22, 0.19, 0.24)) == (None, 0.0)
+
+
+def test_a_camera_says_whether_it_should_be_learnt_again(served, alarmed):
+    with served() as (client, context):
+        alarmed(client, context)
+        found = client.get("/api/v1/cameras/yard/drift").json()
+        assert (found["days"], found["learn_again"]) == ([], False)
+        assert client.get("/api/v1/cameras/other/drift").status_code == 404
 
 
 def test_a_fall_is_told_too():
@@ -71,6 +85,7 @@ def test_health_tells_the_state_of_cameras_disk_and_process(served, alarmed):
         assert camera["drift"] == {
             "days": [],
             "sentence": "There are not enough days yet to see drift.",
+            "learn_again": False,
         }
         assert health["disk"]["free_gb"] > 0
         assert health["process"]["watching"] is True

@@ -200,6 +200,9 @@ def test_what_a_camera_refuses_is_told_without_its_password(client, data, until)
         ({"source": GONE, "preset": "slow"}, 422, "preset"),
         ({"source": GONE, "name": "a\x00"}, 422, "control characters"),
         ({"source": GONE, "run": "../../x"}, 422, "run"),
+        ({"source": GONE, "stream": "stream2"}, 422, "a path that begins with /"),
+        ({"source": GONE, "stream": "gopher://h/a"}, 422, "must begin with rtsp://"),
+        ({"source": GONE, "stream": "/a?${HOME}"}, 422, "variables"),
     ],
 )
 def test_what_cannot_be_learnt_begins_nothing(client, data, given, code, says):
@@ -212,6 +215,30 @@ def test_what_cannot_be_learnt_begins_nothing(client, data, given, code, says):
         assert client.get(f"/api/v1/{path}").status_code == 404
     for path in ("learning/gate/pause", "learning/gate/resume"):
         assert client.post(f"/api/v1/{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("stream", "recorded"),
+    [
+        (None, "rtsp://bob:x@10.0.0.7:554/one?channel=1"),
+        ("/two", "rtsp://bob:x@10.0.0.7:554/two"),
+        ("/cam?channel=1&subtype=1", "rtsp://bob:x@10.0.0.7:554/cam?channel=1&subtype=1"),
+        ("rtsp://10.0.0.8/three", "rtsp://10.0.0.8/three"),
+    ],
+)
+def test_another_stream_of_a_camera_is_recorded_with_the_same_login(stream, recorded):
+    learning = Learning(name="gate", stream=stream)
+    assert learning.recorded_address("rtsp://bob:x@10.0.0.7:554/one?channel=1") == recorded
+    assert stream is None or stream not in repr(learning)
+
+
+def test_another_stream_is_for_what_is_recorded_from_the_network(client, clip):
+    clip()
+    given = {"name": "yard", "source": "yard.mp4", "model": "models/tiny"}
+    assert client.post("/api/v1/cameras", json=given).status_code == 201
+    answer = client.post("/api/v1/learning", json={"name": "yard", "stream": "/two"})
+    assert answer.status_code == 422
+    assert "stream must be left out" in answer.json()["detail"]
 
 
 def test_footage_is_listed_as_a_calendar_and_deleted(client, data):

@@ -1,7 +1,6 @@
 """What a learning has found, through the API: outliers, alarms of a budget, going live."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,30 +8,16 @@ import pytest
 
 from oddframe.bundle.bundle import read_bundle, write_bundle
 from oddframe.core.calibration import NormalScores, calibrate
-from oddframe.training.run_folder import RunFolder
-from oddframe.web.api_learnt import find_alarms
-from oddframe.web.learning_order import Learning, order_folder, read_orders, write_order
-
-SOURCE = "rtsp://127.0.0.1:9/live"
+from oddframe.web.context import now_us
+from oddframe.web.learning_order import read_orders
+from oddframe.web.learnt_alarms import FootagePiece, compare_alarms, find_alarms
+from tests.support.learnt_camera import SOURCE, put_learnt_camera
 
 
 @pytest.fixture
 def odd(data, tiny_run):
     """Puts a learning into the data folder whose model waits, with two outliers; gives them."""
-    run = data / "models" / "gate-1"
-    shutil.copytree(tiny_run, run)
-    found = json.loads((run / "footage.json").read_text())
-    source = found["stretches"][0]["source"]
-    found["odd"] = [
-        {"source": source, "start_s": 1.0, "end_s": 1.5, "score": 0.6, "begin": 8, "end": 20},
-        {"source": source, "start_s": 3.0, "end_s": 3.2, "score": 0.8, "begin": 28, "end": 36},
-    ]
-    (run / "footage.json").write_text(json.dumps(found))
-    _, record = RunFolder(run).read_settings()
-    learning = Learning(name="gate", source=SOURCE, file=record.normal[0], run="gate-1")
-    order_folder(data, "gate").mkdir(parents=True)
-    write_order(data, replace(learning, stage="ready"))
-    return [(one["source"], one["start_s"], one["end_s"]) for one in reversed(found["odd"])]
+    return put_learnt_camera(data, tiny_run)
 
 
 def place(record):
@@ -115,10 +100,42 @@ def test_the_alarms_of_a_budget_are_known_before_the_model_is_live(odd, served, 
         assert client.get("/api/v1/learning/gate/preview").status_code == 409
 
 
+def test_both_models_are_compared_in_the_same_seconds(served, alarmed):
+    normal = five_minutes(busy=(500, 1000, 1500))
+    calibration = replace(calibrate(normal), threshold=10.0, release=5.0)
+    with served() as (client, context):
+        alarmed(client, context, scores=())
+        began_us = now_us() // 1_000_000 * 1_000_000 - 1_000_000_000
+        # The old model has seen all but the last minute, and one alarm of its own.
+        for second in range(240):
+            score = 0.9 if second == 30 else 0.1
+            context.store.put_score("yard", began_us + 1_000_000 * second, score)
+        context.store.flush()
+
+        def compared(starts_us):
+            return compare_alarms(
+                context, "yard", normal, calibration, [FootagePiece("a", 0.0)], starts_us
+            )
+
+        found = compared({"a": began_us})
+        assert found.model == "models/tiny"
+        assert found.hours == pytest.approx(240 / 3600)
+        assert [at_us - began_us for at_us in found.alarms_now_us] == [30_000_000]
+        assert [at_us - began_us for at_us in found.alarms_new_us] == [
+            50_000_000,
+            100_000_000,
+            150_000_000,
+        ]
+        # Footage of unknown time, and of hours that nobody has watched.
+        assert compared({}) is None
+        assert compared({"a": began_us - 86_400_000_000}) is None
+
+
 def test_alarms_are_placed_where_their_piece_of_footage_is():
     normal = five_minutes(busy=(50, 1600), pieces=2)
     calibration = replace(calibrate(normal), threshold=10.0, release=5.0)
-    found = list(find_alarms(normal, calibration, [("a", 100.0), ("b", 0.5)]))
+    pieces = [FootagePiece("a", 100.0), FootagePiece("b", 0.5)]
+    found = list(find_alarms(normal, calibration, pieces))
     places = [(source, round(start_s, 3), round(end_s, 3)) for source, start_s, end_s, _ in found]
     assert places == [("a", 105.0, 105.9), ("b", 10.5, 11.4)]
     assert [peak for *_, peak in found] == pytest.approx([100 / 110] * 2)

@@ -38,6 +38,19 @@ def test_an_edit_by_hand_is_seen(file):
     assert list(file.tables()) == ["foot"]
 
 
+def test_settings_of_all_cameras_are_set_beside_what_stands_there(file):
+    assert file.watch_values() == {}
+    file.change_watch({"keep_days": 7}, accept_all)
+    file.add({"name": "yard", "source": "a.mp4"}, accept_all)
+    file.path.write_text(file.path.read_text().replace("7", "7 # a week"))
+    file.change_watch({"pictures_gb": 2.5}, accept_all)
+    assert file.watch_values() == {"keep_days": 7, "pictures_gb": 2.5}
+    assert "# a week" in file.path.read_text()
+    file.change_watch({"keep_days": None}, accept_all)
+    assert file.watch_values() == {"pictures_gb": 2.5}
+    assert list(file.tables()) == ["yard"]
+
+
 @pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16"])
 def test_a_file_that_an_editor_saved_in_its_own_way_is_edited_too(file, coding):
     file.path.write_text('# Höfe\n[[camera]]\nname = "Hof"\nsource = "a.mp4"\n', coding)

@@ -7,6 +7,7 @@ import tomlkit
 from playwright.sync_api import expect
 
 from tests.support.browser import PATIENCE_MS, chromium, page, server
+from tests.support.learnt_camera import put_learnt_camera
 from tests.support.stream_server import StreamServer
 from tests.support.stream_server import video as video_answer
 from tests.support.tiny import tiny_settings, walk
@@ -93,6 +94,32 @@ def test_an_empty_site_learns_its_first_camera_and_watches_it(camera, data):
         assert wrong == []
 
 
+def test_outliers_are_judged_with_pictures_and_what_was_said_stays(data, tiny_run):
+    chromium()
+    put_learnt_camera(data, tiny_run)
+    with server(data) as address, page() as (opened, wrong):
+        opened.goto(f"{address}#/cameras/gate/learn")
+        outliers = opened.get_by_role("region", name="Unlike the rest")
+        expect(outliers.get_by_role("img")).to_have_count(2)
+        expect(outliers.get_by_text("2 moments to look at.")).to_be_visible()
+        again = outliers.get_by_role("button", name="Train again without them")
+        expect(again).to_be_hidden()
+        first, second = (outliers.get_by_role("listitem").nth(place) for place in (0, 1))
+        first.get_by_role("button", name="Leave out").click()
+        second.get_by_role("button", name="That is normal").click()
+        expect(outliers.get_by_text("You have looked at all of them.")).to_be_visible()
+        expect(again).to_be_visible()
+        opened.reload()
+        for place, button in ((first, "Leave out"), (second, "That is normal")):
+            pressed = place.get_by_role("button", name=button)
+            expect(pressed).to_have_attribute("aria-pressed", "true")
+        # Pressed once more it is taken back.
+        first.get_by_role("button", name="Leave out").click()
+        expect(outliers.get_by_text("1 moment to look at.")).to_be_visible()
+        expect(again).to_be_hidden()
+        assert wrong == []
+
+
 def test_a_camera_is_learnt_from_recordings_that_the_browser_sends(camera, data, video):
     content = video("walk.mp4", frames=60, draw=walk).read_bytes()
     with server(data) as address, page() as (opened, wrong):
@@ -123,6 +150,10 @@ def test_a_camera_is_learnt_from_recordings_that_the_browser_sends(camera, data,
         assert len(failed) == 2
         (path,) = (data / "uploads").rglob("walk.mp4")
         assert path.read_bytes() == content
+        opened.get_by_role("button", name="Delete walk.mp4").click()
+        opened.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        expect(opened.get_by_role("button", name="Delete walk.mp4")).to_have_count(0)
+        assert not path.exists()
         opened.get_by_role("button", name="Cancel").click()
         opened.get_by_role("button", name="Yes").click()
         expect(opened.get_by_role("heading", name="No camera yet")).to_be_visible()

@@ -6,19 +6,29 @@ import threading
 import time
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import uvicorn
 
+from oddframe.monitoring.camera import CameraSnapshot
 from oddframe.web.auth import Access
-from oddframe.web.live_updates import MOST_LISTENERS, MOST_WAITING, EventHub, EventStream, Listener
+from oddframe.web.live_updates import (
+    MOST_LISTENERS,
+    MOST_WAITING,
+    EventHub,
+    EventStream,
+    Listener,
+    LivePictures,
+    PictureStream,
+)
 from oddframe.web.security import SecurityMiddleware
 
 MANY = 200
 
 
 @contextmanager
-def serving(hub, stuck_s=20.0):
-    """A server of nothing but the event stream; gives its port."""
+def serving(hub, stuck_s=20.0, answer=None):
+    """A server of nothing but the event stream, or of another answer; gives its port."""
 
     async def app(scope, receive, send):
         if scope["type"] == "lifespan":
@@ -28,7 +38,8 @@ def serving(hub, stuck_s=20.0):
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
             return
-        await EventStream(hub, hub.listen(), stuck_s=stuck_s)(scope, receive, send)
+        made = EventStream(hub, hub.listen(), stuck_s=stuck_s) if answer is None else answer()
+        await made(scope, receive, send)
 
     config = uvicorn.Config(
         SecurityMiddleware(app, Access(None)),
@@ -147,6 +158,84 @@ def test_the_stream_is_what_a_browser_expects():
         await closed([(reader, writer)])
 
     with serving(hub) as port:
+        asyncio.run(run(port))
+
+
+class Shown:
+    """Stands for a watcher of one camera that shows what a test wants.
+
+    Attributes:
+        now: What it shows.
+    """
+
+    def __init__(self):
+        self.now = None
+
+    def show(self, number):
+        picture = np.full((8, 8, 3), number, np.uint8)
+        self.now = CameraSnapshot(time_s=number / 10, picture=picture, map=None, map_level=1.0)
+
+    def snapshot(self, _name):
+        return self.now
+
+
+def test_each_new_picture_is_sent_once_and_a_stop_ends_it():
+    hub, watcher = EventHub(), Shown()
+    pictures = LivePictures(watcher)
+
+    async def part(reader):
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+        fields = dict(line.split(": ") for line in head.decode().splitlines() if ": " in line)
+        content = await reader.readexactly(int(fields["Content-Length"]))
+        assert content.startswith(b"\xff\xd8")
+        return float(fields["X-Time-S"])
+
+    async def run(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        # HTTP/1.0: the answer then has no frames of its own between its parts.
+        writer.write(b"GET /live HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+        assert b"multipart/x-mixed-replace; boundary=picture" in head
+        assert pictures.viewers == 1
+        for number in (1, 2, 3):
+            watcher.show(number)
+            assert await part(reader) == number / 10
+        hub.close_soon()
+        assert await asyncio.wait_for(reader.read(), 30) == b"\r\n"
+        writer.close()
+        while pictures.viewers:
+            await asyncio.sleep(0.02)
+
+    def answer():
+        return PictureStream(pictures, "yard", heat=False, is_over=lambda: hub.is_closed)
+
+    with serving(hub, answer=answer) as port:
+        asyncio.run(run(port))
+
+
+def test_a_browser_that_takes_no_pictures_is_let_go():
+    hub, watcher = EventHub(), Shown()
+    pictures = LivePictures(watcher)
+
+    async def run(port):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /live HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        random = np.random.default_rng(1)
+        number = 0
+        while number == 0 or pictures.viewers:
+            # Noise does not shrink: what nobody takes fills the buffers.
+            picture = random.integers(0, 256, (720, 1280, 3), np.uint8)
+            watcher.now = CameraSnapshot(time_s=number, picture=picture, map=None, map_level=1.0)
+            number += 1
+            await asyncio.sleep(0.05)
+        writer.close()
+
+    def answer():
+        return PictureStream(
+            pictures, "yard", heat=False, is_over=lambda: hub.is_closed, stuck_s=0.5
+        )
+
+    with serving(hub, answer=answer) as port:
         asyncio.run(run(port))
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.support.alerting import made_alert
 
 EXAMPLES = settings.default.max_examples * 15 // 100
-ENDLESS = "/api/v1/stream"
+ENDLESS = {"/api/v1/stream", "/api/v1/cameras/{name}/live.mjpeg"}
 PASSED = {"method", "url", "params", "json", "data", "content", "headers"}
 
 
@@ -17,7 +17,7 @@ def test_the_schema_names_every_path(client):
         "/api/v1/cameras",
         "/api/v1/events/{row}/review",
         "/api/v1/cameras/{name}/budget",
-        ENDLESS,
+        *ENDLESS,
     } <= set(paths)
 
 
@@ -35,7 +35,7 @@ def test_nothing_that_fits_the_schema_or_does_not_ends_in_a_failure_of_ours(serv
         context.store.flush()
         schema = schemathesis.openapi.from_dict(client.get("/api/v1/openapi.json").json())
         operations = [
-            result.ok() for result in schema.get_all_operations() if result.ok().path != ENDLESS
+            result.ok() for result in schema.get_all_operations() if result.ok().path not in ENDLESS
         ]
         answered = set()
 

@@ -28,6 +28,15 @@ def test_what_is_this_machine_alone(host, local):
     assert is_local(host) is local
 
 
+@pytest.mark.parametrize(
+    ("chosen", "name"),
+    [("Europe/Berlin", "Europe/Berlin"), (":Etc/UTC", "UTC"), ("XYZ-3", "+03:00")],
+)
+def test_the_zone_of_the_site_has_a_name_that_browsers_know(client, machine_zone, chosen, name):
+    machine_zone(chosen)
+    assert client.get("/api/v1/info").json()["time_zone"] == name
+
+
 def test_beyond_this_machine_it_wants_a_token(oddframe_command, tmp_path):
     result = oddframe_command("serve", "--data", tmp_path, "--host", "0.0.0.0", "--port", "0")
     assert result.code == 2

@@ -97,6 +97,35 @@ def test_the_page_and_the_report_write_times_and_rarities_as_python_does(data):
         assert not wrong
 
 
+def test_the_zone_of_the_site_is_named_and_who_sits_elsewhere_sees_his_own_time(data):
+    day_us, noon_us = 86_400_000_000, 1_790_000_000_000_000
+    with server(data) as address, page(zone="America/New_York") as (opened, wrong):
+        zone = opened.request.get(f"{address}api/v1/info").json()["time_zone"]
+        opened.goto(address)
+        go(opened, address, "events")
+        expect(opened.locator(".head .zone")).to_have_text(zone)
+        go(opened, address, "timeline")
+        expect(opened.locator(".tool-row .zone")).to_have_text(zone)
+        full, here, dates = opened.evaluate(
+            """async ([noon, day]) => {
+                const format = await import(new URL("shared/format.js", document.baseURI));
+                format.setTimeZone("Europe/Berlin");
+                const far = format.fullTime(noon);
+                format.setTimeZone("America/New_York");
+                return [far, format.fullTime(noon),
+                    [format.longDay(noon), format.dayAndTime(noon - 3650 * day)]];
+            }""",
+            [noon_us, day_us],
+        )
+        assert full == (
+            "Mon, 21 Sep 2026, 16:13:20 (Europe/Berlin); "
+            "for you Mon, 21 Sep 2026, 10:13:20 (America/New_York)"
+        )
+        assert here == "Mon, 21 Sep 2026, 10:13:20 (America/New_York)"
+        assert dates == ["Mon, 21 Sep 2026", "Fri, 23 Sep 2016 10:13:20"]
+        assert not wrong
+
+
 def test_who_has_no_token_sees_nothing_and_who_leaves_sees_nothing_any_more(data):
     with page() as (opened, wrong):
         with server(data, TOKEN) as address:

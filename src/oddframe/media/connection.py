@@ -7,11 +7,13 @@ thread and passes the frames on to the camera that it belongs to, a `CameraFeed`
 
 import errno
 import math
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
@@ -52,6 +54,12 @@ _REASONS = {
     errno.EIO: "the server or the network broke off, or the server does not offer this transport",
     errno.EINVAL: "this protocol is not permitted here, or what was sent is no video",
 }
+
+_NO_VIDEO = (
+    "what it sends is no video; if this is the page of the camera, its manual names the address of "
+    "its stream, which often begins with rtsp://"
+)
+_UNKNOWN_HOST = "no host of this name is known; check its spelling, or write its number"
 
 
 def open_stream(address: StreamAddress, settings: LiveSettings) -> InputContainer:
@@ -127,9 +135,23 @@ def failure(address: StreamAddress, error: Exception) -> SourceError:
         return SourceError(f"{address} cannot be read: {_REASONS[errno.ETIMEDOUT]}")
     if isinstance(error, av.error.EOFError):
         return SourceError(f"{address} cannot be read: the server ended the stream")
+    if isinstance(error, av.error.InvalidDataError):
+        return SourceError(f"{address} cannot be read: {_NO_VIDEO}")
     number = getattr(error, "errno", None)
+    # FFmpeg says of a host that no name server knows what it says of a line that broke.
+    if number == errno.EIO and not _is_known_host(address):
+        return SourceError(f"{address} cannot be read: {_UNKNOWN_HOST}")
     reason = _REASONS.get(number or 0) or getattr(error, "strerror", None) or type(error).__name__
     return SourceError(address.scrub(f"{address} cannot be read: {reason}"))
+
+
+def _is_known_host(address: StreamAddress) -> bool:
+    """Ask the name servers for a host, which may take them seconds."""
+    host = urlsplit(address.secret).hostname
+    try:
+        return host is None or bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False
 
 
 def video_stream(container: InputContainer, address: StreamAddress) -> VideoStream:

@@ -396,6 +396,12 @@ def resize(
     return pixels
 
 
+def resize_picture(picture: Pixels, width: int, height: int) -> Pixels:
+    """Resize a picture, uint8 H x W x 3, as the frames of a source are."""
+    decoded = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    return resize(VideoReformatter(), decoded, width, height, "rgb24", UPRIGHT)
+
+
 def _encode(picture: Pixels, file_format: str, **options: int) -> bytes:
     # Pillow is an extra: scoring without pictures must work where it is missing.
     from PIL import Image

@@ -42,6 +42,14 @@ _SECRET_IN_PATH = re.compile(
 )
 _DEVICE = re.compile(r"(?:/dev/video)?(\d{1,3})")
 _HIDDEN = "***"
+# 10.0.0.7, 10.0.0.7:554/x, camera.local, gate:554/x, with or without a login before it.
+_BARE_HOST = re.compile(
+    r"(?:\S*@)?(?:\d{1,3}(?:\.\d{1,3}){3}|[\w-]+\.local|[\w.-]+(?=:\d))(?::\d+)?(?:/|$)"
+)
+_BARE_HOST_ERROR = (
+    "an address must begin with rtsp:// or http(s)://, but this one begins with the name or the "
+    "number of a host; write rtsp:// before it, and behind it the path that the camera's manual has"
+)
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 """A time-out or a wait in seconds, above 0 and at most an hour."""
@@ -119,6 +127,8 @@ def stream_address(
         path = f"/dev/video{int(device[1])}"
         return StreamAddress("camera", path, path)
     if "://" not in text:
+        if not Path(text).exists() and _BARE_HOST.match(text):
+            raise SourceNotFoundError(_BARE_HOST_ERROR)
         if not Path(text).exists():
             # With an @ it may be a mistyped address: what stands before it may be a password.
             shown = re.sub(r".*@", f"{_HIDDEN}@", text)
@@ -315,6 +325,8 @@ def checked_source(text: str, data: Path, media: Sequence[Path]) -> str:
         return text
     if is_device(text):
         return text
+    if _BARE_HOST.match(text) and not (data / text).exists():
+        raise SettingsError(_BARE_HOST_ERROR)
     folders = [data.resolve(), *(folder.resolve() for folder in media)]
     # Resolved, so that neither ../ nor a link leads out of the folders.
     path = (data / text).resolve()

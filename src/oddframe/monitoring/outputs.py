@@ -19,6 +19,7 @@ from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.sinks.sink import AlertSink, utc
 
 if TYPE_CHECKING:
+    from oddframe.store.retention import Retention
     from oddframe.store.store import Store
 
 EVENT_FILES = "events"
@@ -196,17 +197,11 @@ class WatchOutputs:
         if not settings.store:
             return None
         try:
-            from oddframe.store.retention import Retention
             from oddframe.store.store import Store, StoreConfig
         except MissingExtraError as error:
             self.notices.append(f"events are kept as JSON lines only: {error}")
             return None
-        kept = Retention(
-            keep_days=settings.keep_days,
-            pictures_gb=settings.pictures_gb,
-            keep_free_gb=settings.keep_free_gb,
-        )
-        config = StoreConfig(pictures=settings.pictures, retention=kept)
+        config = StoreConfig(pictures=settings.pictures, retention=retention_of(settings))
         return Store(out, config, clock=now_us, on_lost=self._note_lost_file)
 
     def _note_lost_file(self, alert: Alert, kind: str, reason: str) -> None:
@@ -242,6 +237,22 @@ class WatchOutputs:
             if isinstance(sink, CameraMetrics):
                 sink.sinks = delivery.counts
         return delivery
+
+
+def retention_of(settings: WatchSettings) -> "Retention":
+    """Return how long and how much is kept.
+
+    Raises:
+        SettingsError: If nothing would be kept.
+        MissingExtraError: If there can be no database.
+    """
+    from oddframe.store.retention import Retention
+
+    return Retention(
+        keep_days=settings.keep_days,
+        pictures_gb=settings.pictures_gb,
+        keep_free_gb=settings.keep_free_gb,
+    )
 
 
 def _live(plan: WatchPlan) -> frozenset[str]:

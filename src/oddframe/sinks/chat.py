@@ -50,7 +50,7 @@ class ChatConfig:
 
     urls: ListOf[str] = field(repr=False)
     title: str = "Oddframe: $source"
-    template: str = "$text\n$link"
+    template: str = "$text\n$when\n$link"
     phases: ListOf[Literal["start", "update", "end"]] = ("start",)
     picture: bool = True
     retry: Retry = field(default_factory=Retry)

@@ -83,6 +83,8 @@ class AlertSink(Protocol):
 def message_of(alert: Alert, links: Mapping[str, str | None] | None = None) -> dict[str, Any]:
     """Make the message of an alert: its event's values, and wall-clock times in ISO 8601, UTC.
 
+    Only ``when`` is for people: the start in the machine's time zone.
+
     Args:
         alert: The alert.
         links: ``link``, ``snapshot_url`` and ``clip_url``; all None where None.
@@ -97,6 +99,7 @@ def message_of(alert: Alert, links: Mapping[str, str | None] | None = None) -> d
         "snapshot": alert.snapshot,
         "clip": alert.clip,
         "text": _sentence(alert),
+        "when": _local_time(alert.start_us),
         "count": 1,
         **(links or {"link": None, "snapshot_url": None, "clip_url": None}),
     }
@@ -138,10 +141,18 @@ def _sentence(alert: Alert) -> str:
 
 def utc(at_us: int) -> str:
     """Write microseconds since 1970-01-01 UTC in ISO 8601."""
+    return _moment(at_us).isoformat(timespec="microseconds")
+
+
+def _local_time(at_us: int) -> str:
+    """Write a moment for people as the app does, in the machine's time zone, which is named."""
+    there = _moment(at_us).astimezone()
+    return f"{there:%a}, {there.day} {there:%b %Y, %H:%M:%S} ({there:%Z})"
+
+
+def _moment(at_us: int) -> datetime:
     # Not fromtimestamp: a float has no room for microseconds.
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).isoformat(
-        timespec="microseconds"
-    )
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
 
 
 def network_reason(error: BaseException | None, timeout_s: float | None = None) -> str:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from oddframe.core.alerts import Alert
 from oddframe.core.records import Event
-from oddframe.store.schema import cameras, events, reviews
+from oddframe.store.schema import cameras, events, metadata, reviews
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,33 @@ def camera_number(connection: Connection, name: str) -> int:
             insert(cameras).values(name=name).returning(cameras.c.camera)
         ).scalar_one()
     return int(number)
+
+
+def rename_camera(connection: Connection, before: str, after: str) -> None:
+    """Give a camera another name, with all that there is of it.
+
+    What stands under the new name already, such as what was seen since it has it, joins the rest.
+
+    Args:
+        connection: A connection of a writing engine.
+        before: The name that it had; of a camera that is not known nothing is to be done.
+        after: The name that it gets.
+    """
+    numbers = {
+        name: connection.execute(select(cameras.c.camera).where(cameras.c.name == name)).scalar()
+        for name in (before, after)
+    }
+    kept, newer = numbers[before], numbers[after]
+    if kept is None:
+        return
+    if newer is not None:
+        for table in metadata.tables.values():
+            if table is not cameras and "camera" in table.c:
+                # Of two rows for one moment the later one holds.
+                move = update(table).prefix_with("OR REPLACE").where(table.c.camera == newer)
+                connection.execute(move.values(camera=kept))
+        connection.execute(delete(cameras).where(cameras.c.camera == newer))
+    connection.execute(update(cameras).where(cameras.c.camera == kept).values(name=after))
 
 
 def write_event(connection: Connection, alert: Alert) -> None:

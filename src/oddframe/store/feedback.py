@@ -50,7 +50,8 @@ class Revision:
     Attributes:
         number: Its number; later revisions have higher ones.
         at_us: When it was made, in microseconds since 1970-01-01 UTC.
-        what: "recalibrated", "model" or "budget".
+        what: "recalibrated", "model", "budget", "zones", "armed", "cool_down", "name" or, of the
+            site, "retention"; several are joined by commas.
         text: The same as a sentence.
         before: The settings that it changed, as they were.
         undone: Whether it was taken back.

@@ -131,6 +131,10 @@ class FileWriter:
         """
         self._queue.put((alert, kind, write))
 
+    def keep_free(self, room_bytes: float) -> None:
+        """Write no file from now on while less than this is free on its disk."""
+        self._room_bytes = room_bytes
+
     def counts(self) -> FileCounts:
         """Count the files that were written and lost so far."""
         lost = self._lost + self._queue.dropped + self._queue.failed

@@ -9,7 +9,7 @@ Two threads do the writing: one for the database, in `writer`, and one for files
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +28,7 @@ from oddframe.store.events import (
     StoredEvent,
     camera_number,
     close_open,
+    rename_camera,
     write_clip_error,
     write_event,
     write_file,
@@ -331,6 +332,23 @@ class Store:
         # The next state of a camera of this name is a new one.
         self._states.pop(camera, None)
         forget_camera(self._engine, self.folder, number)
+
+    def rename(self, before: str, after: str) -> None:
+        """Give a camera another name, with all that was kept of it; its files stay where they are.
+
+        Raises:
+            OperationalError: If the database takes no change.
+        """
+        # What waits would make the old name known again.
+        self.flush()
+        self._states.pop(before, None)
+        with self._engine.begin() as connection:
+            rename_camera(connection, before, after)
+
+    def retain(self, retention: Retention) -> None:
+        """Keep things for another time from now on; what is too much goes within the hour."""
+        self.config = replace(self.config, retention=retention)
+        self._files.keep_free(retention.keep_free_gb * 1e9)
 
     def close(self, timeout_s: float = 1.5) -> bool:
         """Write what is left, end the threads and free the folder for another process.

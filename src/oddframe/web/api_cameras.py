@@ -16,7 +16,10 @@ from oddframe.media.live_config import LiveSettings, StreamAddress, checked_sour
 from oddframe.media.live_stream import LiveStream
 from oddframe.media.source import FrameFormat
 from oddframe.store.scores import span_seconds
+from oddframe.web.api_views import check_view
+from oddframe.web.changes import change_camera
 from oddframe.web.context import DAY_US, AppContext, CameraName, Context, now_us
+from oddframe.web.live_updates import MOST_VIEWERS, PictureStream
 from oddframe.web.schemas import (
     MOST_US,
     CameraAdded,
@@ -28,7 +31,6 @@ from oddframe.web.schemas import (
     SpanList,
 )
 from oddframe.web.serializers import camera_record, camera_records
-from oddframe.web.thresholds import change_camera
 
 MOST_S = 11.0
 """Longest wait for the first picture of an address, in seconds."""
@@ -82,17 +84,23 @@ def camera(context: Context, name: CameraName) -> CameraRecord:
     return camera_record(context, context.camera(name))
 
 
-@router.put("/{name}")
+@router.put("/{name}", responses={409: {}})
 def change(context: Context, name: CameraName, given: CameraChanged) -> CameraRecord:
     """Change the settings that are given and leave the rest.
 
-    The API never tells a source in full, so leave it out to keep it.
+    The API never tells a source in full, so leave it out to keep it. Another name takes along all
+    that is kept of the camera. A model that has learnt
+    another view than the camera shows is refused with 409, which says why, unless `other_view`.
     """
     # Before anything is checked: a camera that is not there is a 404, whatever was given.
-    context.camera(name)
-    change_camera(context, name, _checked_values(context, given))
-    context.hub.publish("changed", {"what": "cameras", "camera": name})
-    return camera_record(context, context.camera(name))
+    camera = context.camera(name)
+    values = _checked_values(context, given)
+    if "model" in values and not given.other_view:
+        check_view(context, camera, values["model"])
+    new_name = given.name or name
+    change_camera(context, name, {**values, "name": new_name})
+    context.hub.publish("changed", {"what": "cameras", "camera": new_name})
+    return camera_record(context, context.camera(new_name))
 
 
 @router.delete("/{name}", status_code=204)
@@ -123,6 +131,25 @@ def live(context: Context, name: CameraName, heat: bool = False) -> Response:
     return Response(picture, media_type="image/jpeg")
 
 
+@router.get(
+    "/{name}/live.mjpeg",
+    response_class=Response,
+    responses={200: {"content": {"multipart/x-mixed-replace": {}}}, 503: {}},
+)
+async def live_stream(context: Context, name: CameraName, heat: bool = False) -> PictureStream:
+    """Each new picture of a camera, for as long as somebody looks; with `heat` as for a picture."""
+    # Async, unlike the other routes of the API: the count of viewers belongs to the event loop.
+    context.camera(name)
+    if context.pictures.viewers >= MOST_VIEWERS:
+        raise HTTPException(503, "too many browsers show live pictures; close some of them")
+    return PictureStream(
+        context.pictures,
+        name,
+        heat=heat,
+        is_over=lambda: context.hub.is_closed or context.supervisor.camera(name) is None,
+    )
+
+
 @router.get("/{name}/scores")
 def scores(
     context: Context,
@@ -144,7 +171,7 @@ def scores(
 def _checked_values(context: AppContext, given: CameraChanged) -> dict[str, Any]:
     """Check what was given and return it as `cameras.toml` holds it; None takes a key out."""
     # What was not given stays as it is; what was given as null is taken out of the file.
-    values = given.model_dump(exclude_unset=True, exclude={"name"})
+    values = given.model_dump(exclude_unset=True, exclude={"name", "other_view"})
     supervisor = context.supervisor
     if given.source is None:
         # A camera cannot be without a source, so null means here that it stays.

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +93,12 @@ def health(context: Context) -> Health:
     )
 
 
+@router.get("/cameras/{name}/drift", responses={404: {}})
+def drift(context: Context, name: CameraName) -> Drift:
+    """Whether the scores of a camera have moved, and whether it should be learnt again."""
+    return _drift(context, context.camera(name))
+
+
 @router.post("/sinks/{name}/test", responses={404: {}})
 def send_test(context: Context, name: CameraName) -> SinkTested:
     """Send a test message through a sink, and say whether the receiver took it."""
@@ -158,10 +165,12 @@ def _drift(context: AppContext, camera: Camera) -> Drift:
         )
         for day in days
     ]
-    drift = Drift(days=records, sentence=drift_sentence(days))
+    found = Drift(
+        days=records, sentence=drift_sentence(days), learn_again=find_step(days).log_ratio > 0
+    )
     with _drifts_lock:
-        _drifts[key] = (time.monotonic(), drift)
-    return drift
+        _drifts[key] = (time.monotonic(), found)
+    return found
 
 
 def _disk(folder: Path) -> Disk:
@@ -227,15 +236,27 @@ def split_days(seconds: npt.NDArray[np.int64], raw: Float64, threshold: float) -
     return days
 
 
-def drift_sentence(days: list[Day]) -> str:
-    """Say in words whether the scores have drifted, since when, and what to do.
+class DriftStep(NamedTuple):
+    """How the level of a camera's scores has changed.
+
+    Attributes:
+        since: The first day of the new level; None where there is one level.
+        log_ratio: Logarithm of the new level in shares of the one before; 0 where there is one.
+    """
+
+    since: date | None
+    log_ratio: float
+
+
+def find_step(days: list[Day]) -> DriftStep:
+    """Find out whether and when the scores have drifted.
 
     The level of a day is the logarithm of the geometric mean of its median and its 95th percentile.
     The days are cut in two where both parts vary least around their medians; the later part has at
     least two days where there are more than two. The step between the medians is the drift.
     """
     if len(days) < 2:
-        return "There are not enough days yet to see drift."
+        return DriftStep(None, 0.0)
     # The least product keeps the logarithm finite where a camera has shown scores of 0 only.
     levels = np.log([max(day.median * day.p95, 1e-12) for day in days]) / 2
     # One day alone at the end may be a holiday: two days are needed to call it a change.
@@ -245,10 +266,18 @@ def drift_sentence(days: list[Day]) -> str:
         key=lambda cut: _deviation(levels[:cut]) + _deviation(levels[cut:]),
     )
     step = float(np.median(levels[cut:]) - np.median(levels[:cut]))
-    if abs(step) < np.log(_RATIO):
+    return DriftStep(None, 0.0) if abs(step) < np.log(_RATIO) else DriftStep(days[cut].day, step)
+
+
+def drift_sentence(days: list[Day]) -> str:
+    """Say in words whether the scores have drifted, since when, and what to do."""
+    if len(days) < 2:
+        return "There are not enough days yet to see drift."
+    step = find_step(days)
+    if step.since is None:
         return "Scores have not changed."
-    since = _day_text(days[cut].day, days[-1].day)
-    if step > 0:
+    since = _day_text(step.since, days[-1].day)
+    if step.log_ratio > 0:
         return (
             f"Scores have risen since {since}: the scene or the camera has changed. "
             "Check the camera. If it is as it should be, train a new model with newer footage."
@@ -266,7 +295,7 @@ def _deviation(levels: Float64) -> float:
 
 def _day_text(day: date, last: date) -> str:
     """Return the weekday within a week before the last day, else the date."""
-    return f"{day:%A}" if (last - day).days < 7 else f"{day.day} {day:%B}"
+    return f"{day:%A}" if (last - day).days < 7 else f"{day.day} {day:%b} {day.year}"
 
 
 def _local_day(second: int) -> date:

@@ -1,6 +1,7 @@
 """The API of learning a camera: begin, follow, pause, cancel; and of the footage for it."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,6 +33,8 @@ class LearningGiven(Schema):
     name: Name
     # Left out for a camera that is watched.
     source: SourceText | None = None
+    # Record another stream of the camera, which takes less: its address, or its path on the camera.
+    stream: SourceText | None = None
     # Learn from the recordings that were sent for it, instead of recording it.
     uploads: bool = False
     # With 0 it learns from what was recorded before.
@@ -136,6 +139,8 @@ def begin(context: Context, given: LearningGiven) -> LearningRecord:
     stretch_s = None if given.stretch_minutes is None else 60 * given.stretch_minutes
     every_s = None if given.every_minutes is None else 60 * given.every_minutes
     where = _where(context, given)
+    if given.stream is not None:
+        _check_stream(context, given, where)
     if given.uploads:
         where["file"] = str(_sent(context, given.name))
     elif given.hours:
@@ -152,6 +157,7 @@ def begin(context: Context, given: LearningGiven) -> LearningRecord:
     learning = Learning(
         name=given.name,
         **where,
+        stream=given.stream,
         for_s=3600 * given.hours,
         stretch_s=stretch_s,
         every_s=every_s,
@@ -255,6 +261,19 @@ def _where(context: AppContext, given: LearningGiven) -> dict[str, Any]:
     if "://" in source or is_device(source):
         return {"source": source}
     return {"source": source, "file": str((supervisor.data / source).resolve())}
+
+
+def _check_stream(context: AppContext, given: LearningGiven, where: Mapping[str, Any]) -> None:
+    """Check the address that is to be recorded in place of the one that is watched."""
+    own = where.get("source") or context.supervisor.address_of(given.name)
+    if given.uploads or where.get("file") or own is None or "://" not in own:
+        raise SettingsError(
+            "stream must be left out where nothing is recorded from the network, but is given"
+        )
+    recorded = Learning(name=given.name, stream=given.stream).recorded_address(own)
+    if "://" not in recorded:
+        raise SettingsError("stream must be a whole address, or a path that begins with /")
+    checked_source(recorded, context.supervisor.data, context.media)
 
 
 def _sent(context: AppContext, name: str) -> Path:

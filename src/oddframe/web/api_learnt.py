@@ -4,18 +4,16 @@ Outliers of the footage are judged: what is left out is left out of the next tra
 footage that the training did not learn from shows which alarms a budget would have raised there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
-import numpy as np
 from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import Field, StringConstraints
 
 from oddframe.core.budget import FalseAlarmBudget
-from oddframe.core.calibration import Calibration, NormalScores, calibrate
-from oddframe.core.event_rules import spans
+from oddframe.core.calibration import calibrate
 from oddframe.errors import SourceError, SourceNotFoundError
 from oddframe.files import name_for_files
 from oddframe.media.clip_export import picture_at
@@ -24,6 +22,7 @@ from oddframe.monitoring.footage import list_segments
 from oddframe.web.api_learning import LearningRecord, learning_of, learning_record
 from oddframe.web.context import AppContext, CameraName, Context
 from oddframe.web.learning_order import Learning, OutlierVerdict
+from oddframe.web.learnt_alarms import ComparedAlarms, FootagePiece, compare_alarms, find_alarms
 from oddframe.web.schemas import BudgetText, Schema, Text
 
 router = APIRouter(prefix="/api/v1/learning/{name}", responses={401: {}, 404: {}, 409: {}})
@@ -35,7 +34,6 @@ MOST_S = 1e8
 """Longest time in a recording that is let through, in seconds."""
 
 _WIDTH, _QUALITY = 640, 80
-_ROUNDING_S = 1e-6
 
 SourceName = Annotated[Text, StringConstraints(min_length=1, max_length=300)]
 Seconds = Annotated[float, Field(ge=0, le=MOST_S)]
@@ -90,6 +88,8 @@ class LearntPreview(Schema):
     alarm_count: int
     alarms: list[FootageSpan]
     notices: list[str]
+    # The same for the model that watches the camera now; null where none has seen these hours.
+    compared: ComparedAlarms | None = None
 
 
 class GoneLive(Schema):
@@ -136,7 +136,7 @@ def preview(
     run = context.learner.run_folder(learning)
     bundle = context.supervisor.registry.bundle(run.bundle)
     found, normal = run.read_footage(), bundle.normal
-    pieces = [_Piece(*piece) for piece in found["calibrated"]] if found else []
+    pieces = [FootagePiece(*piece) for piece in found["calibrated"]] if found else []
     if normal is None or len(pieces) != len(list(normal.pieces())):
         # Somebody has put another model there, or has calibrated it on other footage.
         raise HTTPException(409, "what set the threshold of this model is not known any more")
@@ -151,6 +151,7 @@ def preview(
         alarm_count=len(alarms),
         alarms=[FootageSpan(**_span(learning, starts_us, *one)) for one in alarms[:MOST_ALARMS]],
         notices=list(then.notices),
+        compared=compare_alarms(context, learning.name, normal, then, pieces, starts_us),
     )
 
 
@@ -184,38 +185,6 @@ def picture(
     except (SourceError, SourceNotFoundError) as error:
         raise HTTPException(404, "the video of this moment is no longer there") from error
     return Response(encode_jpeg(shown, _QUALITY), media_type="image/jpeg")
-
-
-class _Piece(NamedTuple):
-    """Where an unbroken piece of footage begins that set a threshold."""
-
-    source: str
-    start_s: float
-
-
-def find_alarms(
-    normal: NormalScores, calibration: Calibration, pieces: Sequence[tuple[str, float]]
-) -> Iterator[tuple[str, float, float, float]]:
-    """Find the alarms that a threshold would have raised in normal footage.
-
-    Args:
-        normal: Scores of the footage.
-        calibration: The threshold, and when scores become an event.
-        pieces: For each piece of the footage its source, and when it begins there in seconds.
-
-    Yields:
-        The source, the start and the end in it in seconds, and the highest score.
-    """
-    # On the scale on which the calibration counts its events.
-    enter, leave = float(np.log(calibration.threshold)), float(np.log(calibration.release))
-    raw = normal.raw.astype(np.float64)
-    for (source, start_s), piece in zip(pieces, normal.pieces(), strict=True):
-        times_s, values = normal.time_s[piece], raw[piece]
-        for span in spans(times_s, np.log(values), calibration.rules, enter, leave):
-            until_s = span.end_s + _ROUNDING_S
-            first, last = np.searchsorted(times_s, [span.start_s, until_s]).tolist()
-            peak = calibration.score(float(values[first:last].max()))
-            yield source, start_s + span.start_s, start_s + span.end_s, peak
 
 
 def _trained(context: AppContext, name: str) -> Learning:

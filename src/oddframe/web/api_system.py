@@ -1,6 +1,10 @@
 """The API of the server itself: what it is, signing in and out, and the stream of its news."""
 
+import os
 import time
+from contextlib import suppress
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
@@ -90,5 +94,12 @@ async def stream(context: Context) -> EventStream:
 
 
 def _time_zone() -> str:
-    """Return the short name of the machine's time zone, such as "CET"."""
-    return time.strftime("%Z")
+    """Return the machine's time zone, such as "Europe/Berlin"; as "+01:00" where it has no name."""
+    link = str(Path("/etc/localtime").resolve())
+    chosen = os.environ.get("TZ", "").removeprefix(":")
+    # Browsers know a zone by this name, and not by a short one such as CEST.
+    with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+        name = ZoneInfo(chosen or link.partition("/zoneinfo/")[2]).key
+        return "UTC" if name == "Etc/UTC" else name
+    offset = time.strftime("%z")
+    return "UTC" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}"

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from oddframe.core.budget import FalseAlarmBudget
-from oddframe.web.context import CameraName, Context
+from oddframe.web.changes import recalibrate, roll_back
+from oddframe.web.context import AppContext, CameraName, Context
 from oddframe.web.schemas import (
     BudgetPreview,
     RecalibrationPreview,
@@ -13,13 +14,7 @@ from oddframe.web.schemas import (
     RevisionList,
     RevisionRecord,
 )
-from oddframe.web.thresholds import (
-    preview_budget,
-    preview_recalibration,
-    recalibrate,
-    revisions_of,
-    roll_back,
-)
+from oddframe.web.thresholds import preview_budget, preview_recalibration
 
 router = APIRouter(prefix="/api/v1/cameras/{name}", responses={401: {}, 404: {}})
 
@@ -46,8 +41,9 @@ def apply(context: Context, name: CameraName) -> RevisionDone:
 
 @router.post("/rollback")
 def rollback(context: Context, name: CameraName) -> RevisionDone:
-    """Undo the newest change of model, budget or threshold."""
-    return RevisionDone(revision=roll_back(context, name))
+    """Undo the newest change of model, budget, threshold, zones, hours, cool-down or name."""
+    undone = roll_back(context, name)
+    return RevisionDone(revision=undone.number, name=undone.before.get("name", name))
 
 
 @router.get("/history")
@@ -55,7 +51,12 @@ def history(context: Context, name: CameraName) -> RevisionList:
     """Changes to the camera, the newest first."""
     # A camera without changes has an empty history, one that is not there is a 404.
     context.camera(name)
-    revisions = revisions_of(context, name)
+    return revision_list(context, name)
+
+
+def revision_list(context: AppContext, place: str) -> RevisionList:
+    """Return the changes to a camera or to the site as a record of the API."""
+    revisions = context.store.reader.revisions(place)
     # The newest that was not undone is what holds, and what a roll back would undo.
     current = next((revision.number for revision in revisions if not revision.undone), None)
     records = [

@@ -18,11 +18,14 @@ from oddframe.web import (
     api_learning,
     api_learnt,
     api_models,
+    api_onvif,
     api_review,
+    api_settings,
     api_shared,
     api_system,
     api_thresholds,
     api_uploads,
+    api_views,
 )
 from oddframe.web.broadcaster import Broadcaster
 from oddframe.web.compression import CompressJson
@@ -87,6 +90,9 @@ def make_app(
         api_learning,
         api_learnt,
         api_uploads,
+        api_views,
+        api_settings,
+        api_onvif,
     ):
         app.include_router(part.router)
     app.add_exception_handler(OddframeError, _refusal_response)

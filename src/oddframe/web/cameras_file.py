@@ -119,6 +119,33 @@ class CamerasFile:
             del document["camera"]
         self._write(document, accept)
 
+    def watch_values(self) -> Mapping[str, Any]:
+        """Return what the file says of all cameras together, in its table ``watch``.
+
+        Raises:
+            SettingsError: If the file cannot be read.
+        """
+        table = self._parse().get("watch")
+        return table.unwrap() if isinstance(table, Table) else {}
+
+    def change_watch(self, values: Mapping[str, Any], accept: Callable[[Path], None]) -> None:
+        """Set keys of the table ``watch``; those that are None are taken out.
+
+        Args:
+            values: The keys to set.
+            accept: As for `add`.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        document = self._parse()
+        table = document.get("watch")
+        if not isinstance(table, Table):
+            table = tomlkit.table()
+            document["watch"] = table
+        _set(table, values)
+        self._write(document, accept)
+
     def _state(self) -> tuple[int, int, int]:
         """Return what changes with the file: its number, its length, its time of change."""
         try:

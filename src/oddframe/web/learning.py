@@ -13,11 +13,9 @@ was stopped or killed goes on where they were.
 | models/RUN/ | the run folder of the training |
 """
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -28,9 +26,8 @@ from typing import Any
 
 from oddframe.core.alerts import safe_name
 from oddframe.errors import OddframeError, OutputError, SettingsError
-from oddframe.files import output_error, write_text
+from oddframe.files import move_folder, output_error, write_text
 from oddframe.monitoring.footage import PROGRESS_FILE, list_segments, remove_footage
-from oddframe.monitoring.recording_order import has_order
 from oddframe.training.progress import TrainingProgress, read_progress
 from oddframe.training.run_folder import RunFolder
 from oddframe.web.learning_order import (
@@ -40,6 +37,14 @@ from oddframe.web.learning_order import (
     read_orders,
     write_order,
 )
+from oddframe.web.learning_process import (
+    process_arguments,
+    read_log,
+    recording_arguments,
+    send_signal,
+    start_process,
+    training_arguments,
+)
 
 TRAINING_SETTINGS = "learning.toml"
 """File in the data folder with settings for trainings, as `oddframe train --config` takes it."""
@@ -47,9 +52,6 @@ TRAINING_SETTINGS = "learning.toml"
 _LOOK_S = 0.5
 _END_S = 20.0
 """How long a process may take to end when it is asked to, in seconds; then it is killed."""
-
-_LOG_BYTES = 64_000
-"""So much of the end of the log is read."""
 
 
 class Learner:
@@ -95,7 +97,7 @@ class Learner:
         self._stopping.set()
         with self._lock:
             for process in self._processes.values():
-                _signal(process.pid, signal.SIGTERM)
+                send_signal(process.pid, signal.SIGTERM)
                 # Somebody has to take note of its end while this program still runs.
                 threading.Thread(target=process.wait, daemon=True).start()
         if self._thread.ident is not None:
@@ -135,7 +137,7 @@ class Learner:
     def notices(self, name: str) -> list[str]:
         """Return what the processes said people should know, oldest first."""
         marks = ("note: ", "error: ")
-        lines = self._log_lines(name)
+        lines = read_log(self._log(name))
         return [line.removeprefix("note: ") for line in lines if line.startswith(marks)]
 
     def begin(self, learning: Learning) -> None:
@@ -159,7 +161,7 @@ class Learner:
             place = self._place(learning.name)
             try:
                 place.mkdir(parents=True, exist_ok=True)
-                (place / "log.txt").unlink(missing_ok=True)
+                self._log(learning.name).unlink(missing_ok=True)
             except OSError as error:
                 raise output_error(place, error) from error
             self._save(replace(learning, run=_new_run(learning.name)))
@@ -260,6 +262,23 @@ class Learner:
             remove_footage(self.footage(name))
         self._on_change(name)
 
+    def rename(self, name: str, new_name: str) -> None:
+        """Let a learning that is over, and what was recorded, follow a camera to another name.
+
+        Raises:
+            OutputError: If something cannot be moved.
+        """
+        with self._lock:
+            move_folder(self.footage(name), self.footage(new_name))
+            learning = self._learnings.pop(name, None)
+            if learning is not None:
+                move_folder(self._place(name), self._place(new_name))
+                file = learning.file
+                # What was sent for it has moved with it.
+                if file == str(self._data / "uploads" / safe_name(name)):
+                    file = str(self._data / "uploads" / safe_name(new_name))
+                self._save(replace(learning, name=new_name, file=file))
+
     # The thread.
 
     def _run(self) -> None:
@@ -283,7 +302,7 @@ class Learner:
         code = process.poll()
         if code is None:
             if time.monotonic() > self._ending.get(name, float("inf")):
-                _signal(process.pid, signal.SIGKILL)
+                send_signal(process.pid, signal.SIGKILL)
             return
         with self._lock:
             del self._processes[name]
@@ -291,7 +310,7 @@ class Learner:
         if was_asked or self._stopping.is_set():
             return
         if code:
-            errors = [line for line in self._log_lines(name) if line.startswith("error: ")]
+            errors = [line for line in read_log(self._log(name)) if line.startswith("error: ")]
             reason = errors[-1].removeprefix("error: ") if errors else f"it ended with code {code}"
             self._fail(learning, reason)
         elif learning.stage == "record":
@@ -319,25 +338,7 @@ class Learner:
                 arguments, text = self._recording(learning)
             else:
                 arguments, text = self._training(learning), ""
-            # The log is for programs, whatever the server's own output is.
-            variables = {key: value for key, value in os.environ.items() if key != "FORCE_COLOR"}
-            try:
-                with (self._place(name) / "log.txt").open("ab") as log:
-                    process = subprocess.Popen(
-                        [sys.executable, "-m", "oddframe", *arguments],
-                        # An address may hold a password, which arguments and variables would show.
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.DEVNULL,
-                        stderr=log,
-                        env=variables,
-                        # Ctrl-C in a terminal is for the server, which ends the others in order.
-                        start_new_session=True,
-                    )
-                assert process.stdin is not None, "a pipe was asked for"
-                with suppress(BrokenPipeError), process.stdin as pipe:
-                    pipe.write(text.encode())
-            except OSError as error:
-                raise OutputError(f"learning could not be started: {error.strerror}") from error
+            process = start_process(arguments, text, self._log(name))
             self._processes[name] = process
             self._change(name, pid=process.pid)
 
@@ -346,39 +347,23 @@ class Learner:
         address = learning.source or self._address_of(learning.name)
         if address is None:
             raise SettingsError(f"{learning.name} must be a camera that is there, but is none")
-        folder = self.footage(learning.name)
-        arguments = ["record", "-", "-o", str(folder), "--most-gb", f"{learning.most_gb:g}"]
-        if learning.stretch_s is not None and learning.every_s is not None:
-            arguments += ["--stretch", f"{learning.stretch_s:g}s"]
-            arguments += ["--every", f"{learning.every_s:g}s"]
-        for hours in learning.armed:
-            arguments += ["--armed", hours]
-        if learning.time_zone is not None:
-            arguments += ["--time-zone", learning.time_zone]
-        if not self._redirects:
-            arguments.append("--no-redirects")
-        # What was recorded for an earlier learning stays, and is not resumed.
-        if learning.pid is not None and has_order(folder):
-            arguments.append("--resume")
-        else:
-            arguments += ["--for", f"{learning.for_s:g}s"]
-        return arguments, f"{safe_name(learning.name)}={address}\n"
+        arguments = recording_arguments(
+            learning, self.footage(learning.name), redirects=self._redirects
+        )
+        recorded = learning.recorded_address(address)
+        return arguments, f"{safe_name(learning.name)}={recorded}\n"
 
     def _training(self, learning: Learning) -> list[str]:
-        """Return the arguments of a training."""
-        run = self.run_folder(learning)
-        footage = self.footage(learning.name) if learning.file is None else Path(learning.file)
-        arguments = ["train", str(footage), "-o", str(run.path), "--nice", "19"]
-        arguments += ["--false-alarms", learning.false_alarms]
-        if run.holds_training:
-            return [*arguments, "--resume"]
-        arguments += ["--preset", learning.preset]
+        """Return the arguments of a training; what is left out of it is written down first."""
+        left_out = None
         if table := learning.left_out():
-            path = self._place(learning.name) / "left-out.csv"
-            write_text(path, table)
-            arguments += ["--leave-out", str(path)]
-        settings = self._data / TRAINING_SETTINGS
-        return [*arguments, "--config", str(settings)] if settings.exists() else arguments
+            left_out = self._place(learning.name) / "left-out.csv"
+            write_text(left_out, table)
+        footage = self.footage(learning.name) if learning.file is None else Path(learning.file)
+        run, settings = self.run_folder(learning), self._data / TRAINING_SETTINGS
+        return training_arguments(
+            learning, footage, run, left_out, settings if settings.exists() else None
+        )
 
     def _end(self, name: str) -> None:
         """Ask the process of a camera to end."""
@@ -386,14 +371,14 @@ class Learner:
             process = self._processes.get(name)
             if process is not None and name not in self._ending:
                 self._ending[name] = time.monotonic() + _END_S
-                _signal(process.pid, signal.SIGTERM)
+                send_signal(process.pid, signal.SIGTERM)
 
     def _end_leftover(self, learning: Learning) -> None:
         """End the process of a server that was killed: it would work beside the new one."""
         pid, until_s = learning.pid, time.monotonic() + _END_S
         mine = {str(self.footage(learning.name)), str(self.run_folder(learning).path)}
-        while pid is not None and mine & set(_arguments(pid)):
-            _signal(pid, signal.SIGTERM if time.monotonic() < until_s else signal.SIGKILL)
+        while pid is not None and mine & set(process_arguments(pid)):
+            send_signal(pid, signal.SIGTERM if time.monotonic() < until_s else signal.SIGKILL)
             if self._stopping.wait(_LOOK_S):
                 return
 
@@ -414,15 +399,8 @@ class Learner:
         self._on_change(learning.name)
         write_order(self._data, learning)
 
-    def _log_lines(self, name: str) -> list[str]:
-        """Read the end of a log; lines that were wrapped for nobody are whole."""
-        try:
-            with (self._place(name) / "log.txt").open("rb") as log:
-                log.seek(0, os.SEEK_END)
-                log.seek(max(0, log.tell() - _LOG_BYTES))
-                return log.read().decode(errors="replace").splitlines()
-        except OSError:
-            return []
+    def _log(self, name: str) -> Path:
+        return self._place(name) / "log.txt"
 
     def _place(self, name: str) -> Path:
         return order_folder(self._data, name)
@@ -431,16 +409,3 @@ class Learner:
 def _new_run(name: str) -> str:
     """Name the run folder of a new training of a camera."""
     return f"{safe_name(name)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
-
-
-def _arguments(pid: int) -> list[str]:
-    """Return the arguments of a process; none where it is not there or has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return []

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from io import StringIO
 from pathlib import Path
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
 
 from oddframe.core.alerts import safe_name
 from oddframe.files import write_json
@@ -35,6 +36,8 @@ class Learning:
         name: The camera's name.
         source: Where its pictures come from, with its secrets; None of a camera that is watched,
             whose address stands in `cameras.toml`.
+        stream: What is recorded in place of what is watched, such as the camera's second stream: an
+            address, or its path on the same camera.
         file: A recording or a folder to learn from instead of what the camera shows.
         for_s: How long to record, in seconds; 0 learns from what was recorded before.
         stretch_s: As for `oddframe.record`.
@@ -58,6 +61,7 @@ class Learning:
 
     name: str
     source: str | None = field(default=None, repr=False)
+    stream: str | None = field(default=None, repr=False)
     file: str | None = None
     for_s: float = 3600.0
     stretch_s: float | None = None
@@ -76,6 +80,14 @@ class Learning:
     is_paused: bool = False
     error: str | None = None
     pid: int | None = None
+
+    def recorded_address(self, address: str) -> str:
+        """Return the address that is recorded of a camera whose own address this is."""
+        if self.stream is None or not self.stream.startswith("/"):
+            return self.stream or address
+        # The path of another stream on the same camera, with the same login.
+        path, _, query = self.stream.partition("?")
+        return urlunsplit(urlsplit(address)._replace(path=path, query=query, fragment=""))
 
     @property
     def state(self) -> LearningState:

@@ -7,12 +7,14 @@ once for all who do.
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEvent
-from starlette.types import Receive, Scope, Send
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from oddframe.media.convert import encode_jpeg
 from oddframe.media.overlay import blend_heat
@@ -39,6 +41,17 @@ _RETRY_MS = 2000
 
 _QUALITY = 80
 """Quality of the live pictures as JPEG."""
+
+MOST_VIEWERS = 50
+"""Most streams of live pictures at the same time: each takes a share of the processor."""
+
+_BOUNDARY = "picture"
+
+_LEAST_PAUSE_S, _LOOK_S = 0.04, 0.005
+"""A stream has at most 25 pictures a second; so often it looks for a new one, in seconds."""
+
+_REPEAT_S = 4.0
+"""Where no picture comes the last one is sent again, to see whether somebody still looks."""
 
 
 class Listener:
@@ -100,6 +113,11 @@ class EventHub:
     def open(self) -> None:
         """Begin to publish; to be called in the event loop that serves."""
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server is about to stop."""
+        return self._closed
 
     @property
     def listeners(self) -> int:
@@ -206,11 +224,15 @@ class LivePictures:
 
     Args:
         watcher: The watcher whose cameras are shown.
+
+    Attributes:
+        viewers: How many streams of pictures there are; for the event loop alone.
     """
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
         self._lock = threading.Lock()
+        self.viewers = 0
         # By camera and whether it is heat: the snapshot that was encoded, and the file.
         self._encoded: dict[tuple[str, bool], tuple[CameraSnapshot, bytes]] = {}
 
@@ -237,6 +259,89 @@ class LivePictures:
             jpeg = _jpeg(snapshot, heat)
             self._encoded[camera, heat] = (snapshot, jpeg)
             return jpeg
+
+    def newest(self, camera: str, but: CameraSnapshot | None) -> CameraSnapshot | None:
+        """Return what a camera shows; None where that is nothing, or the same as before."""
+        snapshot = self._watcher.snapshot(camera)
+        if snapshot is None or (but is not None and _is_same(but, snapshot)):
+            return None
+        return snapshot
+
+
+class PictureStream(StreamingResponse):
+    """An answer that goes on with each new picture of a camera (``multipart/x-mixed-replace``).
+
+    Browsers show it as one picture that moves. A slow one is sent fewer pictures, the newest each.
+
+    Args:
+        pictures: The pictures.
+        camera: The camera's name.
+        heat: Whether unusual places are coloured.
+        is_over: Asked before each picture: whether the answer is to end.
+        stuck_s: How long the browser may take nothing, in seconds.
+    """
+
+    def __init__(
+        self,
+        pictures: LivePictures,
+        camera: str,
+        *,
+        heat: bool,
+        is_over: Callable[[], bool],
+        stuck_s: float = STUCK_S,
+    ) -> None:
+        super().__init__(
+            _parts(pictures, camera, heat, is_over),
+            media_type=f"multipart/x-mixed-replace; boundary={_BOUNDARY}",
+            headers={"cache-control": "no-store"},
+        )
+        self._pictures, self._stuck_s = pictures, stuck_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send pictures until the browser leaves, is stuck, or the answer is over."""
+
+        async def send_in_time(message: Message) -> None:
+            await asyncio.wait_for(send(message), self._stuck_s)
+
+        self._pictures.viewers += 1
+        try:
+            # TimeoutError: the browser takes nothing. OSError: it has gone.
+            with contextlib.suppress(TimeoutError, OSError):
+                await super().__call__(scope, receive, send_in_time)
+        finally:
+            self._pictures.viewers -= 1
+
+
+async def _parts(
+    pictures: LivePictures, camera: str, heat: bool, is_over: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """Yield a part for each new picture, and the same one again where none comes for long."""
+    shown: CameraSnapshot | None = None
+    sent: bytes | None = None
+    sent_s = 0.0
+    while not is_over():
+        now_s = time.monotonic()
+        snapshot = pictures.newest(camera, but=shown)
+        if snapshot is not None:
+            # Encoded beside the loop, which serves everybody else.
+            jpeg = await asyncio.to_thread(pictures.picture, camera, heat=heat)
+            is_new, shown = jpeg is not sent, snapshot
+            if jpeg is not None and is_new:
+                sent, sent_s = jpeg, now_s
+                yield _part(jpeg, snapshot.time_s)
+        elif sent is not None and shown is not None and now_s - sent_s > _REPEAT_S:
+            sent_s = now_s
+            yield _part(sent, shown.time_s)
+        await asyncio.sleep(max(_LOOK_S, now_s + _LEAST_PAUSE_S - time.monotonic()))
+
+
+def _part(jpeg: bytes, time_s: float) -> bytes:
+    # The time tells a new picture from one that is sent again, so that the rate can be counted.
+    head = (
+        f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n"
+        f"X-Time-S: {time_s:.3f}\r\n\r\n"
+    )
+    return head.encode() + jpeg + b"\r\n"
 
 
 def _is_same(before: CameraSnapshot, now: CameraSnapshot) -> bool:

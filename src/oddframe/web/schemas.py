@@ -52,6 +52,8 @@ class Source(Schema):
 class CameraChanged(Schema):
     """Settings of a camera to change; what is left out stays as it is."""
 
+    # Another name; all that is kept of the camera goes along.
+    name: Name | None = None
     source: SourceText | None = None
     model: Name | None = None
     false_alarms: BudgetText | None = None
@@ -59,6 +61,8 @@ class CameraChanged(Schema):
     health: bool | None = None
     fps: Annotated[float, Field(gt=0, le=240)] | None = None
     loop: bool | None = None
+    # Take a model although the camera shows another view than the one that it has learnt.
+    other_view: bool = False
 
 
 class CameraAdded(CameraChanged):
@@ -213,6 +217,8 @@ class CameraRecord(Schema):
     budget: str
     # When the last recalibration was made that has not been undone.
     calibrated_at_us: int | None
+    # How a learning of it is that is not over: "recording", "training", "paused", "ready".
+    learning: str | None = None
 
 
 class CameraList(Schema):
@@ -277,10 +283,12 @@ class RevisionDone(Schema):
     """The number of the change that was made, or undone."""
 
     revision: int
+    # What the camera is called now: a roll back may bring back its earlier name.
+    name: str | None = None
 
 
 class RevisionRecord(Schema):
-    """A change to a camera's model, budget or threshold."""
+    """A change to a camera or to the site, such as another model, budget or name."""
 
     number: int
     at_us: int
@@ -354,6 +362,8 @@ class Drift(Schema):
 
     days: list[DayRecord]
     sentence: str
+    # Whether the camera should be learnt again from newer video.
+    learn_again: bool = False
 
 
 class CameraHealth(Schema):

@@ -8,6 +8,7 @@ from oddframe.monitoring.camera import CameraView
 from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
 from oddframe.web.context import AppContext
+from oddframe.web.learning_order import Learning
 from oddframe.web.schemas import CameraRecord, CameraState, EventRecord
 
 
@@ -57,6 +58,7 @@ def camera_records(context: AppContext) -> list[CameraRecord]:
     tables = supervisor.cameras_file.tables()
     views = {view.name: view for view in supervisor.watcher.views()}
     models = supervisor.registry.names(map(plan.model_of, plan.cameras))
+    learnings = {one.name: one for one in context.learner.learnings()}
     return [
         _camera_record(
             context,
@@ -64,6 +66,7 @@ def camera_records(context: AppContext) -> list[CameraRecord]:
             table=tables.get(camera.name, {}),
             view=views.get(camera.name, _unwatched(camera)),
             model=models[plan.model_of(camera)],
+            learning=learnings.get(camera.name),
         )
         for camera in plan.cameras
     ]
@@ -79,6 +82,7 @@ def camera_record(context: AppContext, camera: Camera) -> CameraRecord:
         table=supervisor.cameras_file.tables().get(camera.name, {}),
         view=views.get(camera.name, _unwatched(camera)),
         model=model_name(context, camera),
+        learning=context.learner.learning(camera.name),
     )
 
 
@@ -113,7 +117,13 @@ def _unwatched(camera: Camera) -> CameraView:
 
 
 def _camera_record(
-    context: AppContext, camera: Camera, *, table: Mapping[str, Any], view: CameraView, model: str
+    context: AppContext,
+    camera: Camera,
+    *,
+    table: Mapping[str, Any],
+    view: CameraView,
+    model: str,
+    learning: Learning | None,
 ) -> CameraRecord:
     supervisor, store = context.supervisor, context.store
     state = view.state
@@ -164,4 +174,5 @@ def _camera_record(
         threshold=calibration.threshold,
         budget=calibration.budget,
         calibrated_at_us=next(recalibrated, None),
+        learning=None if learning is None or learning.is_over else learning.state,
     )

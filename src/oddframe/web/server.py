@@ -23,6 +23,7 @@ from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.web.app import make_app
 from oddframe.web.auth import Access, read_hash
 from oddframe.web.broadcaster import Broadcaster
+from oddframe.web.changes import change_camera
 from oddframe.web.context import AppContext
 from oddframe.web.event_pictures import HeatPictures
 from oddframe.web.learning import Learner
@@ -31,7 +32,6 @@ from oddframe.web.live_updates import EventHub, LivePictures
 from oddframe.web.people import AUDIT_FILE, TOKENS_FILE, AuditLog, NamedTokens
 from oddframe.web.security import SecurityMiddleware
 from oddframe.web.supervisor import Supervisor
-from oddframe.web.thresholds import change_camera
 from oddframe.web.uploads import Uploads
 
 ACCESS_FILE = "access.hash"

@@ -12,6 +12,7 @@ from oddframe.inference.model import Model
 from oddframe.inference.selection import InferenceOptions
 from oddframe.monitoring.config import Camera, WatchPlan
 from oddframe.monitoring.config_file import read_camera_file
+from oddframe.monitoring.outputs import retention_of
 from oddframe.monitoring.watcher import Watcher
 from oddframe.sinks.sink import AlertSink
 from oddframe.store.store import Store
@@ -142,6 +143,7 @@ class Supervisor:
     def _apply(self, plan: WatchPlan) -> None:
         models = self._load(plan)
         self.watcher.change(plan, models)
+        self.store.retain(retention_of(plan.settings))
         # Only now: had the watcher refused, what is shown would not be what is watched.
         self.plan, self._models = plan, models
         self.registry.forget_all_but(models.values())
@@ -152,6 +154,8 @@ class Supervisor:
             raise SettingsError(
                 f"{path}: watch.store must be true for the web app, which shows what is stored"
             )
+        # Refused here, and not by the watcher in the middle of its work.
+        retention_of(plan.settings)
         if self._redirects:
             return plan
         return replace(plan, cameras=tuple(_without_redirects(camera) for camera in plan.cameras))

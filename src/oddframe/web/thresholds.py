@@ -1,36 +1,25 @@
-"""A camera's threshold: what another one would have done, setting it, and undoing that.
+"""A camera's threshold: what another one would have done, and which one it should be.
 
-`preview_budget` and `preview_recalibration` compare with stored scores and change nothing.
-`change_camera` and `recalibrate` change a camera and store what was before as a revision, which
-`roll_back` restores.
+`preview_budget` and `preview_recalibration` compare with stored scores, and `propose` computes a
+threshold; nothing is changed here, but by `changes`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from oddframe._types import Float64
-from oddframe.core.alerts import safe_name
 from oddframe.core.budget import FalseAlarmBudget
 from oddframe.core.calibration import Calibration, calibrate
-from oddframe.core.recalibration import (
-    alarms,
-    calibrate_camera,
-    outside,
-    raw_score_text,
-    raw_scores,
-)
+from oddframe.core.recalibration import alarms, calibrate_camera, outside, raw_scores
 from oddframe.errors import InputError
-from oddframe.monitoring.camera_threshold import write_camera_calibration
 from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
-from oddframe.store.feedback import NORMAL, Revision, thresholds_at
+from oddframe.store.feedback import NORMAL, thresholds_at
 from oddframe.web.context import DAY_US, AppContext, now_us
 from oddframe.web.schemas import Appearing, BudgetPreview, RecalibrationPreview
-from oddframe.web.serializers import event_record, model_name
+from oddframe.web.serializers import event_record
 
 LEARNT_ALARMS = 120
 """How many alarms the budget would allow in the footage that a recalibration learns from.
@@ -49,9 +38,6 @@ _MICRO = 1_000_000
 
 _FLUSH_S = 2.0
 """Longest wait for the database to have written the newest scores."""
-
-_REMEMBERED = ("model", "false_alarms", "calibration")
-"""The settings of a camera that a revision remembers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +144,7 @@ def preview_budget(context: AppContext, camera: Camera, budget: FalseAlarmBudget
     """Say which alarms of the last day a budget would have avoided, and which added."""
     now = now_us()
     bundle, current = context.supervisor.model(camera).bundle, threshold_now(context, camera)
-    # As `change_camera` would do it: a camera that was recalibrated keeps what it has learned.
+    # As a change of the budget does it: a camera that was recalibrated keeps what it has learned.
     if camera.calibration is not None:
         then = propose(context, camera, budget).calibration
     elif bundle.normal is not None:
@@ -258,101 +244,3 @@ def _new_alarms(
             Appearing(start_us=round(span.start_s * 1e6), end_us=round(span.end_s * 1e6), peak=peak)
         )
     return new
-
-
-def change_camera(context: AppContext, name: str, values: Mapping[str, Any]) -> None:
-    """Change settings of a camera; another model or budget is stored as a revision.
-
-    A threshold of the camera's own belongs to one model: another model removes it. Another budget
-    computes it anew.
-
-    Args:
-        context: The server's parts.
-        name: The camera.
-        values: Keys of its table in `cameras.toml`; those that are None are taken out.
-
-    Raises:
-        OddframeError: If the camera cannot be watched like this; nothing has changed then.
-    """
-    camera, values = context.camera(name), dict(values)
-    before = _remembered(context, name)
-    text = what = ""
-    model = model_name(context, camera)
-    if "model" in values and values["model"] != model:
-        what, text = "model", f"Model: {model} → {values['model']}"
-        values["calibration"] = None
-    elif "false_alarms" in values and values["false_alarms"] != camera.false_alarms:
-        old = threshold_now(context, camera).budget
-        if camera.calibration is not None and values["false_alarms"] is not None:
-            proposal = propose(context, camera, FalseAlarmBudget.parse(values["false_alarms"]))
-            values["calibration"] = _write_calibration(context, camera, proposal.calibration)
-        elif camera.calibration is not None:
-            # Back to the model's own budget, and with it to the model's own threshold.
-            values["calibration"] = None
-        new = values["false_alarms"] or "model default"
-        what, text = "budget", f"Allowed false alarms: {old} → {new}"
-    context.supervisor.edit(lambda file, accept: file.change(name, values, accept))
-    if what:
-        context.store.add_revision(name, now_us(), what, text, before)
-
-
-def recalibrate(context: AppContext, name: str) -> int:
-    """Give a camera a threshold of its own; returns the number of the revision.
-
-    Raises:
-        OddframeError: If that is impossible; nothing has changed then.
-    """
-    camera, before = context.camera(name), _remembered(context, name)
-    old = threshold_now(context, camera)
-    proposal = propose(context, camera, FalseAlarmBudget.parse(camera.false_alarms or old.budget))
-    path = _write_calibration(context, camera, proposal.calibration)
-    context.supervisor.edit(lambda file, accept: file.change(name, {"calibration": path}, accept))
-    new = proposal.calibration
-    events = f"{proposal.feedback} {'event' if proposal.feedback == 1 else 'events'}"
-    text = (
-        f"Threshold: {raw_score_text(old.threshold)} → {raw_score_text(new.threshold)}, "
-        f"from {events} marked as normal"
-    )
-    number = context.store.add_revision(name, now_us(), "recalibrated", text, before)
-    context.hub.publish("changed", {"what": "calibration", "camera": name})
-    return number
-
-
-def roll_back(context: AppContext, name: str) -> int:
-    """Undo the newest change of a camera that was not undone yet; returns its number.
-
-    Raises:
-        InputError: If there is no such change.
-        OddframeError: If what held before is not there any more, such as a model; nothing has
-            changed then.
-    """
-    context.camera(name)
-    revisions = revisions_of(context, name)
-    newest = next((revision for revision in revisions if not revision.undone), None)
-    if newest is None:
-        raise InputError(f"camera {name!r} must have a change to roll back, but it has none")
-    context.supervisor.edit(lambda file, accept: file.change(name, newest.before, accept))
-    context.store.undo_revision(newest.number, now_us())
-    context.hub.publish("changed", {"what": "calibration", "camera": name})
-    return newest.number
-
-
-def revisions_of(context: AppContext, name: str) -> list[Revision]:
-    """Return the changes to a camera, the newest first."""
-    return context.store.reader.revisions(name)
-
-
-def _remembered(context: AppContext, name: str) -> dict[str, Any]:
-    """Return what a revision keeps of a camera; None where the file says nothing."""
-    table = context.supervisor.cameras_file.tables().get(name, {})
-    return {key: table.get(key) for key in _REMEMBERED}
-
-
-def _write_calibration(context: AppContext, camera: Camera, calibration: Calibration) -> str:
-    """Write a threshold into a new file; returns its path for `cameras.toml`."""
-    folder = context.supervisor.data / "calibrations"
-    folder.mkdir(exist_ok=True)
-    # A new file each time: a roll back needs the one of before.
-    path = folder / f"{safe_name(camera.name)}-{now_us()}.json"
-    write_camera_calibration(path, calibration, context.supervisor.model(camera).bundle)
-    return path.relative_to(context.supervisor.data).as_posix()

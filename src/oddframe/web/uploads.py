@@ -19,7 +19,7 @@ from pathlib import Path
 
 from oddframe.core.alerts import safe_name
 from oddframe.errors import InputError, OutputError, SettingsError, SourceError
-from oddframe.files import fsync_path, output_error
+from oddframe.files import fsync_path, move_folder, output_error
 from oddframe.media.recording import Recording
 
 KEPT_FREE_BYTES = 10**9
@@ -204,6 +204,14 @@ class Uploads:
             # This removes empty folders only.
             with suppress(OSError):
                 place.rmdir()
+
+    def rename(self, camera: str, new_name: str) -> None:
+        """Let what was sent for a camera follow it to another name.
+
+        Raises:
+            OutputError: If it cannot be moved.
+        """
+        move_folder(self.folder(camera), self.folder(new_name))
 
     def _part(self, camera: str, name: str, size_bytes: int) -> Path:
         """Return where a recording is while it is not complete, if it may have this name."""

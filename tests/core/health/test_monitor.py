@@ -13,6 +13,7 @@ from oddframe.core.health.monitor import (
     HealthMonitor,
     HealthReference,
     HealthTimes,
+    find_other_view,
 )
 from oddframe.core.records import Frame, HealthChange
 from oddframe.errors import InputError, SettingsError
@@ -29,6 +30,16 @@ def faulty(change):
     for number in range(220):
         picture = drawn(1001, 110)[number % 110]
         yield change(picture, random) if SETS_IN <= number < ENDS else picture
+
+
+def test_one_picture_tells_another_view_from_the_same_one():
+    picture = drawn(1001, 110)[50]
+    assert find_other_view(reference(), picture) is None
+    assert find_other_view(reference(), (0.7 * picture).astype(np.uint8)) is None
+    assert find_other_view(reference(), drawn(3, 20, "station")[10]) is not None
+    assert find_other_view(reference(), turn(picture, 45, 5)) is not None
+    # A view without structure is another one, too.
+    assert find_other_view(reference(), np.full_like(picture, 240)) is not None
 
 
 FAULTS = {

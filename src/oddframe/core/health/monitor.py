@@ -326,12 +326,7 @@ class HealthMonitor:
         self._moved.see(
             time_s,
             moved,
-            lambda: (
-                f"moved: the view is shifted by {found.shift_px:.0f} pixels "
-                f"of {usual.scene.shape[1]}"
-                if shifted
-                else f"moved: {found.lost:.0%} of the scene is not where it was"
-            ),
+            lambda: f"moved: {_view_text(found, usual, shifted=shifted)}",
         )
         self._blurred.see(
             time_s,
@@ -350,6 +345,29 @@ class HealthMonitor:
             yield HealthChange(time_s, "ok", before, time_s, "")
         else:
             yield HealthChange(time_s, state, before, fault.since_s, fault.reason)
+
+
+def find_other_view(reference: HealthReference, pixels: Pixels) -> str | None:
+    """Say in what a picture is of another view than a reference; None where it is not.
+
+    One picture is judged, with whoever stands in it. One that shows nothing where the scene has
+    structure is of another view too, as far as one picture can tell.
+
+    Args:
+        reference: What is usual for the view.
+        pixels: A frame of the size that the reference was learned from, uint8 H x W x C.
+    """
+    scene = SceneModel(reference.scene)
+    found = scene.measure(grey(pixels).astype(np.float32))
+    lost, shifted = found.lost > reference.most_lost, found.shift_px >= reference.most_shift_px
+    return _view_text(found, reference, shifted=shifted) if lost or shifted else None
+
+
+def _view_text(found: Measures, usual: HealthReference, *, shifted: bool) -> str:
+    """Say in what the view differs: it is shifted, or shows something else."""
+    if shifted:
+        return f"the view is shifted by {found.shift_px:.0f} pixels of {usual.scene.shape[1]}"
+    return f"{found.lost:.0%} of the scene is not where it was"
 
 
 class HealthEvents:

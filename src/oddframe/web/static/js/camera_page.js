@@ -1,94 +1,19 @@
-// One camera: its live picture, its state, and the page that shows all about it.
+// One camera: its state in words, and the page that shows all about it.
 
 import { capitalize, dayAndTime, duration, formatBudget, formatRawScore, formatScore }
   from "../shared/format.js";
-import { cameraPath, fetchJson, fetchResponse, queryString } from "./api.js";
+import { cameraPath, fetchJson, queryString } from "./api.js";
 import { sparkline } from "./charts.js";
-import { busy, h, setText } from "./dom.js";
+import { busy, h, setText, zoneNote } from "./dom.js";
 import { eventRow } from "./event_panel.js";
 import { icon } from "./icons.js";
+import { LivePicture } from "./live_picture.js";
 import { attempt, showDialog, showNotice } from "./notices.js";
 import { link, navigate, replaceAddress } from "./router.js";
+import { hoursPanel } from "./settings.js";
 import { loadCameras, store, subscribe } from "./store.js";
-import { budgetPanel, historyPanel } from "./thresholds.js";
+import { budgetPanel, cameraHistory } from "./thresholds.js";
 import { zonesOverlay, zonesPanel } from "./zones.js";
-
-const PAUSE_MS = 500, PAUSE_AFTER_ERROR_MS = 3000;
-
-const pause = (ms, signal) => new Promise((resolve) => {
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
-});
-
-// A camera's last picture, asked for again and again while somebody can see it.
-export class LivePicture {
-  constructor(name, signal, heat = false) {
-    this.name = name;
-    this.signal = signal;
-    this.heat = heat;
-    this.image = h("img", { alt: `Live picture of ${name}`, hidden: true });
-    this.message = h("p", { class: "none" }, "Waiting for a picture …");
-    this.age = h("p", { class: "age number", hidden: true });
-    this.element = h("div", { class: "picture" }, this.image, this.message, this.age);
-    this.isVisible = true;
-    const watcher = new IntersectionObserver((entries) => {
-      this.isVisible = entries.at(-1).isIntersecting;
-    });
-    watcher.observe(this.element);
-    signal.addEventListener("abort", () => {
-      watcher.disconnect();
-      if (this.address) URL.revokeObjectURL(this.address);
-    }, { once: true });
-    this.poll();
-  }
-
-  async poll() {
-    while (!this.signal.aborted) {
-      let pause_ms = PAUSE_MS;
-      if (this.isVisible && !document.hidden) {
-        try {
-          await this.loadNext();
-        } catch (error) {
-          if (this.signal.aborted) return;
-          pause_ms = PAUSE_AFTER_ERROR_MS;
-          // Without a connection the last picture stays: the banner says that it is old.
-          if (error.status !== 0 || this.image.hidden) this.showMessage(error.message);
-        }
-      }
-      await pause(pause_ms, this.signal);
-    }
-  }
-
-  async loadNext() {
-    const path = cameraPath(this.name, "live.jpg", { heat: this.heat ? 1 : 0 });
-    const response = await fetchResponse(path, { signal: this.signal });
-    const picture = await response.blob();
-    if (this.signal.aborted) return;
-    const before = this.address;
-    this.address = URL.createObjectURL(picture);
-    this.image.src = this.address;
-    try { await this.image.decode(); } catch { /* A newer picture took its place. */ }
-    if (before) URL.revokeObjectURL(before);
-    this.image.hidden = false;
-    this.message.hidden = true;
-  }
-
-  // Says how old the picture is, and dims it, where the camera sends none any more.
-  showAge({ state }) {
-    const { phase, silent_s: silent } = state ?? {};
-    const isOld = phase !== "live" && (silent ?? 0) > OLD_S && !this.image.hidden;
-    this.element.classList.toggle("old", isOld);
-    this.age.hidden = !isOld;
-    setText(this.age, isOld ? `last picture ${duration(silent)} ago` : "");
-  }
-
-  showMessage(text) {
-    this.image.hidden = true;
-    this.age.hidden = true;
-    this.message.hidden = false;
-    this.message.textContent = text;
-  }
-}
 
 const PHASES = {
   connecting: { text: "connecting", symbol: "connecting", colour: "calm" },
@@ -105,8 +30,10 @@ const MOVED = "What it shows is not judged. If the camera hangs as it should, it
 const NOT_SCORED = { text: "live, not scored", symbol: "live", colour: "warn" };
 const SHOWS_FAULT = { text: "camera fault", symbol: "failed", colour: "warn" };
 
-// A picture that is older than this is said to be old, in seconds.
-const OLD_S = 3;
+// What is said of a camera that is being learnt, beside its state.
+const LEARNING = { recording: "learning", training: "learning", paused: "learning paused",
+  ready: "new model waits" };
+
 // So many seconds without a score are told.
 const LATEST_S = 5;
 
@@ -142,10 +69,12 @@ export function stateTags() {
   let shown = "";
   const update = (camera) => {
     const { text, symbol, colour } = stateOf(camera);
-    const state = `${text} ${camera.unusual}`;
+    const learning = LEARNING[camera.learning];
+    const state = `${text} ${camera.unusual} ${learning}`;
     if (state === shown) return;
     shown = state;
     const tags = [h("span", { class: `tag ${colour}` }, icon(symbol), text)];
+    if (learning) tags.push(h("span", { class: "tag calm" }, icon("models"), learning));
     if (camera.unusual) tags.push(alarmTag());
     element.replaceChildren(...tags);
   };
@@ -212,7 +141,7 @@ function factList() {
 }
 
 export async function cameraPage(place, name, route, signal) {
-  const live = new LivePicture(name, signal, route.query.heat === "1");
+  const live = new LivePicture(name, signal, { heat: route.query.heat === "1", streams: true });
   const heat = h("input", { type: "checkbox", checked: live.heat });
   heat.addEventListener("change", () => {
     live.heat = heat.checked;
@@ -228,8 +157,9 @@ export async function cameraPage(place, name, route, signal) {
   const trouble = h("div", { class: "callout warn stack tight", hidden: true }, troubleWords,
     h("div", {}, mend));
   const score = h("span", { class: "number strong" });
-  const budgetPlace = h("div", {}), zonesPlace = h("div", {});
-  const revisions = historyPanel(name, signal, async () => drawPanels());
+  const rate = h("span", { class: "soft small number" });
+  const budgetPlace = h("div", {}), zonesPlace = h("div", {}), hoursPlace = h("div", {});
+  const revisions = cameraHistory(name, signal, async () => drawPanels());
 
   async function reload() {
     await loadCameras();
@@ -249,6 +179,7 @@ export async function cameraPage(place, name, route, signal) {
     if (!camera) return;
     budgetPlace.replaceChildren(budgetPanel(camera, signal, applyBudget));
     zonesPlace.replaceChildren(zonesPanel(camera, live, outline, reload));
+    hoursPlace.replaceChildren(hoursPanel(camera, reload));
     const isEditing = outline.querySelector(".editing");
     if (!isEditing) outline.replaceChildren(zonesOverlay(camera.zones));
   }
@@ -260,6 +191,7 @@ export async function cameraPage(place, name, route, signal) {
     // The last score of a camera that is lost says nothing of now.
     setText(score, formatScore(camera.state?.phase === "live" ? camera.score : null));
     score.classList.toggle("high", camera.score > 0.5);
+    setText(rate, live.rateText());
     live.showAge(camera);
     const text = troubleText(camera);
     trouble.hidden = !text;
@@ -267,6 +199,18 @@ export async function cameraPage(place, name, route, signal) {
     mend.hidden = !hasMoved(camera) || camera.state?.phase !== "live";
     line.update(camera.recent);
     facts.update(cameraFacts(camera));
+  }
+
+  // What has changed over the days, where that calls for a new model.
+  const drifted = h("div", { class: "callout stack tight", hidden: true });
+  async function showDrift() {
+    const { sentence, learn_again: isProposed } = await fetchJson(cameraPath(name, "drift"),
+      { signal });
+    drifted.hidden = !isProposed || Boolean(store.cameras.get(name)?.learning);
+    drifted.replaceChildren(h("p", {}, sentence), h("p", { class: "soft small" },
+      "The new model is compared with the one of now in the same hours before it takes over."),
+    h("div", {}, h("a", { class: "button", href: link(["cameras", name, "learn"]) },
+      "Learn this camera again")));
   }
 
   const recalibrate = link(["cameras", name, "recalibrate"]);
@@ -280,7 +224,7 @@ export async function cameraPage(place, name, route, signal) {
         h("a", { class: "button", href: link(["cameras", name, "edit"]) }, icon("edit"), "Edit"),
         h("button", { type: "button", class: "danger", onclick: () => removeCamera(name) },
           "Remove"))),
-    trouble,
+    trouble, drifted,
     h("div", { class: "camera-page spaced" },
       h("div", { class: "stack" },
         h("div", { class: "card tile large" },
@@ -289,7 +233,8 @@ export async function cameraPage(place, name, route, signal) {
             h("div", { class: "row apart" },
               h("p", {}, "Score ", score,
                 h("span", { class: "soft small" }, " · unusual above 0.5")),
-              h("label", { class: "check" }, heat, "Heat map")),
+              h("span", { class: "row" }, rate,
+                h("label", { class: "check" }, heat, "Heat map"))),
             line.element)),
         await latestEvents(name, signal)),
       h("div", { class: "stack" },
@@ -305,13 +250,14 @@ export async function cameraPage(place, name, route, signal) {
           h("p", { class: "soft small" }, "Events that you marked as normal raise the threshold, "
             + "so that similar events cause no alarm. You can preview the effect first."),
           h("div", {}, h("a", { class: "button", href: recalibrate }, "Preview recalibration"))),
-        zonesPlace, revisions.element,
+        hoursPlace, zonesPlace, revisions.element,
         h("section", { class: "card pad stack", "aria-labelledby": "facts-title" },
           h("h2", { id: "facts-title" }, "Details"), facts.element))));
 
   for (const change of ["cameras", "status"]) subscribe(change, update, signal);
   drawPanels();
   update();
+  showDrift().catch(() => {});
 }
 
 async function latestEvents(name, signal) {
@@ -326,7 +272,8 @@ async function latestEvents(name, signal) {
   subscribe("event", (event) => { if (event.camera === name) load().catch(() => {}); }, signal);
   await load();
   return h("section", { class: "card", "aria-labelledby": "latest-title" },
-    h("div", { class: "row apart pad-head" }, h("h2", { id: "latest-title" }, "Latest events"),
+    h("div", { class: "row apart pad-head" },
+      h("h2", { id: "latest-title" }, "Latest events ", zoneNote()),
       h("a", { href: link(["events"], { camera: name }) }, "All events")), list);
 }
 

@@ -1,15 +1,17 @@
 // The grid of cameras, the form that adds or changes one, and the way to the page of each.
 
-import { dayAndTime, formatBudget, formatScore } from "../shared/format.js";
-import { cameraPath, fetchJson, safeUrl } from "./api.js";
-import { cameraPage, frameRate, LivePicture, stateTags, troubleText } from "./camera_page.js";
+import { dayAndTime, formatBudget, formatScore, fullTime } from "../shared/format.js";
+import { fetchJson, safeUrl } from "./api.js";
+import { cameraPage, frameRate, stateTags, troubleText } from "./camera_page.js";
 import { sparkline } from "./charts.js";
-import { busy, field, h, setText } from "./dom.js";
+import { busy, field, h, setText, zoneNote } from "./dom.js";
 import { eventRow, reasonTitle } from "./event_panel.js";
 import { icon } from "./icons.js";
 import { beginLearning, learnFields, learningCard, learnPage, loadLearnings } from "./learn.js";
-import { DEMONSTRATION } from "./models.js";
+import { LivePicture } from "./live_picture.js";
+import { DEMONSTRATION, useModel } from "./models.js";
 import { showNotice } from "./notices.js";
+import { cameraFinder } from "./onvif.js";
 import { link, navigate } from "./router.js";
 import { loadCameras, store, subscribe } from "./store.js";
 import { budgetField, recalibratePage } from "./thresholds.js";
@@ -80,7 +82,7 @@ function showGrid(place, route, signal) {
 
 // One camera of the grid: its picture, its score, its state.
 function cameraTile(name, signal, heatOn) {
-  const live = new LivePicture(name, signal, heatOn);
+  const live = new LivePicture(name, signal, { heat: heatOn });
   const line = sparkline(), tags = stateTags();
   const score = h("span", { class: "number strong" }), rate = h("span", {});
   const trouble = h("p", { class: "wrong", hidden: true });
@@ -121,6 +123,7 @@ function cameraTile(name, signal, heatOn) {
     lastEvent.hidden = Boolean(text);
     const event = camera.last_event;
     const budget = formatBudget(camera.budget ?? camera.false_alarms);
+    lastEvent.title = event ? fullTime(event.start_us) : "";
     setText(lastEvent, event ? `${reasonTitle(event)}, ${dayAndTime(event.start_us)}`
       : `Nothing unusual so far · limit: ${budget}`);
   };
@@ -132,7 +135,8 @@ function latestEvents(signal) {
   const list = h("div", { class: "event-list wide" });
   const section = h("section",
     { class: "card spaced", "aria-labelledby": "latest-title", hidden: true },
-    h("div", { class: "row apart pad-head" }, h("h2", { id: "latest-title" }, "Latest events"),
+    h("div", { class: "row apart pad-head" },
+      h("h2", { id: "latest-title" }, "Latest events ", zoneNote()),
       h("a", { href: "#/events" }, "All events")), list);
   const load = async () => {
     const { events } = await fetchJson(`events?limit=${LATEST}`, { signal });
@@ -182,7 +186,6 @@ async function showForm(place, name, signal) {
   showLoop();
   if (camera) {
     nameInput.value = camera.name;
-    nameInput.disabled = true;
     source.placeholder = `${camera.source} (leave empty to keep it)`;
     model.value = models.find((known) => known.used_by.includes(name))?.name ?? model.value;
   }
@@ -205,6 +208,11 @@ async function showForm(place, name, signal) {
     }
   }));
 
+  const finder = cameraFinder((address, called) => {
+    source.value = address;
+    nameInput.value ||= called;
+    showLoop();
+  });
   const problem = h("p", { class: "callout bad", role: "alert", hidden: true });
   const save = h("button", { class: "main" }, camera ? "Save" : "Add the camera");
   const back = camera ? link(["cameras", name]) : "#/cameras";
@@ -213,7 +221,7 @@ async function showForm(place, name, signal) {
     h("div", { class: "stack tight" },
       field("Address", source, "rtsp://, http(s):// or the path of a recording on the server. "
         + "A password in the address is kept secret: it is never shown again."),
-      loopLabel, h("div", {}, test), result),
+      loopLabel, h("div", { class: "row" }, test, finder.button), finder.element, result),
     h("div", { class: "stack tight" },
       field("Model", model, "It knows what is normal. On another camera than the one that it was "
         + "trained on, most things look unusual to it."), warning),
@@ -246,17 +254,18 @@ async function showForm(place, name, signal) {
       }
       return;
     }
-    const body = { model: model.value, health: health.checked, false_alarms: budget.value() };
+    const body = { name: nameInput.value.trim(), health: health.checked,
+      false_alarms: budget.value() };
     if (source.value) body.source = source.value;
     if (!loopLabel.hidden) body.loop = loop.checked;
     try {
-      const saved = camera
-        ? await fetchJson(cameraPath(name), { method: "PUT", body })
-        : await fetchJson("cameras",
-          { method: "POST", body: { name: nameInput.value.trim(), ...body } });
-      await loadCameras();
-      showNotice(camera ? `Camera ${name} was changed.` : `Camera ${saved.name} was added.`);
-      navigate(["cameras", saved?.name ?? name]);
+      if (camera && !await useModel(name, model.value, body)) return;
+      if (!camera) {
+        await fetchJson("cameras", { method: "POST", body: { ...body, model: model.value } });
+        await loadCameras();
+      }
+      showNotice(`Camera ${body.name} was ${camera ? "changed" : "added"}.`);
+      navigate(["cameras", body.name]);
     } catch (error) {
       problem.textContent = error.message;
       problem.hidden = false;

@@ -1,5 +1,7 @@
 // Elements from what they are made of. Text only ever becomes text: nothing here parses HTML.
 
+import { dayAndTime, fullTime, now, siteZone } from "../shared/format.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, properties, children) {
@@ -46,6 +48,16 @@ export function busy(button, work) {
       button.disabled = false;
     }
   };
+}
+
+// A moment as text; on hover its date, the time zone, and the time of who sits in another one.
+export function moment(us, text = dayAndTime(us)) {
+  return h("time", { datetime: new Date(us / 1000).toISOString(), title: fullTime(us) }, text);
+}
+
+// The time zone of the times beside it.
+export function zoneNote() {
+  return h("span", { class: "zone small soft", title: `Now: ${fullTime(now())}` }, siteZone());
 }
 
 let fieldCount = 0;

@@ -1,7 +1,7 @@
 // Which events are wanted: what filters there are, the fields in which people choose, and the
 // address and the request that say the same.
 
-import { fromTimeKey } from "../shared/format.js";
+import { fromTimeKey, fullTime, siteZone } from "../shared/format.js";
 import { queryString, ROOT } from "./api.js";
 import { field, h } from "./dom.js";
 import { icon } from "./icons.js";
@@ -71,6 +71,12 @@ function exportLink(query, suffix, text) {
   return h("a", { class: "button", href: href.href, download: "" }, icon("save"), text);
 }
 
+// The browser writes the moment in its field in a form of its own: here it is as everywhere.
+function momentHelp(key) {
+  const us = key ? fromTimeKey(key) : null;
+  return us === null ? `In the time zone ${siteZone()}.` : `${fullTime(us)}.`;
+}
+
 // All filters of the page Events: {head, more}, the row beside the title and the one below it.
 export function eventFilters(query, onChange) {
   const input = (name, properties) => {
@@ -81,7 +87,8 @@ export function eventFilters(query, onChange) {
   const moment = { type: "datetime-local", step: "60" };
   const isUsed = MORE.some((name) => query[name]);
   const more = h("div", { class: "card pad more-filters", hidden: !isUsed, id: "more-filters" },
-    field("From", input("from", moment)), field("To", input("to", moment)),
+    field("From", input("from", moment), momentHelp(query.from)),
+    field("To", input("to", moment), momentHelp(query.to)),
     field("Lowest score", input("min_score",
       { type: "number", min: "0.5", max: "1", step: "0.01", placeholder: "0.50" })),
     field("Text in the note", input("note",

@@ -1,13 +1,13 @@
 // One event: as a row of a list, and as a panel with its clip, its reason, the verdict, and the
 // score around it. Every view that shows events uses these.
 
-import { capitalize, dayAndTime, duration, formatScore, now, SECOND, timeOfDay }
+import { capitalize, duration, formatScore, fullTime, now, SECOND, timeOfDay }
   from "../shared/format.js";
 import { ViewRange } from "../shared/time_chart.js";
 import { fetchJson, safeUrl } from "./api.js";
 import { reasonBars } from "./charts.js";
 import { ClipPlayer } from "./clip_player.js";
-import { busy, h } from "./dom.js";
+import { busy, h, moment, zoneNote } from "./dom.js";
 import { icon } from "./icons.js";
 import { attempt, copyLink, showNotice } from "./notices.js";
 import { saveVerdict, toggleVerdict, VERDICTS } from "./review.js";
@@ -15,6 +15,7 @@ import { link } from "./router.js";
 import { ScoreStrip, TimeAxis } from "./score_strip.js";
 
 const isHealth = (event) => event.kind === "health";
+const clockTime = (us) => moment(us, timeOfDay(us));
 
 // Reasons of camera faults are sentences; as a title they stand without the full stop.
 export const reasonTitle = (event) => capitalize(event.reason).replace(/\.$/, "");
@@ -46,7 +47,7 @@ export function eventRow(event, query = {}, isCurrent = false) {
     h("span", { class: "row-text" },
       h("span", { class: "strong" }, reasonTitle(event)),
       h("span", { class: "small soft number" },
-        `${event.camera} · ${dayAndTime(event.start_us)}`),
+        `${event.camera} · `, moment(event.start_us)),
       h("span", { class: "small number marks" }, facts, verdictTag(event.verdict),
         event.note && h("span", { class: "soft", title: event.note }, "note"))));
 }
@@ -96,8 +97,8 @@ const FILM_STEP = 24;
 // loaded when somebody asks for them.
 function filmPart(event, stack, onShow, onApart) {
   const frame = (one) => h("button", { type: "button", class: "frame",
-    "aria-pressed": String(one.row === event.row), "aria-label": dayAndTime(one.start_us),
-    title: dayAndTime(one.start_us), onclick: () => onShow(one) }, thumbnail(one));
+    "aria-pressed": String(one.row === event.row), "aria-label": fullTime(one.start_us),
+    title: fullTime(one.start_us), onclick: () => onShow(one) }, thumbnail(one));
   const known = new Set(stack.pictured.map((one) => one.row));
   const missing = stack.rows.filter((row) => !known.has(row));
   const more = h("button", { type: "button", class: "quiet" }, `Show ${missing.length} more`);
@@ -177,10 +178,10 @@ export class EventPanel {
             event.reviewed_by && h("span", { class: "soft small" }, `by ${event.reviewed_by}`))),
         h("p", { class: "soft small number" },
           h("a", { href: link(["cameras", event.camera]) }, event.camera),
-          ` · ${dayAndTime(event.start_us)} · `, otherView)),
+          " · ", moment(event.start_us), " ", zoneNote(), " · ", otherView)),
       h("dl", { class: "times" },
-        fact("Start", timeOfDay(event.start_us)),
-        isHealth(event) ? fact("Kind", "camera") : fact("Peak", timeOfDay(event.peak_us)),
+        fact("Start", clockTime(event.start_us)),
+        isHealth(event) ? fact("Kind", "camera") : fact("Peak", clockTime(event.peak_us)),
         fact("Duration", durationText(event)),
         fact("Score", isHealth(event) ? "–" : formatScore(event.score))),
       stack.rows.length > 1 && filmPart(event, stack, this.onShow, this.onApart),

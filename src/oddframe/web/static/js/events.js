@@ -3,7 +3,7 @@
 
 import { count } from "../shared/format.js";
 import { fetchJson, queryString } from "./api.js";
-import { busy, h, setText } from "./dom.js";
+import { busy, h, setText, zoneNote } from "./dom.js";
 import { apiFilters, eventFilters, filtersOf, hasFilters } from "./event_filters.js";
 import { EventContext, EventPanel, loneStack } from "./event_panel.js";
 import { icon } from "./icons.js";
@@ -228,7 +228,10 @@ export async function show(place, route, signal) {
   // the first one is there.
   const filters = eventFilters(query, (name, value) =>
     navigate(["events"], filtersOf({ ...currentRoute().query, [name]: value })));
-  place.append(h("div", { class: "head" }, h("h1", {}, "Events"), filters.head), filters.more,
+  place.append(
+    h("div", { class: "head" },
+      h("div", { class: "titles" }, h("h1", {}, "Events"), zoneNote()), filters.head),
+    filters.more,
     h("div", { class: "events-page spaced" },
       h("div", { class: "card list-card" }, summary, list.element, older, selection), side));
   // Where there is room, the first stack stands beside the list; a phone shows the list alone.

@@ -7,6 +7,7 @@ import { busy, h, s } from "./dom.js";
 import { icon } from "./icons.js";
 import { attempt, showError, showNotice } from "./notices.js";
 import { link } from "./router.js";
+import { retentionPanel } from "./settings.js";
 import { store } from "./store.js";
 
 const REFRESH_MS = 5000;
@@ -14,7 +15,8 @@ const MB_PER_GB = 1000;
 
 export async function show(place, route, signal) {
   const body = h("div", { class: "stack spaced" });
-  place.append(h("div", { class: "head" }, h("h1", {}, "Health")), body);
+  place.append(h("div", { class: "head" }, h("h1", {}, "Health")), body,
+    await retentionPanel(signal));
   const load = async () => {
     body.replaceChildren(...healthParts(await fetchJson("health", { signal })));
   };
@@ -97,12 +99,14 @@ function cameraTableRow(camera) {
 }
 
 function driftCard(camera) {
-  const { days, sentence } = camera.drift ?? { days: [], sentence: "" };
+  const { days, sentence, learn_again: learnAgain } = camera.drift ?? { days: [], sentence: "" };
   return h("article",
     { class: "card pad stack tight", "aria-label": `Scores of ${camera.name} by day` },
     h("h3", {}, camera.name), days.length > 1 && driftChart(days),
     h("p", { class: "small" },
-      sentence || "There is too little data yet. Drift can be seen after some days."));
+      sentence || "There is too little data yet. Drift can be seen after some days."),
+    learnAgain && h("div", {}, h("a", { class: "button",
+      href: link(["cameras", camera.name, "learn"]) }, "Learn this camera again")));
 }
 
 const dayText = ({ day }) => shortDay(fromDayKey(day) ?? Date.parse(day) * 1000);

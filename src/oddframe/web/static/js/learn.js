@@ -1,15 +1,16 @@
 // Learning a camera: what is asked before, how far it is, and what was recorded for it.
 
-import { dayAndTime, duration, formatBudget, formatSize, HOUR, hourAndMinute, shortDay,
-  startOfDay, viewerZone } from "../shared/format.js";
-import { fetchJson } from "./api.js";
-import { busy, field, h, s, setText } from "./dom.js";
+import { duration, formatBudget, formatSize, HOUR, hourAndMinute, shortDay, siteZone, startOfDay }
+  from "../shared/format.js";
+import { fetchJson, queryString } from "./api.js";
+import { busy, field, h, moment, s, setText, zoneNote } from "./dom.js";
 import { icon } from "./icons.js";
 import { showLearnt } from "./learnt.js";
+import { useModel } from "./models.js";
 import { askToConfirm, attempt, showDialog, showNotice } from "./notices.js";
 import { link, navigate } from "./router.js";
-import { loadCameras, store, subscribe } from "./store.js";
-import { uploadField } from "./uploads.js";
+import { store, subscribe } from "./store.js";
+import { uploadField, uploadsPanel } from "./uploads.js";
 
 const LOOK_MS = 2000, HOURS_A_DAY = 24;
 // What a camera sends where that is not known, in bytes a second: 2 Mbit/s.
@@ -64,6 +65,8 @@ export function learnFields(footage, isFile = false) {
   const spread = h("select", {},
     SPREADS.map(({ text }, place) => h("option", { value: String(place) }, text)));
   const keep = h("input", { type: "checkbox" }), atOnce = h("input", { type: "checkbox" });
+  const stream = h("input", { type: "text", placeholder: "the one that is watched",
+    autocomplete: "off", spellcheck: "false", inputmode: "url" });
   const armed = h("input", { type: "text", placeholder: "always", autocomplete: "off",
     spellcheck: "false" });
   const recorded = footage?.segments.length
@@ -98,9 +101,10 @@ export function learnFields(footage, isFile = false) {
       h("label", { for: number.id }, "How long to watch"), h("div", { class: "row" }, number, unit),
       use),
     h("div", { class: "stack tight" }, field("How much of that to record", spread), disk),
-    h("p", { class: "soft small" }, "The camera's second stream takes less, and is as good."),
+    field("Another stream of the camera", stream, "Most cameras send a second, smaller stream. To "
+      + "record it takes less, and is as good. Its path, such as /stream2, or its whole address."),
     field("Hours of the week", armed, "Such as mon-fri 08:00-18:00, where other hours do not "
-      + `matter. They are meant in the time zone ${viewerZone()}.`));
+      + `matter. They are meant in the time zone of the site, ${siteZone()}.`));
   const showFrom = () => {
     fromField.hidden = Boolean(recorded?.checked);
     sending.hidden = !isSent();
@@ -128,9 +132,10 @@ export function learnFields(footage, isFile = false) {
       if (isSent()) return { uploads: true, ...rest };
       if (recorded?.checked) return { hours: 0, ...rest };
       const text = armed.value.trim();
-      const when = text ? { armed: [text], time_zone: viewerZone() } : {};
-      return { hours, stretch_minutes: stretch ?? null, every_minutes: every ?? null, ...when,
-        ...rest };
+      const when = text ? { armed: [text], time_zone: siteZone() } : {};
+      const other = stream.value.trim() ? { stream: stream.value.trim() } : {};
+      return { ...other, hours, stretch_minutes: stretch ?? null, every_minutes: every ?? null,
+        ...when, ...rest };
     },
   };
 }
@@ -227,9 +232,7 @@ function learningPanel(learning, reload) {
 function previousButton(name, previous) {
   const back = h("button", { type: "button" }, icon("back"), "Use the model of before");
   back.addEventListener("click", busy(back, () => attempt(async () => {
-    const body = { model: previous };
-    await fetchJson(`cameras/${encodeURIComponent(name)}`, { method: "PUT", body });
-    await loadCameras();
+    if (!await useModel(name, previous)) return;
     showNotice(`${name} is watched with the model of before.`);
   })));
   return back;
@@ -280,9 +283,9 @@ function footagePanel(footage, reload) {
     });
   }));
   return h("section", { class: "card pad stack", "aria-labelledby": "footage-title" },
-    h("h2", { id: "footage-title" }, "Recorded video"),
-    h("p", { class: "soft small" }, `${duration(3600 * hours)}, ${formatSize(size / 1e9)}, from `
-      + `${dayAndTime(segments[0].start_us)} to ${dayAndTime(segments.at(-1).start_us)}.`),
+    h("h2", { id: "footage-title" }, "Recorded video ", zoneNote()),
+    h("p", { class: "soft small" }, `${duration(3600 * hours)}, ${formatSize(size / 1e9)}, from `,
+      moment(segments[0].start_us), " to ", moment(segments.at(-1).start_us), "."),
     h("div", { class: "calendar" }, [...days].map(row), h("div", { class: "calendar-row" },
       h("span", {}), h("div", { class: "hours small soft", "aria-hidden": "true" },
         ["0:00", "6:00", "12:00", "18:00"].map((text) => h("span", {}, text))))),
@@ -311,19 +314,20 @@ function beginPanel(name, footage, reload) {
 
 export async function learnPage(place, name, signal) {
   const body = h("div", { class: "learn-page spaced" });
-  const places = ["learning", "learnt", "begin", "footage"]
+  const places = ["learning", "learnt", "begin", "footage", "uploads"]
     .map((key) => h("div", { class: "stack", data: { key } }));
-  const [learningPlace, learntPlace, beginPlace, footagePlace] = places;
+  const [learningPlace, learntPlace, beginPlace, footagePlace, uploadsPlace] = places;
   body.append(...places);
-  let panel = null, shownFootage = "", isFree = null;
+  let panel = null, shownFootage = "", shownUploads = "", isFree = null;
   const fill = (where, element) => {
     where.replaceChildren(...(element ? [element] : []));
     where.hidden = !element;
   };
   async function load() {
-    const [learning, footage] = await Promise.all([
+    const [learning, footage, { uploads }] = await Promise.all([
       orNull(fetchJson(pathOf(name), { signal })),
       orNull(fetchJson(`footage/${encodeURIComponent(name)}`, { signal })),
+      fetchJson(`uploads${queryString({ camera: name })}`, { signal }),
     ]);
     if (!learning && !store.cameras.has(name)) {
       throw new Error(`There is no camera with the name “${name}”. It may have been removed.`);
@@ -341,6 +345,9 @@ export async function learnPage(place, name, signal) {
     const segments = JSON.stringify(footage?.segments);
     if (segments !== shownFootage) fill(footagePlace, footage && footagePanel(footage, load));
     shownFootage = segments;
+    const sent = JSON.stringify(uploads);
+    if (sent !== shownUploads) fill(uploadsPlace, uploadsPanel(name, uploads, load));
+    shownUploads = sent;
   }
   const isWatched = store.cameras.has(name);
   const back = isWatched ? link(["cameras", name]) : "#/cameras";

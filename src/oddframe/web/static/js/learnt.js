@@ -3,13 +3,13 @@
 import { count, dayAndTime, duration, formatBudget, formatScore, playTime }
   from "../shared/format.js";
 import { fetchJson, queryString, safeUrl } from "./api.js";
-import { busy, h, setText } from "./dom.js";
+import { busy, h, moment, setText, zoneNote } from "./dom.js";
 import { icon } from "./icons.js";
 import { attempt, showError, showNotice } from "./notices.js";
 import { loadCameras } from "./store.js";
 import { budgetField } from "./thresholds.js";
 
-const TYPING_MS = 300, SHOWN_ALARMS = 12;
+const TYPING_MS = 300, SHOWN_ALARMS = 12, SHOWN_TIMES = 5;
 
 const VERDICTS = [["leave_out", "Leave out"], ["normal", "That is normal"]];
 
@@ -24,8 +24,9 @@ function spanCard(span, what, ...more) {
   picture.addEventListener("error", () => picture.remove(), { once: true });
   return h("li", { class: "span" }, h("div", { class: "picture" }, picture),
     h("div", { class: "stack tight" },
-      h("p", { class: "small" }, momentText(span), h("span", { class: "soft number" },
-        ` · ${duration(span.end_s - span.start_s)} · score ${formatScore(span.score)}`)),
+      h("p", { class: "small" }, span.at_us ? moment(span.at_us) : momentText(span),
+        h("span", { class: "soft number" },
+          ` · ${duration(span.end_s - span.start_s)} · score ${formatScore(span.score)}`)),
       ...more));
 }
 
@@ -37,7 +38,7 @@ function outlierPanel(path, reload) {
   const row = h("div", { class: "row" }, again);
   const element = h("section", { class: "card pad stack", "aria-labelledby": "outliers-title",
     hidden: true },
-  h("h2", { id: "outliers-title" }, "Unlike the rest"),
+  h("h2", { id: "outliers-title" }, "Unlike the rest ", zoneNote()),
   h("p", { class: "soft small" }, "The video was meant to show normal times. These moments stand "
     + "out. What the camera is there to find must be left out: what a model has learnt is normal "
     + "to it."), list, text, row);
@@ -82,11 +83,25 @@ function previewText({ hours, alarm_count: alarms, in_sample: inSample, false_al
   return `With ${formatBudget(budget)} it would have raised ${count(alarms, "alarm")} in ${where}.`;
 }
 
+// What the model of now and the new one would have alarmed in the same hours.
+function comparison({ model, hours, alarms_now_us: before, alarms_new_us: after }) {
+  const row = (name, alarms) => h("tr", {}, h("th", { scope: "row" }, name),
+    h("td", { class: "number" }, String(alarms.length)),
+    h("td", {}, alarms.slice(0, SHOWN_TIMES).map((us, place) => [place ? ", " : "", moment(us)]),
+      alarms.length > SHOWN_TIMES && ` and ${alarms.length - SHOWN_TIMES} more`));
+  return h("div", { class: "stack tight" },
+    h("h3", {}, `Both models in the same ${duration(3600 * hours)}`),
+    h("div", { class: "scroll" }, h("table", {},
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Model"),
+        h("th", { scope: "col", class: "number" }, "Alarms"), h("th", { scope: "col" }, "When"))),
+      h("tbody", {}, row(`${model} (now)`, before), row("the new model", after)))));
+}
+
 // The alarms that a budget would have raised; choosing one goes live with it.
 function livePanel(learning, path, signal, reload) {
   const choice = budgetField(learning.false_alarms);
   const text = h("p", { role: "status" }), list = h("ul", { class: "spans", hidden: true });
-  const notes = h("p", { class: "callout warn small", hidden: true });
+  const notes = h("p", { class: "callout warn small", hidden: true }), both = h("div", {});
   const live = h("button", { type: "button", class: "main" }, icon("live"), "Go live");
   let requests = 0;
   const show = async () => {
@@ -105,6 +120,7 @@ function livePanel(learning, path, signal, reload) {
       list.replaceChildren(
         ...preview.alarms.slice(0, SHOWN_ALARMS).map((span) => spanCard(span, "Alarm")));
       list.hidden = !preview.alarms.length;
+      both.replaceChildren(...(preview.compared ? [comparison(preview.compared)] : []));
       setText(notes, preview.notices.join(" "));
       notes.hidden = !preview.notices.length;
     } catch (error) {
@@ -126,10 +142,10 @@ function livePanel(learning, path, signal, reload) {
     await reload();
   })));
   const element = h("section", { class: "card pad stack", "aria-labelledby": "live-title" },
-    h("h2", { id: "live-title" }, "Before it goes live"),
+    h("h2", { id: "live-title" }, "Before it goes live ", zoneNote()),
     h("div", { class: "field" }, h("span", { class: "label" }, "Allowed false alarms"),
       choice.element),
-    text, list, notes, h("div", { class: "row" }, live));
+    text, both, list, notes, h("div", { class: "row" }, live));
   return { element, load: show };
 }
 

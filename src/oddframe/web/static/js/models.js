@@ -1,8 +1,8 @@
 // The models on the server: what each is, which cameras use it, and how to use another.
 
-import { formatBudget, formatRawScore } from "../shared/format.js";
+import { capitalize, formatBudget, formatRawScore, shortDate } from "../shared/format.js";
 import { cameraPath, fetchJson, safeUrl } from "./api.js";
-import { busy, h } from "./dom.js";
+import { busy, h, moment } from "./dom.js";
 import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
 import { attempt, showDialog, showNotice } from "./notices.js";
@@ -34,9 +34,11 @@ export async function show(place, route, signal) {
 export const DEMONSTRATION = "A demonstration that knows one camera of UCSD Ped2. "
   + "For a camera of yours, train a model on its own footage.";
 
+const createdText = (us) => moment(us, shortDate(us));
+
 function modelFacts(model) {
   return [
-    ["Created", model.created ? model.created.slice(0, 10) : "–"],
+    ["Created", model.created ? createdText(Date.parse(model.created) * 1000) : "–"],
     ["Picture size", model.size ? `${model.size[0]} × ${model.size[1]}` : "–"],
     ["Frame rate", model.rate_fps ? `${model.rate_fps} frames/s` : "–"],
     ["Threshold", model.threshold ? `${formatRawScore(model.threshold)} (raw score)` : "none"],
@@ -75,6 +77,39 @@ function modelCard(model, reload, isUnfolded) {
     h("div", { class: "row" }, use, cameras.map(backButton)));
 }
 
+// Shows both views side by side; resolves with whether the model is to be used all the same.
+async function confirmView(name, { model, sentence, aspect, ...pictures }) {
+  const figure = (url, text) => {
+    const image = h("img", { src: safeUrl(url), alt: text });
+    // The model's picture has the shape of its network, which need not be that of the camera.
+    image.style.aspectRatio = String(aspect);
+    return h("figure", {}, image, h("figcaption", { class: "small" }, text));
+  };
+  const content = h("div", { class: "stack" },
+    h("p", { class: "callout warn" }, `${capitalize(sentence)}. The camera would not be scored.`),
+    h("div", { class: "views" },
+      figure(pictures.camera_picture, `What ${name} shows now`),
+      figure(pictures.model_picture, `What ${model} has learnt`)),
+    h("p", { class: "soft small" }, "A model knows one view. For another one, let the camera be "
+      + "learnt."));
+  return await showDialog("This model has learnt another view", content, [
+    { text: "Cancel", value: "", class: "main" },
+    { text: "Use it all the same", value: "yes", class: "danger" }]) === "yes";
+}
+
+// Has a camera use a model, with other settings; asks first where the model has learnt another
+// view. Resolves with whether the camera uses it.
+export async function useModel(name, model, settings = {}) {
+  const isSame = store.cameras.get(name)?.model === model;
+  const view = isSame ? { differs: false }
+    : await fetchJson(cameraPath(name, "view", { model }));
+  if (view.differs && !await confirmView(name, view)) return false;
+  const body = { ...settings, model, other_view: view.differs };
+  await fetchJson(cameraPath(name), { method: "PUT", body });
+  await loadCameras();
+  return true;
+}
+
 // Asks for a camera, and lets it use the model.
 async function changeModel(model, reload) {
   const names = [...store.cameras.keys()].filter((name) => !model.used_by.includes(name));
@@ -92,8 +127,7 @@ async function changeModel(model, reload) {
   if (answer !== "yes") return;
   const name = choice.value;
   await attempt(async () => {
-    await fetchJson(cameraPath(name), { method: "PUT", body: { model: model.name } });
-    await loadCameras();
+    if (!await useModel(name, model.name)) return;
     showNotice(`Camera ${name} uses ${model.name} now.`,
       { action: { text: "Roll back", run: () => rollBack(name, reload) } });
     await reload();

@@ -1,7 +1,7 @@
 // The list of the page Events: stacks of like events under their days, of which several can be
 // selected.
 
-import { count, dayAndTime, formatScore, hourAndMinute, longDay, startOfDay }
+import { count, dayAndTime, formatScore, fullTime, hourAndMinute, longDay, startOfDay }
   from "../shared/format.js";
 import { h } from "./dom.js";
 import { eventRow, reasonTitle, thumbnail, verdictTag } from "./event_panel.js";
@@ -29,7 +29,8 @@ function stackRow(stack, query, isCurrent) {
       h("span", { class: "count", "aria-hidden": "true" }, `×${rows.length}`)),
     h("span", { class: "row-text" },
       h("span", { class: "strong" }, reasonTitle(event)),
-      h("span", { class: "small soft number" }, `${event.camera} · ${timeSpan(stack)}`),
+      h("span", { class: "small soft number", title: fullTime(stack.first_us) },
+        `${event.camera} · ${timeSpan(stack)}`),
       h("span", { class: "small number marks" },
         h("span", { class: isOpen ? "high" : "soft" },
           `${count(rows.length, "event")}, up to ${formatScore(stack.score)}`),

@@ -1,14 +1,14 @@
 // What a camera's threshold is, and how it can be changed: by the number of allowed false alarms,
 // by recalibration from events marked as normal, and back again.
 
-import { capitalize, count, DAY, dayAndTime, formatBudget, formatRawScore, HOUR, now }
+import { capitalize, count, DAY, formatBudget, formatRawScore, HOUR, now }
   from "../shared/format.js";
 import { cameraPath, fetchJson, queryString } from "./api.js";
-import { busy, h, s, setText } from "./dom.js";
+import { busy, h, moment, s, setText, zoneNote } from "./dom.js";
 import { eventRow } from "./event_panel.js";
 import { icon } from "./icons.js";
 import { askToConfirm, attempt, showError, showNotice } from "./notices.js";
-import { link } from "./router.js";
+import { link, navigate } from "./router.js";
 import { loadCameras } from "./store.js";
 
 const UNITS = ["hour", "day", "week", "month"];
@@ -135,14 +135,14 @@ export function budgetPanel(camera, signal, apply) {
 
 // Undoes the newest change of a camera after asking; `onDone` is called when that went well.
 export async function rollBack(name, onDone) {
-  const text = `The latest change of ${name} (calibration, allowed false alarms or model) is `
-    + "undone. The settings from before hold again at once.";
+  const text = `The latest change of ${name} is undone. What held before holds again at once.`;
   if (!await askToConfirm("Roll back?", text, "Roll back")) return;
   await attempt(async () => {
-    await fetchJson(cameraPath(name, "rollback"), { method: "POST" });
+    const { name: nameNow } = await fetchJson(cameraPath(name, "rollback"), { method: "POST" });
     await loadCameras();
-    showNotice(`The latest change of ${name} was undone.`);
-    await onDone?.();
+    showNotice(`The latest change of ${nameNow} was undone.`);
+    if (nameNow === name) await onDone?.();
+    else navigate(["cameras", nameNow]);
   });
 }
 
@@ -152,21 +152,19 @@ function revisionItem(revision) {
     h("span", { class: "what" }, revision.text || revision.what,
       revision.current && h("span", { class: "tag good" }, icon("check"), "in use"),
       revision.undone && h("span", { class: "tag" }, "rolled back")),
-    h("span", { class: "small soft number" }, dayAndTime(revision.at_us)));
+    h("span", { class: "small soft number" }, moment(revision.at_us)));
 }
 
-// The changes of a camera's alarms, newest first: {element, load()}.
-export function historyPanel(name, signal, onRolledBack) {
+// The changes of a camera or of the site, newest first: {element, load()}. `path` is where they are
+// in the API; `undo` undoes the newest of them, and calls what it gets when that went well.
+export function historyPanel(path, signal, undo) {
   const list = h("ol", { class: "revisions" });
   const back = h("button", { type: "button" }, icon("back"), "Roll back");
-  back.addEventListener("click", busy(back, () => rollBack(name, async () => {
-    await load();
-    await onRolledBack?.();
-  })));
+  back.addEventListener("click", busy(back, () => undo(load)));
   const showText = (text) => list.replaceChildren(h("li", { class: "soft small" }, text));
 
   async function load() {
-    const { revisions } = await fetchJson(cameraPath(name, "history"), { signal });
+    const { revisions } = await fetchJson(`${path}/history`, { signal });
     const newestFirst = [...revisions].sort((first, second) => second.number - first.number);
     list.replaceChildren(...newestFirst.map(revisionItem));
     if (!newestFirst.length) {
@@ -177,14 +175,23 @@ export function historyPanel(name, signal, onRolledBack) {
 
   load().catch((error) => { if (!signal.aborted) showText(error.message); });
   const element = h("section", { class: "card pad stack", "aria-labelledby": "history-title" },
-    h("div", { class: "row apart" }, h("h2", { id: "history-title" }, "History"), back), list);
+    h("div", { class: "row apart" }, h("h2", { id: "history-title" }, "History ", zoneNote()),
+      back), list);
   return { element, load };
+}
+
+// The changes of a camera; `onRolledBack` is called when one was undone.
+export function cameraHistory(name, signal, onRolledBack) {
+  return historyPanel(cameraPath(name), signal, (load) => rollBack(name, async () => {
+    await load();
+    await onRolledBack();
+  }));
 }
 
 // The page that shows what recalibration would change in the past, before it is applied.
 export async function recalibratePage(place, name, signal) {
   const body = h("div", { class: "stack" }), camera = link(["cameras", name]);
-  const revisions = historyPanel(name, signal, showPreview);
+  const revisions = cameraHistory(name, signal, showPreview);
   place.append(
     h("div", { class: "head" }, h("div", { class: "titles" },
       h("a", { class: "crumb", href: camera }, icon("left"), name), h("h1", {}, "Recalibrate"))),

@@ -1,11 +1,11 @@
 // The scores and events of every camera over time, as strips of a day (or an hour, or a month),
 // with the clip of the event that is chosen.
 
-import { count, DAY, dayKey, formatScore, fromDayKey, HOUR, now, SECOND, shortDay, startOfDay,
-  timeOfDay } from "../shared/format.js";
+import { count, DAY, dayKey, formatScore, fromDayKey, fullTime, HOUR, longDay, now, SECOND,
+  shortDay, startOfDay, timeOfDay } from "../shared/format.js";
 import { addGestures, chartKeys, ViewRange } from "../shared/time_chart.js";
 import { fetchJson, queryString } from "./api.js";
-import { h, s, setText } from "./dom.js";
+import { h, s, setText, zoneNote } from "./dom.js";
 import { filterRow, fitsFilters } from "./event_filters.js";
 import { EventPanel, eventRow } from "./event_panel.js";
 import { icon } from "./icons.js";
@@ -25,6 +25,27 @@ const LOAD_PAUSE_MS = 160, ADDRESS_PAUSE_MS = 400, REFRESH_MS = 10000;
 const NEW_US = 0.75 * HOUR;
 
 const LENGTHS = [["1 h", HOUR], ["Day", DAY], ["Week", 7 * DAY], ["30 days", 30 * DAY]];
+
+// A day to choose. A browser writes the date in its field in a form of its own, so the field is
+// there for its calendar only, and the button says the day as it stands everywhere.
+function dayField(first, last, onChoose) {
+  const input = h("input", { type: "date", tabindex: "-1", "aria-hidden": "true", min: first,
+    max: last });
+  const text = h("span", {});
+  const button = h("button", { type: "button", title: "Choose a day", "aria-label": "Day",
+    onclick: () => input.showPicker() }, text);
+  input.addEventListener("change", () => {
+    const us = fromDayKey(input.value);
+    if (us !== null) onChoose(us);
+  });
+  const update = (us) => {
+    const key = dayKey(us);
+    if (input.value !== key) input.value = key;
+    setText(text, longDay(us));
+    button.setAttribute("aria-label", `Day: ${longDay(us)}`);
+  };
+  return { element: h("span", { class: "date" }, input, button), update };
+}
 
 // The buttons that choose a day and how much of it is in view.
 function timeTools(range) {
@@ -55,21 +76,15 @@ function timeTools(range) {
     else range.pan(direction);
   };
 
-  const date = h("input", { type: "date", "aria-label": "Day", class: "date" });
-  date.min = dayKey(range.first);
-  date.max = dayKey(now());
-  date.addEventListener("change", () => {
-    const us = fromDayKey(date.value);
-    if (us !== null) showDay(us);
-  });
+  const day = dayField(dayKey(range.first), dayKey(now()), showDay);
   const lengths = LENGTHS.map(([text, length]) =>
     h("button", { type: "button", onclick: () => showLength(length) }, text));
   const button = (symbol, label, onclick) => h("button",
     { type: "button", class: "square", "aria-label": label, title: label, onclick }, symbol);
   const element = h("div", { class: "row" },
     h("div", { class: "row tight" },
-      button(icon("left"), "Earlier", () => move(-1)), date,
-      button(icon("right"), "Later", () => move(1))),
+      button(icon("left"), "Earlier", () => move(-1)), day.element,
+      button(icon("right"), "Later", () => move(1)), zoneNote()),
     h("div", { class: "segments", role: "group", "aria-label": "Length of time in view" }, lengths),
     h("div", { class: "row tight" },
       button("−", "Zoom out", () => range.zoom(2)), button("+", "Zoom in", () => range.zoom(0.5))));
@@ -77,8 +92,7 @@ function timeTools(range) {
   const update = () => {
     const { cursor } = range;
     const inView = cursor !== null && cursor >= range.from && cursor <= range.to;
-    const key = dayKey(inView ? cursor : range.middle);
-    if (date.value !== key) date.value = key;
+    day.update(inView ? cursor : range.middle);
     LENGTHS.forEach(([, length], index) => {
       const isShown = Math.abs(range.span - length) < 0.06 * length;
       lengths[index].setAttribute("aria-pressed", String(isShown));
@@ -241,6 +255,7 @@ export async function show(place, route, signal) {
       const isOneDay = range.span <= DAY * 1.1;
       return shortDay(range.from) + (isOneDay ? "" : ` to ${shortDay(range.to - 1)}`);
     }
+    readout.title = fullTime(range.cursor);
     const parts = [`${shortDay(range.cursor)} ${timeOfDay(range.cursor)}`];
     const strip = currentStrip(), score = strip?.scoreAt(range.cursor) ?? null;
     if (strips.length > 1 && strip) parts.push(strip.cameraName);

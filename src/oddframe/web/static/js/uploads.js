@@ -2,7 +2,8 @@
 
 import { capitalize, formatSize } from "../shared/format.js";
 import { fetchJson, queryString, ROOT } from "./api.js";
-import { h, setText } from "./dom.js";
+import { busy, h, setText } from "./dom.js";
+import { askToConfirm, attempt } from "./notices.js";
 
 const TRIES = 6, FIRST_PAUSE_MS = 1000;
 
@@ -50,6 +51,30 @@ async function sendFile(camera, file, partBytes, report) {
     if (tries >= TRIES) throw new Error(`${file.name} could not be sent; try again later.`);
   }
   report(file.size);
+}
+
+// What was sent for a camera, each recording with a button that deletes it; null where nothing is.
+export function uploadsPanel(camera, uploads, reload) {
+  if (!uploads.length) return null;
+  const row = ({ name, size_bytes: size, received_bytes: received }) => {
+    const remove = h("button", { type: "button", class: "quiet", "aria-label": `Delete ${name}` },
+      "Delete");
+    remove.addEventListener("click", busy(remove, async () => {
+      if (!await askToConfirm("Delete the recording?", `${name} is deleted from the server.`,
+        "Delete")) return;
+      await attempt(async () => {
+        await fetchJson(`uploads${queryString({ camera, name })}`, { method: "DELETE" });
+        await reload();
+      });
+    }));
+    const sent = received < size ? `, ${formatSize(received / 1e9)} of it sent` : "";
+    return h("li", { class: "row apart" },
+      h("span", {}, name, h("span", { class: "soft small" }, ` ${formatSize(size / 1e9)}${sent}`)),
+      remove);
+  };
+  return h("section", { class: "card pad stack", "aria-labelledby": "uploads-title" },
+    h("h2", { id: "uploads-title" }, "Recordings that were sent"),
+    h("ul", { class: "plain" }, uploads.map(row)));
 }
 
 // A choice of recordings. `send(camera)` sends them; those that are there already are passed over.

@@ -23,13 +23,16 @@ export function zonesOverlay(zones) {
     s("polygon", { class: kind, points: svgPoints(zone.polygon) }))));
 }
 
-// The zones when one of them is removed; null where nothing is left.
-function withoutZone(zones, kind, index) {
-  const left = { ...zones, [kind]: zones[kind].filter((_, other) => other !== index) };
-  for (const name of Object.keys(KINDS)) if (!left[name]?.length) delete left[name];
-  const isSet = (value) => value !== null && value !== undefined;
-  return Object.values(left).some(isSet) ? left : null;
+// Zones as they are sent: without lists that are empty; null where nothing is left.
+export function tidyZones(zones) {
+  const isSet = (value) => (Array.isArray(value) ? value.length > 0 : (value ?? null) !== null);
+  const set = Object.entries(zones).filter(([, value]) => isSet(value));
+  return set.length ? Object.fromEntries(set) : null;
 }
+
+// The zones with another one in the place of one of them, or with none there.
+const withZone = (zones, kind, index, ...others) =>
+  tidyZones({ ...zones, [kind]: (zones?.[kind] ?? []).toSpliced(index, 1, ...others) });
 
 // `live` is the camera's LivePicture, `outline` the element over it; `reload` is called when the
 // zones have changed.
@@ -43,38 +46,38 @@ export function zonesPanel(camera, live, outline, reload) {
 
   const zoneItem = (kind) => (zone, index) => {
     const name = zone.name || `${kind} ${index + 1}`;
+    const edit = h("button", { type: "button", class: "quiet",
+      "aria-label": `Edit the zone ${name}`, onclick: () => startEditor(kind, index) }, "Edit");
     const remove = h("button", { type: "button", class: "quiet",
       "aria-label": `Remove the zone ${name}` }, "Remove");
     remove.addEventListener("click", busy(remove, () =>
-      save(withoutZone(zones, kind, index), `Zone “${name}” removed.`)));
+      save(withZone(zones, kind, index), `Zone “${name}” removed.`)));
     return h("li", { class: "row apart" },
       h("span", {}, h("i", { class: `swatch ${kind}` }), `${name} `,
-        h("span", { class: "soft small" }, `(${KINDS[kind].text})`)), remove);
+        h("span", { class: "soft small" }, `(${KINDS[kind].text})`)),
+      h("span", { class: "row tight" }, edit, remove));
   };
   const items = Object.keys(KINDS).flatMap((kind) => (zones?.[kind] ?? []).map(zoneItem(kind)));
 
   const controls = h("div", { class: "stack tight" });
-  const startEditor = (kind) => {
+  const startEditor = (kind, index = zones?.[kind]?.length ?? 0) => {
     controls.hidden = true;
     const onSave = async (name, polygon) => {
-      const changed = { ...(zones ?? {}), [kind]: [...(zones?.[kind] ?? []), { name, polygon }] };
+      const changed = withZone(zones, kind, index, { name, polygon });
       if (!await save(changed, `Zone “${name}” saved.`)) controls.hidden = false;
     };
     const onCancel = () => {
       controls.hidden = false;
       outline.replaceChildren(zonesOverlay(zones));
     };
-    openEditor(live, outline, kind, onSave, onCancel);
+    openEditor(live, outline, kind, zones?.[kind]?.[index], onSave, onCancel);
   };
   const button = (kind, text) =>
     h("button", { type: "button", onclick: () => startEditor(kind) }, icon("zone"), text);
-  const armed = zones?.armed
-    && h("p", { class: "small" }, `Armed ${zones.armed.join(", ")} (${zones.time_zone})`);
   controls.append(
     items.length ? h("ul", { class: "plain" }, items)
       : h("p", { class: "soft small" }, "The whole picture is watched. You can ignore an area, "
         + "for example a moving tree, or watch one area only."),
-    armed || "",
     h("div", { class: "row" },
       button("ignore", "Ignore an area"), button("watch", "Watch only an area")));
   return h("section", { class: "card pad stack", "aria-labelledby": "zones-title" },
@@ -95,13 +98,17 @@ function distanceToSegment([x, y], [ax, ay], [bx, by]) {
   return Math.hypot(ax + share * dx - x, ay + share * dy - y);
 }
 
-// Draws a polygon over the live picture, with a pointer or with keys.
-function openEditor(live, outline, kind, onSave, onCancel) {
-  const polygon = [[0.3, 0.3], [0.7, 0.3], [0.7, 0.7], [0.3, 0.7]];
+const FIRST_POLYGON = [[0.3, 0.3], [0.7, 0.3], [0.7, 0.7], [0.3, 0.7]];
+
+// Draws a polygon over the live picture, with a pointer or with keys; `zone` is the one that is
+// there, or undefined for a new one.
+function openEditor(live, outline, kind, zone, onSave, onCancel) {
+  const polygon = [...(zone?.polygon ?? FIRST_POLYGON)];
   const shape = s("polygon", { class: kind });
   const corners = h("div", { class: "corners" });
   const area = h("div", { class: "editing" }, zonesSvg(shape), corners);
-  const nameInput = h("input", { type: "text", maxlength: "40", value: KINDS[kind].firstName });
+  const nameInput = h("input", { type: "text", maxlength: "40",
+    value: zone ? zone.name ?? "" : KINDS[kind].firstName });
 
   const cornerLabel = ([x, y], index) => `Corner ${index + 1}: ${Math.round(100 * x)} % from the `
     + `left, ${Math.round(100 * y)} % from the top. Arrow keys move it, Delete removes it`;

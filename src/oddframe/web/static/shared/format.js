@@ -33,11 +33,16 @@ const asDate = (us) => new Date(us / 1000);
 const HOUR_MINUTE = { hour: "2-digit", minute: "2-digit" };
 const HOUR_MINUTE_SECOND = { ...HOUR_MINUTE, second: "2-digit" };
 
+const DAY_AND_MONTH = { day: "numeric", month: "short" };
+const YEAR = { year: "numeric" };
+const WHOLE_DAY = { weekday: "short", ...DAY_AND_MONTH, ...YEAR };
+
+// There is one form of a date, "Tue, 24 Nov 2026", of which a part is left out where it is known.
 export const timeOfDay = (us) => dateFormat(HOUR_MINUTE_SECOND).format(asDate(us));
 export const hourAndMinute = (us) => dateFormat(HOUR_MINUTE).format(asDate(us));
-export const shortDay = (us) => dateFormat({ day: "numeric", month: "short" }).format(asDate(us));
-export const longDay = (us) => dateFormat(
-  { weekday: "long", day: "numeric", month: "long", year: "numeric" }).format(asDate(us));
+export const shortDay = (us) => dateFormat(DAY_AND_MONTH).format(asDate(us));
+export const shortDate = (us) => dateFormat({ ...DAY_AND_MONTH, ...YEAR }).format(asDate(us));
+export const longDay = (us) => dateFormat(WHOLE_DAY).format(asDate(us));
 
 let serverAheadUs = 0;
 
@@ -87,10 +92,12 @@ export function fromTimeKey(key) {
   return local - zoneOffset(local - zoneOffset(local));
 }
 
-// "today 08:13:24", "Tue, 24 Nov 08:13:24"
+// "today 08:13:24", "Tue, 24 Nov 08:13:24"; of another year "Tue, 24 Nov 2026 08:13:24"
 export function dayAndTime(us, formatTime = timeOfDay) {
   const days = Math.round((startOfDay(now()) - startOfDay(us)) / DAY);
-  let day = dateFormat({ weekday: "short", day: "numeric", month: "short" }).format(asDate(us));
+  const [year, yearNow] = [us, now()].map((at) => dateFormat(YEAR).format(asDate(at)));
+  const form = year === yearNow ? { weekday: "short", ...DAY_AND_MONTH } : WHOLE_DAY;
+  let day = dateFormat(form).format(asDate(us));
   if (days === 0) day = "today";
   if (days === 1) day = "yesterday";
   return `${day} ${formatTime(us)}`;
@@ -162,5 +169,15 @@ export function formatBudget(text) {
   return `${parts[1]} false alarm${parts[1] === "1" ? "" : "s"} per ${parts[2]}`;
 }
 
-// The time zone of the browser, such as "Europe/Berlin".
-export const viewerZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+// The time zone of the browser, such as "Europe/Berlin", and that in which dates are shown.
+const viewerZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const siteZone = () => timeZone ?? viewerZone();
+
+// "Tue, 24 Nov 2026, 08:13:24 (Europe/Berlin)", and the same for who sits in another time zone.
+export function fullTime(us) {
+  const write = (zone) => dateFormat({ ...WHOLE_DAY, ...HOUR_MINUTE_SECOND, timeZone: zone })
+    .format(asDate(us));
+  const [site, own] = [siteZone(), viewerZone()];
+  const there = `${write(site)} (${site})`;
+  return write(site) === write(own) ? there : `${there}; for you ${write(own)} (${own})`;
+}

@@ -46,11 +46,13 @@ def event_record(
         note="" if review is None else review.note,
         reviewed_us=None if review is None else review.at_us,
         reviewed_by="" if review is None else review.by,
+        description=stored.description,
+        looked_us=stored.looked_us,
     )
 
 
 def camera_records(context: AppContext) -> list[CameraRecord]:
-    """Return all cameras, in the order of the file."""
+    """Return the cameras that the person sees, in the order of the file."""
     supervisor = context.supervisor
     plan = supervisor.plan
     # Looked up once for all cameras: the file, the views and the names of models.
@@ -65,7 +67,7 @@ def camera_records(context: AppContext) -> list[CameraRecord]:
             view=views.get(camera.name, _unwatched(camera)),
             model=models[plan.model_of(camera)],
         )
-        for camera in plan.cameras
+        for camera in context.cameras
     ]
 
 

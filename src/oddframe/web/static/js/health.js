@@ -125,7 +125,7 @@ function driftChart(days) {
 }
 
 // A button that sends a test message through a sink, and says whether it arrived.
-function testButton(name) {
+export function testButton(name) {
   const button = h("button", { type: "button", "aria-label": `Send a test through ${name}` },
     "Send a test");
   button.addEventListener("click", busy(button, () => attempt(async () => {

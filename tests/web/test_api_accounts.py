@@ -138,6 +138,7 @@ def test_the_log_says_who_changed_what_the_newest_first(house, data):
         ("POST", "/api/v1/cameras/yard/recalibration/apply", "camera yard: recalibration, apply"),
         ("DELETE", "/api/v1/sinks/phone", "removed receiver phone"),
         ("PUT", "/api/v1/unheard", "changed unheard"),
+        ("POST", "/api/v1/login", "signed in"),
     ],
 )
 def test_a_change_is_said_in_words(method, path, text):

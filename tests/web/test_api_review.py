@@ -167,5 +167,6 @@ def test_a_sentence_of_a_model_comes_into_the_event_the_alert_and_the_search(ser
             ]
             assert client.get("/api/v1/stacks?note=cart").json()["event_count"] == 1
             shown = client.get("/api/v1/sinks").json()
-            assert (shown["describe"], shown["describe_notice"]) == ("small at 127.0.0.1", None)
+            assert shown["describe"] == "small at 127.0.0.1"
+            assert (shown["describe_notice"], shown["describe_error"]) == (None, None)
     assert json.loads(server.taken[0])["description"] == "A cart stands on the path."

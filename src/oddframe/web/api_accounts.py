@@ -35,6 +35,8 @@ _NOUNS = {
 }
 """What the parts of the API are called in the log."""
 
+_DONE = {"login": "signed in", "logout": "signed out"}
+
 
 class AccountChanged(Schema):
     """What an account may do, and when it ends; what is left out stays as it is."""
@@ -168,6 +170,8 @@ def changes(context: Context, limit: Annotated[int, Query(ge=1, le=500)] = 50) -
 def change_text(method: str, path: str) -> str:
     """Say what a request changed, such as "changed camera yard"."""
     part, *rest = path.removeprefix("/api/v1/").split("/")
+    if part in _DONE:
+        return _DONE[part]
     what = " ".join([_NOUNS.get(part, part), *rest[:1]])
     return f"{what}: {', '.join(rest[1:])}" if rest[1:] else f"{_VERBS.get(method, method)} {what}"
 

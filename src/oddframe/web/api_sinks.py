@@ -77,6 +77,8 @@ class SinkList(Schema):
     # What describes events, and a warning where that is not in the own network.
     describe: str | None
     describe_notice: str | None
+    # Why the last event has no sentence; null where it has one.
+    describe_error: str | None
 
 
 class SinkTested(Schema):
@@ -90,6 +92,7 @@ class SinkTested(Schema):
 def sinks(context: Context) -> SinkList:
     """Where alerts go, and whether they arrive."""
     describe = context.supervisor.plan.settings.describe
+    describer = context.supervisor.watcher.outputs.describer
     return SinkList(
         sinks=[
             _record(context, name, table)
@@ -97,6 +100,7 @@ def sinks(context: Context) -> SinkList:
         ],
         describe=None if describe is None else f"{describe.model} at {describe.host}",
         describe_notice=None if describe is None else describe.notice,
+        describe_error=None if describer is None else describer.error or None,
     )
 
 

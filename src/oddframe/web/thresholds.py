@@ -194,7 +194,9 @@ def lesson_of(context: AppContext, stored: StoredEvent) -> Lesson:
     # What the threshold of now leaves out anyway is not the work of this verdict.
     silenced = sum(current.threshold < peak <= then.threshold for peak in peaks)
     text = f"{silenced} of the last {len(peaks)} alarms like this would not be raised."
-    if not silenced:
+    if not peaks:
+        text = "Of alarms like this nothing is known yet for the present model and threshold."
+    elif not silenced:
         text = "This changes no threshold: alarms like this are below the one of now already."
     return Lesson(like=len(peaks), silenced=silenced, applied_us=None, sentence=text)
 

@@ -4,7 +4,7 @@ import { dayAndTime } from "../shared/format.js";
 import { fetchJson } from "./api.js";
 import { busy, field, h } from "./dom.js";
 import { icon } from "./icons.js";
-import { askToConfirm, attempt, showDialog, showIn } from "./notices.js";
+import { askToConfirm, askUntilDone, attempt, showDialog, showIn } from "./notices.js";
 import { store } from "./store.js";
 
 const ROLES = {
@@ -78,14 +78,6 @@ async function showToken(name, token) {
       + "it, programs send it."), box));
 }
 
-async function askAccount(title, account) {
-  const fields = accountFields(account);
-  const answer = await showDialog(title, fields.element,
-    [{ text: "Cancel", value: "" }, { text: account ? "Save" : "Make the account", value: "yes",
-      class: "main" }]);
-  return answer === "yes" ? fields.value() : null;
-}
-
 export function accountsPanel(signal) {
   const body = h("div", {});
   const add = h("button", { type: "button", class: "main" }, icon("plus"), "Add an account");
@@ -106,9 +98,11 @@ export function accountsPanel(signal) {
   };
   const buttons = (account) => [
     button("Change", account.name, async () => {
-      const given = await askAccount(`Change ${account.name}`, account);
-      const put = () => fetchJson(pathOf(account.name), { method: "PUT", body: given });
-      if (given) await change(put);
+      const fields = accountFields(account);
+      await askUntilDone(`Change ${account.name}`, fields.element, "Save", async () => {
+        await fetchJson(pathOf(account.name), { method: "PUT", body: fields.value() });
+        await load();
+      });
     }),
     button("New token", account.name, async () => {
       const text = "Who is signed in with the old token is signed out.";
@@ -124,7 +118,7 @@ export function accountsPanel(signal) {
       await change(() => fetchJson(pathOf(account.name), { method: "DELETE" }));
     }),
   ];
-  const table = (accounts) => h("div", { class: "scroll" }, h("table", {},
+  const table = (accounts) => h("div", { class: "scroll" }, h("table", { class: "cards" },
     h("thead", {}, h("tr", {}, ["Name", "Role", "Sees", "Ends", ""].map((text) =>
       h("th", { scope: "col" }, text)))),
     h("tbody", {}, accounts.map((account) => h("tr", {},
@@ -132,10 +126,9 @@ export function accountsPanel(signal) {
       h("td", {}, camerasText(account.cameras)), h("td", {}, endText(account)),
       h("td", {}, h("div", { class: "row end" }, buttons(account))))))));
   add.addEventListener("click", busy(add, async () => {
-    const given = await askAccount("Add an account", null);
-    if (!given) return;
-    await attempt(async () => {
-      const made = await fetchJson("accounts", { method: "POST", body: given });
+    const fields = accountFields(null);
+    await askUntilDone("Add an account", fields.element, "Make the account", async () => {
+      const made = await fetchJson("accounts", { method: "POST", body: fields.value() });
       await showToken(made.account.name, made.token);
       await load();
     });
@@ -166,7 +159,7 @@ export function changesPanel(signal) {
   async function load() {
     const { changes } = await fetchJson(`changes?limit=${LOG_LINES}`, { signal });
     const row = (change) => h("tr", {},
-      h("td", { class: "number" }, dayAndTime(Date.parse(change.at) * 1000)),
+      h("td", {}, dayAndTime(Date.parse(change.at) * 1000)),
       h("td", {}, change.by || "–"),
       h("td", {}, change.text,
         change.status >= 400 && h("span", { class: "tag warn" }, `refused (${change.status})`)));

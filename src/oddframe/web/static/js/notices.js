@@ -64,6 +64,17 @@ export function showDialog(title, content, buttons = [{ text: "Close", value: ""
   });
 }
 
+// Shows a dialog until what was entered in it is taken, or it is dismissed; what the server refuses
+// is said, and nothing that was entered is lost. Resolves with whether it was taken.
+export async function askUntilDone(title, content, buttonText, work) {
+  const buttons = [{ text: "Cancel", value: "" },
+    { text: buttonText, value: "yes", class: "main" }];
+  while (await showDialog(title, content, buttons) === "yes") {
+    if (await attempt(work)) return true;
+  }
+  return false;
+}
+
 // Puts an address of the app into the clipboard. Browsers allow that on localhost and with HTTPS
 // only; elsewhere the address is shown, to be copied by hand.
 export async function copyLink(hash) {

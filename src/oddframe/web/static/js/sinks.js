@@ -1,11 +1,12 @@
 // Where alerts go: receivers that are set here, and those of the file. Passwords, keys and
 // addresses that hold them are sent to the server and never come back.
 
+import { capitalize } from "../shared/format.js";
 import { fetchJson } from "./api.js";
 import { busy, field, h } from "./dom.js";
 import { testButton } from "./health.js";
 import { icon } from "./icons.js";
-import { askToConfirm, attempt, showDialog, showIn, showNotice } from "./notices.js";
+import { askToConfirm, askUntilDone, attempt, showIn, showNotice } from "./notices.js";
 import { store } from "./store.js";
 
 // The settings of each kind that are asked for: [key, label, help, properties of the input].
@@ -96,8 +97,8 @@ function parse(key, text) {
   return NUMBERS.includes(key) ? Number(text) : text;
 }
 
-// Asks for a receiver; `sink` is null for a new one. Resolves with {name, body}, or null.
-async function askSink(sink) {
+// Asks for a receiver; `sink` is null for a new one. `put(name, body)` is called with the answer.
+function askSink(sink, put) {
   const name = h("input", { type: "text", required: true, maxlength: "40", autocomplete: "off",
     pattern: "[A-Za-z0-9][A-Za-z0-9_\\-]*", placeholder: "team" });
   const kind = h("select", {}, Object.entries(KINDS).map(([value, { text }]) =>
@@ -114,34 +115,32 @@ async function askSink(sink) {
   draw();
   const content = h("div", { class: "stack" },
     !sink && field("Name", name), !sink && field("Kind", kind), place, rules.element);
-  const answer = await showDialog(sink ? `Change ${sink.name}` : "Add a receiver", content,
-    [{ text: "Cancel", value: "" }, { text: "Save", value: "yes", class: "main" }]);
-  if (answer !== "yes") return null;
-  const values = { ...settings.value(), rules: rules.value() };
-  if (!Object.keys(values.rules).length) values.rules = null;
-  return { name: sink?.name ?? name.value, body: { kind: kind.value, values } };
+  return askUntilDone(sink ? `Change ${sink.name}` : "Add a receiver", content, "Save", () => {
+    const values = { ...settings.value(), rules: rules.value() };
+    if (!Object.keys(values.rules).length) values.rules = null;
+    return put(sink?.name ?? name.value, { kind: kind.value, values });
+  });
 }
 
 export function sinksPanel(signal) {
   const body = h("div", {});
   const add = h("button", { type: "button", class: "main" }, icon("plus"), "Add a receiver");
   async function load() {
-    const { sinks, describe, describe_notice: notice } = await fetchJson("sinks", { signal });
+    const { sinks, describe, describe_notice: notice, describe_error: problem } =
+      await fetchJson("sinks", { signal });
     const none = h("p", { class: "pad soft" }, "Alerts are shown here only. Add a receiver to get "
       + "them by mail, chat, phone or MQTT.");
     body.replaceChildren(sinks.length ? table(sinks) : none,
-      ...[describe && h("p", { class: "small pad-foot" }, `Events are described by ${describe}.`),
-        notice && h("p", { class: "callout warn small" }, `Beware: ${notice}.`)].filter(Boolean));
+      ...[describe && h("p", { class: "small pad-foot" }, `Events are described by ${describe}.`,
+        problem && ` ${capitalize(problem)}.`),
+        notice && h("div", { class: "pad-foot" },
+          h("p", { class: "callout warn small" }, `Beware: ${notice}.`))].filter(Boolean));
   }
-  const put = ({ name, body: given }) => attempt(async () => {
+  const ask = (sink) => askSink(sink, async (name, given) => {
     await fetchJson(pathOf(name), { method: "PUT", body: given });
     showNotice(`Alerts go to ${name} from now on.`);
     await load();
   });
-  const ask = async (sink) => {
-    const given = await askSink(sink);
-    if (given) await put(given);
-  };
   const remove = async ({ name }) => {
     const text = "No alert goes there any more. What waits for it is dropped.";
     if (!await askToConfirm(`Remove ${name}?`, text, "Remove")) return;
@@ -159,7 +158,7 @@ export function sinksPanel(signal) {
     ? [h("span", { class: "tag warn" }, icon("stalled"), "problem"), " ", error]
     : [h("span", { class: "tag good" }, icon("check"), "works"),
       waiting > 1 && ` ${waiting} wait`]);
-  const table = (sinks) => h("div", { class: "scroll" }, h("table", {},
+  const table = (sinks) => h("div", { class: "scroll" }, h("table", { class: "cards" },
     h("thead", {}, h("tr", {}, ["Receiver", "Kind", "Is told", "State", ""].map((text) =>
       h("th", { scope: "col" }, text)))),
     h("tbody", {}, sinks.map((sink) => h("tr", {},

@@ -99,10 +99,9 @@ export function accountsPanel(signal) {
   const buttons = (account) => [
     button("Change", account.name, async () => {
       const fields = accountFields(account);
-      await askUntilDone(`Change ${account.name}`, fields.element, "Save", async () => {
-        await fetchJson(pathOf(account.name), { method: "PUT", body: fields.value() });
-        await load();
-      });
+      const isDone = await askUntilDone(`Change ${account.name}`, fields.element, "Save", () =>
+        fetchJson(pathOf(account.name), { method: "PUT", body: fields.value() }));
+      if (isDone) await attempt(load);
     }),
     button("New token", account.name, async () => {
       const text = "Who is signed in with the old token is signed out.";
@@ -127,11 +126,14 @@ export function accountsPanel(signal) {
       h("td", {}, h("div", { class: "row end" }, buttons(account))))))));
   add.addEventListener("click", busy(add, async () => {
     const fields = accountFields(null);
+    let made = null;
     await askUntilDone("Add an account", fields.element, "Make the account", async () => {
-      const made = await fetchJson("accounts", { method: "POST", body: fields.value() });
-      await showToken(made.account.name, made.token);
-      await load();
+      made = await fetchJson("accounts", { method: "POST", body: fields.value() });
     });
+    if (!made) return;
+    await showToken(made.account.name, made.token);
+    // After the first account this one has to sign in, which the page then asks for.
+    await attempt(load);
   }));
   load().catch((error) => showIn(body, error, signal));
   return h("section", { class: "card", "aria-labelledby": "accounts-title" },

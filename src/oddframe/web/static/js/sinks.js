@@ -136,11 +136,13 @@ export function sinksPanel(signal) {
         notice && h("div", { class: "pad-foot" },
           h("p", { class: "callout warn small" }, `Beware: ${notice}.`))].filter(Boolean));
   }
-  const ask = (sink) => askSink(sink, async (name, given) => {
-    await fetchJson(pathOf(name), { method: "PUT", body: given });
-    showNotice(`Alerts go to ${name} from now on.`);
-    await load();
-  });
+  const ask = async (sink) => {
+    const isDone = await askSink(sink, async (name, given) => {
+      await fetchJson(pathOf(name), { method: "PUT", body: given });
+      showNotice(`Alerts go to ${name} from now on.`);
+    });
+    if (isDone) await attempt(load);
+  };
   const remove = async ({ name }) => {
     const text = "No alert goes there any more. What waits for it is dropped.";
     if (!await askToConfirm(`Remove ${name}?`, text, "Remove")) return;

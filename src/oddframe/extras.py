@@ -13,6 +13,7 @@ EXTRA_OF = {
     "PIL": "pictures",
     "apprise": "chat",
     "argon2": "serve",
+    "cryptography": "push",
     "fastapi": "serve",
     "filelock": "watch",
     "jinja2": "pictures",

@@ -6,10 +6,11 @@ import pytest
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import DeliveryError, DeliveryRefusedError, InputError
-from oddframe.sinks.delivery import BUG_ATTEMPTS, Delivery
+from oddframe.sinks.delivery import Delivery
 from oddframe.sinks.links import Links
 from oddframe.sinks.rules import AlertRules
 from oddframe.sinks.sink import Retry, message_of, utc
+from oddframe.sinks.worker import BUG_ATTEMPTS
 from tests.support.alerting import made_alert, until
 
 
@@ -219,6 +220,7 @@ def test_a_message_has_the_event_and_its_wall_clock_times(machine_zone):
         "clip": None,
         "text": "Moves wrong at yard; it is over.",
         "when": "Mon, 21 Sep 2026, 16:13:20 (CEST)",
+        "description": None,
         "count": 1,
         "link": None,
         "snapshot_url": None,
@@ -291,3 +293,74 @@ def test_a_test_arrives_before_what_waits_and_says_why_it_does_not(tmp_path):
         with pytest.raises(InputError, match="must be a sink of this name"):
             sent.send_test("other", 60)
         hanging.go.set()
+
+
+class Keeping(Plain):
+    """A sink that keeps whole messages."""
+
+    def deliver(self, message):
+        self.taken.append(message)
+
+
+def test_a_sink_in_place_of_another_takes_over_what_waits(tmp_path):
+    failing, plain, new = Failing(OSError("gone"), 10_000), Plain(), Plain()
+    with Delivery({"a": failing, "b": plain}, tmp_path) as delivery:
+        offer(delivery, range(3))
+        until(lambda: failing.calls > 0 and len(plain.taken) == 6)
+        delivery.exchange({"a": new}, [], {})
+        until(lambda: len(new.taken) == 6)
+        offer(delivery, [3])
+        assert delivery.flush(120)
+    assert new.taken == expected(range(4))
+    assert plain.taken == expected(range(4)), "the other one goes on"
+    assert (failing.closed, plain.closed) == (1, 1)
+
+
+def test_what_waits_for_a_sink_that_was_removed_is_dropped(tmp_path):
+    failing, new = Failing(OSError("gone"), 10_000), Plain()
+    with Delivery({"a": failing}, tmp_path) as delivery:
+        offer(delivery, range(3))
+        until(lambda: failing.calls > 0)
+        delivery.exchange({}, ["a"], {})
+        assert delivery.counts() == {}
+        delivery.exchange({"a": new}, [], {"a": AlertRules(min_score=0.8)})
+        delivery.offer(made_alert(7, score=0.9))
+        delivery.offer(made_alert(8, score=0.7))
+        assert delivery.flush(120)
+    assert new.taken == [(7, "start")]
+
+
+def test_who_was_told_of_an_event_is_told_what_a_model_says_of_it(tmp_path):
+    told, picky, plain = Keeping(), Keeping(), Keeping()
+    rules = {"told": AlertRules(), "picky": AlertRules(min_score=0.99)}
+    sinks = {"told": told, "picky": picky, "plain": plain}
+    with Delivery(sinks, tmp_path, rules=rules) as delivery:
+        delivery.offer(made_alert(0))
+        delivery.describe(made_alert(0), "A cart stands in the way.")
+        delivery.offer(made_alert(0, "end"))
+        assert delivery.flush(120)
+    assert [(one["phase"], one["description"]) for one in told.taken] == [
+        ("start", None),
+        ("description", "A cart stands in the way."),
+        ("end", "A cart stands in the way."),
+    ]
+    assert told.taken[1]["text"] == "A cart stands in the way. (yard)"
+    assert len({one["key"] for one in told.taken}) == 3
+    assert picky.taken == []
+    # One without rules, such as a file with lines, gets the phases of the event alone.
+    assert [one["phase"] for one in plain.taken] == ["start", "end"]
+
+
+def test_what_nobody_looked_at_is_told_with_its_reason(tmp_path):
+    sink = Keeping()
+    rules = {"boss": AlertRules(unseen_minutes=0.0001)}
+    seen = {f"{1:016x}"}
+    with Delivery(
+        {"boss": sink}, tmp_path, rules=rules, is_seen=lambda alert: alert.event.id in seen
+    ) as delivery:
+        delivery.offer(made_alert(0, "end"))
+        delivery.offer(made_alert(1, "end"))
+        until(lambda: sink.taken)
+    (message,) = sink.taken
+    assert message["phase"] == "start"
+    assert message["text"].startswith("Nobody has looked for 0.0001 minutes: Moves wrong at yard")

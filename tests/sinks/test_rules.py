@@ -125,3 +125,75 @@ def test_rules_that_cannot_work_are_refused(values, sentence):
 
 def test_the_alert_of_these_tests_is_of_monday_afternoon():
     assert NOON_US // 1_000_000 == 1_790_000_000
+
+
+def unseen(gate, *, seen=()):
+    found = gate.unseen(lambda alert: int(alert.event.id, 16) in seen)
+    return [(int(alert.event.id, 16), alert.event.phase, words) for alert, words in found]
+
+
+def test_an_event_that_nobody_looks_at_is_told_after_its_minutes_and_once():
+    clock = Clock()
+    gate = RuleGate(AlertRules(unseen_minutes=15), clock)
+    assert passed(gate, made_alert(0), made_alert(1), made_alert(1, "end")) == []
+    clock.now_s = 899
+    assert unseen(gate) == []
+    # An update neither begins the time anew nor is told by itself.
+    assert passed(gate, made_alert(0, "update")) == []
+    clock.now_s = 900
+    words = "Nobody has looked for 15 minutes: "
+    assert unseen(gate, seen={1}) == [(0, "start", words)]
+    assert unseen(gate) == []
+    assert passed(gate, made_alert(0, "update"), made_alert(0, "end")) == [
+        (0, "update"),
+        (0, "end"),
+    ]
+
+
+def test_who_is_told_of_unseen_events_gets_those_that_fit_the_other_rules():
+    clock = Clock()
+    gate = RuleGate(AlertRules(unseen_minutes=1, min_score=0.8), clock)
+    passed(gate, made_alert(0, score=0.7), made_alert(1, score=0.7), made_alert(1, score=0.9))
+    clock.now_s = 60
+    assert unseen(gate) == [(1, "start", "Nobody has looked for a minute: ")]
+
+
+def test_a_night_of_unseen_events_is_one_message_and_a_digest():
+    clock = Clock()
+    gate = RuleGate(AlertRules(unseen_minutes=15, digest_s=600), clock)
+    for number in range(200):
+        passed(gate, made_alert(number), made_alert(number, "end"))
+    clock.now_s = 900
+    assert [number for number, *_ in unseen(gate)] == [0]
+    clock.now_s = 1500
+    assert gate.due().count == 199
+
+
+def test_an_event_that_cannot_be_looked_up_now_is_looked_up_again():
+    clock = Clock()
+    gate = RuleGate(AlertRules(unseen_minutes=1), clock)
+    passed(gate, made_alert(0))
+    clock.now_s = 60
+
+    def broken(_):
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        gate.unseen(broken)
+    assert len(unseen(gate)) == 1
+
+
+def test_after_a_restart_only_what_was_not_due_yet_is_taken_up():
+    clock = Clock()
+    gate = RuleGate(AlertRules(unseen_minutes=10), clock)
+    gate.remind(made_alert(0, "end"), 599.0)
+    gate.remind(made_alert(1, "end"), 601.0)
+    RuleGate(AlertRules(), clock).remind(made_alert(2), 0.0)
+    clock.now_s = 1
+    assert [number for number, *_ in unseen(gate)] == [0]
+
+
+def test_it_is_known_which_events_were_told_by_themselves():
+    gate = RuleGate(AlertRules(digest_s=600))
+    passed(gate, made_alert(0), made_alert(0, "end"), made_alert(1))
+    assert (gate.has_told(made_alert(0)), gate.has_told(made_alert(1))) == (True, False)

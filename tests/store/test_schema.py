@@ -64,7 +64,7 @@ def test_a_new_database_uses_a_write_ahead_log_and_waits_for_locks(tmp_path):
             )
         ]
     engine.dispose()
-    assert values == ["wal", 10_000, 2, 1, 2, 5]
+    assert values == ["wal", 10_000, 2, 1, 2, 6]
 
 
 def add_marks(connection):
@@ -98,7 +98,7 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "a.sqlite"
     tables(path, (*MIGRATIONS, add_marks))
     with pytest.raises(
-        StoreError, match=r"must be of version 5 or older, but it is of version 6.*update Oddframe"
+        StoreError, match=r"must be of version 6 or older, but it is of version 7.*update Oddframe"
     ):
         open_engine(path, writing=True)
 
@@ -148,6 +148,7 @@ def test_a_change_of_the_tables_needs_a_migration():
                 "end_s",
             ),
             *("score", "box", "reason", "parts", "snapshot", "clip", "cut", "clip_error"),
+            *("description", "looked_us"),
         ],
         "seconds": ["camera", "second", "peak", "mean"],
         "minutes": ["camera", "minute", "peak", "mean", "seconds"],

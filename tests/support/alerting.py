@@ -67,6 +67,7 @@ class Hook:
         answer: Called with the number of requests so far; returns the status of the answer, and
             may take its time. 0 hangs up without an answer.
         headers: Sent with each answer.
+        body: What each answer holds.
         requests: Path, headers and body of each request, in order.
         taken: Bodies that were answered with 200.
     """
@@ -74,6 +75,7 @@ class Hook:
     def __init__(self, port: int = 0) -> None:
         self.answer: Callable[[int], int] = lambda _count: 200
         self.headers: dict[str, str] = {}
+        self.body = b""
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.taken: list[bytes] = []
         self._open = threading.Event()
@@ -94,6 +96,7 @@ class Hook:
                     for name, value in hook.headers.items():
                         self.send_header(name, value)
                     self.end_headers()
+                    self.wfile.write(hook.body)
                 except OSError:
                     pass  # the sender did not wait
 

@@ -7,11 +7,12 @@ import tomllib
 
 import pytest
 
+from oddframe.core.alerts import alert
 from oddframe.core.budget import FalseAlarmBudget
 from oddframe.core.calibration import calibrate
 from oddframe.store.reader import DATABASE
 from oddframe.web.context import now_us
-from tests.support.alerting import made_alert
+from tests.support.alerting import made_alert, made_event
 
 
 def watching(client, until):
@@ -215,3 +216,40 @@ def test_health_events_can_be_judged_and_move_no_threshold(served, alarmed):
         (event,) = over(client, kind="health")
         assert judge(client, event, "normal")["verdict"] == "normal"
         assert preview(client)["feedback"] == 0
+
+
+def lesson(client, event):
+    return client.get(f"/api/v1/events/{event['row']}/lesson").json()
+
+
+def test_a_verdict_says_what_it_changes_and_has_changed(served, alarmed):
+    with served() as (client, context):
+        _, second, first = alarmed(client, context, [0.7, 0.8, 0.95])
+        assert lesson(client, second)["sentence"] == ""
+        judge(client, second, "unsure")
+        assert "raised as before" in lesson(client, second)["sentence"]
+        judge(client, second, "normal")
+        before = lesson(client, second)
+        assert before["sentence"] == "2 of the last 3 alarms like this would not be raised."
+        assert (before["like"], before["silenced"], before["applied_us"]) == (3, 2, None)
+        assert client.post("/api/v1/cameras/yard/recalibration/apply").status_code == 200
+        after = lesson(client, second)
+        assert after["sentence"].startswith("Learnt: 2 of the last 3 alarms like this would not")
+        assert after["applied_us"] > 0
+        # A verdict from after the recalibration is in no threshold yet.
+        judge(client, first, "normal")
+        late = lesson(client, first)
+        assert (late["applied_us"], "changes no threshold" in late["sentence"]) == (None, True)
+        assert client.get("/api/v1/events/99/lesson").status_code == 404
+
+
+def test_only_alarms_at_the_same_place_and_for_the_same_reason_are_alike(served, alarmed):
+    with served() as (client, context):
+        (event,) = alarmed(client, context)
+        for number, more in enumerate(({"reason": "looks wrong"}, {"box": (0.0, 0.0, 0.1, 0.1)})):
+            context.store.put_event(
+                alert(made_event(10 + number, "end", **more), lambda time_s: now_us() - 60_000_000)
+            )
+        context.store.flush()
+        judge(client, event, "normal")
+        assert lesson(client, event)["like"] == 1

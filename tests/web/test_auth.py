@@ -7,11 +7,14 @@ from oddframe.web.auth import (
     ATTEMPTS,
     Access,
     TooManyAttempts,
+    TrustedProxy,
     hash_token,
     make_token,
     read_hash,
     write_hash,
 )
+from oddframe.web.people import TOKENS_FILE, NamedTokens
+from oddframe.web.server import ServeSettings
 from tests.support.tokens import HASH, TOKEN
 
 
@@ -140,3 +143,74 @@ def test_guessing_ends_in_waiting(served, way):
         refused = guess(client, TOKEN)
         assert refused.status_code == 429
         assert 1 <= int(refused.headers["retry-after"]) <= 61
+
+
+@pytest.fixture
+def behind_proxy(served, data):
+    """The app behind a proxy at the address that the client has, with an account for Anna."""
+    NamedTokens(data / TOKENS_FILE).add("anna@example.org", "operator", cameras=["yard"])
+    with served(HASH, trusted_proxy="10.0.0.9", proxy_role="viewer") as (client, _):
+        yield client
+
+
+def who(client, *values, header="x-forwarded-user"):
+    return client.get("/api/v1/info", headers=[(header, value) for value in values])
+
+
+def test_the_trusted_proxy_says_who_somebody_is(behind_proxy):
+    info = who(behind_proxy, "Anna@Example.org").json()
+    assert (info["name"], info["role"], info["cameras"]) == (
+        "anna@example.org",
+        "operator",
+        ["yard"],
+    )
+    assert (info["signed_in"], info["auth_required"]) == (True, False)
+    stranger = who(behind_proxy, "bob@example.org").json()
+    assert (stranger["name"], stranger["role"]) == ("bob@example.org", "viewer")
+    headers = {"x-forwarded-user": "bob@example.org"}
+    assert behind_proxy.get("/api/v1/cameras", headers=headers).status_code == 200
+    assert behind_proxy.post("/api/v1/accounts", headers=headers, json={}).status_code == 403
+    # Without the header nobody is signed in, though the request comes from the proxy.
+    assert behind_proxy.get("/api/v1/cameras").status_code == 401
+    assert behind_proxy.get("/api/v1/cameras", headers={"x-forwarded-user": ""}).status_code == 403
+
+
+def test_the_header_from_elsewhere_is_refused_whatever_is_asked(served, data):
+    NamedTokens(data / TOKENS_FILE).add("anna", "admin")
+    with served(trusted_proxy="10.0.0.8") as (client, _):
+        for path in ("/", "/api/v1/info", "/api/v1/cameras", "/healthz", "/metrics"):
+            answer = client.get(path, headers={"x-forwarded-user": "anna"})
+            assert answer.status_code == 403, path
+            assert "from the trusted proxy alone" in answer.json()["detail"]
+
+
+def test_a_header_that_comes_twice_is_refused_and_without_a_role_so_are_strangers(served, data):
+    NamedTokens(data / TOKENS_FILE).add("anna", "viewer")
+    with served(trusted_proxy="::ffff:10.0.0.9", user_header="Remote-User") as (client, _):
+        assert who(client, "anna", header="remote-user").json()["name"] == "anna"
+        assert who(client, "anna", "bob", header="remote-user").status_code == 403
+        refused = client.get("/api/v1/cameras", headers={"remote-user": "bob"})
+        assert (refused.status_code, "has an account" in refused.json()["detail"]) == (403, True)
+        # The name of another header means nothing.
+        assert who(client, "anna").json()["signed_in"] is False
+
+
+def test_an_address_of_ipv4_is_known_in_the_form_of_ipv6():
+    proxy = TrustedProxy("10.0.0.9", "X-Forwarded-User")
+    assert proxy.is_at("::ffff:10.0.0.9")
+    assert not proxy.is_at("10.0.0.10")
+    assert not proxy.is_at("")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"trusted_proxy": "proxy.example.org"}, "must be the IP address"),
+        ({"trusted_proxy": "10.0.0.0/8"}, "must be the IP address"),
+        ({"trusted_proxy": "::1", "user_header": "x user"}, "--user-header must be"),
+        ({"proxy_role": "viewer"}, "must have --trusted-proxy"),
+    ],
+)
+def test_a_proxy_that_cannot_be_is_refused(tmp_path, values, sentence):
+    with pytest.raises(SettingsError, match=sentence):
+        ServeSettings(data=tmp_path, **values)

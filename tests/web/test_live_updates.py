@@ -267,3 +267,44 @@ def test_there_are_not_more_listeners_than_a_server_bears():
     assert hub.listen() is None
     hub.unsubscribe(taken[0])
     assert hub.listen() is not None
+
+
+def test_who_sees_some_cameras_is_told_of_these_alone():
+    hub = EventHub()
+    seen = []
+
+    async def run():
+        hub.open()
+        listener, other = hub.listen({"yard"}), hub.listen()
+        for name in ("vault", "yard"):
+            hub.publish("event", {"row": 1, "camera": name})
+            hub.publish("changed", {"what": "calibration", "camera": name})
+        hub.publish("changed", {"what": "reviews", "rows": [7]})
+        hub.publish("status", {"cameras": [{"name": "vault"}, {"name": "yard"}]}, latest_only=True)
+        await asyncio.sleep(0)
+        seen.extend((listener.take().decode(), other.take().decode()))
+
+    asyncio.run(run())
+    assert "vault" not in seen[0]
+    assert "7" not in seen[0]
+    assert seen[0].count("yard") == 3
+    assert seen[0].count("event:") == 4
+    assert seen[1].count("vault") == 3
+
+
+def test_a_stream_ends_once_its_account_does():
+    holds = [True]
+
+    async def run():
+        hub = EventHub()
+        hub.open()
+        stream = EventStream(hub, hub.listen(), still_holds=lambda: holds[0])
+        messages = stream.body_iterator
+        await anext(messages)
+        hub.publish("event", {"row": 1})
+        await anext(messages)
+        holds[0] = False
+        hub.publish("event", {"row": 2})
+        assert [message async for message in messages] == []
+
+    asyncio.run(run())

@@ -37,6 +37,8 @@ def test_nothing_that_fits_the_schema_or_does_not_ends_in_a_failure_of_ours(serv
         operations = [
             result.ok() for result in schema.get_all_operations() if result.ok().path not in ENDLESS
         ]
+        # With the first account people have to sign in, and all that follows would be refused.
+        operations.sort(key=lambda operation: "/accounts" in operation.path)
         answered = set()
 
         def ask(operation):

@@ -1,12 +1,15 @@
 """Tokens with a name: roles are refused and granted, they end, and changes are in a log."""
 
 import json
+import re
 import stat
 
 import pytest
 
 from oddframe.errors import SettingsError
+from oddframe.sinks.links import event_key
 from oddframe.web.auth import Access, TooManyAttempts, hash_token
+from oddframe.web.context import now_us
 from oddframe.web.people import (
     AUDIT_FILE,
     TOKENS_FILE,
@@ -58,7 +61,7 @@ def test_what_another_process_writes_holds_at_once(tokens, tmp_path, clock):
     assert tokens.find(token) is None
 
 
-@pytest.mark.parametrize("name", ["", "Anna", "a b", "a/b", "-a", "x" * 41])
+@pytest.mark.parametrize("name", ["", "Anna", "a b", "a/b", "-a", "x" * 81])
 def test_a_name_that_is_none_is_refused(tokens, name):
     with pytest.raises(SettingsError, match="the name of a token must be"):
         tokens.add(name, "viewer")
@@ -186,3 +189,113 @@ def test_tokens_are_made_listed_and_removed_on_the_command_line(oddframe_command
     wrong = oddframe_command(*given, "--make-token", "--name", "bob", "--role", "king")
     assert (wrong.code, "--role must be one of viewer, operator, admin" in wrong.err) == (2, True)
     assert oddframe_command(*given, "--name", "bob").code == 2
+
+
+@pytest.fixture
+def two(served):
+    """The app with two cameras, an event of each, and who sees one of the two."""
+    with served(HASH) as (client, context):
+        own = {"authorization": f"Bearer {TOKEN}"}
+        for number, name in enumerate(("yard", "vault")):
+            given = {"name": name, "source": "rtsp://127.0.0.1:9/a", "model": "models/tiny"}
+            assert client.post("/api/v1/cameras", json=given, headers=own).status_code == 201
+            context.store.put_event(made_alert(number, "end", source=name))
+            context.store.put_score(name, now_us(), 0.3)
+        context.store.flush()
+        token = context.tokens.add("anna", "operator", cameras=["yard"])
+        yield client, context, {"authorization": f"Bearer {token}"}
+
+
+OF_A_CAMERA = (
+    ("GET", "cameras/{name}"),
+    ("GET", "cameras/{name}/live.jpg"),
+    ("GET", "cameras/{name}/scores"),
+    ("GET", "cameras/{name}/budget?false_alarms=1/day"),
+    ("GET", "cameras/{name}/history"),
+    ("GET", "learning/{name}"),
+    ("GET", "learning/{name}/outliers"),
+    ("GET", "learning/{name}/preview"),
+    ("GET", "learning/{name}/picture.jpg?source=a&time_s=0"),
+    ("GET", "footage/{name}"),
+    ("GET", "uploads?camera={name}"),
+    ("GET", "events/{row}"),
+    ("GET", "events/{row}/snapshot.jpg"),
+    ("GET", "events/{row}/clip.mp4"),
+    ("GET", "events/{row}/heat.jpg"),
+    ("GET", "events/{row}/lesson"),
+    ("GET", "events/by-key/{key}"),
+    ("PUT", "events/{row}/review"),
+    ("PUT", "events/{row}/apart"),
+)
+"""Every route that an operator may ask and that names a camera or an event of one."""
+
+
+def test_who_sees_one_camera_is_told_of_another_as_if_it_were_not_there(two):
+    client, context, anna = two
+    (event,) = context.store.reader.events(camera="vault")
+    key = event_key(event.alert)
+    for method, path in OF_A_CAMERA:
+        asked = f"/api/v1/{path.format(name='vault', row=event.row, key=key)}"
+        nowhere = f"/api/v1/{path.format(name='none', row=999, key='0-1')}"
+        body = {"apart": True} if path.endswith("apart") else {"verdict": "normal"}
+        body = body if method == "PUT" else None
+        found = client.request(method, asked, headers=anna, json=body)
+        missing = client.request(method, nowhere, headers=anna, json=body)
+        assert found.status_code == missing.status_code == 404, path
+        assert found.json() == missing.json(), "nothing tells whether there is such a camera"
+    assert context.store.reader.events(camera="vault")[0].review is None
+
+
+def test_every_route_that_names_a_camera_is_among_those_that_are_tested(two):
+    client, _, _ = two
+    schema = client.get("/api/v1/openapi.json", headers={"authorization": f"Bearer {TOKEN}"}).json()
+    named = {
+        (method.upper(), path.removeprefix("/api/v1/"))
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+        if re.search(r"\{(name|row|key)\}", path) and path.startswith("/api/v1/")
+        if needed_role(method.upper(), path) != "admin"
+    }
+    assert named <= {(method, path.partition("?")[0]) for method, path in OF_A_CAMERA}
+
+
+def test_lists_stacks_searches_and_exports_hold_what_somebody_sees(two):
+    client, context, anna = two
+
+    def get(path):
+        answer = client.get(f"/api/v1/{path}", headers=anna)
+        assert answer.status_code == 200, path
+        return answer
+
+    assert [one["name"] for one in get("cameras").json()["cameras"]] == ["yard"]
+    assert {one["camera"] for one in get("events").json()["events"]} == {"yard"}
+    assert get("events?camera=vault").json()["events"] == []
+    assert [one["event"]["camera"] for one in get("stacks").json()["stacks"]] == ["yard"]
+    for suffix in ("csv", "parquet", "html"):
+        assert b"vault" not in get(f"export/events.{suffix}").content, suffix
+    health = get("health").json()
+    assert {one["name"] for one in health["cameras"]} == {"yard"}
+    assert health["sinks"] == {}
+    assert [one["used_by"] for one in get("models").json()["models"]] == [["yard"]]
+    assert get("learning").json()["learnings"] == []
+    assert client.get("/metrics", headers=anna).status_code == 403
+    rows = [one.row for one in context.store.reader.events()]
+    given = {"reviews": [{"row": row, "verdict": "normal"} for row in rows]}
+    assert client.post("/api/v1/looks", json={"rows": rows}, headers=anna).status_code == 204
+    context.store.flush()
+    looked = {one.alert.event.source: one.looked_us for one in context.store.reader.events()}
+    assert (looked["vault"], looked["yard"] > 0) == (None, True)
+    written = client.put("/api/v1/reviews", json=given, headers=anna).json()["events"]
+    assert [one["camera"] for one in written] == ["yard"]
+    assert context.store.reader.events(camera="vault")[0].review is None
+
+
+def test_a_session_sees_what_its_own_account_sees_and_no_other(two):
+    client, context, _ = two
+    bob = context.tokens.add("bob", "viewer", cameras=["vault"])
+    client.post("/api/v1/login", json={"token": bob})
+    assert [one["name"] for one in client.get("/api/v1/cameras").json()["cameras"]] == ["vault"]
+    # The cookie goes before a header: what a browser sends is who signed in.
+    context.tokens.change("bob", "viewer", cameras=["yard"])
+    assert [one["name"] for one in client.get("/api/v1/cameras").json()["cameras"]] == ["yard"]
+    assert client.get("/api/v1/cameras/vault").status_code == 404

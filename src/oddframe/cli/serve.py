@@ -4,12 +4,15 @@ import gc
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oddframe.cli.options import Device, Threads
 from oddframe.cli.output import console, messages, warn
+
+if TYPE_CHECKING:
+    from oddframe.web.people import Role
 
 SAFETY = "Access"
 """Title of the help page's panel of options that decide who may do what."""
@@ -76,6 +79,14 @@ def serve(
             rich_help_panel=SAFETY,
         ),
     ] = None,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --name: a camera that is seen, and no other; may be repeated. "
+            "Default: all cameras.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = None,
     remove_token: Annotated[
         str | None,
         typer.Option(
@@ -96,6 +107,44 @@ def serve(
         list[str] | None,
         typer.Option(
             help="Additional host name of this server, such as that of a proxy; may be repeated.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = None,
+    trusted_proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="IP address of a reverse proxy that signs people in and names them in a header. "
+            "The header is refused from any other address.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = None,
+    user_header: Annotated[
+        str,
+        typer.Option(
+            help="Header in which the trusted proxy names who sends a request.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = "X-Forwarded-User",
+    proxy_role: Annotated[
+        str | None,
+        typer.Option(
+            help="Role of those whom the proxy names and who have no account of this name. "
+            "Default: they are refused.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            help="PEM file with a certificate, to serve HTTPS; notifications of browsers need it.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = None,
+    certificate_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="PEM file with the key of the certificate, where it is a file of its own.",
             rich_help_panel=SAFETY,
         ),
     ] = None,
@@ -136,10 +185,10 @@ def serve(
     from oddframe.web.server import serve as run_serve
 
     if remove_token is not None or list_tokens or (make_token and name is not None):
-        _change_tokens(data, name, role, days, remove_token, is_made=make_token)
+        _change_tokens(data, name, role, days, camera, remove_token, is_made=make_token)
         return
-    if name is not None or days is not None:
-        raise SettingsError("--name, --role and --days must have --make-token with them")
+    if name is not None or days is not None or camera:
+        raise SettingsError("--name, --role, --days and --camera must have --make-token with them")
     if make_token:
         made = new_token()
         data.mkdir(parents=True, exist_ok=True)
@@ -165,6 +214,11 @@ def serve(
         device=device,
         threads=threads,
         upload_gb=upload_gb,
+        trusted_proxy=trusted_proxy,
+        user_header=user_header,
+        certificate=certificate,
+        certificate_key=certificate_key,
+        proxy_role=None if proxy_role is None else _role(proxy_role, "--proxy-role"),
     )
     run_serve(
         settings,
@@ -196,18 +250,29 @@ def _hash(token: str | None, token_file: Path | None) -> str | None:
     return None if token is None else hash_token(token)
 
 
+def _role(text: str, option: str) -> "Role":
+    """Return a role by its name."""
+    from oddframe.errors import SettingsError
+    from oddframe.web.people import ROLES
+
+    found = next((known for known in ROLES if known == text), None)
+    if found is None:
+        raise SettingsError(f"{option} must be one of {', '.join(ROLES)}, got {text!r}")
+    return found
+
+
 def _change_tokens(
     data: Path,
     name: str | None,
     role: str,
     days: float | None,
+    cameras: list[str] | None,
     removed: str | None,
     *,
     is_made: bool,
 ) -> None:
     """Make or remove a token with a name, or list them all."""
-    from oddframe.errors import SettingsError
-    from oddframe.web.people import ROLES, TOKENS_FILE, NamedTokens
+    from oddframe.web.people import TOKENS_FILE, NamedTokens
     from oddframe.web.server import ACCESS_FILE
 
     tokens = NamedTokens(data / TOKENS_FILE)
@@ -215,11 +280,9 @@ def _change_tokens(
         tokens.remove(removed)
         messages.print(f"The token {removed} opens nothing any more.")
     elif is_made and name is not None:
-        wanted = next((known for known in ROLES if known == role), None)
-        if wanted is None:
-            raise SettingsError(f"--role must be one of {', '.join(ROLES)}, got {role!r}")
+        wanted = _role(role, "--role")
         data.mkdir(parents=True, exist_ok=True)
-        made = tokens.add(name, wanted, days)
+        made = tokens.add(name, wanted, days, cameras or None)
         console.print(made, soft_wrap=True, highlight=False, markup=False)
         messages.print(f"Keep this token: only its hash is stored. Its role is {role}.")
         has_admin = any(token.person.role == "admin" for token in tokens.all())
@@ -234,4 +297,6 @@ def _change_tokens(
             if token.until_s is not None:
                 end = f"until {datetime.fromtimestamp(token.until_s):%Y-%m-%d %H:%M}"
             line = f"{token.person.name}  {token.person.role}  {end}"
+            if token.person.cameras is not None:
+                line += f"  sees {', '.join(sorted(token.person.cameras))}"
             console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -18,6 +18,7 @@ from oddframe.errors import SettingsError
 from oddframe.files import name_for_files
 from oddframe.media.live_config import LiveSettings, StreamAddress, stream_address
 from oddframe.settings import settings_dataclass
+from oddframe.sinks.description import DescribeConfig
 from oddframe.sinks.factory import SinkConfig, secrets_of
 from oddframe.sinks.links import check_public_url
 
@@ -116,6 +117,7 @@ class WatchSettings:
         clip_most_s: Most seconds of the event itself; the clip of a longer one has its first ones.
         public_url: Address at which people reach the web app; alerts carry links to it.
         sinks: Settings of further sinks, by name.
+        describe: A model that says in a sentence what is seen in an event; None where none does.
     """
 
     fast: bool = False
@@ -131,6 +133,7 @@ class WatchSettings:
     clip_most_s: Annotated[float, Field(ge=0, le=600)] = 60.0
     public_url: str | None = None
     sinks: Mapping[str, SinkConfig] = field(default_factory=dict)
+    describe: DescribeConfig | None = None
 
     def __post_init__(self) -> None:
         if self.public_url is not None:
@@ -199,6 +202,8 @@ class WatchPlan:
         # Longest first, so that no part of a secret is left where another one is inside it.
         found = {secret for camera in self.cameras for secret in camera.address.secrets}
         found |= {secret for sink in self.settings.sinks.values() for secret in secrets_of(sink)}
+        if self.settings.describe is not None:
+            found |= set(self.settings.describe.secrets)
         return tuple(sorted(found, key=len, reverse=True))
 
 

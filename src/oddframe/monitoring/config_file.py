@@ -26,6 +26,7 @@ from oddframe.media.live_config import (
 )
 from oddframe.monitoring.config import Camera, WatchPlan, WatchSettings
 from oddframe.settings import ListOf, from_mapping, read_table, settings_dataclass, zones_from
+from oddframe.sinks.description import DescribeConfig
 from oddframe.sinks.factory import SINK_KINDS, SinkConfig
 from oddframe.sinks.jsonl import JsonLinesConfig
 from oddframe.sinks.mqtt import MqttConfig
@@ -129,6 +130,7 @@ T = TypeVar("T")
 _ELSEWHERE = {
     "fast": "fast must be given on the command line, as --fast: it is for files, not for cameras",
     "sinks": "sinks must be tables of their own: [sinks.NAME]",
+    "describe": "describe must be a table of its own: [describe]",
 }
 """Fields of `WatchSettings` that the table ``watch`` does not have."""
 
@@ -142,6 +144,7 @@ class _File:
     watch: Mapping[str, Any] = field(default_factory=dict)
     camera: ListOf[Mapping[str, Any]] = field(default=(), repr=False)
     sinks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    describe: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @settings_dataclass()
@@ -227,6 +230,12 @@ def _plan(
         name: _at(f"sinks.{name}", partial(_sink, table, folder, variables))
         for name, table in file.sinks.items()
     }
+    describe = None
+    if file.describe is not None:
+        table = file.describe
+        describe = _at(
+            "describe", lambda: from_mapping(variables.fill_in_sink(table), DescribeConfig)
+        )
     cameras = [
         _at(_called(table, number), partial(_camera, table, folder, file.false_alarms, variables))
         for number, table in enumerate(file.camera, start=1)
@@ -234,7 +243,7 @@ def _plan(
     return WatchPlan(
         cameras=tuple(cameras),
         model=model or (None if file.model is None else _model(file.model, folder)),
-        settings=replace(settings, sinks=sinks),
+        settings=replace(settings, sinks=sinks, describe=describe),
         stays=stays,
     )
 

@@ -4,7 +4,8 @@ They are opened and closed together, and both take what they get without making 
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ from oddframe.core.alerts import Alert, CameraStatus, safe_name
 from oddframe.errors import MissingExtraError
 from oddframe.monitoring.config import WatchPlan, WatchSettings
 from oddframe.sinks.delivery import Delivery
-from oddframe.sinks.factory import make_sink, rules_of
+from oddframe.sinks.description import Describer
+from oddframe.sinks.factory import SinkConfig, make_sink, rules_of
 from oddframe.sinks.jsonl import EventFiles
 from oddframe.sinks.links import Links, read_secret
 from oddframe.sinks.prometheus import CameraMetrics
+from oddframe.sinks.rules import AlertRules
 from oddframe.sinks.sink import AlertSink, utc
 
 if TYPE_CHECKING:
@@ -25,14 +28,20 @@ if TYPE_CHECKING:
 EVENT_FILES = "events"
 """Name of the sink that writes ``<camera>.events.jsonl``."""
 
-DATABASE, PICTURES = "database", "pictures"
-"""Names of the two parts of what is kept, beside those of the sinks."""
+DATABASE, PICTURES, DESCRIBE = "database", "pictures", "describe"
+"""Names of the parts that can have trouble, beside those of the sinks."""
 
 QUEUE = "queue"
 """Name of the folder with the outboxes of the sinks."""
 
 HANGS_S = 5.0
 """A sink that is at one message for longer hangs, in seconds."""
+
+_LOOK_S = 2.0
+"""Longest wait for the database to have written the newest looks, in seconds."""
+
+_MOST_REMINDED = 1_000
+"""So many events from before a restart are looked for at most, the newest."""
 
 _JOIN_S = 0.2
 """How much longer than they may take the closing threads are waited for, in seconds."""
@@ -51,7 +60,9 @@ class WatchOutputs:
 
     Attributes:
         store: The database; None where none is kept.
+        on_described: Called with an event that a model has described, by any thread; may be set.
         delivery: Delivers alerts and states to the sinks.
+        describer: Asks a model about events; None where none is asked.
         notices: What is not kept, and why, a sentence each.
 
     Raises:
@@ -70,12 +81,15 @@ class WatchOutputs:
     ) -> None:
         self._on_notice = on_notice
         self.notices: list[str] = []
-        self._out = out
+        self._out, self._now_us = out, now_us
+        self._sinks = dict(plan.settings.sinks)
         self._event_files: EventFiles | None = None
+        self.on_described: Callable[[Alert], object] = lambda alert: None
         self.store = self._open_store(plan.settings, out, now_us)
         # A store that was opened holds a lock on the folder, which must not outlive a failure here.
         try:
             self.delivery = self._open_sinks(plan, out, more or {})
+            self.describer = self._open_describer(plan.settings)
         except BaseException:
             if self.store is not None:
                 self.store.close()
@@ -83,6 +97,42 @@ class WatchOutputs:
         # Whoever was told of the starts of these events must learn of their ends.
         if self.store is not None:
             self.delivery.offer_all(self.store.closed)
+        self._remind(plan.settings)
+
+    def offer(self, alert: Alert) -> None:
+        """Hand an alert to the sinks, and to the model that describes events; this never waits."""
+        self.delivery.offer(alert)
+        if self.describer is not None:
+            self.describer.put(alert)
+
+    def prepare_sinks(self, plan: WatchPlan) -> "SinkChange":
+        """Make the sinks that another plan has and this one has not; nothing is changed yet.
+
+        Raises:
+            OddframeError: If one of them cannot be made; none is left open then.
+        """
+        wanted = plan.settings.sinks
+        changed = [name for name, config in wanted.items() if self._sinks.get(name) != config]
+        made: dict[str, AlertSink] = {}
+        try:
+            for name in changed:
+                made[name] = make_sink(wanted[name], self._out)
+        except BaseException:
+            for sink in made.values():
+                sink.close()
+            raise
+        removed = tuple(name for name in self._sinks if name not in wanted)
+        return SinkChange(dict(wanted), made, removed)
+
+    def exchange_sinks(self, change: "SinkChange") -> None:
+        """Deliver to the sinks that were prepared; this waits for the last message of the others.
+
+        Raises:
+            OutputError: If the folder of a new one cannot be made.
+        """
+        if change.made or change.removed:
+            self.delivery.exchange(change.made, change.removed, _rules(change.configs, change.made))
+        self._sinks = change.configs
 
     def follow(self, plan: WatchPlan) -> None:
         """Write the event files of the cameras of another plan from now on."""
@@ -109,6 +159,8 @@ class WatchOutputs:
         if self.store is not None:
             written, files = self.store.counts()
             found |= {DATABASE: written.error, PICTURES: files.error}
+        if self.describer is not None:
+            found[DESCRIBE] = self.describer.error
         return {name: why for name, why in found.items() if why}
 
     def lagging(self) -> dict[str, str]:
@@ -179,6 +231,8 @@ class WatchOutputs:
         Args:
             timeout_s: How long to wait for the disk and the network, in seconds.
         """
+        if self.describer is not None:
+            self.describer.close()
         # At the same time, so that a sink that hangs costs the database no time.
         closing = [threading.Thread(target=self.delivery.close, args=(timeout_s,), daemon=True)]
         if self.store is not None:
@@ -221,12 +275,12 @@ class WatchOutputs:
         try:
             for name, config in plan.settings.sinks.items():
                 sinks[name] = make_sink(config, out)
-            rules = {name: rules_of(config) for name, config in plan.settings.sinks.items()}
             delivery = Delivery(
                 sinks,
                 out / QUEUE,
-                rules={name: rule for name, rule in rules.items() if rule is not None},
+                rules={**_own_rules(more), **_rules(plan.settings.sinks, plan.settings.sinks)},
                 links=_links(plan.settings.public_url, out),
+                is_seen=self._is_seen,
             )
         except BaseException:
             # A sink may hold a port or a connection.
@@ -237,6 +291,77 @@ class WatchOutputs:
             if isinstance(sink, CameraMetrics):
                 sink.sinks = delivery.counts
         return delivery
+
+    def _open_describer(self, settings: WatchSettings) -> Describer | None:
+        """Make what asks the model; None where none is wanted, or there are no pictures."""
+        if settings.describe is None:
+            return None
+        if self.store is None or not settings.pictures:
+            self.notices.append("events are not described: that needs their pictures, kept here")
+            return None
+        if settings.describe.notice is not None:
+            self.notices.append(settings.describe.notice)
+        return Describer(settings.describe, self._out, self._take_description)
+
+    def _take_description(self, alert: Alert, sentence: str) -> None:
+        """Keep what the model says of an event, and tell those who were told of the event."""
+        if self.store is not None:
+            self.store.put_description(alert, sentence)
+        self.delivery.describe(alert, sentence)
+        self.on_described(alert)
+
+    def _is_seen(self, alert: Alert) -> bool:
+        """Whether somebody has looked at an event in the web app, or judged it."""
+        if self.store is None:
+            return False
+        # The look may have been put a moment ago.
+        self.store.flush(_LOOK_S)
+        found = self.store.reader.events(id=alert.event.id, start_us=alert.start_us, limit=1)
+        return bool(found) and found[0].is_seen
+
+    def _remind(self, settings: WatchSettings) -> None:
+        """Take up the events from before a restart that receivers are told of if nobody looks."""
+        rules = _rules(settings.sinks, settings.sinks).values()
+        most_us = round(60e6 * max((one.unseen_minutes for one in rules), default=0.0))
+        if self.store is None or not most_us:
+            return
+        now_us = self._now_us()
+        for stored in self.store.reader.events(from_us=now_us - most_us, limit=_MOST_REMINDED):
+            if not stored.is_seen:
+                age_s = (now_us - stored.alert.start_us) / 1e6
+                self.delivery.remind(stored.alert, max(0.0, age_s))
+
+
+@dataclass(frozen=True, eq=False)
+class SinkChange:
+    """Sinks that were made, and are not delivered to yet.
+
+    Attributes:
+        configs: The settings of all sinks, by name, once it is done.
+        made: The new sinks, also those in place of others.
+        removed: Names of those that go.
+    """
+
+    configs: dict[str, SinkConfig]
+    made: dict[str, AlertSink]
+    removed: tuple[str, ...]
+
+    def close(self) -> None:
+        """Close the new sinks again: something else could not be changed."""
+        for sink in self.made.values():
+            sink.close()
+
+
+def _rules(configs: Mapping[str, SinkConfig], names: Collection[str]) -> dict[str, AlertRules]:
+    """Return the rules of those of some sinks that have any."""
+    found = {name: rules_of(configs[name]) for name in names}
+    return {name: rules for name, rules in found.items() if rules is not None}
+
+
+def _own_rules(sinks: Mapping[str, AlertSink]) -> dict[str, AlertRules]:
+    """Return the rules that sinks have of their own, which nobody can set."""
+    found = {name: getattr(sink, "rules", None) for name, sink in sinks.items()}
+    return {name: rules for name, rules in found.items() if isinstance(rules, AlertRules)}
 
 
 def retention_of(settings: WatchSettings) -> "Retention":

@@ -56,7 +56,7 @@ class Recorder:
         on_alert: Callable[[Alert], None],
     ) -> None:
         self._out, self._settings, self._now_us, self._on_alert = out, settings, now_us, on_alert
-        self._store, self._delivery = outputs.store, outputs.delivery
+        self._store, self._outputs = outputs.store, outputs
         # By camera.
         self._files: dict[str, ExitStack] = {}
         self._lines: dict[str, EventLines] = {}
@@ -153,7 +153,7 @@ class Recorder:
             self._put_picture(camera, record)
             if event.phase == "end":
                 self._plan_clip(camera, record)
-        self._delivery.offer(record)
+        self._outputs.offer(record)
         camera.record_alert(record)
         self._on_alert(record)
         if event.phase == "end":

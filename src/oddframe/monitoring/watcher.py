@@ -197,7 +197,7 @@ class Watcher:
         return next((camera.calibration for camera in self._cameras if camera.name == name), None)
 
     def change(self, plan: WatchPlan, models: Mapping[str, Model], timeout_s: float = 10.0) -> bool:
-        """Watch the cameras of another plan; its settings and sinks are not looked at.
+        """Watch the cameras of another plan; its settings are not looked at.
 
         Only one thread may call this at a time. Cameras that stay the same are not disturbed, and
         where nothing but the threshold differs the stream goes on.

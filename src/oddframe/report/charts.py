@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from oddframe._types import Float64
 from oddframe.core.calibration import Calibration
+from oddframe.core.rarity import REASONS
 from oddframe.core.recalibration import raw_score_text
+from oddframe.core.records import Event
 
 MOST_POINTS = 60_000
 """Most points of a curve in a page; a longer one keeps the extremes of equal stretches of time."""
@@ -24,6 +26,9 @@ WIDTH, HEIGHT = 1000, 220
 
 _NO_SCORE = 65_535
 """The largest number of 16 bits stands for no score; `charts.js` knows it too."""
+
+_FULL_BAR = 6.0
+"""Rarity at which a bar is full: one in a million."""
 
 _NOTHING = np.array([], dtype="<u2")
 _BINS = 60
@@ -234,3 +239,20 @@ def _value_ticks(edges: Float64, across: Callable[[float], float]) -> tuple[tupl
             if edges[0] + 0.02 < level < edges[-1] - 0.02:
                 ticks.append((across(level), raw_score_text(digit * 10.0**power)))
     return tuple(ticks)
+
+
+def part_bars(event: Event) -> list[dict[str, Any]]:
+    """Return a bar for each part of an event's score: how rare it is, and if it is the reason."""
+    # An event keeps the reason in words; which part that was is found by them.
+    main = next((part for part, words in REASONS.items() if words == event.reason), "")
+    return [
+        {
+            "part": part,
+            "label": words.capitalize(),
+            "rarity": event.parts[part],
+            "width": round(min(100.0, max(1.0, 100 * event.parts[part] / _FULL_BAR)), 1),
+            "main": part == main,
+        }
+        for part, words in REASONS.items()
+        if part in event.parts
+    ]

@@ -8,12 +8,11 @@ import numpy as np
 
 from oddframe._types import Pixels
 from oddframe.core.budget import FalseAlarmBudget, standing
-from oddframe.core.rarity import REASONS
 from oddframe.core.recalibration import raw_score_text
 from oddframe.core.records import Event
 from oddframe.errors import OddframeError
 from oddframe.media.overlay import clock_text
-from oddframe.report.charts import pack_scores, vector_path
+from oddframe.report.charts import pack_scores, part_bars, vector_path
 from oddframe.report.event_viewer import EventPictures, Viewer
 from oddframe.report.page import data_uris_within, length_text, plural, render, resize
 from oddframe.results.reader import RecordingResults
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 10
 """Most events with pictures: the most unusual ones."""
-
-_FULL_BAR = 6.0
-"""Rarity at which a bar is full: one in a million."""
 
 _CROP_WIDTH, _CROP_LENGTH = 240, 9_000
 """Width of a crop in pixels, and most characters of it in the page."""
@@ -155,20 +151,9 @@ def _show_event(
     ):
         example = examples.nearest(pictures.clip, pictures.map, event.box)
         nearest = _comparison(example, pictures, event, examples.typical)
-    # An event keeps the reason in words; which part that was is found by them.
-    main = next((part for part, words in REASONS.items() if words == event.reason), "")
-    bars = [
-        {
-            "part": part,
-            "label": words.capitalize(),
-            "rarity": event.parts[part],
-            "width": round(min(100.0, max(1.0, 100 * event.parts[part] / _FULL_BAR)), 1),
-            "main": part == main,
-        }
-        for part, words in REASONS.items()
-        if part in event.parts
-    ]
-    return _ShownEvent(number, event, pictures, missing, top, where(event), bars, nearest)
+    return _ShownEvent(
+        number, event, pictures, missing, top, where(event), part_bars(event), nearest
+    )
 
 
 def _comparison(

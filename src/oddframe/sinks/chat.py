@@ -13,14 +13,14 @@ from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from string import Template
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import DeliveryError, MissingExtraError, SettingsError
 from oddframe.settings import ListOf, settings_dataclass
 from oddframe.sinks.rules import AlertRules
-from oddframe.sinks.sink import Message, Retry, is_about_an_event
+from oddframe.sinks.sink import Message, MessagePhase, Retry, is_wanted
 from oddframe.sinks.webhook import MESSAGE_NAMES, Body
 
 _PICTURE_WAIT_S = 2.0
@@ -42,7 +42,7 @@ class ChatConfig:
             hold passwords and are never shown.
         title: The title, with ``$name`` for each value of a message, as a webhook's template.
         template: The text, likewise.
-        phases: Which of "start", "update" and "end" to tell.
+        phases: Which of "start", "update", "end" and "description" to tell.
         picture: Whether the picture of the event goes along, where the service takes one.
         retry: When to try again.
         rules: Which alerts it gets; like ones are told together unless ``digest_s`` is 0.
@@ -51,7 +51,7 @@ class ChatConfig:
     urls: ListOf[str] = field(repr=False)
     title: str = "Oddframe: $source"
     template: str = "$text\n$when\n$link"
-    phases: ListOf[Literal["start", "update", "end"]] = ("start",)
+    phases: ListOf[MessagePhase] = ("start",)
     picture: bool = True
     retry: Retry = field(default_factory=Retry)
     rules: AlertRules = field(default_factory=lambda: _RULES)
@@ -129,7 +129,7 @@ class Chat:
         Raises:
             DeliveryError: If one of the services did not take it.
         """
-        if is_about_an_event(message) and message["phase"] not in self._config.phases:
+        if not is_wanted(message, self._config.phases):
             return
         if self._told[0] != message["key"]:
             self._told = (message["key"], set())

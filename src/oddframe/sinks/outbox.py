@@ -146,6 +146,15 @@ class Outbox:
                 self._waiting.popleft()
         self._forget(queued)
 
+    def clear(self) -> None:
+        """Take all messages out; what was refused stays."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    return
+                queued = self._waiting.popleft()
+            self._forget(queued)
+
     def refuse(self, queued: QueuedMessage, reason: str) -> None:
         """Take a message out, and keep it in ``refused.jsonl`` with the reason."""
         if self._folder is not None:

@@ -10,8 +10,8 @@ from pydantic import Field
 from oddframe.core.alerts import CameraStatus
 from oddframe.errors import MissingExtraError, OutputError, SettingsError
 from oddframe.settings import settings_dataclass
-from oddframe.sinks.delivery import SinkCounts
 from oddframe.sinks.sink import Message, Retry
+from oddframe.sinks.worker import SinkCounts
 
 # Kind, name, help text and value of each family with one sample a camera; a value of None has no
 # sample. prometheus-client adds "_total" to the names of counters.

@@ -2,11 +2,12 @@
 
 A person who is told of a thousand events reads none of them. With a digest, like events (same
 camera and reason) are told once; further ones, and all beyond some messages, are gathered and told
-together. The store has every event, whatever the rules of the receivers are.
+together. A receiver may be told only of what nobody has looked at for some time (escalation). The
+store has every event, whatever the rules of the receivers are.
 """
 
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
@@ -24,6 +25,12 @@ _Like: TypeAlias = tuple[str, str]
 _MOST_NAMED = 5
 """A digest names so many cameras at most."""
 
+_MOST_HELD = 10_000
+"""So many events wait at most for somebody to look at them; beyond it the oldest is told of."""
+
+_MOST_REMEMBERED = 1_000
+"""Of so many events that were told last it is known that they were."""
+
 
 @settings_dataclass("rules")
 class AlertRules:
@@ -38,6 +45,8 @@ class AlertRules:
         time_zone: IANA name of the time zone of these hours.
         digest_s: Like events within so many seconds are told together; 0 tells each by itself.
         most: So many messages come in these seconds at most; further events come in the digest.
+        unseen_minutes: An event is told only once nobody has looked at it, or judged it, in the web
+            app for so many minutes; 0 tells it at once.
     """
 
     cameras: ListOf[str] = ()
@@ -48,6 +57,7 @@ class AlertRules:
     time_zone: str | None = None
     digest_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     most: Annotated[int, Field(ge=1)] = 10
+    unseen_minutes: Annotated[float, Field(ge=0, le=10_080)] = 0.0
 
     def __post_init__(self) -> None:
         if self.hours and self.time_zone is None:
@@ -90,6 +100,11 @@ class RuleGate:
         # Events whose start was let through or gathered, until they end.
         self._told: set[str] = set()
         self._gathered: set[str] = set()
+        # Events that were told, the latest last, also those that have ended.
+        self._remembered: OrderedDict[str, None] = OrderedDict()
+        # Events that wait for somebody to look at them, the oldest first: when they are told, and
+        # what will be.
+        self._held: OrderedDict[str, tuple[float, Alert]] = OrderedDict()
         # When like events were told last, and when messages were let through.
         self._told_s: dict[_Like, float] = {}
         self._passed_s: deque[float] = deque()
@@ -113,6 +128,9 @@ class RuleGate:
             if phase == "end":
                 self._gathered.discard(identity)
             return []
+        if identity in self._held or (self._rules.unseen_minutes and self._fits(alert)):
+            self.hold(alert)
+            return []
         if not self._fits(alert):
             return []
         start = replace(alert, event=replace(alert.event, phase="start"))
@@ -127,6 +145,52 @@ class RuleGate:
             return [start, alert]
         self._told.add(identity)
         return [start]
+
+    def hold(self, alert: Alert, age_s: float = 0.0) -> None:
+        """Keep an event until it is known whether somebody looks at it.
+
+        Args:
+            alert: A phase of it; the latest takes the place of those before.
+            age_s: How long ago it began, in seconds.
+        """
+        known = self._held.get(alert.event.id)
+        due_s = self._now_s() + 60 * self._rules.unseen_minutes - age_s
+        self._held[alert.event.id] = (due_s if known is None else known[0], alert)
+
+    def remind(self, alert: Alert, age_s: float) -> None:
+        """Take up an event that began before a restart, where it is not too old to be told."""
+        is_due_later = age_s < 60 * self._rules.unseen_minutes
+        if is_due_later and alert.event.id not in self._held and self._fits(alert):
+            self.hold(alert, age_s)
+
+    def unseen(self, is_seen: Callable[[Alert], bool]) -> list[tuple[Alert, str]]:
+        """Return the events that nobody has looked at in their time, each with words before it.
+
+        Args:
+            is_seen: Says whether somebody has looked at an event, or judged it.
+        """
+        found = []
+        while self._held:
+            identity, (due_s, alert) = next(iter(self._held.items()))
+            if self._now_s() < due_s and len(self._held) <= _MOST_HELD:
+                break
+            # Asked before it is let go: where that fails, it is asked again.
+            if not is_seen(alert):
+                start = replace(alert, event=replace(alert.event, phase="start"))
+                if is_gathered := self._must_wait(alert):
+                    self._gather(start)
+                else:
+                    self._note_told(alert)
+                    words = f"Nobody has looked for {_minutes(self._rules.unseen_minutes)}: "
+                    found.append((start, words))
+                if alert.event.phase != "end":
+                    (self._gathered if is_gathered else self._told).add(identity)
+            del self._held[identity]
+        return found
+
+    def has_told(self, alert: Alert) -> bool:
+        """Whether an event was told by itself, lately."""
+        return alert.event.id in self._remembered
 
     def due(self) -> Digest | None:
         """Return the digest if its time has come; None otherwise."""
@@ -175,6 +239,9 @@ class RuleGate:
             self._shown = alert
 
     def _note_told(self, alert: Alert) -> None:
+        self._remembered[alert.event.id] = None
+        if len(self._remembered) > _MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
         if not self._rules.digest_s:
             return
         now_s = self._now_s()
@@ -205,6 +272,10 @@ class RuleGate:
 
 def _like(alert: Alert) -> _Like:
     return alert.event.source, alert.event.reason
+
+
+def _minutes(minutes: float) -> str:
+    return "a minute" if minutes == 1 else f"{minutes:g} minutes"
 
 
 def _period(seconds: float) -> str:

@@ -6,9 +6,9 @@ thread and an outbox.
 
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Protocol, TypeAlias
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, get_args
 
 from pydantic import Field
 
@@ -19,6 +19,9 @@ from oddframe.settings import settings_dataclass
 
 Message: TypeAlias = Mapping[str, Any]
 """An alert as a sink gets it, in plain values that JSON has; docs/sinks.md lists them."""
+
+MessagePhase: TypeAlias = Literal["start", "update", "end", "description"]
+"""What a receiver can ask for: phases of events, and what a model says of one."""
 
 
 @settings_dataclass("retry")
@@ -80,7 +83,9 @@ class AlertSink(Protocol):
         ...
 
 
-def message_of(alert: Alert, links: Mapping[str, str | None] | None = None) -> dict[str, Any]:
+def message_of(
+    alert: Alert, links: Mapping[str, str | None] | None = None, description: str | None = None
+) -> dict[str, Any]:
     """Make the message of an alert: its event's values, and wall-clock times in ISO 8601, UTC.
 
     Only ``when`` is for people: the start in the machine's time zone.
@@ -88,6 +93,7 @@ def message_of(alert: Alert, links: Mapping[str, str | None] | None = None) -> d
     Args:
         alert: The alert.
         links: ``link``, ``snapshot_url`` and ``clip_url``; all None where None.
+        description: What a model says of the event's picture; None where none did, or not yet.
     """
     # Receivers depend on these names: docs/sinks.md promises them, and files of JSON have them.
     return {
@@ -100,6 +106,7 @@ def message_of(alert: Alert, links: Mapping[str, str | None] | None = None) -> d
         "clip": alert.clip,
         "text": _sentence(alert),
         "when": _local_time(alert.start_us),
+        "description": description,
         "count": 1,
         **(links or {"link": None, "snapshot_url": None, "clip_url": None}),
     }
@@ -129,6 +136,12 @@ def trial_message() -> dict[str, Any]:
 def is_about_an_event(message: Message) -> bool:
     """Whether a message is a phase of one event; a digest and a test are not."""
     return message["phase"] in ("start", "update", "end")
+
+
+def is_wanted(message: Message, phases: Collection[MessagePhase]) -> bool:
+    """Whether a receiver that asks for some phases wants a message; all want digests and tests."""
+    phase = message["phase"]
+    return phase in phases or phase not in get_args(MessagePhase)
 
 
 def _sentence(alert: Alert) -> str:

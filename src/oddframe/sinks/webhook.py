@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import field
 from string import Template
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from oddframe.errors import DeliveryError, DeliveryRefusedError, SettingsError
 from oddframe.settings import ListOf, settings_dataclass
 from oddframe.sinks.http_client import Receiver, check_address, secrets_in
 from oddframe.sinks.rules import AlertRules
-from oddframe.sinks.sink import Message, Retry, is_about_an_event, message_of
+from oddframe.sinks.sink import Message, MessagePhase, Retry, is_wanted, message_of
 
 # A camera with quotes in its name, so that a template that forgets to escape it is found at once.
 _SAMPLE = message_of(
@@ -51,7 +51,7 @@ class WebhookConfig:
         headers: More headers to send; they replace our own of the same name.
         template: The body, see `Body`; the whole message as JSON when None.
         content_type: The type of the body.
-        phases: Which of "start", "update" and "end" to send.
+        phases: Which of "start", "update", "end" and "description" to send.
         timeout_s: Longest time from the connection to the answer, in seconds.
         retry: When to try again.
         rules: Which alerts it gets.
@@ -61,7 +61,7 @@ class WebhookConfig:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     template: str | None = None
     content_type: str = "application/json"
-    phases: ListOf[Literal["start", "update", "end"]] = ("start", "update", "end")
+    phases: ListOf[MessagePhase] = ("start", "update", "end")
     timeout_s: Annotated[float, Field(gt=0)] = 10.0
     retry: Retry = field(default_factory=Retry)
     rules: AlertRules = field(default_factory=AlertRules)
@@ -102,7 +102,7 @@ class Webhook:
             DeliveryError: If there was no answer, or one that may be another later.
             DeliveryRefusedError: If the receiver refuses it for good.
         """
-        if is_about_an_event(message) and message["phase"] not in self._config.phases:
+        if not is_wanted(message, self._config.phases):
             return
         answer = self._receiver.send(
             "POST",

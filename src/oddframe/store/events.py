@@ -1,7 +1,7 @@
 """Events as rows: written phase by phase, read back as alerts."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -41,6 +41,9 @@ class StoredEvent:
         cut: Whether a restart ended it, so that its end is the last moment known of it.
         review: What somebody said of it; None where nobody did.
         clip_error: Why its clip could not be made; None where nothing went wrong.
+        description: What a model says of its picture; None where none did.
+        looked_us: When somebody looked at it first, in microseconds since 1970-01-01 UTC; None
+            where nobody did.
     """
 
     row: int
@@ -48,6 +51,13 @@ class StoredEvent:
     cut: bool
     review: Review | None = None
     clip_error: str | None = None
+    description: str | None = None
+    looked_us: int | None = None
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether somebody has looked at it, or judged it."""
+        return self.looked_us is not None or self.review is not None
 
     def clip_start_us(self, before_s: float) -> int:
         """Compute when its clip begins, in microseconds since 1970-01-01 UTC.
@@ -64,11 +74,13 @@ class EventFilters(TypedDict, total=False):
 
     Attributes:
         camera: Only events of this camera.
+        cameras: Only events of these cameras.
         kind: Only events of this kind, "anomaly" or "health".
         reason: Only events with this reason.
         verdict: Only events with this verdict, or "none": those without one.
         min_score: Only events with this score or a higher one.
-        note: Only events with this text in their note, in capitals or small letters.
+        note: Only events with this text in their note or description, in capitals or small
+            letters.
         from_us: Only events that end at this time or later, or still go on.
         to_us: Only events that start before this time.
         before_us: Only events that start before this time; the order is by start then.
@@ -79,6 +91,7 @@ class EventFilters(TypedDict, total=False):
     """
 
     camera: str | None
+    cameras: Collection[str] | None
     kind: str | None
     reason: str | None
     verdict: str | None
@@ -97,6 +110,7 @@ def conditions_of(filters: EventFilters) -> list[Any]:
     """Make the conditions of filters, for `find_events`."""
     conditions: dict[str, Callable[[Any], Any]] = {
         "camera": lambda name: cameras.c.name == name,
+        "cameras": lambda names: cameras.c.name.in_(sorted(names)),
         "kind": lambda kind: events.c.kind == kind,
         "reason": lambda reason: events.c.reason == reason,
         # The outer join gives NULL for an event without a review, as for a note alone.
@@ -104,7 +118,10 @@ def conditions_of(filters: EventFilters) -> list[Any]:
             reviews.c.verdict.is_(None) if verdict == "none" else reviews.c.verdict == verdict
         ),
         "min_score": lambda score: events.c.score >= score,
-        "note": lambda text: reviews.c.note.icontains(text, autoescape=True),
+        "note": lambda text: (
+            reviews.c.note.icontains(text, autoescape=True)
+            | events.c.description.icontains(text, autoescape=True)
+        ),
         # An event that goes on has no end yet, and belongs to every time after its start.
         "from_us": lambda at_us: events.c.end_us.is_(None) | (events.c.end_us >= at_us),
         "to_us": lambda at_us: events.c.start_us < at_us,
@@ -224,6 +241,29 @@ def write_clip_error(connection: Connection, source: str, identity: str, reason:
     connection.execute(update(events).where(events.c.row == row).values(clip_error=reason))
 
 
+def write_description(connection: Connection, alert: Alert, sentence: str) -> None:
+    """Write what a model says of an event's picture into the row of the event."""
+    camera = camera_number(connection, alert.event.source)
+    connection.execute(
+        update(events)
+        .where(
+            events.c.camera == camera,
+            events.c.id == alert.event.id,
+            events.c.start_us == alert.start_us,
+        )
+        .values(description=sentence)
+    )
+
+
+def write_looks(connection: Connection, rows: Collection[int], at_us: int) -> None:
+    """Write that somebody looked at some events; the first look of each counts."""
+    connection.execute(
+        update(events)
+        .where(events.c.row.in_(rows), events.c.looked_us.is_(None))
+        .values(looked_us=at_us)
+    )
+
+
 def close_open(connection: Connection, clip_error: str | None) -> list[Alert]:
     """End every open event at the last moment known of it.
 
@@ -301,4 +341,6 @@ def _event_of_row(row: Row[Any]) -> StoredEvent:
     review = None
     if row.reviewed_us is not None:
         review = Review(row.verdict, row.note, row.reviewed_us, row.reviewed_by or "")
-    return StoredEvent(row.row, alert, bool(row.cut), review, row.clip_error)
+    return StoredEvent(
+        row.row, alert, bool(row.cut), review, row.clip_error, row.description, row.looked_us
+    )

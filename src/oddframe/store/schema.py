@@ -70,6 +70,8 @@ events = Table(
     # 1 where a restart ended the event, and not its footage.
     Column("cut", Integer, nullable=False, server_default="0"),
     Column("clip_error", Text),  # why there is no clip
+    Column("description", Text),  # what a model says of its picture
+    Column("looked_us", Integer),  # when somebody looked at it first
     Index("events_by_camera", "camera", "start_us"),
     Index("events_by_time", "start_us"),
     Index("events_by_id", "id"),
@@ -210,7 +212,19 @@ def _add_judges(connection: Connection) -> None:
     connection.exec_driver_sql('ALTER TABLE reviews ADD COLUMN "by" TEXT')
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_judgements, _add_clip_errors, _add_apart, _add_judges)
+def _add_looks(connection: Connection) -> None:
+    """Bring version 5 to version 6: what a model says of an event, and whether somebody looked."""
+    connection.exec_driver_sql("ALTER TABLE events ADD COLUMN description TEXT")
+    connection.exec_driver_sql("ALTER TABLE events ADD COLUMN looked_us INTEGER")
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _add_judgements,
+    _add_clip_errors,
+    _add_apart,
+    _add_judges,
+    _add_looks,
+)
 """Step n makes version n + 2 of version n + 1.
 
 A change of a table above needs one: add it at the end.

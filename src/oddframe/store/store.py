@@ -8,7 +8,7 @@ Two threads do the writing: one for the database, in `writer`, and one for files
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +30,10 @@ from oddframe.store.events import (
     close_open,
     rename_camera,
     write_clip_error,
+    write_description,
     write_event,
     write_file,
+    write_looks,
 )
 from oddframe.store.feedback import (
     ReviewChange,
@@ -190,6 +192,14 @@ class Store:
         self._writer.put(
             lambda connection: write_threshold(connection, camera, at_us, threshold, model)
         )
+
+    def put_description(self, alert: Alert, sentence: str) -> None:
+        """Queue what a model says of an event's picture."""
+        self._writer.put(lambda connection: write_description(connection, alert, sentence))
+
+    def put_looks(self, rows: Collection[int], at_us: int) -> None:
+        """Queue that somebody looked at some events, by their rows."""
+        self._writer.put(lambda connection: write_looks(connection, rows, at_us))
 
     def put_snapshot(self, alert: Alert, picture: Pixels) -> None:
         """Queue a picture of an event, uint8 H x W x 1 or 3, which nobody may change any more."""

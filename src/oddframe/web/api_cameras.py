@@ -159,6 +159,8 @@ def scores(
     most: Annotated[int, Query(ge=1, le=5_000)] = 1_000,
 ) -> SpanList:
     """Scores between two times, in at most so many spans; the last day where no time is given."""
+    # Also of a camera that was removed, so it need not be one of the plan.
+    context.check_seen(name)
     end_us = now_us() if to_us is None else to_us
     start_us = max(0, end_us - DAY_US) if from_us is None else from_us
     spans = context.store.reader.scores(name, start_us, end_us, most)

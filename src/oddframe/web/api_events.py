@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, Response
 from oddframe.core.alerts import safe_name
 from oddframe.sinks.sink import utc
 from oddframe.store.events import EventFilters, Review, StoredEvent
-from oddframe.web.context import AppContext, Asking, Context, now_us
+from oddframe.web.context import NO_EVENT, AppContext, Asking, Context, now_us
 from oddframe.web.schemas import MOST_US, EventList, EventRecord, ReviewGiven
 from oddframe.web.serializers import event_record
 
@@ -24,6 +24,7 @@ Download = Annotated[bool, Query(description="Whether to save it as a file of it
 
 
 def _filters(
+    asking: Asking,
     camera: Word = None,
     kind: Literal["anomaly", "health"] | None = None,
     reason: Word = None,
@@ -35,6 +36,7 @@ def _filters(
 ) -> EventFilters:
     return EventFilters(
         camera=camera,
+        cameras=asking.cameras,
         kind=kind,
         reason=reason,
         verdict=verdict,
@@ -81,9 +83,10 @@ def review(context: Context, asking: Asking, row: Row, given: ReviewGiven) -> Ev
     said = None
     if given.verdict or given.note:
         said = Review(given.verdict, given.note, now_us(), asking.name)
+    context.event(row)
     stored = context.store.review_event(row, said)
     if stored is None:
-        raise HTTPException(404, "there is no such event; old events are deleted after some time")
+        raise HTTPException(404, NO_EVENT)
     record = event_record(stored, context.supervisor.plan.settings.clip_before_s)
     context.hub.publish("changed", {"what": "review", "camera": record.camera, "row": row})
     return record

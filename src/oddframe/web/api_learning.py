@@ -125,7 +125,11 @@ class FootageRemoved(Schema):
 def learnings(context: Context) -> LearningList:
     """All cameras that are or were learnt."""
     return LearningList(
-        learnings=[learning_record(context, one) for one in context.learner.learnings()]
+        learnings=[
+            learning_record(context, one)
+            for one in context.learner.learnings()
+            if context.person.sees(one.name)
+        ]
     )
 
 
@@ -291,7 +295,8 @@ def _sent(context: AppContext, name: str) -> Path:
 
 
 def learning_of(context: AppContext, name: str) -> Learning:
-    """Return the learning of a camera; 404 where there is none."""
+    """Return the learning of a camera; 404 where there is none, or the camera is not seen."""
+    context.check_seen(name)
     found = context.learner.learning(name)
     if found is None:
         raise HTTPException(404, "nothing is learnt under this name")
@@ -300,6 +305,7 @@ def learning_of(context: AppContext, name: str) -> Learning:
 
 def _segments(context: AppContext, name: str) -> list[FootageSegment]:
     """List what was recorded of a camera that is watched or was learnt."""
+    context.check_seen(name)
     segments = list_segments(context.learner.footage(name))
     known = context.supervisor.camera(name) or context.learner.learning(name)
     if known is None and not segments:

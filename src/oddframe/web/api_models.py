@@ -37,10 +37,13 @@ def models(context: Context) -> ModelList:
     registry = context.supervisor.registry
     names = registry.names(map(plan.model_of, plan.cameras))
     used: dict[str, list[str]] = {}
-    for camera in plan.cameras:
+    for camera in context.cameras:
         used.setdefault(names[plan.model_of(camera)], []).append(camera.name)
     records = []
     for model in registry.models(map(plan.model_of, plan.cameras)):
+        # Models are named after the cameras that they have learnt.
+        if context.person.cameras is not None and model.name not in used:
+            continue
         try:
             records.append(_record(context, model, used.get(model.name, [])))
         except BundleError:
@@ -52,11 +55,15 @@ def models(context: Context) -> ModelList:
 @router.get("/report", response_class=FileResponse, responses={404: {}})
 def report(context: Context, model: Annotated[str, Query(max_length=500)]) -> FileResponse:
     """The report that the training of a model has written."""
-    plan = context.supervisor.plan
+    plan, registry = context.supervisor.plan, context.supervisor.registry
     try:
-        chosen = context.supervisor.registry.choose(model, map(plan.model_of, plan.cameras))
+        chosen = registry.choose(model, map(plan.model_of, plan.cameras))
     except InputError as error:
         raise HTTPException(404, str(error)) from error
+    if context.person.cameras is not None:
+        names = registry.names(map(plan.model_of, plan.cameras))
+        if chosen.name not in {names[plan.model_of(camera)] for camera in context.cameras}:
+            raise HTTPException(404, "there is no model of this name at your cameras")
     path = _report_path(chosen.folder)
     if path is None:
         raise HTTPException(404, "this model has no training report")

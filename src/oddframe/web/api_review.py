@@ -19,11 +19,13 @@ from oddframe.store.events import StoredEvent
 from oddframe.store.feedback import ReviewChange
 from oddframe.store.stacks import EventStack
 from oddframe.web.api_events import Filters, Row
-from oddframe.web.context import AppContext, Asking, Context, now_us
+from oddframe.web.context import NO_EVENT, AppContext, Asking, Context, now_us
 from oddframe.web.schemas import (
     MOST_US,
     ApartGiven,
     EventRecord,
+    Lesson,
+    LooksGiven,
     ReviewOfEvent,
     ReviewsGiven,
     ReviewsWritten,
@@ -31,9 +33,18 @@ from oddframe.web.schemas import (
     StackRecord,
 )
 from oddframe.web.serializers import event_record
+from oddframe.web.thresholds import lesson_of
 
 MOST_EXPORTED = 100_000
 """A table has at most so many events, the newest."""
+
+_FILTER_NAMES = {
+    "min_score": "lowest score",
+    "note": "text",
+    "from_us": "from",
+    "to_us": "to",
+}
+"""What some filters are called in a page for people."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a text that begins so for a formula, and would run it."""
@@ -68,9 +79,13 @@ def stacks(
 def reviews(context: Context, asking: Asking, given: ReviewsGiven) -> ReviewsWritten:
     """Review several events; sending `before` of the answer takes it back.
 
-    Events that do not exist any more are left out.
+    Events that do not exist any more, or that are not seen, are left out.
     """
-    changes = [ReviewChange(one.row, one.verdict, one.note) for one in given.reviews]
+    changes = [
+        ReviewChange(one.row, one.verdict, one.note)
+        for one in given.reviews
+        if _is_seen(context, one.row)
+    ]
     written = context.store.review_events(changes, now_us(), asking.name)
     context.hub.publish("changed", {"what": "reviews", "rows": [new.row for _, new in written]})
     return ReviewsWritten(
@@ -79,13 +94,28 @@ def reviews(context: Context, asking: Asking, given: ReviewsGiven) -> ReviewsWri
     )
 
 
+@router.post("/looks", status_code=204)
+def look(context: Context, given: LooksGiven) -> Response:
+    """Note that somebody looks at some events, for receivers that are told of unseen ones."""
+    seen = [row for row in given.rows if _is_seen(context, row)]
+    context.store.put_looks(seen, now_us())
+    return Response(status_code=204)
+
+
 @router.put("/events/{row}/apart", responses={404: {}})
 def set_apart(context: Context, row: Row, given: ApartGiven) -> EventRecord:
     """Take an event out of its stack, or let it be stacked again."""
+    context.event(row)
     if not context.store.set_apart(row, is_apart=given.apart):
-        raise HTTPException(404, "there is no such event; old events are deleted after some time")
+        raise HTTPException(404, NO_EVENT)
     context.hub.publish("changed", {"what": "reviews", "rows": [row]})
     return _record(context, context.event(row))
+
+
+@router.get("/events/{row}/lesson", responses={404: {}})
+def lesson(context: Context, row: Row) -> Lesson:
+    """What the verdict on an event changes for alarms like it, or has changed already."""
+    return lesson_of(context, context.event(row))
 
 
 @router.get("/export/events.csv", response_class=Response)
@@ -118,6 +148,35 @@ def export_parquet(context: Context, filters: Filters) -> Response:
         pyarrow.Table.from_pylist(list(_rows(context, filters)), schema=schema), content
     )
     return _file(content.getvalue(), "application/vnd.apache.parquet", "parquet")
+
+
+def _is_seen(context: AppContext, row: int) -> bool:
+    """Whether the person sees the camera of an event; most people see all."""
+    cameras = context.person.cameras
+    return cameras is None or bool(context.store.reader.events(row=row, cameras=cameras, limit=1))
+
+
+@router.get("/export/events.html", response_class=Response)
+def export_page(
+    context: Context,
+    filters: Filters,
+    sort: Literal["newest", "oldest", "score", "rarity"] = "newest",
+) -> Response:
+    """Events that meet all conditions as a page with pictures, which needs no other file."""
+    # Imported here: most servers are never asked for one, and it brings the charts of reports.
+    from oddframe.report.events_page import MOST_STACKS, events_page
+
+    page = context.store.reader.stacks(sort=sort, limit=MOST_STACKS, **filters)
+    made = datetime.now().astimezone()
+    shown = {
+        _FILTER_NAMES.get(name, name): _time(value).astimezone().strftime("%Y-%m-%d %H:%M")
+        if name.endswith("_us") and isinstance(value, int)
+        else str(value)
+        for name, value in filters.items()
+        if value is not None and name != "cameras"
+    }
+    text = events_page(page, context.store.folder, shown, made)
+    return _file(text, "text/html; charset=utf-8", "html")
 
 
 def _stack_record(context: AppContext, stack: EventStack) -> StackRecord:
@@ -162,6 +221,7 @@ _COLUMNS: dict[str, type] = {
     "note": str,
     "reviewed": datetime,
     "reviewed_by": str,
+    "description": str,
 }
 """The columns of a table of events; times are UTC."""
 
@@ -191,6 +251,7 @@ def _rows(context: AppContext, filters: Filters) -> Iterator[dict[str, Any]]:
             None if review is None else review.note,
             None if review is None else _time(review.at_us),
             None if review is None else review.by,
+            stored.description,
         )
         yield dict(zip(_COLUMNS, values, strict=True))
 

@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse
 from oddframe.sinks.links import FILES
 from oddframe.store.events import StoredEvent
 from oddframe.web.api_events import event_file
-from oddframe.web.context import AppContext, Context
+from oddframe.web.context import NO_EVENT, AppContext, Context
 from oddframe.web.schemas import MOST_US, EventRecord
 from oddframe.web.serializers import event_record
 
@@ -42,7 +42,10 @@ router = APIRouter()
 def event_by_key(context: Context, key: Key) -> EventRecord:
     """The event that a link in an alert leads to."""
     before_s = context.supervisor.plan.settings.clip_before_s
-    return event_record(_event(context, key), before_s)
+    stored = _event(context, key)
+    if not context.person.sees(stored.alert.event.source):
+        raise HTTPException(404, NO_EVENT)
+    return event_record(stored, before_s)
 
 
 @router.get(
@@ -74,5 +77,5 @@ def _event(context: AppContext, key: str) -> StoredEvent:
         context.store.reader.events(id=match[1], start_us=int(match[2]), limit=1) if match else []
     )
     if not found:
-        raise HTTPException(404, "there is no such event; old events are deleted after some time")
+        raise HTTPException(404, NO_EVENT)
     return found[0]

@@ -25,7 +25,8 @@ def info(context: Context, asking: Asking, request: Request) -> Info:
     data = context.supervisor.data
     return Info(
         version=__version__ if signed_in else "",
-        auth_required=context.access.required,
+        # Whom a proxy has signed in need not, and cannot, sign in or out here.
+        auth_required=context.access.required and not request.scope["by_proxy"],
         signed_in=signed_in,
         now_us=now_us(),
         data_dir=str(data) if signed_in else None,
@@ -33,6 +34,7 @@ def info(context: Context, asking: Asking, request: Request) -> Info:
         demo=signed_in and (data / "demo.json").is_file(),
         name=asking.name,
         role=asking.role,
+        cameras=None if asking.cameras is None else sorted(asking.cameras),
     )
 
 
@@ -80,17 +82,17 @@ def logout(context: Context, request: Request) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/event-stream": {}}}, 503: {}},
 )
-async def stream(context: Context) -> EventStream:
+async def stream(context: Context, request: Request) -> EventStream:
     """Server-sent events.
 
     They are `status` once a second, `event` for every phase of an event, and `changed` when
     something should be loaded again.
     """
     # Async, unlike the other routes of the API: the hub belongs to the event loop.
-    listener = context.hub.listen()
+    listener = context.hub.listen(context.person.cameras)
     if listener is None:
         raise HTTPException(503, "too many browser windows are connected; close some of them")
-    return EventStream(context.hub, listener)
+    return EventStream(context.hub, listener, still_holds=request.scope["still_holds"])
 
 
 def _time_zone() -> str:

@@ -57,6 +57,7 @@ class UploadList(Schema):
 @router.get("/api/v1/uploads")
 def uploads(context: Context, camera: Camera) -> UploadList:
     """The recordings that were sent for a camera, complete or not."""
+    context.check_seen(camera)
     return UploadList(
         uploads=[_record(upload) for upload in context.uploads.list(camera)],
         most_bytes=context.uploads.most_bytes,

@@ -12,6 +12,7 @@ from oddframe._version import __version__
 from oddframe.errors import OddframeError, OutputError
 from oddframe.sinks.prometheus import CameraMetrics
 from oddframe.web import (
+    api_accounts,
     api_cameras,
     api_events,
     api_health,
@@ -19,9 +20,11 @@ from oddframe.web import (
     api_learnt,
     api_models,
     api_onvif,
+    api_push,
     api_review,
     api_settings,
     api_shared,
+    api_sinks,
     api_system,
     api_thresholds,
     api_uploads,
@@ -93,6 +96,9 @@ def make_app(
         api_views,
         api_settings,
         api_onvif,
+        api_accounts,
+        api_sinks,
+        api_push,
     ):
         app.include_router(part.router)
     app.add_exception_handler(OddframeError, _refusal_response)
@@ -115,7 +121,9 @@ def _add_plain_routes(app: FastAPI, context: AppContext, metrics: CameraMetrics)
         return PlainTextResponse("ready\n" if ready else "not watching\n", 200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
-    def metrics_page() -> Response:
+    def metrics_page(request: Request) -> Response:
+        if request.scope["person"].cameras is not None:
+            return PlainTextResponse("the metrics are of all cameras, but you see some only\n", 403)
         # Imported here: the library takes long, and most servers are never asked for metrics.
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 

@@ -1,7 +1,12 @@
-"""Access control: a token of which only a hash is kept, sessions, and a limit on attempts."""
+"""Access control: a token of which only a hash is kept, sessions, and a limit on attempts.
+
+People may also be signed in by a reverse proxy, which names them in a header. That header is
+believed from the address of the proxy alone.
+"""
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 import threading
 import time
@@ -15,7 +20,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from oddframe.errors import SettingsError
 from oddframe.files import decode_text, write_text
-from oddframe.web.people import NamedToken, NamedTokens, Person
+from oddframe.web.people import NamedToken, NamedTokens, Person, Role
 
 COOKIE = "oddframe_session"
 
@@ -72,6 +77,42 @@ class _Attempts:
     first_s: float = 0.0
 
 
+class TrustedProxy:
+    """A reverse proxy that signs people in, by OIDC or otherwise, and says who they are.
+
+    Attributes:
+        header: Name of the header with who somebody is, in small letters.
+        role: Role of those for whom there is no token of their name; None refuses them.
+    """
+
+    def __init__(self, address: str, header: str, role: Role | None = None) -> None:
+        """Check the settings.
+
+        Args:
+            address: The one address from which the header is believed.
+            header: Name of the header, such as "X-Forwarded-User".
+            role: As in the attribute.
+
+        Raises:
+            SettingsError: If the address is none, or the header cannot be one.
+        """
+        found = _ip_address(address)
+        if found is None:
+            raise SettingsError(
+                f"--trusted-proxy must be the IP address of the proxy, got {address!r}"
+            )
+        self._address = found
+        if not header.isascii() or not header.replace("-", "").isalnum():
+            raise SettingsError(
+                f"--user-header must be a name of letters, digits and -, got {header!r}"
+            )
+        self.header, self.role = header.lower(), role
+
+    def is_at(self, address: str) -> bool:
+        """Whether a request came from the proxy, by the address of its connection."""
+        return _ip_address(address) == self._address
+
+
 class Access:
     """Checks tokens and keeps sessions, in memory only: a restart signs everybody out.
 
@@ -79,6 +120,10 @@ class Access:
         token_hash: The argon2 hash of the server's token; None where there is none.
         now_s: Returns seconds on a clock that never jumps.
         tokens: Tokens with a name and a role; without any, and without a hash, everybody gets in.
+        proxy: Signs people in; None where no proxy does.
+
+    Attributes:
+        proxy: As given.
     """
 
     def __init__(
@@ -86,8 +131,10 @@ class Access:
         token_hash: str | None,
         now_s: Callable[[], float] = time.monotonic,
         tokens: NamedTokens | None = None,
+        proxy: TrustedProxy | None = None,
     ) -> None:
         self._hash, self._now_s, self._tokens = token_hash, now_s, tokens
+        self.proxy = proxy
         self._lock = threading.Lock()
         # One hash at a time: each takes 64 MB and some 50 ms, and anybody can ask for one.
         self._hashing = threading.Lock()
@@ -99,8 +146,14 @@ class Access:
 
     @property
     def required(self) -> bool:
-        """Whether a token is needed at all."""
-        return self._hash is not None or bool(self._tokens and self._tokens.all())
+        """Whether people have to say who they are at all."""
+        is_secret = self._hash is not None or self.proxy is not None
+        return is_secret or bool(self._tokens and self._tokens.all())
+
+    @property
+    def has_own_token(self) -> bool:
+        """Whether the server has a token without a name, which may do everything."""
+        return self._hash is not None
 
     def sign_in(self, token: str, address: str) -> str | None:
         """Open a session for whoever has the token; None where the token is wrong.
@@ -138,11 +191,14 @@ class Access:
             is_known = key in self._sessions
         if not is_known:
             return None
-        holds = named is None or (self._tokens is not None and self._tokens.still_holds(named))
-        if until_s <= self._now_s() or not holds:
+        person: Person | None = Person()
+        if named is not None:
+            present = None if self._tokens is None else self._tokens.present(named)
+            person = None if present is None else present.person
+        if until_s <= self._now_s() or person is None:
             self.sign_out(session)
             return None
-        return Person() if named is None else named.person
+        return person
 
     def check(self, token: str, address: str) -> Person | None:
         """Return whose token it is; None for a wrong one, which counts against the address.
@@ -153,14 +209,36 @@ class Access:
         if not self.required:
             return Person()
         self._raise_if_waiting(address)
-        named = None if self._tokens is None else self._tokens.find(token[: _MOST_LENGTH + 1])
-        if named is not None or self._is_own(token):
-            with self._lock:
-                self._attempts.pop(address, None)
-            return Person() if named is None else named.person
+        person = self.person_with(token)
         with self._lock:
-            self._count(address)
-        return None
+            if person is None:
+                self._count(address)
+            else:
+                self._attempts.pop(address, None)
+        return person
+
+    def person_with(self, token: str) -> Person | None:
+        """Return whose token it is, without counting a wrong one: for one that was right before."""
+        named = None if self._tokens is None else self._tokens.find(token[: _MOST_LENGTH + 1])
+        if named is not None:
+            return named.person
+        return Person() if self._is_own(token) else None
+
+    def person_behind_proxy(self, name: str) -> Person | None:
+        """Return who somebody is whom the proxy has named; None where nobody knows the name."""
+        # Addresses of mail are the same in capitals and small letters.
+        name = name.strip().lower()
+        named = None if self._tokens is None else self._tokens.of_name(name)
+        if named is not None:
+            return named.person
+        role = None if self.proxy is None else self.proxy.role
+        return Person(name, role) if name and role is not None else None
+
+    def person_named(self, name: str) -> Person | None:
+        """Return who has an account now, by its name; empty is the server's own token."""
+        if name:
+            return self.person_behind_proxy(name)
+        return Person() if self.has_own_token or not self.required else None
 
     def _is_own(self, token: str) -> bool:
         """Whether it is the server's own token."""
@@ -199,6 +277,17 @@ class Access:
             attempts.failures, attempts.first_s = 0, attempts.until_s
         while len(self._attempts) > MOST_ADDRESSES:
             self._attempts.popitem(last=False)
+
+
+def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an IP address; None where it is none."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    # A server that listens on IPv6 sees addresses of IPv4 in this form.
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return found if mapped is None else mapped
 
 
 def make_token() -> str:

@@ -1,6 +1,7 @@
 """Sends news of the watcher to browsers: phases of events, and each second all states."""
 
 import threading
+from dataclasses import replace
 
 from oddframe._background import BackgroundQueue
 from oddframe.core.alerts import Alert
@@ -41,6 +42,10 @@ class Broadcaster:
         """Set whose cameras are reported; to be called before `start`."""
         # Not in the constructor: the supervisor is made with `take`, so it comes second.
         self._supervisor = supervisor
+        # An event that has got its sentence is shown with it at once.
+        supervisor.watcher.outputs.on_described = lambda alert: self.take(
+            replace(alert, event=replace(alert.event, phase="update"))
+        )
 
     def start(self) -> None:
         """Start the threads that send alerts and statuses."""

@@ -146,6 +146,57 @@ class CamerasFile:
         _set(table, values)
         self._write(document, accept)
 
+    def sinks(self) -> Tables:
+        """Return what the file says of each sink, with its secrets.
+
+        Raises:
+            SettingsError: If the file cannot be read.
+        """
+        found = self._parse().get("sinks", {})
+        return {str(name): table.unwrap() for name, table in found.items()}
+
+    def set_sink(
+        self, name: str, values: Mapping[str, Any], accept: Callable[[Path], None]
+    ) -> None:
+        """Set keys of a sink, which is added where there is none; those that are None go.
+
+        Args:
+            name: The sink.
+            values: The keys to set.
+            accept: As for `add`.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        document = self._parse()
+        sinks = document.get("sinks")
+        if sinks is None:
+            # Without a line [sinks] of its own, as people write it.
+            document["sinks"] = tomlkit.table(is_super_table=True)
+            sinks = document["sinks"]
+        if name not in sinks:
+            sinks[name] = tomlkit.table()
+        _set(sinks[name], values)
+        self._write(document, accept)
+
+    def remove_sink(self, name: str, accept: Callable[[Path], None]) -> None:
+        """Take a sink out of the file.
+
+        Args:
+            name: The sink.
+            accept: As for `add`.
+
+        Raises:
+            KeyError: If there is no such sink.
+            OutputError: If the file cannot be written.
+        """
+        document = self._parse()
+        sinks = document.get("sinks", {})
+        del sinks[name]
+        if not sinks and "sinks" in document:
+            del document["sinks"]
+        self._write(document, accept)
+
     def _state(self) -> tuple[int, int, int]:
         """Return what changes with the file: its number, its length, its time of change."""
         try:

@@ -9,7 +9,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEvent
@@ -57,12 +57,17 @@ _REPEAT_S = 4.0
 class Listener:
     """The messages that wait for one browser: the latest status, and all others in order.
 
+    Args:
+        cameras: Names of the cameras that it may be told of; None for all.
+
     Attributes:
+        cameras: As given.
         wake: Set when something waits, or when the listener is closed.
         closed: Whether the stream is to end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cameras: Collection[str] | None = None) -> None:
+        self.cameras = cameras
         self.wake = asyncio.Event()
         self.closed = False
         self._status: bytes | None = None
@@ -137,13 +142,17 @@ class EventHub:
         message = _message(kind, values)
         # The loop may be closed between the check and the call; then nobody listens any more.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._put_to_all, message, latest_only)
+            self._loop.call_soon_threadsafe(self._put_to_all, kind, values, message, latest_only)
 
-    def listen(self) -> Listener | None:
-        """Add a listener; None where there are too many, or the server is about to stop."""
+    def listen(self, cameras: Collection[str] | None = None) -> Listener | None:
+        """Add a listener; None where there are too many, or the server is about to stop.
+
+        Args:
+            cameras: As for `Listener`.
+        """
         if self._closed or len(self._listeners) >= MOST_LISTENERS:
             return None
-        listener = Listener()
+        listener = Listener(cameras)
         self._listeners.add(listener)
         return listener
 
@@ -166,9 +175,14 @@ class EventHub:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self.close)
 
-    def _put_to_all(self, message: bytes, latest_only: bool) -> None:
+    def _put_to_all(self, kind: str, values: Any, message: bytes, latest_only: bool) -> None:
         for listener in self._listeners:
-            listener.put(message, latest_only=latest_only)
+            if listener.cameras is None:
+                listener.put(message, latest_only=latest_only)
+                continue
+            seen = _seen_part(values, listener.cameras)
+            if seen is not None:
+                listener.put(_message(kind, seen), latest_only=latest_only)
 
 
 class EventStream(EventSourceResponse):
@@ -178,11 +192,19 @@ class EventStream(EventSourceResponse):
         hub: The hub of the listener, which is unsubscribed when the answer ends.
         listener: The messages for this browser.
         stuck_s: How long the browser may take nothing, in seconds.
+        still_holds: Says whether the person who asked is still let in; asked before each message.
     """
 
-    def __init__(self, hub: EventHub, listener: Listener, *, stuck_s: float = STUCK_S) -> None:
+    def __init__(
+        self,
+        hub: EventHub,
+        listener: Listener,
+        *,
+        stuck_s: float = STUCK_S,
+        still_holds: Callable[[], bool] = lambda: True,
+    ) -> None:
         super().__init__(
-            _messages(listener),
+            _messages(listener, still_holds),
             sep="\n",
             ping=_ALIVE_S,
             # The library's own sign of life holds the time, which no browser needs.
@@ -201,17 +223,30 @@ class EventStream(EventSourceResponse):
             self._hub.unsubscribe(self._listener)
 
 
-async def _messages(listener: Listener) -> AsyncIterator[bytes]:
+async def _messages(listener: Listener, still_holds: Callable[[], bool]) -> AsyncIterator[bytes]:
     # A first line at once: until then, proxies and browsers do not know that the stream is open.
     yield ServerSentEvent(retry=_RETRY_MS, sep="\n").encode()
     while not listener.closed:
         await listener.wake.wait()
+        # A token may have been removed, or may open less than before. A status comes each second.
+        if not still_holds():
+            return
         if body := listener.take():
             yield body
 
 
 def _sign_of_life() -> ServerSentEvent:
     return ServerSentEvent(comment="", sep="\n")
+
+
+def _seen_part(values: Any, cameras: Collection[str]) -> Any:
+    """Return what of a message may be told to whoever sees some cameras only; None for nothing."""
+    if "camera" in values:
+        return values if values["camera"] in cameras else None
+    if "cameras" in values:
+        return {"cameras": [one for one in values["cameras"] if one["name"] in cameras]}
+    # Rows are of events of any camera; without them the browser loads its list again.
+    return {key: value for key, value in values.items() if key != "rows"}
 
 
 def _message(kind: str, values: Any) -> bytes:

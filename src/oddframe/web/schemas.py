@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from oddframe.web.people import Role
+
 MOST_US = 2**62
 """The largest time and row that is let through: SQLite holds integers of 64 bits."""
 
@@ -94,6 +96,12 @@ class ReviewsGiven(Schema):
     reviews: Annotated[list[ReviewOfEvent], Field(min_length=1, max_length=500)]
 
 
+class LooksGiven(Schema):
+    """Events that somebody looks at."""
+
+    rows: Annotated[list[Annotated[int, Field(ge=0, le=MOST_US)]], Field(max_length=500)]
+
+
 class ApartGiven(Schema):
     """Whether an event stands apart from others that are like it."""
 
@@ -130,6 +138,10 @@ class EventRecord(Schema):
     reviewed_us: int | None
     # Name of the token of who reviewed it; empty where it had none.
     reviewed_by: str = ""
+    # What a model says of its picture; null where none was asked, or has not answered yet.
+    description: str | None = None
+    # When somebody looked at it first; null where nobody did.
+    looked_us: int | None = None
 
 
 class EventList(Schema):
@@ -279,6 +291,17 @@ class RecalibrationPreview(Schema):
     notice: str | None
 
 
+class Lesson(Schema):
+    """What the verdict on an event changes for alarms like it."""
+
+    # The newest alarms like it, and how many of them would not be raised.
+    like: int
+    silenced: int
+    # When the camera was recalibrated with it; null where it was not yet.
+    applied_us: int | None
+    sentence: str
+
+
 class RevisionDone(Schema):
     """The number of the change that was made, or undone."""
 
@@ -316,7 +339,9 @@ class Info(Schema):
     demo: bool
     # Whose token it is, and what may be done with it.
     name: str = ""
-    role: Literal["viewer", "operator", "admin"] = "viewer"
+    role: Role = "viewer"
+    # Names of the cameras that are seen; null for all.
+    cameras: list[str] | None = None
 
 
 class ModelRecord(Schema):
@@ -396,13 +421,6 @@ class SinkHealth(Schema):
     error: str | None
     # Whether a test can be sent to it.
     testable: bool = False
-
-
-class SinkTested(Schema):
-    """Whether a test message has arrived, or why not."""
-
-    ok: bool
-    error: str | None = None
 
 
 class ProcessHealth(Schema):

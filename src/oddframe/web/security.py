@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oddframe.errors import SettingsError
-from oddframe.web.auth import COOKIE, Access, TooManyAttempts
-from oddframe.web.people import Person, needed_role
+from oddframe.web.auth import COOKIE, Access, TooManyAttempts, TrustedProxy
+from oddframe.web.people import Person, is_noted, needed_role
 
 MOST_BYTES = 64 * 1024
 """Longest body of a request; the largest ones hold the zones of a camera."""
@@ -87,7 +87,9 @@ class SecurityMiddleware:
 
     async def _note(self, scope: Scope, status: int) -> None:
         """Note a change, and what somebody with a token was refused; not what strangers try."""
-        if scope["method"] in _SAFE or not (scope.get("signed_in") or 200 <= status < 300):
+        if not (scope.get("signed_in") or 200 <= status < 300):
+            return
+        if not is_noted(scope["method"], scope["path"]):
             return
         address = scope["client"][0] if scope.get("client") else ""
         person = scope.get("person", Person(role="viewer"))
@@ -129,10 +131,12 @@ class SecurityMiddleware:
         """Return (status, sentence, wait in seconds) if a token is missing, wrong or not enough.
 
         Sets ``signed_in`` and ``person`` of the scope, for the routes that answer without a token,
-        too. Who is not known is a viewer.
+        too; who is not known is a viewer. ``still_holds`` says later whether it is the same person.
         """
         path = scope["path"]
         scope["signed_in"], scope["person"] = False, Person(role="viewer")
+        scope["still_holds"], scope["by_proxy"] = lambda: True, False
+        address = scope["client"][0] if scope.get("client") else ""
         try:
             required = self._access.required
         except SettingsError:
@@ -143,25 +147,58 @@ class SecurityMiddleware:
         if not required:
             scope["person"] = Person()
             return None
+        access, proxy = self._access, self._access.proxy
+        if proxy is not None and proxy.header.encode() in headers:
+            return self._let_in_by_proxy(scope, headers, proxy, address, guarded=guarded)
         session = _cookie(headers.get(b"cookie", ""))
-        person = self._access.person_of(session) if session else None
-        if person is not None:
+        person = access.person_of(session) if session else None
+        if person is not None and session is not None:
+            known = person
+            scope["still_holds"] = lambda: access.person_of(session) == known
             return _let_in(scope, person, guarded=guarded)
         kind, _, token = headers.get(b"authorization", "").partition(" ")
+        token = token.strip()
         if kind.lower() == "bearer" and token and (guarded or path in _OPEN):
-            address = scope["client"][0] if scope.get("client") else ""
             try:
                 # In a thread: the hash would hold up all other requests for some 50 ms.
-                person = await asyncio.to_thread(self._access.check, token.strip(), address)
+                person = await asyncio.to_thread(access.check, token, address)
             except TooManyAttempts as error:
                 text = "there were too many wrong tokens from this address; try again later"
                 return 429, text, error.wait_s
             if person is not None:
+                by_token = person
+                scope["still_holds"] = lambda: access.person_with(token) == by_token
                 return _let_in(scope, person, guarded=guarded)
         if not guarded:
             return None
         text = "a token is needed: sign in, or send the header Authorization: Bearer TOKEN"
         return 401, text, 0.0
+
+    def _let_in_by_proxy(
+        self,
+        scope: Scope,
+        headers: dict[bytes, str],
+        proxy: TrustedProxy,
+        address: str,
+        *,
+        guarded: bool,
+    ) -> tuple[int, str, float] | None:
+        """Let in whom the trusted proxy has named; refuse the header from anybody else."""
+        name = proxy.header.encode()
+        # Twice: one may be of the browser, which the proxy did not take away.
+        is_twice = sum(key == name for key, _ in scope["headers"]) > 1
+        if is_twice or not proxy.is_at(address):
+            text = f"the header {proxy.header} must come once, and from the trusted proxy alone"
+            return 403, text, 0.0
+        named = headers[name]
+        person = self._access.person_behind_proxy(named)
+        if person is None:
+            text = f"the proxy must name somebody who has an account here, got {named!r}"
+            return (403, f"{text}; ask an admin", 0.0) if guarded else None
+        access, known = self._access, person
+        scope["still_holds"] = lambda: access.person_behind_proxy(named) == known
+        scope["by_proxy"] = True
+        return _let_in(scope, person, guarded=guarded)
 
 
 class _Status:

@@ -47,11 +47,13 @@ def event_record(
         note="" if review is None else review.note,
         reviewed_us=None if review is None else review.at_us,
         reviewed_by="" if review is None else review.by,
+        description=stored.description,
+        looked_us=stored.looked_us,
     )
 
 
 def camera_records(context: AppContext) -> list[CameraRecord]:
-    """Return all cameras, in the order of the file."""
+    """Return the cameras that the person sees, in the order of the file."""
     supervisor = context.supervisor
     plan = supervisor.plan
     # Looked up once for all cameras: the file, the views and the names of models.
@@ -68,7 +70,7 @@ def camera_records(context: AppContext) -> list[CameraRecord]:
             model=models[plan.model_of(camera)],
             learning=learnings.get(camera.name),
         )
-        for camera in plan.cameras
+        for camera in context.cameras
     ]
 
 

@@ -4,11 +4,12 @@ import ipaddress
 import os
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -20,8 +21,9 @@ from oddframe.inference.cores import check_threads
 from oddframe.settings import AnyPath, ListOf, settings_dataclass
 from oddframe.sinks.links import Links, read_secret
 from oddframe.sinks.prometheus import CameraMetrics
+from oddframe.sinks.sink import AlertSink
 from oddframe.web.app import make_app
-from oddframe.web.auth import Access, read_hash
+from oddframe.web.auth import Access, TrustedProxy, read_hash
 from oddframe.web.broadcaster import Broadcaster
 from oddframe.web.changes import change_camera
 from oddframe.web.context import AppContext
@@ -29,10 +31,20 @@ from oddframe.web.event_pictures import HeatPictures
 from oddframe.web.learning import Learner
 from oddframe.web.learning_order import Learning
 from oddframe.web.live_updates import EventHub, LivePictures
-from oddframe.web.people import AUDIT_FILE, TOKENS_FILE, AuditLog, NamedTokens
+from oddframe.web.people import (
+    AUDIT_FILE,
+    TOKENS_FILE,
+    AuditLog,
+    Cameras,
+    NamedTokens,
+    Role,
+)
 from oddframe.web.security import SecurityMiddleware
 from oddframe.web.supervisor import Supervisor
 from oddframe.web.uploads import Uploads
+
+if TYPE_CHECKING:
+    from oddframe.sinks.push import Push
 
 ACCESS_FILE = "access.hash"
 """File in the data folder with the hash of the token, where there is one."""
@@ -57,6 +69,11 @@ class ServeSettings:
         device: "auto", "cpu" or a GPU such as "cuda:0".
         threads: Threads that the networks compute on; see `oddframe.load`.
         upload_gb: Most gigabytes that recordings may have together that are sent by browsers.
+        trusted_proxy: IP address of a reverse proxy that signs people in; None where none does.
+        user_header: Name of the header in which it says who somebody is.
+        proxy_role: Role of those whom it names and who have no account; None refuses them.
+        certificate: File with a certificate, as PEM, to serve HTTPS; None serves HTTP.
+        certificate_key: File with its key, where that is not in the same file.
     """
 
     data: AnyPath
@@ -69,9 +86,40 @@ class ServeSettings:
     device: str = "auto"
     threads: int | None = None
     upload_gb: Annotated[float, Field(gt=0, le=1e6)] = 100.0
+    trusted_proxy: str | None = None
+    user_header: str = "X-Forwarded-User"
+    proxy_role: Role | None = None
+    certificate: AnyPath | None = None
+    certificate_key: AnyPath | None = None
+
+    @property
+    def proxy(self) -> TrustedProxy | None:
+        """The proxy that signs people in; None where none does."""
+        if self.trusted_proxy is None:
+            return None
+        return TrustedProxy(self.trusted_proxy, self.user_header, self.proxy_role)
 
     def __post_init__(self) -> None:
         check_threads(self.threads)
+        # A wrong address must be refused now, and a role without a proxy would do nothing.
+        if self.proxy is None and self.proxy_role is not None:
+            raise SettingsError("--proxy-role must have --trusted-proxy with it")
+        self._check_certificate()
+
+    def _check_certificate(self) -> None:
+        """Refuse a certificate that cannot be used now, and not at the first request."""
+        if self.certificate is None:
+            if self.certificate_key is not None:
+                raise SettingsError("--certificate-key must have --certificate with it")
+            return
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate, self.certificate_key, password="")
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                "--certificate must be a PEM file with a certificate, with its key in it or in "
+                f"--certificate-key and without a password, but: {error}"
+            ) from error
         for folder in self.media:
             if not folder.is_dir():
                 raise SettingsError(f"--media must be a folder, but {folder} is not")
@@ -118,6 +166,7 @@ def _serve(
         raise output_error(data, error) from error
     token_hash = settings.token_hash or read_hash(data / ACCESS_FILE)
     is_open = token_hash is None and not NamedTokens(data / TOKENS_FILE).all()
+    is_open = is_open and settings.proxy is None
     if is_open and not is_local(settings.host):
         raise SettingsError(
             "the web app must have a token when other machines can reach it, but --host is "
@@ -161,16 +210,25 @@ def assemble(
     """
     hub, metrics = EventHub(), CameraMetrics()
     broadcaster = Broadcaster(hub)
+    tokens, log = NamedTokens(data / TOKENS_FILE), AuditLog(data / AUDIT_FILE)
+    access = Access(token_hash, tokens=tokens, proxy=settings.proxy)
+    push = _push(data, access)
+    sinks: dict[str, AlertSink] = {"metrics": metrics}
+    if push is not None:
+        sinks["push"] = push
     supervisor = Supervisor(
         data,
         on_alert=broadcaster.take,
         on_notice=on_notice,
-        sinks={"metrics": metrics},
+        sinks=sinks,
         redirects=settings.redirects,
         device=settings.device,
         threads=settings.threads,
     )
     broadcaster.watch(supervisor)
+    describe = supervisor.plan.settings.describe
+    if describe is not None and describe.notice is not None:
+        on_notice(describe.notice)
     media = tuple(folder.absolute() for folder in settings.media)
     pictures, heat = LivePictures(supervisor.watcher), HeatPictures(supervisor.registry)
     learner = Learner(
@@ -183,14 +241,26 @@ def assemble(
     )
     public_url = supervisor.plan.settings.public_url
     links = Links(read_secret(data), public_url)
-    access = Access(token_hash, tokens=NamedTokens(data / TOKENS_FILE))
-    uploads = Uploads(data, settings.upload_gb)
-    context = AppContext(supervisor, hub, access, pictures, heat, learner, links, uploads, media)
+    if push is not None and public_url is not None and public_url.startswith("https:"):
+        push.contact = public_url
+    context = AppContext(
+        supervisor=supervisor,
+        hub=hub,
+        access=access,
+        pictures=pictures,
+        heat_pictures=heat,
+        learner=learner,
+        links=links,
+        uploads=Uploads(data, settings.upload_gb),
+        tokens=tokens,
+        log=log,
+        push=push,
+        media=media,
+    )
     # Under these names people reach the server; `SecurityMiddleware` refuses all others.
     hosts = {*settings.hosts, socket.gethostname(), settings.host}
     if public_url is not None:
         hosts.add(urlsplit(public_url).hostname or settings.host)
-    log = AuditLog(data / AUDIT_FILE)
 
     def note_change(*change: Any) -> None:
         try:
@@ -199,6 +269,22 @@ def assemble(
             on_notice(f"a change is missing in {AUDIT_FILE}: {error.strerror}")
 
     return make_app(context, metrics, broadcaster, hosts, note_change), context
+
+
+def _push(data: Path, access: Access) -> "Push | None":
+    """Make what tells browsers of alerts; None where the extra for it is not installed."""
+    try:
+        from oddframe.sinks.push import Push
+    except ImportError:
+        return None
+
+    def cameras_of(name: str) -> Cameras:
+        person = access.person_named(name)
+        if person is None:
+            raise LookupError(name)
+        return person.cameras
+
+    return Push(data, cameras_of)
 
 
 def _adopt(context: AppContext, learning: Learning, budget: str | None) -> None:
@@ -242,13 +328,16 @@ def _run(
         h11_max_incomplete_event_size=32 * 1024,
         # With such a header anybody could claim another address and evade the limit on attempts.
         proxy_headers=False,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.certificate_key,
     )
     server = _Server(config, [context.hub.close_soon, supervisor.stop])
     supervisor.start()
     _stop_with(supervisor, server)
     # An IPv6 address stands in brackets, so that its colons are not taken for the port.
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    on_start(f"http://{shown}:{listening.getsockname()[1]}/")
+    scheme = "http" if settings.certificate is None else "https"
+    on_start(f"{scheme}://{shown}:{listening.getsockname()[1]}/")
     try:
         server.run(sockets=[listening])
     finally:

@@ -142,7 +142,14 @@ class Supervisor:
 
     def _apply(self, plan: WatchPlan) -> None:
         models = self._load(plan)
-        self.watcher.change(plan, models)
+        # Made before anything changes: a receiver that cannot be is an error of this request.
+        sinks = self.watcher.outputs.prepare_sinks(plan)
+        try:
+            self.watcher.change(plan, models)
+        except BaseException:
+            sinks.close()
+            raise
+        self.watcher.outputs.exchange_sinks(sinks)
         self.store.retain(retention_of(plan.settings))
         # Only now: had the watcher refused, what is shown would not be what is watched.
         self.plan, self._models = plan, models

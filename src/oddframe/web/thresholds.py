@@ -17,8 +17,9 @@ from oddframe.errors import InputError
 from oddframe.monitoring.config import Camera
 from oddframe.store.events import StoredEvent
 from oddframe.store.feedback import NORMAL, thresholds_at
+from oddframe.store.stacks import is_near
 from oddframe.web.context import DAY_US, AppContext, now_us
-from oddframe.web.schemas import Appearing, BudgetPreview, RecalibrationPreview
+from oddframe.web.schemas import Appearing, BudgetPreview, Lesson, RecalibrationPreview
 from oddframe.web.serializers import event_record
 
 LEARNT_ALARMS = 120
@@ -33,6 +34,9 @@ PAST_US = 7 * DAY_US
 
 MOST_EVENTS = 500
 """Most events that a preview compares."""
+
+MOST_LIKE = 40
+"""Most alarms that are compared with the one that somebody judged, the newest."""
 
 _MICRO = 1_000_000
 
@@ -140,6 +144,49 @@ def preview_recalibration(context: AppContext, camera: Camera) -> RecalibrationP
     )
 
 
+def lesson_of(context: AppContext, stored: StoredEvent) -> Lesson:
+    """Say what the verdict on an event would change for alarms like it, or has changed.
+
+    Like it are alarms of its camera and model with the same reason, at about the same place.
+
+    Raises:
+        InputError: If the model keeps no scores of normal footage.
+    """
+    event, review = stored.alert.event, stored.review
+    camera = context.camera(event.source)
+    if event.kind != "anomaly" or review is None or review.verdict is None:
+        return Lesson(like=0, silenced=0, applied_us=None, sentence="")
+    if review.verdict != NORMAL:
+        text = "Alarms like this are raised as before: only “Normal” teaches the camera."
+        return Lesson(like=0, silenced=0, applied_us=None, sentence=text)
+    current = threshold_now(context, camera)
+    peaks = _like_peaks(context, camera, stored)
+    applied_us = next(
+        (
+            revision.at_us
+            for revision in context.store.reader.revisions(camera.name)
+            if revision.what == "recalibrated"
+            and not revision.undone
+            and revision.at_us >= review.at_us
+        ),
+        None,
+    )
+    if applied_us is not None:
+        silenced = sum(peak <= current.threshold for peak in peaks)
+        text = f"Learnt: {silenced} of the last {len(peaks)} alarms like this would not have come."
+        return Lesson(like=len(peaks), silenced=silenced, applied_us=applied_us, sentence=text)
+    budget = FalseAlarmBudget.parse(camera.false_alarms or current.budget)
+    then = propose(context, camera, budget).calibration
+    # What the threshold of now leaves out anyway is not the work of this verdict.
+    silenced = sum(current.threshold < peak <= then.threshold for peak in peaks)
+    text = f"{silenced} of the last {len(peaks)} alarms like this would not be raised."
+    if not peaks:
+        text = "Of alarms like this nothing is known yet for the present model and threshold."
+    elif not silenced:
+        text = "This changes no threshold: alarms like this are below the one of now already."
+    return Lesson(like=len(peaks), silenced=silenced, applied_us=None, sentence=text)
+
+
 def preview_budget(context: AppContext, camera: Camera, budget: FalseAlarmBudget) -> BudgetPreview:
     """Say which alarms of the last day a budget would have avoided, and which added."""
     now = now_us()
@@ -220,8 +267,26 @@ def _raw_peaks(
 ) -> list[tuple[StoredEvent, float]]:
     """Return the anomalies that the camera's present model found, with their raw scores."""
     model = context.supervisor.model(camera).bundle.fingerprint
+    return _with_raw_peaks(context, anomalies(context, camera, start_us, end_us), model)
+
+
+def _like_peaks(context: AppContext, camera: Camera, stored: StoredEvent) -> list[float]:
+    """Return the raw scores of the newest alarms that are like one, at most `MOST_LIKE`."""
+    event = stored.alert.event
+    found = context.store.reader.events(
+        camera=camera.name, kind="anomaly", reason=event.reason, limit=MOST_EVENTS
+    )
+    near = [one for one in found if is_near(one.alert.event.box, event.box)]
+    model = context.supervisor.model(camera).bundle.fingerprint
+    return [peak for _, peak in _with_raw_peaks(context, near[:MOST_LIKE], model)]
+
+
+def _with_raw_peaks(
+    context: AppContext, events: list[StoredEvent], model: str
+) -> list[tuple[StoredEvent, float]]:
+    """Return those of some events that a model found, with their raw scores."""
     peaks = []
-    for event in anomalies(context, camera, start_us, end_us):
+    for event in events:
         raw = context.store.reader.raw_peak(event)
         # Raw scores of two models cannot be compared.
         if raw is not None and raw[1] == model:

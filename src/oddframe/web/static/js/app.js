@@ -16,6 +16,7 @@ const VIEWS = {
   events: { title: "Events", load: () => import("./events.js") },
   models: { title: "Models", load: () => import("./models.js") },
   health: { title: "Health", load: () => import("./health.js") },
+  settings: { title: "Settings", load: () => import("./settings.js") },
 };
 
 const MOST_COUNTED = 99;

@@ -10,7 +10,7 @@ import { icon } from "./icons.js";
 import { LivePicture } from "./live_picture.js";
 import { attempt, showDialog, showNotice } from "./notices.js";
 import { link, navigate, replaceAddress } from "./router.js";
-import { hoursPanel } from "./settings.js";
+import { hoursPanel } from "./hours_and_retention.js";
 import { loadCameras, store, subscribe } from "./store.js";
 import { budgetPanel, cameraHistory } from "./thresholds.js";
 import { zonesOverlay, zonesPanel } from "./zones.js";

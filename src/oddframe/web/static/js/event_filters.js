@@ -67,7 +67,9 @@ export function fitsFilters(event, query) {
 
 function exportLink(query, suffix, text) {
   const { sort, ...filters } = apiFilters(query);
-  const href = new URL(`export/events.${suffix}${queryString(filters)}`, ROOT);
+  // The page has an order, as the list has; tables are sorted by whoever opens them.
+  const asked = suffix === "html" ? { ...filters, sort } : filters;
+  const href = new URL(`export/events.${suffix}${queryString(asked)}`, ROOT);
   return h("a", { class: "button", href: href.href, download: "" }, icon("save"), text);
 }
 
@@ -91,10 +93,11 @@ export function eventFilters(query, onChange) {
     field("To", input("to", moment), momentHelp(query.to)),
     field("Lowest score", input("min_score",
       { type: "number", min: "0.5", max: "1", step: "0.01", placeholder: "0.50" })),
-    field("Text in the note", input("note",
+    field("Text in note or description", input("note",
       { type: "search", maxlength: "200", placeholder: "gardener" })),
     h("div", { class: "row" },
-      exportLink(query, "csv", "CSV"), exportLink(query, "parquet", "Parquet"),
+      exportLink(query, "html", "Report"), exportLink(query, "csv", "CSV"),
+      exportLink(query, "parquet", "Parquet"),
       h("button", { type: "button", onclick: () => copyLink(link(["events"], query)) },
         icon("link"), "Copy link to this filter"),
       hasFilters(query) && h("a", { class: "button quiet", href: "#/events" }, "Show all events")));

@@ -7,10 +7,10 @@ import { ViewRange } from "../shared/time_chart.js";
 import { fetchJson, safeUrl } from "./api.js";
 import { reasonBars } from "./charts.js";
 import { ClipPlayer } from "./clip_player.js";
-import { busy, h, moment, zoneNote } from "./dom.js";
+import { busy, h, moment, setText, zoneNote } from "./dom.js";
 import { icon } from "./icons.js";
 import { attempt, copyLink, showNotice } from "./notices.js";
-import { saveVerdict, toggleVerdict, VERDICTS } from "./review.js";
+import { isLesson, loadLesson, saveVerdict, toggleVerdict, VERDICTS } from "./review.js";
 import { link } from "./router.js";
 import { ScoreStrip, TimeAxis } from "./score_strip.js";
 
@@ -52,6 +52,23 @@ export function eventRow(event, query = {}, isCurrent = false) {
         event.note && h("span", { class: "soft", title: event.note }, "note"))));
 }
 
+// What the verdict changes for alarms like this one, or has changed where it is applied.
+function lessonPart(event) {
+  const words = h("p", { class: "strong", role: "status" }, "Marked as normal.");
+  const advice = h("p", {}, "Recalibrate the camera to raise no alarm for similar events.");
+  const preview = h("div", {}, h("a", { class: "button main",
+    href: link(["cameras", event.camera, "recalibrate"]) }, "Preview recalibration"));
+  const box = h("div", { class: "callout lesson" }, words, advice, preview);
+  // Without the sentence, as for a camera that is gone, the advice stays.
+  loadLesson(event).then(({ sentence, applied_us }) => {
+    setText(words, sentence);
+    const isApplied = applied_us !== null;
+    box.classList.toggle("good", isApplied);
+    advice.hidden = preview.hidden = isApplied;
+  }, () => {});
+  return box;
+}
+
 // The buttons of the verdict, the note, and what can be done after "normal". `stack` has the rows
 // of all events that the verdict is for; `giveVerdict(verdict, note)` gives it.
 function verdictPart(event, stack, giveVerdict) {
@@ -68,16 +85,12 @@ function verdictPart(event, stack, giveVerdict) {
     event.note = reviewed.note;
     showNotice("Note saved.");
   });
-  const canRecalibrate = event.verdict === "normal" && event.kind === "anomaly";
-  const preview = link(["cameras", event.camera, "recalibrate"]);
   const title = isStack ? `Your verdict on all ${stack.rows.length} events` : "Your verdict";
   return h("div", { class: "verdict stack tight" },
     h("p", { class: "soft small", id: "verdict-title" }, title),
     h("div", { class: "row judge", role: "group", "aria-labelledby": "verdict-title" }, buttons),
     note,
-    canRecalibrate && h("div", { class: "callout" },
-      h("p", {}, "Marked as normal. Recalibrate the camera to raise no alarm for similar events."),
-      h("div", {}, h("a", { class: "button main", href: preview }, "Preview recalibration"))));
+    isLesson(event) && lessonPart(event));
 }
 
 // What can be taken away from an event: its address and its files.
@@ -92,6 +105,7 @@ function takeAway(event) {
 }
 
 const FILM_STEP = 24;
+const LOOK_MS = 1500, MOST_LOOKED = 500;
 
 // The events of a stack as small pictures in order of time; those that the list did not bring are
 // loaded when somebody asks for them.
@@ -148,6 +162,19 @@ export class EventPanel {
     this.player.show(event, options);
     // An update must not take away what somebody is writing.
     if (!isTyping) this.draw(isSame);
+    if (!isSame) this.noteLook();
+  }
+
+  // Tells the server that somebody looks at the events, once they were looked at for a moment.
+  noteLook() {
+    const { event, stack } = this;
+    clearTimeout(this.lookTimer);
+    this.lookTimer = setTimeout(() => {
+      const isShown = this.event?.row === event.row && this.element.isConnected;
+      if (!isShown || document.hidden) return;
+      const body = { rows: stack.rows.slice(0, MOST_LOOKED) };
+      fetchJson("looks", { method: "POST", body }).catch(() => {});
+    }, LOOK_MS);
   }
 
   async giveVerdict(verdict, note) {
@@ -178,7 +205,8 @@ export class EventPanel {
             event.reviewed_by && h("span", { class: "soft small" }, `by ${event.reviewed_by}`))),
         h("p", { class: "soft small number" },
           h("a", { href: link(["cameras", event.camera]) }, event.camera),
-          " · ", moment(event.start_us), " ", zoneNote(), " · ", otherView)),
+          " · ", moment(event.start_us), " ", zoneNote(), " · ", otherView),
+        event.description && h("p", { class: "said" }, event.description)),
       h("dl", { class: "times" },
         fact("Start", clockTime(event.start_us)),
         isHealth(event) ? fact("Kind", "camera") : fact("Peak", clockTime(event.peak_us)),

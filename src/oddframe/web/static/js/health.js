@@ -7,7 +7,7 @@ import { busy, h, s } from "./dom.js";
 import { icon } from "./icons.js";
 import { attempt, showError, showNotice } from "./notices.js";
 import { link } from "./router.js";
-import { retentionPanel } from "./settings.js";
+import { retentionPanel } from "./hours_and_retention.js";
 import { store } from "./store.js";
 
 const REFRESH_MS = 5000;
@@ -129,7 +129,7 @@ function driftChart(days) {
 }
 
 // A button that sends a test message through a sink, and says whether it arrived.
-function testButton(name) {
+export function testButton(name) {
   const button = h("button", { type: "button", "aria-label": `Send a test through ${name}` },
     "Send a test");
   button.addEventListener("click", busy(button, () => attempt(async () => {

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 
 const SHOWN_MS = 7000, ERROR_SHOWN_MS = 15000, MOST_NOTICES = 3;
 
-// `action` is {text, run}: a button in the message.
+// `action` is {text, run}: a button in the message. Returns what adds a sentence to it later.
 export function showNotice(text, { bad = false, action } = {}) {
   const close = () => box.remove();
   const run = () => { close(); action.run(); };
@@ -15,7 +15,13 @@ export function showNotice(text, { bad = false, action } = {}) {
   const place = document.getElementById("notices");
   place.append(box);
   while (place.children.length > MOST_NOTICES) place.firstChild.remove();
-  setTimeout(close, bad ? ERROR_SHOWN_MS : SHOWN_MS);
+  let timer = setTimeout(close, bad ? ERROR_SHOWN_MS : SHOWN_MS);
+  return (more) => {
+    if (!box.isConnected) return;
+    box.querySelector("p").append(h("span", { class: "soft small more" }, more));
+    clearTimeout(timer);
+    timer = setTimeout(close, SHOWN_MS);
+  };
 }
 
 // A request that was given up, or refused because nobody is signed in, needs no message.
@@ -23,6 +29,11 @@ export function showError(error) {
   if (error.name !== "AbortError" && error.status !== 401) {
     showNotice(error.message, { bad: true });
   }
+}
+
+// Says in the place of a list why it cannot be shown.
+export function showIn(place, error, signal) {
+  if (!signal.aborted) place.replaceChildren(h("p", { class: "pad" }, error.message));
 }
 
 // Runs work whose errors are shown instead of thrown; resolves with whether it went well.
@@ -39,8 +50,10 @@ export async function attempt(work) {
 // Resolves with the value of the button that closed the dialog, or "" where it was dismissed.
 export function showDialog(title, content, buttons = [{ text: "Close", value: "" }]) {
   return new Promise((resolve) => {
-    const drawn = buttons.map((button) =>
-      h("button", { value: button.value, class: button.class ?? "" }, button.text));
+    // One that only dismisses is no submit button: Enter in a field must not choose it.
+    const drawn = buttons.map(({ text, value, class: name = "" }) => (value
+      ? h("button", { value, class: name }, text)
+      : h("button", { type: "button", class: name, onclick: () => box.close("") }, text)));
     const box = h("dialog", { "aria-label": title },
       h("form", { method: "dialog", class: "stack" },
         h("h2", {}, title), content, h("div", { class: "row" }, drawn)));
@@ -49,6 +62,17 @@ export function showDialog(title, content, buttons = [{ text: "Close", value: ""
     document.body.append(box);
     box.showModal();
   });
+}
+
+// Shows a dialog until what was entered in it is taken, or it is dismissed; what the server refuses
+// is said, and nothing that was entered is lost. Resolves with whether it was taken.
+export async function askUntilDone(title, content, buttonText, work) {
+  const buttons = [{ text: "Cancel", value: "" },
+    { text: buttonText, value: "yes", class: "main" }];
+  while (await showDialog(title, content, buttons) === "yes") {
+    if (await attempt(work)) return true;
+  }
+  return false;
 }
 
 // Puts an address of the app into the clipboard. Browsers allow that on localhost and with HTTPS

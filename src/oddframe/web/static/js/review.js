@@ -53,13 +53,19 @@ async function writeReviews(reviews) {
   return { events, before };
 }
 
+// Whether a verdict teaches its camera something.
+export const isLesson = (event) => event.verdict === "normal" && event.kind === "anomaly";
+
+// What a verdict changes for alarms like it, in the words of the server: {sentence, applied_us}.
+export const loadLesson = (event) => fetchJson(`events/${event.row}/lesson`);
+
 // What was done last comes last: {text, run}.
 const undoable = [];
 
 function remember(text, run) {
   undoable.push({ text, run });
   if (undoable.length > MOST_UNDONE) undoable.shift();
-  showNotice(text, { action: { text: "Undo", run: undoLast } });
+  return showNotice(text, { action: { text: "Undo", run: undoLast } });
 }
 
 // Takes back what was done last; resolves once that is done.
@@ -78,11 +84,14 @@ export async function judge(rows, verdict, onUndone) {
   const done = await saveNext(() => writeReviews(rows.map((row) => ({ row, verdict }))));
   if (!done) return null;
   const what = verdict ? `marked as ${VERDICTS[verdict].text.toLowerCase()}` : "not reviewed again";
-  remember(`${count(done.events.length, "event")} ${what}.`, async () => {
+  const addToNotice = remember(`${count(done.events.length, "event")} ${what}.`, async () => {
     const undone = await saveNext(() => writeReviews(done.before));
     if (undone) onUndone?.(undone.events);
     return undone !== null;
   });
+  const taught = done.events.filter(isLesson);
+  const isOneCamera = new Set(taught.map((event) => event.camera)).size === 1;
+  if (isOneCamera) loadLesson(taught[0]).then(({ sentence }) => addToNotice(sentence), () => {});
   return done.events;
 }
 

@@ -46,6 +46,8 @@ async function applyChange(change) {
   publish("changed", change);
 }
 
+const whoIs = ({ name, role, cameras }) => JSON.stringify([name, role, cameras]);
+
 // The browser's own retries do not say why they fail, and a user who was signed out would wait for
 // ever. So each retry asks for the server's info first, and for the stream only then.
 function reconnect() {
@@ -55,7 +57,9 @@ function reconnect() {
   if (stopped) return;
   retryTimer = setTimeout(async () => {
     try {
-      const info = await loadInfo();
+      const before = store.info, info = await loadInfo();
+      // Somebody has changed what this account may do: all that is shown may be another.
+      if (info.signed_in && before?.signed_in && whoIs(info) !== whoIs(before)) location.reload();
       if (info.auth_required && !info.signed_in) {
         document.dispatchEvent(new Event("signed-out"));
         return;

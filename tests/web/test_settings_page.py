@@ -80,7 +80,7 @@ def test_a_camera_is_renamed_and_gets_its_name_back(data):
 
 def test_what_is_kept_is_set_for_the_site_and_rolled_back(data):
     with server(data) as address, page() as (opened, wrong):
-        opened.goto(f"{address}#/health")
+        opened.goto(f"{address}#/settings")
         opened.get_by_label("Days", exact=True).fill("7")
         opened.get_by_role("button", name="Save").click()
         history = opened.get_by_role("region", name="History")

@@ -235,7 +235,7 @@ def _check_new_name(context: AppContext, name: str, new_name: str) -> None:
         if rules is not None and name in rules.cameras:
             raise SettingsError(
                 f"{name} must not be named in the rules of a sink to be renamed, but is in those "
-                f"of {sink}; change these in cameras.toml and restart"
+                f"of {sink}; change these on the page Settings"
             )
 
 
@@ -245,6 +245,7 @@ def _rename(context: AppContext, name: str, new_name: str) -> None:
         context.store.rename(name, new_name)
         context.uploads.rename(name, new_name)
         context.learner.rename(name, new_name)
+        context.tokens.rename_camera(name, new_name)
 
 
 def _write_calibration(context: AppContext, camera: Camera, calibration: Calibration) -> str:

@@ -245,6 +245,27 @@ class NamedTokens:
             self._known(name)
             self._write({key: token for key, token in self._tokens.items() if key != name})
 
+    def rename_camera(self, camera: str, new_name: str) -> None:
+        """Have those who see some cameras only see one of them under its new name.
+
+        Raises:
+            SettingsError: If the file cannot be read.
+            OutputError: If it cannot be written.
+        """
+
+        def renamed(token: NamedToken) -> NamedToken:
+            cameras = token.person.cameras
+            if cameras is None or camera not in cameras:
+                return token
+            person = replace(token.person, cameras=frozenset(cameras) - {camera} | {new_name})
+            return replace(token, person=person)
+
+        with self._lock:
+            self._read()
+            after = {name: renamed(token) for name, token in self._tokens.items()}
+            if after != self._tokens:
+                self._write(after)
+
     def _known(self, name: str) -> NamedToken:
         """Return a token that there must be; the caller holds the lock."""
         self._read()

@@ -7,7 +7,6 @@ import { busy, h, s } from "./dom.js";
 import { icon } from "./icons.js";
 import { attempt, showError, showNotice } from "./notices.js";
 import { link } from "./router.js";
-import { retentionPanel } from "./hours_and_retention.js";
 import { store } from "./store.js";
 
 const REFRESH_MS = 5000;
@@ -15,8 +14,7 @@ const MB_PER_GB = 1000;
 
 export async function show(place, route, signal) {
   const body = h("div", { class: "stack spaced" });
-  place.append(h("div", { class: "head" }, h("h1", {}, "Health")), body,
-    await retentionPanel(signal));
+  place.append(h("div", { class: "head" }, h("h1", {}, "Health")), body);
   const load = async () => {
     body.replaceChildren(...healthParts(await fetchJson("health", { signal })));
   };

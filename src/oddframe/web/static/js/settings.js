@@ -1,15 +1,18 @@
-// The page Settings: notifications of this browser, and for admins who may use the app, where
-// alerts go, and what was changed.
+// The page Settings: notifications of this browser, and for admins how long things are kept, where
+// alerts go, who may use the app, and what was changed.
 
 import { accountsPanel, changesPanel } from "./accounts.js";
 import { h } from "./dom.js";
+import { retentionPanel } from "./hours_and_retention.js";
 import { pushPanel } from "./push.js";
 import { sinksPanel } from "./sinks.js";
 import { store } from "./store.js";
 
 export async function show(place, route, signal) {
   const isAdmin = store.info.role === "admin";
-  const panels = isAdmin ? [sinksPanel(signal), accountsPanel(signal), changesPanel(signal)] : [];
+  const panels = isAdmin
+    ? [sinksPanel(signal), await retentionPanel(signal), accountsPanel(signal), changesPanel(signal)]
+    : [];
   place.append(h("div", { class: "head" }, h("h1", {}, "Settings")),
     h("div", { class: "stack spaced" }, aboutPanel(), pushPanel(signal), panels));
 }

@@ -72,7 +72,7 @@ def test_without_a_compiler_the_network_runs_as_it_is(bundle):
 
 
 def test_what_runs_on_the_processor_is_not_compiled(bundle):
-    with pytest.raises(SettingsError, match="but onnx float32 runs this one on the processor"):
+    with pytest.raises(SettingsError, match=r"but this one runs elsewhere \(onnx float32\)"):
         compile_scorer(bundle, FakeScorer(), Backend("onnx"))
 
 

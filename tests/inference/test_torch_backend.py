@@ -4,7 +4,7 @@ import torch
 
 from oddframe.errors import SettingsError
 from oddframe.inference.torch_backend import GpuScorer, TorchScorer, pick_device
-from oddframe.model.fusion import AnomalyScorer
+from oddframe.model.fusion import AnomalyScorer, FusedScores
 from oddframe.model.network import Network
 from tests.support.tiny import tiny_settings
 
@@ -70,7 +70,7 @@ def test_a_compiled_network_takes_the_place_of_the_eager_one_in_another_scorer(n
         def run(batch):
             seen.append(batch.shape)
             scored = whole(batch)
-            return scored._replace(raw=2 * scored.raw)
+            return FusedScores(2 * scored.raw, *scored[1:])
 
         return run
 

@@ -316,7 +316,7 @@ class _Turns:
                 raise
 
     def stop(self) -> None:
-        """End the threads."""
+        """End the threads at their next report."""
         self._stopped = True
 
 

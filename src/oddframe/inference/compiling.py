@@ -94,8 +94,8 @@ def compile_scorer(
     """
     if not isinstance(scorer, CompilableScorer):
         raise SettingsError(
-            f"a compiled network must run in torch on a GPU, but {backend} runs this one on the "
-            "processor; add --backend torch --device cuda, or leave out --compile"
+            "a compiled network must run in torch on a GPU, but this one runs elsewhere "
+            f"({backend}); add --backend torch --device cuda, or leave out --compile"
         )
     length = clip_span(bundle.network.config.interval) - 1 + max(4, scorer.batch_size)
     frames = with_intruder(drawn_frames(bundle.network, length))

@@ -38,8 +38,8 @@ class SharedScorer:
         self.batch_size = max(1, scorer.batch_size // min(2, threads))
         self._scorer = scorer
         self._lock = threading.Lock()
-        self._open: _Batch | None = None
-        self._under_way: deque[_Batch] = deque()
+        self._open: _SharedBatch | None = None
+        self._under_way: deque[_SharedBatch] = deque()
 
     def score(self, clips: Pixels) -> ClipScores:
         """Score clips, uint8 B x 5 x H x W x C with B from 1 to batch_size."""
@@ -47,11 +47,11 @@ class SharedScorer:
 
     def begin(self, clips: Pixels, *, maps: bool) -> Callable[[], ClipScores]:
         """Start on clips; see `oddframe.inference.scorer.AsyncScorer`."""
-        parts, full = list[_Part](), list[_Batch]()
+        parts, full = list[_BatchRows](), list[_SharedBatch]()
         with self._lock:
             left = clips
             while len(left):
-                batch = self._open = self._open or _Batch(self._scorer)
+                batch = self._open = self._open or _SharedBatch(self._scorer)
                 part = batch.add(left, maps=maps)
                 parts.append(part)
                 left = left[len(part.rows) :]
@@ -63,14 +63,14 @@ class SharedScorer:
             batch.launch()
         return lambda: self._finish(parts, maps=maps)
 
-    def _close(self, batch: "_Batch") -> None:
+    def _close(self, batch: "_SharedBatch") -> None:
         """Let no more clips into a batch, which is to be begun at once."""
         self._open = None
         while self._under_way and self._under_way[0].is_done:
             self._under_way.popleft()
         self._under_way.append(batch)
 
-    def _finish(self, parts: "list[_Part]", *, maps: bool) -> ClipScores:
+    def _finish(self, parts: "list[_BatchRows]", *, maps: bool) -> ClipScores:
         """Wait for the scores of clips, which may lie in two batches."""
         found = []
         for part in parts:
@@ -95,7 +95,7 @@ class SharedScorer:
             )
         )
 
-    def _see_off(self, batch: "_Batch") -> None:
+    def _see_off(self, batch: "_SharedBatch") -> None:
         """Wait until a batch is full, or until nothing else is under way; then it goes as it is."""
         while True:
             with self._lock:
@@ -110,7 +110,7 @@ class SharedScorer:
                 other.wait()
 
 
-class _Batch:
+class _SharedBatch:
     """Clips of some threads, which are scored together."""
 
     def __init__(self, scorer: AsyncScorer) -> None:
@@ -133,14 +133,14 @@ class _Batch:
         """Whether its scores, or an error in their place, are there."""
         return self._scores is not None or self._error is not None
 
-    def add(self, clips: Pixels, *, maps: bool) -> "_Part":
+    def add(self, clips: Pixels, *, maps: bool) -> "_BatchRows":
         """Take as many of some clips as have room; one thread at a time may add."""
         taken = clips[: self._scorer.batch_size - self._count]
         rows = range(self._count, self._count + len(taken))
         self._clips.append(taken)
         self._count += len(taken)
         self._maps |= maps
-        return _Part(self, rows)
+        return _BatchRows(self, rows)
 
     def launch(self) -> None:
         """Begin it, unless another thread did; nobody may add any more."""
@@ -178,8 +178,8 @@ class _Batch:
         self._clips = []
 
 
-class _Part(NamedTuple):
+class _BatchRows(NamedTuple):
     """Where the clips of a thread lie in a batch."""
 
-    batch: _Batch
+    batch: _SharedBatch
     rows: range

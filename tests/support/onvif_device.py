@@ -69,7 +69,7 @@ class OnvifServer:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 text = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                status, body = device._answer(self.path, text)
+                status, body = device.answer(self.path, text)
                 content = _ENVELOPE.format(body=body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/soap+xml")
@@ -99,7 +99,8 @@ class OnvifServer:
         self._server.server_close()
         self._thread.join(5)
 
-    def _answer(self, path: str, text: str) -> tuple[int, str]:
+    def answer(self, path: str, text: str) -> tuple[int, str]:
+        """Answer a request to a path: the status, and the body of the envelope."""
         (name,) = re.findall(r"<s:Body><(\w+) ", text)
         self.asked.append(f"{path} {name}")
         now = datetime.now(UTC) - LATE

@@ -168,7 +168,7 @@ def test_what_is_wrong_with_an_address_is_said_with_what_to_do(client, address, 
 
 def test_the_page_of_a_camera_is_told_from_its_stream(client):
     page = b"<!doctype html><html><title>Camera</title><body>Sign in</body></html>" * 20
-    with StreamServer(http(page, Content_Type="text/html")) as server:
+    with StreamServer(http(page, Content_Length=str(len(page)))) as server:
         tested = client.post("/api/v1/cameras/test", json={"source": server.url()}).json()
     assert tested["ok"] is False
     assert "what it sends is no video" in tested["error"]

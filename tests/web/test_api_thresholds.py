@@ -76,7 +76,8 @@ def test_what_was_marked_normal_alarms_no_more_until_it_is_rolled_back(served, d
         late = [event for event in over(client) if event["start_us"] > camera["calibrated_at_us"]]
         assert late == []
 
-        assert client.post("/api/v1/cameras/yard/rollback").json() == {"revision": number}
+        done = client.post("/api/v1/cameras/yard/rollback").json()
+        assert done == {"revision": number, "name": "yard"}
         assert client.get("/api/v1/cameras/yard").json()["threshold"] == before["threshold"]
         (table,) = tomllib.loads((data / "cameras.toml").read_text())["camera"]
         assert "calibration" not in table

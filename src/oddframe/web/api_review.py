@@ -13,11 +13,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response
 
+from oddframe.core.budget import FalseAlarmBudget
 from oddframe.extras import require_extra
+from oddframe.monitoring.config import Camera
 from oddframe.sinks.sink import utc
 from oddframe.store.events import StoredEvent
-from oddframe.store.feedback import ReviewChange
-from oddframe.store.stacks import EventStack
+from oddframe.store.feedback import NORMAL, ReviewChange
+from oddframe.store.stacks import EventStack, is_near
 from oddframe.web.api_events import Filters, Row
 from oddframe.web.context import NO_EVENT, AppContext, Asking, Context, now_us
 from oddframe.web.schemas import (
@@ -33,10 +35,13 @@ from oddframe.web.schemas import (
     StackRecord,
 )
 from oddframe.web.serializers import event_record
-from oddframe.web.thresholds import lesson_of
+from oddframe.web.thresholds import MOST_EVENTS, propose, threshold_now, with_raw_peaks
 
 MOST_EXPORTED = 100_000
 """A table has at most so many events, the newest."""
+
+MOST_LIKE = 40
+"""Most alarms that are compared with the one that somebody judged, the newest."""
 
 _FILTER_NAMES = {
     "min_score": "lowest score",
@@ -115,7 +120,7 @@ def set_apart(context: Context, row: Row, given: ApartGiven) -> EventRecord:
 @router.get("/events/{row}/lesson", responses={404: {}})
 def lesson(context: Context, row: Row) -> Lesson:
     """What the verdict on an event changes for alarms like it, or has changed already."""
-    return lesson_of(context, context.event(row))
+    return _lesson_of(context, context.event(row))
 
 
 @router.get("/export/events.csv", response_class=Response)
@@ -277,3 +282,57 @@ def _file(content: str | bytes, kind: str, suffix: str) -> Response:
     day = datetime.now().strftime("%Y-%m-%d")
     name = f'attachment; filename="oddframe-events-{day}.{suffix}"'
     return Response(content, media_type=kind, headers={**_DOWNLOAD, "content-disposition": name})
+
+
+def _lesson_of(context: AppContext, stored: StoredEvent) -> Lesson:
+    """Say what the verdict on an event would change for alarms like it, or has changed.
+
+    Like it are alarms of its camera and model with the same reason, at about the same place.
+
+    Raises:
+        InputError: If the model keeps no scores of normal footage.
+    """
+    event, review = stored.alert.event, stored.review
+    camera = context.camera(event.source)
+    if event.kind != "anomaly" or review is None or review.verdict is None:
+        return Lesson(like=0, silenced=0, applied_us=None, sentence="")
+    if review.verdict != NORMAL:
+        text = "Alarms like this are raised as before: only “Normal” teaches the camera."
+        return Lesson(like=0, silenced=0, applied_us=None, sentence=text)
+    current = threshold_now(context, camera)
+    peaks = _like_peaks(context, camera, stored)
+    applied_us = next(
+        (
+            revision.at_us
+            for revision in context.store.reader.revisions(camera.name)
+            if revision.what == "recalibrated"
+            and not revision.undone
+            and revision.at_us >= review.at_us
+        ),
+        None,
+    )
+    if applied_us is not None:
+        silenced = sum(peak <= current.threshold for peak in peaks)
+        text = f"Learnt: {silenced} of the last {len(peaks)} alarms like this would not have come."
+        return Lesson(like=len(peaks), silenced=silenced, applied_us=applied_us, sentence=text)
+    budget = FalseAlarmBudget.parse(camera.false_alarms or current.budget)
+    then = propose(context, camera, budget).calibration
+    # What the threshold of now leaves out anyway is not the work of this verdict.
+    silenced = sum(current.threshold < peak <= then.threshold for peak in peaks)
+    text = f"{silenced} of the last {len(peaks)} alarms like this would not be raised."
+    if not peaks:
+        text = "Of alarms like this nothing is known yet for the present model and threshold."
+    elif not silenced:
+        text = "This changes no threshold: alarms like this are below the one of now already."
+    return Lesson(like=len(peaks), silenced=silenced, applied_us=None, sentence=text)
+
+
+def _like_peaks(context: AppContext, camera: Camera, stored: StoredEvent) -> list[float]:
+    """Return the raw scores of the newest alarms that are like one, at most `MOST_LIKE`."""
+    event = stored.alert.event
+    found = context.store.reader.events(
+        camera=camera.name, kind="anomaly", reason=event.reason, limit=MOST_EVENTS
+    )
+    near = [one for one in found if is_near(one.alert.event.box, event.box)]
+    model = context.supervisor.model(camera).bundle.fingerprint
+    return [peak for _, peak in with_raw_peaks(context, near[:MOST_LIKE], model)]

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from oddframe.web.api_thresholds import revision_list
-from oddframe.web.changes import RETENTION, SITE, change_site, roll_back_site
+from oddframe.web.changes import RETENTION, SITE, change_site, revision_list, roll_back_site
 from oddframe.web.context import Context
 from oddframe.web.schemas import RevisionDone, RevisionList, Schema
 

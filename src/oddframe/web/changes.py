@@ -17,6 +17,7 @@ from oddframe.monitoring.config import Camera
 from oddframe.sinks.factory import rules_of
 from oddframe.store.feedback import Revision
 from oddframe.web.context import AppContext, now_us
+from oddframe.web.schemas import RevisionList, RevisionRecord
 from oddframe.web.serializers import model_name
 from oddframe.web.thresholds import propose, threshold_now
 
@@ -106,6 +107,25 @@ def roll_back(context: AppContext, name: str) -> Revision:
     context.store.undo_revision(newest.number, now_us())
     context.hub.publish("changed", {"what": "calibration", "camera": old_name})
     return newest
+
+
+def revision_list(context: AppContext, place: str) -> RevisionList:
+    """Return the changes to a camera or to the site as a record of the API."""
+    revisions = context.store.reader.revisions(place)
+    # The newest that was not undone is what holds, and what a roll back would undo.
+    current = next((revision.number for revision in revisions if not revision.undone), None)
+    records = [
+        RevisionRecord(
+            number=revision.number,
+            at_us=revision.at_us,
+            what=revision.what,
+            text=revision.text,
+            current=revision.number == current,
+            undone=revision.undone,
+        )
+        for revision in revisions
+    ]
+    return RevisionList(revisions=records)
 
 
 def change_site(context: AppContext, values: Mapping[str, float]) -> None:

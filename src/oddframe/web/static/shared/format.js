@@ -37,12 +37,16 @@ const DAY_AND_MONTH = { day: "numeric", month: "short" };
 const YEAR = { year: "numeric" };
 const WHOLE_DAY = { weekday: "short", ...DAY_AND_MONTH, ...YEAR };
 
+// September is "Sept" to browsers alone: here it has three letters, as in what the server writes.
+const dateText = (options, us) =>
+  dateFormat(options).format(asDate(us)).replace("Sept", "Sep");
+
 // There is one form of a date, "Tue, 24 Nov 2026", of which a part is left out where it is known.
-export const timeOfDay = (us) => dateFormat(HOUR_MINUTE_SECOND).format(asDate(us));
-export const hourAndMinute = (us) => dateFormat(HOUR_MINUTE).format(asDate(us));
-export const shortDay = (us) => dateFormat(DAY_AND_MONTH).format(asDate(us));
-export const shortDate = (us) => dateFormat({ ...DAY_AND_MONTH, ...YEAR }).format(asDate(us));
-export const longDay = (us) => dateFormat(WHOLE_DAY).format(asDate(us));
+export const timeOfDay = (us) => dateText(HOUR_MINUTE_SECOND, us);
+export const hourAndMinute = (us) => dateText(HOUR_MINUTE, us);
+export const shortDay = (us) => dateText(DAY_AND_MONTH, us);
+export const shortDate = (us) => dateText({ ...DAY_AND_MONTH, ...YEAR }, us);
+export const longDay = (us) => dateText(WHOLE_DAY, us);
 
 let serverAheadUs = 0;
 
@@ -95,9 +99,9 @@ export function fromTimeKey(key) {
 // "today 08:13:24", "Tue, 24 Nov 08:13:24"; of another year "Tue, 24 Nov 2026 08:13:24"
 export function dayAndTime(us, formatTime = timeOfDay) {
   const days = Math.round((startOfDay(now()) - startOfDay(us)) / DAY);
-  const [year, yearNow] = [us, now()].map((at) => dateFormat(YEAR).format(asDate(at)));
+  const [year, yearNow] = [us, now()].map((at) => dateText(YEAR, at));
   const form = year === yearNow ? { weekday: "short", ...DAY_AND_MONTH } : WHOLE_DAY;
-  let day = dateFormat(form).format(asDate(us));
+  let day = dateText(form, us);
   if (days === 0) day = "today";
   if (days === 1) day = "yesterday";
   return `${day} ${formatTime(us)}`;
@@ -175,8 +179,7 @@ export const siteZone = () => timeZone ?? viewerZone();
 
 // "Tue, 24 Nov 2026, 08:13:24 (Europe/Berlin)", and the same for who sits in another time zone.
 export function fullTime(us) {
-  const write = (zone) => dateFormat({ ...WHOLE_DAY, ...HOUR_MINUTE_SECOND, timeZone: zone })
-    .format(asDate(us));
+  const write = (zone) => dateText({ ...WHOLE_DAY, ...HOUR_MINUTE_SECOND, timeZone: zone }, us);
   const [site, own] = [siteZone(), viewerZone()];
   const there = `${write(site)} (${site})`;
   return write(site) === write(own) ? there : `${there}; for you ${write(own)} (${own})`;

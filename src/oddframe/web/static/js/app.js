@@ -100,14 +100,14 @@ function startTheme() {
   update();
 }
 
-async function enter() {
+async function enter(cameras) {
   drawNav();
   const { auth_required, name, role } = store.info;
   signOut.hidden = !auth_required;
   signOut.title = name ? `Signed in as ${name}, ${role}` : "";
   // What a role may not do is not offered; the server refuses it in any case.
   document.documentElement.dataset.role = role;
-  await loadCameras();
+  await loadCameras(cameras);
   // The view first: its requests must not wait behind others on a slow line.
   await drawView();
   startUpdates();
@@ -149,9 +149,12 @@ function leave() {
 
 async function start() {
   try {
+    // Both at once: one after the other they take twice as long on a slow line.
+    const cameras = fetchJson("cameras", { isEarly: true });
+    cameras.catch(() => {});
     const info = await loadInfo();
     if (info.auth_required && !info.signed_in) leave();
-    else await enter();
+    else await enter(cameras);
   } catch (error) {
     if (error.status !== 401) main.replaceChildren(failure(error, start));
   }

@@ -26,8 +26,9 @@ export async function loadInfo() {
   return store.info;
 }
 
-export async function loadCameras() {
-  const { cameras } = await fetchJson("cameras");
+// `asked` is the answer that was asked for already, where there is one.
+export async function loadCameras(asked = fetchJson("cameras")) {
+  const { cameras } = await asked;
   store.cameras = new Map(cameras.map((camera) => [camera.name, camera]));
   publish("cameras");
   return store.cameras;

@@ -7,7 +7,7 @@ import { icon } from "./icons.js";
 import { showKeys } from "./keys.js";
 import { attempt, showError } from "./notices.js";
 import { currentRoute } from "./router.js";
-import { loadCameras, loadInfo, store, subscribe } from "./store.js";
+import { camerasLoaded, loadCameras, loadInfo, store, subscribe } from "./store.js";
 import { startUpdates, stopUpdates } from "./updates.js";
 
 const VIEWS = {
@@ -46,6 +46,8 @@ async function drawView() {
   const place = h("div", {});
   try {
     const { show } = await VIEWS[name].load();
+    // The page Events asks for its list meanwhile.
+    if (name !== "events") await camerasLoaded();
     if (signal.aborted) return;
     await show(place, route, signal);
   } catch (error) {
@@ -107,9 +109,8 @@ async function enter(cameras) {
   signOut.title = name ? `Signed in as ${name}, ${role}` : "";
   // What a role may not do is not offered; the server refuses it in any case.
   document.documentElement.dataset.role = role;
-  await loadCameras(cameras);
   // The view first: its requests must not wait behind others on a slow line.
-  await drawView();
+  await Promise.all([loadCameras(cameras), drawView()]);
   startUpdates();
   countUnreviewed().catch(() => {});
 }

@@ -26,8 +26,18 @@ export async function loadInfo() {
   return store.info;
 }
 
+let loading = Promise.resolve();
+
+// Resolves once the cameras are there that were asked for last.
+export const camerasLoaded = () => loading;
+
 // `asked` is the answer that was asked for already, where there is one.
-export async function loadCameras(asked = fetchJson("cameras")) {
+export function loadCameras(asked = fetchJson("cameras")) {
+  loading = takeCameras(asked);
+  return loading;
+}
+
+async function takeCameras(asked) {
   const { cameras } = await asked;
   store.cameras = new Map(cameras.map((camera) => [camera.name, camera]));
   publish("cameras");

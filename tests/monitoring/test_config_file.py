@@ -327,7 +327,7 @@ SINK = f'{CAMERA}[sinks.phone]\nkind = "webhook"\nurl = "http://h"\n'
         (f"{SINK}tmeplate = 3", r"sinks\.phone: unknown setting tmeplate; did you mean template\?"),
         (
             f'{SINK}phases = ["began"]',
-            r"sinks\.phone: phases\[0\] must be 'start', 'update' or 'end', got 'began'",
+            r"sinks\.phone: phases\[0\] must be 'start', 'update', 'end' or 'description'",
         ),
         (
             f"{SINK}headers = {{ Key = 3 }}",

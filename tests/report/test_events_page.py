@@ -11,7 +11,7 @@ from oddframe.report.events_page import MOST_STACKS, events_page
 from oddframe.store.events import Review
 from oddframe.store.stacks import StackPage
 from oddframe.store.store import Store
-from tests.support.alerting import made_event, wall
+from tests.support.alerting import NOON_US, made_event, wall
 
 MADE = datetime(2026, 9, 22, 6, 0, tzinfo=UTC)
 
@@ -19,7 +19,8 @@ MADE = datetime(2026, 9, 22, 6, 0, tzinfo=UTC)
 @pytest.fixture
 def store(tmp_path):
     """A store with a stack of three events with pictures, and one of another camera without."""
-    with Store(tmp_path) as store:
+    # Of the time of the events: they are older than is kept.
+    with Store(tmp_path, clock=lambda: NOON_US) as store:
         for number in range(3):
             record = alert(made_event(number, "end", score=0.7 + number / 10), wall)
             store.put_event(record)

@@ -165,7 +165,10 @@ def test_no_error_and_no_repr_holds_a_secret():
         ({"url": "http://host/a b"}, "must have no blanks"),
         ({"url": "http://hööst/"}, "plain ASCII"),
         ({"headers": {"X Y": "1"}}, "a name of letters, digits and -, got 'X Y'"),
-        ({"phases": ("begin",)}, r"phases\[0\] must be 'start', 'update' or 'end', got 'begin'"),
+        (
+            {"phases": ("begin",)},
+            r"phases\[0\] must be 'start', 'update', 'end' or 'description', got",
+        ),
         ({"timeout_s": 0}, "timeout_s must be above 0, got 0"),
         ({"template": "$nothing"}, r"must use names of key, .*, got \$nothing"),
         ({"template": "5 $"}, r"write \$\$ for the sign itself"),

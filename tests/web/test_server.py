@@ -1,8 +1,11 @@
 """The verb itself: what it refuses, and how it ends."""
 
 import os
+import re
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -82,6 +85,45 @@ def test_what_cannot_be_the_data_folder_is_named(tmp_path):
         serve(ServeSettings(data=tmp_path / "data", port=0))
     with pytest.raises(SettingsError, match="--media must be a folder"):
         ServeSettings(data=tmp_path, media=(tmp_path / "nowhere",))
+
+
+def test_a_certificate_that_cannot_be_used_is_refused(tmp_path):
+    (tmp_path / "cert.pem").write_text("no certificate")
+    with pytest.raises(SettingsError, match="--certificate must be a PEM file"):
+        ServeSettings(data=tmp_path, certificate=tmp_path / "cert.pem")
+    with pytest.raises(SettingsError, match="--certificate must be a PEM file"):
+        ServeSettings(data=tmp_path, certificate=tmp_path / "nowhere.pem")
+    with pytest.raises(SettingsError, match="must have --certificate with it"):
+        ServeSettings(data=tmp_path, certificate_key=tmp_path / "key.pem")
+
+
+@pytest.mark.slow
+def test_with_a_certificate_it_serves_https(tmp_path):
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl makes the certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    asked = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    asked += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*asked, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    given = ["--data", tmp_path / "data", "--port", "0", "--certificate", certificate]
+    program = subprocess.Popen(
+        [COMMAND, "serve", *given, "--certificate-key", key], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert program.stderr is not None
+        line = next(line for line in program.stderr if "https://" in line)
+        port = re.search(r"https://127\.0\.0\.1:(\d+)/", line)[1]
+        trusted = ssl.create_default_context(cafile=certificate)
+        url = f"https://localhost:{port}/healthz"
+        with urllib.request.urlopen(url, timeout=60, context=trusted) as answer:
+            assert answer.read() == b"ok\n"
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(60) == 0
+    finally:
+        program.kill()
+        program.wait()
+        program.stderr.close()
 
 
 @pytest.mark.slow

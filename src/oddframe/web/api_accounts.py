@@ -118,6 +118,7 @@ def add(context: Context, given: AccountAdded) -> AccountMade:
         raise HTTPException(409, f"each account must have its own name, but {given.name} is taken")
     _check_admin_is_left(context, given.name, given.role)
     token = context.tokens.add(given.name, given.role, given.days, given.cameras)
+    context.hub.publish("changed", {"what": "accounts"})
     return AccountMade(account=_account(context, given.name), token=token)
 
 
@@ -129,6 +130,7 @@ def change(context: Context, name: InAddress, given: AccountChanged) -> AccountR
     cameras = given.cameras if "cameras" in given.model_fields_set else before.person.cameras
     _check_admin_is_left(context, name, role)
     context.tokens.change(name, role, given.days, cameras)
+    context.hub.publish("changed", {"what": "accounts"})
     return _account(context, name)
 
 
@@ -137,6 +139,7 @@ def renew(context: Context, name: InAddress) -> AccountMade:
     """Give an account another token; whoever is signed in with the old one is signed out."""
     before = _known(context, name)
     token = context.tokens.renew(before.person.name)
+    context.hub.publish("changed", {"what": "accounts"})
     return AccountMade(account=_account(context, name), token=token)
 
 
@@ -146,6 +149,7 @@ def remove(context: Context, name: InAddress) -> Response:
     _known(context, name)
     _check_admin_is_left(context, name, None)
     context.tokens.remove(name)
+    context.hub.publish("changed", {"what": "accounts"})
     return Response(status_code=204)
 
 

@@ -89,7 +89,7 @@ def reviews(context: Context, asking: Asking, given: ReviewsGiven) -> ReviewsWri
     changes = [
         ReviewChange(one.row, one.verdict, one.note)
         for one in given.reviews
-        if _is_seen(context, one.row)
+        if _may_see(context, one.row)
     ]
     written = context.store.review_events(changes, now_us(), asking.name)
     context.hub.publish("changed", {"what": "reviews", "rows": [new.row for _, new in written]})
@@ -102,7 +102,7 @@ def reviews(context: Context, asking: Asking, given: ReviewsGiven) -> ReviewsWri
 @router.post("/looks", status_code=204)
 def look(context: Context, given: LooksGiven) -> Response:
     """Note that somebody looks at some events, for receivers that are told of unseen ones."""
-    seen = [row for row in given.rows if _is_seen(context, row)]
+    seen = [row for row in given.rows if _may_see(context, row)]
     context.store.put_looks(seen, now_us())
     return Response(status_code=204)
 
@@ -155,12 +155,6 @@ def export_parquet(context: Context, filters: Filters) -> Response:
     return _file(content.getvalue(), "application/vnd.apache.parquet", "parquet")
 
 
-def _is_seen(context: AppContext, row: int) -> bool:
-    """Whether the person sees the camera of an event; most people see all."""
-    cameras = context.person.cameras
-    return cameras is None or bool(context.store.reader.events(row=row, cameras=cameras, limit=1))
-
-
 @router.get("/export/events.html", response_class=Response)
 def export_page(
     context: Context,
@@ -182,6 +176,12 @@ def export_page(
     }
     text = events_page(page, context.store.folder, shown, made)
     return _file(text, "text/html; charset=utf-8", "html")
+
+
+def _may_see(context: AppContext, row: int) -> bool:
+    """Whether the person sees the camera of an event; most people see all."""
+    cameras = context.person.cameras
+    return cameras is None or bool(context.store.reader.events(row=row, cameras=cameras, limit=1))
 
 
 def _stack_record(context: AppContext, stack: EventStack) -> StackRecord:

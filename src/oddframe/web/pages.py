@@ -8,7 +8,9 @@ any file all addresses are new, and an update never mixes old files with new one
 import gzip
 import hashlib
 import mimetypes
+import posixpath
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -34,6 +36,11 @@ _TYPES = {
 
 _KEEP = "public, max-age=31536000, immutable"
 _ASK = "no-cache"
+
+_IMPORTS = re.compile(r'^import \{[^}]*\}\s+from "([^"]+)"', re.MULTILINE)
+
+_FIRST = ("js/app.js", "js/cameras.js", "js/events.js")
+"""The app, and the views with which visits begin; modules of other views come when they open."""
 
 _REFERENCES = re.compile(r'(href|src)="((?:css|js|shared)/|icon\.svg)')
 
@@ -108,14 +115,29 @@ class Pages:
     def _page(self, text: str, files: dict[str, bytes]) -> str:
         """Return the page with the lasting addresses of what it loads.
 
-        The browser learns of all modules at once: one that is imported by another one would
-        otherwise be asked for only when that one is there.
+        The browser learns at once of all modules with which a visit begins: one that is imported by
+        another one would otherwise be asked for only when that one is there.
         """
         text = _REFERENCES.sub(rf'\1="{self._prefix}\2', text)
-        modules = (name for name in files if name.startswith(("js/", "shared/")))
         links = "".join(
             f'<link rel="modulepreload" href="{self._prefix}{name}">\n'
-            for name in modules
-            if name.endswith(".js") and f'{name}"' not in text
+            for name in _imported(files)
+            if f'{name}"' not in text
         )
         return text.replace("</head>", f"{links}</head>")
+
+
+def _imported(files: Mapping[str, bytes]) -> list[str]:
+    """Return the modules with which a visit begins, and all that they import, by name."""
+    found: set[str] = set()
+    waiting = list(_FIRST)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            folder = posixpath.dirname(name)
+            waiting += [
+                posixpath.normpath(posixpath.join(folder, where))
+                for where in _IMPORTS.findall(files[name].decode())
+            ]
+    return sorted(found)

@@ -101,6 +101,9 @@ class ServeSettings:
 
     def __post_init__(self) -> None:
         check_threads(self.threads)
+        for folder in self.media:
+            if not folder.is_dir():
+                raise SettingsError(f"--media must be a folder, but {folder} is not")
         # A wrong address must be refused now, and a role without a proxy would do nothing.
         if self.proxy is None and self.proxy_role is not None:
             raise SettingsError("--proxy-role must have --trusted-proxy with it")
@@ -120,9 +123,6 @@ class ServeSettings:
                 "--certificate must be a PEM file with a certificate, with its key in it or in "
                 f"--certificate-key and without a password, but: {error}"
             ) from error
-        for folder in self.media:
-            if not folder.is_dir():
-                raise SettingsError(f"--media must be a folder, but {folder} is not")
 
 
 def serve(

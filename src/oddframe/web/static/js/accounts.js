@@ -5,7 +5,7 @@ import { fetchJson } from "./api.js";
 import { busy, field, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { askToConfirm, askUntilDone, attempt, showDialog, showIn } from "./notices.js";
-import { store } from "./store.js";
+import { store, subscribe } from "./store.js";
 
 const ROLES = {
   viewer: "viewer: sees",
@@ -14,7 +14,7 @@ const ROLES = {
 };
 
 const MOST_NAMED = 3;
-const LOG_LINES = 100;
+const LOG_LINES = 100, LOG_MS = 1000;
 
 const pathOf = (name, part = "") => `accounts/${encodeURIComponent(name)}${part}`;
 
@@ -173,6 +173,12 @@ export function changesPanel(signal) {
       : h("p", { class: "pad soft" }, "Nothing was changed yet."));
   }
   load().catch((error) => showIn(body, error, signal));
+  // The log has a change a moment after everybody was told of it.
+  let timer = null;
+  subscribe("changed", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { if (!signal.aborted) load().catch(() => {}); }, LOG_MS);
+  }, signal);
   return h("section", { class: "card", "aria-labelledby": "changes-title" },
     h("div", { class: "pad-head" }, h("h2", { id: "changes-title" }, "History"),
       h("p", { class: "soft small" }, "Who changed what. Changes of a camera's model and threshold "

@@ -22,7 +22,8 @@ function refusalText(answer, status) {
   return `The server answered with status ${status}.`;
 }
 
-export async function fetchResponse(path, { method = "GET", body, signal } = {}) {
+// With `isEarly` it is asked before anybody knows whether somebody is signed in.
+export async function fetchResponse(path, { method = "GET", body, signal, isEarly } = {}) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
   let response;
   try {
@@ -38,7 +39,8 @@ export async function fetchResponse(path, { method = "GET", body, signal } = {})
   if (response.ok) return response;
   let answer = null;
   try { answer = await response.json(); } catch { /* Not JSON: only the status is known. */ }
-  if (response.status === 401 && path !== "login") document.dispatchEvent(new Event("signed-out"));
+  const isNews = path !== "login" && !isEarly;
+  if (response.status === 401 && isNews) document.dispatchEvent(new Event("signed-out"));
   throw new ApiError(response.status, refusalText(answer, response.status));
 }
 

@@ -12,7 +12,7 @@ import { showError } from "./notices.js";
 import { judge, setApart, undoLast, VERDICTS } from "./review.js";
 import { currentRoute, link, navigate, pushAddress, replaceAddress } from "./router.js";
 import { StackList } from "./stack_list.js";
-import { store, subscribe } from "./store.js";
+import { camerasLoaded, store, subscribe } from "./store.js";
 
 const PAGE = 30, MOST_LOADED = 200;
 
@@ -214,7 +214,9 @@ export async function show(place, route, signal) {
     if (["events", "reviews"].includes(change.what)) reloadSoon();
   }, signal);
 
-  await loadMore();
+  await Promise.all([loadMore(), camerasLoaded()]);
+  // What an empty list says depends on whether there are cameras.
+  if (!list.stacks.length) list.draw();
   place.classList.add("events-view");
   const back = h("a", { class: "crumb back", href: link(["events"], query) },
     icon("left"), "All events");

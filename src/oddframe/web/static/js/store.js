@@ -26,8 +26,19 @@ export async function loadInfo() {
   return store.info;
 }
 
-export async function loadCameras() {
-  const { cameras } = await fetchJson("cameras");
+let loading = Promise.resolve();
+
+// Resolves once the cameras are there that were asked for last.
+export const camerasLoaded = () => loading;
+
+// `asked` is the answer that was asked for already, where there is one.
+export function loadCameras(asked = fetchJson("cameras")) {
+  loading = takeCameras(asked);
+  return loading;
+}
+
+async function takeCameras(asked) {
+  const { cameras } = await asked;
   store.cameras = new Map(cameras.map((camera) => [camera.name, camera]));
   publish("cameras");
   return store.cameras;

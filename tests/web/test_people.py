@@ -209,6 +209,9 @@ def two(served):
 OF_A_CAMERA = (
     ("GET", "cameras/{name}"),
     ("GET", "cameras/{name}/live.jpg"),
+    ("GET", "cameras/{name}/live.mjpeg"),
+    ("GET", "cameras/{name}/view"),
+    ("GET", "cameras/{name}/drift"),
     ("GET", "cameras/{name}/scores"),
     ("GET", "cameras/{name}/budget?false_alarms=1/day"),
     ("GET", "cameras/{name}/history"),

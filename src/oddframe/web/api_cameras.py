@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from oddframe.core.records import Frame
 from oddframe.errors import OddframeError
@@ -136,18 +136,21 @@ def live(context: Context, name: CameraName, heat: bool = False) -> Response:
     response_class=Response,
     responses={200: {"content": {"multipart/x-mixed-replace": {}}}, 503: {}},
 )
-async def live_stream(context: Context, name: CameraName, heat: bool = False) -> PictureStream:
+async def live_stream(
+    context: Context, request: Request, name: CameraName, heat: bool = False
+) -> PictureStream:
     """Each new picture of a camera, for as long as somebody looks; with `heat` as for a picture."""
     # Async, unlike the other routes of the API: the count of viewers belongs to the event loop.
     context.camera(name)
     if context.pictures.viewers >= MOST_VIEWERS:
         raise HTTPException(503, "too many browsers show live pictures; close some of them")
-    return PictureStream(
-        context.pictures,
-        name,
-        heat=heat,
-        is_over=lambda: context.hub.is_closed or context.supervisor.camera(name) is None,
-    )
+
+    def is_over() -> bool:
+        # Also where the account of whoever looks has ended, or sees other cameras now.
+        gone = context.supervisor.camera(name) is None or not request.scope["still_holds"]()
+        return context.hub.is_closed or gone
+
+    return PictureStream(context.pictures, name, heat=heat, is_over=is_over)
 
 
 @router.get("/{name}/scores")

@@ -10,9 +10,11 @@ import { store } from "./store.js";
 
 export async function show(place, route, signal) {
   const isAdmin = store.info.role === "admin";
-  const panels = isAdmin
-    ? [sinksPanel(signal), await retentionPanel(signal), accountsPanel(signal), changesPanel(signal)]
-    : [];
+  const panels = [];
+  if (isAdmin) {
+    panels.push(sinksPanel(signal), await retentionPanel(signal), accountsPanel(signal),
+      changesPanel(signal));
+  }
   place.append(h("div", { class: "head" }, h("h1", {}, "Settings")),
     h("div", { class: "stack spaced" }, aboutPanel(), pushPanel(signal), panels));
 }

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from oddframe.web.api_cameras import check_connection
+from oddframe.web.live_updates import MOST_VIEWERS
 from tests.support.stream_server import StreamServer, http
 
 SECRET = "geheim"
@@ -188,6 +189,16 @@ def test_live_pictures_are_encoded_once_for_all_who_look(served, clip, until):
         first = context.pictures.picture("yard", heat=False)
         assert first == plain.content
         assert context.pictures.picture("yard", heat=False) is first
+
+
+def test_there_are_not_more_streams_of_pictures_than_a_server_bears(served):
+    with served() as (client, context):
+        assert client.get("/api/v1/cameras/yard/live.mjpeg").status_code == 404
+        added(client, source="rtsp://127.0.0.1:9/a")
+        context.pictures.viewers = MOST_VIEWERS
+        refused = client.get("/api/v1/cameras/yard/live.mjpeg")
+        assert refused.status_code == 503
+        assert "close some of them" in refused.json()["detail"]
 
 
 def test_a_camera_without_a_picture_says_so(client):

@@ -210,7 +210,7 @@ OF_A_CAMERA = (
     ("GET", "cameras/{name}"),
     ("GET", "cameras/{name}/live.jpg"),
     ("GET", "cameras/{name}/live.mjpeg"),
-    ("GET", "cameras/{name}/view"),
+    ("GET", "cameras/{name}/view?model=models/tiny"),
     ("GET", "cameras/{name}/drift"),
     ("GET", "cameras/{name}/scores"),
     ("GET", "cameras/{name}/budget?false_alarms=1/day"),
@@ -247,6 +247,17 @@ def test_who_sees_one_camera_is_told_of_another_as_if_it_were_not_there(two):
         assert found.status_code == missing.status_code == 404, path
         assert found.json() == missing.json(), "nothing tells whether there is such a camera"
     assert context.store.reader.events(camera="vault")[0].review is None
+
+
+def test_who_sees_one_camera_sees_it_under_its_new_name(two):
+    client, _, anna = two
+    own = {"authorization": f"Bearer {TOKEN}"}
+    assert client.put("/api/v1/cameras/yard", json={"name": "gate"}, headers=own).status_code == 200
+    assert client.get("/api/v1/cameras/gate", headers=anna).status_code == 200
+    (account,) = client.get("/api/v1/accounts", headers=own).json()["accounts"]
+    assert account["cameras"] == ["gate"]
+    assert client.post("/api/v1/cameras/gate/rollback", headers=own).status_code == 200
+    assert client.get("/api/v1/cameras/yard", headers=anna).status_code == 200
 
 
 def test_every_route_that_names_a_camera_is_among_those_that_are_tested(two):

@@ -2,8 +2,9 @@
 
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,11 @@ WITH_INTRUDER = 2
 """Stretches that are compared a second time with something odd drawn into them."""
 
 # The packages whose versions may change what a backend computes.
-_PACKAGES = {"torch": ("torch",), "onnx": ("onnxruntime",), "openvino": ("openvino",)}
+_PACKAGES = {
+    "torch": ("torch",),
+    "onnx": ("onnxruntime", "onnxruntime-gpu"),
+    "openvino": ("openvino",),
+}
 
 
 @dataclass(frozen=True)
@@ -233,7 +238,10 @@ def check_parity(
     }
     # Agreement is a fact of a machine and of versions, so both are kept with it.
     entry |= {"footage": footage.origin, "machine": platform.machine(), "oddframe": __version__}
-    entry |= {package: version(package) for package in ("torch", *_PACKAGES[backend.name])}
+    for package in ("torch", *_PACKAGES[backend.name]):
+        # ONNX Runtime for GPUs stands in the place of the other.
+        with suppress(PackageNotFoundError):
+            entry[package] = version(package)
     if labelled is not None:
         entry["auc"] = {
             "dataset": labelled.dataset,

@@ -120,8 +120,8 @@ def test_a_model_that_is_slow_delays_nobody_and_gets_the_newest_events(tmp_path,
         describer = Describer(config, tmp_path, lambda alert, text: None)
         for number in range(60):
             describer.put(pictured(number))
-        until(lambda: asked)
-        assert describer.dropped >= 60 - 22
+        # Of 60 one is with the model, and one may be about to be sent.
+        until(lambda: describer.dropped >= 60 - 22)
         asked.extend(range(100))
         describer.close()
 

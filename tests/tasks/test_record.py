@@ -82,14 +82,14 @@ def test_outside_of_the_armed_hours_no_camera_is_asked(camera, tmp_path):
 
 
 def test_the_oldest_goes_beyond_a_bound(camera, tmp_path):
-    oddframe.record(f"door={camera.url()}", tmp_path, for_s=1.0)
-    (first,) = list_segments(tmp_path)
-    report = oddframe.record(
-        f"door={camera.url()}", tmp_path, for_s=1.0, most_gb=1.5 * first.size_bytes / 1e9
-    )
-    assert report.removed == 1
-    (left,) = list_segments(tmp_path)
-    assert left.start_us > first.start_us
+    source = f"door={camera.url()}"
+    # Time enough for a slow machine to open the camera; it is lost in between.
+    oddframe.record(source, tmp_path, for_s=3.0)
+    before = list_segments(tmp_path)
+    most_gb = sum(segment.size_bytes for segment in before) / 1e9
+    report = oddframe.record(source, tmp_path, for_s=3.0, most_gb=most_gb)
+    assert report.removed >= 1
+    assert list_segments(tmp_path)[0].start_us > before[0].start_us
 
 
 def test_a_stop_writes_what_is_in_memory_and_the_rest_is_recorded_later(camera, tmp_path):

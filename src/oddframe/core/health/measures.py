@@ -80,8 +80,8 @@ class Average:
     Attributes:
         picture: The mean, float32 H x W; None before the first picture.
         jumped: Whether the last picture started it anew.
-        switched: Whether most of that picture has changed, as where a light is switched; somebody
-            close to the camera changes a part of it.
+        switched: Whether nearly all of that picture has changed, as where a light is switched;
+            somebody close to the camera, or a crowd with its traces in the mean, changes a part.
     """
 
     def __init__(self, jump: float) -> None:
@@ -107,7 +107,12 @@ class Average:
         change = np.abs(away)
         distance = float(change.mean())
         self.jumped = distance > self._jump
-        self.switched = self.jumped and float(np.median(change)) > self._jump / 2
+        if self.jumped:
+            # In places that are dark anyway a light changes little.
+            little, usual = np.quantile(change, (0.25, 0.5))
+            self.switched = bool(little > self._jump / 4 and usual > self._jump / 2)
+        else:
+            self.switched = False
         if self.jumped:
             self.picture, self._age_s = picture.astype(np.float32), 0.0
             return distance

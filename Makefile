@@ -29,9 +29,10 @@ fuzz-inputs: $(INSTALLED)
 	@.venv/bin/python -m tests.support.input_fuzz $(ARGS)
 
 # Against real programs: an RTSP server, an MQTT broker, a browser, Ray. What is missing is skipped by name, and fails where
-# CI=true. These tests wait for most of their time, so two processes share them.
+# CI=true. Two processes share the browser tests; cameras are watched by one test at a time, since they are timed.
 test-services: $(INSTALLED)
-	@.venv/bin/pytest -q -rs -m services -n 2 --dist loadfile tests/services tests/web
+	@.venv/bin/pytest -q -rs -m services tests/services
+	@.venv/bin/pytest -q -rs -m services -n 2 --dist loadfile tests/web
 
 # The documentation as a site in build/docs/site; a link that leads nowhere is an error. `make docs ARGS=--open` serves it.
 docs: .venv/.docs-installed

@@ -23,10 +23,10 @@ def answer(text):
 
 @pytest.fixture
 def pictured(tmp_path):
-    """Makes alerts with a dark picture on disk."""
+    """Makes alerts with a dark picture on disk, which is written once: another thread reads it."""
+    (tmp_path / "peak.jpg").write_bytes(encode_jpeg(np.zeros((60, 80, 3), np.uint8), 90))
 
     def make(number=0, phase="start", **values):
-        (tmp_path / "peak.jpg").write_bytes(encode_jpeg(np.zeros((60, 80, 3), np.uint8), 90))
         return replace(made_alert(number, phase, **values), snapshot="peak.jpg")
 
     return make
@@ -120,6 +120,7 @@ def test_a_model_that_is_slow_delays_nobody_and_gets_the_newest_events(tmp_path,
         describer = Describer(config, tmp_path, lambda alert, text: None)
         for number in range(60):
             describer.put(pictured(number))
+        until(lambda: asked)
         # Of 60 one is with the model, and one may be about to be sent.
         until(lambda: describer.dropped >= 60 - 22)
         asked.extend(range(100))

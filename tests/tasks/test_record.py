@@ -50,7 +50,7 @@ def test_several_cameras_at_once(camera, tmp_path):
         assert 0.5 < one.seconds < 2.1
         assert one.bytes_per_s > 0
     assert not report.stopped
-    assert report.seconds == pytest.approx(2.0, abs=0.5)
+    assert report.seconds > 1.5
     assert list(report.notices) == notices
     phases, done, totals, figures = zip(*progress, strict=True)
     assert set(phases) == {"record"}

@@ -180,7 +180,7 @@ export function changesPanel(signal) {
     timer = setTimeout(() => { if (!signal.aborted) load().catch(() => {}); }, LOG_MS);
   }, signal);
   return h("section", { class: "card", "aria-labelledby": "changes-title" },
-    h("div", { class: "pad-head" }, h("h2", { id: "changes-title" }, "History"),
+    h("div", { class: "pad-head" }, h("h2", { id: "changes-title" }, "Log"),
       h("p", { class: "soft small" }, "Who changed what. Changes of a camera's model and threshold "
         + "are on its page, where they can be undone.")), body);
 }

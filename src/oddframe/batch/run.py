@@ -116,7 +116,7 @@ def score_archive(
     Example:
         >>> report = oddframe.score_archive("normal", "runs/door", "archive", workers=1)
         >>> report.failed
-        0
+        ()
 
     Args:
         archive: The folder.

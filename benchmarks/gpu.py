@@ -612,6 +612,10 @@ def forget(device: str) -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
+REHEARSAL = 6
+"""How many times as long a row may take on a processor, where the script is only tried."""
+
+
 def _line(name: str, found: Mapping[str, Any], began: float) -> dict[str, Any]:
     return {"row": name, **found, "took_s": round(time.perf_counter() - began, 1)}
 
@@ -619,10 +623,11 @@ def _line(name: str, found: Mapping[str, Any], began: float) -> dict[str, Any]:
 def measure(names: list[str], what: str, options: Options, out: Path, until: float) -> bool:
     """Measure rows in processes of their own; returns whether all of them have a figure."""
     table, fine = rows(what, options), True
+    patience = REHEARSAL if options.device == "cpu" else 1
     while names and time.monotonic() < until:
         child = subprocess.Popen(_command(names, what, options), stdout=subprocess.PIPE, text=True)
         # The first row pays for the start of the process.
-        left = _Watch(child, min(60 + table[names[0]].limit_s, until - time.monotonic()))
+        left = _Watch(child, min(60 + patience * table[names[0]].limit_s, until - time.monotonic()))
         assert child.stdout is not None
         current = names[0]
         for text in child.stdout:
@@ -630,7 +635,7 @@ def measure(names: list[str], what: str, options: Options, out: Path, until: flo
                 found = json.loads(text)
                 if "begin" in found:
                     current = found["begin"]
-                    left.again(min(table[current].limit_s, until - time.monotonic()))
+                    left.again(min(patience * table[current].limit_s, until - time.monotonic()))
                     continue
                 if "row" in found:
                     fine &= "error" not in found

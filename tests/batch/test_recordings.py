@@ -68,6 +68,22 @@ def side_by_side(recordings, model, job, on_progress=lambda *step: None):
     return list(score_side_by_side(sources, model, OPTIONS, job, 2, on_progress))
 
 
+def check_reports(alone, both, steps, folder):
+    """Both tell the same of each recording, and each tells its frames, in order and to the end."""
+    for one, other in zip(alone, both, strict=True):
+        if isinstance(one, str):
+            # It has too few frames, and costs nobody else anything.
+            assert other == one
+            assert "c.mp4 must have" in one
+        else:
+            files = tuple(folder / path.name for path in one.files)
+            assert other == replace(one, files=files)
+    for name, frames in (("a", 40), ("b", 30), ("d", 25)):
+        done = [step[1] for step in steps if step[0] == name]
+        assert done == sorted(done)
+        assert (name, frames, frames, {}) in steps
+
+
 def test_files_reports_and_errors_are_those_of_one_after_another(recordings, model, tmp_path):
     steps, extras = [], Extras(maps=True)
     first, second = job_for(tmp_path / "first", extras), job_for(tmp_path / "second", extras)
@@ -76,18 +92,7 @@ def test_files_reports_and_errors_are_those_of_one_after_another(recordings, mod
     both = side_by_side(recordings, model, second, lambda *step: steps.append(step))
     assert bytes_of(tmp_path / "second") == bytes_of(tmp_path / "first")
     assert [path.name for path in (tmp_path / "second").iterdir() if path.name[0] == "."] == []
-    for one, other in zip(alone, both, strict=True):
-        if isinstance(one, str):
-            assert other == one
-            assert "c.mp4 must have" in one
-        else:
-            files = tuple(tmp_path / "second" / path.name for path in one.files)
-            assert other == replace(one, files=files)
-    # Every recording tells its frames, in order and to the last one.
-    for name, frames in (("a", 40), ("b", 30), ("d", 25)):
-        done = [step[1] for step in steps if step[0] == name]
-        assert done == sorted(done)
-        assert (name, frames, frames, {}) in steps
+    check_reports(alone, both, steps, tmp_path / "second")
 
 
 def test_a_recording_that_costs_workers_is_named_and_the_others_are_scored(
@@ -157,18 +162,7 @@ def test_recordings_that_share_batches_get_the_files_that_they_get_alone(
     alone = list(score_one_by_one(find_sources(recordings).sources, on_gpu, first, lambda *_: None))
     both = together(recordings, on_gpu, second, lambda *step: steps.append(step))
     assert bytes_of(tmp_path / "second") == bytes_of(tmp_path / "first")
-    for one, other in zip(alone, both, strict=True):
-        if isinstance(one, str):
-            # It has too few frames, and costs nobody else anything.
-            assert other == one
-            assert "c.mp4 must have" in one
-        else:
-            files = tuple(tmp_path / "second" / path.name for path in one.files)
-            assert other == replace(one, files=files)
-    for name, frames in (("a", 40), ("b", 30), ("d", 25)):
-        done = [step[1] for step in steps if step[0] == name]
-        assert done == sorted(done)
-        assert (name, frames, frames, {}) in steps
+    check_reports(alone, both, steps, tmp_path / "second")
 
 
 def test_an_interruption_ends_all_recordings_and_leaves_nothing(recordings, on_gpu, tmp_path):

@@ -174,7 +174,8 @@ _WALKWAY = replace(
 )
 
 PRESETS: Mapping[str, Settings] = {"paper": Settings(), "fast": _FAST, "walkway": _WALKWAY}
-"""`paper`: the published network and the research code's training.
+"""`paper`: the published network and the research code's training. For one GPU there is a recipe
+of it that learns in minutes, `benchmarks/paper_gpu.toml`; it names what deviates from the paper.
 
 `fast`: for machines without a GPU. `walkway`: as large, for cameras like that of UCSD Ped2, over a
 path with many small walkers, where what is unusual moves. On drawn scenes `fast` is the better one,

@@ -6,12 +6,11 @@
 
 `seeds` runs `oddframe train` and `oddframe eval` as a user would, with the time and the peak memory
 of the training; a run folder that is there is resumed, and a seed with figures is done. With
-`--parts` each part of the map is scored too, with each statistic. `ablations`
-trains each variant of the `walkway` preset for the same few steps, at half the size and seen whole
-as by `oddframe demo`, and takes many scores off each of the trained networks. Calls with other
-seeds may run beside each other, since each seed has a file of its own; one with all of them then
-prints the tables in Markdown, with mean and spread. The test labels give the figures, nothing is
-chosen here.
+`--parts` each part of the map is scored too, with each statistic. `ablations` trains each variant
+of `benchmarks/walkway.toml` for the same few steps, at half the size and seen whole as by `oddframe
+demo`, and takes many scores off each of the trained networks. Calls with other seeds may run beside
+each other, since each seed has a file of its own; one with all of them then prints the tables in
+Markdown, with mean and spread. The test labels give the figures, nothing is chosen here.
 """
 
 import argparse
@@ -33,6 +32,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 AS_IT_IS = "as it is"
+WALKWAY = Path(__file__).with_name("walkway.toml")
 PRESET_MAP = "map of the preset"
 WINDOWS = "top 2 % of windows of 1/16"
 """The statistic of the table of trainings: windows as the preset has them."""
@@ -242,8 +242,9 @@ def ablated(change: Mapping[str, Any], steps: int, seed: int) -> Any:
     """The settings of one ablation."""
     from oddframe.settings import from_mapping
     from oddframe.tasks.demo import demo_settings
+    from oddframe.training.settings import PRESETS, read_settings
 
-    start = demo_settings(steps, "walkway")
+    start = demo_settings(steps, read_settings(WALKWAY, PRESETS["fast"]))
     scale, network = change.get("scale", 1.0), start.network
     size = {
         "height": round(network.height * scale),

@@ -1,9 +1,10 @@
 """Whether a recipe suits more than one camera: the demo's training on both drawn scenes.
 
-    python benchmarks/drawn_scenes.py -o runs/drawn-scenes [--preset walkway] [--json]
+    python benchmarks/drawn_scenes.py -o runs/drawn-scenes [--settings RECIPE.toml] [--seed 1]
+        [--json]
 
-A preset at half the size and 1,800 steps, `fast` as `oddframe demo` has it, on the plaza and on the
-station. AUCs are raw: one threshold for all recordings, all scored frames pooled. A kind's AUC
+The preset `fast` at half the size and 1,800 steps, as `oddframe demo` has it, on the plaza and on
+the station. AUCs are raw: one threshold for all recordings, all scored frames pooled. A kind's AUC
 compares the frames that show it with all normal frames. Beside them the better one of two plain
 frame differences, for each kind on its own.
 """
@@ -14,6 +15,7 @@ import json
 import os
 import platform
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from sklearn.metrics import roc_auc_score
 from oddframe.synthetic.scene import TEST_RECORDINGS, SceneSettings
 from oddframe.synthetic.script import KINDS
 from oddframe.tasks.demo import STEPS, FrameDifference, demo_settings, run_demo
-from oddframe.training.settings import PRESETS
+from oddframe.training.settings import PRESETS, Settings, read_settings
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,10 +49,10 @@ def kinds_and_baselines(scene: SceneSettings) -> tuple[list[set[str]], Floats]:
     return kinds, np.asarray(energies, np.float64)
 
 
-def measure(scene: SceneSettings, preset: str, out: Path, steps: int) -> dict[str, Any]:
+def measure(scene: SceneSettings, start: Settings, out: Path, steps: int) -> dict[str, Any]:
     """Train and score one scene."""
     layout = scene.layout
-    report = run_demo(out / layout, settings=demo_settings(steps, preset), scene=scene)
+    report = run_demo(out / layout, settings=demo_settings(steps, start), scene=scene)
     kinds, energy = kinds_and_baselines(scene)
     ours = np.concatenate(
         [raw_scores(out / layout / "results" / f"{one.name}.scores.csv") for one in TEST_RECORDINGS]
@@ -81,7 +83,8 @@ def main() -> None:
     parser.add_argument(
         "--layouts", nargs="+", choices=("plaza", "station"), default=["plaza", "station"]
     )
-    parser.add_argument("--preset", choices=list(PRESETS), default="fast")
+    parser.add_argument("--settings", type=Path, help="a settings file over the preset")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--width", type=int, default=SceneSettings().width)
     parser.add_argument("--height", type=int, default=SceneSettings().height)
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps")
@@ -90,13 +93,17 @@ def main() -> None:
         SceneSettings(layout=layout, width=args.width, height=args.height)
         for layout in args.layouts
     ]
-    results = [measure(scene, args.preset, args.out, args.steps) for scene in scenes]
+    start = PRESETS["fast"]
+    if args.settings is not None:
+        start = read_settings(args.settings, start)
+    start = replace(start, training=replace(start.training, seed=args.seed))
+    results = [measure(scene, start, args.out, args.steps) for scene in scenes]
     about = {name: version(name) for name in ("oddframe", "torch", "numpy", "av")}
     if args.json:
         json.dump({"about": about, "results": results}, sys.stdout, indent=2)
         print()
         return
-    print(f"{platform.machine()}, {os.cpu_count()} cores; {about}; {args.preset}")
+    print(f"{platform.machine()}, {os.cpu_count()} cores; {about}; {args.settings or 'fast'}")
     print("\n| raw AUC | " + " | ".join(f"{one['layout']} | baseline" for one in results) + " |")
     print("|---|" + "---|" * 2 * len(results))
     for kind in results[0]["auc"]:

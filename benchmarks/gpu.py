@@ -535,7 +535,7 @@ def rows(what: str, options: Options) -> dict[str, Row]:
             for name, row in compiled.items()
             if name.startswith(beginning) and name.endswith(f" {size}")
         }
-    for preset in ("paper", "fast", "walkway"):
+    for preset in ("paper", "fast"):
         found[f"batches {preset}"] = Row(30, partial(batches, preset))
     found["course paper 16"] = Row(30, partial(training_course, "paper", 16))
     found["course fast 8"] = Row(30, partial(training_course, "fast", 8))

@@ -1,9 +1,9 @@
 r"""Make the model `ped2` that comes with the package of a training on UCSD Ped2.
 
     export ODDFRAME_PED2=...
-    python benchmarks/accuracy.py seeds -o runs/accuracy --preset walkway --seeds 0 -- \
-        --false-alarms 60/hour
-    python benchmarks/shipped_model.py runs/accuracy/walkway-0 -o src/oddframe/models/ped2
+    python benchmarks/accuracy.py seeds -o runs/accuracy --preset fast --seeds 0 -- \
+        -c benchmarks/walkway.toml --false-alarms 60/hour
+    python benchmarks/shipped_model.py runs/accuracy/fast-0 -o src/oddframe/models/ped2
 
 Weights are rounded to float16, for half the size; the graph is exported again, through the parity
 gate; the card says where the footage comes from.
@@ -28,7 +28,7 @@ ORIGIN = """
 
 Trained on fourteen of the 16 training recordings of the UCSD Anomaly Detection Dataset, scene
 Ped2 (Mahadevan, Li, Bhalodia and Vasconcelos, "Anomaly detection in crowded scenes", CVPR
-2010); the other two set the threshold. The settings are those of the preset `walkway`, seed 0,
+2010); the other two set the threshold. The settings are those of `benchmarks/walkway.toml`, seed 0,
 the first of three that were trained; docs/benchmarks.md has all of them. The recordings are
 the Statistical Visual Computing Laboratory's at UC San Diego, offered for research; ask them
 before any other use of what comes from them. No frame of them is in this bundle but the median

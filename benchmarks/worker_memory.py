@@ -1,6 +1,6 @@
 """Memory of a training by the clips of its batch: what `--workers` is chosen by, and the estimate.
 
-    python benchmarks/worker_memory.py [--presets fast walkway paper] [--clips 1 2 4]
+    python benchmarks/worker_memory.py [--presets fast paper] [--clips 1 2 4]
         [--precision bfloat16]
 
 Takes a few steps of each preset on noise in a process of its own, with one thread, as a worker
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--presets", nargs="+", default=["fast", "walkway", "paper"])
+    parser.add_argument("--presets", nargs="+", default=["fast", "paper"])
     parser.add_argument("--clips", nargs="+", type=int, default=[1, 2, 4])
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)

@@ -56,6 +56,8 @@ def is_optional_now(before, now):
 def test_every_public_name_is_there_and_takes_what_it_took(stored):
     now = signatures()
     assert set(stored["oddframe"]) <= set(now)
+    # The preset is a settings file now, and its name is an error that says so (issue 16).
+    stored["oddframe"]["PRESETS"]["keys"].remove("walkway")
     wrong = []
     for name, before in stored["oddframe"].items():
         found = now[name]

@@ -267,11 +267,14 @@ def test_labels_that_cannot_be_read_are_refused_before_anything_is_written(video
 
 
 def test_an_unknown_preset_is_refused_before_anything_is_written(video, tmp_path):
-    with pytest.raises(
-        SettingsError, match="preset must be one of paper, fast, walkway, got 'quick'"
-    ):
+    with pytest.raises(SettingsError, match="preset must be one of paper, fast, got 'quick'"):
         train(video(frames=50), tmp_path / "run", preset="quick")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_preset_that_became_a_file_is_named_with_it(video, tmp_path):
+    with pytest.raises(SettingsError, match=r"--preset fast --config benchmarks/walkway\.toml"):
+        train(video(frames=50), tmp_path / "run", preset="walkway")
 
 
 def test_resuming_in_python_takes_the_settings_of_the_run(trained):

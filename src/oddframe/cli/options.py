@@ -33,7 +33,6 @@ class Preset(StrEnum):
     # since Typer takes no list of Literals.
     fast = "fast"
     paper = "paper"
-    walkway = "walkway"
 
 
 BackendChoice = Literal["auto", BackendName]

@@ -51,8 +51,8 @@ def train(
     preset: Annotated[
         Preset | None,
         typer.Option(
-            help="Settings to start from. fast: also trains without a GPU. walkway: for cameras "
-            "that see people small and far away. paper: as published; slow without a GPU.",
+            help="Settings to start from. fast: also trains without a GPU. paper: as "
+            "published; slow without a GPU.",
             show_default="fast",
             rich_help_panel=LEARNING,
         ),

@@ -135,14 +135,13 @@ class DemoReport:
         }
 
 
-def demo_settings(steps: int = STEPS, preset: str = "fast") -> Settings:
-    """Make the settings of a preset at half its size, trained on whole frames instead of crops.
+def demo_settings(steps: int = STEPS, start: Settings = PRESETS["fast"]) -> Settings:
+    """Make settings at half their size, trained on whole frames instead of crops.
 
     Args:
         steps: Training steps in all; a tenth of them pretrain the streams, before the clusters.
-        preset: A name of `PRESETS`.
+        start: The settings at their full size.
     """
-    start = PRESETS[preset]
     network = replace(
         start.network,
         height=start.network.height // 2,

@@ -169,7 +169,7 @@ def train(
         normal: A recording, a folder or glob of them, folders of numbered images, addresses of
             live cameras, or several of these.
         out: The run folder.
-        preset: A name of `PRESETS`: "fast", "walkway" or "paper"; where neither ``settings`` nor
+        preset: A name of `PRESETS`: "fast" or "paper"; where neither ``settings`` nor
             ``resume`` is given.
         settings: Everything that decides the result.
         epochs: Train this often over the footage, in place of the settings' numbers of steps, whose

@@ -5,7 +5,7 @@ They lie apart from the trainer, so that a machine without torch can read them.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, field, replace
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -121,7 +121,7 @@ class Settings:
         return asdict(self)
 
 
-# Each value of the two presets below was chosen by measurements on drawn scenes and on UCSD Ped2
+# Each value of the preset below was chosen by measurements on drawn scenes and on UCSD Ped2
 # (docs/benchmarks.md); docs/paper.md says what each switch changes and why.
 _FAST = Settings(
     network=NetworkConfig(
@@ -155,31 +155,11 @@ _FAST = Settings(
     ),
 )
 
-_WALKWAY = replace(
-    _FAST,
-    network=replace(
-        _FAST.network,
-        interval=2,
-        appearance_weight=1.0,
-        error_power=0.5,
-        score_power=2.0,
-    ),
-    data=replace(
-        _FAST.data,
-        counter_examples=replace(
-            _FAST.data.counter_examples, kinds=("foreign", "misplaced", "speed", "carried")
-        ),
-    ),
-    training=replace(_FAST.training, joint_steps=2_750, averaging=0.998, discrimination=0.002),
-)
-
-PRESETS: Mapping[str, Settings] = {"paper": Settings(), "fast": _FAST, "walkway": _WALKWAY}
+PRESETS: Mapping[str, Settings] = {"paper": Settings(), "fast": _FAST}
 """`paper`: the published network and the research code's training. For one GPU there is a recipe
 of it that learns in minutes, `benchmarks/paper_gpu.toml`; it names what deviates from the paper.
 
-`fast`: for machines without a GPU. `walkway`: as large, for cameras like that of UCSD Ped2, over a
-path with many small walkers, where what is unusual moves. On drawn scenes `fast` is the better one,
-most of all for what is left standing (docs/benchmarks.md).
+`fast`: the default, for any fixed camera and for machines without a GPU.
 """
 
 

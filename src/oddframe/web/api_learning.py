@@ -47,7 +47,7 @@ class LearningGiven(Schema):
     time_zone: Annotated[Text, StringConstraints(max_length=60)] | None = None
     most_gb: Annotated[float, Field(gt=0, le=100_000)] = 50.0
     false_alarms: BudgetText = "1/day"
-    preset: Literal["fast", "walkway", "paper"] = "fast"
+    preset: Literal["fast", "paper"] = "fast"
     keep_footage: bool = False
     # Watch with the model as soon as it is there; otherwise it waits for `/learning/NAME/live`.
     at_once: bool = False

@@ -12,8 +12,8 @@ from oddframe.monitoring.footage import list_segments
 from oddframe.settings import from_mapping
 from oddframe.tasks.record import record
 from oddframe.tasks.train import train
-from oddframe.training.plan import steps_for_epochs
-from oddframe.training.settings import Settings, TrainingConfig
+from oddframe.training.plan import bounded_steps, steps_for_epochs
+from oddframe.training.settings import PRESETS, Settings, TrainingConfig
 from tests.support.stream_server import StreamServer
 from tests.support.stream_server import video as video_answer
 from tests.support.tiny import PARTS, bytes_of, tiny_settings, walk
@@ -159,6 +159,21 @@ def test_steps_of_epochs(epochs, clips, steps):
     )
     assert training.steps == steps
     assert steps_for_epochs(training, epochs, clips) == training
+
+
+@pytest.mark.parametrize(
+    ("clips", "steps"),
+    # 16 passes over few clips, never below 3,000 steps; over many clips all of the 12,000.
+    [(100, 3_000), (2_134, 4_268), (5_684, 11_368), (100_000, 12_000)],
+)
+def test_little_footage_is_not_trained_on_for_long(clips, steps):
+    training = bounded_steps(PRESETS["fast"].training, clips)
+    assert training.steps == steps
+    assert training.pretrain_steps == round(250 * steps / 12_000)
+    # A resumed training comes to the same steps.
+    assert bounded_steps(training, clips) == training
+    short = replace(training, pretrain_steps=1, joint_steps=9)
+    assert bounded_steps(short, clips) == short
 
 
 def test_the_rate_is_that_of_the_footage_and_goes_into_the_bundle(trained):

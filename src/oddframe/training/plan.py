@@ -38,6 +38,8 @@ from oddframe.training.run_folder import RunFolder, RunRecord
 from oddframe.training.settings import Settings, TrainingConfig
 from oddframe.training.workers import choose_workers
 
+FEWEST_STEPS = 3_000
+"""No training is made shorter than that for want of footage (`TrainingConfig.most_epochs`)."""
 LEAST_CLIPS = 32
 """Clips that a training needs at least: fewer are three seconds of footage, or less."""
 
@@ -77,7 +79,7 @@ class TrainingPlan(NamedTuple):
     """A training before its first step.
 
     Attributes:
-        settings: All settings, with the numbers of steps that epochs come to.
+        settings: All settings, with the numbers of steps that epochs and footage come to.
         drop_odd: Whether a first pass looks for footage to leave out.
         cache: The decoded frames.
         health: Which of them show the scene.
@@ -161,6 +163,9 @@ def plan_training(
             # Epochs become steps only now, when the clips are counted.
             training = steps_for_epochs(settings.training, record.epochs, len(clips.trained))
             settings = replace(settings, training=training)
+        elif settings.training.most_epochs:
+            training = bounded_steps(settings.training, len(clips.trained))
+            settings = replace(settings, training=training)
         if not request.resume or record.workers is None:
             # Only now, when it is known how long the training is.
             workers = choose_workers(record.workers, settings, request.device)
@@ -175,11 +180,24 @@ def plan_training(
 
 
 def steps_for_epochs(training: TrainingConfig, epochs: float, clips: int) -> TrainingConfig:
-    """Give a training as many steps as ``epochs`` passes over ``clips`` clips take.
+    """Give a training as many steps as ``epochs`` passes over ``clips`` clips take."""
+    return _with_steps(training, max(1, round(epochs * clips / min(training.batch_size, clips))))
 
-    The phases keep their proportion.
+
+def bounded_steps(training: TrainingConfig, clips: int) -> TrainingConfig:
+    """Take no more steps than ``most_epochs`` passes over ``clips`` clips need.
+
+    What is bounded already stays as it is, so that a resumed training comes to the same steps.
     """
-    steps = max(1, round(epochs * clips / min(training.batch_size, clips)))
+    bounded = steps_for_epochs(training, training.most_epochs, clips)
+    fewest = min(FEWEST_STEPS, training.steps)
+    if bounded.steps < fewest:
+        bounded = _with_steps(training, fewest)
+    return bounded if bounded.steps < training.steps else training
+
+
+def _with_steps(training: TrainingConfig, steps: int) -> TrainingConfig:
+    """Give a training another number of steps; the phases keep their proportion."""
     pretrain = round(steps * training.pretrain_steps / training.steps)
     return replace(training, pretrain_steps=pretrain, joint_steps=steps - pretrain)
 
@@ -244,7 +262,7 @@ def _check_same(
 ) -> None:
     """Refuse to resume a training in another way than it was started."""
     given = request.settings
-    if given is not None and request.epochs is not None:
+    if given is not None and (request.epochs is not None or given.training.most_epochs):
         # The steps in the settings of the run are those that came of the epochs.
         pretrain, joint = settings.training.pretrain_steps, settings.training.joint_steps
         training = replace(given.training, pretrain_steps=pretrain, joint_steps=joint)

@@ -25,6 +25,9 @@ class TrainingConfig:
     Attributes:
         pretrain_steps: Steps on the losses of the two streams alone, before there are centres.
         joint_steps: Steps with the cluster loss.
+        most_epochs: Passes over the footage after which a training ends that would have more
+            steps; those of little footage are not shortened below 3,000. 0, as published, takes
+            all steps.
         batch_size: Clips in a step.
         learning_rate: Learning rate of Adam for the streams.
         schedule: "constant", or "cosine": a rise over the first 2 % of the steps, then half a
@@ -58,6 +61,7 @@ class TrainingConfig:
 
     pretrain_steps: Annotated[int, Field(ge=0)] = 5_000
     joint_steps: Annotated[int, Field(ge=0)] = 100_000
+    most_epochs: Annotated[float, Field(ge=0)] = 0.0
     batch_size: Annotated[int, Field(gt=0)] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 1e-5
     schedule: Literal["constant", "cosine"] = "constant"
@@ -145,6 +149,7 @@ _FAST = Settings(
     training=TrainingConfig(
         pretrain_steps=250,
         joint_steps=11_750,
+        most_epochs=16.0,
         batch_size=8,
         learning_rate=1e-3,
         schedule="cosine",

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddframe.core.maps import SMALLEST, find_region, frame_score, map_peaks
+from oddframe.core.maps import SMALLEST, find_region, frame_score, map_peaks, perspective_of
 from oddframe.model import fusion
 
 
@@ -110,3 +110,28 @@ def test_the_box_is_that_of_the_mask_which_holds_the_hottest_window(seed, height
     )
     assert box == pytest.approx(corners, abs=1e-4)
     assert mask.any()
+
+
+def passers_by(slope, seed=0):
+    """Maps of 16 x 24 places in which two things move, hotter by ``slope`` towards the bottom."""
+    random = np.random.default_rng(seed)
+    maps = random.uniform(0.0, 0.01, (300, 16, 24))
+    for frame in maps:
+        for row, column in zip(random.integers(2, 15, 2), random.integers(0, 22, 2), strict=True):
+            heat = random.lognormal(0.0, 0.4) * np.exp(slope * ((row + 0.5) / 16 - 0.5))
+            frame[row : row + 2, column : column + 2] += heat
+    return maps.astype(np.float32)
+
+
+@pytest.mark.parametrize("slope", [-1.5, 1.5, 3.0])
+def test_how_the_heat_of_what_moves_falls_off_with_height_is_found(slope):
+    assert perspective_of(passers_by(slope)) == pytest.approx(slope, rel=0.25)
+
+
+def test_where_there_is_no_perspective_next_to_none_is_found():
+    assert abs(perspective_of(passers_by(0.0))) < 0.05
+
+
+@pytest.mark.parametrize("maps", [np.zeros((9, 4, 6)), np.eye(4)[None], np.ones((9, 4, 6))])
+def test_maps_that_say_nothing_have_no_perspective(maps):
+    assert perspective_of(maps.astype(np.float32)) == 0.0

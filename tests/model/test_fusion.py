@@ -150,6 +150,17 @@ def test_powers_of_error_and_distance_in_the_map(error_power, cluster_power, dra
     torch.testing.assert_close(found, error**error_power * weight**cluster_power / 3)
 
 
+def test_the_map_is_levelled_over_the_height_of_the_picture(draw_clips):
+    clips = torch.from_numpy(draw_clips(2, 32, 48))
+    plain, levelled = build()(clips), build(perspective=2.0)(clips)
+    # Four rows of codes, of eight rows of pixels each.
+    levels = np.exp(-2.0 * np.array([-0.375, -0.125, 0.125, 0.375])).repeat(8)
+    torch.testing.assert_close(levelled.map, plain.map * torch.from_numpy(levels)[:, None])
+    torch.testing.assert_close(levelled.raw, levelled.map.mean(dim=(1, 2)))
+    for name in ("appearance", "motion", "cluster"):
+        assert torch.equal(getattr(levelled, name), getattr(plain, name))
+
+
 @pytest.mark.parametrize("power", [0.5, 2.0, 3.0])
 def test_the_raw_score_to_a_power(power, draw_clips):
     clips = torch.from_numpy(draw_clips(2, 32, 48))

@@ -176,6 +176,20 @@ def test_little_footage_is_not_trained_on_for_long(clips, steps):
     assert bounded_steps(short, clips) == short
 
 
+def test_the_perspective_is_measured_and_goes_into_the_bundle(trained):
+    plain = read_bundle(trained(90).bundle)
+    settings = tiny_settings(level_perspective=True, **SHORT)
+    report = trained(90, name="levelled", settings=settings)
+    levelled = read_bundle(report.bundle)
+    assert plain.network.config.perspective == 0.0 != levelled.network.config.perspective
+    # Nothing else of the training changes.
+    assert plain.fingerprint == levelled.fingerprint
+    assert "times as hot at the bottom" in levelled.card
+    before = bytes_of(report.bundle)
+    trained(90, name="levelled", settings=None, resume=True)
+    assert bytes_of(report.bundle) == before
+
+
 def test_the_rate_is_that_of_the_footage_and_goes_into_the_bundle(trained):
     report = trained(60, 60, rate=20)
     assert read_bundle(report.bundle).rate_fps == 20.0

@@ -20,6 +20,9 @@ _SMOOTHING = 16
 So single pixels make no region.
 """
 
+_MOVING = 0.05
+"""The hottest places of normal footage, as a share of all: where something moves."""
+
 _EDGE = 0.25
 """A region reaches as far as the map stays above this part of the level.
 
@@ -62,6 +65,43 @@ def map_peaks(maps: Float32) -> Float32:
     top = max(1, flat.shape[1] // 100)
     means: Float32 = np.partition(flat, -top, axis=1)[:, -top:].mean(axis=1)
     return means
+
+
+def perspective_of(rows: Float32) -> float:
+    """Find how much hotter maps are at the bottom of the picture than at its top, where they move.
+
+    A line is fitted to the logarithm of the mean heat of the hottest places of each row, by the
+    square of its deviation, weighted with how many such places the row has. Its slope counts as far
+    as the line explains the differences between rows (times R²): where there is no perspective it
+    is next to nothing. Frames in which nothing is hot say nothing of a row, so that an empty sky
+    does not look like a place where all is far away.
+
+    Args:
+        rows: Maps, B x h x w, w places in each of h rows from the top.
+
+    Returns:
+        The natural logarithm of the heat at the bottom edge by that at the top edge, 0 for maps
+        that are 0.
+    """
+    # The second bound leaves out the noise of scenes in which next to nothing moves.
+    hottest, high = np.quantile(rows, (1 - _MOVING, 1 - _MOVING / 10))
+    hot = rows > max(hottest, _MOVING * high)
+    counts = hot.sum(axis=(0, 2))
+    seen = counts > 0
+    if seen.sum() < 3:
+        return 0.0
+    means = np.where(hot, rows, 0.0).sum(axis=(0, 2), dtype=np.float64)[seen] / counts[seen]
+    heights = ((np.arange(len(counts)) + 0.5) / len(counts))[seen]
+    weights = counts[seen] / counts.sum()
+    logs = np.log(means)
+    heights, logs = heights - weights @ heights, logs - weights @ logs
+    covariance, spread, variance = (
+        float(weights @ product) for product in (heights * logs, heights**2, logs**2)
+    )
+    if not spread or not variance:
+        return 0.0
+    # Slope times R squared.
+    return covariance / spread * covariance**2 / (spread * variance)
 
 
 def find_region(anomaly_map: AnomalyMap, level: float) -> tuple[BoolMask, Box]:

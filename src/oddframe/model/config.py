@@ -49,6 +49,10 @@ class NetworkConfig:
         cluster_power: Exponent of the cluster distance in the map, at least 1: e (K w)^power / K.
             Above 1, dark clothes on pale ground do not drown the cluster distance; 1 is the
             published product.
+        perspective: How much hotter the map of what moves is at the bottom of the picture than at
+            its top, as a natural logarithm: the map is divided by it, so that what is far away and
+            small counts as what is near. 0 divides by nothing; a training measures it where
+            ``training.level_perspective`` is true.
         score_windows: Sides in pixels of the windows over which the map is averaged before the
             statistic is taken; 1 is the map itself. The frame score is the mean over these scales.
         score_share: Share of the windows, the highest ones, whose mean is the score; 1.0 is the
@@ -84,6 +88,7 @@ class NetworkConfig:
     appearance_weight: Annotated[float, Field(ge=0)] | None = None
     error_power: Annotated[float, Field(gt=0, le=1)] = 1.0
     cluster_power: Annotated[float, Field(ge=1, le=16)] = 1.0
+    perspective: Annotated[float, Field(ge=-10, le=10)] = 0.0
     score_windows: ListOf[int] = (1,)
     score_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     score_power: Annotated[float, Field(gt=0, le=16)] = 1.0

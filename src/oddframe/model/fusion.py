@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from oddframe.core.maps import SMALLEST
 from oddframe.errors import SettingsError
+from oddframe.model.config import NetworkConfig
 from oddframe.model.network import Network, Outputs
 
 
@@ -156,10 +157,14 @@ class AnomalyScorer(nn.Module):
             comes after them stays in float32, because squares of small errors would be lost.
     """
 
+    levels: Tensor
+
     def __init__(self, network: Network, reduced: torch.dtype | None = None) -> None:
         super().__init__()
         self.network = network
         self.reduced = reduced
+        # Registered, so that it lies where the network does, but no weight of it.
+        self.register_buffer("levels", row_levels(network.config), persistent=False)
 
     def forward(self, clips: Tensor) -> FusedScores:
         """Score clips, uint8 B x 5 x H x W x C in 0..255.
@@ -175,6 +180,8 @@ class AnomalyScorer(nn.Module):
         weight = None
         if distance is not None:
             weight = _cluster_weight(distance, config.clusters, config.cluster_power)
+            if config.perspective:
+                weight = weight * self.levels
         anomaly_map = fuse(_to_power(error, config.error_power), weight, config.fusion)
         # A part that the network lacks scores 0, so that the outputs are the same five for all.
         appearance = motion = cluster = torch.zeros_like(error[:, 0, 0])
@@ -204,6 +211,13 @@ class AnomalyScorer(nn.Module):
             None if difference is None else difference.float(),
             [code.float() for code in codes],
         )
+
+
+def row_levels(config: NetworkConfig) -> Tensor:
+    """What each row of the codes is multiplied by for the perspective, h x 1; 1 in the middle."""
+    rows = config.height // config.code_stride
+    heights = (torch.arange(rows) + 0.5) / rows - 0.5
+    return torch.exp(-config.perspective * heights)[:, None]
 
 
 def _to_power(values: Tensor, power: float) -> Tensor:

@@ -8,15 +8,18 @@ stood.
 import math
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from oddframe._types import Progress
+from oddframe.core.maps import perspective_of
 from oddframe.datasets.clip_dataset import Batch, ClipDataset
 from oddframe.datasets.frame_cache import Positions
 from oddframe.errors import RunError
+from oddframe.inference.torch_backend import TorchScorer
 from oddframe.model.network import Network
 from oddframe.training import GpuSteps
 from oddframe.training.batch_workers import BatchWorkers, worker_count
@@ -33,6 +36,8 @@ VALIDATIONS = 20
 """How often in a training the losses on held-out clips are computed."""
 MOST_VALIDATED = 64
 """Most held-out clips, evenly over the footage, that validation looks at."""
+MOST_LEVELLED = 400
+"""Most clips, evenly over those trained on, that the perspective is measured on."""
 SCORING_BATCH = 8
 """Clips that run through the network at a time where nothing is learned."""
 
@@ -176,7 +181,32 @@ class TrainingLoop:
             raise
         self._save()
         self.trainer.adopt_average()
+        if self.settings.training.level_perspective:
+            self._level_perspective()
         return self.losses
+
+    def _level_perspective(self) -> None:
+        """Measure on clips that were trained on how the heat falls off with height, and level it.
+
+        Held-out clips are left for the threshold. The measure is in the settings of the network,
+        and so in its bundle and graphs.
+        """
+        trainer, group = self.trainer, self.trainer.group
+        config = replace(trainer.network.config, perspective=0.0)
+        trainer.network.config = config
+        scorer = TorchScorer(trainer.network, trainer.device, SCORING_BATCH)
+        side = config.code_stride
+        rows, columns = config.height // side, config.width // side
+        numbers = self.clips.evenly(MOST_LEVELLED)
+        heat = [np.empty((0, rows, columns), np.float32)]
+        for clips in self.clips.in_order(group.share(numbers, SCORING_BATCH), SCORING_BATCH):
+            maps = scorer.score(clips).maps
+            # B H W -> B rows side columns side, whose squares are averaged.
+            heat.append(maps.reshape(-1, rows, side, columns, side).mean(axis=(2, 4)))
+        joined = group.gather(np.concatenate(heat), len(numbers), SCORING_BATCH)
+        found = np.array([0.0 if joined is None else perspective_of(joined)])
+        perspective = round(float(group.broadcast(found)[0]), 3)
+        trainer.network.config = replace(config, perspective=perspective)
 
     def _step(self, total: int) -> None:
         """Take one of ``total`` steps; log it and validate where that is due."""

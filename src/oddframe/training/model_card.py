@@ -5,6 +5,7 @@ footage looked unusual, and what must not be done with its scores. A new calibra
 line of it.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,8 @@ def model_card(
         trainer: The trainer after its last step.
         odd: A sentence for each span of the footage that is unlike the rest.
     """
-    network = settings.network
+    # Not the settings': the training has measured the perspective.
+    network = trainer.network.config
     sources = len({stretch.source for stretch in cache.stretches})
     footage_s = len(cache) / cache.rate_fps
     parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
@@ -65,6 +67,7 @@ spatio-temporal dissociation" (Pattern Recognition, 2022).
 | training | {training} |
 | frames | {network.width} x {network.height}, {network.colour}, interval {network.interval} |
 | score | of the clip's {network.scored_frame} frame{_means(network, cache.rate_fps)} |
+| perspective | {_perspective(network)} |
 | network | {parameters / 1e6:.2f} M parameters, {network.clusters} clusters |
 {_threshold(calibration)}
 | made with | oddframe {__version__} |
@@ -80,6 +83,16 @@ def _means(network: NetworkConfig, rate_fps: float) -> str:
     mean = f", mean of {network.score_clips} clips" if network.score_clips > 1 else ""
     return mean + (
         f", known {network.known_after / rate_fps:.2g} s later" if network.known_after else ""
+    )
+
+
+def _perspective(network: NetworkConfig) -> str:
+    """Say how the map is levelled over the height of the picture."""
+    if not network.perspective:
+        return "all heights of the picture count alike"
+    return (
+        f"what moves is {math.exp(network.perspective):.2g} times as hot at the bottom of the "
+        "picture as at its top; the map is levelled"
     )
 
 

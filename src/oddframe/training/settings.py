@@ -50,6 +50,9 @@ class TrainingConfig:
         averaging: Part of a running average of the weights that each step keeps, 0 to below 1; the
             trained network has the average at the end. 0 has the weights of the last step, as
             published.
+        level_perspective: Whether the end of a training measures how much hotter the map of what
+            moves is at the bottom of the picture than at its top, and levels it
+            (``network.perspective``).
         batch_norm: What BatchNorm in the spatial stream normalises with while training: "batch"
             with the batch's own statistics, as published; "frozen" with those that it has, which
             then stay (its scales and shifts are learned all the same).
@@ -74,6 +77,7 @@ class TrainingConfig:
     margin: Annotated[float, Field(gt=0)] = 0.8
     centre_codes: Annotated[int, Field(gt=0)] = 200_000
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    level_perspective: bool = False
     batch_norm: Literal["batch", "frozen"] = "batch"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: Annotated[int, Field(ge=0)] = 0

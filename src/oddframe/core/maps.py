@@ -22,6 +22,8 @@ So single pixels make no region.
 
 _MOVING = 0.05
 """The hottest places of normal footage, as a share of all: where something moves."""
+_NOISE = 0.05
+"""Places colder than this part of the very hottest show no movement, where little moves at all."""
 
 _EDGE = 0.25
 """A region reaches as far as the map stays above this part of the level.
@@ -73,8 +75,8 @@ def perspective_of(rows: Float32) -> float:
     A line is fitted to the logarithm of the mean heat of the hottest places of each row, by the
     square of its deviation, weighted with how many such places the row has. Its slope counts as far
     as the line explains the differences between rows (times R²): where there is no perspective it
-    is next to nothing. Frames in which nothing is hot say nothing of a row, so that an empty sky
-    does not look like a place where all is far away.
+    is next to nothing. Rows in which nothing is hot do not count, so that an empty sky does not
+    look like a place where all is far away.
 
     Args:
         rows: Maps, B x h x w, w places in each of h rows from the top.
@@ -83,9 +85,8 @@ def perspective_of(rows: Float32) -> float:
         The natural logarithm of the heat at the bottom edge by that at the top edge, 0 for maps
         that are 0.
     """
-    # The second bound leaves out the noise of scenes in which next to nothing moves.
     hottest, high = np.quantile(rows, (1 - _MOVING, 1 - _MOVING / 10))
-    hot = rows > max(hottest, _MOVING * high)
+    hot = rows > max(hottest, _NOISE * high)
     counts = hot.sum(axis=(0, 2))
     seen = counts > 0
     if seen.sum() < 3:

@@ -152,8 +152,9 @@ def test_powers_of_error_and_distance_in_the_map(error_power, cluster_power, dra
 
 def test_the_map_is_levelled_over_the_height_of_the_picture(draw_clips):
     clips = torch.from_numpy(draw_clips(2, 32, 48))
-    plain, levelled = build()(clips), build(perspective=2.0)(clips)
-    # Four rows of codes, of eight rows of pixels each.
+    plain = build(error_power=0.5)(clips)
+    levelled = build(error_power=0.5, perspective=4.0)(clips)
+    # Four rows of codes, of eight rows of pixels each; the root of the error has the root of it.
     levels = np.exp(-2.0 * np.array([-0.375, -0.125, 0.125, 0.375])).repeat(8)
     torch.testing.assert_close(levelled.map, plain.map * torch.from_numpy(levels)[:, None])
     torch.testing.assert_close(levelled.raw, levelled.map.mean(dim=(1, 2)))

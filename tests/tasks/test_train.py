@@ -184,7 +184,7 @@ def test_the_perspective_is_measured_and_goes_into_the_bundle(trained):
     assert plain.network.config.perspective == 0.0 != levelled.network.config.perspective
     # Nothing else of the training changes.
     assert plain.fingerprint == levelled.fingerprint
-    assert "times as hot at the bottom" in levelled.card
+    assert "times as large at the bottom" in levelled.card
     before = bytes_of(report.bundle)
     trained(90, name="levelled", settings=None, resume=True)
     assert bytes_of(report.bundle) == before

@@ -70,7 +70,7 @@ def map_peaks(maps: Float32) -> Float32:
 
 
 def perspective_of(rows: Float32) -> float:
-    """Find how much hotter maps are at the bottom of the picture than at its top, where they move.
+    """Find how much hotter maps of what moves are at the bottom of the picture than at its top.
 
     A line is fitted to the logarithm of the mean heat of the hottest places of each row, by the
     square of its deviation, weighted with how many such places the row has. Its slope counts as far

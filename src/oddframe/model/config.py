@@ -49,10 +49,10 @@ class NetworkConfig:
         cluster_power: Exponent of the cluster distance in the map, at least 1: e (K w)^power / K.
             Above 1, dark clothes on pale ground do not drown the cluster distance; 1 is the
             published product.
-        perspective: How much hotter the map of what moves is at the bottom of the picture than at
-            its top, as a natural logarithm: the map is divided by it, so that what is far away and
-            small counts as what is near. 0 divides by nothing; a training measures it where
-            ``training.level_perspective`` is true.
+        perspective: How much larger the motion error of what moves is at the bottom of the picture
+            than at its top, as a natural logarithm. The error in a "product" map is divided by it,
+            so that what is far away, small and slow counts as what is near. 0 divides by nothing; a
+            training measures it where ``training.level_perspective`` is true.
         score_windows: Sides in pixels of the windows over which the map is averaged before the
             statistic is taken; 1 is the map itself. The frame score is the mean over these scales.
         score_share: Share of the windows, the highest ones, whose mean is the score; 1.0 is the

@@ -217,7 +217,7 @@ def row_levels(config: NetworkConfig) -> Tensor:
     """What each row of the codes is multiplied by for the perspective, h x 1; 1 in the middle."""
     rows = config.height // config.code_stride
     heights = (torch.arange(rows) + 0.5) / rows - 0.5
-    return torch.exp(-config.perspective * heights)[:, None]
+    return torch.exp(-config.error_power * config.perspective * heights)[:, None]
 
 
 def _to_power(values: Tensor, power: float) -> Tensor:

@@ -181,19 +181,24 @@ class TrainingLoop:
             raise
         self._save()
         self.trainer.adopt_average()
-        if self.settings.training.level_perspective:
+        network = self.settings.network
+        if self.settings.training.level_perspective and network.fusion == "product":
             self._level_perspective()
         return self.losses
 
     def _level_perspective(self) -> None:
-        """Measure on clips that were trained on how the heat falls off with height, and level it.
+        """Measure on clips that were trained on how the motion error falls off with height.
 
         Held-out clips are left for the threshold. The measure is in the settings of the network,
         and so in its bundle and graphs.
         """
         trainer, group = self.trainer, self.trainer.group
-        config = replace(trainer.network.config, perspective=0.0)
-        trainer.network.config = config
+        config = trainer.network.config
+        # Perspective makes what is far move less. How far it is from what is known does not depend
+        # on that, so that the error alone is measured and levelled.
+        trainer.network.config = replace(
+            config, fusion="error", appearance_weight=0.0, error_power=1.0, perspective=0.0
+        )
         scorer = TorchScorer(trainer.network, trainer.device, SCORING_BATCH)
         side = config.code_stride
         rows, columns = config.height // side, config.width // side

@@ -91,8 +91,8 @@ def _perspective(network: NetworkConfig) -> str:
     if not network.perspective:
         return "all heights of the picture count alike"
     return (
-        f"what moves is {math.exp(network.perspective):.2g} times as hot at the bottom of the "
-        "picture as at its top; the map is levelled"
+        f"the error of what moves is {math.exp(network.perspective):.2g} times as large at the "
+        "bottom of the picture as at its top; the map is levelled"
     )
 
 

@@ -50,8 +50,8 @@ class TrainingConfig:
         averaging: Part of a running average of the weights that each step keeps, 0 to below 1; the
             trained network has the average at the end. 0 has the weights of the last step, as
             published.
-        level_perspective: Whether the end of a training measures how much hotter the map of what
-            moves is at the bottom of the picture than at its top, and levels it
+        level_perspective: Whether the end of a training measures how much larger the motion error
+            of what moves is at the bottom of the picture than at its top, and levels it
             (``network.perspective``).
         batch_norm: What BatchNorm in the spatial stream normalises with while training: "batch"
             with the batch's own statistics, as published; "frozen" with those that it has, which
@@ -141,7 +141,8 @@ _FAST = Settings(
         stem_stride=2,
         empty_scene=True,
         code_norm="l2",
-        cluster_power=2.0,
+        error_power=0.5,
+        score_power=2.0,
         score_windows=(16,),
         score_share=0.02,
         scored_frame="middle",
@@ -159,6 +160,7 @@ _FAST = Settings(
         schedule="cosine",
         cluster_learning_rate=1e-3,
         gradient_clip=0.05,
+        level_perspective=True,
         repulsion=0.005,
         centre_codes=50_000,
     ),

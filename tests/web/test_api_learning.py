@@ -6,6 +6,7 @@ import sys
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import tomlkit
@@ -256,6 +257,18 @@ def test_footage_is_listed_as_a_calendar_and_deleted(client, data):
     assert [path for path in paths if path.exists()] == paths[2:]
     assert client.delete("/api/v1/footage/gate").json()["segments"] == 1
     assert client.get("/api/v1/footage/gate").status_code == 404
+
+
+def test_no_name_of_a_camera_leads_out_of_the_data_folder(client, data, tmp_path):
+    segments = [put_segment(place, "gate", 5) for place in (tmp_path / "outside", data)]
+    before = set(tmp_path.iterdir())
+    for name in ("../../outside", "..", ".", "/etc", "a/../../b", "..\\outside"):
+        answer = client.post("/api/v1/learning", json={"name": name, "source": GONE})
+        assert (answer.status_code, "without slashes" in answer.json()["detail"]) == (422, True)
+        assert client.delete(f"/api/v1/footage/{quote(name, safe='')}").status_code >= 400
+    assert set(tmp_path.iterdir()) == before
+    assert not any((data / place).exists() for place in ("learning", "footage"))
+    assert all(segment.exists() for segment in segments)
 
 
 def test_what_was_recorded_before_can_be_learnt_from_alone(client, data):

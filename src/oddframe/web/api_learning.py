@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 from oddframe.core.budget import FalseAlarmBudget
 from oddframe.errors import SettingsError
 from oddframe.media.live_config import checked_source, is_device
+from oddframe.monitoring.config import check_camera_name
 from oddframe.monitoring.footage import (
     FootageSegment,
     covered_hours,
@@ -261,6 +262,8 @@ def _where(context: AppContext, given: LearningGiven) -> dict[str, Any]:
         return {"file": file, "previous": supervisor.plan.model_of(camera)}
     if given.source is None:
         raise HTTPException(404, "there is no camera with this name; a new one needs its source")
+    # Now, and not when it has been learnt and is to be watched.
+    check_camera_name(given.name)
     source = checked_source(given.source, supervisor.data, context.media)
     if "://" in source or is_device(source):
         return {"source": source}

@@ -94,7 +94,7 @@ def test_a_camera_that_is_watched_gets_a_new_model_and_keeps_the_old_one_at_hand
     given = {"name": "gate", "source": "yard.mp4", "model": "models/tiny", "loop": True}
     assert client.post("/api/v1/cameras", json=given).status_code == 201
     record = begun(client, at_once=True)
-    assert (record["state"], record["previous"]) == ("training", str(data / "models" / "tiny"))
+    assert (record["state"], record["previous"]) == ("training", "models/tiny")
     record = until(
         lambda: (one := client.get("/api/v1/learning/gate").json())["state"] == "finished" and one,
         900,
@@ -102,7 +102,8 @@ def test_a_camera_that_is_watched_gets_a_new_model_and_keeps_the_old_one_at_hand
     assert client.get("/api/v1/cameras/gate").json()["model"] == record["model"]
     (table,) = tomllib.loads((data / "cameras.toml").read_text())["camera"]
     assert table == {**given, "model": record["model"]}
-    assert client.put("/api/v1/cameras/gate", json={"model": "models/tiny"}).status_code == 200
+    back = {"model": record["previous"]}
+    assert client.put("/api/v1/cameras/gate", json=back).json()["model"] == "models/tiny"
 
 
 @pytest.mark.slow
@@ -289,6 +290,14 @@ def test_a_camera_that_is_removed_with_its_data_takes_its_footage_along(client, 
     assert client.post("/api/v1/cameras", json=given).status_code == 201
     assert client.delete("/api/v1/cameras/yard?forget=true").status_code == 204
     assert not path.exists()
+
+
+def test_that_a_process_was_ended_on_purpose_is_no_news(data):
+    learner = new_learner(data)
+    learner.begin(Learning(name="gate", source=GONE))
+    log = data / "learning" / "gate" / "log.txt"
+    log.write_text("note: a gap\nerror: interrupted\n 12 %\nerror: the disk is full\n")
+    assert learner.notices("gate") == ["a gap", "error: the disk is full"]
 
 
 def test_what_is_to_be_done_is_kept_and_what_cannot_be_read_is_passed_over(data):

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import tomlkit
 
 from oddframe.monitoring.footage import footage_folder, list_segments, segment_path
 from oddframe.web.context import now_us
@@ -17,7 +16,7 @@ from oddframe.web.learning import Learner
 from oddframe.web.learning_order import Learning
 from tests.support.stream_server import StreamServer, http
 from tests.support.stream_server import video as video_answer
-from tests.support.tiny import tiny_settings, walk
+from tests.support.tiny import tiny_settings, toml_text, walk
 
 SECRET = "geheim"
 GONE = f"rtsp://bob:{SECRET}@127.0.0.1:9/live"
@@ -34,14 +33,8 @@ def camera(video):
 @pytest.fixture
 def quick(data):
     """Has the data folder train as shortly as may be."""
-
-    def plain(value):
-        if isinstance(value, dict):
-            return {key: plain(inner) for key, inner in value.items() if inner is not None}
-        return value
-
-    settings = plain(tiny_settings(pretrain_steps=2, joint_steps=2).as_dict())
-    (data / "learning.toml").write_text(tomlkit.dumps(settings))
+    settings = tiny_settings(pretrain_steps=2, joint_steps=2)
+    (data / "learning.toml").write_text(toml_text(settings))
 
 
 def begun(client, **given):

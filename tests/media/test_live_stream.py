@@ -48,6 +48,8 @@ def test_a_live_queue_drops_the_oldest_and_counts_it():
         queue.put(frame(index))
     assert queue.dropped == 2
     assert take_all(queue) == [2, 3, 4]
+    # For people, also once it was taken.
+    assert queue.newest.index == 4
     assert lengths == [1, 2, 3, 3, 3]
 
 

@@ -15,6 +15,7 @@ from oddframe.core.zones import Schedule, Zones
 from oddframe.errors import InputError, SourceError, StoreError
 from oddframe.inference.model import Model
 from oddframe.media.live_config import LiveSettings, stream_address
+from oddframe.media.recording import Recording
 from oddframe.monitoring import recorder
 from oddframe.monitoring import watcher as watcher_module
 from oddframe.monitoring.camera import CameraPipeline
@@ -27,6 +28,7 @@ from tests.support.alerting import until
 from tests.support.scorers import bright_is_unusual
 from tests.support.stream_server import StreamServer
 from tests.support.stream_server import video as served
+from tests.support.tiny import walk
 
 FAST = WatchSettings(fast=True)
 NOON_US = 1_790_000_000_000_000
@@ -104,6 +106,53 @@ def test_of_a_still_camera_the_network_sees_what_is_new_and_the_lines_are_the_sa
         written = (tmp_path / "watched" / f"{name}.events.jsonl").read_bytes()
         assert written == (tmp_path / "scored" / f"{name}.events.jsonl").read_bytes()
         assert written
+
+
+def test_what_a_camera_shows_does_not_wait_until_it_is_scored(model, video, tmp_path):
+    is_asked, may_answer = threading.Event(), threading.Event()
+    scored = model.scorer.score
+
+    def answer_late(clips):
+        is_asked.set()
+        assert may_answer.wait(120)
+        return scored(clips)
+
+    model.scorer.score = answer_late
+    plan = plan_of([video("door.mp4", frames=40, draw=walk)])
+    with Running(Watcher(plan, {"m": model}, tmp_path / "out")) as watcher:
+        try:
+            assert is_asked.wait(120)
+            # The first clip has five frames, and nothing is scored before the network answers.
+            until(lambda: watcher.snapshot("door").time_s > 0.45)
+            assert watcher.snapshot("door", mapped=True).map is None
+        finally:
+            may_answer.set()
+        until(lambda: watcher.snapshot("door", mapped=True).map is not None)
+
+
+def test_a_map_is_shown_with_its_own_frame_and_no_frame_between_two_takes_its_place(model, video):
+    path = video("door.mp4", frames=50, rate_fps=25, draw=walk)
+    source = Recording(path)
+    camera = CameraPipeline(
+        Camera(name="door", address=stream_address(str(path)), health=False),
+        source,
+        model,
+        model.bundle.calibration,
+        0,
+    )
+    maps, shown = {}, []
+    for frame in source.frames(model.wanted(64)):
+        ready = camera.take(frame, frame.time_s, 0)
+        for found in camera.resolve(model.scored(ready, maps=True)):
+            camera.detect(found, 0.0)
+            maps[found.time_s] = found.map
+            shown.append(camera.snapshot(mapped=True))
+    first = next(place for place, one in enumerate(shown) if one.map is not None)
+    for one in shown[first:]:
+        assert one.map is maps[one.time_s]
+        assert one.map is not None
+    # Ten frames a second are scored, of 25.
+    assert len({one.time_s for one in shown[first:]}) < len(shown[first:]) / 2
 
 
 def test_the_database_has_the_event_with_its_picture_and_clip(model, video, bright_from, tmp_path):

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
@@ -65,43 +67,79 @@ def page(
         browser.close()
 
 
+class AppServer:
+    """`oddframe serve` as a child process; use it in a `with` block, which begins with it running.
+
+    Args:
+        data: The data folder.
+        token: The token that browsers have to know; None for none.
+
+    Attributes:
+        address: Where it is, the same after every start.
+    """
+
+    def __init__(self, data: Path, token: str | None = None) -> None:
+        self._data, self._token = data, token
+        self._port = 0
+        self.address = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._process.send_signal(signal.SIGINT)
+        code = self._process.wait(30)
+        self._close()
+        assert code == 0, "".join(self._lines)
+
+    def start(self) -> None:
+        """Start it, on the port that it had before, and wait until it serves."""
+        command = [sys.executable, "-m", "oddframe", "serve", "--data", str(self._data)]
+        command += ["--port", str(self._port), "--device", "cpu"]
+        # Wide, so that the line with the address is not wrapped.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
+        if self._token:
+            environment["ODDFRAME_TOKEN"] = self._token
+        self._process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        assert self._process.stderr is not None
+        self._lines: deque[str] = deque(maxlen=50)
+        found = None
+        for line in self._process.stderr:
+            self._lines.append(line)
+            if found := re.search(r"http://\S+:(\d+)/", line):
+                break
+        # Read on: a full pipe would stop the server.
+        self._reading = threading.Thread(
+            target=self._lines.extend, args=(self._process.stderr,), daemon=True
+        )
+        self._reading.start()
+        if found is None:
+            self.kill()
+        assert found is not None, "".join(self._lines)
+        self.address, self._port = found[0], int(found[1])
+
+    def kill(self) -> None:
+        """Kill it, as a power cut would; what it has started works on."""
+        self._process.kill()
+        self._process.wait(30)
+        self._close()
+
+    def _close(self) -> None:
+        self._reading.join(5)
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
+
 @contextmanager
 def server(data: Path, token: str | None = None) -> Iterator[str]:
     """Run `oddframe serve` on a folder and a free port; yields its address."""
-    command = [
-        sys.executable,
-        "-m",
-        "oddframe",
-        "serve",
-        "--data",
-        str(data),
-        "--port",
-        "0",
-        "--device",
-        "cpu",
-    ]
-    # Wide, so that the line with the address is not wrapped.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
-    if token:
-        environment["ODDFRAME_TOKEN"] = token
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    assert process.stderr is not None
-    lines: deque[str] = deque(maxlen=50)
-    address = None
-    for line in process.stderr:
-        lines.append(line)
-        if found := re.search(r"http://\S+/", line):
-            address = found[0]
-            break
-    # Read on: a full pipe would stop the server.
-    reading = threading.Thread(target=lines.extend, args=(process.stderr,), daemon=True)
-    reading.start()
-    try:
-        assert address is not None, "".join(lines)
-        yield address
-    finally:
-        process.send_signal(signal.SIGINT)
-        code = process.wait(30)
-        reading.join(5)
-        process.stderr.close()
-    assert code == 0, "".join(lines)
+    with AppServer(data, token) as app:
+        yield app.address

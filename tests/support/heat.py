@@ -49,7 +49,7 @@ def watch(model: Model, path: Path) -> Iterator[Score]:
         ready = camera.take(frame, frame.time_s, 0)
         for score in camera.resolve(model.scored(ready, maps=True)):
             camera.detect(score, 0.0)
-            shown = camera.snapshot()
+            shown = camera.snapshot(mapped=True)
             assert shown is not None
             if score.map is not None:
                 frame_shown = numbers[id(shown.picture)]

@@ -1,14 +1,16 @@
 """A device that speaks ONVIF: it answers searches, wants a login, and names two streams.
 
-As a program it answers a search in its own process, and prints what was found: for a network
-namespace, in which nobody else answers.
+As a program it answers a search in its own process, and prints what was found and what it was
+asked, as JSON: for a network namespace, in which nobody else answers.
 """
 
 import base64
 import hashlib
+import json
 import re
 import socket
 import threading
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -25,10 +27,18 @@ _ENVELOPE = (
     '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
     'xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" '
     'xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery" '
+    'xmlns:ter="http://www.onvif.org/ver10/error" '
     'xmlns:dn="http://www.onvif.org/ver10/network/wsdl" '
     'xmlns:tds="http://www.onvif.org/ver10/device/wsdl" '
     'xmlns:trt="http://www.onvif.org/ver10/media/wsdl" '
-    'xmlns:tt="http://www.onvif.org/ver10/schema"><s:Body>{body}</s:Body></s:Envelope>'
+    'xmlns:tt="http://www.onvif.org/ver10/schema">{head}<s:Body>{body}</s:Body>'
+    "</s:Envelope>"
+)
+_MATCH_HEAD = (
+    "<s:Header><a:MessageID>urn:uuid:2</a:MessageID><a:RelatesTo>{asked}</a:RelatesTo>"
+    "<a:To>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:To>"
+    "<a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/ProbeMatches</a:Action>"
+    '<d:AppSequence InstanceId="1" MessageNumber="1"/></s:Header>'
 )
 _MATCH = (
     "<d:ProbeMatches><d:ProbeMatch><a:EndpointReference><a:Address>urn:uuid:1</a:Address>"
@@ -42,13 +52,21 @@ _PROFILE = (
     '<tt:VideoEncoderConfiguration token="v"><tt:Name>v</tt:Name><tt:UseCount>1</tt:UseCount>'
     "<tt:Encoding>H264</tt:Encoding><tt:Resolution><tt:Width>{width}</tt:Width>"
     "<tt:Height>{height}</tt:Height></tt:Resolution><tt:Quality>5</tt:Quality>"
-    "</tt:VideoEncoderConfiguration></trt:Profiles>"
+    "<tt:Multicast><tt:Address><tt:Type>IPv4</tt:Type></tt:Address><tt:Port>0</tt:Port>"
+    "<tt:TTL>1</tt:TTL><tt:AutoStart>false</tt:AutoStart></tt:Multicast>"
+    "<tt:SessionTimeout>PT60S</tt:SessionTimeout></tt:VideoEncoderConfiguration></trt:Profiles>"
 )
 
 
-def probe_match(address: str) -> bytes:
-    """Write the answer of a device to a search."""
-    return _ENVELOPE.format(body=_MATCH.format(address=address)).encode()
+def probe_match(address: str, asked: str = "urn:uuid:0") -> bytes:
+    """Write the answer of a device to a search.
+
+    Args:
+        address: Where the device says that it is asked.
+        asked: What the question calls itself.
+    """
+    head, body = _MATCH_HEAD.format(asked=asked), _MATCH.format(address=address)
+    return _ENVELOPE.format(head=head, body=body).encode()
 
 
 class OnvifServer:
@@ -60,17 +78,21 @@ class OnvifServer:
     Attributes:
         address: Where it is asked.
         asked: The names of the requests, in order.
+        said: The requests and their answers as they were sent, in order.
     """
 
     def __init__(self, media_host: str = "192.0.2.1") -> None:
         device = self
         self.asked: list[str] = []
+        self.said: list[tuple[str, str]] = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 text = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 status, body = device.answer(self.path, text)
-                content = _ENVELOPE.format(body=body).encode()
+                answer = _ENVELOPE.format(head="", body=body)
+                device.said.append((text, answer))
+                content = answer.encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/soap+xml")
                 self.send_header("Content-Length", str(len(content)))
@@ -116,12 +138,14 @@ class OnvifServer:
         if not _is_right_login(text, now):
             return 400, (
                 "<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>ter:NotAuthorized"
-                "</s:Value></s:Subcode></s:Code></s:Fault>"
+                '</s:Value></s:Subcode></s:Code><s:Reason><s:Text xml:lang="en">Sender not '
+                "Authorized</s:Text></s:Reason></s:Fault>"
             )
         if name == "GetCapabilities":
             return 200, (
                 "<tds:GetCapabilitiesResponse><tds:Capabilities><tt:Media><tt:XAddr>"
-                f"http://{self._media_host}/onvif/media_service</tt:XAddr></tt:Media>"
+                f"http://{self._media_host}/onvif/media_service</tt:XAddr>"
+                "<tt:StreamingCapabilities/></tt:Media>"
                 "</tds:Capabilities></tds:GetCapabilitiesResponse>"
             )
         if name == "GetProfiles":
@@ -134,7 +158,8 @@ class OnvifServer:
         place = {"p&amp;1": "main?a=1&amp;b=2", "p2": "sub"}[token]
         return 200, (
             f"<trt:GetStreamUriResponse><trt:MediaUri><tt:Uri>rtsp://10.0.0.7:554/{place}</tt:Uri>"
-            "<tt:InvalidAfterConnect>false</tt:InvalidAfterConnect></trt:MediaUri>"
+            "<tt:InvalidAfterConnect>false</tt:InvalidAfterConnect><tt:InvalidAfterReboot>false"
+            "</tt:InvalidAfterReboot><tt:Timeout>PT0S</tt:Timeout></trt:MediaUri>"
             "</trt:GetStreamUriResponse>"
         )
 
@@ -154,8 +179,13 @@ def _is_right_login(text: str, now: datetime) -> bool:
     return user == USER and base64.b64decode(digest) == right and late < timedelta(minutes=5)
 
 
-def answer_one_search(address: str) -> threading.Thread:
-    """Answer the next search that comes to this machine; returns the thread that does."""
+def answer_one_search(address: str) -> tuple[threading.Thread, list[str]]:
+    """Answer the next search that comes to this machine.
+
+    Returns:
+        The thread that does, and a list that it puts the question into.
+    """
+    questions: list[str] = []
     listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listening.bind(MULTICAST)
     member = socket.inet_aton(MULTICAST[0]) + socket.inet_aton("127.0.0.1")
@@ -164,17 +194,19 @@ def answer_one_search(address: str) -> threading.Thread:
     def answer() -> None:
         with listening:
             question, sender = listening.recvfrom(65_507)
-            assert b"NetworkVideoTransmitter" in question
+            questions.append(question.decode())
+            (asked,) = re.findall(r"<a:MessageID>(.*?)</a:MessageID>", questions[0])
             listening.sendto(b"no answer", sender)
-            listening.sendto(probe_match(address), sender)
-            listening.sendto(probe_match(address), sender)
+            for _ in range(2):
+                listening.sendto(probe_match(address, asked), sender)
 
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()
-    return thread
+    return thread, questions
 
 
 if __name__ == "__main__":
-    answering = answer_one_search("http://127.0.0.1:8000/onvif/device_service")
-    print(find_devices(1.0))
+    answering, questions = answer_one_search("http://127.0.0.1:8000/onvif/device_service")
+    found = [asdict(device) for device in find_devices(1.0)]
     answering.join(5)
+    print(json.dumps({"found": found, "questions": questions}))

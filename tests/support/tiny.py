@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tomlkit
 
 from oddframe.core.calibration import Calibration
 from oddframe.core.event_rules import EventRules
@@ -44,6 +45,17 @@ def tiny_settings(**changes: Any) -> Settings:
     if "hold_out" in changes:
         settings = replace(settings, data=replace(settings.data, hold_out=changes.pop("hold_out")))
     return replace(settings, training=replace(settings.training, **changes))
+
+
+def toml_text(settings: Settings) -> str:
+    """Write settings as TOML has them: without what is None."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items() if inner is not None}
+        return value
+
+    return tomlkit.dumps(plain(settings.as_dict()))
 
 
 def tiny_calibration(**changes: Any) -> Calibration:

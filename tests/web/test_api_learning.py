@@ -6,9 +6,9 @@ import sys
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-import tomlkit
 
 from oddframe.monitoring.footage import footage_folder, list_segments, segment_path
 from oddframe.web.context import now_us
@@ -16,7 +16,7 @@ from oddframe.web.learning import Learner
 from oddframe.web.learning_order import Learning
 from tests.support.stream_server import StreamServer, http
 from tests.support.stream_server import video as video_answer
-from tests.support.tiny import tiny_settings, walk
+from tests.support.tiny import tiny_settings, toml_text, walk
 
 SECRET = "geheim"
 GONE = f"rtsp://bob:{SECRET}@127.0.0.1:9/live"
@@ -33,14 +33,8 @@ def camera(video):
 @pytest.fixture
 def quick(data):
     """Has the data folder train as shortly as may be."""
-
-    def plain(value):
-        if isinstance(value, dict):
-            return {key: plain(inner) for key, inner in value.items() if inner is not None}
-        return value
-
-    settings = plain(tiny_settings(pretrain_steps=2, joint_steps=2).as_dict())
-    (data / "learning.toml").write_text(tomlkit.dumps(settings))
+    settings = tiny_settings(pretrain_steps=2, joint_steps=2)
+    (data / "learning.toml").write_text(toml_text(settings))
 
 
 def begun(client, **given):
@@ -93,7 +87,7 @@ def test_a_camera_that_is_watched_gets_a_new_model_and_keeps_the_old_one_at_hand
     given = {"name": "gate", "source": "yard.mp4", "model": "models/tiny", "loop": True}
     assert client.post("/api/v1/cameras", json=given).status_code == 201
     record = begun(client, at_once=True)
-    assert (record["state"], record["previous"]) == ("training", str(data / "models" / "tiny"))
+    assert (record["state"], record["previous"]) == ("training", "models/tiny")
     record = until(
         lambda: (one := client.get("/api/v1/learning/gate").json())["state"] == "finished" and one,
         900,
@@ -101,7 +95,8 @@ def test_a_camera_that_is_watched_gets_a_new_model_and_keeps_the_old_one_at_hand
     assert client.get("/api/v1/cameras/gate").json()["model"] == record["model"]
     (table,) = tomllib.loads((data / "cameras.toml").read_text())["camera"]
     assert table == {**given, "model": record["model"]}
-    assert client.put("/api/v1/cameras/gate", json={"model": "models/tiny"}).status_code == 200
+    back = {"model": record["previous"]}
+    assert client.put("/api/v1/cameras/gate", json=back).json()["model"] == "models/tiny"
 
 
 @pytest.mark.slow
@@ -258,6 +253,18 @@ def test_footage_is_listed_as_a_calendar_and_deleted(client, data):
     assert client.get("/api/v1/footage/gate").status_code == 404
 
 
+def test_no_name_of_a_camera_leads_out_of_the_data_folder(client, data, tmp_path):
+    segments = [put_segment(place, "gate", 5) for place in (tmp_path / "outside", data)]
+    before = set(tmp_path.iterdir())
+    for name in ("../../outside", "..", ".", "/etc", "a/../../b", "..\\outside"):
+        answer = client.post("/api/v1/learning", json={"name": name, "source": GONE})
+        assert (answer.status_code, "without slashes" in answer.json()["detail"]) == (422, True)
+        assert client.delete(f"/api/v1/footage/{quote(name, safe='')}").status_code >= 400
+    assert set(tmp_path.iterdir()) == before
+    assert not any((data / place).exists() for place in ("learning", "footage"))
+    assert all(segment.exists() for segment in segments)
+
+
 def test_what_was_recorded_before_can_be_learnt_from_alone(client, data):
     put_segment(data / "footage" / "gate", "gate", 5)
     record = begun(client, source=GONE, hours=0)
@@ -276,6 +283,14 @@ def test_a_camera_that_is_removed_with_its_data_takes_its_footage_along(client, 
     assert client.post("/api/v1/cameras", json=given).status_code == 201
     assert client.delete("/api/v1/cameras/yard?forget=true").status_code == 204
     assert not path.exists()
+
+
+def test_that_a_process_was_ended_on_purpose_is_no_news(data):
+    learner = new_learner(data)
+    learner.begin(Learning(name="gate", source=GONE))
+    log = data / "learning" / "gate" / "log.txt"
+    log.write_text("note: a gap\nerror: interrupted\n 12 %\nerror: the disk is full\n")
+    assert learner.notices("gate") == ["a gap", "error: the disk is full"]
 
 
 def test_what_is_to_be_done_is_kept_and_what_cannot_be_read_is_passed_over(data):

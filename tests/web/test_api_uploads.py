@@ -6,9 +6,11 @@ from collections import namedtuple
 
 import pytest
 
+from oddframe.errors import InputError, OutputError
+from oddframe.web import uploads
 from oddframe.web.people import needed_role
 from oddframe.web.security import UPLOAD_BYTES
-from oddframe.web.uploads import KEPT_FREE_BYTES
+from oddframe.web.uploads import KEPT_FREE_BYTES, Uploads
 from tests.support.tiny import walk
 
 FILE = "/api/v1/uploads/file"
@@ -161,6 +163,47 @@ def test_a_disk_that_fills_up_costs_the_rest_of_a_part(client, data, recording, 
         answer = send(client, recording, 0, 100)
     assert (answer.status_code, "disk is full" in answer.json()["detail"]) == (507, True)
     assert send(client, recording, 0, 100).json()["received_bytes"] == 100
+
+
+def test_the_quota_holds_on_a_disk_that_is_full_and_all_goes_on_once_there_is_room(
+    small_disk, monkeypatch
+):
+    """On a real disk of 3 MB, of which a part of an upload finds half its room."""
+    monkeypatch.setattr(uploads, "KEPT_FREE_BYTES", 0)
+    most = 2_000_000
+    kept = Uploads(small_disk, most / 1e9)
+    content = os.urandom(most)
+
+    def send_rest(upload):
+        with kept.receive("gate", "own.mp4", most, upload.received_bytes) as writer:
+            for start in range(upload.received_bytes, most, 65_536):
+                writer.write(content[start : start + 65_536])
+
+    begun = kept.begin("gate", "own.mp4", most)
+    # All of the quota is announced, so nothing else may come: neither now nor on the full disk.
+    with pytest.raises(InputError, match="upload-gb"):
+        kept.begin("yard", "other.mp4", 1)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(2_000_000))
+    with pytest.raises(OutputError, match="disk is full"):
+        send_rest(begun)
+    with pytest.raises(InputError, match="upload-gb"):
+        kept.begin("yard", "other.mp4", 1)
+    (there,) = kept.list("gate")
+    (part,) = (small_disk / "uploads" / "gate" / ".parts").iterdir()
+    assert part.read_bytes() == content[: there.received_bytes]
+    assert 0 < there.received_bytes < most
+    with pytest.raises(OutputError, match="free some space"):
+        kept.begin("gate", "own.mp4", most)
+    ballast.unlink()
+    begun = kept.begin("gate", "own.mp4", most)
+    assert begun == there
+    send_rest(begun)
+    assert part.read_bytes() == content
+    # Only then it is seen that it is no recording, and it gives its room back.
+    with pytest.raises(InputError, match="must be a recording"):
+        kept.settle("gate", "own.mp4", most)
+    assert kept.begin("yard", "other.mp4", most).received_bytes == 0
 
 
 def test_more_than_was_announced_or_than_a_part_may_have_is_refused(client, recording):

@@ -3,14 +3,13 @@
 import re
 
 import pytest
-import tomlkit
 from playwright.sync_api import expect
 
 from tests.support.browser import PATIENCE_MS, chromium, page, server
 from tests.support.learnt_camera import put_learnt_camera
 from tests.support.stream_server import StreamServer
 from tests.support.stream_server import video as video_answer
-from tests.support.tiny import tiny_settings, walk
+from tests.support.tiny import tiny_settings, toml_text, walk
 
 pytestmark = pytest.mark.services
 
@@ -18,13 +17,6 @@ expect.set_options(timeout=PATIENCE_MS)
 
 TRAINING_MS = 900_000
 """A training is a process of low priority, and this machine may be busy."""
-
-
-def plain(value):
-    """Settings as TOML has them: without what is None."""
-    if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items() if inner is not None}
-    return value
 
 
 @pytest.fixture
@@ -40,8 +32,8 @@ def camera(video):
 def data(tmp_path):
     folder = tmp_path / "site"
     folder.mkdir()
-    settings = plain(tiny_settings(pretrain_steps=2, joint_steps=2).as_dict())
-    (folder / "learning.toml").write_text(tomlkit.dumps(settings))
+    settings = tiny_settings(pretrain_steps=2, joint_steps=2)
+    (folder / "learning.toml").write_text(toml_text(settings))
     return folder
 
 

@@ -175,7 +175,7 @@ class Shown:
         picture = np.full((8, 8, 3), number, np.uint8)
         self.now = CameraSnapshot(time_s=number / 10, picture=picture, map=None, map_level=1.0)
 
-    def snapshot(self, _name):
+    def snapshot(self, _name, *, mapped):
         return self.now
 
 

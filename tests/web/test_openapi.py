@@ -1,4 +1,7 @@
-"""The API keeps to its schema: whatever is sent, no answer is a failure of the server."""
+"""The API keeps to its schema: whatever is sent, no answer is a failure of the server.
+
+And none has a status that the schema does not name.
+"""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +22,15 @@ def test_the_schema_names_every_path(client):
         "/api/v1/cameras/{name}/budget",
         *ENDLESS,
     } <= set(paths)
+
+
+def test_a_body_that_is_no_text_is_refused_like_any_other_that_is_wrong(client):
+    for body in (b"\xff\xfe{", b"{", b"[]"):
+        answer = client.post(
+            "/api/v1/cameras", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code == 422, body
+        assert "parsing" not in answer.json()["detail"]
 
 
 @pytest.mark.slow
@@ -59,6 +71,8 @@ def test_nothing_that_fits_the_schema_or_does_not_ends_in_a_failure_of_ours(serv
                     case,
                     answer.text,
                 )
+                documented = operation.definition.raw["responses"]
+                assert str(answer.status_code) in documented, (operation.label, case, answer.text)
                 answered.add((operation.label, answer.status_code // 100))
 
             once()

@@ -45,11 +45,15 @@ class FrameQueue:
         length: How many frames it holds at most.
         waits: Whether a full queue makes `put` wait instead of dropping the oldest frame.
         arrived: Called after every frame, from the thread that puts it.
+
+    Attributes:
+        newest: The last frame that was added, also once it was taken; None before the first.
     """
 
     def __init__(self, length: int, *, waits: bool, arrived: Callable[[], None]) -> None:
         self._length, self._waits, self._arrived = length, waits, arrived
         self._frames: deque[Frame] = deque()
+        self.newest: Frame | None = None
         self._changed = threading.Condition()
         self._closed = False
         self._dropped = 0
@@ -65,6 +69,7 @@ class FrameQueue:
                 self._frames.popleft()
                 self._dropped += 1
             self._frames.append(frame)
+            self.newest = frame
         # Outside of the lock: the callback may take the frame at once.
         self._arrived()
 
@@ -210,6 +215,11 @@ class LiveStream:
     def take(self) -> Frame | None:
         """Take out the oldest frame that waits; None where none does."""
         return self._queue.take()
+
+    @property
+    def newest(self) -> Frame | None:
+        """The last frame that came, also once it was taken; None before the first."""
+        return self._queue.newest
 
     @property
     def is_over(self) -> bool:

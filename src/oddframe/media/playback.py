@@ -83,6 +83,11 @@ class PlaybackStream:
         """Take out the oldest frame that waits; None where none does."""
         return self._queue.take()
 
+    @property
+    def newest(self) -> Frame | None:
+        """The last frame that came, also once it was taken; None before the first."""
+        return self._queue.newest
+
     def round_start_s(self, time_s: float) -> float:
         """Return when the round began that a time of the stream lies in, in seconds."""
         return next(

@@ -51,6 +51,11 @@ class FrameStream(Protocol):
         ...
 
     @property
+    def newest(self) -> Frame | None:
+        """The last frame that came, also once it was taken; None before the first."""
+        ...
+
+    @property
     def is_over(self) -> bool:
         """Whether no frame waits and none will come."""
         ...

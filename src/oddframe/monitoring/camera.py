@@ -23,6 +23,9 @@ from oddframe.monitoring.config import Camera
 _RECENT_S = 60
 """Seconds of scores that a view shows."""
 
+_MAP_STAYS_S = 1.0
+"""So long the last frame with a map is shown where none with one follows, in seconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraView:
@@ -63,9 +66,10 @@ class CameraSnapshot:
     """What a camera shows at one moment.
 
     Attributes:
-        time_s: Which moment, in seconds of its stream; another snapshot has another one.
+        time_s: The time of its frame, in seconds of its stream; another frame has another one.
         picture: The picture, uint8 h x w x 3.
-        map: The anomaly map, float32 H x W of the network's size; None where there is none.
+        map: The anomaly map of the same frame, float32 H x W of the network's size; None where
+            there is none.
         map_level: Value of the map that normal pictures hardly reach.
     """
 
@@ -116,11 +120,9 @@ class CameraPipeline:
         calibration: Its threshold.
         wall: Gives the wall-clock time of a second of its stream.
         time_s: The time of its last frame, or later where time has passed without one.
-        picture: The last frame for people to look at; None where none was asked for.
+        picture: The last frame with a score, for people to look at; None where none was asked for.
         peak_picture: The frame at the highest score of the event in progress, for people.
         score: The last score, in (0, 1); None where there is none.
-        map: The last anomaly map; None where there is none, or the picture shows nothing of the
-            scene.
         crashed: Why it is not scored any more; its stream may go on.
     """
 
@@ -136,7 +138,6 @@ class CameraPipeline:
         self.wall = WallClock()
         self.time_s = 0.0
         self.picture: Pixels | None = None
-        self.map: AnomalyMap | None = None
         self.peak_picture: Pixels | None = None
         self.crashed: str | None = None
         self.calibration = calibration
@@ -149,6 +150,8 @@ class CameraPipeline:
         self._chain_fps = 0.0
         # The last frame and when it came, on the clock that never jumps.
         self._last: tuple[Frame, float] | None = None
+        # The last frame whose anomaly map is known, for `snapshot`.
+        self._mapped: CameraSnapshot | None = None
         self._clips, self._inference_s = 0, 0.0
         self.score: float | None = None
         self._recent: deque[float | None] = deque(maxlen=_RECENT_S)
@@ -221,10 +224,7 @@ class CameraPipeline:
             self._inference_s += inference_s
         self._note_recent(score)
         self.picture = score.picture
-        # A frame between two clips has no map: the last one stays, unless the picture shows
-        # nothing of the scene.
-        if score.map is not None or score.health != "ok":
-            self.map = score.map
+        self._note_mapped(score)
         events = self._detector.push(score)
         if self._detector.peak_s == score.time_s:
             self.peak_picture = score.picture
@@ -349,18 +349,48 @@ class CameraPipeline:
             is_file=self.camera.is_file,
         )
 
-    def snapshot(self) -> CameraSnapshot | None:
+    def snapshot(self, *, mapped: bool = False) -> CameraSnapshot | None:
         """Return what it shows now; may be called from any thread.
+
+        Args:
+            mapped: Whether the last frame with an anomaly map is wanted. It is a little older than
+                the last one that came, and there are only as many as are scored.
 
         Returns:
             None before the first frame, and where no pictures are made for people.
         """
-        picture = self.picture
-        if picture is None:
+        if mapped and (found := self._mapped) is not None:
+            return found
+        # Straight from the stream: the scoring takes frames in batches, which nobody should see.
+        frame = self.stream.newest
+        if frame is None or frame.picture is None:
             return None
         return CameraSnapshot(
-            time_s=self.time_s, picture=picture, map=self.map, map_level=self.calibration.map_level
+            time_s=frame.time_s,
+            picture=frame.picture,
+            map=None,
+            map_level=self.calibration.map_level,
         )
+
+    def _note_mapped(self, score: Score) -> None:
+        """Keep the frame of a score for `snapshot`, with its map."""
+        before = self._mapped
+        # Frames between two clips have no map: the one before, which has one, stays for a moment.
+        # Not where the picture shows nothing of the scene: heat would be seen that is not there.
+        stays = (
+            score.map is None
+            and score.health == "ok"
+            and before is not None
+            and before.map is not None
+            and score.time_s - before.time_s < _MAP_STAYS_S
+        )
+        if score.picture is not None and not stays:
+            self._mapped = CameraSnapshot(
+                time_s=score.time_s,
+                picture=score.picture,
+                map=score.map,
+                map_level=self.calibration.map_level,
+            )
 
     def _note_recent(self, score: Score) -> None:
         """Keep the highest score of each second, for `view`."""

@@ -29,6 +29,25 @@ _NUMBER = len("-1234")
 """Bytes of the number that tells cameras of one name apart."""
 
 
+def check_camera_name(name: str) -> None:
+    """Check what a camera is to be called: it is a part of addresses and of files' names.
+
+    Raises:
+        SettingsError: If it cannot be called so.
+    """
+    # Browsers and servers take a part of an address that is "." or ".." for a way to another one.
+    if name.strip() in ("", ".", "..") or any(
+        not letter.isprintable() or letter in "/\\" for letter in name
+    ):
+        raise SettingsError(
+            f"a camera's name must be printable, without slashes and more than dots, got {name!r}"
+        )
+    if len(name.encode()) > _LONGEST_NAME:
+        raise SettingsError(
+            f"a camera's name must be at most {_LONGEST_NAME} bytes long, got {name!r}"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Camera:
     """One camera, or a file that is played as one.
@@ -68,16 +87,7 @@ class Camera:
     calibration: Path | None = None
 
     def __post_init__(self) -> None:
-        if not self.name.strip() or any(
-            not letter.isprintable() or letter in "/\\" for letter in self.name
-        ):
-            raise SettingsError(
-                f"a camera's name must be printable and without slashes, got {self.name!r}"
-            )
-        if len(self.name.encode()) > _LONGEST_NAME:
-            raise SettingsError(
-                f"a camera's name must be at most {_LONGEST_NAME} bytes long, got {self.name!r}"
-            )
+        check_camera_name(self.name)
         if self.fps is not None and not 0 < self.fps < float("inf"):
             raise SettingsError(f"fps of camera {self.name!r} must be above 0, got {self.fps}")
         if self.false_alarms is not None:

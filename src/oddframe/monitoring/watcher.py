@@ -181,10 +181,15 @@ class Watcher:
         """Return how every camera is doing."""
         return [camera.view() for camera in self._cameras]
 
-    def snapshot(self, name: str) -> CameraSnapshot | None:
-        """Return what a camera shows; None where there is no such camera or no picture of it."""
+    def snapshot(self, name: str, *, mapped: bool = False) -> CameraSnapshot | None:
+        """Return what a camera shows; None where there is no such camera or no picture of it.
+
+        Args:
+            name: The camera.
+            mapped: As for `CameraPipeline.snapshot`.
+        """
         found = next((camera for camera in self._cameras if camera.name == name), None)
-        return None if found is None else found.snapshot()
+        return None if found is None else found.snapshot(mapped=mapped)
 
     def bytes_per_s(self, name: str) -> float | None:
         """Return how many bytes a second of a camera's video is; None where that is not known."""

@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 from oddframe.core.budget import FalseAlarmBudget
 from oddframe.errors import SettingsError
 from oddframe.media.live_config import checked_source, is_device
+from oddframe.monitoring.config import check_camera_name
 from oddframe.monitoring.footage import (
     FootageSegment,
     covered_hours,
@@ -21,6 +22,7 @@ from oddframe.monitoring.recording_order import RecordingOrder
 from oddframe.web.context import AppContext, CameraName, Context
 from oddframe.web.learning_order import Learning
 from oddframe.web.schemas import MOST_US, BudgetText, HoursText, Name, Schema, SourceText, Text
+from oddframe.web.serializers import model_name
 
 router = APIRouter(prefix="/api/v1", responses={401: {}, 404: {}})
 
@@ -258,9 +260,11 @@ def _where(context: AppContext, given: LearningGiven) -> dict[str, Any]:
                 f"source must be left out for {given.name!r}, whose source is known already"
             )
         file = camera.address.secret if camera.address.kind == "file" else None
-        return {"file": file, "previous": supervisor.plan.model_of(camera)}
+        return {"file": file, "previous": model_name(context, camera)}
     if given.source is None:
         raise HTTPException(404, "there is no camera with this name; a new one needs its source")
+    # Now, and not when it has been learnt and is to be watched.
+    check_camera_name(given.name)
     source = checked_source(given.source, supervisor.data, context.media)
     if "://" in source or is_device(source):
         return {"source": source}

@@ -104,6 +104,8 @@ def make_app(
     app.add_exception_handler(OddframeError, _refusal_response)
     app.add_exception_handler(RequestValidationError, _validation_response)
     app.add_exception_handler(OperationalError, _database_response)
+    # FastAPI's own answer to a body that is no text; no route of ours answers so.
+    app.add_exception_handler(400, _unreadable_response)
     _add_plain_routes(app, context, metrics)
     return SecurityMiddleware(CompressJson(app), context.access, hosts, note_change)
 
@@ -148,6 +150,11 @@ async def _database_response(_request: Request, error: Exception) -> Response:
     """Answer that the database refused a change, with SQLite's own reason where there is one."""
     reason = getattr(error, "orig", None) or "the database does not accept changes"
     return JSONResponse({"detail": f"the change could not be saved: {reason}"}, 507)
+
+
+async def _unreadable_response(_request: Request, _error: Exception) -> Response:
+    """Answer that a body is no JSON, like to any other body that cannot be taken."""
+    return JSONResponse({"detail": "the body must be JSON in UTF-8, but cannot be read"}, 422)
 
 
 async def _validation_response(_request: Request, error: Exception) -> Response:

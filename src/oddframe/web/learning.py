@@ -137,7 +137,8 @@ class Learner:
     def notices(self, name: str) -> list[str]:
         """Return what the processes said people should know, oldest first."""
         marks = ("note: ", "error: ")
-        lines = read_log(self._log(name))
+        # A pause and a restart end a process: that is no news to anybody.
+        lines = [line for line in read_log(self._log(name)) if line != "error: interrupted"]
         return [line.removeprefix("note: ") for line in lines if line.startswith(marks)]
 
     def begin(self, learning: Learning) -> None:

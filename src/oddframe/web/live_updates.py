@@ -47,7 +47,7 @@ MOST_VIEWERS = 50
 
 _BOUNDARY = "picture"
 
-_LEAST_PAUSE_S, _LOOK_S = 0.04, 0.005
+_PERIOD_S, _LOOK_S = 0.04, 0.01
 """A stream has at most 25 pictures a second; so often it looks for a new one, in seconds."""
 
 _REPEAT_S = 4.0
@@ -282,10 +282,14 @@ class LivePictures:
             A JPEG file, the same object until the camera shows something new; None where there is
             no picture.
         """
-        snapshot = self._watcher.snapshot(camera)
+        snapshot = self._watcher.snapshot(camera, mapped=heat)
         if snapshot is None:
             self._encoded.pop((camera, heat), None)
             return None
+        return self.encode(camera, snapshot, heat=heat)
+
+    def encode(self, camera: str, snapshot: CameraSnapshot, *, heat: bool) -> bytes:
+        """Return a JPEG file of what a camera shows, the same object for the same snapshot."""
         # Encoded under the lock: of many who ask at the same time, one encodes and all others wait.
         with self._lock:
             before = self._encoded.get((camera, heat))
@@ -295,9 +299,11 @@ class LivePictures:
             self._encoded[camera, heat] = (snapshot, jpeg)
             return jpeg
 
-    def newest(self, camera: str, but: CameraSnapshot | None) -> CameraSnapshot | None:
+    def newest(
+        self, camera: str, but: CameraSnapshot | None, *, heat: bool
+    ) -> CameraSnapshot | None:
         """Return what a camera shows; None where that is nothing, or the same as before."""
-        snapshot = self._watcher.snapshot(camera)
+        snapshot = self._watcher.snapshot(camera, mapped=heat)
         if snapshot is None or (but is not None and _is_same(but, snapshot)):
             return None
         return snapshot
@@ -353,21 +359,21 @@ async def _parts(
     """Yield a part for each new picture, and the same one again where none comes for long."""
     shown: CameraSnapshot | None = None
     sent: bytes | None = None
-    sent_s = 0.0
+    sent_s = due_s = 0.0
     while not is_over():
         now_s = time.monotonic()
-        snapshot = pictures.newest(camera, but=shown)
+        snapshot = pictures.newest(camera, but=shown, heat=heat) if now_s >= due_s else None
         if snapshot is not None:
+            # By a grid, so that what came a little late does not delay all that follow.
+            due_s = max(due_s + _PERIOD_S, now_s)
             # Encoded beside the loop, which serves everybody else.
-            jpeg = await asyncio.to_thread(pictures.picture, camera, heat=heat)
-            is_new, shown = jpeg is not sent, snapshot
-            if jpeg is not None and is_new:
-                sent, sent_s = jpeg, now_s
-                yield _part(jpeg, snapshot.time_s)
+            sent = await asyncio.to_thread(pictures.encode, camera, snapshot, heat=heat)
+            shown, sent_s = snapshot, now_s
+            yield _part(sent, snapshot.time_s)
         elif sent is not None and shown is not None and now_s - sent_s > _REPEAT_S:
             sent_s = now_s
             yield _part(sent, shown.time_s)
-        await asyncio.sleep(max(_LOOK_S, now_s + _LEAST_PAUSE_S - time.monotonic()))
+        await asyncio.sleep(_LOOK_S)
 
 
 def _part(jpeg: bytes, time_s: float) -> bytes:

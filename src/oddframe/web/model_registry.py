@@ -76,7 +76,8 @@ class ModelRegistry:
         """
         models = self.models(named)
         for model in models:
-            if name in (model.name, str(model.folder)):
+            # Its path, as plans and older records of learnings name it, is compared as text too.
+            if self._name(name) == model.name or name == str(model.folder):
                 return model
         raise InputError(
             f"model must be one of those on the server "

@@ -20,18 +20,23 @@ const VIEWS = {
 };
 
 const MOST_COUNTED = 99;
+// A page that no server answered for is tried again so often, without a press of the button.
+const RETRY_MS = 3000;
 
 const main = document.getElementById("view"), nav = document.getElementById("nav");
 const signOut = document.getElementById("sign-out");
 const unreviewedCount = h("span", { class: "count", hidden: true });
-let viewAbort = new AbortController(), shownPath = null;
+let viewAbort = new AbortController(), shownPath = null, retryTimer = null;
 
 function failure(error, tryAgain) {
+  clearTimeout(retryTimer);
+  if (error.status === 0) retryTimer = setTimeout(tryAgain, RETRY_MS);
   return h("div", { class: "callout bad" }, h("p", {}, error.message),
     h("div", { class: "row" }, h("button", { type: "button", onclick: tryAgain }, "Try again")));
 }
 
 async function drawView() {
+  clearTimeout(retryTimer);
   viewAbort.abort();
   viewAbort = new AbortController();
   const { signal } = viewAbort;
@@ -149,6 +154,7 @@ function leave() {
 }
 
 async function start() {
+  clearTimeout(retryTimer);
   try {
     // Both at once: one after the other they take twice as long on a slow line.
     const cameras = fetchJson("cameras", { isEarly: true });

@@ -106,13 +106,27 @@ export class LivePicture {
       for await (const { picture, time } of pictureParts(response.body)) {
         if (!this.isSeen || this.heat !== heat) return;
         // One that was sent again is no new picture.
-        if (time !== timeBefore) await this.show(picture);
+        if (time !== timeBefore) this.showNext(picture);
         timeBefore = time;
       }
     } finally {
       end();
       this.signal.removeEventListener("abort", end);
     }
+  }
+
+  // Shows a picture once the one before is shown. If more come meanwhile only the newest is, so
+  // that a slow browser lags behind by one picture and not by all that wait on their way.
+  async showNext(picture) {
+    this.next = picture;
+    if (this.isShowing) return;
+    this.isShowing = true;
+    while (this.next) {
+      const newest = this.next;
+      this.next = null;
+      await this.show(newest);
+    }
+    this.isShowing = false;
   }
 
   async loadNext() {

@@ -1,23 +1,30 @@
 """How long a person waits for a view of the web app: figures of docs/serve.md.
 
     python benchmarks/browser.py first-row
+    python benchmarks/browser.py wall
 
 Fills a data folder, runs `oddframe serve` on it and opens a view in headless Chromium, each time
 with an empty cache. `first-row` opens the page Events over a slow line and says what was asked for
-before the first row of the list was painted. Needs `scripts/install-services` and a machine that
+before the first row of the list was painted; `wall` opens the timeline of many cameras and a month,
+and scrolls it. Needs `scripts/install-services` and a machine that
 does nothing else.
 """
 
 import argparse
+import sqlite3
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+import numpy as np
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from oddframe.store.reader import DATABASE
+from oddframe.store.store import Store
 
 # The server, the browser and the night of events are those of the tests.
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -31,7 +38,8 @@ GROUPS = 3
 PAINTED = """(selector) => {
     const look = () => document.querySelector(selector)
         && requestAnimationFrame(() => setTimeout(() => { window.painted ??= performance.now(); }));
-    new MutationObserver(look).observe(document, { childList: true, subtree: true });
+    new MutationObserver(look)
+        .observe(document, { attributes: true, childList: true, subtree: true });
 }"""
 """Notes when an element that fits a selector was first painted, in milliseconds of the visit."""
 
@@ -47,10 +55,15 @@ def main() -> None:
     row.add_argument("--loads", type=int, default=5)
     row.add_argument("--latency-ms", type=float, default=150)
     row.add_argument("--mbit-s", type=float, default=1.6)
+    wall = what.add_parser("wall", help="the timeline of many cameras on this machine")
+    wall.add_argument("--cameras", type=int, default=64)
+    wall.add_argument("--days", type=int, default=30)
+    wall.add_argument("--loads", type=int, default=5)
     options.add_argument("--data", type=Path, help="a folder to fill, or to use again")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measure_first_row(chosen.data or Path(folder), chosen)
+        measure = measure_first_row if chosen.what == "first-row" else measure_wall
+        measure(chosen.data or Path(folder), chosen)
 
 
 def write_cameras(folder: Path, count: int) -> list[str]:
@@ -91,8 +104,7 @@ def measure_first_row(folder: Path, chosen: argparse.Namespace) -> None:
         for _ in range(chosen.loads):
             with visit(browser, ".event-row") as page:
                 slow_down(page, chosen.latency_ms, chosen.mbit_s)
-                asked: list[Any] = []
-                page.on("requestfinished", lambda request, asked=asked: asked.append(request))
+                asked = note_requests(page)
                 first.append(painted_ms(page, f"{address}#/events"))
                 before = asked_before(asked, first[-1])
                 # The pictures of the first visit must not take the line from the second.
@@ -100,17 +112,104 @@ def measure_first_row(folder: Path, chosen: argparse.Namespace) -> None:
                 page.goto("about:blank")
                 again.append(painted_ms(page, f"{address}#/events"))
             print(f"{first[-1]:.0f} ms, {again[-1]:.0f} ms", file=sys.stderr, flush=True)
-    size = sum(size for *_, size in before) / 1000
     print(
         f"{chosen.cameras} cameras, {chosen.latency_ms:.0f} ms, {chosen.mbit_s} Mbit/s, "
         f"{chosen.loads} loads\n\nfirst row at the first visit: {told(first)}\n"
-        f"first row at the second visit: {told(again)}\n\n"
-        f"{len(before)} requests with {size:.0f} KB before the row of the last first visit; "
-        f"{first[-1] - before[-1][1]:.0f} ms from the last answer to the row:\n\n"
+        f"first row at the second visit: {told(again)}\n"
+    )
+    print_requests(before, first[-1])
+
+
+def print_requests(before: list[tuple[float, float, str, int]], end_ms: float) -> None:
+    """Print what was answered before the end of a visit, and how long that was before it."""
+    size = sum(size for *_, size in before) / 1000
+    print(
+        f"{len(before)} requests with {size:.0f} KB before the end of the last visit; "
+        f"{end_ms - before[-1][1]:.0f} ms from the last answer to the end:\n\n"
         "| asked after ms | answered after ms | KB | |\n|---|---|---|---|"
     )
     for begun, ended, name, size in before:
         print(f"| {begun:.0f} | {ended:.0f} | {size / 1000:.1f} | {name} |")
+
+
+def measure_wall(folder: Path, chosen: argparse.Namespace) -> None:
+    """Print how long the wall took to be painted, and how long pictures took while it scrolled."""
+    if not (folder / "cameras.toml").exists():
+        folder.mkdir(exist_ok=True)
+        fill_month(folder, write_cameras(folder, chosen.cameras), chosen.days)
+    end_us = time.time_ns() // 1_000
+    start_us = end_us - chosen.days * 86_400_000_000
+    taken: list[float] = []
+    with served(folder) as (address, browser):
+        for _ in range(chosen.loads):
+            with visit(browser, ".wall:not([aria-busy])") as page:
+                asked = note_requests(page)
+                taken.append(painted_ms(page, f"{address}#/timeline?from={start_us}&to={end_us}"))
+                before = asked_before(asked, taken[-1])
+                gaps = page.evaluate(f"({SCROLL})()")
+            print(f"{taken[-1]:.0f} ms", file=sys.stderr, flush=True)
+    gaps.sort()
+    print(
+        f"{chosen.cameras} cameras, {chosen.days} days, {chosen.loads} loads\n\n"
+        f"strips painted: {told(taken)}\n"
+        f"between pictures while scrolling: median {statistics.median(gaps):.0f} ms, "
+        f"95 % within {gaps[int(0.95 * len(gaps))]:.0f} ms, longest {gaps[-1]:.0f} ms\n"
+    )
+    print_requests(before, taken[-1])
+
+
+SCROLL = """async () => {
+    const box = document.querySelector(".wall"), gaps = [];
+    let before = performance.now();
+    while (box.scrollTop + box.clientHeight < box.scrollHeight - 1) {
+        box.scrollTop += 12;
+        await new Promise(requestAnimationFrame);
+        const now = performance.now();
+        gaps.push(now - before);
+        before = now;
+    }
+    return gaps;
+}"""
+"""Scrolls from the first camera to the last; returns the milliseconds from picture to picture."""
+
+
+def fill_month(folder: Path, names: list[str], days: int) -> None:
+    """Write scores of each minute and each hour of some days; each camera has quieter nights."""
+    random = np.random.default_rng(3)
+    Store(folder).close()
+    hours = days * 24
+    first = int(time.time()) // 3_600 - hours + 1
+    with closing(sqlite3.connect(folder / DATABASE)) as connection, connection:
+        for number, name in enumerate(names, 1):
+            connection.execute("INSERT INTO cameras VALUES (?, ?)", (number, name))
+            day = 0.2 + 0.15 * np.sin((np.arange(hours * 60) / 60 + number) * np.pi / 12)
+            mean = np.clip(day + random.normal(0, 0.04, len(day)), 0.01, 0.45) * 10_000
+            peak = np.minimum(9_900, mean * (1.2 + random.exponential(0.12, len(day))))
+            minutes = zip(
+                [number] * len(day),
+                (first * 60 + np.arange(len(day))).tolist(),
+                peak.astype(int).tolist(),
+                mean.astype(int).tolist(),
+                [60] * len(day),
+                strict=True,
+            )
+            connection.executemany("INSERT INTO minutes VALUES (?, ?, ?, ?, ?)", minutes)
+        # As the store makes hours of minutes that are all full.
+        connection.execute(
+            "INSERT INTO hours SELECT camera, minute / 60, max(peak), round(avg(mean)), "
+            "sum(seconds) FROM minutes GROUP BY camera, minute / 60"
+        )
+
+
+def note_requests(page: Page) -> list[Request]:
+    """Return a list that the requests of a page come into as they are answered."""
+    asked: list[Request] = []
+
+    def note(request: Request) -> None:
+        asked.append(request)
+
+    page.on("requestfinished", note)
+    return asked
 
 
 def painted_ms(page: Page, address: str) -> float:
@@ -142,7 +241,7 @@ def slow_down(page: Page, latency_ms: float, mbit_s: float) -> None:
     )
 
 
-def asked_before(asked: list[Any], end_ms: float) -> list[tuple[float, float, str, int]]:
+def asked_before(asked: list[Request], end_ms: float) -> list[tuple[float, float, str, int]]:
     """Return the requests that were answered before a moment of the visit, by their end.
 
     Returns:

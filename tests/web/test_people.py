@@ -292,6 +292,10 @@ def test_lists_stacks_searches_and_exports_hold_what_somebody_sees(two):
     assert health["sinks"] == {}
     assert [one["used_by"] for one in get("models").json()["models"]] == [["yard"]]
     assert get("learning").json()["learnings"] == []
+    context.store.put_score("vault", now_us() - 60_000_000, 0.5)
+    context.store.put_score("yard", now_us() - 60_000_000, 0.5)
+    context.store.flush()
+    assert list(get("scores").json()["cameras"]) == ["yard"]
     assert client.get("/metrics", headers=anna).status_code == 403
     rows = [one.row for one in context.store.reader.events()]
     given = {"reviews": [{"row": row, "verdict": "normal"} for row in rows]}

@@ -1,6 +1,6 @@
 """Reading a store, also while a watcher writes to it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,13 @@ from oddframe.store.feedback import (
     read_thresholds,
 )
 from oddframe.store.schema import cameras, open_engine, states
-from oddframe.store.scores import ScoreSpan, read_peaks, read_scores
+from oddframe.store.scores import (
+    ScoreColumns,
+    ScoreSpan,
+    read_peaks,
+    read_score_columns,
+    read_scores,
+)
 from oddframe.store.stacks import StackOrder, StackPage, read_stacks
 
 DATABASE = "oddframe.sqlite"
@@ -138,14 +144,26 @@ class StoreReader:
     def scores(self, camera: str, from_us: int, to_us: int, most: int = 1000) -> list[ScoreSpan]:
         """Return the scores of a camera, in at most ``most`` spans of one length.
 
-        Spans without a score are left out. Below a minute a span is whole seconds, else whole
-        minutes.
+        Spans without a score are left out. A span is whole seconds, minutes or hours.
 
         Raises:
             InputError: If ``to_us`` is not after ``from_us``, or ``most`` is below 1.
         """
         with self._reading() as connection:
             return read_scores(connection, camera, from_us, to_us, most)
+
+    def score_columns(
+        self, names: Collection[str], from_us: int, to_us: int, most: int = 1000
+    ) -> dict[str, ScoreColumns]:
+        """Return the scores of many cameras at once, as `scores`, by their names.
+
+        Cameras without a score are left out.
+
+        Raises:
+            InputError: As `scores`.
+        """
+        with self._reading() as connection:
+            return read_score_columns(connection, names, from_us, to_us, most)
 
     def peaks(self, camera: str, from_us: int, to_us: int) -> tuple[npt.NDArray[np.int64], Float64]:
         """Return the seconds of a camera that have a score, in order, and their highest scores.

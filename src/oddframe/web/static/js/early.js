@@ -16,6 +16,7 @@
   if (view.split("/")[0] === "events" && isKnown) {
     paths.push(`stacks?${query ? `${query}&` : ""}limit=30`);
   }
+  if (view.split("/")[0] === "timeline") paths.push("scores");
   globalThis.earlyAnswers = new Map(paths.map((path) => {
     const answer = fetch(`api/v1/${path}`, { cache: "no-cache", credentials: "same-origin" });
     // Whoever wants it asks again, and says what is wrong.

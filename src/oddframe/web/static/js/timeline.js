@@ -48,7 +48,8 @@ export async function show(place, route, signal) {
     h("p", { class: "soft small pad" }, "Loading …"));
   const listCount = h("span", { class: "soft small" });
   const nothingChosen = h("div", { class: "card empty small-empty" }, icon("clip"),
-    h("p", {}, "Choose an event to see its clip here, or press n for the next one."));
+    h("p", {}, "Choose an event to see its clip here",
+      h("span", { class: "key-hint" }, ", or press n for the next one"), "."));
   const onTime = (us, video) => { if (!video.paused || video.seeking) followClip(us); };
   const panel = new EventPanel({ onReviewed: update, onTime, view: "timeline" });
   panel.element.hidden = true;
@@ -152,8 +153,9 @@ export async function show(place, route, signal) {
     const inView = fitting.filter((event) =>
       (event.end_us ?? now()) >= range.from && event.start_us <= range.to);
     setText(listCount, `${count(inView.length, "event")} in view`);
-    const none = h("p", { class: "soft small pad" }, "No event in this period. Zoom out, choose "
-      + "another day, or press n for the next event.");
+    const none = h("p", { class: "soft small pad" },
+      "No event in this period. Zoom out or choose another day",
+      h("span", { class: "key-hint" }, ", or press n for the next event"), ".");
     const newestFirst = inView.slice(-MOST_LISTED).reverse();
     list.replaceChildren(...(inView.length
       ? newestFirst.map((event) => eventRow(event, {}, event.row === chosenRow)) : [none]));

@@ -13,13 +13,20 @@ from sqlalchemy.engine import Connection
 
 from oddframe._types import Float64
 from oddframe.errors import SourceNotFoundError
-from oddframe.store.events import EventFilters, StoredEvent, conditions_of, find_events
+from oddframe.store.events import (
+    EventFilters,
+    StoredEvent,
+    conditions_of,
+    find_events,
+    find_last_events,
+)
 from oddframe.store.feedback import (
     NormalEvent,
     Revision,
     ThresholdPeriod,
     raw_peak,
     read_normal_events,
+    read_recalibrations,
     read_revisions,
     read_thresholds,
 )
@@ -93,6 +100,11 @@ class StoreReader:
             conditions = conditions_of(filters)
             return find_events(connection, *conditions, limit=limit, by_start=by_start)
 
+    def last_events(self, names: Collection[str]) -> dict[str, StoredEvent]:
+        """Return the event of each of some cameras that became known last, by camera."""
+        with self._reading() as connection:
+            return find_last_events(connection, names)
+
     def stacks(
         self,
         *,
@@ -140,6 +152,14 @@ class StoreReader:
         """Return the changes to a camera, the newest first, at most ``limit``."""
         with self._reading() as connection:
             return read_revisions(connection, camera, limit)
+
+    def recalibrations(self, names: Collection[str]) -> dict[str, int]:
+        """Return when each of some cameras was recalibrated last, in microseconds, by camera.
+
+        What was undone does not count; a camera that never was recalibrated is left out.
+        """
+        with self._reading() as connection:
+            return read_recalibrations(connection, names)
 
     def scores(self, camera: str, from_us: int, to_us: int, most: int = 1000) -> list[ScoreSpan]:
         """Return the scores of a camera, in at most ``most`` spans of one length.

@@ -35,6 +35,9 @@ from tests.support.morning import fill_night
 GROUPS = 3
 """Groups of like events of each camera: 21 events in them."""
 
+ROW, WALL = ".event-row", ".wall:not([aria-busy])"
+"""What is waited for: the first row of events, the strips of many cameras with their scores."""
+
 PAINTED = """(selector) => {
     const look = () => document.querySelector(selector)
         && requestAnimationFrame(() => setTimeout(() => { window.painted ??= performance.now(); }));
@@ -102,15 +105,15 @@ def measure_first_row(folder: Path, chosen: argparse.Namespace) -> None:
     again: list[float] = []
     with served(folder) as (address, browser):
         for _ in range(chosen.loads):
-            with visit(browser, ".event-row") as page:
+            with visit(browser, ROW) as page:
                 slow_down(page, chosen.latency_ms, chosen.mbit_s)
                 asked = note_requests(page)
-                first.append(painted_ms(page, f"{address}#/events"))
+                first.append(painted_ms(page, f"{address}#/events", ROW))
                 before = asked_before(asked, first[-1])
                 # The pictures of the first visit must not take the line from the second.
                 page.wait_for_timeout(5_000)
                 page.goto("about:blank")
-                again.append(painted_ms(page, f"{address}#/events"))
+                again.append(painted_ms(page, f"{address}#/events", ROW))
             print(f"{first[-1]:.0f} ms, {again[-1]:.0f} ms", file=sys.stderr, flush=True)
     print(
         f"{chosen.cameras} cameras, {chosen.latency_ms:.0f} ms, {chosen.mbit_s} Mbit/s, "
@@ -142,9 +145,11 @@ def measure_wall(folder: Path, chosen: argparse.Namespace) -> None:
     taken: list[float] = []
     with served(folder) as (address, browser):
         for _ in range(chosen.loads):
-            with visit(browser, ".wall:not([aria-busy])") as page:
+            with visit(browser, WALL) as page:
                 asked = note_requests(page)
-                taken.append(painted_ms(page, f"{address}#/timeline?from={start_us}&to={end_us}"))
+                taken.append(
+                    painted_ms(page, f"{address}#/timeline?from={start_us}&to={end_us}", WALL)
+                )
                 before = asked_before(asked, taken[-1])
                 gaps = page.evaluate(f"({SCROLL})()")
             print(f"{taken[-1]:.0f} ms", file=sys.stderr, flush=True)
@@ -212,9 +217,10 @@ def note_requests(page: Page) -> list[Request]:
     return asked
 
 
-def painted_ms(page: Page, address: str) -> float:
-    """Go to an address; returns when what the visit waits for was painted, in milliseconds."""
+def painted_ms(page: Page, address: str, selector: str) -> float:
+    """Go to an address; returns when what a selector names was painted, in milliseconds."""
     page.goto(address, wait_until="commit")
+    page.wait_for_selector(selector, state="attached")
     # Asked again and again: the page's policy forbids what Playwright's own waiting would run.
     while (painted := page.evaluate("window.painted")) is None:
         page.wait_for_timeout(20)

@@ -12,13 +12,16 @@ class ApiError extends Error {
   }
 }
 
-// What the page has asked for before this module was there, by path (early.js); each is taken once,
-// and only where it has not been refused: somebody may have signed in since.
+// What the page has asked for before this module was there, by path (early.js). Each answer is taken
+// once, only at the beginning, since it grows old, and only where it has not been refused: somebody
+// may have signed in since.
+const EARLY_MS = 15000;
 const early = globalThis.earlyAnswers ?? new Map();
 
 async function takeEarly(path) {
   const asked = early.get(path);
   early.delete(path);
+  if (performance.now() > EARLY_MS) return null;
   const answer = await asked;
   return answer?.ok ? answer : null;
 }

@@ -59,7 +59,7 @@ def main() -> None:
     row.add_argument("--latency-ms", type=float, default=150)
     row.add_argument("--mbit-s", type=float, default=1.6)
     wall = what.add_parser("wall", help="the timeline of many cameras on this machine")
-    wall.add_argument("--cameras", type=int, default=64)
+    wall.add_argument("--cameras", type=int, default=64, help="more than can be seen at once")
     wall.add_argument("--days", type=int, default=30)
     wall.add_argument("--loads", type=int, default=5)
     options.add_argument("--data", type=Path, help="a folder to fill, or to use again")

@@ -86,7 +86,7 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     ),
     "accuracy_pictures": lambda p: ["--model", "ped2", "-o", p.folder],
     "archive_overhead": lambda p: ["--recordings", 2, "--workers", 1, "--engine", "local"],
-    "browser": lambda p: ["wall", "--cameras", 9, "--days", 1, "--loads", 1],
+    "browser": lambda p: ["wall", "--cameras", 40, "--days", 1, "--loads", 1],
     "chain_cost": lambda p: ["--times", 1],
     "compare_versions": lambda p: (
         [ROOT, "--pairs", 1, "--seconds", 0.2, "--model", "ped2", "--backend", "onnx"]

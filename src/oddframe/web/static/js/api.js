@@ -12,9 +12,9 @@ class ApiError extends Error {
   }
 }
 
-// What the page has asked for before this module was there, by path (early.js). Each answer is taken
-// once, only at the beginning, since it grows old, and only where it has not been refused: somebody
-// may have signed in since.
+// What the page has asked for before this module was there, by path (early.js). Each answer is
+// taken once, only at the beginning, since it grows old, and only where it has not been refused:
+// somebody may have signed in since.
 const EARLY_MS = 15000;
 const early = globalThis.earlyAnswers ?? new Map();
 

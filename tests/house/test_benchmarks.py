@@ -86,6 +86,7 @@ SMALLEST: dict[str, Callable[[Place], list[object]]] = {
     ),
     "accuracy_pictures": lambda p: ["--model", "ped2", "-o", p.folder],
     "archive_overhead": lambda p: ["--recordings", 2, "--workers", 1, "--engine", "local"],
+    "browser": lambda p: ["wall", "--cameras", 40, "--days", 1, "--loads", 1],
     "chain_cost": lambda p: ["--times", 1],
     "compare_versions": lambda p: (
         [ROOT, "--pairs", 1, "--seconds", 0.2, "--model", "ped2", "--backend", "onnx"]
@@ -151,7 +152,7 @@ def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 def marked(script: str) -> object:
     """A benchmark as a parameter, skipped by name where its data or its server is not here."""
-    if script == "soak":
+    if script in ("browser", "soak"):
         return pytest.param(script, marks=pytest.mark.services)
     return pytest.param(script, marks=needs_ped2 if script in NEEDS_PED2 else ())
 
@@ -171,7 +172,7 @@ def test_a_benchmark_explains_itself(script):
 @pytest.mark.slow
 @pytest.mark.parametrize("script", [marked(script) for script in SCRIPTS])
 def test_a_benchmark_measures_something(script, tmp_path, footage, tiny_run):
-    if script == "soak":
+    if script in ("browser", "soak"):
         require_rtsp()
     done = run(script, *SMALLEST[script](Place(tmp_path, footage, tiny_run)))
     # A machine that is busy breaks the limits of start_up, which then leaves with 1.

@@ -101,6 +101,18 @@ def test_changes_are_listed_from_the_newest_with_what_was_before(store):
     assert found[1].before == {"false_alarms": "1/day"}
 
 
+def test_the_last_recalibration_that_was_not_undone_counts_for_each_camera(store):
+    for at_us, what in ((5, "recalibrated"), (6, "recalibrated"), (7, "budget")):
+        last = store.add_revision("yard", at_us, what, "a", {})
+    undone = store.add_revision("yard", 8, "recalibrated", "a", {})
+    store.undo_revision(undone, 9)
+    store.add_revision("gate", 3, "recalibrated", "a", {})
+    store.add_revision("vault", 4, "budget", "a", {})
+    assert last < undone
+    assert store.reader.recalibrations(["yard", "vault", "none"]) == {"yard": 6}
+    assert store.reader.recalibrations(["gate", "yard"]) == {"gate": 3, "yard": 6}
+
+
 def test_an_anomaly_has_a_raw_score_at_its_peak_and_a_fault_of_the_camera_has_none(store):
     store.put_event(made_alert(9, "end", kind="health"))
     assert store.flush(120)

@@ -64,7 +64,7 @@ def test_a_new_database_uses_a_write_ahead_log_and_waits_for_locks(tmp_path):
             )
         ]
     engine.dispose()
-    assert values == ["wal", 10_000, 2, 1, 2, 6]
+    assert values == ["wal", 10_000, 2, 1, 2, 7]
 
 
 def add_marks(connection):
@@ -98,7 +98,7 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "a.sqlite"
     tables(path, (*MIGRATIONS, add_marks))
     with pytest.raises(
-        StoreError, match=r"must be of version 6 or older, but it is of version 7.*update Oddframe"
+        StoreError, match=r"must be of version 7 or older, but it is of version 8.*update Oddframe"
     ):
         open_engine(path, writing=True)
 
@@ -152,6 +152,7 @@ def test_a_change_of_the_tables_needs_a_migration():
         ],
         "seconds": ["camera", "second", "peak", "mean"],
         "minutes": ["camera", "minute", "peak", "mean", "seconds"],
+        "hours": ["camera", "hour", "peak", "mean", "seconds"],
         "states": ["camera", "at_us", "online", "state"],
         "thresholds": ["camera", "at_us", "threshold", "model"],
         "reviews": ["event", "verdict", "note", "at_us", "by"],
@@ -170,6 +171,8 @@ def test_a_store_of_version_1_becomes_one_of_today_and_keeps_what_it_has(tmp_pat
         assert (event.alert.event.source, event.review) == ("yard", None)
         assert store.review_event(event.row, Review("normal", "", 5)) is not None
         assert store.reader.scores("yard", 0, 10**9)[0].peak == 0.75
+        (hour,) = store.reader.scores("yard", 0, 3_600 * 10**6, 1)
+        assert (hour.start_us, hour.peak, hour.mean) == (0, 0.75, 0.5)
     with Store(tmp_path / "new"):
         pass
     assert described(tmp_path / DATABASE) == described(tmp_path / "new" / DATABASE)

@@ -74,6 +74,44 @@ def test_a_second_that_comes_again_keeps_the_peak_and_its_minute_is_right(store)
     assert [(span.peak, span.mean) for span in hour] == [(0.8, 0.2)]
 
 
+@pytest.mark.parametrize("most", [1, 2, 5, 40, 400])
+def test_the_scores_of_many_cameras_are_those_of_each(store, most):
+    start = NOON_US // SECOND
+    for second in range(start, start + 4 * 3_600, 37):
+        store.put_score("yard", second * SECOND, second % 89 / 100)
+        if second % 3:
+            store.put_score("gate", second * SECOND, second % 53 / 100)
+    store.put_score("vault", NOON_US, 0.9)
+    assert store.flush(120)
+    stretch = (NOON_US, NOON_US + 4 * 3_600 * SECOND, most)
+    found = store.reader.score_columns(["yard", "gate", "empty"], *stretch)
+    assert sorted(found) == ["gate", "yard"]
+    for name, columns in found.items():
+        spans = store.reader.scores(name, *stretch)
+        assert 0 < len(spans) <= most
+        rows = [(span.start_us, span.peak, span.mean) for span in spans]
+        assert list(zip(*columns, strict=True)) == rows
+
+
+def test_spans_of_hours_have_the_highest_score_and_the_mean_of_their_seconds(store):
+    start = NOON_US // SECOND
+    scores = {second: second % 89 / 100 for second in range(start, start + 4 * 3_600, 37)}
+    for second, score in scores.items():
+        store.put_score("yard", second * SECOND, score)
+    assert store.flush(120)
+    spans = store.reader.scores("yard", NOON_US, NOON_US + 4 * 3_600 * SECOND, 3)
+    width = spans[1].start_us - spans[0].start_us
+    assert width % (3_600 * SECOND) == 0
+    for span in spans:
+        inside = [
+            score
+            for second, score in scores.items()
+            if 0 <= second * SECOND - span.start_us < width
+        ]
+        assert span.peak == max(inside)
+        assert span.mean == pytest.approx(sum(inside) / len(inside), abs=1e-4)
+
+
 def test_an_empty_stretch_is_an_error(store):
     with pytest.raises(InputError, match="from an earlier to a later time"):
         store.reader.scores("yard", NOON_US, NOON_US)

@@ -122,6 +122,17 @@ def test_events_are_found_by_camera_kind_time_and_page(store):
     assert store.reader.cameras() == ["gate", "yard"]
 
 
+def test_the_last_event_of_each_camera_is_the_one_that_became_known_last(store):
+    for number, source in ((3, "yard"), (1, "yard"), (2, "gate"), (4, "vault")):
+        store.put_event(made_alert(number, "end", source=source))
+    assert store.flush(120)
+    found = store.reader.last_events(["yard", "gate", "none"])
+    assert {name: event.alert for name, event in found.items()} == {
+        "yard": made_alert(1, "end", source="yard"),
+        "gate": made_alert(2, "end", source="gate"),
+    }
+
+
 def test_open_events_are_closed_at_the_next_start_and_given_to_the_sinks(tmp_path):
     with Store(tmp_path, ROOMY, clock=lambda: NOON_US) as store:
         assert store.closed == []

@@ -224,6 +224,27 @@ def test_a_month_of_scores_comes_in_few_spans(served, monkeypatch):
         assert client.get("/api/v1/cameras/yard/scores?from_us=5&to_us=5").status_code == 422
 
 
+def test_the_scores_of_all_cameras_come_in_one_answer(served):
+    with served() as (client, context):
+        added(client, source="rtsp://127.0.0.1:9/a")
+        assert client.get("/api/v1/scores").json()["cameras"] == {}
+        hour_us = 3_600 * 1_000_000
+        end_us = 500_000 * hour_us
+        for hour, score in ((-30, 0.25), (-2, 0.75)):
+            context.store.put_score("yard", end_us + hour * hour_us, score)
+        context.store.put_score("gone", end_us - hour_us, 0.5)
+        assert context.store.flush()
+        asked = f"/api/v1/scores?from_us={end_us - 720 * hour_us}&to_us={end_us}"
+        answer = client.get(asked).json()
+        assert answer["span_us"] == hour_us
+        assert answer["first_us"] == end_us - 30 * hour_us
+        # A camera that is not watched any more is not among them.
+        assert answer["cameras"] == {
+            "yard": {"at": [0, 28], "peaks": [0.25, 0.75], "means": [0.25, 0.75]}
+        }
+        assert client.get("/api/v1/scores?from_us=5&to_us=5").status_code == 422
+
+
 def test_forgetting_a_camera_removes_what_was_kept(served):
     with served() as (client, context):
         added(client, source="rtsp://127.0.0.1:9/a")

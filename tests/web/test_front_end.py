@@ -92,6 +92,15 @@ def test_a_module_imports_what_others_export(path):
         assert module(path, where).is_file()
 
 
+@pytest.mark.parametrize("path", APP_SCRIPTS, ids=lambda path: path.name)
+def test_a_module_can_be_joined_with_others(path):
+    text = path.read_text()
+    # One name for each export, and no text that spans lines.
+    assert len(re.findall(r"^export\b", text, re.M)) == len(exports(path))
+    if path.name != "markdown.js":
+        assert [line for line in text.splitlines() if line.count("`") % 2] == []
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_no_module_makes_elements_or_code_from_text(path):
     forbidden = (

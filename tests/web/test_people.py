@@ -16,6 +16,7 @@ from oddframe.web.people import (
     AuditLog,
     NamedTokens,
     Person,
+    is_noted,
     needed_role,
 )
 from tests.support.alerting import made_alert
@@ -93,6 +94,20 @@ def test_a_file_that_is_damaged_lets_nobody_in(tokens, tmp_path, text):
 )
 def test_every_change_needs_an_admin_unless_it_is_a_verdict(method, path, role):
     assert needed_role(method, path) == role
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "noted"),
+    [
+        ("POST", "/api/v1/cameras/yard/recalibration/apply", True),
+        ("PUT", "/api/v1/reviews", True),
+        ("POST", "/api/v1/cameras/yard/recalibration/preview", False),
+        ("POST", "/api/v1/looks", False),
+        ("GET", "/api/v1/cameras", False),
+    ],
+)
+def test_the_log_has_what_changes_something(method, path, noted):
+    assert is_noted(method, path) == noted
 
 
 def test_a_session_ends_with_its_token(tokens, clock):
@@ -292,6 +307,10 @@ def test_lists_stacks_searches_and_exports_hold_what_somebody_sees(two):
     assert health["sinks"] == {}
     assert [one["used_by"] for one in get("models").json()["models"]] == [["yard"]]
     assert get("learning").json()["learnings"] == []
+    context.store.put_score("vault", now_us() - 60_000_000, 0.5)
+    context.store.put_score("yard", now_us() - 60_000_000, 0.5)
+    context.store.flush()
+    assert list(get("scores").json()["cameras"]) == ["yard"]
     assert client.get("/metrics", headers=anna).status_code == 403
     rows = [one.row for one in context.store.reader.events()]
     given = {"reviews": [{"row": row, "verdict": "normal"} for row in rows]}

@@ -1,17 +1,18 @@
-"""A morning's review in a browser: fifty cameras, stacks, filters, undo, export, long names."""
+"""A morning's review in a browser: 64 cameras, stacks, filters, undo, export, names, a wall."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
+from oddframe.store.store import Store, now_us
 from tests.support.browser import PATIENCE_MS, chromium, page, server
 from tests.support.morning import fill_night
 
 pytestmark = pytest.mark.services
 
 LONG = "x" * 64
-CAMERAS = [*(f"camera {number:02}" for number in range(48)), LONG, "Nordtor-Lieferanteneinfahrt"]
+CAMERAS = [*(f"camera {number:02}" for number in range(62)), LONG, "Nordtor-Lieferanteneinfahrt"]
 EACH = 1 + 10
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -19,10 +20,14 @@ expect.set_options(timeout=PATIENCE_MS)
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """The app on a data folder with a night's events of fifty cameras that are away."""
+    """The app on a data folder with a night's events of cameras that are away now."""
     chromium()
     folder = tmp_path_factory.mktemp("morning")
     assert fill_night(folder, CAMERAS, groups=2) == EACH * len(CAMERAS)
+    # A score of each second minute, from eleven to thirteen hours ago.
+    with Store(folder) as store:
+        for minute in range(11 * 60, 13 * 60, 2):
+            store.put_score("camera 05", now_us() - minute * 60_000_000, 0.62)
     tables = (f'[[camera]]\nname = "{name}"\nsource = "rtsp://127.0.0.1:9/a"\n' for name in CAMERAS)
     (folder / "cameras.toml").write_text('model = "ped2"\n' + "".join(tables))
     with server(folder) as address:
@@ -174,4 +179,31 @@ def test_a_name_of_64_letters_stays_in_its_card_in_every_view(address, width):
             opened.wait_for_load_state("networkidle") if "edit" in view else None
             expect(opened.get_by_text(LONG).first).to_be_attached()
             assert opened.evaluate(OUTSIDE) == [], view
+        assert not wrong
+
+
+def test_many_cameras_have_a_low_strip_each_that_is_read_out_and_leads_to_its_camera(address):
+    with page() as (opened, wrong):
+        to_us = now_us()
+        go(opened, address, f"timeline?from={to_us - 2 * 86_400_000_000}&to={to_us}")
+        expect(opened.locator(".wall:not([aria-busy])")).to_be_visible()
+        strips = opened.locator(".strip")
+        expect(strips).to_have_count(64)
+        # Only what can be seen is drawn: a canvas that never was has the height of all new ones.
+        assert strips.last.locator("canvas").evaluate("(canvas) => canvas.height") == 150
+        strips.last.scroll_into_view_if_needed()
+        height = "(canvas) => canvas.height === canvas.clientHeight * devicePixelRatio"
+        drawn = strips.last.locator("canvas")
+        while not drawn.evaluate(height):
+            opened.wait_for_timeout(50)
+        strip = strips.filter(has_text="camera 05").locator("canvas")
+        strip.scroll_into_view_if_needed()
+        box = strip.bounding_box()
+        opened.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
+        readout = opened.locator(".readout")
+        expect(readout).to_contain_text("camera 05 · score 0.62")
+        opened.mouse.move(5, 5)
+        expect(readout).not_to_contain_text("camera 05")
+        opened.get_by_role("link", name="camera 05", exact=True).click()
+        expect(opened.get_by_role("heading", name="camera 05")).to_be_visible()
         assert not wrong

@@ -315,6 +315,18 @@ def find_events(
     return [_event_of_row(row) for row in connection.execute(query).all()]
 
 
+def find_last_events(connection: Connection, names: Collection[str]) -> dict[str, StoredEvent]:
+    """Find the event of each of some cameras that became known last, by the camera's name."""
+    newest = (
+        select(func.max(events.c.row))
+        .join(cameras)
+        .where(cameras.c.name.in_(names))
+        .group_by(events.c.camera)
+    )
+    found = find_events(connection, events.c.row.in_(newest))
+    return {event.alert.event.source: event for event in found}
+
+
 def _newest(camera: int, identity: str) -> Select[Any]:
     """Select the latest row of an id; there are several where a file was watched again."""
     return select(func.max(events.c.row)).where(events.c.id == identity, events.c.camera == camera)

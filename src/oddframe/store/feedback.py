@@ -7,13 +7,13 @@ Each change to a camera is a revision, with the settings before it, so that it c
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
@@ -288,6 +288,24 @@ def read_revisions(connection: Connection, camera: str, limit: int) -> list[Revi
         )
         for row in connection.execute(query)
     ]
+
+
+def read_recalibrations(connection: Connection, names: Collection[str]) -> dict[str, int]:
+    """Read when each of some cameras was recalibrated last, in microseconds, by its name.
+
+    What was undone does not count; a camera that never was recalibrated is left out.
+    """
+    query = (
+        select(cameras.c.name, func.max(revisions.c.at_us).label("at_us"))
+        .join(cameras)
+        .where(
+            cameras.c.name.in_(names),
+            revisions.c.what == "recalibrated",
+            revisions.c.undone_us.is_(None),
+        )
+        .group_by(cameras.c.name)
+    )
+    return {row.name: row.at_us for row in connection.execute(query)}
 
 
 def mark_undone(connection: Connection, number: int, at_us: int) -> None:

@@ -1,6 +1,6 @@
 """Reading a store, also while a watcher writes to it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +13,31 @@ from sqlalchemy.engine import Connection
 
 from oddframe._types import Float64
 from oddframe.errors import SourceNotFoundError
-from oddframe.store.events import EventFilters, StoredEvent, conditions_of, find_events
+from oddframe.store.events import (
+    EventFilters,
+    StoredEvent,
+    conditions_of,
+    find_events,
+    find_last_events,
+)
 from oddframe.store.feedback import (
     NormalEvent,
     Revision,
     ThresholdPeriod,
     raw_peak,
     read_normal_events,
+    read_recalibrations,
     read_revisions,
     read_thresholds,
 )
 from oddframe.store.schema import cameras, open_engine, states
-from oddframe.store.scores import ScoreSpan, read_peaks, read_scores
+from oddframe.store.scores import (
+    ScoreColumns,
+    ScoreSpan,
+    read_peaks,
+    read_score_columns,
+    read_scores,
+)
 from oddframe.store.stacks import StackOrder, StackPage, read_stacks
 
 DATABASE = "oddframe.sqlite"
@@ -87,6 +100,11 @@ class StoreReader:
             conditions = conditions_of(filters)
             return find_events(connection, *conditions, limit=limit, by_start=by_start)
 
+    def last_events(self, names: Collection[str]) -> dict[str, StoredEvent]:
+        """Return the event of each of some cameras that became known last, by camera."""
+        with self._reading() as connection:
+            return find_last_events(connection, names)
+
     def stacks(
         self,
         *,
@@ -135,17 +153,37 @@ class StoreReader:
         with self._reading() as connection:
             return read_revisions(connection, camera, limit)
 
+    def recalibrations(self, names: Collection[str]) -> dict[str, int]:
+        """Return when each of some cameras was recalibrated last, in microseconds, by camera.
+
+        What was undone does not count; a camera that never was recalibrated is left out.
+        """
+        with self._reading() as connection:
+            return read_recalibrations(connection, names)
+
     def scores(self, camera: str, from_us: int, to_us: int, most: int = 1000) -> list[ScoreSpan]:
         """Return the scores of a camera, in at most ``most`` spans of one length.
 
-        Spans without a score are left out. Below a minute a span is whole seconds, else whole
-        minutes.
+        Spans without a score are left out. A span is whole seconds, minutes or hours.
 
         Raises:
             InputError: If ``to_us`` is not after ``from_us``, or ``most`` is below 1.
         """
         with self._reading() as connection:
             return read_scores(connection, camera, from_us, to_us, most)
+
+    def score_columns(
+        self, names: Collection[str], from_us: int, to_us: int, most: int = 1000
+    ) -> dict[str, ScoreColumns]:
+        """Return the scores of many cameras at once, as `scores`, by their names.
+
+        Cameras without a score are left out.
+
+        Raises:
+            InputError: As `scores`.
+        """
+        with self._reading() as connection:
+            return read_score_columns(connection, names, from_us, to_us, most)
 
     def peaks(self, camera: str, from_us: int, to_us: int) -> tuple[npt.NDArray[np.int64], Float64]:
         """Return the seconds of a camera that have a score, in order, and their highest scores.

@@ -18,6 +18,7 @@ from oddframe.store.schema import (
     events,
     feedback,
     revisions,
+    scores_by_hour,
     scores_by_minute,
     scores_by_second,
     states,
@@ -163,6 +164,8 @@ def _prune_scores(engine: Engine, border_us: int) -> int:
         with engine.begin() as connection:
             old = (scores_by_minute.c.camera == number) & (scores_by_minute.c.minute < border // 60)
             connection.execute(delete(scores_by_minute).where(old))
+            old = (scores_by_hour.c.camera == number) & (scores_by_hour.c.hour < border // 3_600)
+            connection.execute(delete(scores_by_hour).where(old))
             connection.execute(
                 delete(states).where((states.c.camera == number) & (states.c.at_us < border_us))
             )
@@ -185,6 +188,7 @@ def forget_camera(engine: Engine, folder: Path, number: int) -> None:
     tables = (
         scores_by_second,
         scores_by_minute,
+        scores_by_hour,
         states,
         thresholds,
         feedback,

@@ -105,6 +105,17 @@ scores_by_minute = Table(
     sqlite_with_rowid=False,
 )
 
+scores_by_hour = Table(
+    "hours",
+    metadata,
+    Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("peak", Integer, nullable=False),
+    Column("mean", Integer, nullable=False),
+    Column("seconds", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 states = Table(
     "states",
     metadata,
@@ -218,12 +229,28 @@ def _add_looks(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE events ADD COLUMN looked_us INTEGER")
 
 
+def _add_hours(connection: Connection) -> None:
+    """Bring version 6 to version 7: scores by the hour, made of those by the minute."""
+    connection.exec_driver_sql(
+        "CREATE TABLE hours (camera INTEGER NOT NULL, hour INTEGER NOT NULL, "
+        "peak INTEGER NOT NULL, mean INTEGER NOT NULL, seconds INTEGER NOT NULL, "
+        "PRIMARY KEY (camera, hour), "
+        "FOREIGN KEY(camera) REFERENCES cameras (camera)) WITHOUT ROWID"
+    )
+    connection.exec_driver_sql(
+        "INSERT INTO hours SELECT camera, minute / 60, max(peak), "
+        "round(sum(mean * seconds) * 1.0 / sum(seconds)), sum(seconds) "
+        "FROM minutes GROUP BY camera, minute / 60"
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_judgements,
     _add_clip_errors,
     _add_apart,
     _add_judges,
     _add_looks,
+    _add_hours,
 )
 """Step n makes version n + 2 of version n + 1.
 

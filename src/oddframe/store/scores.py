@@ -1,27 +1,48 @@
 """Scores by the second: gathered as they come, written in batches, read as coarsely as needed.
 
 A month of one camera is 2.6 million seconds. Minutes are kept beside them, so that a page over days
-reads sixty times fewer rows.
+reads sixty times fewer rows, and hours for a page over a month of many cameras.
 """
 
+import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Table,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
 from oddframe._types import Float64
 from oddframe.errors import InputError
 from oddframe.store.events import camera_number
-from oddframe.store.schema import SCORE_SCALE, cameras, scores_by_minute, scores_by_second
+from oddframe.store.schema import (
+    SCORE_SCALE,
+    cameras,
+    scores_by_hour,
+    scores_by_minute,
+    scores_by_second,
+)
 
 _MICRO = 1_000_000
 """Microseconds in a second."""
+
+_HOURS_FROM = 45 * 60
+"""From this length on, spans are whole hours: a bit coarser, and read sixty times faster."""
 
 
 class Second(NamedTuple):
@@ -53,6 +74,14 @@ class ScoreSpan:
     start_us: int
     peak: float
     mean: float
+
+
+class ScoreColumns(NamedTuple):
+    """The scores of spans of time: as N `ScoreSpan`, with a list for each of their parts."""
+
+    starts_us: list[int]
+    peaks: list[float]
+    means: list[float]
 
 
 class ScoreGatherer:
@@ -94,7 +123,7 @@ class ScoreGatherer:
 
 
 def write_seconds(rows: Sequence[Second], connection: Connection) -> None:
-    """Write seconds, and the minutes that they belong to.
+    """Write seconds, and the minutes and hours that they belong to.
 
     A second that is there already, after a restart or a clock that was set back, keeps the higher
     peak.
@@ -126,6 +155,8 @@ def write_seconds(rows: Sequence[Second], connection: Connection) -> None:
     connection.execute(write, values)
     for camera, minute in sorted({(row["camera"], row["second"] // 60) for row in values}):
         _gather_minute(connection, camera, minute)
+    for camera, hour in sorted({(row["camera"], row["second"] // 3_600) for row in values}):
+        _gather_hour(connection, camera, hour)
 
 
 def _gather_minute(connection: Connection, camera: int, minute: int) -> None:
@@ -141,13 +172,29 @@ def _gather_minute(connection: Connection, camera: int, minute: int) -> None:
             func.count(),
         ).where(inside)
     ).one()
-    connection.execute(
-        delete(scores_by_minute).where(
-            scores_by_minute.c.camera == camera, scores_by_minute.c.minute == minute
-        )
+    _replace(connection, scores_by_minute, camera, minute, (peak, int(mean), count))
+
+
+def _gather_hour(connection: Connection, camera: int, hour: int) -> None:
+    """Make an hour of its minutes."""
+    inside = (scores_by_minute.c.camera == camera) & scores_by_minute.c.minute.between(
+        hour * 60, hour * 60 + 59
     )
-    row = {"camera": camera, "minute": minute, "peak": peak, "mean": int(mean), "seconds": count}
-    connection.execute(insert(scores_by_minute).values(row))
+    count = func.sum(scores_by_minute.c.seconds)
+    mean = func.sum(scores_by_minute.c.mean * scores_by_minute.c.seconds) * 1.0 / count
+    peak, mean, count = connection.execute(
+        select(func.max(scores_by_minute.c.peak), func.round(mean), count).where(inside)
+    ).one()
+    _replace(connection, scores_by_hour, camera, hour, (peak, int(mean), count))
+
+
+def _replace(
+    connection: Connection, table: Table, camera: int, at: int, scores: tuple[int, int, int]
+) -> None:
+    """Write a minute or an hour: its peak, its mean, and how many of its seconds have a score."""
+    _, time = table.primary_key.columns
+    connection.execute(delete(table).where(table.c.camera == camera, time == at))
+    connection.execute(insert(table).values((camera, at, *scores)))
 
 
 def read_scores(
@@ -155,7 +202,8 @@ def read_scores(
 ) -> list[ScoreSpan]:
     """Read the scores of a camera, in at most ``most`` spans of one length.
 
-    Spans without a score are left out. Below a minute a span is whole seconds, else whole minutes.
+    Spans without a score are left out. Spans are whole seconds, minutes or hours, see
+    `span_seconds`.
 
     Args:
         connection: Any connection.
@@ -167,56 +215,99 @@ def read_scores(
     Raises:
         InputError: If the end is not after the start, or ``most`` is below 1.
     """
+    query, first_us, width_us = _select_spans([camera], start_us, end_us, most)
+    return [
+        ScoreSpan(first_us + at * width_us, peak / SCORE_SCALE, mean / SCORE_SCALE)
+        for _, at, peak, mean in connection.execute(query)
+    ]
+
+
+def read_score_columns(
+    connection: Connection, names: Collection[str], start_us: int, end_us: int, most: int
+) -> dict[str, ScoreColumns]:
+    """Read the scores of many cameras at once; as `read_scores`, by camera.
+
+    Cameras without a score are left out.
+
+    Raises:
+        InputError: As `read_scores`.
+    """
+    query, first_us, width_us = _select_spans(names, start_us, end_us, most)
+    # The database makes the lists: as rows, a month of many cameras takes several times as long.
+    spans = query.subquery()
+    lists = [func.json_group_array(column) for column in spans.c[1:]]
+    found = connection.execute(select(spans.c.camera, *lists).group_by(spans.c.camera)).all()
+    known = {row.camera: row.name for row in connection.execute(select(cameras))}
+    columns = {known[number]: [json.loads(text) for text in texts] for number, *texts in found}
+    return {
+        name: ScoreColumns(
+            [first_us + at * width_us for at in places],
+            [peak / SCORE_SCALE for peak in peaks],
+            [mean / SCORE_SCALE for mean in means],
+        )
+        for name, (places, peaks, means) in columns.items()
+    }
+
+
+def _select_spans(
+    names: Collection[str], start_us: int, end_us: int, most: int
+) -> tuple[Select[Any], int, int]:
+    """Make the query for the spans of some cameras, and say when and how long spans are.
+
+    Returns:
+        The query for the number of the camera, that of the span, its peak and its mean, both times
+        `SCORE_SCALE`, by camera and time; when span 0 begins, and how long each is, in
+        microseconds.
+
+    Raises:
+        InputError: As `read_scores`.
+    """
     if end_us <= start_us or most < 1:
         raise InputError(
             f"scores must be asked for from an earlier to a later time and in at least 1 span, "
             f"got {start_us} to {end_us} in {most}"
         )
-    # -(-a // b) rounds up: the last second counts even where only a part of it is asked for.
-    first, last = start_us // _MICRO, -(-end_us // _MICRO)
     width = span_seconds(start_us, end_us, most)
-    number = select(cameras.c.camera).where(cameras.c.name == camera).scalar_subquery()
+    # The unit is that of the table's time, in seconds.
     if width % 60:
-        # The unit is that of the table's time, in seconds. A minute counts for the mean as often
-        # as it has seconds with a score.
-        table, time, unit, weight = scores_by_second, scores_by_second.c.second, 1, None
+        table, unit = scores_by_second, 1
     else:
-        table, time, unit, weight = (
-            scores_by_minute,
-            scores_by_minute.c.minute,
-            60,
-            scores_by_minute.c.seconds,
-        )
-        width, first, last = width // 60, first // 60, -(-last // 60)
-    span = ((time - first) // width).label("span")
-    mean = (
-        func.avg(table.c.mean)
-        if weight is None
-        else func.sum(table.c.mean * weight) * 1.0 / func.sum(weight)
+        table, unit = (scores_by_minute, 60) if width % 3_600 else (scores_by_hour, 3_600)
+    _, time = table.primary_key.columns
+    # -(-a // b) rounds up: the last unit counts even where only a part of it is asked for.
+    first, last = start_us // (_MICRO * unit), -(-end_us // (_MICRO * unit))
+    peak: ColumnElement[int] = table.c.peak
+    mean: ColumnElement[int] = table.c.mean
+    span = (time - first).label("span")
+    if width > unit:
+        # A minute or an hour counts for the mean as often as it has seconds with a score.
+        weight = table.c.seconds if unit > 1 else literal(1)
+        peak, span = func.max(peak), ((time - first) // (width // unit)).label("span")
+        mean = cast(func.round(func.sum(mean * weight) * 1.0 / func.sum(weight)), Integer)
+    numbers = select(cameras.c.camera).where(cameras.c.name.in_(names))
+    query = select(table.c.camera, span, peak.label("peak"), mean.label("mean")).where(
+        table.c.camera.in_(numbers), time >= first, time < last
     )
-    query = (
-        select(span, func.max(table.c.peak), mean)
-        .where(table.c.camera == number, time >= first, time < last)
-        .group_by(span)
-        .order_by(span)
-    )
-    return [
-        ScoreSpan(
-            (first + at * width) * unit * _MICRO, peak / SCORE_SCALE, round(mean / SCORE_SCALE, 4)
-        )
-        for at, peak, mean in connection.execute(query)
-    ]
+    if width > unit:
+        query = query.group_by(table.c.camera, span).order_by(table.c.camera, span)
+    else:
+        # The order of the table's key, so that nothing has to be sorted.
+        query = query.order_by(table.c.camera, time)
+    return query, first * unit * _MICRO, width * _MICRO
 
 
 def span_seconds(start_us: int, end_us: int, most: int) -> int:
-    """Compute the length of the spans of `read_scores`, in seconds; whole minutes from 60 on."""
-    first, last = start_us // _MICRO, -(-end_us // _MICRO)
-    width = -(-(last - first) // most)
-    if width < 60:
-        return max(1, width)
-    # Whole minutes, since a minute on a border would be lost or counted twice.
-    first, last = first // 60, -(-last // 60)
-    return 60 * max(-(-width // 60), -(-(last - first) // most))
+    """Compute the length of the spans of `read_scores`, in seconds.
+
+    Whole seconds below a minute, whole hours from `_HOURS_FROM` on, and whole minutes between.
+    """
+    width = 1
+    for unit, least in ((1, 0), (60, 60), (3_600, _HOURS_FROM)):
+        if width >= least:
+            # Whole units, since one on a border would be lost or counted twice.
+            first, last = start_us // (_MICRO * unit), -(-end_us // (_MICRO * unit))
+            width = unit * max(-(-width // unit), -(-(last - first) // most))
+    return width
 
 
 def read_peaks(

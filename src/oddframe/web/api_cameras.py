@@ -26,6 +26,7 @@ from oddframe.web.schemas import (
     CameraChanged,
     CameraList,
     CameraRecord,
+    Schema,
     Source,
     SourceTested,
     SpanList,
@@ -49,16 +50,34 @@ _IMAGE_RATE_FPS = 10.0
 
 _tests = threading.Semaphore(MOST_AT_ONCE)
 
-router = APIRouter(prefix="/api/v1/cameras", responses={401: {}, 404: {}})
+router = APIRouter(prefix="/api/v1", responses={401: {}, 404: {}})
 
 
-@router.get("")
+class CameraScores(Schema):
+    """Spans of scores of a camera in three lists; those without a score are left out."""
+
+    # How many spans after the first of all cameras each begins.
+    at: list[int]
+    peaks: list[float]
+    means: list[float]
+
+
+class ScoreOverview(Schema):
+    """The scores of all cameras, by name; cameras without a score are left out."""
+
+    cameras: dict[str, CameraScores]
+    # When the first span begins, and how long each is.
+    first_us: int
+    span_us: int
+
+
+@router.get("/cameras")
 def cameras(context: Context) -> CameraList:
     """All cameras, in the order of the file."""
     return CameraList(cameras=camera_records(context))
 
 
-@router.post("", status_code=201, responses={409: {}})
+@router.post("/cameras", status_code=201, responses={409: {}})
 def add(context: Context, given: CameraAdded) -> CameraRecord:
     """Add a camera; it is watched at once."""
     if context.supervisor.camera(given.name) is not None:
@@ -71,20 +90,20 @@ def add(context: Context, given: CameraAdded) -> CameraRecord:
     return camera_record(context, context.camera(given.name))
 
 
-@router.post("/test")
+@router.post("/cameras/test")
 def test(context: Context, given: Source) -> SourceTested:
     """Test an address: its first picture, or what is wrong with it; takes at most 12 seconds."""
     data = context.supervisor.data
     return check_connection(checked_source(given.source, data, context.media), data)
 
 
-@router.get("/{name}")
+@router.get("/cameras/{name}")
 def camera(context: Context, name: CameraName) -> CameraRecord:
     """One camera, with its state, score and settings."""
     return camera_record(context, context.camera(name))
 
 
-@router.put("/{name}", responses={409: {}})
+@router.put("/cameras/{name}", responses={409: {}})
 def change(context: Context, name: CameraName, given: CameraChanged) -> CameraRecord:
     """Change the settings that are given and leave the rest.
 
@@ -103,7 +122,7 @@ def change(context: Context, name: CameraName, given: CameraChanged) -> CameraRe
     return camera_record(context, context.camera(new_name))
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/cameras/{name}", status_code=204)
 def remove(context: Context, name: CameraName, forget: bool = False) -> Response:
     """Stop watching a camera and remove it; `forget` also deletes all that was stored of it."""
     context.camera(name)
@@ -118,7 +137,7 @@ def remove(context: Context, name: CameraName, forget: bool = False) -> Response
 
 
 @router.get(
-    "/{name}/live.jpg",
+    "/cameras/{name}/live.jpg",
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}}, 503: {}},
 )
@@ -132,7 +151,7 @@ def live(context: Context, name: CameraName, heat: bool = False) -> Response:
 
 
 @router.get(
-    "/{name}/live.mjpeg",
+    "/cameras/{name}/live.mjpeg",
     response_class=Response,
     responses={200: {"content": {"multipart/x-mixed-replace": {}}}, 503: {}},
 )
@@ -153,7 +172,7 @@ async def live_stream(
     return PictureStream(context.pictures, name, heat=heat, is_over=is_over)
 
 
-@router.get("/{name}/scores")
+@router.get("/cameras/{name}/scores")
 def scores(
     context: Context,
     name: CameraName,
@@ -170,6 +189,36 @@ def scores(
     span_us = span_seconds(start_us, end_us, most) * 1_000_000
     return SpanList(
         spans=[(span.start_us, span.peak, span.mean) for span in spans], span_us=span_us
+    )
+
+
+@router.get("/scores")
+def all_scores(
+    context: Context,
+    from_us: Annotated[int | None, Query(ge=0, le=MOST_US)] = None,
+    to_us: Annotated[int | None, Query(ge=0, le=MOST_US)] = None,
+    most: Annotated[int, Query(ge=1, le=1_000)] = 800,
+) -> ScoreOverview:
+    """Scores of all cameras between two times, in few spans; the last 33 days without times."""
+    end_us = now_us() if to_us is None else to_us
+    # What the page Timeline can show: 31 days before today, whose midnight depends on the zone.
+    start_us = max(0, end_us - 33 * DAY_US) if from_us is None else from_us
+    names = [camera.name for camera in context.cameras]
+    found = context.store.reader.score_columns(names, start_us, end_us, most)
+    span_us = span_seconds(start_us, end_us, most) * 1_000_000
+    first_us = min((columns.starts_us[0] for columns in found.values()), default=start_us)
+    return ScoreOverview(
+        cameras={
+            name: CameraScores(
+                # Numbers of few digits: a month of many cameras is tens of thousands of spans.
+                at=[(us - first_us) // span_us for us in columns.starts_us],
+                peaks=columns.peaks,
+                means=columns.means,
+            )
+            for name, columns in found.items()
+        },
+        first_us=first_us,
+        span_us=span_us,
     )
 
 

@@ -1,16 +1,21 @@
-"""The files of the front end: read once, compressed once, and kept by browsers.
+"""The files of the front end: read once, joined and compressed once, and kept by browsers.
 
 The page itself is asked for each time and answered with "not changed" in most cases. Everything
 that it loads lies under ``v/<hash of all files>/``, so browsers keep it for ever: with a change of
 any file all addresses are new, and an update never mixes old files with new ones.
+
+On a slow line each request costs more than its bytes, and a module's imports are known only once it
+is there. So a visit loads three files, made here: all styles, the modules with which a visit to the
+page Events begins, and all other modules once another view is opened.
 """
 
+import base64
 import gzip
 import hashlib
 import mimetypes
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from oddframe.web.compression import takes_gzip
+from oddframe.web.security import content_policy
 
 FOLDER = Path(__file__).parent / "static"
 """The files of the front end."""
@@ -37,12 +43,23 @@ _TYPES = {
 _KEEP = "public, max-age=31536000, immutable"
 _ASK = "no-cache"
 
-_IMPORTS = re.compile(r'^import \{[^}]*\}\s+from "([^"]+)"', re.MULTILINE)
+_STYLES = ("shared/tokens.css", "css/app.css", "css/views.css")
+_STYLE = "css/all.css"
+"""All styles in one file; it lies where those are that name pictures beside them."""
 
-_FIRST = ("js/app.js", "js/cameras.js", "js/events.js")
-"""The app, and the views with which visits begin; modules of other views come when they open."""
+_START, _REST = "js/start.js", "js/rest.js"
+"""The modules of the first view, and all others."""
 
-_REFERENCES = re.compile(r'(href|src)="((?:css|js|shared)/|icon\.svg)')
+_FIRST = ("js/app.js", "js/events.js")
+_EARLY = "js/early.js"
+"""The script that stands in the page."""
+
+_IMPORT = re.compile(r'^import \{([^}]*)\}\s+from "([^"]+)";\n', re.MULTILINE)
+_LATER = re.compile(r'\bimport\("([^"]+)"\)')
+_REFERENCES = re.compile(r'(href|src)="((?:css|js)/|icon\.svg)')
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+_COMMENT = re.compile(r"^ *//.*\n|^ +", re.MULTILINE)
+"""A line that is a comment, or the space before code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +101,16 @@ class Pages:
             for path in sorted(FOLDER.rglob("*"))
             if path.is_file()
         }
-        digest = hashlib.sha256()
+        found |= _joined(found)
+        whole = hashlib.sha256()
         for name, content in found.items():
-            digest.update(f"{name}\n{len(content)}\n".encode())
-            digest.update(content)
-        self._prefix = f"v/{digest.hexdigest()[:16]}/"
-        found[_PAGE] = self._page(found[_PAGE].decode(), found).encode()
+            whole.update(f"{name}\n{len(content)}\n".encode())
+            whole.update(content)
+        self._prefix = f"v/{whole.hexdigest()[:16]}/"
+        early = _without_comments(found[_EARLY].decode())
+        digest = base64.b64encode(hashlib.sha256(early.encode()).digest()).decode()
+        self._policy = content_policy(f"'sha256-{digest}'")
+        found[_PAGE] = self._page(found[_PAGE].decode(), early).encode()
         self._files = {name: _StaticFile.of(name, content) for name, content in found.items()}
 
     def answer(self, request: Request) -> Response:
@@ -104,6 +125,8 @@ class Pages:
             "etag": file.tag,
             "vary": "accept-encoding",
         }
+        if path == _PAGE:
+            headers["content-security-policy"] = self._policy
         if file.tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         content = file.content
@@ -112,32 +135,74 @@ class Pages:
             headers["content-encoding"] = "gzip"
         return Response(content, media_type=file.kind, headers=headers)
 
-    def _page(self, text: str, files: dict[str, bytes]) -> str:
-        """Return the page with the lasting addresses of what it loads.
-
-        The browser learns at once of all modules with which a visit begins: one that is imported by
-        another one would otherwise be asked for only when that one is there.
-        """
-        text = _REFERENCES.sub(rf'\1="{self._prefix}\2', text)
-        links = "".join(
-            f'<link rel="modulepreload" href="{self._prefix}{name}">\n'
-            for name in _imported(files)
-            if f'{name}"' not in text
-        )
-        return text.replace("</head>", f"{links}</head>")
+    def _page(self, text: str, early: str) -> str:
+        """Return the page with its early script and the lasting addresses of what it loads."""
+        # Before the styles: a script waits for those above it.
+        text = text.replace(f'<script src="{_EARLY}"></script>', f"<script>{early}</script>")
+        for name in _STYLES[1:]:
+            text = text.replace(f'<link rel="stylesheet" href="{name}">\n', "")
+        text = text.replace(_STYLES[0], _STYLE).replace(_FIRST[0], _START)
+        return _REFERENCES.sub(rf'\1="{self._prefix}\2', text)
 
 
-def _imported(files: Mapping[str, bytes]) -> list[str]:
-    """Return the modules with which a visit begins, and all that they import, by name."""
-    found: set[str] = set()
-    waiting = list(_FIRST)
-    while waiting:
-        name = waiting.pop()
+def _joined(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files that are made of others, by name.
+
+    A joined module holds one function for each of its modules, called in the order of their
+    imports. What they export stands in one table, which the second file takes from the first: so
+    each module runs once, as it would by itself.
+    """
+    texts = {name: content.decode() for name, content in files.items() if name.endswith(".js")}
+    first = _in_order(_FIRST, texts)
+    views = [_target(name, where) for name in first for where in _LATER.findall(texts[name])]
+    rest = [name for name in _in_order(views, texts) if name not in first]
+    start = "".join(_as_function(name, texts[name], first) for name in first)
+    more = "".join(_as_function(name, texts[name], first) for name in rest)
+    return {
+        _STYLE: b"".join(files[name] for name in _STYLES),
+        _START: f"export const modules = {{}};\n{start}".encode(),
+        _REST: f'import {{ modules }} from "./{Path(_START).name}";\n{more}'.encode(),
+    }
+
+
+def _in_order(names: Iterable[str], texts: Mapping[str, str]) -> list[str]:
+    """Return modules and all that they import, each after what it imports itself."""
+    found: dict[str, None] = {}
+
+    def add(name: str) -> None:
         if name not in found:
-            found.add(name)
-            folder = posixpath.dirname(name)
-            waiting += [
-                posixpath.normpath(posixpath.join(folder, where))
-                for where in _IMPORTS.findall(files[name].decode())
-            ]
-    return sorted(found)
+            for _, where in _IMPORT.findall(texts[name]):
+                add(_target(name, where))
+            found[name] = None
+
+    for name in names:
+        add(name)
+    return list(found)
+
+
+def _target(name: str, where: str) -> str:
+    """Return the name of the module that another one imports as ``where``."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), where))
+
+
+def _as_function(name: str, text: str, first: Collection[str]) -> str:
+    """Return a module as a function that is called at once and puts its exports into the table."""
+
+    def imported(found: re.Match[str]) -> str:
+        names = found[1].replace(" as ", ": ")
+        return f'const {{{names}}} = modules["{_target(name, found[2])}"];\n'
+
+    def later(found: re.Match[str]) -> str:
+        target = _target(name, found[1])
+        there = "Promise.resolve()" if target in first else f'import("./{Path(_REST).name}")'
+        return f'{there}.then(() => modules["{target}"])'
+
+    exported = ", ".join(_EXPORT.findall(text))
+    body = _LATER.sub(later, _IMPORT.sub(imported, _EXPORT.sub("", text)))
+    body = _without_comments(body)
+    return f'modules["{name}"] = (() => {{\n{body}return {{ {exported} }};\n}})();\n'
+
+
+def _without_comments(text: str) -> str:
+    """Leave out comments and indentation; no text of a script spans lines."""
+    return _COMMENT.sub("", text)

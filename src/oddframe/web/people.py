@@ -43,6 +43,9 @@ _JUDGING = re.compile(r"/api/v1/(reviews|events/[^/]+/(review|apart))/?")
 # What a viewer may change: that he has looked at an event, and what his own browser is sent.
 _LOOKING = re.compile(r"/api/v1/(looks|push)/?")
 
+# What asks for a preview: it changes nothing, though its settings come in a body.
+_PREVIEWING = re.compile(r"/api/v1/cameras/[^/]+/recalibration/preview/?")
+
 # What only an admin may see: who there is, who changed what, and where alerts go.
 _ADMINISTERING = re.compile(r"/api/v1/(accounts|changes|sinks)(/.*)?")
 
@@ -92,7 +95,8 @@ class NamedToken:
 
 def is_noted(method: str, path: str) -> bool:
     """Whether a request to the API is a change that the log is to have."""
-    return method not in _SAFE and not _LOOKING.fullmatch(path)
+    looks = _LOOKING.fullmatch(path) or _PREVIEWING.fullmatch(path)
+    return method not in _SAFE and not looks
 
 
 def needed_role(method: str, path: str) -> Role:

@@ -25,15 +25,27 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 _OPEN = {"/api/v1/login", "/api/v1/logout", "/api/v1/info"}
 """Paths of the API that answer without a token; the routes themselves hide what is not for all."""
 
-# Scripts and styles come from the server's own files only, and no other page may show ours in a
-# frame. Pictures and clips may also be made by scripts (blob:) or stand in the page (data:).
+
+def content_policy(*scripts: str) -> str:
+    """Return the content security policy of our answers.
+
+    Scripts and styles come from the server's own files only, and no other page may show ours in a
+    frame. Pictures and clips may also be made by scripts (blob:) or stand in the page (data:).
+
+    Args:
+        scripts: What may run besides, such as the hash of a script that stands in the page.
+    """
+    allowed = " ".join(("'self'", *scripts))
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'self'; "
+        "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; "
+        "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
 _HEADERS = [
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        b"media-src 'self' blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
-        b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
+    (b"content-security-policy", content_policy().encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),

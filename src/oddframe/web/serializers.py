@@ -61,6 +61,9 @@ def camera_records(context: AppContext) -> list[CameraRecord]:
     views = {view.name: view for view in supervisor.watcher.views()}
     models = supervisor.registry.names(map(plan.model_of, plan.cameras))
     learnings = {one.name: one for one in context.learner.learnings()}
+    names = [camera.name for camera in context.cameras]
+    last = context.store.reader.last_events(names)
+    recalibrations = context.store.reader.recalibrations(names)
     return [
         _camera_record(
             context,
@@ -69,6 +72,8 @@ def camera_records(context: AppContext) -> list[CameraRecord]:
             view=views.get(camera.name, _unwatched(camera)),
             model=models[plan.model_of(camera)],
             learning=learnings.get(camera.name),
+            last=last.get(camera.name),
+            recalibrated_us=recalibrations.get(camera.name),
         )
         for camera in context.cameras
     ]
@@ -85,6 +90,8 @@ def camera_record(context: AppContext, camera: Camera) -> CameraRecord:
         view=views.get(camera.name, _unwatched(camera)),
         model=model_name(context, camera),
         learning=context.learner.learning(camera.name),
+        last=context.store.reader.last_events([camera.name]).get(camera.name),
+        recalibrated_us=context.store.reader.recalibrations([camera.name]).get(camera.name),
     )
 
 
@@ -126,21 +133,15 @@ def _camera_record(
     view: CameraView,
     model: str,
     learning: Learning | None,
+    last: StoredEvent | None,
+    recalibrated_us: int | None,
 ) -> CameraRecord:
-    supervisor, store = context.supervisor, context.store
+    supervisor = context.supervisor
     state = view.state
     calibration = (
         supervisor.watcher.calibration(camera.name) or supervisor.model(camera).bundle.calibration
     )
     before_s = supervisor.plan.settings.clip_before_s
-    last = store.reader.events(camera=camera.name, limit=1)
-    revisions = store.reader.revisions(camera.name)
-    # The newest first: the last recalibration that holds.
-    recalibrated = (
-        revision.at_us
-        for revision in revisions
-        if revision.what == "recalibrated" and not revision.undone
-    )
     return CameraRecord(
         name=camera.name,
         # Without its password and token: no answer ever holds them.
@@ -172,9 +173,9 @@ def _camera_record(
         open_event=view.open_event,
         unusual=view.unusual,
         fault=view.fault,
-        last_event=event_record(last[0], before_s) if last else None,
+        last_event=event_record(last, before_s) if last else None,
         threshold=calibration.threshold,
         budget=calibration.budget,
-        calibrated_at_us=next(recalibrated, None),
+        calibrated_at_us=recalibrated_us,
         learning=None if learning is None or learning.is_over else learning.state,
     )

@@ -12,6 +12,20 @@ class ApiError extends Error {
   }
 }
 
+// What the page has asked for before this module was there, by path (early.js). Each answer is
+// taken once, only at the beginning, since it grows old, and only where it has not been refused:
+// somebody may have signed in since.
+const EARLY_MS = 15000;
+const early = globalThis.earlyAnswers ?? new Map();
+
+async function takeEarly(path) {
+  const asked = early.get(path);
+  early.delete(path);
+  if (performance.now() > EARLY_MS) return null;
+  const answer = await asked;
+  return answer?.ok ? answer : null;
+}
+
 // The sentence in an answer that refuses. FastAPI sends a list for a body that does not fit.
 function refusalText(answer, status) {
   const detail = answer?.detail;
@@ -25,9 +39,9 @@ function refusalText(answer, status) {
 // With `isEarly` it is asked before anybody knows whether somebody is signed in.
 export async function fetchResponse(path, { method = "GET", body, signal, isEarly } = {}) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-  let response;
+  let response = method === "GET" ? await takeEarly(path) : null;
   try {
-    response = await fetch(new URL(path, ROOT), {
+    response ??= await fetch(new URL(path, ROOT), {
       method, signal, headers, credentials: "same-origin",
       cache: method === "GET" ? "no-cache" : undefined,
       body: body === undefined ? undefined : JSON.stringify(body),

@@ -14,6 +14,7 @@ import { currentRoute, link, navigate, pushAddress, replaceAddress } from "./rou
 import { StackList } from "./stack_list.js";
 import { camerasLoaded, store, subscribe } from "./store.js";
 
+// The first page is asked for in early.js already, by this number.
 const PAGE = 30, MOST_LOADED = 200;
 
 // However many events come, the list is loaded at most this often.
@@ -46,7 +47,7 @@ export async function show(place, route, signal) {
     hidden: true });
 
   async function fetchStacks(offset, limit) {
-    const asked = queryString({ ...apiFilters(query), offset, limit });
+    const asked = queryString({ ...apiFilters(query), offset: offset || null, limit });
     const answer = await fetchJson(`stacks${asked}`, { signal });
     const { stack_count, event_count, cut } = answer;
     const stacks = count(stack_count, "stack"), events = count(event_count, "event");

@@ -71,14 +71,17 @@ function tiles(disk, process, cameras) {
 
 const numberHead = (text) => h("th", { scope: "col", class: "number" }, text);
 const textHead = (text) => h("th", { scope: "col" }, text);
-const numberCell = (text) => h("td", { class: "number" }, text);
+// On a phone a row is a card, and the label stands before the number.
+const numberCell = (text, label) => h("td", { class: "number", data: { label } }, text);
+
+const NUMBERS = ["Frames/s", "Dropped", "Reconnects", "Online, 24 h"];
 
 function cameraTable(cameras) {
   const heads = [textHead("Camera"), textHead("State"),
-    ...["Frames/s", "Dropped", "Reconnects", "Online, 24 h"].map(numberHead)];
+    ...NUMBERS.map(numberHead)];
   const label = "Table of cameras";
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-    h("table", {}, h("thead", {}, h("tr", {}, heads)),
+    h("table", { class: "cards" }, h("thead", {}, h("tr", {}, heads)),
       h("tbody", {}, cameras.map(cameraTableRow))));
 }
 
@@ -90,10 +93,9 @@ function cameraTableRow(camera) {
   return h("tr", {},
     h("th", { scope: "row" }, h("a", { href: link(["cameras", camera.name]) }, camera.name)),
     h("td", {}, stateTag(phase), showsError && h("p", { class: "small soft" }, camera.error)),
-    numberCell((camera.rate_fps ?? 0).toFixed(1)),
-    numberCell(integer(camera.dropped ?? 0)),
-    numberCell(String(camera.reconnects ?? 0)),
-    numberCell(online));
+    [(camera.rate_fps ?? 0).toFixed(1), integer(camera.dropped ?? 0),
+      String(camera.reconnects ?? 0), online]
+      .map((text, index) => numberCell(text, NUMBERS[index])));
 }
 
 function driftCard(camera) {
@@ -143,11 +145,11 @@ function sinkTable(sinks) {
   const state = ({ error }) => (error
     ? [h("span", { class: "tag warn" }, icon("stalled"), "problem"), " ", error]
     : h("span", { class: "tag good" }, icon("check"), "works"));
-  return h("div", { class: "scroll" }, h("table", {},
+  return h("div", { class: "scroll" }, h("table", { class: "cards" },
     h("thead", {}, h("tr", {}, textHead("Sink"), numberHead("Waiting"), textHead("State"),
       textHead(""))),
     h("tbody", {}, Object.entries(sinks).map(([name, sink]) => h("tr", {},
-      h("th", { scope: "row" }, name), numberCell(String(sink.waiting)),
+      h("th", { scope: "row" }, name), numberCell(String(sink.waiting), "Waiting"),
       h("td", {}, state(sink)),
-      h("td", { class: "number" }, sink.testable && testButton(name)))))));
+      sink.testable ? h("td", { class: "number" }, testButton(name)) : h("td", {}))))));
 }

@@ -103,7 +103,7 @@ function periodEditor(period, number, onChange, onRemove) {
         onclick: onRemove }, "Remove")));
 }
 
-const coolDownText = (seconds) => ((seconds ?? null) === null ? "As the model has it."
+const coolDownText = (seconds) => ((seconds ?? null) === null ? "Model default."
   : `After an event no other one begins for ${seconds} s.`);
 
 // When alarms of a camera are wanted, and its cool-down; `reload` is called when they have changed.
@@ -203,5 +203,5 @@ export async function retentionPanel(signal) {
     await history.load();
     showNotice("Saved. What is too much is deleted within the hour.");
   })));
-  return h("div", { class: "two spaced" }, form, history.element);
+  return h("div", { class: "two" }, form, history.element);
 }

@@ -5,6 +5,7 @@ import { DAY, HOUR, hourAndMinute, MINUTE, now, SECOND, shortDay, startOfDay, ti
 import { lowerBound, TimeChart } from "../shared/time_chart.js";
 import { cameraPath, fetchJson } from "./api.js";
 import { h } from "./dom.js";
+import { link } from "./router.js";
 
 const THRESHOLD = 0.5;
 
@@ -28,6 +29,8 @@ class ScoreLevels {
     this.timer = null;
     this.loading = null;
     this.staleBefore = 0;
+    // Whether nothing is asked for now, since an overview of all cameras is on its way.
+    this.waits = false;
   }
 
   // The best level for a view, with its columns as `spans` of [start_us, peak, mean], or null.
@@ -45,14 +48,18 @@ class ScoreLevels {
       (best === null || shared(level) > shared(best) ? level : best), null);
   }
 
-  // Time has gone on since a level was loaded that reaches into the present.
-  isStale(level) { return level.to > level.loaded_us && level.loaded_us < this.staleBefore; }
+  // Time has gone on since a level was loaded that reaches into the present, by a part of a column.
+  isStale(level) {
+    const least = Math.min(this.staleBefore, now() - level.span_us / 8);
+    return level.to > level.loaded_us && level.loaded_us < least;
+  }
 
   isCoarse(level, pixel_us) {
     return level.span_us > SECOND && level.span_us > 2.5 * Math.max(SECOND, pixel_us);
   }
 
   request(from, to) {
+    if (this.waits) return;
     this.wanted = [from, to];
     if (this.loading) {
       const [start, end] = this.loading;
@@ -72,14 +79,19 @@ class ScoreLevels {
     try {
       const path = cameraPath(this.cameraName, "scores", query);
       const { span_us, spans } = await fetchJson(path, { signal: this.signal });
-      this.levels.push({ loaded_us, from: range[0], to: range[1], span_us, spans });
-      if (this.levels.length > KEPT_LEVELS) this.levels.shift();
+      this.take({ loaded_us, from: range[0], to: range[1], span_us, spans });
       this.onLoaded(null);
     } catch (error) {
       if (!this.signal.aborted) this.onLoaded(error);
     } finally {
       if (this.loading === range) this.loading = null;
     }
+  }
+
+  // Takes over a level that somebody else has loaded.
+  take(level) {
+    this.levels.push(level);
+    if (this.levels.length > KEPT_LEVELS) this.levels.shift();
   }
 
   // What reaches into the present is loaded again when it is next in view.
@@ -105,18 +117,24 @@ function partsAbove(run) {
   return parts;
 }
 
-// The strip of a camera: `element` goes into the page, `draw` draws it.
+const TALL = { left: 0, right: 0, top: 15, bottom: 4 }, LOW = { ...TALL, top: 4, bottom: 1 };
+
+// The strip of a camera: `element` goes into the page, `draw` draws it. One that `isLow` has its
+// marks in front of the curve and not above it.
 export class ScoreStrip extends TimeChart {
   constructor(cameraName, range, signal, onLoaded) {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    super(canvas, range, { left: 0, right: 0, top: 15, bottom: 4 });
+    super(canvas, range, TALL);
     this.cameraName = cameraName;
     this.levels = new ScoreLevels(cameraName, onLoaded, signal);
     this.events = [];
     this.chosenRow = null;
     this.element = h("div", { class: "strip", data: { camera: cameraName } },
-      h("p", { class: "name" }, cameraName), canvas);
+      h("a", { class: "name", href: link(["cameras", cameraName]), title: cameraName }, cameraName),
+      canvas);
   }
+
+  set isLow(isLow) { this.margins = isLow ? LOW : TALL; }
 
   // The event at a time, or one that a finger may have meant.
   eventAt(us) {
@@ -163,7 +181,7 @@ export class ScoreStrip extends TimeChart {
   // The shape tells the verdict, for those who cannot tell the colours: a dot is not reviewed, a
   // triangle important, a ring normal, a ring with a line unsure. A square is the camera's health.
   drawMark(event, x, size, colour) {
-    const { pen } = this, y = 7.5;
+    const { pen } = this, y = this.top / 2 + (this.margins === LOW ? 4 : 0);
     pen.strokeStyle = pen.fillStyle = colour;
     pen.lineWidth = 1.6;
     pen.beginPath();

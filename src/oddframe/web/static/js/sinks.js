@@ -71,6 +71,11 @@ function ruleFields(rules = {}) {
   return { element, value };
 }
 
+// The kinds that are set in cameras.toml alone are named, too.
+const OTHER_KINDS = { json_lines: "JSON lines", frigate: "Frigate" };
+
+const kindText = (kind) => KINDS[kind]?.text ?? OTHER_KINDS[kind] ?? kind;
+
 // The settings of a kind as fields: {element, value()}; only what was changed is sent.
 function settingFields(kind, sink) {
   const inputs = KINDS[kind].settings.map(([key, label, help, properties = {}]) => {
@@ -164,7 +169,7 @@ export function sinksPanel(signal) {
     h("thead", {}, h("tr", {}, ["Receiver", "Kind", "Is told", "State", ""].map((text) =>
       h("th", { scope: "col" }, text)))),
     h("tbody", {}, sinks.map((sink) => h("tr", {},
-      h("th", { scope: "row" }, sink.name), h("td", {}, KINDS[sink.kind]?.text ?? sink.kind),
+      h("th", { scope: "row" }, sink.name), h("td", {}, kindText(sink.kind)),
       h("td", {}, rulesText(sink.values)), h("td", {}, state(sink)),
       h("td", {}, h("div", { class: "row end" }, sink.testable && testButton(sink.name),
         sink.editable && button("Change", sink, ask), button("Remove", sink, remove))))))));

@@ -113,7 +113,7 @@ export function budgetPanel(camera, signal, apply) {
         + `${formatRawScore(preview.threshold)} (raw score)`);
       strip.replaceChildren(dayStrip(preview, stay, now()));
       warning.hidden = !preview.notice;
-      setText(warning, capitalize(preview.notice ?? ""));
+      setText(warning, `${capitalize(preview.notice ?? "")}.`);
     } catch (error) {
       if (request === requests && !signal.aborted) showOnly(error.message);
     }
@@ -226,7 +226,7 @@ export async function recalibratePage(place, name, signal) {
           "The new threshold is in use. Past events stay as they are.")));
     })));
     const warning = preview.notice
-      && h("p", { class: "callout warn small" }, capitalize(preview.notice));
+      && h("p", { class: "callout warn small" }, `${capitalize(preview.notice)}.`);
     body.replaceChildren(
       h("section", { class: "card pad stack" },
         h("p", { class: "lead" }, effectText(vanish.length, stay.length)),

@@ -1,11 +1,11 @@
 // The scores and events of every camera over time, as strips of a day (or an hour, or a month),
 // with the clip of the event that is chosen.
 
-import { count, DAY, dayKey, formatScore, fromDayKey, fullTime, HOUR, longDay, now, SECOND,
-  shortDay, startOfDay, timeOfDay } from "../shared/format.js";
+import { count, DAY, formatScore, fullTime, HOUR, now, SECOND, shortDay, startOfDay, timeOfDay }
+  from "../shared/format.js";
 import { addGestures, chartKeys, ViewRange } from "../shared/time_chart.js";
 import { fetchJson, queryString } from "./api.js";
-import { h, s, setText, zoneNote } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { filterRow, fitsFilters } from "./event_filters.js";
 import { EventPanel, eventRow } from "./event_panel.js";
 import { icon } from "./icons.js";
@@ -15,107 +15,17 @@ import { toggleVerdict } from "./review.js";
 import { replaceAddress } from "./router.js";
 import { ScoreStrip, TimeAxis } from "./score_strip.js";
 import { store, subscribe } from "./store.js";
+import { legend, timeTools } from "./timeline_tools.js";
 
 const FILTERS = ["camera", "reason", "verdict"];
 const KEPT_DAYS = 31, SHORTEST_US = 20 * SECOND;
 const MOST_EVENTS = 500, MOST_LISTED = 24;
+// More strips than this are a wall: low ones in a box that scrolls, with the names beside them.
+const MOST_TALL = 8;
 const LOAD_PAUSE_MS = 160, ADDRESS_PAUSE_MS = 400, REFRESH_MS = 10000;
 
 // Cameras that are all newer than this fill an hour better than a day.
 const NEW_US = 0.75 * HOUR;
-
-const LENGTHS = [["1 h", HOUR], ["Day", DAY], ["Week", 7 * DAY], ["30 days", 30 * DAY]];
-
-// A day to choose. A browser writes the date in its field in a form of its own, so the field is
-// there for its calendar only, and the button says the day as it stands everywhere.
-function dayField(first, last, onChoose) {
-  const input = h("input", { type: "date", tabindex: "-1", "aria-hidden": "true", min: first,
-    max: last });
-  const text = h("span", {});
-  const button = h("button", { type: "button", title: "Choose a day", "aria-label": "Day",
-    onclick: () => input.showPicker() }, text);
-  input.addEventListener("change", () => {
-    const us = fromDayKey(input.value);
-    if (us !== null) onChoose(us);
-  });
-  const update = (us) => {
-    const key = dayKey(us);
-    if (input.value !== key) input.value = key;
-    setText(text, longDay(us));
-    button.setAttribute("aria-label", `Day: ${longDay(us)}`);
-  };
-  return { element: h("span", { class: "date" }, input, button), update };
-}
-
-// The buttons that choose a day and how much of it is in view.
-function timeTools(range) {
-  let chosenLength = DAY;
-  const dayOf = (us) => [startOfDay(us), startOfDay(startOfDay(us) + 1.5 * DAY)];
-  const showDay = (us) => {
-    chosenLength = DAY;
-    range.show(...dayOf(us));
-  };
-
-  // Shows so much around the cursor or, where there is none, up to now.
-  function showLength(length) {
-    chosenLength = length;
-    const around = range.cursor ?? Math.min(now(), range.to);
-    if (length === DAY) {
-      range.show(...dayOf(Math.min(around, now())));
-      return;
-    }
-    const end = length > DAY
-      ? Math.min(range.last, Math.max(dayOf(around)[1], range.first + length))
-      : Math.min(around + length / 2, Math.max(now(), around + 1));
-    range.show(end - length, end);
-  }
-
-  const move = (direction) => {
-    const isDay = chosenLength === DAY && range.span > 0.9 * DAY;
-    if (isDay) showDay(range.middle + direction * DAY);
-    else range.pan(direction);
-  };
-
-  const day = dayField(dayKey(range.first), dayKey(now()), showDay);
-  const lengths = LENGTHS.map(([text, length]) =>
-    h("button", { type: "button", onclick: () => showLength(length) }, text));
-  const button = (symbol, label, onclick) => h("button",
-    { type: "button", class: "square", "aria-label": label, title: label, onclick }, symbol);
-  const element = h("div", { class: "row" },
-    h("div", { class: "row tight" },
-      button(icon("left"), "Earlier", () => move(-1)), day.element,
-      button(icon("right"), "Later", () => move(1)), zoneNote()),
-    h("div", { class: "segments", role: "group", "aria-label": "Length of time in view" }, lengths),
-    h("div", { class: "row tight" },
-      button("−", "Zoom out", () => range.zoom(2)), button("+", "Zoom in", () => range.zoom(0.5))));
-
-  const update = () => {
-    const { cursor } = range;
-    const inView = cursor !== null && cursor >= range.from && cursor <= range.to;
-    day.update(inView ? cursor : range.middle);
-    LENGTHS.forEach(([, length], index) => {
-      const isShown = Math.abs(range.span - length) < 0.06 * length;
-      lengths[index].setAttribute("aria-pressed", String(isShown));
-    });
-  };
-  return { element, showDay, showLength, update, reset: () => showLength(chosenLength) };
-}
-
-function legend() {
-  const circle = (name) => s("circle", { class: name, cx: 8, cy: 8, r: 4.5 });
-  const path = (name, d) => s("path", { class: name, d });
-  const items = [
-    ["score (line: maximum, area: mean)", path("s-line", "M0 12L5 6 10 10 16 4")],
-    ["threshold, 0.5", path("s-limit", "M0 8H16")],
-    ["event, not reviewed", circle("m-full")],
-    ["important", path("m-full", "M8 2L14 13H2Z")],
-    ["normal", circle("m-ring")],
-    ["unsure", [circle("m-ring"), path("m-ring", "M6 8H10")]],
-    ["camera event", s("rect", { class: "m-fault", x: 4, y: 4, width: 8, height: 8 })],
-  ];
-  return h("ul", { class: "legend" }, items.map(([text, shape]) => h("li", {},
-    s("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, shape), h("span", {}, text))));
-}
 
 export async function show(place, route, signal) {
   if (!store.cameras.size) {
@@ -133,22 +43,30 @@ export async function show(place, route, signal) {
   const readout = h("output", { class: "readout number" });
   const stripsElement = h("div", { class: "strips", tabindex: "0", role: "group",
     "aria-label": "Scores and events over time. Press ? for keyboard shortcuts" });
+  const hoverLine = h("div", { class: "hover-line", hidden: true, "aria-hidden": "true" });
   const list = h("div", { class: "event-list wide" },
     h("p", { class: "soft small pad" }, "Loading …"));
   const listCount = h("span", { class: "soft small" });
   const nothingChosen = h("div", { class: "card empty small-empty" }, icon("clip"),
-    h("p", {}, "Choose an event to see its clip here, or press n for the next one."));
+    h("p", {}, "Choose an event to see its clip here",
+      h("span", { class: "key-hint" }, ", or press n for the next one"), "."));
   const onTime = (us, video) => { if (!video.paused || video.seeking) followClip(us); };
   const panel = new EventPanel({ onReviewed: update, onTime, view: "timeline" });
   panel.element.hidden = true;
 
-  // However much changes, it is drawn once for each picture on the screen.
+  // However much changes, it is drawn once for each picture on the screen, and only what can be
+  // seen: scrolling draws the strips that come into view and are not as they should be.
   let frameRequest = 0;
-  const redraw = () => {
+  const drawn = new Set();
+  const drawSoon = () => {
     frameRequest ||= requestAnimationFrame(() => {
       frameRequest = 0;
       if (!signal.aborted) draw();
     });
+  };
+  const redraw = () => {
+    drawn.clear();
+    drawSoon();
   };
 
   let isFitted = Boolean(route.query.from || route.query.at || route.query.event);
@@ -159,7 +77,9 @@ export async function show(place, route, signal) {
     if (isFitted || !columns.every(Boolean)) return;
     isFitted = true;
     const hasScores = columns.some((spans) => spans.length);
-    const areNew = columns.every((spans) => !spans.length || spans[0][0] > now() - NEW_US);
+    // An hour of the overview may have begun long before its first score.
+    const areNew = strips.every(({ levels: { levels: [{ span_us, spans }] } }) =>
+      !spans.length || spans[0][0] + span_us > now() - NEW_US);
     if (range.cursor === null && hasScores && areNew) tools.showLength(HOUR);
   }
 
@@ -182,7 +102,37 @@ export async function show(place, route, signal) {
       known.get(name) ?? new ScoreStrip(name, range, signal, onLoaded));
     stripsElement.replaceChildren(...strips.map((strip) => strip.element), axis.element);
     stripsElement.classList.toggle("lone", strips.length < 3);
+    stripsElement.classList.toggle("wall", isWall());
+    stripsElement.append(hoverLine);
+    for (const strip of strips) strip.isLow = isWall();
+    if (isWall() && strips.some(({ levels }) => !levels.levels.length)) loadOverview();
     showEvents();
+  }
+
+  const isWall = () => strips.length > MOST_TALL;
+
+  // One request, made in early.js already, gives every strip of a wall the hours of all the time
+  // that one may look at; what is finer is asked for by the strips that can be seen.
+  async function loadOverview() {
+    const filled = strips;
+    for (const { levels } of filled) levels.waits = true;
+    stripsElement.setAttribute("aria-busy", "true");
+    try {
+      const loaded_us = now(), { first: from, last: to } = range;
+      const { cameras, first_us, span_us } = await fetchJson("scores", { signal });
+      for (const { cameraName, levels } of filled) {
+        const { at, peaks, means } = cameras[cameraName] ?? { at: [] };
+        const spans = at.map((place, index) =>
+          [first_us + place * span_us, peaks[index], means[index]]);
+        levels.take({ loaded_us, from, to, span_us, spans });
+      }
+      onLoaded(null);
+    } catch (error) {
+      if (!signal.aborted) onLoaded(error);
+    } finally {
+      for (const { levels } of filled) levels.waits = false;
+      stripsElement.removeAttribute("aria-busy");
+    }
   }
 
   // The events that fit the filters, oldest first.
@@ -198,15 +148,17 @@ export async function show(place, route, signal) {
       strip.events = fitting.filter((event) => event.camera === strip.cameraName);
       strip.chosenRow = chosenRow;
     }
+    redraw();
+    if (!loaded) return;
     const inView = fitting.filter((event) =>
       (event.end_us ?? now()) >= range.from && event.start_us <= range.to);
     setText(listCount, `${count(inView.length, "event")} in view`);
-    const none = h("p", { class: "soft small pad" }, "No event in this period. Zoom out, choose "
-      + "another day, or press n for the next event.");
+    const none = h("p", { class: "soft small pad" },
+      "No event in this period. Zoom out or choose another day",
+      h("span", { class: "key-hint" }, ", or press n for the next event"), ".");
     const newestFirst = inView.slice(-MOST_LISTED).reverse();
     list.replaceChildren(...(inView.length
       ? newestFirst.map((event) => eventRow(event, {}, event.row === chosenRow)) : [none]));
-    redraw();
   }
 
   async function loadEvents() {
@@ -239,9 +191,35 @@ export async function show(place, route, signal) {
   }
 
   function draw() {
-    for (const strip of strips) strip.draw(now());
+    const seen = stripsElement.getBoundingClientRect();
+    const top = Math.max(0, seen.top), bottom = Math.min(innerHeight, seen.bottom);
+    for (const strip of strips) {
+      if (drawn.has(strip)) continue;
+      const place = strip.element.getBoundingClientRect();
+      if (place.bottom < top || place.top > bottom) continue;
+      strip.draw(now());
+      drawn.add(strip);
+    }
     axis.draw();
-    setText(readout, readoutText());
+    showReadout();
+  }
+
+  // Where the pointer passes: {strip, us}. It is read out, but nothing else follows it.
+  let hovered = null;
+  function hover(strip, us) {
+    hovered = strip && { strip, us };
+    hoverLine.hidden = !hovered;
+    if (hovered) {
+      const { canvas } = strip;
+      hoverLine.style.translate = `${canvas.offsetLeft + strip.across(us)}px`;
+      const last = strips.at(-1).element;
+      hoverLine.style.height = `${last.offsetTop + last.offsetHeight}px`;
+    }
+    showReadout();
+  }
+
+  function showReadout() {
+    setText(readout, hovered ? placeText(hovered.strip, hovered.us) : readoutText());
   }
 
   const currentCamera = () =>
@@ -256,11 +234,16 @@ export async function show(place, route, signal) {
       return shortDay(range.from) + (isOneDay ? "" : ` to ${shortDay(range.to - 1)}`);
     }
     readout.title = fullTime(range.cursor);
-    const parts = [`${shortDay(range.cursor)} ${timeOfDay(range.cursor)}`];
-    const strip = currentStrip(), score = strip?.scoreAt(range.cursor) ?? null;
+    return placeText(currentStrip(), range.cursor);
+  }
+
+  // When it is, which camera, its score, and the event.
+  function placeText(strip, us) {
+    const parts = [`${shortDay(us)} ${timeOfDay(us)}`];
+    const score = strip?.scoreAt(us) ?? null;
     if (strips.length > 1 && strip) parts.push(strip.cameraName);
     parts.push(score === null ? "no score" : `score ${formatScore(score)}`);
-    const event = strip?.eventAt(range.cursor);
+    const event = strip?.eventAt(us);
     if (event) parts.push(event.reason);
     return parts.join(" · ");
   }
@@ -357,8 +340,14 @@ export async function show(place, route, signal) {
     chartAt: (event) => strips.find((strip) => strip.canvas === event.target),
     onPress: pressStrip,
     onDoubleClick: (strip, us) => range.zoom(0.25, us),
+    onHover: hover,
     canScrub: true,
+    // The wheel scrolls a wall; with Ctrl it zooms there too.
+    keepsWheel: () => !isWall(),
   }, signal);
+  stripsElement.addEventListener("pointerleave", () => hover(null), { signal });
+  stripsElement.addEventListener("scroll", drawSoon, { passive: true, signal });
+  addEventListener("scroll", drawSoon, { passive: true, signal });
   list.addEventListener("click", (click) => {
     const rowLink = click.target.closest(".event-row");
     const event = rowLink && events.find(({ row }) => row === Number(rowLink.dataset.row));
@@ -394,7 +383,8 @@ export async function show(place, route, signal) {
   if (from && to) range.show(from, to);
   else tools.showDay(at_us ? startOfDay(at_us) : event ? startOfDay(event.start_us) : today);
   redraw();
-  await loadEvents();
+  // The scores are shown without waiting for events.
+  loadEvents().catch(showError);
   if (event) choose(event, { at_us });
 
   const observer = new ResizeObserver(redraw);

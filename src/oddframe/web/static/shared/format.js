@@ -3,7 +3,10 @@
 // Names that end in _us, and DAY, HOUR and so on, are microseconds since 1970 UTC. The app shows
 // them in the time zone of the server, since that is where the cameras are.
 
-export const SECOND = 1e6, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+export const SECOND = 1e6;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
 
 let timeZone;
 const dateFormats = new Map();

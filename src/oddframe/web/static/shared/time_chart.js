@@ -67,9 +67,11 @@ export class ViewRange {
 //
 // `chartAt(event)` finds the chart under a pointer. `onPress(chart, place, {scrubbing, event})` is
 // called for a press, and while the cursor is dragged where `canScrub`; `onHover(chart, place)` for
-// a pointer that only passes; `onDoubleClick(chart, place)` for two presses.
+// a pointer that only passes; `onDoubleClick(chart, place)` for two presses. Where `keepsWheel()`
+// is false, the wheel alone is left to the page.
 export function addGestures(area, range, handlers, signal) {
-  const { chartAt, onPress, onDoubleClick, onHover = () => {}, canScrub = false } = handlers;
+  const { chartAt, onPress, onDoubleClick, onHover = () => {}, canScrub = false,
+    keepsWheel = () => true } = handlers;
   const pointers = new Map(); // Where each pointer that is down was last, by its id.
   let moved = 0, pressed = null, scrubbing = false;
   const pixelOf = (event, chart) => event.clientX - chart.canvas.getBoundingClientRect().left;
@@ -79,7 +81,8 @@ export function addGestures(area, range, handlers, signal) {
     if (!chart) return;
     const sideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
     // There is nothing more to zoom out to, so the page scrolls on.
-    if (!sideways && event.deltaY > 0 && range.isWhole && !event.ctrlKey) return;
+    const isDone = event.deltaY > 0 && range.isWhole;
+    if (!sideways && !event.ctrlKey && (isDone || !(keepsWheel() || event.shiftKey))) return;
     event.preventDefault();
     if (sideways || event.shiftKey) {
       range.pan((event.deltaX || event.deltaY) / chart.canvas.clientWidth);

@@ -39,18 +39,13 @@ from oddframe.training.settings import PRESETS, Settings, read_settings
 AS_TRAINED = "as trained"
 SCORINGS: Mapping[str, Mapping[str, Any]] = {
     AS_TRAINED: {},
-    "motion error x distance": {
-        "appearance_weight": 0.0,
-        "error_power": 1.0,
-        "cluster_power": 1.0,
+    "not levelled": {"perspective": 0.0},
+    "plain means of the map, not levelled": {
+        "mean_power": 1.0,
         "score_power": 1.0,
+        "perspective": 0.0,
     },
-    "root of motion error x distance": {
-        "appearance_weight": 0.0,
-        "error_power": 0.5,
-        "cluster_power": 1.0,
-        "score_power": 2.0,
-    },
+    "motion error alone in the map": {"appearance_weight": 0.0},
 }
 """Ways to score a trained network: what each changes in the settings of its network."""
 

@@ -20,6 +20,9 @@ def test_it_is_the_statistic_of_the_network(seed, size, windows, share):
     assert frame_score(anomaly_map, windows, share) == pytest.approx(theirs.item(), rel=1e-9)
     single = fusion.frame_score(torch.from_numpy(anomaly_map)[None], windows, share)
     assert frame_score(anomaly_map, windows, share) == pytest.approx(single.item(), rel=1e-5)
+    root = fusion.frame_score(torch.from_numpy(anomaly_map)[None].sqrt(), windows, share)
+    found = frame_score(anomaly_map, windows, share, power=2.0, mean_power=0.5)
+    assert found == pytest.approx(root.item() ** 2, rel=1e-5)
 
 
 def test_nothing_at_all_is_still_above_0():

@@ -71,6 +71,10 @@ def test_the_heat_of_the_shipped_model_lies_on_the_thing(kind, shipped, tmp_path
     assert_lies_on_the_thing(shipped, tmp_path / "drawn.mp4", masks)
 
 
+def test_the_file_that_was_a_preset_is_what_the_shipped_model_was_trained_with(shipped):
+    assert RECIPES["walkway"].network == shipped.bundle.network.config
+
+
 def hurried(start):
     """Settings made small and trained in seconds."""
     settings = demo_settings(150, start)

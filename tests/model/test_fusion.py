@@ -150,6 +150,15 @@ def test_powers_of_error_and_distance_in_the_map(error_power, cluster_power, dra
     torch.testing.assert_close(found, error**error_power * weight**cluster_power / 3)
 
 
+@pytest.mark.parametrize("power", [0.5, 2.0])
+def test_the_means_are_of_the_map_to_a_power(power, draw_clips):
+    clips = torch.from_numpy(draw_clips(2, 32, 48))
+    plain, powered = build()(clips), build(mean_power=power)(clips)
+    torch.testing.assert_close(powered.raw, (plain.map**power).mean(dim=(1, 2)))
+    for name in ("appearance", "motion", "cluster", "map"):
+        assert torch.equal(getattr(powered, name), getattr(plain, name))
+
+
 def test_the_map_is_levelled_over_the_height_of_the_picture(draw_clips):
     clips = torch.from_numpy(draw_clips(2, 32, 48))
     plain = build(error_power=0.5)(clips)

@@ -3,6 +3,7 @@ import re
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -176,7 +177,17 @@ def test_little_footage_is_not_trained_on_for_long(clips, steps):
     assert bounded_steps(short, clips) == short
 
 
-def test_the_perspective_is_measured_and_goes_into_the_bundle(trained):
+def come_nearer(number, width, height):
+    """Draw a box that comes down the picture again and again, larger and faster on its way."""
+    near = (number % 30 / 30) ** 2
+    picture = np.full((height, width, 3), 90, np.uint8)
+    top, side = int(near * (height - 16)), 3 + int(12 * near)
+    picture[top : top + side, 20 : 20 + 2 * side] = 220
+    return picture
+
+
+def test_the_perspective_is_measured_and_goes_into_the_bundle(video, trained):
+    video("normal/00.mp4", frames=90, draw=come_nearer, rate_fps=10)
     plain = read_bundle(trained(90).bundle)
     settings = tiny_settings(level_perspective=True, **SHORT)
     report = trained(90, name="levelled", settings=settings)

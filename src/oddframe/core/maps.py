@@ -34,25 +34,31 @@ drawn scenes, by the overlap of boxes with true ones (docs/benchmarks.md).
 
 
 def frame_score(
-    anomaly_map: AnomalyMap, windows: tuple[int, ...], share: float, power: float = 1.0
+    anomaly_map: AnomalyMap,
+    windows: tuple[int, ...],
+    share: float,
+    power: float = 1.0,
+    mean_power: float = 1.0,
 ) -> float:
     """Give the frame score of a map (method section 6).
 
-    For each window side the map is averaged over windows of that side, half overlapping, and the
-    highest ``share`` of them (at least one) is averaged; the score is the mean over the sides to
-    the ``power``, at least `SMALLEST`.
+    For each window side the map, to the ``mean_power``, is averaged over windows of that side, half
+    overlapping, and the highest ``share`` of them (at least one) is averaged; the score is the mean
+    over the sides to the ``power``, at least `SMALLEST`.
 
     Args:
         anomaly_map: float32 H x W.
         windows: Sides in pixels, each at most H and W.
         share: In (0, 1].
         power: Above 0.
+        mean_power: Above 0.
     """
+    heat = anomaly_map if mean_power == 1.0 else anomaly_map**mean_power
     scores = []
     for side in windows:
         step = max(1, side // 2)
         # rows x columns x side x side, a view: nothing is copied.
-        placed = np.lib.stride_tricks.sliding_window_view(anomaly_map, (side, side))[::step, ::step]
+        placed = np.lib.stride_tricks.sliding_window_view(heat, (side, side))[::step, ::step]
         means = placed.mean(axis=(2, 3), dtype=np.float64).ravel()
         highest = max(1, round(means.size * share))
         # A partition finds the highest in linear time; sorting all of them is not needed.

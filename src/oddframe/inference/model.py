@@ -432,9 +432,7 @@ class Model:
             network = self.bundle.network.config
             anomaly_map = np.where(pending.watched, anomaly_map, np.float32(0.0))
             # Parts of the picture that do not count must not raise the frame's score either.
-            raw = frame_score(
-                anomaly_map, network.score_windows, network.score_share, network.score_power
-            )
+            raw = frame_score(anomaly_map, *network.statistic)
         # Scores of repeated clips share this array; it is empty where nobody wanted it.
         anomaly_map.flags.writeable = False
         return Score(

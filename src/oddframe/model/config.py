@@ -57,9 +57,12 @@ class NetworkConfig:
             statistic is taken; 1 is the map itself. The frame score is the mean over these scales.
         score_share: Share of the windows, the highest ones, whose mean is the score; 1.0 is the
             published mean.
+        mean_power: Exponent of the map in these means, above 0; 1 as published. Below 1, one place
+            that is very hot does not outweigh a whole thing that is middling, while the map itself
+            stays as it is.
         score_power: Exponent of that mean, above 0, in the raw score; 1 as published. It changes no
-            order, and so no AUC with one threshold; 1 / error_power takes the score back to the
-            error's unit, as a power mean does.
+            order, and so no AUC with one threshold; 1 / (error_power mean_power) takes the score
+            back to the error's unit, as a power mean does.
         scored_frame: Frame of the clip that gets its score: "last" as published, or "middle",
             whose score is known two intervals later, and does not stay high for half a clip after
             what is abnormal has left.
@@ -91,6 +94,7 @@ class NetworkConfig:
     perspective: Annotated[float, Field(ge=-10, le=10)] = 0.0
     score_windows: ListOf[int] = (1,)
     score_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    mean_power: Annotated[float, Field(gt=0, le=16)] = 1.0
     score_power: Annotated[float, Field(gt=0, le=16)] = 1.0
     scored_frame: Literal["last", "middle"] = "last"
     score_clips: Annotated[int, Field(ge=1, le=99)] = 1
@@ -134,6 +138,11 @@ class NetworkConfig:
     def colours(self) -> int:
         """Channels of a frame, 1 or 3."""
         return 1 if self.colour == "grey" else 3
+
+    @property
+    def statistic(self) -> tuple[tuple[int, ...], float, float, float]:
+        """What `oddframe.core.maps.frame_score` makes the score of a map by."""
+        return self.score_windows, self.score_share, self.score_power, self.mean_power
 
     @property
     def lookahead(self) -> int:

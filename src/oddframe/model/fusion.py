@@ -194,7 +194,8 @@ class AnomalyScorer(nn.Module):
             motion = frame_score(predicted, windows, share)
         if distance is not None:
             cluster = frame_score(distance, windows, share, config.code_stride)
-        raw = _to_power(frame_score(anomaly_map, windows, share), config.score_power)
+        heat = _to_power(anomaly_map, config.mean_power)
+        raw = _to_power(frame_score(heat, windows, share), config.score_power)
         # r > 0, because thresholds are fitted to its logarithm.
         return FusedScores(raw.clamp_min(SMALLEST), appearance, motion, cluster, anomaly_map)
 

@@ -75,6 +75,12 @@ def test_where_the_whole_map_is_hot_the_region_is_what_stands_out():
     assert box == pytest.approx((40 / 96, 10 / 64, 60 / 96, 30 / 64), abs=2.5 / 64)
 
 
+def test_what_is_far_hotter_than_usual_does_not_take_its_surroundings_with_it():
+    glowing = drawn(((4, 60), (10, 80), 40.0), ((20, 36), (30, 50), 20_000.0))
+    _, box = find_region(glowing, level=10.0)
+    assert box == pytest.approx((30 / 96, 20 / 64, 50 / 96, 36 / 64), abs=2.5 / 64)
+
+
 def test_a_thing_as_large_as_half_of_the_picture_is_enclosed_whole():
     large = drawn(((4, 60), (10, 70), 6.0), ((10, 20), (30, 40), 20.0))
     _, box = find_region(large, level=10.0)

@@ -146,7 +146,7 @@ def demo_settings(steps: int = STEPS, start: Settings = PRESETS["fast"]) -> Sett
         start.network,
         height=start.network.height // 2,
         width=start.network.width // 2,
-        score_windows=tuple(side // 2 for side in start.network.score_windows),
+        score_windows=tuple(max(1, side // 2) for side in start.network.score_windows),
     )
     # Half the size is a quarter of the work, and the drawn figures are large enough for it.
     pretrain = steps // 10

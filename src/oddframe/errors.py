@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-WALKWAY = "--preset fast --config benchmarks/walkway.toml"
+_WALKWAY = "--preset fast --config benchmarks/walkway.toml"
 """What trains as the preset of version 0.1.0 did that is none any more."""
 
 
@@ -44,7 +44,7 @@ def did_you_mean(name: object, known: "Iterable[str]") -> str:
         "; did you mean train?", or an empty text where nothing is near.
     """
     if name == "walkway" and "fast" in known:
-        return f"; what was that preset is a file now: {WALKWAY}"
+        return f"; what was that preset is a file now: {_WALKWAY}"
     # Imported here: only mistakes need it, and every start of the program comes by.
     import difflib
 

@@ -163,8 +163,9 @@ class AnomalyScorer(nn.Module):
         super().__init__()
         self.network = network
         self.reduced = reduced
-        # Registered, so that it lies where the network does, but no weight of it.
-        self.register_buffer("levels", row_levels(network.config), persistent=False)
+        # Registered, so that it goes where the network goes, but no weight of it.
+        levels = row_levels(network.config).to(next(network.parameters()).device)
+        self.register_buffer("levels", levels, persistent=False)
 
     def forward(self, clips: Tensor) -> FusedScores:
         """Score clips, uint8 B x 5 x H x W x C in 0..255.

@@ -164,7 +164,7 @@ class AnomalyScorer(nn.Module):
         self.network = network
         self.reduced = reduced
         # Registered, so that it goes where the network goes, but no weight of it.
-        levels = row_levels(network.config).to(next(network.parameters()).device)
+        levels = _row_levels(network.config).to(next(network.parameters()).device)
         self.register_buffer("levels", levels, persistent=False)
 
     def forward(self, clips: Tensor) -> FusedScores:
@@ -215,7 +215,7 @@ class AnomalyScorer(nn.Module):
         )
 
 
-def row_levels(config: NetworkConfig) -> Tensor:
+def _row_levels(config: NetworkConfig) -> Tensor:
     """What each row of the codes is multiplied by for the perspective, h x 1; 1 in the middle."""
     rows = config.height // config.code_stride
     heights = (torch.arange(rows) + 0.5) / rows - 0.5

@@ -94,27 +94,23 @@ scores_by_second = Table(
     sqlite_with_rowid=False,
 )
 
-scores_by_minute = Table(
-    "minutes",
-    metadata,
-    Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
-    Column("minute", Integer, primary_key=True),
-    Column("peak", Integer, nullable=False),
-    Column("mean", Integer, nullable=False),
-    Column("seconds", Integer, nullable=False),  # how many of them have a score
-    sqlite_with_rowid=False,
-)
 
-scores_by_hour = Table(
-    "hours",
-    metadata,
-    Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
-    Column("hour", Integer, primary_key=True),
-    Column("peak", Integer, nullable=False),
-    Column("mean", Integer, nullable=False),
-    Column("seconds", Integer, nullable=False),
-    sqlite_with_rowid=False,
-)
+def _gathered_scores(name: str, unit: str) -> Table:
+    """Make a table of scores by the ``unit``, each made of the seconds in it that have a score."""
+    return Table(
+        name,
+        metadata,
+        Column("camera", ForeignKey(cameras.c.camera), primary_key=True),
+        Column(unit, Integer, primary_key=True),
+        Column("peak", Integer, nullable=False),
+        Column("mean", Integer, nullable=False),
+        Column("seconds", Integer, nullable=False),  # how many of them have a score
+        sqlite_with_rowid=False,
+    )
+
+
+scores_by_minute = _gathered_scores("minutes", "minute")
+scores_by_hour = _gathered_scores("hours", "hour")
 
 states = Table(
     "states",

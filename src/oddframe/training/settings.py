@@ -129,8 +129,8 @@ class Settings:
         return asdict(self)
 
 
-# Each value of the preset below was chosen by measurements on drawn scenes and on UCSD Ped2
-# (docs/benchmarks.md); docs/paper.md says what each switch changes and why.
+# Each value of the preset below was chosen by measurements on drawn scenes and on UCSD Ped1
+# and Ped2 (docs/benchmarks.md); docs/paper.md says what each switch changes and why.
 _FAST = Settings(
     network=NetworkConfig(
         height=256,
